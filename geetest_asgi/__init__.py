@@ -1,0 +1,3 @@
+"""geetest_asgi."""
+
+__version__ = "0.1.0"

@@ -1,0 +1,105 @@
+"""GeeTest CAPTCHA v4's secondary validation, as its documentation gives it, without any I/O.
+
+    sign_token = lower-case hex HMAC-SHA256, key = captcha_key, message = lot_number
+    POST {api_server}/validate?captcha_id=…      lot_number, captcha_output, pass_token, gen_time, sign_token
+
+Three answers, all with HTTP 200: success, fail with a `reason`, or `status: error` with a `code`. A visitor
+causes the error shape at will (`gen_time=abc`), and an HTTP 4xx too, so neither is ever taken for an outage.
+"""
+
+import hmac
+import json
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlencode
+
+from .model import CaptchaFields, Evidence, Outcome, Reply, ValidateRequest
+
+API_SERVERS: Final = (
+    "https://gcaptcha4.geetest.com",
+    "https://gcaptcha4.geevisit.com",
+    "https://gcaptcha4.gsensebot.com",
+)
+"""GeeTest's host and its two backups: the same service (2026-11)."""
+
+MAX_REPLY: Final = 64 * 1024
+"""Bytes. An answer is under 2 KiB; past this it is no answer of `/validate`."""
+
+KEY_CODES: Final = frozenset({"-50101", "-50102", "-50103", "-50104", "-50105"})
+"""Error codes about the id itself (missing, illegal, unknown, deleted, paused): the operator's to mend."""
+
+_MAX_REASON: Final = 200
+
+
+def sign_token(captcha_key: str, lot_number: str) -> str:
+    """The signature that `/validate` wants: lower-case hex HMAC-SHA256 of the lot number under the key."""
+    return hmac.digest(captcha_key.encode(), lot_number.encode(), "sha256").hex()
+
+
+def build_request(captcha_id: str, captcha_key: str, fields: CaptchaFields) -> ValidateRequest:
+    """The call about `fields`. Form-encoded, since GeeTest does not read a JSON body (it answers -50005)."""
+    form = {
+        "lot_number": fields.lot_number,
+        "captcha_output": fields.captcha_output,
+        "pass_token": fields.pass_token,
+        "gen_time": fields.gen_time,
+        "sign_token": sign_token(captcha_key, fields.lot_number),
+    }
+    query = urlencode({"captcha_id": captcha_id})
+    return ValidateRequest(captcha_id, fields.lot_number, query, urlencode(form).encode())
+
+
+def parse_reply(reply: Reply, lot_number: str) -> Evidence:
+    """What GeeTest's answer says about the token with this `lot_number`. Any bytes give an answer.
+
+    HTTP 5xx and a 200 that is no JSON object are an outage; every other status but 200 is a refusal.
+    """
+    if 500 <= reply.status <= 599:
+        return Evidence(Outcome.UNAVAILABLE, f"HTTP {reply.status}")
+    if reply.status != 200:
+        return Evidence(Outcome.REFUSED, f"HTTP {reply.status}")
+    answer = _json_object(reply.body)
+    if answer is None:
+        return Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
+    if answer.get("status", "success") != "success":
+        return _error(answer)
+    return _verdict(answer, lot_number)
+
+
+def _json_object(body: bytes | None) -> dict[str, Any] | None:
+    if body is None or len(body) > MAX_REPLY:
+        return None
+    try:
+        answer = json.loads(body.decode())
+    except (ValueError, RecursionError):  # ValueError covers bad JSON, bad UTF-8 and numbers too long for int
+        return None
+    return answer if isinstance(answer, dict) else None
+
+
+def _error(answer: Mapping[str, Any]) -> Evidence:
+    code = _text(answer.get("code"))
+    outcome = Outcome.MISCONFIGURED if code in KEY_CODES else Outcome.REFUSED
+    return Evidence(outcome, _text(answer.get("msg")), code)
+
+
+def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
+    result, reason = answer.get("result"), _text(answer.get("reason"))
+    if result == "fail":
+        # We sign, not the visitor: a wrong signature means a wrong key.
+        ours = reason == "sign_token error"
+        return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason)
+    if result != "success":
+        return Evidence(Outcome.REFUSED, "neither success nor fail")
+    args = answer.get("captcha_args")
+    if args is None:
+        return Evidence(Outcome.PASSED, reason)
+    if not isinstance(args, dict) or args.get("lot_number", lot_number) not in (lot_number, None):
+        return Evidence(Outcome.REFUSED, "the answer is about another token")
+    return Evidence(Outcome.PASSED, reason, captcha_args=args)
+
+
+def _text(value: object) -> str:
+    """A string of GeeTest's, fit for a log line; error codes come as strings, a number is taken for one."""
+    if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
+        return str(value)
+    return value[:_MAX_REASON] if isinstance(value, str) else ""

@@ -1,0 +1,125 @@
+"""Rule, what a user writes; RuleTable, which rule a request falls under. The first match wins."""
+
+import re
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Generic, Literal, TypeVar
+
+from . import paths
+from .limits import Limits
+from .model import GeeTestResult
+from .patterns import EVERY, WEBSOCKET, Pattern, parse
+from .tree import PathSet
+
+T = TypeVar("T")
+Scope = MutableMapping[str, Any]
+Source = Literal["header", "query", "body"]
+Mode = Literal["enforce", "monitor", "off"]
+OnUnavailable = Literal["allow", "deny"]
+Skip = Callable[[Scope], str | Awaitable[str | None] | None]
+Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
+OnDenied = Callable[[GeeTestResult, Scope], Any]
+OnResult = Callable[[GeeTestResult, Scope], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One pattern with settings of its own; what is left `None` is taken from the middleware.
+
+    Every setting means what it means on `GeeTestMiddleware`. Of `limits`, a rule's own `max_body`, `body_timeout`
+    and `max_field` count; the bounds that hold for the whole process are the middleware's. Wrong values raise
+    ConfigError when the middleware is built.
+
+        Rule("POST /register", name="register", captcha_id="…", captcha_key="…", on_unavailable="deny")
+    """
+
+    pattern: str | re.Pattern[str]
+    methods: str | Iterable[str] | None = field(default=None, kw_only=True)
+    """Method names, where the pattern does not say them: "POST", ["POST", "PUT"], or "*"."""
+    name: str | None = field(default=None, kw_only=True)
+    """What results, logs and metrics call this rule; the pattern's text by default."""
+    captcha_id: str | None = field(default=None, kw_only=True)
+    captcha_key: str | None = field(default=None, kw_only=True, repr=False)
+    sources: Sequence[Source] | None = field(default=None, kw_only=True)
+    fields: str | Mapping[str, str] | None = field(default=None, kw_only=True)
+    on_unavailable: OnUnavailable | None = field(default=None, kw_only=True)
+    timeout: float | None = field(default=None, kw_only=True)
+    limits: Limits | None = field(default=None, kw_only=True)
+    mode: Mode | None = field(default=None, kw_only=True)
+    skip: Skip | None = field(default=None, kw_only=True)
+    accept: Accept | None = field(default=None, kw_only=True)
+    on_denied: OnDenied | None = field(default=None, kw_only=True)
+    on_result: OnResult | None = field(default=None, kw_only=True)
+
+
+EVERYTHING = Rule("/**", name="every request")
+"""The rule of a middleware without patterns, which stands on one route or router."""
+
+
+class RuleTable(Generic[T]):
+    """Patterns with what each leads to, and the patterns that are exempt.
+
+    `roots` are path prefixes that the server does not tell (`FastAPI(root_path=…)`).
+    """
+
+    def __init__(
+        self, rules: Sequence[tuple[Pattern, T]], exempt: Sequence[Pattern] = (), roots: Sequence[str] = ()
+    ) -> None:
+        self._rules = rules
+        self._tree = PathSet([pattern for pattern, _ in rules], fold=True)
+        self._exempt = exempt
+        self._exempt_tree = PathSet(exempt, fold=False)
+        self._roots = roots
+        # Most requests are GETs that no rule speaks of: they need no look at their path.
+        self._idle = frozenset(
+            method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _spoken_of(method, rules)
+        )
+
+    def match(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> T | None:
+        """What the request leads to, or None where it is not protected. `method` as it came, in any case."""
+        if method in self._idle:
+            return None
+        method = method.upper()
+        if len(path) > paths.MAX_PATH or len(raw_path) > 3 * paths.MAX_PATH:
+            return next((found for pattern, found in self._rules if method in pattern.methods), None)
+        if not root_path and not self._roots and paths.is_plain(path, raw_path):
+            forms = {paths.split(path)}
+        else:
+            forms = paths.forms(path, raw_path, (root_path.rstrip("/"), *self._roots))
+        return self._first(method, forms, root_path)
+
+    def _first(self, method: str, forms: set[paths.Segments], root_path: str) -> T | None:
+        # A pattern may be written with the root path where the server leaves it out of the path.
+        rooted = {paths.split(root_path.rstrip("/")) + form for form in forms} if root_path else set()
+        numbers = set[int]().union(*map(self._tree.find, forms | rooted))
+        for number in sorted(numbers):
+            pattern, found = self._rules[number]
+            if method in pattern.methods:
+                return None if self._exempts(method, forms) else found
+        return None
+
+    def _exempts(self, method: str, forms: set[paths.Segments]) -> bool:
+        return all(
+            any(method in self._exempt[number].methods for number in self._exempt_tree.find(form)) for form in forms
+        )
+
+
+def _spoken_of(method: str, rules: Sequence[tuple[Pattern, T]]) -> bool:
+    return any(method in pattern.methods for pattern, _ in rules)
+
+
+def as_rule(given: object) -> Rule:
+    """A pattern as a Rule; `parse` says what is wrong with it otherwise."""
+    return given if isinstance(given, Rule) else Rule(given)  # type: ignore[arg-type]
+
+
+def rule_pattern(rule: Rule) -> Pattern:
+    """The compiled pattern of a rule. Raises ConfigError."""
+    if rule is EVERYTHING:
+        return Pattern("/**", EVERY, ("**",))
+    return parse(rule.pattern, rule.methods)
+
+
+def exempt_pattern(given: object) -> Pattern:
+    """An exemption: without methods it speaks of all of them, a websocket's handshake too."""
+    return parse(given, default=EVERY)

@@ -1,0 +1,103 @@
+"""PathSet: which of many patterns match a path, in a time that does not grow with their number.
+
+Patterns are kept as a tree of segments. A path walks it with a set of nodes (a segment may lead to a literal, to a
+`*` and past a `**` at once), so the work is bounded by the length of the path, whatever the patterns are; there is
+no backtracking.
+"""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+
+from .paths import Segments
+from .patterns import Pattern
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    literal: dict[str, "_Node"] = field(default_factory=dict)
+    globs: dict[str, tuple[re.Pattern[str], "_Node"]] = field(default_factory=dict)
+    any: "_Node | None" = None
+    deep: "_Node | None" = None
+    loops: bool = False
+    ends: list[int] = field(default_factory=list)
+
+
+class PathSet:
+    """Patterns as a tree. With `fold`, for protecting: letters of either case are the same."""
+
+    def __init__(self, patterns: Sequence[Pattern], *, fold: bool) -> None:
+        self._fold = fold
+        self._root = _Node()
+        self._regexes: list[tuple[int, re.Pattern[str]]] = []
+        for number, pattern in enumerate(patterns):
+            if pattern.regex is not None:
+                self._regexes.append((number, _adapt(pattern.regex, fold)))
+            else:
+                self._add(number, pattern.segments)
+
+    def find(self, segments: Segments) -> set[int]:
+        """The numbers of the patterns that match this form of a path."""
+        found = {n for n, regex in self._regexes if regex.fullmatch("/" + "/".join(segments))}
+        nodes = _enter([self._root])
+        for segment in segments:
+            nodes = _enter(_next(nodes, segment.casefold() if self._fold else segment))
+            if not nodes:
+                return found
+        return found.union(*(node.ends for node in nodes.values()))
+
+    def _add(self, number: int, segments: Segments) -> None:
+        # A slash at the end is not compared: `/login` and `/login/` are forms of each other.
+        for variant in {segments, segments[:-1]} if segments[-1] == "" else {segments}:
+            node = self._root
+            for segment in variant:
+                node = _child(node, segment.casefold() if self._fold else segment)
+            node.ends.append(number)
+
+
+def _adapt(regex: re.Pattern[str], fold: bool) -> re.Pattern[str]:
+    """For protecting, a dot takes a newline too and case does not count; for exempting, as the user wrote it."""
+    return re.compile(regex.pattern, regex.flags | re.DOTALL | re.IGNORECASE) if fold else regex
+
+
+def _child(node: _Node, segment: str) -> _Node:
+    if segment == "**":
+        node.deep = node.deep or _Node(loops=True)
+        return node.deep
+    if segment == "*":
+        node.any = node.any or _Node()
+        return node.any
+    if "*" in segment:
+        return node.globs.setdefault(segment, (_glob(segment), _Node()))[1]
+    return node.literal.setdefault(segment, _Node())
+
+
+def _glob(segment: str) -> re.Pattern[str]:
+    """Atomic groups: each star takes the least it can and never reconsiders, so matching is linear."""
+    first, *middle, last = map(re.escape, segment.split("*"))
+    steps = "".join(f"(?>.*?{part})" for part in middle)
+    return re.compile(f"{first}{steps}.*{last}", re.DOTALL)
+
+
+def _enter(nodes: Iterable[_Node]) -> dict[int, _Node]:
+    """`nodes`, and those behind a `**` that stands for nothing. Keyed by identity: a node is entered once."""
+    entered: dict[int, _Node] = {}
+    for start in nodes:
+        node: _Node | None = start
+        while node is not None and id(node) not in entered:
+            entered[id(node)] = node
+            node = node.deep
+    return entered
+
+
+def _next(nodes: dict[int, _Node], segment: str) -> list[_Node]:
+    reached: list[_Node] = []
+    for node in nodes.values():
+        if (literal := node.literal.get(segment)) is not None:
+            reached.append(literal)
+        if node.any is not None:
+            reached.append(node.any)
+        if node.loops:
+            reached.append(node)
+        reached += [child for regex, child in node.globs.values() if regex.fullmatch(segment)]
+    return reached

@@ -1,0 +1,107 @@
+"""What the service says: GeeTest's three shapes as values, the tables of its codes, and the way to the wire.
+
+success and fail carry string `result` and `reason`; the error shape carries neither. All three are HTTP 200.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, Final
+
+from starlette.responses import Response
+
+DEMO_ID: Final = "647f5ed2ed8acb4be36784e01556bb71"
+"""The public demonstration `captcha_id`: printed in GeeTest's documentation and in each of its demos."""
+
+DEMO_KEY: Final = "b09a7aafbfd83f73b35a9b530d0337bf"
+"""The key that belongs to `DEMO_ID`: as public as the id, so no secret."""
+
+CODES: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "-50000": "runtime error",
+        "-50001": "illegal risk_type",
+        "-50002": "param decrypt error",
+        "-50003": "illegal verify",
+        "-50004": "jsonp xss",
+        "-50005": "illegal gen_time",
+        "-50101": "not captcha_id",
+        "-50102": "illegal captcha_id",
+        "-50103": "not captcha",
+        "-50104": "captcha_id deleted",
+        "-50105": "captcha_id paused",
+        "-50301": "not proof",
+        "-50302": "not lot_number",
+        "-50303": "illegal lot_number",
+        "-50304": "lot_number not match",
+        "-50305": "lot_number Expried",  # so spelt by GeeTest
+        "-50306": "process_token Error",
+        "-50307": "payload Error",
+        "-50308": "payload Used",
+    }
+)
+"""GeeTest's error codes and the `msg` of each, as its documentation spells them."""
+
+MARK: Final = "x-geetest-simulator"
+"""The header of every answer, so that nobody takes the simulator for GeeTest."""
+
+NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """One HTTP answer, before it is sent."""
+
+    status: int = 200
+    content: bytes | Mapping[str, Any] = b""
+    """A mapping goes out as a JSON object, bytes as they are."""
+    content_type: str = "application/json"
+    headers: Mapping[str, str] = NO_HEADERS
+    delay: float = 0.0
+    """Seconds to wait before it is sent."""
+
+    def response(self) -> Response:
+        """The ASGI app that sends it."""
+        body = self.content if isinstance(self.content, bytes) else as_json(self.content)
+        headers = {"content-type": self.content_type, MARK: "1", **self.headers}
+        return Response(body, self.status, headers)
+
+    def said(self, name: str) -> str:
+        """The string under `name` in a JSON answer such as `result`, `reason` or `code`; else empty."""
+        value = self.content.get(name) if isinstance(self.content, Mapping) else None
+        return value if isinstance(value, str) else ""
+
+
+def as_json(value: object) -> bytes:
+    """UTF-8 JSON with non-ASCII text unescaped, which is what a careless client stumbles over."""
+    return json.dumps(value, ensure_ascii=False).encode()
+
+
+def text(status: int, content: str, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
+    """A plain text answer."""
+    return Answer(status, content.encode(), "text/plain; charset=utf-8", headers)
+
+
+def success(lot_number: str, user_ip: str) -> Answer:
+    """The token passed. `scene` and `referer` are those of GeeTest's documentation; a scene may be non-ASCII."""
+    args = {
+        "used_type": "slide",
+        "user_ip": user_ip,
+        "lot_number": lot_number,
+        "scene": "反爬虫",
+        "referer": "http://127.0.0.1:8077/",
+    }
+    return Answer(content={"status": "success", "result": "success", "reason": "", "captcha_args": args})
+
+
+def fail(reason: str) -> Answer:
+    """The token did not pass, with GeeTest's word for why."""
+    return Answer(content={"status": "success", "result": "fail", "reason": reason, "captcha_args": {}})
+
+
+def error(code: str, msg: str | None = None) -> Answer:
+    """The call could not be judged. Without a `msg` it is the one that belongs to `code` in `CODES`."""
+    if msg is None and code not in CODES:
+        raise ValueError(f"{code!r} is not a code of GeeTest's: give a msg, or one of {', '.join(CODES)}")
+    said = CODES[code] if msg is None else msg
+    return Answer(content={"status": "error", "code": code, "msg": said, "desc": {"type": "defined error"}})

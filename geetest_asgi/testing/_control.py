@@ -1,0 +1,91 @@
+"""The simulator's own pages, for curl and for tests in other languages: pure, parameters in, values out.
+
+A wrong parameter is a ValueError that says what would be right; the simulator answers it with HTTP 400.
+"""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Final
+
+from . import _faults
+from ._answers import CODES
+from ._faults import Fault
+
+_YES_NO: Final[Mapping[str, bool]] = MappingProxyType(
+    {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}
+)
+
+FLAGS: Final = ("expired", "used", "forged", "offline")
+"""The switches of `GET /simulator/token`."""
+
+_HELP: Final = """\
+A GeeTest CAPTCHA v4 service for tests. It guards nothing: whoever reaches it can mint tokens.
+
+GeeTest's own address, GET or POST, query and form:
+
+  curl {base}/validate?captcha_id={captcha_id} \\
+       -d lot_number=… -d captcha_output=… -d pass_token=… -d gen_time=… -d sign_token=…
+
+A token, good or bad (expired=1, used=1, forged=1, offline=1, captcha_id=…):
+
+  curl {base}/simulator/token
+  curl '{base}/simulator/token?expired=1'
+
+An outage, until mode=up (down, hanging, garbled, slow&seconds=2, error&code=-50005):
+
+  curl -X POST '{base}/simulator/fault?mode=down'
+  curl -X POST '{base}/simulator/fault?mode=up'
+
+What was asked so far, oldest first:
+
+  curl {base}/simulator/calls
+"""
+
+
+def help_text(base: str, captcha_id: str) -> str:
+    """The page at `/`."""
+    return _HELP.format(base=base, captcha_id=captcha_id)
+
+
+def flag(parameters: Mapping[str, str], name: str) -> bool:
+    """A switch such as `expired=1`; off if it is absent."""
+    value = parameters.get(name, "").lower()
+    if value not in _YES_NO:
+        raise ValueError(f"{name} is {value!r}: 1 or 0 is wanted")
+    return _YES_NO[value]
+
+
+def fault_from(parameters: Mapping[str, str]) -> Fault:
+    """The fault that `POST /simulator/fault` asks for."""
+    mode = parameters.get("mode", "")
+    if mode not in _MODES:
+        raise ValueError(f"mode is {mode!r}: one of {', '.join(_MODES)} is wanted")
+    return _MODES[mode](parameters)
+
+
+def _slow(parameters: Mapping[str, str]) -> Fault:
+    given = parameters.get("seconds", "")
+    try:
+        seconds = float(given)
+    except ValueError:
+        raise ValueError(f"seconds is {given!r}: a number such as 2 or 0.5 is wanted") from None
+    return _faults.slow(seconds)
+
+
+def _error(parameters: Mapping[str, str]) -> Fault:
+    code = parameters.get("code", "")
+    if code not in CODES:
+        raise ValueError(f"code is {code!r}: one of {', '.join(CODES)} is wanted")
+    return _faults.error(code, parameters.get("msg"))
+
+
+_MODES: Final[Mapping[str, Callable[[Mapping[str, str]], Fault]]] = MappingProxyType(
+    {
+        "up": lambda _: _faults.UP,
+        "down": lambda _: _faults.DOWN,
+        "hanging": lambda _: _faults.HANGING,
+        "garbled": lambda _: _faults.GARBLED,
+        "slow": _slow,
+        "error": _error,
+    }
+)

@@ -1,0 +1,127 @@
+"""The judgement: the checks of GeeTest's `/validate`, as a table, in the service's own order.
+
+Order: `captcha_id` present and known, `gen_time` digits, the signature (before empty fields are looked at),
+`lot_number`, and the token: genuine, in time, unused.
+"""
+
+import hmac
+import re
+import threading
+from collections import OrderedDict
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from . import tokens
+from ._answers import Answer, error, fail, success
+
+MAX_SPENT: Final = 100_000
+"""Spent tokens remembered (about 20 MB). Beyond it the oldest is forgotten, and would pass a second time."""
+
+_SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
+# The offline token has a V in front: GeeTest reads it as a lot number and says `pass_token error`.
+_LOT_NUMBER: Final = re.compile(r"V?[0-9a-f]{32}")
+
+
+class SpentTokens:
+    """The tokens that passed before. One lock, since several threads may ask."""
+
+    def __init__(self, capacity: int = MAX_SPENT) -> None:
+        self._capacity = capacity
+        self._spent: OrderedDict[str, None] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def __len__(self) -> int:
+        return len(self._spent)
+
+    def spend(self, pass_token: str) -> bool:
+        """Record the token as spent. False: it was spent already. Of two askers at once, one gets True."""
+        with self._lock:
+            if pass_token in self._spent:
+                return False
+            self._spent[pass_token] = None
+            if len(self._spent) > self._capacity:
+                self._spent.popitem(last=False)
+            return True
+
+
+@dataclass(frozen=True, slots=True)
+class Inquiry:
+    """One call to `/validate`, with all that is needed to judge it."""
+
+    parameters: Mapping[str, str]
+    user_ip: str
+    now: float
+    keys: Mapping[str, str]
+    any_id: bool
+    """Whether an id that is not in `keys` is known as well; nobody can check its signature."""
+    spent: SpentTokens
+
+    def field(self, name: str) -> str:
+        """The parameter; empty if it did not come. GeeTest tells a blank and an absent one not apart."""
+        return self.parameters.get(name, "")
+
+
+def validate(inquiry: Inquiry) -> Answer:
+    """The service's answer. A token that passes is spent from now on."""
+    for check in CHECKS:
+        objection = check(inquiry)
+        if objection is not None:
+            return objection
+    return success(inquiry.field("lot_number"), inquiry.user_ip)
+
+
+def _captcha_id(inquiry: Inquiry) -> Answer | None:
+    captcha_id = inquiry.field("captcha_id")
+    if not captcha_id:
+        return error("-50101")
+    known = inquiry.any_id or captcha_id in inquiry.keys
+    return None if known else error("-50102")
+
+
+def _gen_time(inquiry: Inquiry) -> Answer | None:
+    gen_time = inquiry.field("gen_time")
+    # isdigit() alone takes the digits of every script.
+    return None if gen_time.isascii() and gen_time.isdigit() else error("-50005")
+
+
+def _signature(inquiry: Inquiry) -> Answer | None:
+    given, key = inquiry.field("sign_token"), inquiry.keys.get(inquiry.field("captcha_id"))
+    if key is None:  # an id whose key nobody told us: all that can be asked is that it was signed at all
+        return None if _SIGNATURE.fullmatch(given) else fail("sign_token error")
+    # Written out here and not taken from the middleware: a mistake there must not agree with itself.
+    right = hmac.new(key.encode(), inquiry.field("lot_number").encode(), "sha256").hexdigest()
+    return None if hmac.compare_digest(given.encode(), right.encode()) else fail("sign_token error")
+
+
+def _lot_number(inquiry: Inquiry) -> Answer | None:
+    lot_number = inquiry.field("lot_number")
+    if not lot_number:
+        return error("-50302")
+    return None if _LOT_NUMBER.fullmatch(lot_number) else error("-50303")
+
+
+def _genuine(inquiry: Inquiry) -> Answer | None:
+    genuine = tokens.is_genuine(inquiry.field("captcha_id"), inquiry.parameters)
+    return None if genuine else fail("pass_token error")
+
+
+def _in_time(inquiry: Inquiry) -> Answer | None:
+    age = inquiry.now - int(inquiry.field("gen_time"))
+    return None if age <= tokens.LIFETIME else fail("pass_token expire")
+
+
+def _unused(inquiry: Inquiry) -> Answer | None:
+    return None if inquiry.spent.spend(inquiry.field("pass_token")) else fail("pass_token used")
+
+
+CHECKS: Final[tuple[Callable[[Inquiry], Answer | None], ...]] = (
+    _captcha_id,
+    _gen_time,
+    _signature,
+    _lot_number,
+    _genuine,
+    _in_time,
+    _unused,  # last: it spends the token
+)
+"""Each gives its objection, or None. The first objection is the answer."""

@@ -1,0 +1,97 @@
+"""The simulator's ASGI edge: one request read whole, the lifespan answered, a client's leaving awaited."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Final
+from urllib.parse import parse_qsl
+
+from starlette.types import Message, Receive, Scope, Send
+
+MAX_BODY: Final = 64 * 1024
+"""Bytes. A call to `/validate` is under 2 KiB; beyond this the answer is HTTP 413."""
+
+_FORM: Final = "application/x-www-form-urlencoded"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """One request, read whole."""
+
+    method: str
+    path: str
+    parameters: Mapping[str, str]
+    content_type: str
+    user_ip: str
+    base: str
+    """The address that it came to, such as `http://127.0.0.1:8077`."""
+
+
+async def read_body(receive: Receive) -> bytes | None:
+    """The body; None if the client left. What is over `MAX_BODY` is read and dropped, but for one byte of it.
+
+    Read on to its end, since a client that is still sending when the connection closes never sees the answer.
+    """
+    body = bytearray()
+    while True:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            return None
+        body += message.get("body", b"")
+        del body[MAX_BODY + 1 :]
+        if not message.get("more_body", False):
+            return bytes(body)
+
+
+def asked(scope: Scope, body: bytes) -> Asked:
+    """The request as a value."""
+    content_type = _header(scope, b"content-type")
+    client, server = scope.get("client") or ("", 0), scope.get("server") or ("127.0.0.1", None)
+    return Asked(
+        method=scope["method"],
+        path=route(scope),
+        parameters=_parameters(scope.get("query_string", b""), content_type, body),
+        content_type=content_type,
+        user_ip=client[0],
+        base=_base(scope, *server),
+    )
+
+
+def route(scope: Scope) -> str:
+    """The path below the place where the simulator is mounted."""
+    path: str = scope["path"]
+    return path.removeprefix(scope.get("root_path", ""))
+
+
+def _parameters(query: bytes, content_type: str, body: bytes) -> Mapping[str, str]:
+    """Query and form together; where both give a name the form's value counts. Blanks are kept."""
+    is_form = content_type.partition(";")[0].strip().lower() == _FORM
+    parts = (query, body) if is_form else (query,)
+    pairs = (pair for part in parts for pair in parse_qsl(part.decode(errors="replace"), keep_blank_values=True))
+    return MappingProxyType(dict(pairs))
+
+
+def _header(scope: Scope, name: bytes) -> str:
+    values = (value for key, value in scope["headers"] if key.lower() == name)
+    return str(next(values, b"").decode("latin-1"))
+
+
+def _base(scope: Scope, host: str, port: int | None) -> str:
+    literal = f"[{host}]" if ":" in host else host
+    place = literal if port is None else f"{literal}:{port}"
+    return f"{scope.get('scheme', 'http')}://{place}{scope.get('root_path', '')}"
+
+
+async def until_gone(receive: Receive) -> None:
+    """Return when the client has left."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
+    """Nothing is to be set up or torn down."""
+    while True:
+        event: Message = await receive()
+        await send({"type": f"{event['type']}.complete"})
+        if event["type"] == "lifespan.shutdown":
+            return
