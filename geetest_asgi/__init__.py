@@ -1,3 +1,61 @@
-"""geetest_asgi."""
+"""GeeTest CAPTCHA v4 in front of any path of any ASGI app.
+
+    from geetest_asgi import GeeTestMiddleware
+
+    app = GeeTestMiddleware(app, protect=["POST /login"])
+
+Names are loaded when they are first used: importing the package imports neither Starlette nor httpx.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from ._client import GeeTestClient as GeeTestClient
+    from ._core.errors import ConfigError as ConfigError
+    from ._core.errors import GeeTestError as GeeTestError
+    from ._core.limits import Limits as Limits
+    from ._core.model import CaptchaFields as CaptchaFields
+    from ._core.model import GeeTestResult as GeeTestResult
+    from ._core.model import Outcome as Outcome
+    from ._core.rules import Rule as Rule
+    from ._middleware import GeeTestMiddleware as GeeTestMiddleware
+    from ._state import geetest_result as geetest_result
 
 __version__ = "0.1.0"
+
+_HOMES: Final = {
+    "CaptchaFields": "_core.model",
+    "ConfigError": "_core.errors",
+    "GeeTestClient": "_client",
+    "GeeTestError": "_core.errors",
+    "GeeTestMiddleware": "_middleware",
+    "GeeTestResult": "_core.model",
+    "Limits": "_core.limits",
+    "Outcome": "_core.model",
+    "Rule": "_core.rules",
+    "geetest_result": "_state",
+}
+
+__all__ = [
+    "CaptchaFields",
+    "ConfigError",
+    "GeeTestClient",
+    "GeeTestError",
+    "GeeTestMiddleware",
+    "GeeTestResult",
+    "Limits",
+    "Outcome",
+    "Rule",
+    "geetest_result",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *__all__])

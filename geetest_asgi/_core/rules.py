@@ -66,6 +66,8 @@ class RuleTable(Generic[T]):
         self, rules: Sequence[tuple[Pattern, T]], exempt: Sequence[Pattern] = (), roots: Sequence[str] = ()
     ) -> None:
         self._rules = rules
+        self.patterns = tuple(pattern.text for pattern, _ in rules)
+        """The protected patterns, as they were written."""
         self._tree = PathSet([pattern for pattern, _ in rules], fold=True)
         self._exempt = exempt
         self._exempt_tree = PathSet(exempt, fold=False)

@@ -5,7 +5,7 @@ success and fail carry string `result` and `reason`; the error shape carries nei
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -45,9 +45,6 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 MARK: Final = "x-geetest-simulator"
 """The header of every answer, so that nobody takes the simulator for GeeTest."""
 
-NO_HEADERS: Final[Mapping[str, str]] = MappingProxyType({})
-
-
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One HTTP answer, before it is sent."""
@@ -56,7 +53,7 @@ class Answer:
     content: bytes | Mapping[str, Any] = b""
     """A mapping goes out as a JSON object, bytes as they are."""
     content_type: str = "application/json"
-    headers: Mapping[str, str] = NO_HEADERS
+    headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
     """Seconds to wait before it is sent."""
 
@@ -77,9 +74,9 @@ def as_json(value: object) -> bytes:
     return json.dumps(value, ensure_ascii=False).encode()
 
 
-def text(status: int, content: str, headers: Mapping[str, str] = NO_HEADERS) -> Answer:
+def text(status: int, content: str, headers: Mapping[str, str] | None = None) -> Answer:
     """A plain text answer."""
-    return Answer(status, content.encode(), "text/plain; charset=utf-8", headers)
+    return Answer(status, content.encode(), "text/plain; charset=utf-8", headers or {})
 
 
 def success(lot_number: str, user_ip: str) -> Answer:

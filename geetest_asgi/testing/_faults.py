@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Final
 
-from ._answers import NO_HEADERS, Answer, text
+from ._answers import Answer, text
 from ._answers import error as error_answer
 
 MAX_SECONDS: Final = 3600.0
@@ -59,7 +59,7 @@ def answers(
     if not 200 <= status <= 599:
         raise ValueError(f"status is {status!r}: a final HTTP status from 200 to 599 is wanted")
     content = b"" if body is None else body
-    return Fault("answers", answer=Answer(status, content, content_type, headers or NO_HEADERS))
+    return Fault("answers", answer=Answer(status, content, content_type, headers or {}))
 
 
 def affect(fault: Fault, judge: Callable[[], Answer]) -> Answer | None:

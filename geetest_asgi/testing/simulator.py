@@ -13,7 +13,6 @@ from starlette.websockets import WebSocketClose
 from . import _control, _faults, _wire, tokens
 from ._answers import DEMO_ID, DEMO_KEY, Answer, as_json, text
 from ._calls import Call, record
-from ._faults import Fault
 from ._service import Inquiry, SpentTokens, validate
 from ._wire import Asked
 
@@ -40,7 +39,7 @@ class Simulator:
         self._any_id = pairs is None
         self._keys = MappingProxyType({DEMO_ID: DEMO_KEY} if pairs is None else dict(pairs))
         self._clock = clock
-        self._fault = _faults.UP  # only ever replaced whole, which is atomic
+        self._fault: _faults.Fault = _faults.UP  # only ever replaced whole, which is atomic
         self._spent = SpentTokens()
         self.calls: deque[Call] = deque(maxlen=MAX_CALLS)
         """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
@@ -149,10 +148,7 @@ class Simulator:
             return text(405, "Method Not Allowed\n", {"allow": ", ".join(methods)})
         if size > _wire.MAX_BODY:
             return text(413, f"Content Too Large: {_wire.MAX_BODY} bytes are taken\n")
-        try:
-            return handler(self, asked)
-        except ValueError as wrong:
-            return Answer(400, {"error": str(wrong)})
+        return handler(self, asked)
 
     def _validate(self, asked: Asked) -> Answer | None:
         answer = _faults.affect(self._fault, lambda: self._judge(asked))
@@ -179,12 +175,25 @@ class Simulator:
 
 _Handler = Callable[[Simulator, Asked], Answer | None]
 
+
+def _or_400(page: _Handler) -> _Handler:
+    """A control page that says what was wrong with its parameters. Not for `/validate`: a bug there must show."""
+
+    def handler(simulator: Simulator, asked: Asked) -> Answer | None:
+        try:
+            return page(simulator, asked)
+        except ValueError as wrong:
+            return Answer(400, {"error": str(wrong)})
+
+    return handler
+
+
 _ROUTES: Final[Mapping[str, tuple[tuple[str, ...], _Handler]]] = MappingProxyType(
     {
         "/validate": (("GET", "POST"), Simulator._validate),
         "/": (("GET",), Simulator._help),
-        "/simulator/token": (("GET",), Simulator._token_page),
-        "/simulator/fault": (("POST",), Simulator._fault_page),
+        "/simulator/token": (("GET",), _or_400(Simulator._token_page)),
+        "/simulator/fault": (("POST",), _or_400(Simulator._fault_page)),
         "/simulator/calls": (("GET",), Simulator._calls_page),
     }
 )

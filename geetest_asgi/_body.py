@@ -1,0 +1,71 @@
+"""The receive edge: read a request's body as far as the captcha fields, then let the app read it from the start.
+
+After the replay comes the server's own `receive`, whatever it says: no disconnect is invented, none is lost. A
+disconnect while reading means that nobody is there any more: the app does not run, GeeTest is not asked.
+"""
+
+import anyio
+from starlette.types import Message, Receive
+
+from ._core.limits import Limits
+from ._core.model import Evidence, Outcome
+from ._core.scanners import Scanner
+from ._meters import Budget
+from ._spool import Spool
+
+
+class Body:
+    """The body of one request."""
+
+    def __init__(self, receive: Receive, limits: Limits, memory: Budget) -> None:
+        self._receive = receive
+        self._limits = limits
+        self._spool = Spool(memory)
+        self._room = limits.max_body
+        self._replayed = False
+        self.touched = False
+        """Something was taken from the server: the app must be given `replay` for its `receive`."""
+        self.complete = False
+        """The end of the body was seen."""
+        self.gone = False
+        """The visitor left before the end."""
+
+    async def search(self, scanner: Scanner) -> Evidence | None:
+        """Read until the scanner knows. Evidence where a bound was hit; else None, and the scanner has the answer."""
+        self.touched = True
+        with anyio.move_on_after(self._limits.body_timeout):
+            while not (scanner.done or self.complete or self.gone):
+                if (evidence := await self._step(scanner)) is not None:
+                    return evidence
+            return None
+        return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
+
+    async def _step(self, scanner: Scanner) -> Evidence | None:
+        message = await self._receive()
+        if message["type"] != "http.request":
+            self.gone = True
+            return None
+        chunk: bytes = message.get("body", b"")
+        if not await self._spool.append(chunk):
+            return Evidence(Outcome.BUSY, "no room to keep more request bodies")
+        # Cut at the limit, so that one large chunk gives the same answer as many small ones.
+        scanner.feed(chunk[: self._room])
+        if len(chunk) > self._room and not scanner.done:
+            return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
+        self._room -= len(chunk)
+        if not message.get("more_body", False):
+            self.complete = True
+            scanner.end()
+        return None
+
+    async def replay(self) -> Message:
+        """The app's `receive`: what was read, then the server's own."""
+        if self._spool or (self.complete and not self._replayed):
+            piece = await self._spool.take()
+            self._replayed = True
+            return {"type": "http.request", "body": piece, "more_body": bool(self._spool) or not self.complete}
+        return await self._receive()
+
+    async def aclose(self) -> None:
+        """Let go of what was kept."""
+        await self._spool.aclose()

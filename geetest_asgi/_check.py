@@ -1,0 +1,133 @@
+"""One request's way to a finding: skip, find the fields, reserve the token, ask GeeTest, accept."""
+
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, replace
+from typing import Final
+
+from anyio import CancelScope
+from starlette.types import Scope
+
+from . import _ledger
+from ._body import Body
+from ._caller import Caller
+from ._core.model import CaptchaFields, Evidence, Outcome
+from ._core.policy import Policy, judge
+from ._core.protocol import build_request
+from ._core.scanners import MultipartScanner, UrlencodedScanner, scanner_for
+from ._core.sources import Gatherer, from_headers
+from ._hooks import call
+from .stores import Store
+
+FINDING: Final = "geetest_asgi.finding"
+"""Scope key: what a guard further out found about this request's token, with the id it was checked under."""
+
+_NOTHING: Final = Evidence(Outcome.MISSING, "no captcha field")
+
+
+@dataclass(slots=True)
+class Check:
+    """Mutable, one for each request."""
+
+    policy: Policy
+    scope: Scope
+    body: Body
+    caller: Caller
+    store: Store
+    claim: _ledger.Claim | None = None
+
+    async def examine(self) -> Evidence | None:
+        """What is known about this request; None if the visitor has left, and nobody needs an answer."""
+        policy = self.policy
+        if policy.mode == "off":
+            return Evidence(Outcome.SKIPPED, "mode is off")
+        if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
+            return Evidence(Outcome.SKIPPED, str(reason))
+        evidence = self._found_further_out() or await self._find_and_ask()
+        if evidence is not None and evidence.outcome is Outcome.PASSED and policy.accept is not None:
+            result = judge(policy, evidence, room=False)
+            if not await call(policy.accept, result, self.scope):
+                return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
+        return evidence
+
+    def _found_further_out(self) -> Evidence | None:
+        """Two guards in one stack ask GeeTest once; each judges by its own rule."""
+        captcha_id, evidence = self.scope.get(FINDING, (None, None))
+        return evidence if captcha_id == self.policy.captcha_id else None
+
+    async def _find_and_ask(self) -> Evidence | None:
+        found = await self._find()
+        if not isinstance(found, CaptchaFields):
+            return found
+        self.claim = await _ledger.claim(self.store, self.policy.captcha_id, found)
+        if self.claim.evidence is not None:
+            return self.claim.evidence
+        request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
+        return await self.caller.ask(request, self.policy.timeout)
+
+    async def _find(self) -> CaptchaFields | Evidence | None:
+        """The first place that has any of the fields decides; places are never mixed."""
+        for source in self._sources():
+            found = await _LOOK[source](self)
+            if found is None or not (isinstance(found, Evidence) and found.outcome is Outcome.MISSING):
+                return found
+        return _NOTHING
+
+    def _sources(self) -> tuple[str, ...]:
+        if self.scope["type"] != "websocket":
+            return self.policy.sources
+        return tuple(source for source in self.policy.sources if source != "body") or ("header", "query")
+
+    async def _in_headers(self) -> CaptchaFields | Evidence:
+        return from_headers(self.scope["headers"], self._gatherer())
+
+    async def _in_query(self) -> CaptchaFields | Evidence:
+        gatherer = self._gatherer()
+        scanner = UrlencodedScanner(gatherer)
+        scanner.feed(self.scope.get("query_string") or b"")
+        scanner.end()
+        return gatherer.conclude()
+
+    async def _in_body(self) -> CaptchaFields | Evidence | None:
+        gatherer = self._gatherer()
+        scanner = scanner_for(self._headers(b"content-type"), self._headers(b"content-encoding"), gatherer)
+        if scanner is None:
+            return _NOTHING
+        # A multipart body is read as far as its fields, so its length says nothing.
+        if not isinstance(scanner, MultipartScanner) and self.length > self.policy.limits.max_body:
+            return Evidence(Outcome.TOO_LARGE, f"a body of more than {self.policy.limits.max_body} bytes")
+        evidence = await self.body.search(scanner)
+        if self.body.gone:
+            return None
+        return evidence or gatherer.conclude(scanner.broken)
+
+    def _gatherer(self) -> Gatherer:
+        return Gatherer(self.policy.spelling, self.policy.limits.max_field)
+
+    def _headers(self, wanted: bytes) -> list[bytes]:
+        return [value for name, value in self.scope["headers"] if name.lower() == wanted]
+
+    @property
+    def length(self) -> int:
+        """What Content-Length says, or 0. Never trusted to say that nothing comes: a chunked body may carry one."""
+        return max((int(value) for value in self._headers(b"content-length") if value.isdigit()), default=0)
+
+    @property
+    def much_is_unread(self) -> bool:
+        """More of the body is coming than a server should have to drain to keep the connection."""
+        if self.body.complete or self.scope["type"] != "http":
+            return False
+        unknown = bool(self._headers(b"transfer-encoding"))
+        return unknown or self.length > self.policy.limits.max_body
+
+    async def settle(self, evidence: Evidence | None, *, let_in: bool = False) -> None:
+        """Keep the token spent or give it back; also where the visitor has left, and everything is cancelled."""
+        if self.claim is not None:
+            with CancelScope(shield=True):
+                await self.claim.settle(evidence, let_in=let_in)
+
+
+_LOOK: Final[Mapping[str, Callable[[Check], Awaitable[CaptchaFields | Evidence | None]]]] = {
+    "header": Check._in_headers,
+    "query": Check._in_query,
+    "body": Check._in_body,
+}

@@ -1,0 +1,81 @@
+"""GeeTestClient: the same call without a middleware, for a handler that asks by itself."""
+
+from collections.abc import Mapping, Sequence
+from types import TracebackType
+from typing import Any, Self
+
+from . import _config
+from ._caller import Caller
+from ._core.limits import Limits
+from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
+from ._core.policy import judge
+from ._core.protocol import build_request
+from ._core.rules import OnUnavailable, Rule
+from ._core.sources import fields_from_mapping
+from ._meters import RateCap
+
+
+class GeeTestClient:
+    """Asks GeeTest about one token at a time. The settings are those of GeeTestMiddleware, with the same defaults.
+
+        client = GeeTestClient(captcha_id, captcha_key)
+        if await client.validate(await request.json()):   # a GeeTestResult, true if a human was verified
+            ...
+
+    One client serves any number of requests and event loops. It keeps no account of spent tokens: GeeTest itself
+    refuses a token the second time. Raises ConfigError when a setting is wrong.
+    """
+
+    def __init__(
+        self,
+        captcha_id: str | None = None,
+        captcha_key: str | None = None,
+        *,
+        api_server: str | Sequence[str] | None = None,
+        on_unavailable: OnUnavailable = "allow",
+        timeout: float = 3.0,
+        limits: Limits | None = None,
+        client: Any = None,
+        trust_env: bool = False,
+        allow_http: bool = False,
+    ) -> None:
+        limits = _config.limits(limits)
+        defaults: dict[str, Any] = dict.fromkeys(_config.PER_RULE)
+        defaults |= {"sources": ("body",), "on_unavailable": on_unavailable, "timeout": timeout}
+        defaults |= {"limits": limits, "mode": "enforce"}
+        self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
+        self._caller = Caller(
+            _config.api_servers(api_server, allow_http=allow_http),
+            client=_config.client(client),
+            trust_env=trust_env,
+            max_in_flight=limits.max_in_flight,
+        )
+        self._unverified = RateCap(limits.unverified_per_second)
+
+    async def validate(self, fields: CaptchaFields | Mapping[str, Any]) -> GeeTestResult:
+        """What GeeTest says about these four fields, given by GeeTest's names; other keys are passed over.
+
+        Never raises over what is in `fields`: what cannot be a token is `malformed` and costs no call. `bool(result)`
+        says whether a human was verified, `result.allowed` what `on_unavailable` makes of an outage.
+        """
+        policy = self._policy
+        found = fields if isinstance(fields, CaptchaFields) else fields_from_mapping(fields, policy.limits.max_field)
+        evidence = found if isinstance(found, Evidence) else await self._ask(found)
+        room = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow" and self._unverified.take()
+        return judge(policy, evidence, room=room)
+
+    async def _ask(self, fields: CaptchaFields) -> Evidence:
+        request = build_request(self._policy.captcha_id, self._policy.captcha_key, fields)
+        return await self._caller.ask(request, self._policy.timeout)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop. It is done anyway when the loop ends."""
+        await self._caller.aclose()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        await self.aclose()

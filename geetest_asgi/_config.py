@@ -1,0 +1,178 @@
+"""From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
+
+import ipaddress
+import math
+import os
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from ._core.errors import ConfigError
+from ._core.limits import Limits
+from ._core.policy import Policy
+from ._core.protocol import API_SERVERS
+from ._core.rules import EVERYTHING, Rule, RuleTable, as_rule, exempt_pattern, rule_pattern
+from ._core.sources import spelling
+from .stores import MemoryStore, Store
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "on_unavailable": ("allow", "deny"),
+    "mode": ("enforce", "monitor", "off"),
+}
+_HOOKS: Final = ("skip", "accept", "on_denied", "on_result")
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", *_CHOICES, *_HOOKS)
+"""The settings that a Rule may have of its own, besides the id and the key."""
+
+
+def build_table(
+    protect: object,
+    exempt: object,
+    root_paths: object,
+    pair: tuple[str | None, str | None],
+    defaults: Mapping[str, Any],
+) -> RuleTable[Policy]:
+    """The rules with everything they inherit."""
+    rules = [EVERYTHING] if protect is None else [as_rule(each) for each in _several("protect", protect)]
+    if not rules:
+        raise ConfigError("protect=[]: give at least one pattern, such as 'POST /login'; None means every request")
+    roots = [_root_path(each) for each in _several("root_paths", root_paths)]
+    table = [(rule_pattern(rule), build_policy(rule, pair, defaults)) for rule in rules]
+    return RuleTable(table, [exempt_pattern(each) for each in _several("exempt", exempt)], roots)
+
+
+def build_policy(rule: Rule, pair: tuple[str | None, str | None], defaults: Mapping[str, Any]) -> Policy:
+    """One rule's policy: its own settings, else the defaults."""
+    own = {name: getattr(rule, name) for name in PER_RULE if getattr(rule, name) is not None}
+    chosen = {**defaults, **own}
+    for name, choices in _CHOICES.items():
+        if chosen[name] not in choices:
+            raise ConfigError(f"{name}={chosen[name]!r}: write one of {', '.join(map(repr, choices))}")
+    for name in _HOOKS:
+        if chosen[name] is not None and not callable(chosen[name]):
+            raise ConfigError(f"{name}={chosen[name]!r}: give a function")
+    limits(chosen["limits"])
+    captcha_id, captcha_key = _pair(rule, pair, needed=chosen["mode"] != "off")
+    text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
+    return Policy(
+        name=rule.name or text,
+        captcha_id=captcha_id,
+        captcha_key=captcha_key,
+        sources=_sources(chosen.pop("sources")),
+        spelling=spelling(chosen.pop("fields")),
+        timeout=_seconds(chosen.pop("timeout")),
+        **chosen,
+    )
+
+
+def _several(name: str, given: object) -> list[object]:
+    if isinstance(given, str | re.Pattern | Rule):
+        return [given]
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+        raise ConfigError(f"{name}={given!r}: give a list of strings")
+    return list(given)
+
+
+def _root_path(given: object) -> str:
+    if not isinstance(given, str) or not given.startswith("/") or given.endswith("/"):
+        raise ConfigError(f"root_paths: {given!r} is no prefix; write it as '/api', without a slash at its end")
+    return given
+
+
+def _sources(given: object) -> tuple[Any, ...]:
+    sources = tuple(_several("sources", given))
+    known = ("header", "query", "body")
+    if not sources or len(set(sources)) < len(sources) or not set(sources) <= set(known):
+        raise ConfigError(f"sources={given!r}: list each of {', '.join(known)} once, those you want, in order")
+    return sources
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not (0 < given < math.inf):
+        raise ConfigError(f"timeout={given!r}: give a positive number of seconds")
+    return float(given)
+
+
+def _pair(rule: Rule, pair: tuple[str | None, str | None], *, needed: bool) -> tuple[str, str]:
+    if (rule.captcha_id is None) is not (rule.captcha_key is None):
+        raise ConfigError(f"Rule({rule.pattern!r}): captcha_id and captcha_key belong together; give both or neither")
+    captcha_id, captcha_key = pair if rule.captcha_id is None else (rule.captcha_id, rule.captcha_key)
+    if not needed and not (captcha_id and captcha_key):
+        return "", ""
+    return credentials(captcha_id, captcha_key)
+
+
+def credentials(captcha_id: str | None, captcha_key: str | None) -> tuple[str, str]:
+    """An id and a key that can be meant: given here or in the environment, and free of white space."""
+    captcha_id = os.environ.get("GEETEST_CAPTCHA_ID") if captcha_id is None else captcha_id
+    captcha_key = os.environ.get("GEETEST_CAPTCHA_KEY") if captcha_key is None else captcha_key
+    _check_credential("captcha_id", captcha_id, shown=repr(captcha_id))
+    _check_credential("captcha_key", captcha_key, shown="…")
+    return str(captcha_id), str(captcha_key)
+
+
+def _check_credential(name: str, value: object, *, shown: str) -> None:
+    if value is None or value == "":
+        raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment")
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")
+
+
+def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple[str, ...]:
+    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own."""
+    if given is None:
+        environment = os.environ.get("GEETEST_API_SERVER", "").strip()
+        given = environment.split(",") if environment else API_SERVERS
+    servers = tuple(_api_server(each, allow_http) for each in _several("api_server", given))
+    if not servers:
+        raise ConfigError("api_server=[]: give at least one base URL, or None for GeeTest's own")
+    return servers
+
+
+def _api_server(given: object, allow_http: bool) -> str:
+    if not isinstance(given, str):
+        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}")
+    url = given.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
+    plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
+    if not plain or parts.query or parts.fragment or "@" in parts.netloc or url.endswith("/validate"):
+        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; '/validate' is added")
+    if parts.scheme == "http" and not allow_http and not _is_loopback(str(host)):
+        raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")
+    return url
+
+
+def _is_loopback(host: str) -> bool:
+    try:
+        return host == "localhost" or ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def limits(given: object) -> Limits:
+    """The bounds: those given, or the defaults."""
+    if given is None:
+        return Limits()
+    if not isinstance(given, Limits):
+        raise ConfigError(f"limits={given!r}: give Limits(max_body=…) or the like")
+    return given
+
+
+def store(given: Any) -> Store:
+    """The store: the one given, or a new one in memory."""
+    if given is None:
+        return MemoryStore()
+    if not (hasattr(given, "claim") and hasattr(given, "release")):
+        raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
+    return cast(Store, given)
+
+
+def client(given: Any) -> Any:
+    """A client, or a function that makes one, or None."""
+    if given is not None and not hasattr(given, "request") and not callable(given):
+        raise ConfigError(f"client={given!r}: give an object with httpx's async request, or a function that makes one")
+    return given

@@ -1,0 +1,216 @@
+"""GeeTestMiddleware: the corridor that a request walks down.
+
+rules.match      which policy, if any              not protected: straight to the app
+Check.examine    find the fields, ask GeeTest      evidence
+judge            the only place that says yes      GeeTestResult
+tell             logs, on_result
+app or denial    with the decision in scope["state"]["geetest"], and the body from its start
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, Final
+
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from . import _config
+from ._body import Body
+from ._caller import Caller
+from ._check import FINDING, Check
+from ._core.limits import Limits
+from ._core.model import Evidence, GeeTestResult, Outcome
+from ._core.patterns import WEBSOCKET
+from ._core.policy import Policy, judge
+from ._core.rules import Accept, Mode, OnDenied, OnResult, OnUnavailable, Rule, Skip, Source
+from ._hooks import call, tell
+from ._meters import Budget, RateCap
+from ._state import PROTECTED, with_result
+from .denials import default_denial, deny
+from .observers.logs import logger
+from .stores import Store
+
+_REDIRECTS: Final = (307, 308)
+"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
+
+
+class GeeTestMiddleware:
+    """Wraps any ASGI app: what a protected path gets through has a verified GeeTest CAPTCHA v4.
+
+        app = GeeTestMiddleware(app, protect=["POST /login", "/api/orders/**"], exempt=["/api/orders/webhook"])
+
+    Every setting has a default but the id and the key, which also come from GEETEST_CAPTCHA_ID and
+    GEETEST_CAPTCHA_KEY in the environment. A wrong value raises ConfigError here, while the app is built.
+
+    protect         patterns (`str`, `re.Pattern` or `Rule`; the first match wins). None: every request that arrives
+                    here, for a guard on one route or router.
+    exempt          patterns left out. A path is exempt only if every form that a framework might read it in is.
+    root_paths      prefixes that only the app knows of, such as "/api" for `FastAPI(root_path="/api")`.
+    captcha_id, captcha_key   from GeeTest's dashboard. One pair; a Rule may carry its own.
+    api_server      base URL, or several, tried in order while no connection is made. Default: GEETEST_API_SERVER,
+                    else GeeTest's host and its two backups.
+    sources         where to look for the fields, in order: "header", "query", "body". The first place that has any
+                    of them decides. Default: the body only.
+    fields          how they are spelt: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
+                    container "captcha" that holds all four. Default: GeeTest's four names.
+    on_unavailable  what happens while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
+                    `limits.unverified_per_second`) or "deny" (503).
+    timeout         seconds for the whole call, failover included. Default 3.0.
+    limits          every bound in one value, see `Limits`.
+    mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
+    skip            fn(scope) -> str | None: a reason to let a request pass unasked.
+    accept          fn(result, scope) -> bool: a last word on a token that passed.
+    on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
+    on_result       fn(result, scope): every decision, for metrics and alarms. What it raises is logged.
+    store           who remembers spent tokens. Default: this process's memory.
+    client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
+                    called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
+    trust_env       use the proxies and certificates that the environment names. Default: no.
+    allow_http      permit a plain http `api_server` beyond loopback. Whoever can forge an answer gets in.
+
+    The functions may be plain or asynchronous. What `skip`, `accept` or `on_denied` raise is the app's error: the
+    request is not let in. Not protected: other scope types (a lifespan passes through), and a CORS preflight.
+    """
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        *,
+        protect: Iterable[str | Any | Rule] | str | Rule | None = None,
+        exempt: Iterable[str | Any] | str = (),
+        root_paths: Iterable[str] | str = (),
+        captcha_id: str | None = None,
+        captcha_key: str | None = None,
+        api_server: str | Sequence[str] | None = None,
+        sources: Sequence[Source] = ("body",),
+        fields: str | Mapping[str, str] | None = None,
+        on_unavailable: OnUnavailable = "allow",
+        timeout: float = 3.0,
+        limits: Limits | None = None,
+        mode: Mode = "enforce",
+        skip: Skip | None = None,
+        accept: Accept | None = None,
+        on_denied: OnDenied | None = None,
+        on_result: OnResult | None = None,
+        store: Store | None = None,
+        client: Any = None,
+        trust_env: bool = False,
+        allow_http: bool = False,
+    ) -> None:
+        self.app = app
+        limits = _config.limits(limits)
+        defaults: dict[str, Any] = {
+            "sources": sources,
+            "fields": fields,
+            "on_unavailable": on_unavailable,
+            "timeout": timeout,
+            "limits": limits,
+            "mode": mode,
+            "skip": skip,
+            "accept": accept,
+            "on_denied": on_denied,
+            "on_result": on_result,
+        }
+        self._table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
+        self._protected = self._table.patterns
+        self._caller = Caller(
+            _config.api_servers(api_server, allow_http=allow_http),
+            client=_config.client(client),
+            trust_env=trust_env,
+            max_in_flight=limits.max_in_flight,
+        )
+        self._store = _config.store(store)
+        self._memory = Budget(limits.max_buffered)
+        self._unverified = RateCap(limits.unverified_per_second)
+        if mode != "enforce":
+            logger.warning("mode=%r: nothing is denied", mode)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """ASGI 3."""
+        kind = scope["type"]
+        if kind == "http":
+            method = scope["method"]
+        elif kind == "websocket":
+            method = WEBSOCKET
+        else:
+            return await self._pass_on(scope, receive, send)
+        raw_path = scope.get("raw_path") or b""
+        scope[PROTECTED] = self._protected  # for the message of geetest_result's LookupError
+        policy = self._table.match(method, scope["path"], raw_path, scope.get("root_path") or "")
+        if policy is None or _is_preflight(scope):
+            return await self.app(scope, receive, send)
+        return await self._guard(policy, scope, receive, send)
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A lifespan, or what ASGI may bring one day. The end of a lifespan is a good time to close connections."""
+        try:
+            await self.app(scope, receive, send)
+        finally:
+            if scope["type"] == "lifespan":
+                await self.aclose()
+
+    async def _guard(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
+        body = Body(receive, policy.limits, self._memory)
+        check = Check(policy, scope, body, self._caller, self._store)
+        try:
+            evidence = await self._examine(check)
+            if evidence is None:
+                return
+            result = judge(policy, evidence, room=self._has_room(policy, evidence))
+            forward = result.allowed or policy.mode == "monitor"
+            await check.settle(evidence, let_in=forward)
+            await tell(policy.on_result, result, scope)
+            receive = body.replay if body.touched else receive
+            if forward:
+                await self._forward(check, evidence, result, receive, send)
+            else:
+                await self._deny(check, result, receive, send)
+        finally:
+            await body.aclose()
+
+    async def _examine(self, check: Check) -> Evidence | None:
+        try:
+            return await check.examine()
+        except BaseException:  # cancelled, or a hook raised: without a verdict, the token is not spent
+            await check.settle(None)
+            raise
+
+    def _has_room(self, policy: Policy, evidence: Evidence) -> bool:
+        would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
+        return would_let_in and self._unverified.take()
+
+    async def _forward(
+        self, check: Check, evidence: Evidence, result: GeeTestResult, receive: Receive, send: Send
+    ) -> None:
+        scope = with_result(check.scope, result)
+        if check.claim is None:
+            return await self.app(scope, receive, send)
+        claim = check.claim
+        scope[FINDING] = (check.policy.captcha_id, evidence)
+
+        async def send_and_watch(message: Message) -> None:
+            if message["type"] == "http.response.start" and message["status"] in _REDIRECTS:
+                await claim.carry_over(evidence)
+            await send(message)
+
+        return await self.app(scope, receive, send_and_watch)
+
+    async def _deny(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
+        scope = with_result(check.scope, result)
+        denial = check.policy.on_denied or default_denial
+        app = await call(denial, result, scope)
+        close = check.much_is_unread or result.outcome is Outcome.TOO_SLOW
+        await deny(app or default_denial(result, scope), scope, receive, send, close=close)
+
+    async def aclose(self) -> None:
+        """Close the connections of the running event loop; they are opened again when needed.
+
+        Called by itself at the end of a lifespan and of an event loop: there is no need to.
+        """
+        await self._caller.aclose()
+
+
+def _is_preflight(scope: Scope) -> bool:
+    """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
+    if scope.get("method") != "OPTIONS":
+        return False
+    names = {name.lower() for name, _ in scope["headers"]}
+    return b"origin" in names and b"access-control-request-method" in names

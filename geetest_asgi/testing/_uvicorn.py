@@ -1,0 +1,66 @@
+"""A uvicorn server that says when it listens, and that does not wait for hanging clients at its end.
+
+The only module that imports uvicorn; `server.serve` imports it when it is called.
+"""
+
+import asyncio
+import socket
+import threading
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+from uvicorn import Config, Server
+
+
+class QuickServer(Server):
+    """One run of an app, on a thread. `should_exit = True` from any thread ends it within about 0.3 seconds."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self.settled = threading.Event()
+        """Set when the server listens (`started`), or when it ended without ever doing so."""
+
+        async def quietly(scope: Scope, receive: Receive, send: Send) -> None:
+            try:
+                await app(scope, receive, send)
+            except asyncio.CancelledError:
+                if not self.should_exit:
+                    raise
+
+        # No log_config: it would replace the caller's own logging set-up.
+        super().__init__(
+            Config(
+                quietly,
+                interface="asgi3",
+                loop="asyncio",
+                http="h11",
+                log_config=None,
+                access_log=False,
+                proxy_headers=False,  # the peer is the peer, whatever X-Forwarded-For says
+                timeout_graceful_shutdown=1,  # seconds, for an app that goes on after its client was hung up
+            )
+        )
+
+    def run_on(self, listener: socket.socket) -> None:
+        """Serve until `should_exit`. Blocks."""
+        try:
+            self.run([listener])
+        finally:
+            self.settled.set()
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """As uvicorn does, and say so."""
+        await super().startup(sockets)
+        self.settled.set()
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Hang up on everybody first, so that nothing is left to wait for; then as uvicorn does.
+
+        A connection that waits at the end would leave its socket open (ResourceWarning) or hold up the exit.
+        """
+        for listening in self.servers:
+            listening.close()
+        for connection in list(self.server_state.connections):
+            connection.transport.abort()
+        await asyncio.sleep(0)  # for the apps to be told http.disconnect
+        for task in list(self.server_state.tasks):
+            task.cancel()
+        await super().shutdown(sockets)

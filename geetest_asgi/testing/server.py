@@ -1,0 +1,70 @@
+"""`serve`: any ASGI app on a thread with a URL, for a client that needs a real socket."""
+
+import socket
+import threading
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from typing import TYPE_CHECKING, Any, Final
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from ._uvicorn import QuickServer
+
+START_TIMEOUT: Final = 10.0
+"""Seconds for the app's lifespan to start; more means that it hangs."""
+
+STOP_TIMEOUT: Final = 3.0
+"""Seconds to wait for the thread's end. It takes 0.3 but for an app that blocks, whose thread is left behind."""
+
+
+@contextmanager
+def serve(app: "ASGIApp", *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+    """Run `app` with uvicorn on a thread of its own; the value is its base URL, without a slash at the end.
+
+    `port` 0: one that is free. The app accepts connections when the block begins. At its end every connection
+    is hung up, whatever it waits for, and the app's lifespan ends. Raises OSError if the address cannot be
+    taken, RuntimeError if the app's lifespan does not start, ImportError without uvicorn.
+    """
+    new_server = _quick_server()
+    with closing(_bind(host, port)) as listener:
+        server = new_server(app)
+        thread = threading.Thread(target=server.run_on, args=(listener,), name="geetest_asgi serve", daemon=True)
+        thread.start()
+        try:
+            _await_start(server)
+            yield _url(listener)
+        finally:
+            server.should_exit = True
+            thread.join(STOP_TIMEOUT)
+
+
+def _quick_server() -> "type[QuickServer]":
+    try:
+        from ._uvicorn import QuickServer
+    except ModuleNotFoundError as missing:
+        if missing.name != "uvicorn":
+            raise
+        raise ImportError("serving needs uvicorn: pip install 'geetest-asgi[demo]'") from missing
+    return QuickServer
+
+
+def _bind(host: str, port: int) -> socket.socket:
+    """A socket that is bound here, so that its port is known, and a wrong address is the caller's exception."""
+    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
+    return socket.create_server(address, family=family)
+
+
+def _await_start(server: "QuickServer") -> None:
+    if not server.settled.wait(START_TIMEOUT):
+        raise RuntimeError(f"the app's lifespan did not start within {START_TIMEOUT:g} seconds")
+    if not server.started:
+        raise RuntimeError("the app's lifespan failed to start: uvicorn's log has its traceback")
+
+
+def _url(listener: socket.socket) -> str:
+    """The bound address as a URL; loopback where it is any interface, since that is no address to call."""
+    name: tuple[Any, ...] = listener.getsockname()
+    host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])  # noqa: S104 - read, not bound to
+    literal = f"[{host}]" if ":" in host else host
+    return f"http://{literal}:{name[1]}"
