@@ -168,7 +168,7 @@ def store(given: Any) -> Store:
         return MemoryStore()
     if not (hasattr(given, "claim") and hasattr(given, "release")):
         raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
-    return cast(Store, given)
+    return cast("Store", given)
 
 
 def client(given: Any) -> Any:

@@ -1114,8 +1114,12 @@ def test_the_command_listens_anywhere_once_it_is_allowed_and_warns(
     assert "Warning" in err
 
 
-def test_the_command_on_a_taken_port_says_so(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_that_cannot_listen_says_so(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(time, "sleep", lambda seconds: pytest.fail("it listens"))
     with serve(Simulator()) as url:
-        assert run_simulator("127.0.0.1", address(url)[1]) == 1
-    assert "cannot listen" in capsys.readouterr().err
+        taken = address(url)[1]
+        assert run_simulator("127.0.0.1", taken) == 1
     assert run_simulator("127.0.0.1", 70000) == 1
+    assert capsys.readouterr().err.count("cannot listen") == 2

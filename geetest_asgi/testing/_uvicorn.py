@@ -43,6 +43,8 @@ class QuickServer(Server):
         """Serve until `should_exit`. Blocks."""
         try:
             self.run([listener])
+        except SystemExit:  # uvicorn's word for a lifespan that failed; it has logged why, and `started` says it
+            pass
         finally:
             self.settled.set()
 

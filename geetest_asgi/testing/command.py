@@ -53,7 +53,7 @@ def run_simulator(
             _sleep_forever()
     except KeyboardInterrupt:
         return 0
-    except (OSError, OverflowError, ImportError) as wrong:
+    except (OSError, ValueError, ImportError) as wrong:
         print(f"The simulator cannot listen on {host} port {port}: {wrong}", file=sys.stderr)
         return 1
 

@@ -51,8 +51,10 @@ def _quick_server() -> "type[QuickServer]":
 
 def _bind(host: str, port: int) -> socket.socket:
     """A socket that is bound here, so that its port is known, and a wrong address is the caller's exception."""
-    family, _, _, _, address = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0]
-    return socket.create_server(address, family=family)
+    if not 0 <= port <= 65535:  # getaddrinfo takes 70000 for 4464
+        raise ValueError(f"port is {port!r}: a number from 0 to 65535 is wanted")
+    family = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0][0]
+    return socket.create_server((host, port), family=family)
 
 
 def _await_start(server: "QuickServer") -> None:
