@@ -1,0 +1,148 @@
+"""The house rules, read off the source: a pure core, imports that only go down, httpx in one place, small modules.
+
+_core  <-  the edges (_body, _caller, …)  <-  _middleware, _client  <-  add-ons (testing, demo, __main__)
+"""
+
+import ast
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent / "geetest_asgi"
+PACKAGE = "geetest_asgi"
+MAX_LINES = 250
+
+PURE = {  # what the core may use besides itself
+    *("base64", "collections", "dataclasses", "enum", "functools", "hmac", "itertools", "json", "math", "re"),
+    *("types", "typing", "urllib.parse"),
+    *("python_multipart.exceptions", "python_multipart.multipart"),
+}
+HTTPX_MAY = {"_connections", "testing", "demo"}
+ADD_ONS = {"testing", "demo", "__main__"}
+FACES = {"_middleware", "_client"}
+
+
+def modules() -> dict[str, ast.Module]:
+    found = {}
+    for path in sorted(ROOT.rglob("*.py")):
+        name = ".".join(path.relative_to(ROOT.parent).with_suffix("").parts).removesuffix(".__init__")
+        found[name] = ast.parse(path.read_text(), str(path))
+    return found
+
+
+MODULES = modules()
+
+
+def is_package(name: str) -> bool:
+    return (ROOT.parent / Path(*name.split(".")) / "__init__.py").exists()
+
+
+def imports(name: str, tree: ast.AST | None = None) -> Iterator[str]:
+    """Absolute names of what a module imports, late imports included, those for the type checker left out."""
+    for node in ast.walk(tree or MODULES[name]):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = name.split(".") if is_package(name) else name.split(".")[:-1]
+            prefix = base[: len(base) - node.level + 1] if node.level else []
+            source = ".".join([*prefix, *(node.module.split(".") if node.module else [])])
+            for alias in node.names:
+                inner = f"{source}.{alias.name}"
+                yield inner if inner in MODULES else source
+
+
+def runtime_imports(name: str) -> set[str]:
+    class WithoutTypeChecking(ast.NodeTransformer):
+        def visit_If(self, node: ast.If) -> ast.AST | None:
+            named = isinstance(node.test, ast.Name) and node.test.id == "TYPE_CHECKING"
+            return None if named else self.generic_visit(node)
+
+    return set(imports(name, WithoutTypeChecking().visit(ast.parse(ast.unparse(MODULES[name])))))
+
+
+def layer(name: str) -> int:
+    """0: the core; 1: the edges; 2: what users are given; 3: add-ons. The front door stands above them all."""
+    top = name.split(".")[1] if "." in name else ""
+    if top == "":
+        return 4
+    return 0 if top == "_core" else 2 if top in FACES else 3 if top in ADD_ONS else 1
+
+
+def test_there_is_something_to_read() -> None:
+    assert f"{PACKAGE}._middleware" in MODULES
+    assert len([name for name in MODULES if layer(name) == 0]) > 5
+
+
+@pytest.mark.parametrize("name", [name for name in MODULES if layer(name) == 0])
+def test_the_core_is_pure(name: str) -> None:
+    for node in ast.walk(MODULES[name]):
+        assert not isinstance(node, ast.AsyncFunctionDef | ast.Await | ast.AsyncFor | ast.AsyncWith), (
+            "async in the core"
+        )
+        assert not (
+            isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in {"open", "print"}
+        )
+    foreign = {each for each in imports(name) if not each.startswith(f"{PACKAGE}._core")}
+    allowed = {each for each in foreign if each in PURE or each.split(".")[0] in PURE}
+    assert foreign == allowed, f"not pure: {sorted(foreign - allowed)}"
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_imports_only_go_down(name: str) -> None:
+    up = {each for each in runtime_imports(name) if each.startswith(PACKAGE) and layer(each) > layer(name)}
+    up.discard(PACKAGE)  # the front door holds the version number and nothing else that is loaded
+    assert not up, f"{name} imports {sorted(up)}, which stand above it"
+
+
+def test_httpx_is_imported_in_one_file_of_the_guard() -> None:
+    users = {name for name in MODULES if any(each.split(".")[0] in ("httpx", "httpcore") for each in imports(name))}
+    assert {name.split(".")[1] for name in users} <= HTTPX_MAY
+    assert f"{PACKAGE}._connections" in users
+
+
+def test_the_test_client_of_starlette_is_never_imported() -> None:
+    assert not [name for name in MODULES if "starlette.testclient" in set(imports(name))]
+
+
+@pytest.mark.parametrize("path", sorted(ROOT.rglob("*.py")), ids=lambda path: str(path.relative_to(ROOT)))
+def test_no_module_has_outgrown_the_house(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MAX_LINES
+
+
+def test_there_is_no_import_cycle() -> None:
+    graph = {name: {each for each in runtime_imports(name) if each in MODULES} - {PACKAGE} for name in MODULES}
+    done: set[str] = set()
+    while free := {name for name, needs in graph.items() if name not in done and not (needs - {name} - done)}:
+        done |= free
+    assert done == set(graph), f"in a cycle or behind one: {sorted(set(graph) - done)}"
+
+
+def test_all_is_sorted_and_true() -> None:
+    import geetest_asgi
+
+    assert geetest_asgi.__all__ == sorted(geetest_asgi.__all__)
+    assert all(hasattr(geetest_asgi, name) for name in geetest_asgi.__all__)
+    with pytest.raises(AttributeError, match="nonsense"):
+        _ = geetest_asgi.nonsense
+
+
+def test_importing_the_package_imports_no_client_no_framework_and_no_test_tool() -> None:
+    import subprocess
+
+    heavy = "{'httpx', 'httpcore', 'starlette', 'anyio', 'pytest', 'uvicorn'}"
+    code = f"import sys, geetest_asgi; print(sorted({heavy} & set(sys.modules)))"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_building_a_guard_does_not_import_httpx() -> None:
+    import subprocess
+
+    code = (
+        "import sys; from geetest_asgi import GeeTestMiddleware as G; "
+        "G(print, captcha_id='a', captcha_key='b'); print('httpx' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
