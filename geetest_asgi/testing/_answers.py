@@ -45,6 +45,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 MARK: Final = "x-geetest-simulator"
 """The header of every answer, so that nobody takes the simulator for GeeTest."""
 
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """One HTTP answer, before it is sent."""

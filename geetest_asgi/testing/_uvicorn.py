@@ -58,11 +58,8 @@ class QuickServer(Server):
 
         A connection that waits at the end would leave its socket open (ResourceWarning) or hold up the exit.
         """
-        for listening in self.servers:
-            listening.close()
         for connection in list(self.server_state.connections):
-            connection.transport.abort()
-        await asyncio.sleep(0)  # for the apps to be told http.disconnect
+            connection.transport.abort()  # which uvicorn learns of before a task sees its cancellation
         for task in list(self.server_state.tasks):
             task.cancel()
         await super().shutdown(sockets)
