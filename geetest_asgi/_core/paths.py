@@ -19,7 +19,7 @@ MAX_PATH: Final = 2048
 visitor can cause stays bounded."""
 
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
-_PLAIN: Final = re.compile(r"(?:/[A-Za-z0-9_~@:,+=!$&'()*-][A-Za-z0-9_~@:,+=!$&'()*.-]*)+")
+_PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
 _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufffd]+")
 

@@ -86,14 +86,10 @@ class RuleTable(Generic[T]):
             return next((found for pattern, found in self._rules if method in pattern.methods), None)
         if not root_path and not self._roots and paths.is_plain(path, raw_path):
             forms = {paths.split(path)}
+            numbers = self._tree.find(paths.split(path.casefold()))
         else:
             forms = paths.forms(path, raw_path, (root_path.rstrip("/"), *self._roots))
-        return self._first(method, forms, root_path)
-
-    def _first(self, method: str, forms: set[paths.Segments], root_path: str) -> T | None:
-        # A pattern may be written with the root path where the server leaves it out of the path.
-        rooted = {paths.split(root_path.rstrip("/")) + form for form in forms} if root_path else set()
-        numbers = set[int]().union(*map(self._tree.find, forms | rooted))
+            numbers = set[int]().union(*map(self._tree.find, _protecting(forms, root_path)))
         for number in sorted(numbers):
             pattern, found = self._rules[number]
             if method in pattern.methods:
@@ -104,6 +100,12 @@ class RuleTable(Generic[T]):
         return all(
             any(method in self._exempt[number].methods for number in self._exempt_tree.find(form)) for form in forms
         )
+
+
+def _protecting(forms: set[paths.Segments], root_path: str) -> set[paths.Segments]:
+    """All that a pattern may match: in either case, and with the root path where the server leaves it out."""
+    rooted = {paths.split(root_path.rstrip("/")) + form for form in forms} if root_path else set()
+    return {tuple(map(str.casefold, form)) for form in forms | rooted}
 
 
 def _spoken_of(method: str, rules: Sequence[tuple[Pattern, T]]) -> bool:

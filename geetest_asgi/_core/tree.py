@@ -1,13 +1,14 @@
 """PathSet: which of many patterns match a path, in a time that does not grow with their number.
 
-Patterns are kept as a tree of segments. A path walks it with a set of nodes (a segment may lead to a literal, to a
-`*` and past a `**` at once), so the work is bounded by the length of the path, whatever the patterns are; there is
-no backtracking.
+Patterns without wildcards are kept in a dictionary, the others as a tree of segments. A path walks it with a set of
+nodes (a segment may lead to a literal, to a `*` and past a `**` at once), so the work is bounded by the length of the
+path, whatever the patterns are; there is no backtracking.
 """
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 from .paths import Segments
 from .patterns import Pattern
@@ -24,11 +25,12 @@ class _Node:
 
 
 class PathSet:
-    """Patterns as a tree. With `fold`, for protecting: letters of either case are the same."""
+    """Patterns with their numbers. With `fold`, for protecting, `find` is given segments in folded case."""
 
     def __init__(self, patterns: Sequence[Pattern], *, fold: bool) -> None:
         self._fold = fold
-        self._root = _Node()
+        self._exact: dict[Segments, set[int]] = {}
+        self._root: _Node | None = None
         self._regexes: list[tuple[int, re.Pattern[str]]] = []
         for number, pattern in enumerate(patterns):
             if pattern.regex is not None:
@@ -38,21 +40,39 @@ class PathSet:
 
     def find(self, segments: Segments) -> set[int]:
         """The numbers of the patterns that match this form of a path."""
-        found = {n for n, regex in self._regexes if regex.fullmatch("/" + "/".join(segments))}
-        nodes = _enter([self._root])
-        for segment in segments:
-            nodes = _enter(_next(nodes, segment.casefold() if self._fold else segment))
-            if not nodes:
-                return found
-        return found.union(*(node.ends for node in nodes.values()))
+        found = self._exact.get(segments, _NONE)
+        if self._root is not None:
+            found = found.union(_walk(self._root, segments))
+        if self._regexes:
+            path = "/" + "/".join(segments)
+            found = found.union(number for number, regex in self._regexes if regex.fullmatch(path))
+        return found
 
     def _add(self, number: int, segments: Segments) -> None:
+        if self._fold:
+            segments = tuple(map(str.casefold, segments))
         # A slash at the end is not compared: `/login` and `/login/` are forms of each other.
         for variant in {segments, segments[:-1]} if segments[-1] == "" else {segments}:
-            node = self._root
+            if not any("*" in segment for segment in variant):
+                self._exact.setdefault(variant, set()).add(number)
+                continue
+            node = self._root = self._root or _Node()
             for segment in variant:
-                node = _child(node, segment.casefold() if self._fold else segment)
+                node = _child(node, segment)
             node.ends.append(number)
+
+
+_NONE: Final[set[int]] = set()
+
+
+def _walk(root: _Node, segments: Segments) -> Iterator[int]:
+    nodes = _enter([root])
+    for segment in segments:
+        nodes = _enter(_next(nodes, segment))
+        if not nodes:
+            return
+    for node in nodes.values():
+        yield from node.ends
 
 
 def _adapt(regex: re.Pattern[str], fold: bool) -> re.Pattern[str]:
