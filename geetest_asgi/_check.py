@@ -109,7 +109,8 @@ class Check:
     @property
     def length(self) -> int:
         """What Content-Length says, or 0. Never trusted to say that nothing comes: a chunked body may carry one."""
-        return max((int(value) for value in self._headers(b"content-length") if value.isdigit()), default=0)
+        # int() refuses thousands of digits.
+        return max((int(value[:18]) for value in self._headers(b"content-length") if value.isdigit()), default=0)
 
     @property
     def much_is_unread(self) -> bool:
