@@ -23,6 +23,7 @@ class Body:
         self._spool = Spool(memory)
         self._room = limits.max_body
         self._replayed = False
+        self._early: Message | None = None
         self.touched = False
         """Something was taken from the server: the app must be given `replay` for its `receive`."""
         self.complete = False
@@ -58,12 +59,20 @@ class Body:
             scanner.end()
         return None
 
+    async def until_gone(self) -> None:
+        """Wait for the visitor to leave; only after the end of the body. Whatever comes, the app hears of it too."""
+        self._early = await self._receive()
+        self.gone = self._early["type"] == "http.disconnect"
+
     async def replay(self) -> Message:
         """The app's `receive`: what was read, then the server's own."""
         if self._spool or (self.complete and not self._replayed):
             piece = await self._spool.take()
             self._replayed = True
             return {"type": "http.request", "body": piece, "more_body": bool(self._spool) or not self.complete}
+        if self._early is not None:
+            message, self._early = self._early, None
+            return message
         return await self._receive()
 
     async def aclose(self) -> None:

@@ -167,11 +167,13 @@ class GeeTestMiddleware:
             await body.aclose()
 
     async def _examine(self, check: Check) -> Evidence | None:
+        evidence = None
         try:
-            return await check.examine()
-        except BaseException:  # cancelled, or a hook raised: without a verdict, the token is not spent
-            await check.settle(None)
-            raise
+            evidence = await check.examine()
+        finally:
+            if evidence is None:  # the visitor left, a hook raised, or all was cancelled: the token is not spent
+                await check.settle(None)
+        return evidence
 
     def _has_room(self, policy: Policy, evidence: Evidence) -> bool:
         would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
