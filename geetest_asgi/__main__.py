@@ -20,7 +20,7 @@ Print the sign_token of a lot number: lower-case hex HMAC-SHA256, to compare wit
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """Run one command; the value is an exit status for the shell. Wrong usage raises SystemExit(2), as argparse does."""
+    """Run one command; the value is an exit status for the shell. Wrong usage is argparse's SystemExit(2)."""
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))

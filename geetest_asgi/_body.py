@@ -51,6 +51,7 @@ class Body:
         if message["type"] != "http.request":
             self.gone = True
             return None
+        self.complete = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         if not await self._spool.append(chunk):
             return Evidence(Outcome.BUSY, "no room to keep more request bodies")
@@ -59,8 +60,7 @@ class Body:
         if len(chunk) > self._room and not scanner.done:
             return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
         self._room -= len(chunk)
-        if not message.get("more_body", False):
-            self.complete = True
+        if self.complete:
             scanner.end()
         return None
 

@@ -2,7 +2,6 @@
 
 import os
 import tempfile
-from functools import partial
 from typing import IO, Final
 
 from anyio import CancelScope, to_thread
@@ -44,10 +43,14 @@ class Spool:
         return True
 
     def _flush(self) -> None:
-        self._file = self._file or tempfile.TemporaryFile()  # noqa: SIM115 - closed by aclose
-        self._file.write(self._tail)
-        self._file.flush()
-        self._on_disk += len(self._tail)
+        if self._file is None:
+            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by aclose
+        # All of it or, for us, nothing: what a full disk took before it failed lies behind `_on_disk`.
+        left, end = memoryview(self._tail), self._on_disk
+        while left:
+            written = os.pwrite(self._file.fileno(), left, end)
+            left, end = left[written:], end + written
+        self._on_disk = end
         self._drop_tail()
 
     def _drop_tail(self) -> None:
@@ -58,8 +61,8 @@ class Spool:
     async def take(self) -> bytes:
         """The next piece. A cancelled call loses nothing: the next one gives the same piece."""
         if self._file is not None and self._replayed < self._on_disk:
-            read = partial(os.pread, self._file.fileno(), IN_MEMORY, self._replayed)
-            piece = await to_thread.run_sync(read)
+            size = min(IN_MEMORY, self._on_disk - self._replayed)
+            piece = await to_thread.run_sync(os.pread, self._file.fileno(), size, self._replayed)
             self._replayed += len(piece)
             return piece
         piece = bytes(self._tail)

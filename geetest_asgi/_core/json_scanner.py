@@ -150,14 +150,18 @@ class JsonScanner:
         while (yield from self._some()) != _QUOTE:
             end = _end(_STRING, self._data, self._at)
             if end == self._at:  # a backslash that ends this chunk: what it escapes comes with the next
-                raw += b"\\"
-                self._at += 1
+                self._keep(raw, end + 1, limit)
                 yield from self._some()
                 end = 1
-            raw += self._data[self._at : min(end, self._at + limit + 2 - len(raw))]
-            self._at = end
+            self._keep(raw, end, limit)
         self._at += 1
         return bytes(raw + b'"') if len(raw) <= limit + 1 else None
+
+    def _keep(self, raw: bytearray, end: int, limit: int) -> None:
+        """Take the input up to `end`, and keep of it what shows that there are more than `limit` bytes."""
+        room = max(0, limit + 2 - len(raw))
+        raw += self._data[self._at : min(end, self._at + room)]
+        self._at = end
 
     def _scalar(self) -> Generator[None, None, bytes]:
         """A number or a word: all up to the next sign or space."""

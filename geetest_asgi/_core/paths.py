@@ -8,7 +8,7 @@ form matches, and exempt only when all of them do. Over-matching costs a captcha
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from urllib.parse import unquote
 
@@ -21,7 +21,7 @@ visitor can cause stays bounded."""
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
 _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
-_CONTROLS: Final = re.compile(r"[\x00-\x20\x7f-\xa0\u2028\u2029\ufffd]+")
+_CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
@@ -35,9 +35,8 @@ def split(path: str) -> Segments:
     return segments[1:] if segments[0] == "" else segments
 
 
-def forms(path: str, raw_path: bytes, roots: Iterable[str]) -> set[Segments]:
+def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
     """All forms of a path, letters as they are. `roots` are the prefixes that a framework may take off."""
-    roots = [root for root in roots if root]
     found = {split(base) for base in _bases(path, roots)}
     found |= set(_raw_bases(raw_path, roots))
     for step in _STEPS:
@@ -45,14 +44,14 @@ def forms(path: str, raw_path: bytes, roots: Iterable[str]) -> set[Segments]:
     return found
 
 
-def _bases(path: str, roots: list[str]) -> set[str]:
+def _bases(path: str, roots: Sequence[str]) -> set[str]:
     bases = {path, _AUTHORITY.sub("", path, count=1) if _AUTHORITY.match(path) else path}
     # Litestar cuts at the first occurrence of the root path, wherever it is; that covers a plain prefix too.
     bases |= {base.split(root, 1)[1] for base in bases for root in roots if root in base}
     return bases
 
 
-def _raw_bases(raw_path: bytes, roots: list[str]) -> Iterator[Segments]:
+def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
     """BlackSheep splits before it decodes: `/users/a%2Fb` has two segments there, three in `scope["path"]`."""
     if b"%" not in raw_path:
         return
@@ -65,6 +64,10 @@ def _raw_bases(raw_path: bytes, roots: list[str]) -> Iterator[Segments]:
 
 def _without_controls(segments: Segments) -> Segments:
     return tuple(_CONTROLS.sub("", segment) for segment in segments)
+
+
+def _without_spaces(segments: Segments) -> Segments:
+    return tuple(segment.strip() for segment in segments)
 
 
 def _without_parameters(segments: Segments) -> Segments:
@@ -88,6 +91,7 @@ def _without_dots(segments: Segments) -> Segments:
 # Each is tried alone and after those before it, so that `//login%0A` and `/a/..;x/login` are seen through as well.
 _STEPS: Final[tuple[Callable[[Segments], Segments], ...]] = (
     _without_controls,
+    _without_spaces,
     _without_parameters,
     _without_empties,
     _without_dots,

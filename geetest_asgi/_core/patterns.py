@@ -17,15 +17,16 @@ from typing import Final
 
 from .errors import ConfigError
 
-WEBSOCKET: Final = "WEBSOCKET"
-"""The method name of a websocket's handshake, here only; on the wire it is a GET."""
+WEBSOCKET: Final = "⟨WEBSOCKET⟩"
+"""A websocket's handshake, which patterns call WEBSOCKET. On the wire it is a GET; and since a method is any ASCII
+token (RFC 9110 §9.1), `WEBSOCKET /login HTTP/1.1` is a plain request: this name is one that no request can have."""
 
 # The HTTP Method Registry of IANA (RFC 9110 §16.1, as of 2026-11). A typing error in a method would leave a hole.
 _REGISTERED: Final = frozenset(
     "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY "
     "MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PRI PROPFIND PROPPATCH PUT QUERY "
     "REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
-) | {WEBSOCKET}
+) | {"WEBSOCKET"}
 
 _FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/]*>")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}/]*\}")
@@ -64,11 +65,13 @@ def parse(pattern: object, methods: object = None, *, default: Methods = UNSAFE)
         return _parse_regex(pattern, _methods(methods, pattern.pattern) or default)
     if not isinstance(pattern, str):
         raise ConfigError(f"pattern {pattern!r}: write a string such as 'POST /login', a re.Pattern or a Rule")
-    names, _, path = pattern.strip().rpartition(" ") if not pattern.startswith("/") else ("", "", pattern)
+    names, slash, path = pattern.strip().partition("/")
+    if not slash or (names and names[-1] != " "):
+        raise ConfigError(f"pattern {pattern!r}: the path must begin with '/', as in 'POST /login'")
     if names and methods is not None:
         raise ConfigError(f"pattern {pattern!r}: methods stand in the pattern or in methods=, not in both")
     chosen = _methods(names.strip() or None if methods is None else methods, pattern)
-    return Pattern(pattern, chosen or default, _segments(path, pattern))
+    return Pattern(pattern, chosen or default, _segments(slash + path, pattern))
 
 
 def _parse_regex(pattern: re.Pattern[str], methods: Methods) -> Pattern:
@@ -89,12 +92,11 @@ def _methods(given: object, pattern: str) -> Methods | None:
     if not upper or not upper <= _REGISTERED:
         wrong = ", ".join(sorted(upper - _REGISTERED)) or "none given"
         raise ConfigError(f"pattern {pattern!r}: unknown method ({wrong}); write 'POST /login', or '* /login' for all")
-    return Methods(upper | {"HEAD"} if "GET" in upper else upper)
+    implied = {"GET": "HEAD", "WEBSOCKET": WEBSOCKET}
+    return Methods(upper - {"WEBSOCKET"} | {implied[name] for name in upper & implied.keys()})
 
 
 def _segments(path: str, pattern: str) -> tuple[str, ...]:
-    if not path.startswith("/"):
-        raise ConfigError(f"pattern {pattern!r}: the path must begin with '/', as in 'POST /login'")
     if _FOREIGN.search(path):
         raise ConfigError(
             f"pattern {pattern!r}: looks like a regular expression or another router's grammar; "

@@ -88,8 +88,9 @@ class RuleTable(Generic[T]):
             forms = {paths.split(path)}
             numbers = self._tree.find(paths.split(path.casefold()))
         else:
-            forms = paths.forms(path, raw_path, (root_path.rstrip("/"), *self._roots))
-            numbers = set[int]().union(*map(self._tree.find, _protecting(forms, root_path)))
+            roots = [root for root in (root_path.rstrip("/"), *self._roots) if root]
+            forms = paths.forms(path, raw_path, roots)
+            numbers = set[int]().union(*map(self._tree.find, _protecting(forms, roots)))
         for number in sorted(numbers):
             pattern, found = self._rules[number]
             if method in pattern.methods:
@@ -102,9 +103,9 @@ class RuleTable(Generic[T]):
         )
 
 
-def _protecting(forms: set[paths.Segments], root_path: str) -> set[paths.Segments]:
-    """All that a pattern may match: in either case, and with the root path where the server leaves it out."""
-    rooted = {paths.split(root_path.rstrip("/")) + form for form in forms} if root_path else set()
+def _protecting(forms: set[paths.Segments], roots: list[str]) -> set[paths.Segments]:
+    """All that a pattern may match: in either case, and with a root path where it is not in the path."""
+    rooted = {paths.split(root) + form for form in forms for root in roots}
     return {tuple(map(str.casefold, form)) for form in forms | rooted}
 
 

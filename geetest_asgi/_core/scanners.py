@@ -124,7 +124,7 @@ class MultipartScanner:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(self._header_value)
             if b"filename" not in options:
-                self._name = options.get(b"name", b"").decode("latin-1")
+                self._name = options.get(b"name", b"").decode(errors="replace")
         self._header = self._header_value = b""
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
