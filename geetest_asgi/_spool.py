@@ -1,6 +1,5 @@
 """A body kept for replay: in memory up to 1 MiB, then in a temporary file, without blocking the event loop."""
 
-import os
 import tempfile
 from typing import IO, Final
 
@@ -43,14 +42,13 @@ class Spool:
         return True
 
     def _flush(self) -> None:
-        if self._file is None:
-            self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by aclose
+        file = self._file = self._file or tempfile.TemporaryFile(buffering=0)  # noqa: SIM115 - closed by aclose
         # All of it or, for us, nothing: what a full disk took before it failed lies behind `_on_disk`.
-        left, end = memoryview(self._tail), self._on_disk
+        file.seek(self._on_disk)
+        left = memoryview(self._tail)
         while left:
-            written = os.pwrite(self._file.fileno(), left, end)
-            left, end = left[written:], end + written
-        self._on_disk = end
+            left = left[file.write(left) :]
+        self._on_disk += len(self._tail)
         self._drop_tail()
 
     def _drop_tail(self) -> None:
@@ -61,13 +59,16 @@ class Spool:
     async def take(self) -> bytes:
         """The next piece. A cancelled call loses nothing: the next one gives the same piece."""
         if self._file is not None and self._replayed < self._on_disk:
-            size = min(IN_MEMORY, self._on_disk - self._replayed)
-            piece = await to_thread.run_sync(os.pread, self._file.fileno(), size, self._replayed)
+            piece = await to_thread.run_sync(self._read, self._file)
             self._replayed += len(piece)
             return piece
         piece = bytes(self._tail)
         self._drop_tail()
         return piece
+
+    def _read(self, file: IO[bytes]) -> bytes:
+        file.seek(self._replayed)
+        return file.read(min(IN_MEMORY, self._on_disk - self._replayed))
 
     async def aclose(self) -> None:
         """Forget everything. Needed whether or not the app has read it."""
