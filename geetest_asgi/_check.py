@@ -34,6 +34,8 @@ class Check:
     caller: Caller
     store: Store
     claim: _ledger.Claim | None = None
+    answer: Evidence | None = None
+    """What GeeTest said, where it was asked and has answered."""
 
     async def examine(self) -> Evidence | None:
         """What is known about this request; None if the visitor has left, and nobody needs an answer."""
@@ -62,7 +64,8 @@ class Check:
         if self.claim.evidence is not None:
             return self.claim.evidence
         request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
-        return await self._while_present(self.caller.ask(request, self.policy.timeout))
+        self.answer = await self._while_present(self.caller.ask(request, self.policy.timeout))
+        return self.answer
 
     async def _while_present(self, asking: Awaitable[Evidence]) -> Evidence | None:
         """Ask as long as the visitor waits for it. Where more of the body is to come, there is no telling."""
@@ -137,11 +140,11 @@ class Check:
         unknown = bool(self._headers(b"transfer-encoding"))
         return unknown or self.length > self.policy.limits.max_body
 
-    async def settle(self, evidence: Evidence | None, *, let_in: bool = False) -> None:
+    async def settle(self, *, let_in: bool) -> None:
         """Keep the token spent or give it back; also where the visitor has left, and everything is cancelled."""
         if self.claim is not None:
             with CancelScope(shield=True):
-                await self.claim.settle(evidence, let_in=let_in)
+                await self.claim.settle(self.answer, let_in=let_in)
 
 
 _LOOK: Final[Mapping[str, Callable[[Check], Awaitable[CaptchaFields | Evidence | None]]]] = {

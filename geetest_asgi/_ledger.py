@@ -28,9 +28,9 @@ class Claim:
         self.evidence = evidence
         """What is known without asking: the token is spent, or an earlier finding was left with it."""
 
-    async def settle(self, evidence: Evidence | None, *, let_in: bool) -> None:
-        """After the decision, or after none (`evidence=None`: the request ended before GeeTest answered)."""
-        spent = evidence is not None and (let_in or evidence.outcome in _VERDICTS)
+    async def settle(self, answer: Evidence | None, *, let_in: bool) -> None:
+        """After the decision, or after none. `answer`: what came of asking GeeTest, if it came to that."""
+        spent = let_in or (answer is not None and answer.outcome in _VERDICTS)
         if self._key is not None and self.evidence is None and not spent:
             await self._store.release(self._key)
 

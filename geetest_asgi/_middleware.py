@@ -156,7 +156,7 @@ class GeeTestMiddleware:
                 return
             result = judge(policy, evidence, room=self._has_room(policy, evidence))
             forward = result.allowed or policy.mode == "monitor"
-            await check.settle(evidence, let_in=forward)
+            await check.settle(let_in=forward)
             await tell(policy.on_result, result, scope)
             receive = body.replay if body.touched else receive
             if forward:
@@ -171,8 +171,8 @@ class GeeTestMiddleware:
         try:
             evidence = await check.examine()
         finally:
-            if evidence is None:  # the visitor left, a hook raised, or all was cancelled: the token is not spent
-                await check.settle(None)
+            if evidence is None:  # the visitor left, a hook raised, or all was cancelled
+                await check.settle(let_in=False)
         return evidence
 
     def _has_room(self, policy: Policy, evidence: Evidence) -> bool:

@@ -19,7 +19,7 @@ PURE = {  # what the core may use besides itself
     *("types", "typing", "urllib.parse"),
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }
-HTTPX_MAY = {"_connections", "testing", "demo"}
+HTTPX_MAY = {"_transport", "testing", "demo"}
 ADD_ONS = {"testing", "demo", "__main__"}
 FACES = {"_middleware", "_client"}
 
@@ -99,7 +99,7 @@ def test_imports_only_go_down(name: str) -> None:
 def test_httpx_is_imported_in_one_file_of_the_guard() -> None:
     users = {name for name in MODULES if any(each.split(".")[0] in ("httpx", "httpcore") for each in imports(name))}
     assert {name.split(".")[1] for name in users} <= HTTPX_MAY
-    assert f"{PACKAGE}._connections" in users
+    assert f"{PACKAGE}._transport" in users
 
 
 def test_the_test_client_of_starlette_is_never_imported() -> None:

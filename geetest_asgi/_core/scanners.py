@@ -76,6 +76,7 @@ class MultipartScanner:
         self.broken = ""
         self.done = False
         self._parts = 0
+        self._started = False
         self._header = self._header_value = b""
         self._name: str | None = None
         self._value = bytearray()
@@ -94,6 +95,9 @@ class MultipartScanner:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
+        if not self._started:  # the parser passes over more than newlines here, and how much depends on the cuts
+            data = data.lstrip(b"\r\n")
+            self._started = bool(data)
         try:
             self._parser.write(data)
         except FormParserError:

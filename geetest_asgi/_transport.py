@@ -1,0 +1,98 @@
+"""One connection to GeeTest, by httpx. This is the one file that imports it; it is itself imported with the first call.
+
+A transport of httpx's without its client around it: no redirects, no cookies, no proxies but those asked for.
+"""
+
+import ssl
+import urllib.request
+from collections.abc import AsyncIterator
+from functools import cache
+from urllib.parse import urlsplit
+
+import httpx
+from anyio import CancelScope
+
+from ._connections import UNUSED
+from ._core.model import Reply
+from ._core.protocol import MAX_REPLY
+
+
+class Connection:
+    """A connection to one origin such as "https://gcaptcha4.geetest.com", made and remade when needed.
+
+    Building one may read certificates (20 ms): not a thing to do on an event loop.
+    """
+
+    def __init__(self, origin: str, *, trust_env: bool) -> None:
+        self._transport = httpx.AsyncHTTPTransport(
+            verify=_certificates(trust_env) if origin.startswith("https:") else _no_certificates(),
+            trust_env=False,
+            proxy=_proxy(origin) if trust_env else None,
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=UNUSED),
+        )
+
+    async def post(self, url: str, form: bytes, headers: dict[str, str], connect: float) -> Reply:
+        """POST the form; `connect`: seconds for making the connection. Only a 200's body is read."""
+        request = httpx.Request(
+            "POST",
+            url,
+            headers={**headers, "Content-Length": str(len(form))},
+            stream=_Form(form),
+            extensions={"timeout": {"connect": connect}},
+        )
+        response = await self._transport.handle_async_request(request)
+        try:
+            return Reply(response.status_code, await _read(response) if response.status_code == 200 else None)
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close it, if it is open."""
+        await self._transport.aclose()
+
+
+class _Form(httpx.AsyncByteStream):
+    """A body in one piece. httpx's own is a generator, which trio complains of if a call fails half-way."""
+
+    def __init__(self, form: bytes) -> None:
+        self._left = [form]
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        return self
+
+    async def __anext__(self) -> bytes:
+        if not self._left:
+            raise StopAsyncIteration
+        return self._left.pop()
+
+
+async def _read(response: httpx.Response) -> bytes | None:
+    """The body as sent, or None where it is too long or encoded (we asked for neither)."""
+    if response.headers.get("content-encoding", "identity") != "identity":
+        return None
+    body = bytearray()
+    with CancelScope() as enough:
+        async for chunk in response.stream:  # type: ignore[union-attr]
+            body += chunk
+            if len(body) > MAX_REPLY:
+                enough.cancel()  # not `break`: the generators inside must be unwound, and only an exception does that
+    return bytes(body) if len(body) <= MAX_REPLY else None
+
+
+@cache
+def _certificates(trust_env: bool) -> ssl.SSLContext:
+    return httpx.create_ssl_context(trust_env=trust_env)
+
+
+@cache
+def _no_certificates() -> ssl.SSLContext:
+    """For plain http, where none is looked at."""
+    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+
+
+def _proxy(origin: str) -> str | None:
+    url = urlsplit(origin)
+    if urllib.request.proxy_bypass(url.netloc):
+        return None
+    proxies = urllib.request.getproxies()
+    return proxies.get(url.scheme) or proxies.get("all")
