@@ -1,7 +1,6 @@
 """From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
 
 import ipaddress
-import math
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +20,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "mode": ("enforce", "monitor", "off"),
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result")
+_LONGEST: Final = 3600.0
 PER_RULE: Final = ("sources", "fields", "timeout", "limits", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 
@@ -74,7 +74,7 @@ def _several(name: str, given: object) -> list[object]:
 
 
 def _root_path(given: object) -> str:
-    if not isinstance(given, str) or not given.startswith("/") or given.endswith("/"):
+    if not isinstance(given, str) or not re.fullmatch(r"(/[^/?#%\s]+)+", given):
         raise ConfigError(f"root_paths: {given!r} is no prefix; write it as '/api', without a slash at its end")
     return given
 
@@ -82,14 +82,14 @@ def _root_path(given: object) -> str:
 def _sources(given: object) -> tuple[Any, ...]:
     sources = tuple(_several("sources", given))
     known = ("header", "query", "body")
-    if not sources or len(set(sources)) < len(sources) or not set(sources) <= set(known):
+    if not sources or any(sources.count(each) > 1 or each not in known for each in sources):
         raise ConfigError(f"sources={given!r}: list each of {', '.join(known)} once, those you want, in order")
     return sources
 
 
 def _seconds(given: object) -> float:
-    if isinstance(given, bool) or not isinstance(given, int | float) or not (0 < given < math.inf):
-        raise ConfigError(f"timeout={given!r}: give a positive number of seconds")
+    if isinstance(given, bool) or not isinstance(given, int | float) or not (0 < given <= _LONGEST):
+        raise ConfigError(f"timeout={given!r}: give a positive number of seconds, {_LONGEST:g} at most")
     return float(given)
 
 
@@ -139,7 +139,7 @@ def _api_server(given: object, allow_http: bool) -> str:
     except ValueError as error:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
-    if not plain or parts.query or parts.fragment or "@" in parts.netloc or url.endswith("/validate"):
+    if not plain or re.search("[?#]", url) or "@" in parts.netloc or url.endswith("/validate"):
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; '/validate' is added")
     if parts.scheme == "http" and not allow_http and not _is_loopback(str(host)):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")

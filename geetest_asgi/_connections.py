@@ -42,20 +42,23 @@ class OwnConnections:
 
     def __init__(self, *, trust_env: bool) -> None:
         self._trust_env = trust_env
+        self._closed = False
         self._free: defaultdict[str, deque[tuple[float, Connection]]] = defaultdict(deque)
 
     async def post(self, url: str, form: bytes, connect: float) -> Reply:
         """POST on a free connection or a new one. One that failed is not used again."""
         origin = url.partition("/validate?")[0]
         connection = await self._take(origin)
+        reply = None
         try:
             reply = await connection.post(url, form, _HEADERS, connect)
-        except BaseException:
-            with CancelScope(shield=True):
-                await connection.aclose()
-            raise
-        self._free[origin].append((time.monotonic(), connection))
-        return reply
+            return reply
+        finally:
+            if reply is not None and reply.body is not None and not self._closed:
+                self._free[origin].append((time.monotonic(), connection))
+            else:  # it failed, or something was left unread, or its user has closed us meanwhile
+                with CancelScope(shield=True):
+                    await connection.aclose()
 
     async def _take(self, origin: str) -> "Connection":
         free = self._free[origin]
@@ -65,7 +68,8 @@ class OwnConnections:
         return free.pop()[1] if free else await to_thread.run_sync(_new_connection, origin, self._trust_env)
 
     async def aclose(self) -> None:
-        """Close every free connection."""
+        """Close every free connection now, and those in use when their calls end."""
+        self._closed = True
         for free in self._free.values():
             while free:
                 await free.pop()[1].aclose()
@@ -74,7 +78,7 @@ class OwnConnections:
 def _new_connection(origin: str, trust_env: bool) -> "Connection":
     from ._transport import Connection
 
-    return Connection(origin, trust_env=trust_env)
+    return Connection(origin, trust_env=trust_env, unused=UNUSED)
 
 
 class GivenClient:

@@ -12,7 +12,6 @@ from urllib.parse import urlsplit
 import httpx
 from anyio import CancelScope
 
-from ._connections import UNUSED
 from ._core.model import Reply
 from ._core.protocol import MAX_REPLY
 
@@ -20,26 +19,23 @@ from ._core.protocol import MAX_REPLY
 class Connection:
     """A connection to one origin such as "https://gcaptcha4.geetest.com", made and remade when needed.
 
-    Building one may read certificates (20 ms): not a thing to do on an event loop.
+    `unused`: seconds after which it is not used again. Building one may read certificates (20 ms): not a thing to do
+    on an event loop.
     """
 
-    def __init__(self, origin: str, *, trust_env: bool) -> None:
+    def __init__(self, origin: str, *, trust_env: bool, unused: float) -> None:
         self._transport = httpx.AsyncHTTPTransport(
             verify=_certificates(trust_env) if origin.startswith("https:") else _no_certificates(),
             trust_env=False,
             proxy=_proxy(origin) if trust_env else None,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=UNUSED),
+            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=unused),
         )
 
     async def post(self, url: str, form: bytes, headers: dict[str, str], connect: float) -> Reply:
         """POST the form; `connect`: seconds for making the connection. Only a 200's body is read."""
-        request = httpx.Request(
-            "POST",
-            url,
-            headers={**headers, "Content-Length": str(len(form))},
-            stream=_Form(form),
-            extensions={"timeout": {"connect": connect}},
-        )
+        timeouts = {"timeout": {"connect": connect}}
+        request = httpx.Request("POST", url, content=form, headers=headers, extensions=timeouts)
+        request.stream = _Form(form)
         response = await self._transport.handle_async_request(request)
         try:
             return Reply(response.status_code, await _read(response) if response.status_code == 200 else None)

@@ -86,11 +86,13 @@ class RuleTable(Generic[T]):
             return next((found for pattern, found in self._rules if method in pattern.methods), None)
         if not root_path and not self._roots and paths.is_plain(path, raw_path):
             forms = {paths.split(path)}
-            numbers = self._tree.find(paths.split(path.casefold()))
+            numbers = self._tree.find(paths.split(path))
         else:
             roots = [root for root in (root_path.rstrip("/"), *self._roots) if root]
             forms = paths.forms(path, raw_path, roots)
-            numbers = set[int]().union(*map(self._tree.find, _protecting(forms, roots)))
+            # A pattern may be written with a root path where the server leaves it out of the path.
+            rooted = {paths.split(root) + form for form in forms for root in roots}
+            numbers = set[int]().union(*map(self._tree.find, forms | rooted))
         for number in sorted(numbers):
             pattern, found = self._rules[number]
             if method in pattern.methods:
@@ -101,12 +103,6 @@ class RuleTable(Generic[T]):
         return all(
             any(method in self._exempt[number].methods for number in self._exempt_tree.find(form)) for form in forms
         )
-
-
-def _protecting(forms: set[paths.Segments], roots: list[str]) -> set[paths.Segments]:
-    """All that a pattern may match: in either case, and with a root path where it is not in the path."""
-    rooted = {paths.split(root) + form for form in forms for root in roots}
-    return {tuple(map(str.casefold, form)) for form in forms | rooted}
 
 
 def _spoken_of(method: str, rules: Sequence[tuple[Pattern, T]]) -> bool:

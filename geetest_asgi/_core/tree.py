@@ -25,28 +25,32 @@ class _Node:
 
 
 class PathSet:
-    """Patterns with their numbers. With `fold`, for protecting, `find` is given segments in folded case."""
+    """Patterns with their numbers. With `fold`, for protecting, letters of either case are the same."""
 
     def __init__(self, patterns: Sequence[Pattern], *, fold: bool) -> None:
         self._fold = fold
         self._exact: dict[Segments, set[int]] = {}
         self._root: _Node | None = None
-        self._regexes: list[tuple[int, re.Pattern[str]]] = []
+        self._regexes: list[tuple[int, tuple[re.Pattern[str], ...]]] = []
         for number, pattern in enumerate(patterns):
             if pattern.regex is not None:
-                self._regexes.append((number, _adapt(pattern.regex, fold)))
+                self._regexes.append((number, _variants(pattern.regex, fold)))
             else:
                 self._add(number, pattern.segments)
 
     def find(self, segments: Segments) -> set[int]:
         """The numbers of the patterns that match this form of a path."""
-        found = self._exact.get(segments, _NONE)
-        if self._root is not None:
-            found = found.union(_walk(self._root, segments))
-        if self._regexes:
-            path = "/" + "/".join(segments)
-            found = found.union(number for number, regex in self._regexes if regex.fullmatch(path))
-        return found
+        found = set(self._matching("/" + "/".join(segments))) if self._regexes else _NONE
+        if self._fold:
+            segments = tuple([segment.casefold() for segment in segments])
+        if (exact := self._exact.get(segments)) is not None:
+            found = found | exact
+        return found if self._root is None else found.union(_walk(self._root, segments))
+
+    def _matching(self, path: str) -> Iterator[int]:
+        for number, variants in self._regexes:
+            if any(regex.fullmatch(path) for regex in variants):
+                yield number
 
     def _add(self, number: int, segments: Segments) -> None:
         if self._fold:
@@ -75,9 +79,9 @@ def _walk(root: _Node, segments: Segments) -> Iterator[int]:
         yield from node.ends
 
 
-def _adapt(regex: re.Pattern[str], fold: bool) -> re.Pattern[str]:
-    """For protecting, a dot takes a newline too and case does not count; for exempting, as the user wrote it."""
-    return re.compile(regex.pattern, regex.flags | re.DOTALL | re.IGNORECASE) if fold else regex
+def _variants(regex: re.Pattern[str], fold: bool) -> tuple[re.Pattern[str], ...]:
+    """As the user wrote it; for protecting also such that a dot takes a newline, and that case does not count."""
+    return (regex, re.compile(regex.pattern, regex.flags | re.DOTALL | re.IGNORECASE)) if fold else (regex,)
 
 
 def _child(node: _Node, segment: str) -> _Node:

@@ -44,13 +44,15 @@ class MemoryStore:
         """See `Store.claim`."""
         with self._lock:
             now = self._clock()
-            self._forget(now)
+            self._forget_ended(now)
             ends, note = self._kept.get(key, (now, SPENT))
             if ends > now:
                 self._kept[key] = (ends, SPENT)
                 return note
+            self._kept.pop(key, None)
+            if len(self._kept) >= self._size:
+                self._kept.popitem(last=False)
             self._kept[key] = (now + seconds, SPENT)
-            self._kept.move_to_end(key)
             return None
 
     async def release(self, key: str, note: str | None = None) -> None:
@@ -61,10 +63,10 @@ class MemoryStore:
             elif key in self._kept:
                 self._kept[key] = (self._kept[key][0], note)
 
-    def _forget(self, now: float) -> None:
-        """Drop what has ended, from the old end on, and make room for one more."""
+    def _forget_ended(self, now: float) -> None:
+        """From the old end on: keys are kept for the same time, so they end in the order in which they came."""
         while self._kept:
             key, (ends, _) = next(iter(self._kept.items()))
-            if ends > now and len(self._kept) < self._size:
+            if ends > now:
                 return
             del self._kept[key]
