@@ -10,7 +10,7 @@ import anyio
 from ._connections import GivenClient, OwnConnections, Wire
 from ._core.model import Evidence, Outcome, ValidateRequest
 from ._core.protocol import parse_reply
-from ._faults import blame, was_not_sent
+from ._faults import blame, blame_silence, was_not_sent
 from ._meters import Budget
 from ._perloop import PerLoop
 
@@ -29,14 +29,17 @@ class Caller:
         """What GeeTest says about a token within `seconds`, or why nothing was heard. Never raises."""
         if not self._in_flight.take():
             return Evidence(Outcome.BUSY, "too many calls to GeeTest under way", lot_number=request.lot_number)
-        start = time.perf_counter()
-        evidence = Evidence(Outcome.UNAVAILABLE, f"no answer within {seconds:g} s")
+        start, computed = time.perf_counter(), time.thread_time()
         try:
-            with anyio.move_on_after(seconds):
-                evidence = await self._ask_in_turn(request, anyio.current_time() + seconds)
+            with anyio.move_on_after(seconds) as deadline:
+                evidence = await self._ask_in_turn(request, deadline.deadline)
+            elapsed = time.perf_counter() - start
+            if deadline.cancelled_caught:
+                late = anyio.current_time() - deadline.deadline
+                evidence = await blame_silence(late, (time.thread_time() - computed) / elapsed)
         finally:
             self._in_flight.give()
-        return replace(evidence, lot_number=request.lot_number, elapsed=time.perf_counter() - start)
+        return replace(evidence, lot_number=request.lot_number, elapsed=elapsed)
 
     async def _ask_in_turn(self, request: ValidateRequest, deadline: float) -> Evidence:
         evidence = Evidence(Outcome.UNAVAILABLE, "no server")

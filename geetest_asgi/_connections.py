@@ -9,7 +9,7 @@ import time
 from collections import defaultdict, deque
 from typing import TYPE_CHECKING, Any, Final, Protocol
 
-from anyio import CancelScope, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from ._core.model import Reply
 
@@ -43,6 +43,7 @@ class OwnConnections:
     def __init__(self, *, trust_env: bool) -> None:
         self._trust_env = trust_env
         self._closed = False
+        self._threads = CapacityLimiter(4)
         self._free: defaultdict[str, deque[tuple[float, Connection]]] = defaultdict(deque)
 
     async def post(self, url: str, form: bytes, connect: float) -> Reply:
@@ -64,8 +65,11 @@ class OwnConnections:
         free = self._free[origin]
         while free and time.monotonic() - free[0][0] > UNUSED:
             await free.popleft()[1].aclose()
-        # Importing httpx and reading the certificates takes tens of milliseconds: not on the event loop.
-        return free.pop()[1] if free else await to_thread.run_sync(_new_connection, origin, self._trust_env)
+        if free:
+            return free.pop()[1]
+        # Importing httpx and reading the certificates takes tens of milliseconds: not on the event loop. And not on the
+        # threads that the app's own slow endpoints may have used up.
+        return await to_thread.run_sync(_new_connection, origin, self._trust_env, limiter=self._threads)
 
     async def aclose(self) -> None:
         """Close every free connection now, and those in use when their calls end."""

@@ -7,7 +7,10 @@ Exceptions are known by their class names, since httpx, httpx2 and transports fo
 import errno
 import socket
 from collections.abc import Iterator
+from contextlib import ExitStack, suppress
 from typing import Final
+
+import anyio
 
 from ._core.model import Evidence, Outcome
 
@@ -21,6 +24,14 @@ NO_ANSWER: Final = frozenset(
 """The call may have arrived: it is never sent again."""
 
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
+
+_SPARE: Final = 16
+"""Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
+
+_HELD_UP: Final = 0.05
+_OVERLOADED: Final = 0.9
+_LOOK_UP: Final = 0.25
+"""Seconds that looking up "localhost" may take."""
 
 
 def was_not_sent(error: Exception) -> bool:
@@ -41,7 +52,7 @@ def blame(error: Exception) -> Evidence:
 def _outage(error: Exception) -> str | None:
     if _is_any(error, NO_CONNECTION):
         # Many visitors at once can use up this process's sockets, and then no host can be reached or even looked up.
-        return None if _exhausted(error) or not _can_open_a_socket() else "no connection"
+        return None if _exhausted(error) or not _sockets_to_spare() else "no connection"
     if _is_any(error, {"PoolTimeout"}):  # of httpx; it is a TimeoutException, but the wait was for ourselves
         return None
     return "no answer" if _is_any(error, NO_ANSWER) else None
@@ -67,9 +78,33 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
             waiting += each.exceptions if isinstance(each, BaseExceptionGroup) else ()
 
 
-def _can_open_a_socket() -> bool:
-    try:
-        socket.socket().close()
-    except OSError:
-        return False
+def _sockets_to_spare() -> bool:
+    with ExitStack() as opened:
+        try:
+            for _ in range(_SPARE):
+                opened.enter_context(socket.socket())
+        except OSError:
+            return False
     return True
+
+
+async def blame_silence(late: float, busy: float) -> Evidence:
+    """What it is evidence of that no whole answer came in time.
+
+    `late`: seconds by which the deadline was missed; `busy`: how much of the time this thread was computing, 0 to 1.
+    An event loop that visitors keep from running, and threads that they keep busy, are no silence of GeeTest's.
+    """
+    if late > _HELD_UP or busy > _OVERLOADED:
+        return Evidence(Outcome.BUSY, "the event loop was held up")
+    if not await _threads_to_spare():
+        return Evidence(Outcome.BUSY, "no thread to look up a host")
+    return Evidence(Outcome.UNAVAILABLE, "no answer in time")
+
+
+async def _threads_to_spare() -> bool:
+    """Event loops look up hosts on threads that they share with the app; a call may have waited for one in vain."""
+    with anyio.move_on_after(_LOOK_UP):
+        with suppress(OSError):  # no such name is an answer too: it took a thread
+            await anyio.getaddrinfo("localhost", None)
+        return True
+    return False

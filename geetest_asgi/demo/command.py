@@ -5,7 +5,7 @@ import os
 import sys
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from typing import Final, Never
 
 from .. import _config
@@ -45,7 +45,8 @@ def run_demo(port: int = 0, *, once: bool = False, story: Sequence[Step] = STORY
     missing). 130: Ctrl-C before the story's end. `port` is the site's, 0: one that is free. `once`, or an output
     that is no terminal: end after the story.
     """
-    with ExitStack() as running:
+    status = 130
+    with ExitStack() as running, suppress(KeyboardInterrupt):
         running.enter_context(_handler(logging.NullHandler()))  # a warning has no place among the rows
         simulator = Simulator()
         try:
@@ -54,15 +55,12 @@ def run_demo(port: int = 0, *, once: bool = False, story: Sequence[Step] = STORY
             url = running.enter_context(serve(site, port=port))
         except (OSError, ImportError) as wrong:
             return _cannot_start(port, wrong)
-        try:
-            print(_HEAD.format(site=url, simulator=geetest), flush=True)
-            status = _play(site, url, story)
-        except KeyboardInterrupt:
-            return 130
+        print(_HEAD.format(site=url, simulator=geetest), flush=True)
+        status = _play(site, url, story)
         if not once and sys.stdout.isatty():
             print(_INVITATION.format(site=url), flush=True)
-            _wait_for_ctrl_c()
-        return status
+            _sleep_forever()
+    return status
 
 
 def run_live(port: int = 0) -> int:
@@ -78,7 +76,7 @@ def run_live(port: int = 0) -> int:
     except ConfigError as wrong:
         print(wrong, file=sys.stderr)
         return 2
-    with ExitStack() as running:
+    with ExitStack() as running, suppress(KeyboardInterrupt):
         running.enter_context(_handler(logging.StreamHandler(), logging.DEBUG))
         try:
             url = running.enter_context(serve(app, port=port))
@@ -86,7 +84,7 @@ def run_live(port: int = 0) -> int:
             return _cannot_start(port, wrong)
         servers = _config.api_servers(None, allow_http=False)
         print(_LIVE.format(site=url, geetest=servers[0]), flush=True)
-        _wait_for_ctrl_c()
+        _sleep_forever()
     return 0
 
 
@@ -117,13 +115,6 @@ def _handler(handler: logging.Handler, level: int = logging.NOTSET) -> Iterator[
     finally:
         logger.removeHandler(handler)
         logger.setLevel(before)
-
-
-def _wait_for_ctrl_c() -> None:
-    try:
-        _sleep_forever()
-    except KeyboardInterrupt:
-        print(file=sys.stderr)  # the shell's prompt after the terminal's ^C
 
 
 def _sleep_forever() -> Never:
