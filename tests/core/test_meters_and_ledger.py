@@ -1,0 +1,752 @@
+"""What requests share: budgets, the cap on unverified admissions, the memory of spent tokens; and whose fault a failed
+call is, on which the open door hangs. Threads, sockets and exceptions are real ones.
+"""
+
+import errno
+import json
+import socket
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+
+from geetest_asgi import CaptchaFields, Outcome
+from geetest_asgi._core.model import Evidence
+from geetest_asgi._faults import blame, was_not_sent
+from geetest_asgi._ledger import KEEP, Claim, claim
+from geetest_asgi._meters import Budget, RateCap
+from geetest_asgi.stores import MemoryStore, Store
+
+LOT, TOKEN = "4dc3cfc2cdff448cad8d13107198d473", "3f" * 32
+FIELDS = CaptchaFields(LOT, "aGk_", TOKEN, "1700000000")
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
+    """What `count` threads get that all start at the same moment."""
+    barrier, results = threading.Barrier(count), list[Any]()
+
+    def run() -> None:
+        barrier.wait()
+        results.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+class SlowNumber(int):
+    """A number whose comparison gives every other thread its turn, as bad luck would do once in a million."""
+
+    def __gt__(self, other: int) -> bool:
+        found = int(self) > other
+        time.sleep(0.002)
+        return found
+
+
+class SlowKey(str):
+    """A key that is slow to look up, for the same reason."""
+
+    __slots__ = ()
+
+    def __hash__(self) -> int:
+        found = super().__hash__()
+        time.sleep(0.002)
+        return found
+
+    __eq__ = str.__eq__
+
+
+# Budget
+
+
+def test_a_budget_gives_what_it_has_and_no_more() -> None:
+    budget = Budget(10)
+    assert budget.take(7)
+    assert not budget.take(4), "all or nothing"
+    assert budget.take(3)
+    assert not budget.take()
+    budget.give(2)
+    assert budget.take()
+    assert budget.take()
+    assert not budget.take()
+    assert budget.take(0)
+
+
+def test_a_budget_of_nothing_gives_nothing() -> None:
+    assert not Budget(0).take()
+
+
+def test_a_budget_holds_across_threads() -> None:
+    budget = Budget(3)
+    assert sum(in_threads(12, lambda: budget.take(SlowNumber(1)))) == 3
+    for _ in range(3):
+        budget.give()
+    assert sum(in_threads(12, lambda: budget.take(SlowNumber(1)))) == 3
+
+
+# RateCap
+
+
+def test_a_rate_cap_counts_within_each_second() -> None:
+    clock = Clock(50.0)
+    cap = RateCap(2, clock)
+    for now, expected in ((50.0, 1), (50.5, 1), (50.999, 0), (51.0, 1), (51.0, 1), (51.9, 0), (99.0, 1)):
+        clock.now = now
+        assert cap.take() is bool(expected), now
+
+
+def test_a_rate_cap_starts_full_whatever_the_clock_says() -> None:
+    for start in (0.0, 0.5, 1e9):
+        cap = RateCap(2, Clock(start))
+        assert [cap.take() for _ in range(4)] == [True, True, False, False]
+
+
+def test_a_rate_cap_of_none_lets_nobody_in() -> None:
+    clock = Clock(0.0)
+    cap = RateCap(0, clock)
+    for clock.now in (0.0, 0.5, 1.0, 60.0):
+        assert not cap.take()
+
+
+def test_a_rate_cap_goes_by_the_real_clock() -> None:
+    cap = RateCap(1)
+    start = time.monotonic()
+    taken = 0
+    while time.monotonic() - start < 1.2:
+        taken += cap.take()
+        time.sleep(0.01)
+    assert 2 <= taken <= 3, "one in each second that was touched"
+
+
+def test_a_rate_cap_holds_across_threads() -> None:
+    assert sum(in_threads(12, RateCap(5, Clock()).take)) == 5
+
+
+def test_a_thread_that_reads_the_clock_and_sleeps_does_not_turn_it_back() -> None:
+    """Else each such thread would make the second start anew, with room for more."""
+    readings = iter([5.9, 6.0, 6.1, 6.2])
+    asleep = threading.Event()
+
+    def clock() -> float:
+        now = next(readings)
+        if now == 5.9:
+            asleep.set()
+            time.sleep(0.1)
+        return now
+
+    cap, admitted = RateCap(1, clock), list[bool]()
+    first = threading.Thread(target=lambda: admitted.append(cap.take()))
+    first.start()
+    assert asleep.wait(5)
+    admitted.append(cap.take())
+    first.join()
+    admitted += [cap.take(), cap.take()]
+    assert sum(admitted) == 2, "one in second 5, one in second 6"
+
+
+# MemoryStore
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryStore:
+    return MemoryStore(clock=clock)
+
+
+@pytest.mark.anyio
+async def test_a_key_is_claimed_once(store: MemoryStore) -> None:
+    assert await store.claim("a", 60) is None
+    assert await store.claim("a", 60) == ""
+    assert await store.claim("b", 60) is None
+    assert await store.claim("a", 60) == ""
+
+
+@pytest.mark.anyio
+async def test_a_key_that_is_given_back_is_free(store: MemoryStore) -> None:
+    await store.claim("a", 60)
+    await store.release("a")
+    assert await store.claim("a", 60) is None
+    assert await store.claim("a", 60) == ""
+    await store.release("never claimed")
+
+
+@pytest.mark.anyio
+async def test_a_note_is_handed_out_once(store: MemoryStore) -> None:
+    await store.claim("a", 60)
+    await store.release("a", "a note")
+    assert await store.claim("a", 60) == "a note"
+    assert await store.claim("a", 60) == ""
+
+
+@pytest.mark.anyio
+async def test_a_note_may_be_left_again_and_replaced(store: MemoryStore) -> None:
+    await store.claim("a", 60)
+    await store.release("a", "one")
+    await store.release("a", "two")
+    assert await store.claim("a", 60) == "two"
+    await store.release("a", "three")
+    await store.release("a")
+    assert await store.claim("a", 60) is None
+
+
+@pytest.mark.anyio
+async def test_no_note_is_left_for_a_key_that_nobody_holds(store: MemoryStore, clock: Clock) -> None:
+    await store.release("a", "forged")
+    assert await store.claim("a", 60) is None
+
+
+@pytest.mark.anyio
+async def test_a_key_is_kept_as_long_as_was_asked(store: MemoryStore, clock: Clock) -> None:
+    await store.claim("a", 60)
+    clock.now += 59.99
+    assert await store.claim("a", 60) == ""
+    clock.now += 0.02
+    assert await store.claim("a", 60) is None, "a claim in vain does not make it longer"
+    clock.now += 59
+    assert await store.claim("a", 60) == "", "taken anew, for as long again"
+
+
+@pytest.mark.anyio
+async def test_a_note_does_not_make_it_longer(store: MemoryStore, clock: Clock) -> None:
+    await store.claim("a", 60)
+    clock.now += 50
+    await store.release("a", "note")
+    clock.now += 11
+    assert await store.claim("a", 60) is None
+
+
+@pytest.mark.anyio
+async def test_what_has_ended_is_forgotten_even_behind_what_has_not(store: MemoryStore, clock: Clock) -> None:
+    await store.claim("long", 600)
+    await store.claim("short", 5)
+    clock.now += 6
+    assert await store.claim("short", 5) is None
+    assert await store.claim("long", 600) == ""
+    assert len(store) == 2
+    clock.now += 600
+    assert await store.claim("new", 5) is None
+    assert len(store) == 1
+
+
+@pytest.mark.anyio
+async def test_the_memory_is_bounded_and_the_oldest_goes_first(clock: Clock) -> None:
+    store = MemoryStore(3, clock=clock)
+    for number in range(10):
+        assert await store.claim(str(number), 60) is None
+        assert len(store) <= 3
+    assert [await store.claim(each, 60) for each in ("9", "8", "7")] == ["", "", ""]
+    assert await store.claim("6", 60) is None
+
+
+@pytest.mark.anyio
+async def test_a_full_memory_remembers_all_that_it_holds(clock: Clock) -> None:
+    """Room is made for a new key, not for one that is there: else the oldest token could be spent again."""
+    store = MemoryStore(3, clock=clock)
+    for key in "abc":
+        assert await store.claim(key, 60) is None
+    assert [await store.claim(key, 60) for key in "abcabc"] == [""] * 6
+    assert len(store) == 3
+
+
+@pytest.mark.anyio
+async def test_a_flood_of_claims_in_vain_pushes_nothing_out(clock: Clock) -> None:
+    store = MemoryStore(3, clock=clock)
+    for key in "abc":
+        await store.claim(key, 60)
+    for _ in range(20):
+        assert await store.claim("c", 60) == ""
+    assert await store.claim("a", 60) == ""
+
+
+@pytest.mark.anyio
+async def test_a_key_that_is_taken_anew_counts_as_new(clock: Clock) -> None:
+    store = MemoryStore(2, clock=clock)
+    await store.claim("a", 5)
+    await store.claim("b", 60)
+    clock.now += 6
+    assert await store.claim("a", 60) is None
+    assert await store.claim("c", 60) is None
+    assert await store.claim("a", 60) == "", "b was older"
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_memory_that_keeps_nothing_is_refused(size: int) -> None:
+    """Else every token could be spent again and again, or the first claim would fail."""
+    with pytest.raises(ValueError, match=str(size)):
+        MemoryStore(size)
+
+
+def test_of_many_threads_one_gets_the_key() -> None:
+    store = MemoryStore()
+    answers = in_threads(16, lambda: anyio.run(store.claim, SlowKey("a"), 60.0))
+    assert sorted(answers, key=str) == [""] * 15 + [None]
+
+
+def test_of_many_threads_one_gets_the_note() -> None:
+    store = MemoryStore()
+
+    async def leave() -> None:
+        await store.claim("a", 60)
+        await store.release("a", "note")
+
+    anyio.run(leave)
+    answers = in_threads(16, lambda: anyio.run(store.claim, SlowKey("a"), 60.0))
+    assert sorted(answers) == [""] * 15 + ["note"]
+
+
+def test_many_threads_do_not_overfill_the_memory() -> None:
+    store = MemoryStore(8)
+    counter = iter(range(1000))
+    in_threads(16, lambda: [anyio.run(store.claim, SlowKey(f"key {next(counter)}"), 60.0) for _ in range(4)])
+    assert len(store) == 8
+
+
+@pytest.mark.anyio
+async def test_of_many_tasks_one_gets_the_key(store: MemoryStore) -> None:
+    answers = list[str | None]()
+
+    async def ask() -> None:
+        await anyio.lowlevel.checkpoint()
+        answers.append(await store.claim("a", 60))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(50):
+            group.start_soon(ask)
+    assert answers.count(None) == 1
+
+
+# The ledger: a token is asked about once
+
+VERDICTS = (Outcome.PASSED, Outcome.FAILED)
+
+
+async def is_free(store: Store, fields: CaptchaFields = FIELDS, captcha_id: str = "id") -> bool:
+    again = await claim(store, captcha_id, fields)
+    if again.evidence is None:
+        await again.settle(None, let_in=False)
+    return again.evidence is None
+
+
+@pytest.mark.anyio
+async def test_of_two_copies_in_flight_one_may_be_asked_about(store: MemoryStore) -> None:
+    first, second = await claim(store, "id", FIELDS), await claim(store, "id", FIELDS)
+    assert first.evidence is None
+    assert second.evidence == Evidence(Outcome.REPLAYED, "this token was used before", lot_number=LOT)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("let_in", [True, False])
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_when_a_token_stays_spent(store: MemoryStore, outcome: Outcome, let_in: bool) -> None:
+    """Once GeeTest gave its verdict or the request was let in; else it is given back."""
+    held = await claim(store, "id", FIELDS)
+    await held.settle(Evidence(outcome), let_in=let_in)
+    assert await is_free(store) is (outcome not in VERDICTS and not let_in)
+
+
+@pytest.mark.anyio
+async def test_a_request_that_ended_without_an_answer_gives_its_token_back(store: MemoryStore) -> None:
+    await (await claim(store, "id", FIELDS)).settle(None, let_in=False)
+    assert await is_free(store)
+    await (await claim(store, "id", FIELDS)).settle(None, let_in=True)
+    assert not await is_free(store), "monitored: let in, and so spent, whatever was found"
+
+
+@pytest.mark.anyio
+async def test_a_replay_gives_nothing_back(store: MemoryStore) -> None:
+    """The token is the first request's: the second must not free it, however it ends."""
+    await claim(store, "id", FIELDS)
+    for evidence in (None, Evidence(Outcome.REPLAYED), Evidence(Outcome.UNAVAILABLE)):
+        replayed = await claim(store, "id", FIELDS)
+        await replayed.settle(evidence, let_in=False)
+        await replayed.carry_over(Evidence(Outcome.PASSED))
+    assert not await is_free(store)
+    last = (await claim(store, "id", FIELDS)).evidence
+    assert last is not None
+    assert last.outcome is Outcome.REPLAYED
+
+
+@pytest.mark.anyio
+async def test_a_token_is_known_by_its_number_its_pass_token_and_its_id(store: MemoryStore) -> None:
+    await claim(store, "id", FIELDS)
+    assert not await is_free(store, CaptchaFields(LOT, "another", TOKEN, "1700000001")), "what is not signed is no key"
+    assert await is_free(store, CaptchaFields(LOT[::-1], "aGk_", TOKEN, "1700000000"))
+    assert await is_free(store, CaptchaFields(LOT, "aGk_", "4f" * 32, "1700000000"))
+    assert await is_free(store, captcha_id="other")
+
+
+@pytest.mark.anyio
+async def test_a_forged_copy_does_not_spend_a_token(store: MemoryStore) -> None:
+    """Whoever saw a lot number must not be able to lock its owner out."""
+    forged = await claim(store, "id", CaptchaFields(LOT, "x", "00" * 32, "1700000000"))
+    await forged.settle(Evidence(Outcome.FAILED, "pass_token error"), let_in=False)
+    assert await is_free(store)
+
+
+@pytest.mark.anyio
+async def test_the_constant_offline_token_is_nobodys_to_spend(store: MemoryStore) -> None:
+    offline = CaptchaFields("V000000cabf2f4f37bbb10c358b865c41", "1X_RK3ag_IklW15iHhSywQ==", TOKEN, "1623828054")
+    for _ in range(3):
+        held = await claim(store, "id", offline)
+        assert held.evidence is None
+        await held.settle(Evidence(Outcome.UNAVAILABLE), let_in=True)
+        await held.carry_over(Evidence(Outcome.UNAVAILABLE))
+    assert len(store) == 0
+
+
+@pytest.mark.anyio
+async def test_a_token_is_remembered_twice_as_long_as_it_lives(store: MemoryStore, clock: Clock) -> None:
+    assert KEEP == 2 * 600
+    await (await claim(store, "id", FIELDS)).settle(Evidence(Outcome.PASSED), let_in=True)
+    clock.now += 1199
+    assert not await is_free(store)
+    clock.now += 2
+    assert await is_free(store)
+
+
+FOUND = Evidence(Outcome.PASSED, "fine", "-1", captcha_args={"scene": "反爬虫", "n": [1, None], "lone": "\ud800"})
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("outcome", Outcome)
+async def test_a_redirect_carries_the_finding_over_once(store: MemoryStore, outcome: Outcome) -> None:
+    held = await claim(store, "id", FIELDS)
+    found = Evidence(outcome, FOUND.reason, FOUND.code, LOT, FOUND.captcha_args, elapsed=0.5)
+    await held.settle(found, let_in=True)
+    await held.carry_over(found)
+    second = await claim(store, "id", FIELDS)
+    assert second.evidence == Evidence(outcome, FOUND.reason, FOUND.code, LOT, FOUND.captcha_args)
+    assert second.evidence.elapsed == 0.0, "GeeTest was not asked again"
+    third = await claim(store, "id", FIELDS)
+    assert third.evidence is not None
+    assert third.evidence.outcome is Outcome.REPLAYED
+
+
+@pytest.mark.anyio
+async def test_a_finding_that_was_carried_over_is_not_carried_on(store: MemoryStore) -> None:
+    held = await claim(store, "id", FIELDS)
+    await held.settle(FOUND, let_in=True)
+    await held.carry_over(FOUND)
+    second = await claim(store, "id", FIELDS)
+    await second.settle(second.evidence, let_in=True)
+    await second.carry_over(FOUND)
+    third = await claim(store, "id", FIELDS)
+    assert third.evidence is not None
+    assert third.evidence.outcome is Outcome.REPLAYED
+    await third.settle(third.evidence, let_in=False)
+    assert not await is_free(store)
+
+
+@pytest.mark.anyio
+async def test_a_finding_is_carried_over_under_the_same_id_only(store: MemoryStore) -> None:
+    held = await claim(store, "id", FIELDS)
+    await held.carry_over(FOUND)
+    assert (await claim(store, "other", FIELDS)).evidence is None
+
+
+class Diary(MemoryStore):
+    """A store that writes down what it is told."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.told = list[object]()
+
+    async def claim(self, key: str, seconds: float) -> str | None:
+        self.told += [key, seconds]
+        return await super().claim(key, seconds)
+
+    async def release(self, key: str, note: str | None = None) -> None:
+        self.told += [key, note]
+        await super().release(key, note)
+
+
+@pytest.mark.anyio
+async def test_raw_tokens_are_stored_nowhere() -> None:
+    diary = Diary()
+    held: Claim = await claim(diary, "id", FIELDS)
+    await held.carry_over(Evidence(Outcome.PASSED, lot_number=LOT, captcha_args={"scene": "x"}))
+    await held.settle(None, let_in=False)
+    told = repr(diary.told)
+    assert len(diary.told) == 6
+    assert not [part for part in (LOT, TOKEN, TOKEN[:16], FIELDS.captcha_output, FIELDS.gen_time) if part in told]
+    assert isinstance(diary.told[0], str)
+    assert len(diary.told[0]) == 64
+    assert diary.told[1] == KEEP
+
+
+# Whose fault it is
+
+OUTAGES = (  # of httpx and httpx2: the name, and whether the next server may be asked
+    ("ConnectError", True),
+    ("ConnectTimeout", True),
+    ("ProxyError", True),
+    ("ReadError", False),
+    ("ReadTimeout", False),
+    ("WriteError", False),
+    ("WriteTimeout", False),
+    ("CloseError", False),
+    ("RemoteProtocolError", False),
+    ("DecodingError", False),
+)
+SECRET = "https://h/validate?pass_token=secret"
+
+
+def exceptions_of(module: Any) -> Iterator[type[Exception]]:
+    for name in sorted(dir(module)):
+        each = getattr(module, name)
+        if isinstance(each, type) and issubclass(each, Exception):
+            yield each
+
+
+def made(kind: type[Exception]) -> Exception:
+    """One of this kind; some insist on a request or a response."""
+    request = httpx.Request("POST", SECRET)
+    for arguments in ((SECRET,), ()):
+        for keywords in ({}, {"request": request}, {"request": request, "response": httpx.Response(404)}):
+            try:
+                return kind(*arguments, **keywords)
+            except TypeError:
+                continue
+    raise AssertionError(f"{kind} cannot be made")
+
+
+@pytest.mark.parametrize(
+    "kind", [*exceptions_of(httpx), *exceptions_of(httpx2)], ids=lambda kind: f"{kind.__module__}.{kind.__name__}"
+)
+def test_every_exception_of_both_clients(kind: type[Exception]) -> None:
+    """A list of outages, not of exceptions to it: what is new there is ours until somebody has thought about it."""
+    evidence = blame(made(kind))
+    if kind.__name__ in dict(OUTAGES):
+        assert evidence.outcome is Outcome.UNAVAILABLE
+    elif kind.__name__ == "PoolTimeout":
+        assert evidence.outcome is Outcome.BUSY
+    else:
+        assert evidence.outcome is Outcome.MISCONFIGURED
+    assert was_not_sent(made(kind)) is dict(OUTAGES).get(kind.__name__, False)
+    assert "secret" not in repr(evidence), "an exception's text may hold a URL"
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+def test_the_outages_exist_in_both_clients(module: Any) -> None:
+    names = {kind.__name__ for kind in exceptions_of(module)}
+    assert {name for name, _ in OUTAGES} | {"PoolTimeout", "LocalProtocolError", "TooManyRedirects"} <= names
+
+
+BARE = [  # what other clients let through, and what Python itself raises
+    (ConnectionRefusedError(errno.ECONNREFUSED, "refused"), Outcome.UNAVAILABLE, True),
+    (socket.gaierror(socket.EAI_NONAME, "unknown"), Outcome.UNAVAILABLE, True),
+    (ConnectionResetError(), Outcome.UNAVAILABLE, False),
+    (ConnectionAbortedError(), Outcome.UNAVAILABLE, False),
+    (BrokenPipeError(), Outcome.UNAVAILABLE, False),
+    (TimeoutError(), Outcome.UNAVAILABLE, False),
+    (OSError(errno.EMFILE, "too many"), Outcome.MISCONFIGURED, False),
+    (PermissionError(), Outcome.MISCONFIGURED, False),
+    (FileNotFoundError(), Outcome.MISCONFIGURED, False),
+    (RuntimeError("Event loop is closed"), Outcome.MISCONFIGURED, False),
+    (ValueError(), Outcome.MISCONFIGURED, False),
+    (UnicodeEncodeError("ascii", "é", 0, 1, ""), Outcome.MISCONFIGURED, False),
+    (TypeError(), Outcome.MISCONFIGURED, False),
+    (AttributeError("status_code"), Outcome.MISCONFIGURED, False),
+    (KeyError("x"), Outcome.MISCONFIGURED, False),
+    (ImportError(), Outcome.MISCONFIGURED, False),
+    (AssertionError(), Outcome.MISCONFIGURED, False),
+    (MemoryError(), Outcome.MISCONFIGURED, False),
+    (RecursionError(), Outcome.MISCONFIGURED, False),
+    (anyio.ClosedResourceError(), Outcome.MISCONFIGURED, False),
+    (ExceptionGroup("several", [ValueError()]), Outcome.MISCONFIGURED, False),
+    (Exception(), Outcome.MISCONFIGURED, False),
+]
+
+
+@pytest.mark.parametrize(("error", "outcome", "not_sent"), BARE, ids=lambda value: repr(value)[:30])
+def test_other_exceptions(error: Exception, outcome: Outcome, not_sent: bool) -> None:
+    assert blame(error).outcome is outcome
+    assert was_not_sent(error) is not_sent
+
+
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+def test_a_subclass_is_what_its_base_is(module: Any) -> None:
+    for name, outcome in (("ReadTimeout", Outcome.UNAVAILABLE), ("PoolTimeout", Outcome.BUSY)):
+        special = type("Special", (getattr(module, name),), {})
+        assert blame(special("x")).outcome is outcome
+
+
+EXHAUSTED = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL]
+
+
+def raised(error: Exception, cause: Exception, how: str) -> Exception:
+    """`error` as it is caught when `cause` brought it about."""
+    try:
+        if how == "cause":
+            raise error from cause
+        if how == "group":
+            raise error from ExceptionGroup("all addresses failed", [ConnectionRefusedError(), OSError(), cause])
+        if how == "deep":
+            raise error from raised(RuntimeError(), raised(ValueError(), cause, "context"), "cause")
+        try:
+            raise cause
+        except Exception:
+            raise error  # noqa: B904 (the context is what is tested)
+    except type(error) as caught:
+        return caught
+
+
+@pytest.mark.parametrize("how", ["cause", "context", "group", "deep"])
+@pytest.mark.parametrize("number", EXHAUSTED, ids=lambda number: errno.errorcode[number])
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+def test_no_connection_for_want_of_our_own_sockets_is_no_outage(module: Any, number: int, how: str) -> None:
+    """Many visitors at once can bring it about."""
+    error = raised(module.ConnectError("x"), OSError(number, "x"), how)
+    assert blame(error) == Evidence(Outcome.BUSY, "no connection to spare")
+    assert not was_not_sent(error), "the next server is asked in vain"
+
+
+@pytest.mark.parametrize("number", [errno.ECONNREFUSED, errno.EHOSTUNREACH, errno.ENETUNREACH, errno.ETIMEDOUT])
+@pytest.mark.parametrize("how", ["cause", "context", "group", "deep"])
+def test_a_host_that_is_not_there_is_an_outage(number: int, how: str) -> None:
+    error = raised(httpx.ConnectError("x"), OSError(number, "x"), how)
+    assert blame(error).outcome is Outcome.UNAVAILABLE
+    assert was_not_sent(error)
+
+
+def test_exceptions_that_caused_each_other_are_looked_at_once() -> None:
+    error, other = httpx.ConnectError("x"), ValueError()
+    error.__cause__, other.__cause__ = other, error
+    assert blame(error).outcome is Outcome.UNAVAILABLE
+
+
+def test_a_process_without_a_free_socket_does_not_call_it_an_outage() -> None:
+    """A host that cannot be looked up then looks like one that does not exist, with no word of sockets."""
+    code = """
+import resource, socket, json, httpx
+from geetest_asgi._faults import blame, was_not_sent
+error = socket.gaierror(socket.EAI_AGAIN, "x"), httpx.ConnectError("x"), httpx.ReadTimeout("x")
+before = [blame(each).outcome for each in error]
+resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
+kept = []
+try:
+    while True:
+        kept.append(socket.socket())
+except OSError:
+    pass
+during = [blame(each).outcome for each in error], [was_not_sent(each) for each in error]
+kept.pop().close()
+after = [blame(each).outcome for each in error]
+for each in kept:
+    each.close()
+print(json.dumps([before, *during, after]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    down = ["unavailable"] * 3
+    assert json.loads(done.stdout) == [down, ["busy", "busy", "unavailable"], [False] * 3, down]
+
+
+# The same with real sockets: what the clients raise is what the tables above speak of
+
+
+@pytest.fixture
+def closed_port() -> Iterator[int]:
+    with socket.socket() as taken:  # bound and not listening: nobody else can be given the port
+        taken.bind(("127.0.0.1", 0))
+        yield taken.getsockname()[1]
+
+
+@pytest.fixture
+def listener() -> Iterator[socket.socket]:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        server.settimeout(5)
+        yield server
+
+
+async def error_of(client: Any, port: int, **settings: Any) -> Exception:
+    try:
+        await client.post(f"http://127.0.0.1:{port}/validate", content=b"x", **settings)
+    except Exception as error:
+        return error
+    raise AssertionError("it was answered")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+async def test_a_port_that_is_closed(module: Any, closed_port: int) -> None:
+    async with module.AsyncClient(trust_env=False) as client:
+        error = await error_of(client, closed_port)
+    assert blame(error).outcome is Outcome.UNAVAILABLE
+    assert was_not_sent(error)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+async def test_a_server_that_accepts_and_hangs_up(module: Any, listener: socket.socket) -> None:
+    def accept() -> None:
+        connection, _ = listener.accept()
+        connection.recv(1000)
+        connection.close()
+
+    hanging_up = threading.Thread(target=accept)
+    hanging_up.start()
+    async with module.AsyncClient(trust_env=False) as client:
+        error = await error_of(client, listener.getsockname()[1])
+    hanging_up.join()
+    assert blame(error).outcome is Outcome.UNAVAILABLE
+    assert not was_not_sent(error), "it may have arrived"
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+async def test_a_server_that_says_nothing_and_a_pool_that_is_used_up(module: Any, listener: socket.socket) -> None:
+    port = listener.getsockname()[1]
+    errors = list[Exception]()
+
+    async def ask() -> None:
+        errors.append(await error_of(client, port))
+
+    timeout = module.Timeout(0.4, pool=0.05)
+    one = module.Limits(max_connections=1)
+    async with (
+        module.AsyncClient(trust_env=False, timeout=timeout, limits=one) as client,
+        anyio.create_task_group() as group,
+    ):
+        group.start_soon(ask)
+        group.start_soon(ask)
+    used_up, silent = errors
+    assert blame(used_up).outcome is Outcome.BUSY
+    assert blame(silent).outcome is Outcome.UNAVAILABLE
+    assert not was_not_sent(silent)
+    assert not was_not_sent(used_up)
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
+async def test_a_call_that_cannot_be_made_at_all(module: Any, listener: socket.socket) -> None:
+    """A server is there and takes connections, so that nothing but the call is wrong."""
+    port = listener.getsockname()[1]
+    async with module.AsyncClient(trust_env=False) as client:
+        errors = [await error_of(client, port, headers={"a": "b\r\nc"})]
+        errors.append(await error_of(client, port, headers={"a": "é\ud800"}))
+    errors.append(await error_of(client, port))  # the client is closed
+    assert [blame(error).outcome for error in errors] == [Outcome.MISCONFIGURED] * 3

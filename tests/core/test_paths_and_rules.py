@@ -1,0 +1,595 @@
+"""Which requests are protected: every spelling that some framework serves as the protected handler, and exemptions only
+where no spelling escapes. The rows of the tables are those of a survey of five servers and seven frameworks.
+"""
+
+import re
+import sys
+import time
+from collections.abc import Callable, Sequence
+from functools import partial
+from types import FrameType
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from geetest_asgi import GeeTestMiddleware, Rule
+from geetest_asgi._core import paths
+from geetest_asgi._core.patterns import WEBSOCKET
+from geetest_asgi._core.rules import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
+
+quick = settings(deadline=None, max_examples=300)
+
+
+def table(protect: object, exempt: object = (), roots: Sequence[str] = ()) -> RuleTable[int]:
+    """A table whose rules lead to their place in the list."""
+    rules = [(rule_pattern(as_rule(each)), number) for number, each in enumerate(several(protect))]
+    return RuleTable(rules, [exempt_pattern(each) for each in several(exempt)], roots)
+
+
+def several(given: object) -> list[object]:
+    return list(given) if isinstance(given, list | tuple) else [given]
+
+
+def is_protected(
+    target: str,
+    protect: object = "/login",
+    *,
+    exempt: object = (),
+    root_path: str = "",
+    roots: Sequence[str] = (),
+    method: str = "POST",
+    raw: bool = True,
+) -> bool:
+    """`target` as it stands in the request line; a server decodes it once and normalises nothing."""
+    raw_path = target.encode() if raw else b""
+    return table(protect, exempt, roots).match(method, unquote(target), raw_path, root_path) is not None
+
+
+# What the servers put in the scope, and what the frameworks then serve as the handler of /login.
+SPELLINGS = {
+    "as it is": "/login",
+    "percent escape of a letter": "/%6Cogin",
+    "another percent escape": "/lo%67in",
+    "all percent escapes": "/%6c%6f%67%69%6e",
+    "two slashes in front (Quart, Falcon, Litestar)": "//login",
+    "three slashes (Quart, Falcon)": "///login",
+    "slashes around (Litestar)": "///login//",
+    "slash behind (Litestar, BlackSheep)": "/login/",
+    "encoded slash behind (Litestar)": "/login%2F",
+    "encoded slash in front (Quart, Litestar)": "/%2Flogin",
+    "encoded slash in lower case": "/%2flogin%2f",
+    "no slash in front (Litestar, Quart, Falcon)": "login",
+    "upper case (BlackSheep)": "/LOGIN",
+    "mixed case": "/LoGiN",
+    "dot segment": "/./login",
+    "dot-dot segment": "/a/../login",
+    "dot-dot above the root": "/../login",
+    "dot segment behind": "/login/.",
+    "encoded dots": "/a/%2e%2e/login",
+    "dots with parameters": "/a/..;x=1/login",
+    "path parameters": "/login;",
+    "path parameters with a value": "/login;jsessionid=1",
+    "newline (Starlette, FastAPI)": "/login%0A",
+    "carriage return and newline": "/login%0d%0a",
+    "NUL": "/login%00",
+    "tab": "/login%09",
+    "space": "/login%20",
+    "space in front": "/%20login",
+    "vertical tab inside": "/log%0bin",
+    "DEL": "/login%7F",
+    "next line": "/login%C2%85",
+    "no-break space": "/login%C2%A0",
+    "line separator": "/login%E2%80%A8",
+    "paragraph separator": "/login%E2%80%A9",
+    "invalid UTF-8, which servers replace": "/login%ff",
+    "overlong slash, which servers replace": "/login%c0%af",
+    "absolute form (Quart)": "http://h/login",
+    "absolute form, another scheme": "ftp://h/login",
+    "absolute form, scheme in upper case": "HTTP://h/login",
+    "absolute form, another host": "https://evil.example:8443/login",
+    "absolute form without a host": "http:///login",
+    "absolute form with user": "http://a:b@h/login",
+    "absolute form, then slashes": "http://h//login/",
+    "absolute form in upper case with newline": "HTTP://H/LOGIN%0A",
+    "slashes and newline": "//login%0A",
+    "newline, then slash": "/login%0A/",
+    "a newline for a segment": "/%0A/login",
+    "everything at once": "/%0a//x;y/%2e%2e;z/./LO%47IN%00;a=b//",
+}
+
+
+@pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS.keys())
+@pytest.mark.parametrize("raw", [True, False], ids=["with raw_path", "without"])
+def test_every_spelling_of_login_is_protected(target: str, raw: bool) -> None:
+    assert is_protected(target, raw=raw)
+
+
+@pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_every_spelling_is_protected_by_a_regular_expression_too(target: str) -> None:
+    assert is_protected(target, re.compile("/login"))
+
+
+@pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS.keys())
+def test_no_spelling_of_login_is_exempt_because_of_a_neighbour(target: str) -> None:
+    assert is_protected(target, "/**", exempt=["/health", "/login/public", "/x", "/a"])
+
+
+DECODED = {"/login", "login"}  # after the server's decoding; frameworks that serve the second serve it as the first
+
+
+@pytest.mark.parametrize("target", [each for each in SPELLINGS.values() if unquote(each) not in DECODED])
+def test_only_the_plain_spelling_is_exempt(target: str) -> None:
+    """Some framework serves another handler under each of these, or none; for `/**` none of them may slip by."""
+    assert is_protected(target, "/**", exempt="/login")
+    assert not is_protected("/login", "/**", exempt="/login")
+
+
+ROOTS = {
+    # name: target, scope's root_path, configured roots
+    "uvicorn puts the root path in front": ("/api/login", "/api", ()),
+    "hypercorn, granian, daphne do not": ("/login", "/api", ()),
+    "a root path that ends in a slash": ("/api/login", "/api/", ()),
+    "root path /": ("/login", "/", ()),
+    "after something else (Litestar)": ("/zzz/api/login", "/api", ()),
+    "without a boundary (Quart, Litestar)": ("/apilogin", "/api", ()),
+    "both (Litestar)": ("/zzz/apilogin", "/api", ()),
+    "slashes after the root path": ("/api//login/", "/api", ()),
+    "newline after the root path": ("/api/login%0a", "/api", ()),
+    "absolute form with root path": ("http://h/api/login", "/api", ()),
+    "two segments": ("/v1/api/login", "/v1/api", ()),
+    "FastAPI's own root path, sent": ("/api/login", "", ("/api",)),
+    "FastAPI's own root path, not sent": ("/login", "", ("/api",)),
+    "the server's and FastAPI's": ("/outer/api/login", "/outer", ("/api",)),
+    "the second of two configured": ("/v2/login", "", ("/v1", "/v2")),
+}
+
+
+@pytest.mark.parametrize(("target", "root_path", "roots"), ROOTS.values(), ids=ROOTS.keys())
+def test_a_root_path_leaves_no_hole(target: str, root_path: str, roots: Sequence[str]) -> None:
+    assert is_protected(target, "/login", root_path=root_path, roots=roots)
+
+
+@pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/login%0A", "/apilogin", "/zzz/api/login"])
+def test_a_pattern_written_with_the_servers_root_path_protects_the_handler(target: str) -> None:
+    assert is_protected(target, "/api/login", root_path="/api")
+
+
+@pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/login%0A"])
+def test_a_pattern_written_with_a_configured_root_path_protects_the_handler(target: str) -> None:
+    """FastAPI(root_path="/api") serves POST /login as well as POST /api/login, whichever of them the user writes."""
+    assert is_protected(target, "/api/login", roots=["/api"])
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("pattern", ["/login", "/api/login"])
+@pytest.mark.parametrize("path", ["/login", "/api/login"])
+async def test_an_app_with_a_root_path_of_its_own_is_not_reached_on_either_path(pattern: str, path: str) -> None:
+    served = []
+
+    async def login(request: Request) -> Response:
+        served.append(request.url.path)
+        return Response()
+
+    routed = Starlette(routes=[Route("/login", login, methods=["POST"])])
+
+    async def app(scope: Any, receive: Any, send: Any) -> None:
+        await routed({**scope, "root_path": "/api"}, receive, send)  # as FastAPI(root_path="/api") does
+
+    assert await status_of(app, "POST", path) == 200
+    assert len(served) == 1
+    guard = GeeTestMiddleware(app, protect=[pattern], root_paths=["/api"], captcha_id="id", captcha_key="key")
+    assert await status_of(guard, "POST", path) == 403
+    assert len(served) == 1
+
+
+async def status_of(app: Any, method: str, path: str) -> int:
+    """One request without a body over bare ASGI, where the method may be anything that HTTP allows."""
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": [], "state": {}}
+    await app(scope | {"query_string": b"", "http_version": "1.1", "root_path": ""}, receive, send)
+    status: int = sent[0]["status"]
+    return status
+
+
+PLACEHOLDERS = {
+    # name: target, pattern
+    "a value": ("/users/7/reset", "/users/{name}/reset"),
+    "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
+    "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
+    "a newline in a value": ("/users/a%0Ab/reset", "/users/{name}/reset"),
+    "a newline at the end": ("/users/a/reset%0A", "/users/{name}/reset"),
+    "NUL for a value": ("/users/%00/reset", "/users/{name}/reset"),
+    "a line separator for a value": ("/users/%E2%80%A8/reset", "/users/{name}/reset"),
+    "a dot for a value": ("/users/./reset", "/users/{name}/reset"),
+    "dots for a value": ("/users/../reset", "/users/{name}/reset"),
+    "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
+    "an encoded slash in lower case": ("/users/a%2fb/reset", "/users/{name}/reset"),
+    "two encoded slashes": ("/users/%2F%2F/reset", "/users/{name}/reset"),
+    "a number and a newline (Starlette)": ("/n/5%0A", "/n/{x:int}"),
+    "no number at all": ("/n/five", "/n/{x:int}"),
+    "a deep path": ("/p/a/b/c", "/p/{rest:path}"),
+    "a deep path with an inner newline": ("/p/a%0A/b", "/p/{rest:path}"),
+    "a deep path, empty": ("/p/", "/p/{rest:path}"),
+    "a deep path, absent": ("/p", "/p/{rest:path}"),
+    "a suffix": ("/files/a.zip", "/files/*.zip"),
+    "a suffix, newline": ("/files/a.zip%0A", "/files/*.zip"),
+    "a suffix in upper case": ("/files/a.ZIP", "/files/*.zip"),
+    "a suffix, parameters": ("/files/a.zip;v=1", "/files/*.zip"),
+    "a newline under the star": ("/files/a%0Ab.zip", "/files/*.zip"),
+    "a suffix, encoded slash": ("/files/a%2Fb.zip", "/files/*.zip"),
+    "a dot under the star of a regex": ("/files/a%0Ab.zip", re.compile(r"/files/[^/]*.\.zip")),
+    "a regex in another case": ("/FILES/A.ZIP", re.compile(r"/files/.*\.zip")),
+    "** alone, the root": ("/", "/**"),
+    "** alone, an empty target": ("", "/**"),
+    "** alone, OPTIONS *": ("*", "/**"),
+    "** alone, anything": ("/a/b//c%0A", "/**"),
+    "** in the middle, nothing there": ("/a/z", "/a/**/z"),
+    "** in the middle, slashes there": ("/a////z", "/a/**/z"),
+    "** in the middle, much there": ("/a/b/c/d/z", "/a/**/z"),
+    "** in the middle, dots there": ("/a/b/../z", "/a/**/z"),
+    "the root, no slash": ("", "/"),
+    "the root, two slashes": ("//", "/"),
+    "the root in absolute form": ("http://h", "/"),
+    "the root, newline": ("/%0A", "/"),
+    "a pattern in upper case": ("/login", "/LOGIN"),
+    "a pattern that ends in a slash": ("/login", "/login/"),
+    "a long s (folds to s)": ("/%C5%BFave", "/save"),
+    "a sharp s (folds to ss)": ("/STRASSE", "/straße"),
+}
+
+
+@pytest.mark.parametrize(("target", "pattern"), PLACEHOLDERS.values(), ids=PLACEHOLDERS.keys())
+def test_what_a_placeholder_may_take_is_protected(target: str, pattern: object) -> None:
+    assert is_protected(target, pattern)
+
+
+def test_an_encoded_slash_in_a_value_is_seen_behind_a_root_path() -> None:
+    assert is_protected("/api/users/a%2Fb/reset", "/users/{name}/reset", root_path="/api")
+    assert is_protected("/users/a%2Fb/reset", "/api/users/{name}/reset", root_path="/api")
+
+
+ODD_REGEXES = {
+    "a class that leaves out one case": ("/ABC", re.compile("/[^a-z]+")),
+    "a word that leaves out one case": ("/PUBLIC/x", re.compile("/(?!public/).*")),
+    "a dot that stops at the newline": ("/a%0Ab", re.compile("/(?!.*b)a\nb")),
+    "a part in one case alone": ("/Login", re.compile("/(?-i:Login)")),
+    "a letter that folds to two": ("/stra%C3%9Fe", re.compile("/straße")),
+    "a ligature": ("/%EF%AC%81le", re.compile("/\ufb01le")),
+}
+
+
+@pytest.mark.parametrize(("target", "regex"), ODD_REGEXES.values(), ids=ODD_REGEXES.keys())
+def test_a_regex_protects_at_least_what_it_matches_as_it_is_written(target: str, regex: re.Pattern[str]) -> None:
+    """Reading it more widely, for any case and any newline, must not make it narrower."""
+    assert regex.fullmatch(unquote(target))
+    assert is_protected(target, regex)
+
+
+ODD_PATTERNS = {
+    "a space in the pattern": ("/my%20file", "/my file"),
+    "a space in the pattern, newline behind (Starlette)": ("/my%20file%0A", "/my file"),
+    "a space in the pattern, slash behind": ("/my%20file/", "/my file"),
+    "a space in a regex, newline behind (Starlette)": ("/my%20file%0A", re.compile("/my file")),
+    "a no-break space in the pattern, newline behind": ("/a%C2%A0b%0A", "/a\xa0b"),
+    "a space beside a star, newline behind": ("/my%20a.zip%0A", "/my *.zip"),
+    "a semicolon in the pattern": ("/a;b", "/a;b"),
+    "a semicolon in the pattern, newline behind (Starlette)": ("/a;b%0A", "/a;b"),
+}
+
+
+@pytest.mark.parametrize(("target", "pattern"), ODD_PATTERNS.values(), ids=ODD_PATTERNS.keys())
+def test_an_odd_sign_in_the_pattern_does_not_hide_the_spellings(target: str, pattern: object) -> None:
+    assert is_protected(target, pattern)
+
+
+@pytest.mark.parametrize(
+    "target",
+    ["/logins", "/xlogin", "/log/in", "/login/x", "/", "/logi", "/%6cogin2", "/x/login", "/login.html", "/log-in"],
+)
+def test_other_paths_are_left_alone(target: str) -> None:
+    assert not is_protected(target)
+    assert not is_protected(target, re.compile("/login"))
+
+
+# Methods
+
+
+@pytest.mark.parametrize("method", ["POST", "post", "Post", "PUT", "DELETE", "PATCH", "QUERY", "PROPFIND", "FOO", "x"])
+def test_by_default_every_method_that_may_act_is_protected(method: str) -> None:
+    assert is_protected("/login", method=method)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "get", "Head", "options", "trace"])
+def test_by_default_safe_methods_pass(method: str) -> None:
+    assert not is_protected("/login", method=method)
+
+
+@pytest.mark.parametrize("method", ["GET", "get", "HEAD", "head"])
+def test_protecting_get_protects_head(method: str) -> None:
+    assert is_protected("/login", "GET /login", method=method)
+    assert not is_protected("/login", "GET /login", method="POST")
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "FOO", "get"])
+def test_a_star_means_every_method(method: str) -> None:
+    assert is_protected("/login", "* /login", method=method)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "FOO", WEBSOCKET])
+def test_a_guard_without_patterns_means_every_request(method: str) -> None:
+    assert RuleTable([(rule_pattern(EVERYTHING), True)]).match(method, "/anything") is True
+    assert RuleTable([(rule_pattern(EVERYTHING), True)]).match(method, "") is True
+
+
+def test_a_websocket_is_protected_by_its_name_only() -> None:
+    assert is_protected("/ws", "WEBSOCKET /ws", method=WEBSOCKET)
+    assert is_protected("//ws%0A", "WEBSOCKET /ws", method=WEBSOCKET)
+    assert not is_protected("/ws", "* /ws", method=WEBSOCKET)
+    assert not is_protected("/ws", "WEBSOCKET /ws", method="GET")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("method", ["WEBSOCKET", "websocket", "FOO"])
+@pytest.mark.parametrize("pattern", ["/login", "* /login"])
+async def test_an_http_method_cannot_pass_for_a_websocket(method: str, pattern: str) -> None:
+    """A method is any token: `WEBSOCKET /login HTTP/1.1` is a request over HTTP, and a Django view runs for it."""
+    guard = GeeTestMiddleware(Response("served"), protect=[pattern], captcha_id="id", captcha_key="key")
+    assert await status_of(guard, method, "/login") == 403
+    assert await status_of(guard, method, "/other") == 200
+
+
+# Several rules, exemptions
+
+
+def test_the_first_match_wins_whatever_kind_it_is() -> None:
+    rules = table(["POST /a", "/a", re.compile("/[ab]"), "/**", "* /a"])
+    assert rules.match("POST", "/a") == 0
+    assert rules.match("PUT", "/a") == 1
+    assert rules.match("PUT", "/b") == 2
+    assert rules.match("PUT", "/c") == 3
+    assert rules.match("GET", "/a") == 4
+    assert rules.match("GET", "/b") is None
+    assert table(["/**", "/a"]).match("POST", "/a") == 0
+
+
+def test_the_first_match_wins_over_all_spellings_together() -> None:
+    """`//b/../a` is /b/… in one reading and /a in another: the rule that stands first is taken."""
+    assert table(["/a", "/b/**"]).match("POST", "//b/../a") == 0
+    assert table(["/b/**", "/a"]).match("POST", "//b/../a") == 0
+
+
+def test_the_same_pattern_twice_with_other_methods() -> None:
+    rules = table([Rule("/x", methods="PUT"), Rule("/x", methods="POST"), "/x"])
+    assert [rules.match(method, "/x") for method in ("PUT", "POST", "PATCH", "GET")] == [0, 1, 2, None]
+
+
+EXEMPT = ("/api/orders/webhook", "/api/public/**", "GET /api/readable", re.compile("/api/v[0-9]/ping"))
+
+
+@pytest.mark.parametrize(
+    "target", ["/api/orders/webhook", "/api/orders/%77ebhook", "/api/public", "/api/public/a/b", "/api/v1/ping"]
+)
+@pytest.mark.parametrize("method", ["POST", "GET", "FOO"])
+def test_an_exempt_path_is_left_alone(target: str, method: str) -> None:
+    assert not is_protected(target, "* /api/**", exempt=EXEMPT, method=method)
+
+
+@pytest.mark.parametrize(
+    "target",
+    [
+        "/api/orders",
+        "/api/orders/webhook2",
+        "/api/orders/webhook/",
+        "/api/orders//webhook",
+        "/api/orders/WEBHOOK",
+        "/api/orders/webhook%0A",
+        "/api/orders/webhook;x",
+        "/api/orders/webhook/../delete",
+        "/api/orders/delete/../webhook",
+        "/api/orders/x%2F..%2Fwebhook",
+        "/api/orders%2Fwebhook",
+        "/api/public/../orders",
+        "/api/public/%2e%2e/orders",
+        "/api/public/..;/orders",
+        "/api/public/..%2Forders",
+        "/api/public/%0A../orders",
+        "/api//public/x",
+        "http://h/api/orders/webhook",
+        "/api/v1/ping%0A",
+        "/api/V1/ping",
+        "/api/v1/ping/",
+        "/api/v/1/../../v1/ping",
+    ],
+)
+def test_a_path_that_may_be_read_otherwise_is_not_exempt(target: str) -> None:
+    assert is_protected(target, "* /api/**", exempt=EXEMPT)
+
+
+def test_an_exemption_with_methods_is_for_these_alone() -> None:
+    assert not is_protected("/api/readable", "* /api/**", exempt=EXEMPT, method="GET")
+    assert not is_protected("/api/readable", "* /api/**", exempt=EXEMPT, method="head")
+    assert is_protected("/api/readable", "* /api/**", exempt=EXEMPT, method="POST")
+
+
+def test_all_forms_may_be_exempt_by_different_patterns() -> None:
+    assert not is_protected("/a//b", "/**", exempt=["/a/{x}/b", "/a/b"])
+    assert is_protected("/a//b", "/**", exempt=["/a/{x}/b"])
+
+
+def test_under_a_root_path_an_exemption_must_hold_with_it_and_without() -> None:
+    both = ["/api/hook", "/hook"]
+    assert not is_protected("/api/hook", "/**", exempt=both, root_path="/api")
+    assert is_protected("/api/hook", "/**", exempt="/hook", root_path="/api")
+    assert is_protected("/api/hook", "/**", exempt="/api/hook", roots=["/api"])
+
+
+def test_a_regex_exempts_only_as_it_is_written() -> None:
+    """For protecting, case and newlines do not count; for exempting they do."""
+    assert is_protected("/PING", "/**", exempt=re.compile("/ping"))
+    assert is_protected("/pi%0Ang", "/**", exempt=re.compile("/pi.ng"))
+    assert not is_protected("/PING", "/**", exempt=re.compile("/ping", re.IGNORECASE))
+
+
+# Bounded work
+
+
+def work(call: Callable[[], object]) -> int:
+    """How many byte codes the interpreter runs: the same on every machine and every day."""
+    count = 0
+
+    def trace(frame: FrameType, event: str, _: object) -> Any:
+        nonlocal count
+        frame.f_trace_opcodes = True
+        count += event == "opcode"
+        return trace
+
+    before = sys.gettrace()
+    sys.settrace(trace)
+    try:
+        call()
+    finally:
+        sys.settrace(before)
+    return count
+
+
+@pytest.mark.parametrize("target", ["/site/500/reset", "/site/none/reset", "//site/500;x/reset%0A", "/other"])
+def test_matching_does_not_take_longer_with_more_patterns(target: str) -> None:
+    kinds = ("/site/{}/reset", "/site/{}/{{id}}/x", "/deep/{}/**", "/**/{}/end")
+    few, many = ([kind.format(number) for number in range(480, end) for kind in kinds] for end in (510, 1500))
+    small, large = table(few), table(many)
+    path, raw_path = unquote(target), target.encode()
+    assert small.match("POST", path, raw_path) == large.match("POST", path, raw_path)
+    assert work(lambda: large.match("POST", path, raw_path)) <= 1.1 * work(lambda: small.match("POST", path, raw_path))
+
+
+@pytest.mark.parametrize("unit", ["/a", "//", "/.", "/..", "/%0A", "/a;", "/a%2Fb", "/A", "x"])
+def test_the_work_grows_linearly_with_the_path(unit: str) -> None:
+    rules = table(["/a/**/z", "/**/m/**", "/{x}/{y}/z", "/a/*b*c*d"], roots=["/a"])
+    costs = []
+    for length in (150, 300, 600):
+        target = "/" + unit * (length // len(unit))
+        costs.append(work(partial(rules.match, "POST", unquote(target), target.encode())))
+    assert costs[2] <= 4.5 * costs[0], costs  # four times as long
+    assert costs[2] - costs[1] <= 2.3 * (costs[1] - costs[0]), costs
+
+
+def seconds(call: Callable[[], object]) -> float:
+    """Where the time is spent inside a regular expression, which `work` does not see."""
+    start = time.perf_counter()
+    call()
+    return time.perf_counter() - start
+
+
+def test_stars_in_a_segment_never_go_back() -> None:
+    """With backtracking this takes seconds."""
+    rules = table("/*a*a*a*a*b")
+    assert seconds(lambda: rules.match("POST", "/" + "a" * 300)) < 0.5
+    assert rules.match("POST", "/" + "a" * 300 + "b") == 0
+
+
+@pytest.mark.parametrize("unit", ["/a", "/", "/..", "a", "\n", "/;", "http://"])
+@pytest.mark.parametrize("length", [paths.MAX_PATH, 64 * 1024], ids=["longest", "64 KB"])
+def test_the_longest_paths_are_quick(unit: str, length: int) -> None:
+    rules = table(["/a/**/z", "/**/m/**", "/{x}/{y}/z", re.compile("/a/(b|c)*")], roots=["/a", "/b"])
+    path = ("/" + unit * length)[:length]
+    assert seconds(lambda: rules.match("POST", path, path.encode(), "/c")) < 0.5
+
+
+def test_a_path_that_is_too_long_to_look_at_counts_as_protected() -> None:
+    rules = table(["GET /a", "PUT /b", "/c"], exempt="/**")
+    longest = "/" + "x" * (paths.MAX_PATH - 1)
+    assert rules.match("POST", longest) is None
+    assert rules.match("POST", longest + "x") == 2
+    assert rules.match("PUT", longest + "x") == 1
+    assert rules.match("get", longest + "x") == 0
+    assert rules.match("OPTIONS", longest + "x") is None, "no rule speaks of this method"
+    assert rules.match("POST", "/x", b"/" + b"%41" * paths.MAX_PATH) == 2, "nor is a longer raw path looked at"
+
+
+# Properties
+
+BASES = [  # protected patterns, a path that they protect
+    (("/login",), "/login"),
+    (("/users/{id}/reset",), "/users/7/reset"),
+    (("/files/*.zip",), "/files/a.zip"),
+    (("/api/**",), "/api/x/y"),
+    (("/a/**/z",), "/a/b/c/z"),
+    (("/**/{x}/end",), "/a/b/end"),
+    ((re.compile("/reg(ex|ular)/[0-9]+"),), "/regular/1"),
+    (("/",), "/"),
+]
+CONTROLS = st.sampled_from([*map(chr, range(0x20)), "\x7f", "\x85", "\u2028", "\u2029", "\ufffd"])
+
+
+@st.composite
+def respelt(draw: st.DrawFn, path: str) -> str:
+    """Another spelling of the path: more slashes, dot segments, control characters, parameters, other case."""
+    segments: list[str] = []
+    for segment in path.split("/")[1:]:
+        segments += draw(st.lists(st.sampled_from(["", ".", "x/..", "x;y/..;z", ".\0", " "]), max_size=2))
+        changed = (draw(st.sampled_from([c, c.upper()])) + draw(st.just("") | CONTROLS) for c in segment)
+        segments.append("".join(changed) + draw(st.sampled_from(["", "", ";", ";x", ";x=1;y", "\n", " ", "\xa0\n"])))
+    lead = draw(st.sampled_from(["/", "", "//", "http://h/", "HTTPS://h:1//", "/../"]))
+    return lead + "/".join(segments) + draw(st.sampled_from(["", "/", "//", "/.", "\n", "/x/.."]))
+
+
+@quick
+@given(st.data(), st.sampled_from(BASES), st.sampled_from(["POST", "post", "FOO"]), st.booleans())
+def test_no_other_spelling_unprotects_a_path(
+    data: st.DataObject, base: tuple[tuple[object, ...], str], method: str, raw: bool
+) -> None:
+    patterns, path = base
+    assert table(patterns).match(method, path) is not None
+    other = data.draw(respelt(path))
+    raw_path = "".join(f"%{byte:02X}" if byte != 47 else "/" for byte in other.encode()).encode() if raw else b""
+    assert table(patterns).match(method, other, raw_path) is not None
+
+
+@quick
+@given(st.data(), st.sampled_from(BASES))
+def test_no_spelling_becomes_exempt(data: st.DataObject, base: tuple[tuple[object, ...], str]) -> None:
+    """Exempt is what looks exempt in every reading; a respelt path has its plain form among its readings."""
+    patterns, path = base
+    other = data.draw(respelt(path))
+    assert table([*patterns, "/**"], exempt=["/x", "/x/**", "/h/**"]).match("POST", other) is not None
+
+
+any_text = st.text(st.characters(exclude_categories=()), max_size=80)
+
+
+@quick
+@given(
+    method=any_text,
+    path=any_text | st.text("/.;%\n abA:", max_size=60),
+    raw_path=st.binary(max_size=80) | st.text("/.;%0aA2Ff", max_size=60).map(str.encode),
+    root_path=any_text | st.sampled_from(["/", "/a", "/a/", "a"]),
+)
+def test_nothing_in_a_request_raises(method: str, path: str, raw_path: bytes, root_path: str) -> None:
+    rules = table(
+        ["GET /", "/login", "/{x}/*.zip", "/a/**/z", re.compile("/[a-z]+"), "WEBSOCKET /**"],
+        exempt=["/health", "/a/*", re.compile("/x.*")],
+        roots=["/a"],
+    )
+    assert rules.match(method, path, raw_path, root_path) in (0, 1, 2, 3, 4, 5, None)
+
+
+@quick
+@given(st.text("/aA.;%0 \n~", max_size=40))
+def test_the_short_cut_for_plain_paths_loses_no_form(path: str) -> None:
+    """A path is called plain only where it has one form; the short cut must not change a verdict."""
+    if paths.is_plain(path, b""):
+        assert paths.forms(path, path.encode(), ()) == {paths.split(path)}

@@ -1,0 +1,225 @@
+"""The pattern grammar: what is accepted and what it means; what is refused, so that no typing error leaves a hole."""
+
+import re
+
+import pytest
+
+from geetest_asgi import ConfigError, Rule
+from geetest_asgi._core.patterns import WEBSOCKET, parse
+from geetest_asgi._core.rules import RuleTable, as_rule, exempt_pattern, rule_pattern
+
+
+def matches(pattern: object, method: str, path: str, methods: object = None) -> bool:
+    return RuleTable([(parse(pattern, methods), True)]).match(method, path, path.encode()) is True
+
+
+ACCEPTED = [  # pattern, a path that it means, one that it does not
+    ("/login", "/login", "/logins"),
+    ("/login/", "/login/", "/login/x"),
+    ("/login/", "/login", "/"),
+    ("/", "/", "/x"),
+    ("/", "", "/x"),
+    ("POST /login", "/login", "/log"),
+    ("POST   /login", "/login", "/log"),
+    ("  POST /login  ", "/login", "/log"),
+    ("post /login", "/login", "/log"),
+    ("POST,PUT /login", "/login", "/log"),
+    ("POST, PUT /login", "/login", "/log"),
+    ("* /login", "/login", "/log"),
+    ("/users/{id}", "/users/7", "/users/7/8"),
+    ("/users/{id}", "/users/", "/user/7"),
+    ("/users/{id:int}", "/users/7", "/users"),
+    ("/users/{id:uuid}/reset", "/users/7/reset", "/users/7"),
+    ("/users/{id}-{name}", "/users/7-ann", "/users/7"),
+    ("/v{major}/x", "/v2/x", "/w2/x"),
+    ("/{rest:path}", "/a/b/c", None),
+    ("/static/{rest:path}", "/static/a/b", "/statics/a"),
+    ("/{lang}/{rest:path}/save", "/en/a/b/save", "/en/a/b"),
+    ("/files/*.zip", "/files/a.zip", "/files/a.tar"),
+    ("/files/*.zip", "/files/.zip", "/files/a/b.zip"),
+    ("/files/a*c*e", "/files/abcde", "/files/abcd"),
+    ("/users/{first}{last}", "/users/ab", "/users/a/b"),
+    ("/users/{id}*", "/users/7", "/users"),
+    ("/files/*", "/files/a.zip", "/files/a/b"),
+    ("/files/*aab", "/files/aaab", "/files/aaa"),
+    ("/files/*ab*ab", "/files/xabab", "/files/xab"),
+    ("/api/**", "/api", "/apis"),
+    ("/api/**", "/api/", "/ap"),
+    ("/api/**", "/api/a/b/c", "/x/api/a"),
+    ("/**", "/", None),
+    ("/**", "", None),
+    ("/**", "/a/b/c", None),
+    ("/a/**/z", "/a/z", "/a/y"),
+    ("/a/**/z", "/a/b/c/z", "/a/b/c/y"),
+    ("/a/**/m/**/z", "/a/m/m/z", "/a/z"),
+    ("/a/**/m/**/z", "/a/1/2/m/3/z", "/a/1/2/3/z"),
+    ("/**/z", "/z", "/z/y"),
+    ("/**/**", "/a", None),
+    ("/a b", "/a b", "/a"),
+    ("/100%", "/100%", "/100"),
+    ("/@me/~x,y;z=1", "/@me/~x,y;z=1", "/@me"),
+    ("/anmeldung/über", "/anmeldung/über", "/anmeldung/uber"),
+    ("/a.b", "/a.b", "/axb"),
+    ("/a+b", "/a+b", "/aab"),
+    (re.compile("/login"), "/login", "/logins"),
+    (re.compile("/users/[0-9]+"), "/users/7", "/users/x"),
+    (re.compile("/a|/b"), "/b", "/bb"),
+    (re.compile("(?i:/A)"), "/a", "/aa"),
+]
+
+
+@pytest.mark.parametrize(("pattern", "meant", "not_meant"), ACCEPTED, ids=lambda value: str(value))
+def test_an_accepted_pattern_means_what_it_says(pattern: object, meant: str, not_meant: str | None) -> None:
+    assert matches(pattern, "POST", meant)
+    assert not_meant is None or not matches(pattern, "POST", not_meant)
+
+
+METHODS = [  # pattern, methods=, those meant, those not meant
+    ("/x", None, "POST PUT PATCH DELETE QUERY PROPFIND CONNECT FOO post foo", "GET HEAD OPTIONS TRACE get head"),
+    ("POST /x", None, "POST post PoSt", "PUT GET HEAD DELETE FOO"),
+    ("POST,PUT /x", None, "POST PUT", "PATCH GET"),
+    ("GET /x", None, "GET HEAD get head", "POST OPTIONS TRACE"),
+    ("HEAD /x", None, "HEAD head", "GET POST"),
+    ("OPTIONS /x", None, "OPTIONS", "GET POST"),
+    ("VERSION-CONTROL /x", None, "VERSION-CONTROL", "POST"),
+    ("* /x", None, "GET HEAD OPTIONS TRACE POST FOO get", ""),
+    ("/x", "POST", "POST", "PUT GET"),
+    ("/x", "post, put", "POST PUT", "GET"),
+    ("/x", ["get"], "GET HEAD", "POST"),
+    ("/x", ("POST", "PUT"), "POST PUT", "GET"),
+    ("/x", {"DELETE"}, "DELETE", "POST"),
+    ("/x", "*", "GET POST FOO", ""),
+    (re.compile("/x"), None, "POST FOO", "GET HEAD OPTIONS TRACE"),
+    (re.compile("/x"), "GET", "GET HEAD", "POST"),
+    (re.compile("/x"), "*", "GET POST", ""),
+]
+
+
+@pytest.mark.parametrize(("pattern", "methods", "meant", "not_meant"), METHODS, ids=lambda value: str(value))
+def test_methods_of_a_pattern(pattern: object, methods: object, meant: str, not_meant: str) -> None:
+    assert {each: matches(pattern, each, "/x", methods) for each in meant.split()} == dict.fromkeys(meant.split(), True)
+    assert not any(matches(pattern, each, "/x", methods) for each in not_meant.split())
+
+
+@pytest.mark.parametrize("pattern", ["/x", "POST /x", "* /x", "/**", "GET /x"])
+def test_a_websocket_is_meant_only_by_its_name(pattern: str) -> None:
+    assert not matches(pattern, WEBSOCKET, "/x")
+    assert matches("WEBSOCKET /x", WEBSOCKET, "/x")
+    assert matches("websocket,POST /x", WEBSOCKET, "/x")
+
+
+def test_an_exemption_without_methods_speaks_of_every_method() -> None:
+    rules = [(parse("* /x"), True), (parse("WEBSOCKET /x"), True)]
+    table = RuleTable(rules, [exempt_pattern("/x")])
+    for method in ("GET", "POST", "OPTIONS", "FOO", WEBSOCKET):
+        assert table.match(method, "/x") is None
+    some = RuleTable(rules, [exempt_pattern("GET /x")])
+    assert some.match("GET", "/x") is None
+    assert some.match("HEAD", "/x") is None
+    assert some.match("POST", "/x") is True
+    assert some.match(WEBSOCKET, "/x") is True
+
+
+REFUSED = {
+    "nothing": "",
+    "blank": " ",
+    "no slash": "login",
+    "method, no slash": "POST login",
+    "method alone": "POST",
+    "unknown method": "PSOT /login",
+    "one unknown method of two": "POST,PSOT /login",
+    "comma too many": "POST, /login",
+    "commas alone": ", /login",
+    "method list with *": "*,POST /login",
+    "tab after the method": "POST\t/login",
+    "full URL": "https://example.com/login",
+    "two slashes": "/a//b",
+    "two slashes in front": "//login",
+    "query": "/login?x=1",
+    "fragment": "/login#top",
+    "percent escape": "/%6Cogin",
+    "percent escape in upper case": "/a%2Fb",
+    "anchored regex": "^/login$",
+    "regex with end anchor": "/login$",
+    "regex group": "/users/(a)",
+    "regex class": "/users/[0-9]",
+    "regex dot star": "/users/.*",
+    "regex dot plus": "/users/.+",
+    "regex alternative": "/login|/register",
+    "regex escape": "/users/\\d",
+    "Rails and Express": "/users/:id",
+    "Flask and Django": "/users/<id>",
+    "Flask with a type": "/users/<int:id>",
+    "** and more in a segment": "/api**",
+    "more and ** in a segment": "/**.zip",
+    "***": "/***",
+    "*** in a segment": "/files/a***e",
+    "path placeholder and more": "/x{rest:path}",
+    "path placeholder, then more": "/{rest:path}.zip",
+    "open brace": "/users/{id",
+    "closed brace": "/users/id}",
+    "brace over a slash": "/{a/b}",
+    "braces in braces": "/{{id}}",
+    "dot segment": "/a/./b",
+    "dot-dot segment": "/a/../b",
+}
+
+
+@pytest.mark.parametrize("pattern", REFUSED.values(), ids=REFUSED.keys())
+def test_a_doubtful_pattern_is_refused_and_quoted(pattern: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(pattern)
+    assert repr(pattern) in str(caught.value)
+    with pytest.raises(ConfigError):
+        exempt_pattern(pattern)
+
+
+@pytest.mark.parametrize("pattern", [None, 5, b"/login", ("/login",), ["/login"], object, Rule("/login")])
+def test_what_is_no_pattern_at_all_is_refused_and_quoted(pattern: object) -> None:
+    with pytest.raises(ConfigError) as caught:
+        parse(pattern)
+    assert repr(pattern) in str(caught.value)
+
+
+def test_a_regex_of_bytes_is_refused_and_quoted() -> None:
+    with pytest.raises(ConfigError, match="b'/login'"):
+        parse(re.compile(b"/login"))
+
+
+@pytest.mark.parametrize(
+    "methods", ["", ",", "PSOT", "* ,POST", b"POST", 5, [], (), [""], [None], [5], ["POST", "*"], ["POST /x"], {}]
+)
+@pytest.mark.parametrize("pattern", ["/login", re.compile("/login")])
+def test_doubtful_methods_are_refused_and_the_pattern_quoted(pattern: object, methods: object) -> None:
+    with pytest.raises(ConfigError, match="'/login'"):
+        parse(pattern, methods)
+
+
+@pytest.mark.parametrize("methods", ["POST", ["POST"], "*"])
+def test_methods_in_two_places_are_refused(methods: object) -> None:
+    with pytest.raises(ConfigError, match=r"'POST /login'.*not in both"):
+        parse("POST /login", methods)
+
+
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n", "  "], ids=repr)
+@pytest.mark.parametrize("written", ["/login{}", "{}/login", "POST /login{}", "/api/**{}", "/users/{{id}}{}"])
+def test_blanks_around_a_pattern_leave_no_path_open(written: str, blank: str) -> None:
+    """A pattern out of a file or the environment comes with them. Refused or read as meant: either is right."""
+    pattern = written.format(blank)
+    try:
+        parse(pattern)
+    except ConfigError:
+        return
+    paths = ("/login", "/api/x", "/users/7")
+    assert any(matches(pattern, "POST", path) for path in paths), f"{pattern!r} is accepted and protects nothing"
+
+
+def test_a_rule_carries_its_methods_to_the_pattern() -> None:
+    table = RuleTable([(rule_pattern(Rule("/x", methods="PUT")), "put"), (rule_pattern(as_rule("/x")), "other")])
+    assert table.match("PUT", "/x") == "put"
+    assert table.match("POST", "/x") == "other"
+
+
+def test_the_patterns_are_kept_as_they_were_written() -> None:
+    written = ["POST /Login", re.compile("/a.c"), "/api/**"]
+    assert RuleTable([(parse(each), None) for each in written]).patterns == ("POST /Login", "/a.c", "/api/**")

@@ -1,0 +1,115 @@
+"""The one place that says yes, as one whole truth table: outcome x on_unavailable x room."""
+
+from dataclasses import FrozenInstanceError, fields, replace
+from itertools import product
+from typing import Any
+
+import pytest
+
+from geetest_asgi import GeeTestResult, Limits, Outcome
+from geetest_asgi._core.model import Evidence
+from geetest_asgi._core.policy import Policy, judge
+from geetest_asgi._core.rules import Mode, OnUnavailable
+from geetest_asgi._core.sources import spelling
+
+POLICY = Policy(
+    name="login",
+    captcha_id="id",
+    captcha_key="the-secret-key",
+    sources=("body",),
+    spelling=spelling(None),
+    on_unavailable="allow",
+    timeout=3.0,
+    limits=Limits(),
+    mode="enforce",
+    skip=None,
+    accept=None,
+    on_denied=None,
+    on_result=None,
+)
+
+# Who is let in; all that does not stand here is not. Written out, so that a new outcome has to be thought about.
+LET_IN: dict[Outcome, set[tuple[OnUnavailable, bool]]] = {
+    Outcome.PASSED: {("allow", True), ("allow", False), ("deny", True), ("deny", False)},
+    Outcome.SKIPPED: {("allow", True), ("allow", False), ("deny", True), ("deny", False)},
+    Outcome.UNAVAILABLE: {("allow", True)},
+    Outcome.MISSING: set(),
+    Outcome.MALFORMED: set(),
+    Outcome.FAILED: set(),
+    Outcome.REPLAYED: set(),
+    Outcome.REFUSED: set(),
+    Outcome.TOO_LARGE: set(),
+    Outcome.TOO_SLOW: set(),
+    Outcome.MISCONFIGURED: set(),
+    Outcome.BUSY: set(),
+}
+CHOICES: tuple[OnUnavailable, ...] = ("allow", "deny")
+MODES: tuple[Mode, ...] = ("enforce", "monitor", "off")
+TABLE = list(product(Outcome, CHOICES, (True, False)))
+
+
+def test_the_table_is_whole() -> None:
+    assert set(LET_IN) == set(Outcome)
+    assert len(TABLE) == 12 * 2 * 2
+
+
+@pytest.mark.parametrize(("outcome", "on_unavailable", "room"), TABLE)
+def test_who_is_let_in(outcome: Outcome, on_unavailable: OnUnavailable, room: bool) -> None:
+    policy = replace(POLICY, on_unavailable=on_unavailable)
+    result = judge(policy, Evidence(outcome), room=room)
+    assert result.allowed is ((on_unavailable, room) in LET_IN[outcome])
+    assert result.verified is (outcome is Outcome.PASSED)
+    assert bool(result) is result.verified
+    assert result.outcome is outcome
+
+
+@pytest.mark.parametrize(("outcome", "on_unavailable", "room"), TABLE)
+def test_nothing_but_the_outcome_counts(outcome: Outcome, on_unavailable: OnUnavailable, room: bool) -> None:
+    """Not the reason, not the code, not the token, not the mode: monitoring judges as enforcing does."""
+    policy = replace(POLICY, on_unavailable=on_unavailable)
+    plain = judge(policy, Evidence(outcome), room=room)
+    full = Evidence(outcome, "passed", "-50101", "V" + "0" * 32, {"result": "success"}, 9.9)
+    for mode in MODES:
+        result = judge(replace(policy, mode=mode), full, room=room)
+        assert (result.allowed, result.verified) == (plain.allowed, plain.verified)
+
+
+def test_the_result_says_all_that_is_known() -> None:
+    evidence = Evidence(Outcome.FAILED, "pass_token used", "-1", "4dc3", {"scene": "x"}, 0.25)
+    assert judge(POLICY, evidence, room=True) == GeeTestResult(
+        outcome=Outcome.FAILED,
+        allowed=False,
+        verified=False,
+        reason="pass_token used",
+        code="-1",
+        rule="login",
+        lot_number="4dc3",
+        captcha_args={"scene": "x"},
+        elapsed=0.25,
+    )
+
+
+def test_a_verified_request_is_an_allowed_one() -> None:
+    for outcome, on_unavailable, room in TABLE:
+        result = judge(replace(POLICY, on_unavailable=on_unavailable), Evidence(outcome), room=room)
+        assert result.allowed or not result.verified
+
+
+def test_the_outcomes_are_stable_words() -> None:
+    """They stand in logs, metrics and other people's `match` statements."""
+    assert [each.value for each in Outcome] == (
+        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured busy unavailable"
+    ).split()
+    assert f"{Outcome.PASSED}" == "passed"
+
+
+def test_the_key_stays_out_of_the_representation() -> None:
+    assert "the-secret-key" not in repr(POLICY)
+    assert "the-secret-key" not in str(POLICY)
+
+
+@pytest.mark.parametrize("value", [POLICY, Evidence(Outcome.BUSY), GeeTestResult(Outcome.BUSY, False, False)])
+def test_the_values_are_frozen(value: Any) -> None:
+    for field in fields(value):
+        with pytest.raises(FrozenInstanceError):
+            setattr(value, field.name, getattr(value, field.name))

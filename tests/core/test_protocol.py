@@ -1,0 +1,348 @@
+"""GeeTest's protocol without I/O: the signature, the exact request, and what every answer means. Most of all: `passed`
+comes of one exact shape only, and what a visitor can cause is never taken for an outage.
+"""
+
+import hmac
+import json
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geetest_asgi import CaptchaFields, Outcome
+from geetest_asgi._core.model import Evidence, Reply
+from geetest_asgi._core.protocol import API_SERVERS, KEY_CODES, MAX_REPLY, build_request, parse_reply, sign_token
+
+quick = settings(deadline=None, max_examples=300)
+
+# The public demonstration pair, printed in GeeTest's documentation and in each of its demos.
+DEMO_ID = "647f5ed2ed8acb4be36784e01556bb71"
+DEMO_KEY = "b09a7aafbfd83f73b35a9b530d0337bf"
+LOT = "4dc3cfc2cdff448cad8d13107198d473"
+
+SIGNED = {
+    LOT: "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8",
+    "c4c69a52999045aea1d34b57f1ef29f2": "142733d93745d0fa2538afe1b91f35b06e8011941c052dba337ffe0cd0e024b1",
+    "": "b8bb62f461a0cdf43d654740132898c1592d62c0739544030dcae4b0eb68a1ee",
+}
+
+
+@pytest.mark.parametrize(("lot_number", "expected"), SIGNED.items())
+def test_the_published_signatures(lot_number: str, expected: str) -> None:
+    assert sign_token(DEMO_KEY, lot_number) == expected
+
+
+@quick
+@given(st.text(), st.text())
+def test_a_signature_is_a_lower_case_hmac_of_the_utf_8(key: str, lot_number: str) -> None:
+    assert sign_token(key, lot_number) == hmac.new(key.encode(), lot_number.encode(), "sha256").hexdigest()
+
+
+def test_the_request_as_bytes() -> None:
+    """The whole of it, written down: the id in the query, the rest in the form, each once, nothing more."""
+    fields = CaptchaFields(LOT, "1X_RK3ag_IklW15iHhSywQ==", "3f" * 32, "1623828054")
+    request = build_request(DEMO_ID, DEMO_KEY, fields)
+    assert request.captcha_id == DEMO_ID
+    assert request.lot_number == LOT
+    assert request.query == f"captcha_id={DEMO_ID}"
+    assert request.form == (
+        f"lot_number={LOT}&captcha_output=1X_RK3ag_IklW15iHhSywQ%3D%3D&pass_token={'3f' * 32}"
+        f"&gen_time=1623828054&sign_token={SIGNED[LOT]}"
+    ).encode("ascii")
+
+
+def test_the_key_and_the_token_stay_out_of_the_url_and_the_representation() -> None:
+    request = build_request(DEMO_ID, DEMO_KEY, CaptchaFields(LOT, "secret-output", "3f" * 32, "1623828054"))
+    for secret in (DEMO_KEY, "secret-output", "3f" * 32, SIGNED[LOT]):
+        assert secret not in request.query
+        assert secret not in repr(request)
+    assert DEMO_KEY.encode() not in request.form
+
+
+@quick
+@given(st.text(min_size=1), st.text(min_size=1), *[st.text(min_size=1)] * 4)
+def test_any_text_arrives_as_it_is(captcha_id: str, key: str, lot: str, output: str, token: str, time: str) -> None:
+    """An odd id is encoded; so would be odd values, though only those of GeeTest's shapes get this far."""
+    request = build_request(captcha_id, key, CaptchaFields(lot, output, token, time))
+    assert parse_qsl(request.query, keep_blank_values=True) == [("captcha_id", captcha_id)]
+    names = ("lot_number", "captcha_output", "pass_token", "gen_time", "sign_token")
+    values = (lot, output, token, time, sign_token(key, lot))
+    assert parse_qsl(request.form.decode("ascii"), keep_blank_values=True) == list(zip(names, values, strict=True))
+
+
+def test_the_default_servers_are_geetests_own_over_https() -> None:
+    assert API_SERVERS == (
+        "https://gcaptcha4.geetest.com",
+        "https://gcaptcha4.geevisit.com",
+        "https://gcaptcha4.gsensebot.com",
+    )
+
+
+# Answers
+
+ARGS = {"used_type": "slide", "user_ip": "127.0.0.1", "lot_number": LOT, "scene": "反爬虫", "referer": "http://h/"}
+SUCCESS: dict[str, Any] = {"status": "success", "result": "success", "reason": "", "captcha_args": ARGS}
+
+
+def answered(answer: object, status: int = 200) -> Evidence:
+    return parse_reply(Reply(status, json.dumps(answer).encode()), LOT)
+
+
+PASSED = {
+    "the documented success": SUCCESS,
+    "without a status": {key: value for key, value in SUCCESS.items() if key != "status"},
+    "without captcha_args": {"status": "success", "result": "success", "reason": ""},
+    "captcha_args null": {**SUCCESS, "captcha_args": None},
+    "captcha_args empty": {**SUCCESS, "captcha_args": {}},
+    "captcha_args with more in it": {**SUCCESS, "captcha_args": {**ARGS, "ip_type": 1, "fail_count": 0, "x": [None]}},
+    "lot_number null": {**SUCCESS, "captcha_args": {"lot_number": None}},
+    "without a reason": {"result": "success"},
+    "with more members": {**SUCCESS, "code": "0", "msg": "x"},
+}
+
+
+@pytest.mark.parametrize("answer", PASSED.values(), ids=PASSED.keys())
+def test_a_clean_success_is_passed(answer: dict[str, Any]) -> None:
+    evidence = answered(answer)
+    assert evidence.outcome is Outcome.PASSED
+    assert evidence.captcha_args == (answer.get("captcha_args") or {})
+
+
+REFUSED = {
+    "the documented error": {"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {"type": "x"}},
+    "an error that says success": {**SUCCESS, "status": "error"},
+    "an unknown status": {**SUCCESS, "status": "ok"},
+    "status in another case": {**SUCCESS, "status": "Success"},
+    "status null": {**SUCCESS, "status": None},
+    "status true": {**SUCCESS, "status": True},
+    "status a list": {**SUCCESS, "status": ["success"]},
+    "an empty object": {},
+    "no result": {"status": "success", "reason": ""},
+    "result null": {**SUCCESS, "result": None},
+    "result true": {**SUCCESS, "result": True},
+    "result 1": {**SUCCESS, "result": 1},
+    "result a list": {**SUCCESS, "result": ["success"]},
+    "result in another case": {**SUCCESS, "result": "Success"},
+    "result with a space": {**SUCCESS, "result": "success "},
+    "result empty": {**SUCCESS, "result": ""},
+    "an unknown result": {**SUCCESS, "result": "forbidden"},
+    "about another token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT[::-1]}},
+    "about the same in upper case": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT.upper()}},
+    "about no token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": ""}},
+    "about a number": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": 5}},
+    "about a list": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": [LOT]}},
+    "captcha_args a list": {**SUCCESS, "captcha_args": [ARGS]},
+    "captcha_args a string": {**SUCCESS, "captcha_args": LOT},
+    "captcha_args false": {**SUCCESS, "captcha_args": False},
+    "captcha_args 0": {**SUCCESS, "captcha_args": 0},
+}
+
+
+@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
+def test_every_other_object_is_refused(answer: dict[str, Any]) -> None:
+    assert answered(answer).outcome is Outcome.REFUSED
+
+
+def test_an_error_keeps_its_code_and_message() -> None:
+    evidence = answered({"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {}})
+    assert (evidence.outcome, evidence.code, evidence.reason) == (Outcome.REFUSED, "-50005", "illegal gen_time")
+    assert answered({"status": "error", "code": -50005}).code == "-50005", "a number is taken for its text"
+
+
+VISITORS_CODES = [-50000, *range(-50005, -50000), *range(-50308, -50300), -50100, -50106, 0]
+
+
+@pytest.mark.parametrize("code", VISITORS_CODES)
+@pytest.mark.parametrize("kind", [int, str])
+def test_an_error_code_about_the_token_is_refused(code: int, kind: type) -> None:
+    assert answered({"status": "error", "code": kind(code), "msg": "x"}).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("code", range(-50105, -50100))
+@pytest.mark.parametrize("kind", [int, str])
+def test_an_error_code_about_the_id_is_the_operators(code: int, kind: type) -> None:
+    evidence = answered({"status": "error", "code": kind(code), "msg": "not captcha_id"})
+    assert (evidence.outcome, evidence.code, evidence.reason) == (Outcome.MISCONFIGURED, str(code), "not captcha_id")
+    assert str(code) in KEY_CODES
+
+
+@pytest.mark.parametrize("code", [None, True, [], {"a": 1}, 1.5, "", 10**40, "-50101 "])
+def test_an_odd_error_code_is_refused(code: object) -> None:
+    assert answered({"status": "error", "code": code}).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("status", [{"status": "success"}, {}])
+@pytest.mark.parametrize("reason", ["pass_token error", "pass_token expire", "pass_token used", "", "anything"])
+def test_a_fail_is_failed_with_its_reason(status: dict[str, str], reason: str) -> None:
+    evidence = answered({**status, "result": "fail", "reason": reason, "captcha_args": {}})
+    assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, reason)
+
+
+def test_a_wrong_signature_is_the_operators_doing() -> None:
+    evidence = answered({"status": "success", "result": "fail", "reason": "sign_token error", "captcha_args": {}})
+    assert (evidence.outcome, evidence.reason) == (Outcome.MISCONFIGURED, "sign_token error")
+
+
+@pytest.mark.parametrize("reason", [None, True, [], {}, 1.5])
+def test_a_reason_that_is_no_text_is_left_out(reason: object) -> None:
+    assert answered({"result": "fail", "reason": reason}) == Evidence(Outcome.FAILED, "")
+    assert answered({**SUCCESS, "reason": reason}).outcome is Outcome.PASSED
+
+
+@pytest.mark.parametrize("answer", [{"result": "fail"}, {"result": "success"}, {"status": "error", "code": "x" * 5000}])
+def test_texts_of_the_answer_are_kept_short(answer: dict[str, str]) -> None:
+    evidence = answered({**answer, "reason": "x" * 5000, "msg": "x" * 5000})
+    assert len(evidence.reason) <= 200
+    assert len(evidence.code) <= 200
+
+
+# HTTP
+
+
+@pytest.mark.parametrize("status", [100, 101, 199, 201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308])
+def test_a_redirect_or_an_odd_success_is_refused_whatever_it_says(status: int) -> None:
+    assert answered(SUCCESS, status) == Evidence(Outcome.REFUSED, f"HTTP {status}")
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 413, 414, 429, 431, 451, 499])
+def test_a_4xx_is_no_outage_since_a_visitor_can_cause_it(status: int) -> None:
+    assert answered(SUCCESS, status) == Evidence(Outcome.REFUSED, f"HTTP {status}")
+    assert parse_reply(Reply(status, None), LOT).outcome is Outcome.REFUSED
+
+
+@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
+def test_a_5xx_is_an_outage_whatever_it_says(status: int) -> None:
+    assert answered(SUCCESS, status) == Evidence(Outcome.UNAVAILABLE, f"HTTP {status}")
+    assert parse_reply(Reply(status, None), LOT).outcome is Outcome.UNAVAILABLE
+
+
+@pytest.mark.parametrize("status", [0, 99, 600, 999, -200])
+def test_an_impossible_status_is_refused(status: int) -> None:
+    assert answered(SUCCESS, status).outcome is Outcome.REFUSED
+
+
+# Bytes
+
+AS_BYTES = json.dumps(SUCCESS).encode()
+NO_OBJECT: dict[str, bytes | None] = {
+    "unreadable": None,
+    "nothing": b"",
+    "HTML": b"<html>502 Bad Gateway</html>",
+    "a list": b"[" + AS_BYTES + b"]",
+    "a string": json.dumps("success").encode(),
+    "null": b"null",
+    "true": b"true",
+    "a number": b"200",
+    "JSONP": b"callback(" + AS_BYTES + b")",
+    "cut off": AS_BYTES[:-1],
+    "two": AS_BYTES * 2,
+    "UTF-16": json.dumps(SUCCESS).encode("utf-16"),
+    "UTF-32": json.dumps(SUCCESS).encode("utf-32"),
+    "latin-1": json.dumps({**SUCCESS, "x": "é"}, ensure_ascii=False).encode("utf-8").replace("é".encode(), b"\xe9"),
+    "no UTF-8": AS_BYTES.replace(b"slide", b"\xff\xfe"),
+    "deep": b'{"result": "success", "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
+    "deeper, unclosed": b"[" * 60_000,
+    "a number of 5000 digits": b'{"result": "success", "x": ' + b"1" * 5000 + b"}",
+    "a control character": b'{"result": "success", "reason": "a\nb"}',
+    "one byte too long": AS_BYTES + b" " * (MAX_REPLY + 1 - len(AS_BYTES)),
+    "NUL": b"\0" * 10,
+}
+
+
+@pytest.mark.parametrize("body", NO_OBJECT.values(), ids=NO_OBJECT.keys())
+def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> None:
+    assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        AS_BYTES,
+        json.dumps(SUCCESS, ensure_ascii=False).encode(),
+        json.dumps(SUCCESS, indent=4).encode(),
+        b"\r\n " + AS_BYTES + b"\n",
+        AS_BYTES + b" " * (MAX_REPLY - len(AS_BYTES)),
+    ],
+)
+def test_a_success_may_be_written_in_each_of_these_ways(body: bytes) -> None:
+    evidence = parse_reply(Reply(200, body), LOT)
+    assert evidence.outcome is Outcome.PASSED
+    assert evidence.captcha_args["scene"] == "反爬虫"
+
+
+any_json = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["success", "fail", "error"]),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("lot_number"), inner),
+    max_leaves=5,
+)
+words = st.sampled_from(["success", "fail", "error", "Success", "", None, True, 1, ["success"]])
+answers = st.fixed_dictionaries(
+    {},
+    optional={
+        "status": words | any_json,
+        "result": words | any_json,
+        "reason": st.sampled_from(["sign_token error", "pass_token used"]) | any_json,
+        "code": st.sampled_from(["-50101", -50105, "-50005"]) | any_json,
+        "msg": any_json,
+        "captcha_args": st.fixed_dictionaries({}, optional={"lot_number": st.sampled_from([LOT, None]) | any_json})
+        | any_json,
+    },
+)
+
+
+def is_exact_success(answer: object) -> bool:
+    """Said once more in other words than the code's."""
+    if not isinstance(answer, dict) or answer.get("result") != "success":
+        return False
+    if "status" in answer and answer["status"] != "success":
+        return False
+    match answer.get("captcha_args"):
+        case None:
+            return True
+        case {"lot_number": lot}:
+            return lot is None or lot == LOT
+        case dict():
+            return True
+    return False
+
+
+@settings(deadline=None, max_examples=1000)
+@given(answers | any_json, st.sampled_from([200, 200, 200, 200, 201, 302, 404, 500]))
+def test_passed_comes_of_the_exact_success_alone(answer: Any, status: int) -> None:
+    evidence = answered(answer, status)
+    assert (evidence.outcome is Outcome.PASSED) is (status == 200 and is_exact_success(answer))
+
+
+@settings(deadline=None, max_examples=1000)
+@given(answers | any_json, st.integers(-1, 700))
+def test_an_outage_is_a_5xx_or_no_json_object_and_nothing_else(answer: Any, status: int) -> None:
+    outage = 500 <= status <= 599 or (status == 200 and not isinstance(answer, dict))
+    assert (answered(answer, status).outcome is Outcome.UNAVAILABLE) is outage
+
+
+@st.composite
+def damaged(draw: st.DrawFn) -> bytes:
+    body = bytearray(json.dumps(draw(answers)).encode())
+    for _ in range(draw(st.integers(0, 4))):
+        at = draw(st.integers(0, len(body)))
+        body[at : at + draw(st.integers(0, 3))] = draw(st.binary(max_size=3))
+    return bytes(body)
+
+
+possible = (Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MISCONFIGURED, Outcome.UNAVAILABLE)
+
+
+@quick
+@given(st.binary(max_size=200) | damaged() | st.none(), st.integers() | st.just(200), st.text())
+def test_any_bytes_and_any_status_give_an_answer(body: bytes | None, status: int, lot_number: str) -> None:
+    evidence = parse_reply(Reply(status, body), lot_number)
+    assert evidence.outcome in possible
+    assert evidence.lot_number is None, "the caller knows which token it asked about"
+    if evidence.outcome is Outcome.PASSED:
+        assert status == 200
+
+
+def test_the_body_of_an_answer_stays_out_of_the_representation() -> None:
+    assert "secret" not in repr(Reply(200, b"secret"))

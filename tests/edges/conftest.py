@@ -1,0 +1,43 @@
+"""One simulator and one uvicorn for all of these tests; each test finds them as new."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from geetest_asgi.testing import Simulator, serve
+
+from .support import App, Front, GeeTest, Stage
+
+
+@pytest.fixture(scope="session")
+def _served_geetest() -> Iterator[GeeTest]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield GeeTest(simulator, url)
+
+
+@pytest.fixture(scope="session")
+def _served_front() -> Iterator[Front]:
+    stage = Stage()
+    with serve(stage) as url:
+        yield Front(stage, url)
+
+
+@pytest.fixture
+def geetest(_served_geetest: GeeTest) -> GeeTest:
+    """GeeTest's stand-in on a socket: up, and without a memory of calls."""
+    _served_geetest.simulator.up()
+    _served_geetest.simulator.calls.clear()
+    return _served_geetest
+
+
+@pytest.fixture
+def front(_served_front: Front) -> Front:
+    """uvicorn on a socket; `front.put_on(app)`."""
+    return _served_front
+
+
+@pytest.fixture
+def app() -> App:
+    """The app behind the guard."""
+    return App()

@@ -1,0 +1,686 @@
+"""The call to GeeTest, with everything that can go wrong on the wire: nothing but a clean success lets in as verified."""
+
+import gzip
+import json
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+
+from .support import (
+    SUCCESS,
+    App,
+    Front,
+    GeeTest,
+    RawServer,
+    Visit,
+    http_reply,
+    never_accepting,
+    refusing,
+    replying,
+    reset,
+    visit,
+)
+
+each_backend = pytest.mark.anyio
+
+Behave = Callable[[RawServer, socket.socket], None]
+
+
+# --- servers that misbehave -------------------------------------------------------------------------------------------
+
+
+def reset_at_once(server: RawServer, connection: socket.socket) -> None:
+    reset(connection)
+
+
+def reset_after_the_request(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    reset(connection)
+
+
+def reset_mid_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(http_reply()[:-20])
+    time.sleep(0.02)  # what was sent must be on its way before RST throws it away
+    reset(connection)
+
+
+def close_without_an_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+
+
+def close_mid_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(http_reply()[:-20])
+
+
+def no_http(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def never_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    server.ended.wait(20)
+
+
+def drip(server: RawServer, connection: socket.socket) -> None:
+    """A byte now and then: no single wait is ever long."""
+    server.read_request(connection)
+    for byte in http_reply():
+        connection.sendall(bytes([byte]))
+        if server.ended.wait(0.02):
+            return
+
+
+def drip_head(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while not server.ended.wait(0.02):
+        connection.sendall(b"x: y\r\n")
+
+
+def continue_for_ever(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    while not server.ended.wait(0.02):
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+
+def endless(server: RawServer, connection: socket.socket) -> None:
+    """An answer without an end, as fast as it is taken."""
+    server.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + SUCCESS)
+    while not server.ended.is_set():
+        connection.sendall(b" " * 65536)
+
+
+def large(server: RawServer, connection: socket.socket) -> None:
+    """A success in 70 KiB: true, but no answer of /validate is that long."""
+    replying(http_reply(SUCCESS + b" " * 70 * 1024))(server, connection)
+
+
+def compressed(server: RawServer, connection: socket.socket) -> None:
+    """Encoded though we asked for none; it would unpack to 64 MiB."""
+    bomb = gzip.compress(SUCCESS + b" " * 2**26)
+    replying(http_reply(bomb, "200 OK", "content-encoding: gzip"))(server, connection)
+
+
+def small_but_compressed(server: RawServer, connection: socket.socket) -> None:
+    replying(http_reply(gzip.compress(SUCCESS), "200 OK", "content-encoding: gzip"))(server, connection)
+
+
+def say(status: str, body: bytes = SUCCESS, *headers: str) -> Behave:
+    return replying(http_reply(body, status, *headers))
+
+
+def answer(**answer: Any) -> Behave:
+    return say("200 OK", json.dumps(answer).encode())
+
+
+OTHER_LOT = {"status": "success", "result": "success", "reason": "", "captcha_args": {"lot_number": "0" * 32}}
+
+OUTAGES: dict[str, Behave] = {
+    "reset at once": reset_at_once,
+    "reset after the request": reset_after_the_request,
+    "reset mid answer": reset_mid_answer,
+    "closed without an answer": close_without_an_answer,
+    "closed mid answer": close_mid_answer,
+    "not HTTP": no_http,
+    "no answer": never_answer,
+    "a byte now and then": drip,
+    "a header now and then": drip_head,
+    "early hints for ever": continue_for_ever,
+    "an endless answer": endless,
+    "70 KiB": large,
+    "gzip bomb": compressed,
+    "gzip": small_but_compressed,
+    "HTTP 500": say("500 Internal Server Error"),
+    "HTTP 502": say("502 Bad Gateway"),
+    "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
+    "HTTP 599": say("599 Who Knows"),
+    "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
+    "nothing": say("200 OK", b""),
+    "a list": say("200 OK", b"[" + SUCCESS + b"]"),
+    "a string": say("200 OK", b'"success"'),
+    "null": say("200 OK", b"null"),
+    "true": say("200 OK", b"true"),
+    "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
+    "UTF-16": say("200 OK", SUCCESS.decode().encode("utf-16")),
+    "JSON and more": say("200 OK", SUCCESS + SUCCESS),
+    "half of it": say("200 OK", SUCCESS[:-1]),
+    "nested without end": say("200 OK", b'{"a":' * 10_000),
+    "a number of 5000 digits": say("200 OK", b'{"a":' + b"1" * 5000 + b"}"),
+    "JSONP": say("200 OK", b"callback(" + SUCCESS + b")"),
+}
+
+REFUSALS: dict[str, Behave] = {
+    **{f"HTTP {code}": say(f"{code} Status") for code in (201, 202, 203, 206, 300, 305, 400, 401, 403, 404, 405, 413)},
+    **{f"HTTP {code}": say(f"{code} Status") for code in (414, 418, 422, 429, 431, 451, 499)},
+    "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "HTTP 304": replying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    "HTTP 999": say("999 Who Knows"),
+    "result: Success": answer(status="success", result="Success", reason=""),
+    "result: SUCCESS": answer(status="success", result="SUCCESS", reason=""),
+    "result with a space": answer(status="success", result="success ", reason=""),
+    "result: true": answer(status="success", result=True, reason=""),
+    "result: a list": answer(status="success", result=["success"], reason=""),
+    "result: null": answer(status="success", result=None, reason=""),
+    "result: 1": answer(status="success", result=1, reason=""),
+    "no result": answer(status="success", reason=""),
+    "no result, but a message": answer(message="success"),
+    "empty object": answer(),
+    "status: fail": answer(status="fail", result="success", reason=""),
+    "status: error": answer(status="error", code="-50005", msg="illegal gen_time", desc={"type": "defined error"}),
+    "status: error and result: success": answer(status="error", code="-50005", result="success", reason=""),
+    "status: null": answer(status=None, result="success", reason=""),
+    "status: True": answer(status=True, result="success", reason=""),
+    "status: Success": answer(status="Success", result="success", reason=""),
+    "lot_number of another token": answer(**OTHER_LOT),
+    "lot_number: a number": answer(status="success", result="success", reason="", captcha_args={"lot_number": 0}),
+    "captcha_args: a list": answer(status="success", result="success", reason="", captcha_args=[]),
+    "captcha_args: a string": answer(status="success", result="success", reason="", captcha_args="x"),
+}
+
+
+def verdict_of(server: str, timeout: float, *, allow: bool, **settings: Any) -> tuple[GeeTestMiddleware, App, list[Any]]:
+    app, told = App(), []  # type: ignore[var-annotated]
+    guard = GeeTestMiddleware(
+        app,
+        protect=["/login"],
+        captcha_id="a" * 32,
+        captcha_key="b" * 32,
+        api_server=server,
+        timeout=timeout,
+        on_unavailable="allow" if allow else "deny",
+        on_result=lambda result, scope: told.append(result),
+        **settings,
+    )
+    return guard, app, told
+
+
+async def judged(guard: GeeTestMiddleware, told: list[GeeTestResult], fields: dict[str, str]) -> tuple[str, GeeTestResult]:
+    asked = await visit(fields).run(guard)
+    await guard.aclose()
+    return asked.code, told[-1]
+
+
+@pytest.mark.parametrize("name", OUTAGES)
+@each_backend
+async def test_an_outage_is_unavailable(name: str, geetest: GeeTest) -> None:
+    """By policy let in or not; never verified; and never long after the time that was given."""
+    with RawServer(OUTAGES[name]) as server:
+        for allow, code in ((True, "in"), (False, "captcha_unavailable")):
+            guard, app, told = verdict_of(server.url, 0.15, allow=allow)
+            start = time.monotonic()
+            got, result = await judged(guard, told, geetest.token())
+            assert time.monotonic() - start < 1.5
+            assert (got, result.outcome, result.verified) == (code, Outcome.UNAVAILABLE, False)
+            assert len(app.seen) == allow
+        assert server.accepted == 2
+
+
+@pytest.mark.parametrize("name", REFUSALS)
+@each_backend
+async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: GeeTest) -> None:
+    """And no outage: `on_unavailable="allow"` has nothing to say about it."""
+    with RawServer(REFUSALS[name]) as server:
+        guard, app, told = verdict_of(server.url, 5, allow=True)
+        code, result = await judged(guard, told, geetest.token())
+        assert (code, result.outcome) == ("captcha_refused", Outcome.REFUSED)
+        assert app.seen == []
+        assert len(server.requests) == 1
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        SUCCESS,
+        b'{"result":"success"}',
+        b'{"result":"success","captcha_args":null}',
+        b'{"result":"success","captcha_args":{"lot_number":null}}',
+        b' \r\n{"result":"success","reason":"","captcha_args":{"scene":"\xe5\x8f\x8d"}}\n',
+        b'{"status":"success","result":"success","unheard_of":[1,2,{}]}',
+    ],
+)
+@each_backend
+async def test_every_shape_of_a_clean_success_passes(reply: bytes, geetest: GeeTest) -> None:
+    with RawServer(say("200 OK", reply)) as server:
+        guard, _, told = verdict_of(server.url, 5, allow=False)
+        code, result = await judged(guard, told, geetest.token())
+        assert (code, result.outcome) == ("in", Outcome.PASSED)
+
+
+@pytest.mark.parametrize("framing", ["chunked", "until close", "HTTP/1.0", "after 103"])
+@each_backend
+async def test_every_framing_of_an_answer_is_read(framing: str, geetest: GeeTest) -> None:
+    replies = {
+        "chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
+        + b"".join(b"1\r\n%c\r\n" % byte for byte in SUCCESS)
+        + b"0\r\n\r\n",
+        "until close": b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS,
+        "HTTP/1.0": b"HTTP/1.0 200 OK\r\n\r\n" + SUCCESS,
+        "after 103": b"HTTP/1.1 103 Early Hints\r\n\r\n" + http_reply(),
+    }
+
+    def once(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(replies[framing])
+
+    with RawServer(once) as server:
+        guard, _, told = verdict_of(server.url, 5, allow=False)
+        assert (await judged(guard, told, geetest.token()))[0] == "in"
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+@pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
+@each_backend
+async def test_a_redirect_is_not_followed(client: str, status: int, geetest: GeeTest) -> None:
+    """Whoever is named in it would be handed the token, and could say success."""
+    with (
+        RawServer(say("200 OK")) as elsewhere,
+        RawServer(say(f"{status} Away", b"", f"location: {elsewhere.url}/validate")) as server,
+    ):
+        made: dict[str, Callable[[], Any]] = {
+            "httpx": lambda: httpx.AsyncClient(follow_redirects=True),
+            "httpx2": lambda: httpx2.AsyncClient(follow_redirects=True),
+        }
+        guard, _, told = verdict_of(server.url, 5, allow=True, client=made.get(client))
+        code, result = await judged(guard, told, geetest.token())
+        assert (code, result.outcome) == ("captcha_refused", Outcome.REFUSED)
+        assert elsewhere.accepted == 0
+
+
+# --- what is sent -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
+@each_backend
+async def test_the_call_on_the_wire(client: str, geetest: GeeTest) -> None:
+    """Six parameters, once each; the id in the URL and no secret there; nothing of the visitor's own headers."""
+    from urllib.parse import parse_qsl
+
+    with RawServer(say("200 OK")) as server:
+        made: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+        guard, _, told = verdict_of(f"{server.url}/base/", 5, allow=False, client=made[client])
+        token = geetest.token()
+        extra = {"captcha_id": "c" * 32, "sign_token": "d" * 64, "captcha_key": "e" * 32}
+        headers = {"cookie": "session=1", "x-forwarded-for": "10.0.0.1", "authorization": "Bearer x"}
+        assert (await visit({**extra, **token}, headers=headers).run(guard)).code == "in"
+        await guard.aclose()
+    head, _, body = server.requests[0].partition(b"\r\n\r\n")
+    lines = head.decode().split("\r\n")
+    assert lines[0] == f"POST /base/validate?captcha_id={'a' * 32} HTTP/1.1"
+    sent = {line.partition(": ")[0].lower(): line.partition(": ")[2] for line in lines[1:]}
+    assert sent["content-type"] == "application/x-www-form-urlencoded"
+    assert sent["host"] == server.url.removeprefix("http://")
+    assert sent["accept-encoding"] == "identity"
+    assert not {"cookie", "x-forwarded-for", "authorization", "referer"} & sent.keys()
+    pairs = parse_qsl(body.decode(), keep_blank_values=True)
+    assert len(pairs) == 5
+    assert {name: value for name, value in pairs if name != "sign_token"} == token
+    signature = dict(pairs)["sign_token"]
+    import hmac
+
+    assert signature == hmac.new(b"b" * 32, token["lot_number"].encode(), "sha256").hexdigest()
+    assert told[0].outcome is Outcome.PASSED
+
+
+@each_backend
+async def test_cookies_of_geetests_are_not_sent_back(geetest: GeeTest) -> None:
+    with RawServer(say("200 OK", SUCCESS, "set-cookie: visitor=1; path=/")) as server:
+        guard, _, _ = verdict_of(server.url, 5, allow=False)
+        for _ in range(2):
+            await visit(geetest.token()).run(guard)
+        await guard.aclose()
+    assert len(server.requests) == 2
+    assert b"cookie" not in server.requests[1].lower()
+
+
+# --- connections ------------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_a_connection_is_used_again(geetest: GeeTest) -> None:
+    with RawServer(say("200 OK")) as server:
+        guard, app, _ = verdict_of(server.url, 5, allow=False)
+        for _ in range(10):
+            assert (await visit(geetest.token()).run(guard)).code == "in"
+        await guard.aclose()
+    assert (len(server.requests), server.accepted, len(app.seen)) == (10, 1, 10)
+
+
+@pytest.mark.parametrize("way", ["close", "reset", "connection: close", "HTTP/1.0"])
+@each_backend
+async def test_a_connection_that_was_closed_under_us_is_replaced(way: str, geetest: GeeTest) -> None:
+    """Between two calls, as every server does with an idle one: no call fails by it, and none is sent twice."""
+
+    def once(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        extra = ["connection: close"] if way == "connection: close" else []
+        connection.sendall(http_reply(SUCCESS, "200 OK", *extra).replace(b"1.1", b"1.0" if "1.0" in way else b"1.1", 1))
+        time.sleep(0.02)
+        if way == "reset":
+            reset(connection)
+
+    with RawServer(once) as server:
+        guard, _, told = verdict_of(server.url, 5, allow=False)
+        for _ in range(4):
+            assert (await visit(geetest.token()).run(guard)).code == "in"
+            await anyio.sleep(0.05)
+        await guard.aclose()
+    assert (len(server.requests), server.accepted) == (4, 4)
+    assert {result.outcome for result in told} == {Outcome.PASSED}
+
+
+@each_backend
+async def test_a_connection_is_not_used_again_after_an_answer_that_was_not_read_to_its_end(geetest: GeeTest) -> None:
+    """What is left of it would be taken for the next token's answer."""
+
+    def confusing(server: RawServer, connection: socket.socket) -> None:
+        if server.accepted == 1:
+            server.read_request(connection)
+            connection.sendall(http_reply(b"{" + b" " * 100_000 + b"}")[:-10] + http_reply())
+            server.read_request(connection)
+            connection.sendall(http_reply())
+        else:
+            replying(http_reply(b'{"result":"fail","reason":"x"}'))(server, connection)
+
+    with RawServer(confusing) as server:
+        guard, _, told = verdict_of(server.url, 0.5, allow=False)
+        for _ in range(3):
+            await visit(geetest.token()).run(guard)
+        await guard.aclose()
+    assert [result.outcome for result in told] == [Outcome.UNAVAILABLE, Outcome.FAILED, Outcome.FAILED]
+
+
+@pytest.mark.parametrize("client", ["own", "httpx"])
+@each_backend
+async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_ones(
+    client: str, geetest: GeeTest
+) -> None:
+    """The late success to a first token must not serve a second, forged one."""
+
+    def late(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        if server.accepted == 1:
+            time.sleep(0.3)
+            connection.sendall(http_reply())
+            server.read_request(connection)
+        connection.sendall(http_reply(b'{"result":"fail","reason":"x"}'))
+
+    with RawServer(late) as server:
+        guard, _, told = verdict_of(
+            server.url, 0.15, allow=False, client=httpx.AsyncClient if client == "httpx" else None
+        )
+        await visit(geetest.token()).run(guard)
+        await anyio.sleep(0.25)
+        await visit(geetest.token()).run(guard)
+        await guard.aclose()
+    assert [result.outcome for result in told] == [Outcome.UNAVAILABLE, Outcome.FAILED]
+
+
+# --- time and number --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("client", "behave"),
+    [
+        *[("own", behave) for behave in (drip, drip_head, never_answer, continue_for_ever)],
+        *[(client, drip) for client in ("httpx", "httpx2")],
+    ],
+)
+@each_backend
+async def test_the_timeout_is_for_the_whole_call(client: str, behave: Behave, geetest: GeeTest) -> None:
+    made: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+    with RawServer(behave) as server:
+        guard, _, told = verdict_of(server.url, 0.2, allow=False, client=made[client])
+        start = time.monotonic()
+        _, result = await judged(guard, told, geetest.token())
+        took = time.monotonic() - start
+    assert result.outcome is Outcome.UNAVAILABLE
+    assert 0.18 <= took < 1.0
+    assert result.elapsed >= 0.18
+
+
+@each_backend
+async def test_the_timeout_is_for_all_servers_together(geetest: GeeTest) -> None:
+    with ExitStack() as stack:
+        urls = [stack.enter_context(never_accepting()) for _ in range(3)]
+        guard, _, told = verdict_of(urls, 0.6, allow=False)  # type: ignore[arg-type]
+        start = time.monotonic()
+        _, result = await judged(guard, told, geetest.token())
+        assert 0.5 <= time.monotonic() - start < 1.5
+    assert result.outcome is Outcome.UNAVAILABLE
+
+
+@each_backend
+async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: GeeTest) -> None:
+    with never_accepting() as silent, RawServer(say("200 OK")) as server:
+        guard, _, told = verdict_of([silent, server.url], 1.0, allow=False)  # type: ignore[arg-type]
+        code, result = await judged(guard, told, geetest.token())
+        assert (code, result.outcome) == ("in", Outcome.PASSED)
+        assert 0.4 < result.elapsed < 1.0
+
+
+@pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
+@each_backend
+async def test_the_next_server_is_asked_where_no_connection_was_made(client: str, geetest: GeeTest) -> None:
+    made: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+    with refusing() as nobody, RawServer(say("200 OK")) as server, RawServer(say("200 OK")) as third:
+        urls: Any = [nobody, nobody, server.url, third.url]
+        guard, _, told = verdict_of(urls, 5, allow=False, client=made[client])
+        code, result = await judged(guard, told, geetest.token())
+        assert (code, result.outcome) == ("in", Outcome.PASSED)
+        assert (len(server.requests), third.accepted) == (1, 0)
+
+
+@each_backend
+async def test_a_name_that_is_not_known_is_no_connection(geetest: GeeTest) -> None:
+    """`.invalid` is nobody's, by RFC 6761."""
+    with RawServer(say("200 OK")) as server:
+        urls: Any = ["https://geetest.invalid", server.url]
+        guard, _, told = verdict_of(urls, 5, allow=False)
+        assert (await judged(guard, told, geetest.token()))[0] == "in"
+
+
+@pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
+@pytest.mark.parametrize(
+    "behave",
+    [
+        reset_after_the_request,
+        close_without_an_answer,
+        reset_mid_answer,
+        no_http,
+        never_answer,
+        say("503 No"),
+        say("200 OK", b"<html>"),
+        say("404 No"),
+    ],
+)
+@each_backend
+async def test_the_next_server_is_never_asked_once_the_call_was_sent(
+    behave: Behave, client: str, geetest: GeeTest
+) -> None:
+    """The token may be spent by then, and the second answer would be `pass_token used`."""
+    made: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+    with RawServer(behave) as server, RawServer(say("200 OK")) as other:
+        urls: Any = [server.url, other.url]
+        guard, _, told = verdict_of(urls, 0.2, allow=False, client=made[client])
+        _, result = await judged(guard, told, geetest.token())
+        assert result.outcome in (Outcome.UNAVAILABLE, Outcome.REFUSED)
+        assert (len(server.requests), server.accepted, other.accepted) == (1, 1, 0)
+
+
+@each_backend
+async def test_where_nobody_listens_it_is_an_outage(geetest: GeeTest) -> None:
+    with refusing() as nobody:
+        for servers in (nobody, [nobody] * 3):
+            for allow, code in ((True, "in"), (False, "captcha_unavailable")):
+                guard, _, told = verdict_of(servers, 5, allow=allow)  # type: ignore[arg-type]
+                got, result = await judged(guard, told, geetest.token())
+                assert (got, result.outcome) == (code, Outcome.UNAVAILABLE)
+                assert result.elapsed < 1
+
+
+@each_backend
+async def test_more_calls_than_max_in_flight_are_busy(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.slow(0.3)
+    guard = geetest.guard(app, limits=Limits(max_in_flight=5))
+    crowd = [visit(geetest.token()) for _ in range(30)]
+    async with anyio.create_task_group() as tasks:
+        for each in crowd:
+            tasks.start_soon(each.run, guard)
+    codes = [each.code for each in crowd]
+    assert (codes.count("in"), codes.count("captcha_busy")) == (5, 25)
+    assert len(geetest.calls) == 5
+    geetest.simulator.up()
+    for _ in range(10):  # and all of it was given back
+        assert (await visit(geetest.token()).run(guard)).code == "in"
+
+
+@pytest.mark.parametrize("fault", ["cancelled", "reset", "hanging", "raising"])
+@each_backend
+async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geetest: GeeTest, app: App) -> None:
+    def broken_client() -> Any:
+        raise ZeroDivisionError
+
+    behave = {"reset": reset_at_once, "raising": say("200 OK")}.get(fault, never_answer)
+    with RawServer(behave) as server:
+        guard = geetest.guard(
+            app,
+            api_server=server.url,
+            on_unavailable="deny",
+            timeout=0.02 if fault == "hanging" else 5,
+            client=broken_client if fault == "raising" else None,
+            limits=Limits(max_in_flight=1),
+        )
+        codes = set()
+        for _ in range(5):
+            asked = visit(geetest.token())
+            with anyio.move_on_after(0.05 if fault == "cancelled" else 5) as scope:
+                await asked.run(guard)
+            codes.add("cancelled" if scope.cancelled_caught else asked.code)
+        await guard.aclose()
+    expected = {"cancelled": "cancelled", "raising": "captcha_misconfigured"}
+    assert codes == {expected.get(fault, "captcha_unavailable")}
+
+
+def test_five_hundred_at_once_take_no_longer_per_call_than_ten(geetest: GeeTest, front: Front) -> None:
+    """In process and over real connections to GeeTest's stand-in. What grows with the square would show at once."""
+    from starlette.types import Receive, Scope, Send
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b"in"})
+
+    guard = geetest.guard(app, timeout=20, limits=Limits(max_in_flight=600))
+
+    async def crowd(size: int) -> float:
+        visits = [visit(geetest.token()) for _ in range(size)]
+        start = time.perf_counter()
+        async with anyio.create_task_group() as tasks:
+            for each in visits:
+                tasks.start_soon(each.run, guard)
+        took = time.perf_counter() - start
+        assert {each.code for each in visits} == {"in"}
+        return took / size
+
+    async def main() -> tuple[float, float]:
+        await crowd(10)
+        few = min([await crowd(10) for _ in range(10)])
+        await crowd(500)  # opens the connections
+        many = min([await crowd(500) for _ in range(2)])
+        return few, many
+
+    few, many = anyio.run(main)
+    assert many < 3 * few
+
+
+# --- proxies ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxy(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A proxy that the environment names for everything; it answers by itself, and remembers who asked."""
+    with RawServer(say("200 OK", b'{"result":"fail","reason":"asked a proxy"}')) as server:
+        for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "http_proxy", "https_proxy", "all_proxy"):
+            monkeypatch.setenv(name, server.url)
+        for name in ("NO_PROXY", "no_proxy", "REQUEST_METHOD"):
+            monkeypatch.delenv(name, raising=False)
+        yield server
+
+
+@each_backend
+async def test_the_environments_proxies_are_not_used(proxy: RawServer, geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app)
+    assert (await visit(geetest.token()).run(guard)).code == "in"
+    assert (proxy.accepted, len(geetest.calls)) == (0, 1)
+
+
+@each_backend
+async def test_the_environments_proxies_are_used_with_trust_env(
+    proxy: RawServer, geetest: GeeTest, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    guard = geetest.guard(app, trust_env=True)
+    assert (await visit(geetest.token()).run(guard)).code == "captcha_failed"
+    assert (proxy.accepted, len(geetest.calls)) == (1, 0)
+    assert proxy.requests[0].startswith(f"POST {geetest.url}/validate?".encode())  # the absolute form, for a proxy
+    await guard.aclose()
+    monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+    assert (await visit(geetest.token()).run(geetest.guard(app, trust_env=True))).code == "in"
+    assert (proxy.accepted, len(geetest.calls)) == (1, 1)
+
+
+@each_backend
+async def test_a_proxy_that_is_down_is_an_outage(
+    geetest: GeeTest, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with refusing() as nobody:
+        for name in ("HTTP_PROXY", "http_proxy"):
+            monkeypatch.setenv(name, nobody)
+        monkeypatch.delenv("NO_PROXY", raising=False)
+        monkeypatch.delenv("no_proxy", raising=False)
+        guard = geetest.guard(app, trust_env=True, on_unavailable="deny")
+        assert (await visit(geetest.token()).run(guard)).code == "captcha_unavailable"
+    assert geetest.calls == []
+
+
+# --- leftovers --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("behave", [never_answer, endless, drip, reset_mid_answer])
+@each_backend
+async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, geetest: GeeTest) -> None:
+    """The server sees us hang up, not at the end of the loop, but at once."""
+    hung_up = threading.Event()
+
+    def watched(server: RawServer, connection: socket.socket) -> None:
+        with suppress(OSError):
+            behave_until_hung_up(server, connection, behave)
+        hung_up.set()
+
+    with RawServer(watched) as server:
+        guard, _, told = verdict_of(server.url, 0.2, allow=False)
+        await visit(geetest.token()).run(guard)
+        assert await anyio.to_thread.run_sync(hung_up.wait, 3)
+        assert told[0].outcome is Outcome.UNAVAILABLE
+
+
+def behave_until_hung_up(server: RawServer, connection: socket.socket, behave: Behave) -> None:
+    if behave is never_answer:
+        server.read_request(connection)
+        assert connection.recv(1) == b""
+    else:
+        behave(server, connection)
+
+

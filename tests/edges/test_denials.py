@@ -1,0 +1,362 @@
+"""How no is said: to programs and to people, over every version of HTTP, by the default and by the developer's own."""
+
+import html.parser
+import re
+import socket
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
+from geetest_asgi.denials import DENIALS, default_denial
+from geetest_asgi.testing import Simulator
+
+from .support import FORM, App, Front, GeeTest, Visit, form, http_scope, messages, raw_request, read_all, visit
+
+each_backend = pytest.mark.anyio
+
+JSON = "application/problem+json"
+HTML = "text/html; charset=utf-8"
+
+
+# --- what it looks like -----------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_a_denial_is_a_problem_of_rfc_9457(geetest: GeeTest, app: App) -> None:
+    denied = await visit().run(geetest.guard(app))
+    assert denied.problem == {
+        "type": "about:blank",
+        "title": "Captcha required",
+        "status": 403,
+        "detail": "Solve the captcha and send the request again.",
+        "code": "captcha_missing",
+        "retry": "solve",
+    }
+    assert denied.headers == {
+        "content-type": JSON,
+        "content-length": str(len(denied.body)),
+        "cache-control": "no-store",
+        "vary": "Accept",
+    }
+
+
+def test_every_outcome_but_the_two_good_ones_has_a_denial() -> None:
+    assert set(DENIALS) == set(Outcome) - {Outcome.PASSED, Outcome.SKIPPED}
+
+
+ACCEPTS = {
+    "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": HTML,  # a browser that shows a page
+    "text/html": HTML,
+    "TEXT/HTML": HTML,
+    "application/xhtml+xml": HTML,
+    "application/json;q=0.5, text/html": HTML,
+    "text/html;q=0.4, application/json;q=0.3": HTML,
+    "text/html;level=1": HTML,
+    "": JSON,
+    "*/*": JSON,  # fetch(), curl
+    "application/json": JSON,
+    "application/json, text/html": JSON,
+    "application/json, text/html;q=0.9": JSON,
+    "application/problem+json, text/html;q=0.9": JSON,
+    "text/html;q=0": JSON,
+    "text/html;q=abc": JSON,
+    "text/htmlx": JSON,
+    "image/webp": JSON,
+    ";;;,,,q=;=": JSON,
+    "a/b," * 100_000: JSON,
+    "text/html;q=nan": JSON,
+}
+
+
+@pytest.mark.parametrize("accept", ACCEPTS, ids=lambda accept: accept[:60])
+@each_backend
+async def test_html_where_accept_prefers_it(accept: str, geetest: GeeTest, app: App) -> None:
+    denied = await visit(headers={"accept": accept}).run(geetest.guard(app))
+    assert denied.headers["content-type"] == ACCEPTS[accept]
+    assert denied.headers["cache-control"] == "no-store"
+    assert denied.headers["vary"] == "Accept"
+    assert denied.status == 403
+
+
+@each_backend
+async def test_several_accept_headers_are_one(geetest: GeeTest, app: App) -> None:
+    lines = [("accept", "application/json;q=0.5"), ("accept", "text/html")]
+    assert (await visit(headers=lines).run(geetest.guard(app))).headers["content-type"] == HTML
+
+
+@each_backend
+async def test_the_page_is_a_whole_page_that_says_what_helps(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.down()
+    denied = await visit(geetest.token(), headers={"accept": "text/html"}).run(
+        geetest.guard(app, on_unavailable="deny")
+    )
+    opened: list[str] = []
+
+    class Reader(html.parser.HTMLParser):
+        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+            opened.append(tag)
+
+    Reader().feed(denied.body.decode())
+    assert opened[:3] == ["html", "head", "meta"]
+    assert "script" not in opened
+    assert b"captcha_unavailable" in denied.body
+    assert denied.status == 503
+    assert denied.headers["retry-after"].isdigit()
+
+
+@pytest.mark.parametrize("accept", ["text/html", "application/json"])
+@each_backend
+async def test_nothing_that_the_visitor_sent_is_repeated(accept: str, geetest: GeeTest, app: App) -> None:
+    """Neither in the head nor in the body, whatever is wrong with the request."""
+    mark = "zq7mark"
+    sent = {
+        "missing": {"user": mark},
+        "malformed": {"lot_number": mark, "gen_time": "1"},
+        "refused": geetest.token() | {"captcha_output": mark},
+    }
+    for fields in sent.values():
+        denied = await visit(
+            fields,
+            path=f"/login/{mark}",
+            query=f"next={mark}&lot_number={mark}".encode(),
+            headers={"accept": accept, "x-mark": mark, "cookie": mark, "host": mark, "referer": mark},
+        ).run(geetest.guard(app, protect=["/login/{mark}"]))
+        assert denied.status == 403
+        assert mark.encode() not in denied.body + repr(denied.headers).encode()
+
+
+@pytest.mark.parametrize("fault", ["msg", "reason"])
+@each_backend
+async def test_what_geetest_says_is_not_repeated_to_the_visitor(fault: str, geetest: GeeTest, app: App) -> None:
+    mark = "<b>zq7mark</b>"
+    if fault == "msg":
+        geetest.simulator.error("-50005", mark)
+    else:
+        geetest.simulator.answers(200, {"status": "success", "result": "fail", "reason": mark})
+    denied = await visit(geetest.token(), headers={"accept": "text/html"}).run(geetest.guard(app))
+    assert denied.status == 403
+    assert b"zq7mark" not in denied.body
+
+
+def test_a_head_request_is_denied_without_a_body(geetest: GeeTest, app: App, front: Front) -> None:
+    front.put_on(geetest.guard(app, protect=None))
+    answer = front.talk(b"HEAD /login HTTP/1.1\r\nHost: front\r\nConnection: close\r\n\r\n")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 403 ")
+    assert body == b""
+
+
+# --- on_denied --------------------------------------------------------------------------------------------------------
+
+
+async def raw_app(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 418, "headers": [(b"x-own", b"1")]})
+    await send({"type": "http.response.body", "body": b"own"})
+
+
+async def own_later(result: GeeTestResult, scope: Scope) -> ASGIApp:
+    await anyio.sleep(0)
+    return PlainTextResponse("own", 418, {"x-own": "1"})
+
+
+OWN: dict[str, Any] = {
+    "a Starlette response": lambda result, scope: PlainTextResponse("own", 418, {"x-own": "1"}),
+    "a plain ASGI app": lambda result, scope: raw_app,
+    "asynchronous": own_later,
+}
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_on_denied_answers_instead(name: str, geetest: GeeTest, app: App, front: Front) -> None:
+    url = front.put_on(geetest.guard(app, on_denied=OWN[name]))
+    reply = httpx.post(f"{url}/login", data={"a": "b"}, trust_env=False)
+    assert (reply.status_code, reply.text, reply.headers["x-own"]) == (418, "own", "1")
+    assert reply.headers["cache-control"] == "no-store"
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("name", OWN)
+@each_backend
+async def test_on_denied_answers_instead_in_process(name: str, geetest: GeeTest, app: App) -> None:
+    denied = await visit().run(geetest.guard(app, on_denied=OWN[name]))
+    assert (denied.status, denied.body, denied.headers["cache-control"]) == (418, b"own", "no-store")
+    assert app.seen == []
+
+
+@each_backend
+async def test_on_denied_is_told_what_the_denial_is_about(geetest: GeeTest, app: App) -> None:
+    def on_denied(result: GeeTestResult, scope: Scope) -> Response:
+        assert geetest_result(scope) is result
+        return JSONResponse([result.outcome, result.reason, scope["path"]])
+
+    guard = geetest.guard(app, on_denied=on_denied)
+    assert (await visit(geetest.token(forged=True)).run(guard)).body == b'["failed","pass_token error","/login"]'
+    assert (await visit(geetest.token(expired=True)).run(guard)).body == b'["failed","pass_token expire","/login"]'
+
+
+@each_backend
+async def test_on_denied_keeps_its_own_cache_control_and_is_not_asked_about_who_is_let_in(
+    geetest: GeeTest, app: App
+) -> None:
+    def on_denied(result: GeeTestResult, scope: Scope) -> Response:
+        assert not result.allowed
+        return HTMLResponse("own", headers={"Cache-Control": "private"})
+
+    guard = geetest.guard(app, on_denied=on_denied)
+    assert (await visit().run(guard)).headers["cache-control"] == "private"
+    assert (await visit(geetest.token()).run(guard)).body == b"in"
+
+
+@each_backend
+async def test_on_denied_may_leave_some_to_the_default(geetest: GeeTest, app: App) -> None:
+    def by_hand(result: GeeTestResult, scope: Scope) -> Response:
+        return RedirectResponse("/captcha") if result.outcome is Outcome.MISSING else default_denial(result, scope)
+
+    def by_none(result: GeeTestResult, scope: Scope) -> Response | None:
+        return RedirectResponse("/captcha") if result.outcome is Outcome.MISSING else None
+
+    for on_denied in (by_hand, by_none):
+        guard = geetest.guard(app, on_denied=on_denied)
+        assert (await visit().run(guard)).headers["location"] == "/captcha"
+        assert (await visit(geetest.token(forged=True)).run(guard)).code == "captcha_failed"
+
+
+@each_backend
+async def test_on_denied_may_read_the_body_as_the_app_would(geetest: GeeTest, app: App) -> None:
+    bodies = []
+
+    async def own(scope: Scope, receive: Receive, send: Send) -> None:
+        message = await receive()
+        bodies.append(message["body"])
+        await raw_app(scope, receive, send)
+
+    fields = geetest.token(forged=True)
+    await visit(fields).run(geetest.guard(app, on_denied=lambda result, scope: own))
+    assert bodies == [form(fields)]
+
+
+# --- the connection after a denial ------------------------------------------------------------------------------------
+
+BIG = Limits(max_body=1000)
+UNREAD = {
+    "a form that is too long": (raw_request(b"", f"Content-Type: {FORM}").replace(b": 0\r", b": 5000\r"), 413),
+    "JSON that is too long": (raw_request(b"", "Content-Type: application/json").replace(b": 0\r", b": 5000\r"), 413),
+    "a long body without fields": (raw_request(b"", "Content-Type: text/plain").replace(b": 0\r", b": 5000\r"), 403),
+    "a long body in chunks": (
+        b"POST /login HTTP/1.1\r\nHost: f\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+        b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b"x" * 2000 + b"\r\n",
+        413,
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNREAD)
+def test_where_much_is_unread_the_connection_is_closed(name: str, geetest: GeeTest, app: App, front: Front) -> None:
+    """The server would else go on to read what nobody wants, for as long as the visitor likes to send it."""
+    request, status = UNREAD[name]
+    front.put_on(geetest.guard(app, limits=BIG))
+    answer = front.talk(request)  # returns when the server has hung up
+    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+    assert (app.seen, geetest.calls) == ([], [])
+
+
+def test_a_body_that_is_too_slow_ends_the_connection(geetest: GeeTest, app: App, front: Front) -> None:
+    front.put_on(geetest.guard(app, limits=Limits(body_timeout=0.05)))
+    answer = front.talk(raw_request(b"", f"Content-Type: {FORM}").replace(b": 0\r", b": 50\r") + b"a=b&")
+    assert answer.startswith(b"HTTP/1.1 408 ")
+    assert b"\r\nconnection: close\r\n" in answer.lower()
+
+
+def test_after_any_other_denial_the_connection_is_kept(geetest: GeeTest, app: App, front: Front) -> None:
+    front.put_on(geetest.guard(app, limits=BIG))
+    token = geetest.token()
+    bodies = [b"", b"a=b", form(geetest.token(forged=True)), b"x" * 900, form(token), form(token)]
+    with front.connect() as wire:
+        statuses = []
+        for body in bodies:
+            wire.sendall(raw_request(body, f"Content-Type: {FORM}"))
+            answer = read_one(wire)
+            statuses.append(int(answer.split()[1]))
+            assert b"connection: close" not in answer.lower()
+    assert statuses == [403, 403, 403, 403, 200, 403]
+
+
+def read_one(wire: socket.socket) -> bytes:
+    """One answer: a denial has a length, the app's `in` comes in a chunk."""
+    data = b""
+    while not re.search(rb"\r\n0\r\n\r\n$|\r\n\r\n\{.*\}$", data):
+        more = wire.recv(65536)
+        assert more, data
+        data += more
+    return data
+
+
+@pytest.mark.parametrize(("version", "closes"), [("1.0", True), ("1.1", True), ("2", False), ("3", False)])
+@each_backend
+async def test_connection_close_is_never_said_over_http_2(
+    version: str, closes: bool, geetest: GeeTest, app: App
+) -> None:
+    """There it is no header, but an error (RFC 9113 §8.2.2)."""
+    early = visit(headers={"content-length": "5000"}, http_version=version)
+    await early.run(geetest.guard(app, limits=BIG))
+    assert early.status == 413
+    assert early.received == 0
+    assert ("connection" in early.headers) is closes
+    slow = Visit(http_scope(headers={"content-type": FORM}, http_version=version), *messages(b"a", ends=False))
+    await slow.run(geetest.guard(app, limits=Limits(body_timeout=0.02)))
+    assert slow.status == 408
+    assert ("connection" in slow.headers) is closes
+
+
+@each_backend
+async def test_a_developers_own_denial_closes_the_connection_too(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, limits=BIG, on_denied=lambda result, scope: raw_app)
+    assert (await visit(headers={"content-length": "5000"}).run(guard)).headers["connection"] == "close"
+    assert "connection" not in (await visit(headers={"content-length": "0"}).run(guard)).headers
+
+
+@each_backend
+async def test_a_denial_says_nothing_that_a_second_guard_says_again(geetest: GeeTest, app: App) -> None:
+    inner = geetest.guard(app, protect=None, limits=BIG)
+    outer = geetest.guard(inner, limits=BIG, mode="monitor")
+    denied = await visit(headers={"content-length": "5000"}).run(outer)
+    assert denied.status == 413
+    assert denied.headers["connection"] == "close"  # and `headers` takes no header twice
+
+
+def test_no_continue_is_said_to_a_body_that_is_refused_by_its_length(
+    geetest: GeeTest, app: App, front: Front
+) -> None:
+    """`Expect: 100-continue` is how a polite client asks first: it is told no before it sends a byte."""
+    front.put_on(geetest.guard(app, limits=BIG))
+    ask = raw_request(b"", f"Content-Type: {FORM}", "Expect: 100-continue")
+    answer = front.talk(ask.replace(b": 0\r", b": 5000\r"))
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"100 Continue" not in answer
+
+
+def test_continue_is_said_to_a_body_that_is_wanted(geetest: GeeTest, app: App, front: Front) -> None:
+    front.put_on(geetest.guard(app))
+    body = form(geetest.token())
+    with front.connect() as wire:
+        head = raw_request(body, f"Content-Type: {FORM}", "Expect: 100-continue", "Connection: close")
+        wire.sendall(head.removesuffix(body))
+        assert wire.recv(65536).startswith(b"HTTP/1.1 100 ")
+        wire.sendall(body)
+        assert read_all(wire).startswith(b"HTTP/1.1 200 ")
+    assert app.seen[0].body == body
+
+
+@each_backend
+async def test_the_outage_says_when_to_come_back(geetest: GeeTest, app: App) -> None:
+    for fault in (Simulator.down, Simulator.garbled):
+        fault(geetest.simulator)
+        denied = await visit(geetest.token()).run(geetest.guard(app, on_unavailable="deny"))
+        assert (denied.status, denied.problem["retry"]) == (503, "later")
+        assert 1 <= int(denied.headers["retry-after"]) <= 120

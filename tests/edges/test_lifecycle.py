@@ -1,0 +1,497 @@
+"""Connections and event loops: made when needed, closed with their loop, never used on another one."""
+
+import asyncio
+import gc
+import os
+import socket
+import threading
+import time
+import warnings
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+import trio
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi import GeeTestMiddleware, Limits, Outcome
+from geetest_asgi.testing import Simulator, serve
+
+from .support import App, GeeTest, RawServer, Visit, http_reply, replying, visit
+
+each_backend = pytest.mark.anyio
+
+CLIENTS: dict[str, Callable[[], Any]] = {"httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+
+
+class Connections:
+    """GeeTest's good answer, and a count of the connections that are open to it."""
+
+    def __init__(self) -> None:
+        self.open = 0
+        self._lock = threading.Lock()
+
+    def __call__(self, server: RawServer, connection: socket.socket) -> None:
+        with self._lock:
+            self.open += 1
+        try:
+            replying(http_reply())(server, connection)
+        finally:
+            with self._lock:
+                self.open -= 1
+
+    def settle(self, wanted: int) -> int:
+        """How many are open, once there was time to notice."""
+        end = time.monotonic() + 2
+        while self.open != wanted and time.monotonic() < end:
+            time.sleep(0.005)
+        return self.open
+
+
+def passes(guard: GeeTestMiddleware, geetest: GeeTest, app: App, times: int = 3) -> Callable[[], Coroutine[Any, Any, None]]:
+    async def main() -> None:
+        for _ in range(times):
+            asked = await visit(geetest.token()).run(guard)
+            assert asked.code == "in"
+            assert app.seen[-1].result.outcome is Outcome.PASSED
+
+    return main
+
+
+def run(backend: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
+    """One event loop from its beginning to its end. What is left behind is a warning, and so an error, here."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        anyio.run(main, backend=backend)
+        gc.collect()
+
+
+# --- loops ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backends", [["asyncio"] * 4, ["trio"] * 4, ["asyncio", "trio"] * 2], ids="+".join)
+def test_one_event_loop_after_another(backends: list[str], geetest: GeeTest, app: App) -> None:
+    """Each opens connections of its own, and none is left open behind it."""
+    connections = Connections()
+    with RawServer(connections) as server:
+        guard = geetest.guard(app, api_server=server.url)
+        for number, backend in enumerate(backends, 1):
+            run(backend, passes(guard, geetest, app))
+            assert connections.settle(0) == 0
+            assert server.accepted == number
+    assert len(app.seen) == 3 * len(backends)
+
+
+def test_asyncio_run_and_trio_run_themselves(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app)
+    main = passes(guard, geetest, app)
+    asyncio.run(main())
+    trio.run(main)
+    asyncio.run(main())
+    with asyncio.Runner() as runner:
+        runner.run(main())
+        runner.run(main())
+    assert len(app.seen) == 15
+
+
+def test_two_event_loops_at_the_same_time(geetest: GeeTest, app: App) -> None:
+    connections = Connections()
+    with RawServer(connections) as server:
+        guard = geetest.guard(app, api_server=server.url)
+        backends = ["asyncio", "trio", "asyncio"]
+        main = passes(guard, geetest, app, times=20)
+        barrier = threading.Barrier(3)
+        faults: list[BaseException] = []
+
+        def loop(backend: str) -> None:
+            barrier.wait()
+            try:
+                anyio.run(main, backend=backend)
+            except BaseException as fault:
+                faults.append(fault)
+
+        threads = [threading.Thread(target=loop, args=(backend,)) for backend in backends]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert faults == []
+        assert connections.settle(0) == 0
+        assert server.accepted == 3
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_event_loop_that_ends_in_the_middle_of_a_call(backend: str, geetest: GeeTest, app: App) -> None:
+    """Everything is cancelled; nothing is left open, and the next loop works."""
+    closed = threading.Event()
+
+    def hang(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        if server.accepted > 1:
+            connection.sendall(http_reply())
+        assert connection.recv(1) == b""
+        closed.set()
+
+    with RawServer(hang) as server:
+        guard = geetest.guard(app, api_server=server.url, timeout=30)
+
+        async def main() -> None:
+            with anyio.move_on_after(0.1):
+                await visit(geetest.token()).run(guard)
+
+        run(backend, main)
+        assert closed.wait(2)
+        run(backend, passes(guard, geetest, app, times=1))
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_client_that_a_function_made_is_closed_with_its_loop(backend: str, geetest: GeeTest, app: App) -> None:
+    """Though nobody says so."""
+    made: list[httpx.AsyncClient] = []
+
+    def make() -> httpx.AsyncClient:
+        made.append(httpx.AsyncClient())
+        return made[-1]
+
+    guard = geetest.guard(app, client=make)
+    for _ in range(2):
+        run(backend, passes(guard, geetest, app))
+    assert [client.is_closed for client in made] == [True, True]
+
+
+# --- Starlette's test client ------------------------------------------------------------------------------------------
+
+
+def site(geetest: GeeTest, events: list[str]) -> Starlette:
+    async def login(request: Request) -> Response:
+        return PlainTextResponse((await request.form())["user"])  # type: ignore[arg-type]
+
+    from collections.abc import AsyncIterator
+    from contextlib import asynccontextmanager
+
+    @asynccontextmanager
+    async def lifespan(app: Starlette) -> AsyncIterator[dict[str, str]]:
+        events.append("startup")
+        yield {"db": "a connection"}
+        events.append("shutdown")
+
+    guard = Middleware(
+        GeeTestMiddleware,
+        protect=["/login"],
+        captcha_id=geetest.simulator.captcha_id,
+        captcha_key=geetest.simulator.captcha_key,
+        api_server=geetest.url,
+    )
+    return Starlette(routes=[Route("/login", login, methods=["POST"])], middleware=[guard], lifespan=lifespan)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_test_client_without_with_runs_each_request_on_a_loop_of_its_own(backend: Any, geetest: GeeTest) -> None:
+    events: list[str] = []
+    client = TestClient(site(geetest, events), backend=backend)
+    for _ in range(3):
+        assert client.post("/login", data={"user": "ada", **geetest.token()}).text == "ada"
+        assert client.post("/login", data={"user": "ada"}).status_code == 403
+    assert events == []
+    assert len(geetest.calls) == 3
+    gc.collect()
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_the_test_client_with_with_runs_a_lifespan(backend: Any, geetest: GeeTest) -> None:
+    events: list[str] = []
+    starlette = site(geetest, events)
+    for _ in range(2):
+        with TestClient(starlette, backend=backend) as client:
+            for _ in range(3):
+                assert client.post("/login", data={"user": "ada", **geetest.token()}).text == "ada"
+    assert events == ["startup", "shutdown"] * 2
+    gc.collect()
+
+
+# --- lifespan ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_end_of_a_lifespan_closes_the_connections(geetest: GeeTest, app: App) -> None:
+    """The loop goes on after it: what closes them is the lifespan."""
+    connections = Connections()
+
+    async def main() -> None:
+        guard = geetest.guard(app, api_server=server.url)
+        incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
+        sent: list[str] = []
+        working = asyncio.Event()
+
+        async def receive() -> Any:
+            if len(incoming) == 1:
+                await working.wait()
+            return incoming.pop(0)
+
+        async def send(message: Any) -> None:
+            sent.append(message["type"])
+
+        scope: dict[str, Any] = {"type": "lifespan", "state": {}}
+        living = asyncio.create_task(guard(scope, receive, send))
+        await passes(guard, geetest, app)()
+        assert connections.open == 1
+        working.set()
+        await living
+        assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+        assert connections.settle(0) == 0
+        await passes(guard, geetest, app)()  # and they are opened again when needed
+        assert connections.open == 1
+
+    with RawServer(connections) as server:
+        asyncio.run(main())
+        assert connections.settle(0) == 0
+
+
+@each_backend
+async def test_a_lifespan_passes_through_untouched(geetest: GeeTest) -> None:
+    """The scope object itself, since what the app writes to its state is for the server; and what the app raises."""
+    given: list[object] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        given.extend([scope, receive, send])
+        scope["state"]["db"] = 1
+        if len(given) > 3:
+            raise ZeroDivisionError
+
+    guard = geetest.guard(app, protect=None)
+    visitor = Visit({"type": "lifespan", "state": {}})
+    await guard(visitor.scope, visitor.receive, visitor.send)
+    assert given[0] is visitor.scope
+    assert given[1:] == [visitor.receive, visitor.send]
+    assert visitor.scope == {"type": "lifespan", "state": {"db": 1}}
+    with pytest.raises(ZeroDivisionError):
+        await guard(visitor.scope, visitor.receive, visitor.send)
+
+
+def test_lifespan_state_reaches_a_guarded_request(geetest: GeeTest) -> None:
+    states: list[dict[str, Any]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            scope["state"]["db"] = "a connection"
+            await receive()
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+            await send({"type": "lifespan.shutdown.complete"})
+            return
+        states.append(scope["state"])
+        await PlainTextResponse("in")(scope, receive, send)
+
+    with serve(geetest.guard(app)) as url:
+        for _ in range(2):
+            assert httpx.post(f"{url}/login", data=geetest.token(), trust_env=False).text == "in"
+        httpx.post(f"{url}/other", trust_env=False)
+    assert [state["db"] for state in states] == ["a connection"] * 3
+    assert ["geetest" in state for state in states] == [True, True, False]
+
+
+def test_an_app_without_a_lifespan_is_served(geetest: GeeTest) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "http"
+        await PlainTextResponse("in")(scope, receive, send)
+
+    with serve(geetest.guard(app)) as url:
+        assert httpx.post(f"{url}/login", data=geetest.token(), trust_env=False).text == "in"
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_aclose_and_then_use_again(backend: str, geetest: GeeTest, app: App) -> None:
+    connections = Connections()
+
+    async def main() -> None:
+        guard = geetest.guard(app, api_server=server.url)
+        await guard.aclose()  # before anything was opened
+        for _ in range(3):
+            await passes(guard, geetest, app)()
+            assert connections.open == 1
+            await guard.aclose()
+            await guard.aclose()
+            assert connections.settle(0) == 0
+
+    with RawServer(connections) as server:
+        run(backend, main)
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_aclose_during_a_call_does_not_break_it(backend: str, geetest: GeeTest, app: App) -> None:
+    geetest.simulator.slow(0.15)
+
+    async def main() -> None:
+        guard = geetest.guard(app)
+        asked = visit(geetest.token())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(asked.run, guard)
+            await anyio.sleep(0.05)
+            await guard.aclose()
+        assert asked.code == "in"
+        assert app.seen[0].result.outcome is Outcome.PASSED
+
+    run(backend, main)
+
+
+# --- given clients ----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@each_backend
+async def test_a_given_client_is_used_and_never_closed(name: str, geetest: GeeTest, app: App) -> None:
+    async with CLIENTS[name]() as client:
+        guard = geetest.guard(app, client=client)
+        await passes(guard, geetest, app)()
+        await guard.aclose()
+        await guard({"type": "lifespan"}, *lifespan_at_its_end())
+        assert not client.is_closed
+        await passes(guard, geetest, app)()
+    assert len(geetest.calls) == 6
+
+
+def lifespan_at_its_end() -> tuple[Receive, Send]:
+    async def receive() -> Any:
+        return {"type": "lifespan.shutdown"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    return receive, send
+
+
+@pytest.mark.parametrize("name", CLIENTS)
+@each_backend
+async def test_a_given_clients_transport_is_the_one_that_is_used(name: str, app: App) -> None:
+    """In process, without a socket: how an app's own tests may run."""
+    simulator = Simulator()
+    kit: Any = {"httpx": httpx, "httpx2": httpx2}[name]
+    async with kit.AsyncClient(transport=kit.ASGITransport(simulator)) as client:
+        guard = GeeTestMiddleware(
+            app, protect=["/login"], captcha_id=simulator.captcha_id, captcha_key=simulator.captcha_key, client=client
+        )
+        assert (await visit(simulator.token()).run(guard)).code == "in"
+        assert (await visit(simulator.token(forged=True)).run(guard)).code == "captcha_failed"
+    assert len(simulator.calls) == 2
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_function_that_makes_a_client_is_called_once_for_each_loop(
+    name: str, backend: str, geetest: GeeTest, app: App
+) -> None:
+    """Also where many requests need it at once; and what it made is closed by the end of the loop."""
+    made: list[Any] = []
+
+    def make() -> Any:
+        made.append(CLIENTS[name]())
+        return made[-1]
+
+    guard = geetest.guard(app, client=make)
+    assert made == []
+
+    async def main() -> None:
+        async with anyio.create_task_group() as tasks:
+            for _ in range(10):
+                tasks.start_soon(passes(guard, geetest, app))
+        assert not made[-1].is_closed
+
+    for number in (1, 2):
+        run(backend, main)
+        assert [client.is_closed for client in made] == [True] * number
+
+
+@each_backend
+async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_another(geetest: GeeTest, app: App) -> None:
+    made: list[httpx.AsyncClient] = []
+
+    def make() -> httpx.AsyncClient:
+        made.append(httpx.AsyncClient())
+        return made[-1]
+
+    guard = geetest.guard(app, client=make)
+    for number in (1, 2):
+        await passes(guard, geetest, app)()
+        await guard.aclose()
+        assert [client.is_closed for client in made] == [True] * number
+
+
+@each_backend
+async def test_a_class_is_a_function_that_makes_one(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, client=httpx.AsyncClient)
+    await passes(guard, geetest, app)()
+    await guard.aclose()
+
+
+@each_backend
+async def test_a_given_client_that_is_closed_is_our_fault_and_lets_nobody_in(geetest: GeeTest, app: App) -> None:
+    client = httpx.AsyncClient()
+    await client.aclose()
+    assert (await visit(geetest.token()).run(geetest.guard(app, client=client))).code == "captcha_misconfigured"
+    assert app.seen == []
+
+
+def test_a_given_client_of_another_loop_lets_nobody_in(geetest: GeeTest, app: App) -> None:
+    """One client on two loops is a mistake of ours; httpx says so in a RuntimeError, or in stranger ways."""
+    client = httpx.AsyncClient()
+    guard = geetest.guard(app, client=client)
+
+    async def first() -> None:
+        assert (await visit(geetest.token()).run(guard)).code == "in"
+
+    async def second() -> None:
+        before = len(app.seen)
+        assert (await visit(geetest.token(forged=True)).run(guard)).status in (403, 503)
+        assert len(app.seen) == before
+
+    asyncio.run(first())
+    try:
+        asyncio.run(second())
+    finally:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the client's connection of the first loop, which nobody can close now
+            del client, guard
+            gc.collect()
+
+
+# --- what is shared ---------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_many_connections_are_all_closed(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.slow(0.1)
+    guard = geetest.guard(app)
+    await passes(guard, geetest, app, times=1)()
+    await guard.aclose()
+    before = len(os.listdir("/proc/self/fd"))
+    async with anyio.create_task_group() as tasks:
+        for _ in range(50):
+            tasks.start_soon(passes(guard, geetest, app, times=1))
+    assert len(geetest.calls) == 51
+    await guard.aclose()
+    for _ in range(100):
+        if len(os.listdir("/proc/self/fd")) <= before + 5:
+            break
+        await anyio.sleep(0.01)
+    assert len(os.listdir("/proc/self/fd")) <= before + 5
+
+
+@each_backend
+async def test_a_guard_never_changes_while_it_works(geetest: GeeTest, app: App) -> None:
+    """The instance is not written to; what requests have of their own is in objects of their own."""
+    guard = geetest.guard(app, protect=None, limits=Limits(max_body=2000))
+    before = dict(vars(guard))
+    for asked in (visit(geetest.token()), visit(geetest.token(forged=True)), visit(), visit(body=b"x" * 3000)):
+        await asked.run(guard)
+    await guard.aclose()
+    after = vars(guard)
+    assert before.keys() == after.keys()
+    assert all(after[name] is value for name, value in before.items())

@@ -1,0 +1,260 @@
+"""The handshake of a websocket: guarded where a rule says so, by fields of the query or the headers.
+
+Hand-made scopes: what a server makes of the messages is its own affair, and the messages are all that ASGI has.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import anyio
+import pytest
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import WebSocketRoute
+from starlette.types import Message, Scope
+from starlette.websockets import WebSocket
+
+from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
+
+from .support import App, GeeTest, Visit, form, http_scope
+
+each_backend = pytest.mark.anyio
+
+CONNECT: Message = {"type": "websocket.connect"}
+
+
+def handshake(
+    path: str = "/ws",
+    query: Mapping[str, str] | None = None,
+    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
+    *incoming: Message,
+    http_response: bool = False,
+    **more: Any,
+) -> Visit:
+    """A visitor who opens a websocket; with `http_response` the server can answer it as HTTP."""
+    scope = http_scope("GET", path, headers, form(query or {}), **more)
+    del scope["method"]
+    scope |= {"type": "websocket", "scheme": "ws", "subprotocols": []}
+    scope["extensions"] = {"websocket.http.response": {}} if http_response else {}
+    return Visit(scope, CONNECT, *incoming)
+
+
+def in_headers(token: Mapping[str, str]) -> dict[str, str]:
+    return {f"x-geetest-{name.replace('_', '-')}": value for name, value in token.items()}
+
+
+RULES = ["WEBSOCKET /ws"]
+CLOSED = [{"type": "websocket.close", "code": 1008, "reason": "captcha"}]
+
+
+@pytest.mark.parametrize("place", ["query", "header"])
+@each_backend
+async def test_a_token_in_the_query_or_the_headers_opens_it(place: str, geetest: GeeTest, app: App) -> None:
+    """By default; the `connect` message is the app's to receive."""
+    token = geetest.token()
+    asked = handshake(query=token) if place == "query" else handshake(headers=in_headers(token))
+    await asked.run(geetest.guard(app, protect=RULES))
+    assert [message["type"] for message in asked.sent] == ["websocket.accept", "websocket.close"]
+    assert app.seen[0].result.outcome is Outcome.PASSED
+    assert app.seen[0].result.rule == "WEBSOCKET /ws"
+    assert len(geetest.calls) == 1
+
+
+@each_backend
+async def test_the_whole_conversation_is_the_apps(geetest: GeeTest) -> None:
+    async def talk(websocket: WebSocket) -> None:
+        await websocket.accept()
+        said = await websocket.receive_text()
+        await websocket.send_text(f"{said} {geetest_result(websocket).outcome}")
+        with pytest.raises(Exception, match="1001"):
+            await websocket.receive_text()
+
+    starlette = Starlette(routes=[WebSocketRoute("/ws", talk)])
+    asked = handshake(
+        "/ws",
+        geetest.token(),
+        (),
+        {"type": "websocket.receive", "text": "hello"},
+        {"type": "websocket.disconnect", "code": 1001},
+    )
+    await asked.run(geetest.guard(starlette, protect=RULES))
+    assert asked.sent[1]["text"] == "hello passed"
+
+
+DENIED: dict[str, tuple[int, str]] = {
+    "missing": (403, "captcha_missing"),
+    "malformed": (403, "captcha_malformed"),
+    "failed": (403, "captcha_failed"),
+    "unavailable": (503, "captcha_unavailable"),
+}
+
+
+def denied_handshake(name: str, geetest: GeeTest, **more: Any) -> Visit:
+    token: dict[str, str] = {
+        "missing": {},
+        "malformed": {"lot_number": "x"},
+        "failed": geetest.token(forged=True),
+        "unavailable": geetest.token(),
+    }[name]
+    if name == "unavailable":
+        geetest.simulator.down()
+    return handshake(query=token, **more)
+
+
+@pytest.mark.parametrize("name", DENIED)
+@each_backend
+async def test_a_denial_closes_before_the_handshake_is_accepted(name: str, geetest: GeeTest, app: App) -> None:
+    """Which servers answer with HTTP 403. The connect message must be received first, as ASGI has it."""
+    asked = denied_handshake(name, geetest)
+    await asked.run(geetest.guard(app, protect=RULES, on_unavailable="deny"))
+    assert asked.sent == CLOSED
+    assert asked.received == 1
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("name", DENIED)
+@each_backend
+async def test_a_denial_is_an_http_response_where_the_server_can(name: str, geetest: GeeTest, app: App) -> None:
+    asked = denied_handshake(name, geetest, http_response=True)
+    await asked.run(geetest.guard(app, protect=RULES, on_unavailable="deny"))
+    assert (asked.status, asked.code) == DENIED[name]
+    assert {message["type"] for message in asked.sent} == {
+        "websocket.http.response.start",
+        "websocket.http.response.body",
+    }
+    assert asked.headers["cache-control"] == "no-store"
+    assert "connection" not in asked.headers
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("http_response", [True, False])
+@each_backend
+async def test_on_denied_speaks_to_a_websocket_too(http_response: bool, geetest: GeeTest, app: App) -> None:
+    told: list[str] = []
+
+    def on_denied(result: GeeTestResult, scope: Scope) -> Response:
+        told.append(f"{scope['type']} {result.outcome}")
+        return PlainTextResponse("own", 418)
+
+    asked = handshake(http_response=http_response)
+    await asked.run(geetest.guard(app, protect=RULES, on_denied=on_denied))
+    assert told == ["websocket missing"]
+    if http_response:
+        assert (asked.status, asked.body) == (418, b"own")
+    else:
+        assert asked.sent == CLOSED
+
+
+@each_backend
+async def test_a_token_is_replayed_across_websocket_and_http(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, protect=["WEBSOCKET /ws", "POST /login"], sources=("query",))
+    token = geetest.token()
+    await handshake(query=token).run(guard)
+    second = await handshake(query=token).run(guard)
+    assert second.sent == CLOSED
+    posted = Visit(http_scope(query=form(token)), {"type": "http.request"})
+    assert (await posted.run(guard)).code == "captcha_replayed"
+
+
+PASSED_BY = [
+    ["/ws"],
+    ["* /ws"],
+    ["/**"],
+    ["* /**"],
+    ["GET /ws"],
+    ["POST,GET /ws"],
+    [Rule("/ws", methods="*")],
+    ["WEBSOCKET /other"],
+]
+
+
+@pytest.mark.parametrize("protect", PASSED_BY, ids=repr)
+@each_backend
+async def test_a_rule_that_does_not_name_websockets_leaves_them_alone(
+    protect: list[Any], geetest: GeeTest, app: App
+) -> None:
+    asked = handshake()
+    await asked.run(geetest.guard(app, protect=protect))
+    assert app.seen[0].scope is asked.scope
+    assert asked.sent[0]["type"] == "websocket.accept"
+
+
+GUARDED = [
+    ["WEBSOCKET /ws"],
+    ["websocket /ws"],
+    ["WEBSOCKET,POST /ws"],
+    ["WEBSOCKET /**"],
+    [Rule("/ws", methods=["WEBSOCKET"])],
+    None,
+]
+
+
+@pytest.mark.parametrize("protect", GUARDED, ids=repr)
+@each_backend
+async def test_a_rule_that_names_websockets_guards_them(protect: Any, geetest: GeeTest, app: App) -> None:
+    """As does a guard without patterns, which stands on one route or router and guards whatever arrives."""
+    assert (await handshake().run(geetest.guard(app, protect=protect))).sent == CLOSED
+    assert app.seen == []
+
+
+@pytest.mark.parametrize("path", ["//ws", "/WS", "/ws/", "/ws\n", "/./ws", "ws://h/ws"])
+@each_backend
+async def test_every_spelling_of_its_path_is_guarded(path: str, geetest: GeeTest, app: App) -> None:
+    assert (await handshake(path).run(geetest.guard(app, protect=RULES))).sent == CLOSED
+    assert app.seen == []
+
+
+@each_backend
+async def test_a_websocket_rule_does_not_guard_http(geetest: GeeTest, app: App) -> None:
+    for method in ("GET", "POST", "WEBSOCKET"):
+        asked = Visit(http_scope(method, "/ws"), {"type": "http.request"})
+        await asked.run(geetest.guard(app, protect=["WEBSOCKET /ws"]))
+        if method != "WEBSOCKET":  # a method of that name is nobody's; guarded or not, it opens no websocket
+            assert asked.code == "in"
+
+
+@each_backend
+async def test_sources_of_a_rule_hold_for_websockets(geetest: GeeTest, app: App) -> None:
+    """The body is none of them: a handshake has no body."""
+    only_header = geetest.guard(app, protect=[Rule("WEBSOCKET /ws", sources=["header", "body"])])
+    assert (await handshake(query=geetest.token()).run(only_header)).sent == CLOSED
+    opened = await handshake(headers=in_headers(geetest.token())).run(only_header)
+    assert opened.sent[0]["type"] == "websocket.accept"
+
+
+@each_backend
+async def test_modes_and_skip_hold_for_websockets(geetest: GeeTest, app: App) -> None:
+    for settings in ({"mode": "monitor"}, {"mode": "off"}, {"skip": lambda scope: "staff"}):
+        asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))  # type: ignore[arg-type]
+        assert asked.sent[0]["type"] == "websocket.accept"
+    assert [seen.result.outcome for seen in app.seen] == [Outcome.MISSING, Outcome.SKIPPED, Outcome.SKIPPED]
+
+
+@each_backend
+async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.down()
+    asked = await handshake(query=geetest.token(offline=True)).run(geetest.guard(app, protect=RULES))
+    assert asked.sent[0]["type"] == "websocket.accept"
+    assert not app.seen[0].result.verified
+
+
+@each_backend
+async def test_a_scope_without_extensions_is_closed(geetest: GeeTest, app: App) -> None:
+    """`extensions` is optional in ASGI, and may be None."""
+    for missing in (True, False):
+        asked = handshake()
+        if missing:
+            del asked.scope["extensions"]
+        else:
+            asked.scope["extensions"] = None
+        assert (await asked.run(geetest.guard(app, protect=RULES))).sent == CLOSED
+
+
+@each_backend
+async def test_a_visitor_who_left_before_the_denial_is_no_error(geetest: GeeTest, app: App) -> None:
+    asked = handshake()
+    asked.incoming.clear()
+    asked.leave()
+    with anyio.fail_after(2):
+        await asked.run(geetest.guard(app, protect=RULES))
+    assert app.seen == []

@@ -1,0 +1,234 @@
+"""Each example as its readers run it: settings from the environment, a server, a browser's requests.
+
+The simulator stands in for GeeTest on a socket; the examples do not know.
+"""
+
+import importlib.util
+import json
+import os
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+
+from geetest_asgi.testing import Simulator, serve
+
+EXAMPLES = Path(__file__).parent.parent / "examples"
+NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
+
+Start = Callable[[str], AbstractContextManager[httpx.Client]]
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+@pytest.fixture
+def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    """GeeTest, up and asked nothing yet; the environment names it."""
+    simulator, url = running
+    simulator.up()
+    simulator.calls.clear()
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+    monkeypatch.setenv("GEETEST_API_SERVER", url)
+    return simulator
+
+
+@pytest.fixture
+def start(geetest: Simulator, monkeypatch: pytest.MonkeyPatch) -> Start:
+    @contextmanager
+    def started(name: str) -> Iterator[httpx.Client]:
+        spec = importlib.util.spec_from_file_location(f"_example_{name}", EXAMPLES / f"{name}.py")
+        assert spec is not None
+        assert spec.loader is not None
+        module = importlib.util.module_from_spec(spec)
+        monkeypatch.setitem(sys.modules, module.__name__, module)  # Litestar looks there for its handlers' types
+        spec.loader.exec_module(module)
+        with serve(module.app) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+            yield browser
+
+    return started
+
+
+def test_there_is_an_example_for_every_need() -> None:
+    wanted = ["custom_denial", "fastapi_app", "json_login", "litestar_app", "plain_asgi", "starlette_app"]
+    assert wanted == NAMES
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_an_example_is_short_and_says_how_to_run_it(name: str) -> None:
+    text = (EXAMPLES / f"{name}.py").read_text()
+    assert len(text.splitlines()) <= 40
+    assert f"GEETEST_CAPTCHA_ID=… GEETEST_CAPTCHA_KEY=… uvicorn examples.{name}:app" in text
+
+
+@pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "fastapi_app", "litestar_app"])
+def test_a_form_login_is_guarded(start: Start, geetest: Simulator, name: str) -> None:
+    with start(name) as browser:
+        form = {"username": "ada"}
+        denied = browser.post("/login", data=form)
+        assert (denied.status_code, denied.json()["code"]) == (403, "captcha_missing")
+        token = geetest.token()
+        passed = browser.post("/login", data=form | token)
+        assert passed.status_code == 200
+        assert passed.json().get("user", "ada") == "ada"
+        assert passed.json().get("verified", True) is True
+        assert browser.post("/login", data=form | token).json()["code"] == "captcha_replayed"
+        assert browser.post("/login", data=form | geetest.token(forged=True)).json()["code"] == "captcha_failed"
+        assert [call.result for call in geetest.calls] == ["success", "fail"]
+
+
+@pytest.mark.parametrize("name", ["plain_asgi", "fastapi_app", "litestar_app"])
+def test_what_is_not_protected_is_not_touched(start: Start, geetest: Simulator, name: str) -> None:
+    with start(name) as browser:
+        assert browser.get("/").json() == {"message": "POST /login wants a captcha"}
+        assert not geetest.calls
+
+
+@pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "litestar_app"])
+def test_an_outage_lets_in_and_says_that_nobody_was_verified(start: Start, geetest: Simulator, name: str) -> None:
+    with start(name) as browser:
+        geetest.down()
+        answer = browser.post("/login", data={"username": "ada"} | geetest.token())
+        assert (answer.status_code, answer.json()["verified"]) == (200, False)
+
+
+def test_starlette_guards_orders_and_exempts_the_webhook(start: Start, geetest: Simulator) -> None:
+    with start("starlette_app") as browser:
+        assert browser.post("/orders/7").json()["code"] == "captcha_missing"
+        assert browser.post("/orders/7", data=geetest.token()).json() == {"order": "7"}
+        assert browser.post("/orders/webhook").json() == {"heard": True}
+        assert browser.post("/Orders/webhook").status_code == 403
+
+
+def test_fastapi_asks_more_of_whom_nobody_verified(start: Start, geetest: Simulator) -> None:
+    with start("fastapi_app") as browser:
+        verified = browser.post("/login", data={"username": "ada"} | geetest.token()).json()
+        assert verified == {"user": "ada", "next": "welcome", "captcha": "slide"}
+        geetest.down()
+        unverified = browser.post("/login", data={"username": "ada"} | geetest.token()).json()
+        assert unverified["next"].startswith("enter the code")
+
+
+def test_litestar_guards_the_route_in_every_spelling_of_its_path(start: Start, geetest: Simulator) -> None:
+    with start("litestar_app") as browser:
+        for path in ("/login", "/login/", "//login", "/login%2F"):
+            url = str(browser.base_url).rstrip("/") + path  # as it stands: "//login" alone would name a host
+            assert browser.post(url, data={"username": "ada"}).status_code == 403, path
+        assert not geetest.calls
+
+
+def test_a_denial_of_ones_own_leads_back_to_the_form(start: Start, geetest: Simulator) -> None:
+    with start("custom_denial") as browser:
+        denied = browser.post("/comment")
+        assert (denied.status_code, denied.headers["location"]) == (303, "/comment?captcha=missing")
+        assert browser.get(denied.headers["location"]).text == "the form; captcha: missing"
+        expired = browser.post("/comment", data=geetest.token(expired=True))
+        assert expired.headers["location"] == "/comment?captcha=failed"
+        assert browser.post("/comment", data=geetest.token()).text == "published"
+
+
+def test_denials_of_ones_own_for_some_outcomes_leave_the_others_as_they_are(start: Start, geetest: Simulator) -> None:
+    with start("custom_denial") as browser:
+        geetest.down()
+        closed = browser.post("/comment", data=geetest.token())
+        assert (closed.status_code, closed.headers["retry-after"]) == (503, "60")
+        assert "Comments are closed" in closed.text
+        geetest.error("-50102")
+        misconfigured = browser.post("/comment", data=geetest.token())
+        assert (misconfigured.status_code, misconfigured.json()["code"]) == (503, "captcha_misconfigured")
+
+
+def test_json_login_finds_the_fields_in_their_container(start: Start, geetest: Simulator) -> None:
+    with start("json_login") as browser:
+        user = {"username": "ada", "password": "…"}
+        fields = geetest.token() | {"captcha_id": geetest.captcha_id}  # getValidate() gives five
+        passed = browser.post("/login", json=user | {"captcha": fields})
+        assert passed.json() == {"welcome": "ada", "verified": True}
+        again = browser.post("/login", json=user | {"captcha": fields})
+        assert (again.status_code, again.json()["code"]) == (403, "captcha_replayed")
+        unsolved = browser.post("/login", json=user | {"captcha": False})  # what getValidate() gives then
+        assert (unsolved.status_code, unsolved.json()["code"]) == (403, "captcha_missing")
+        assert browser.post("/login", json=user | geetest.token()).json()["code"] == "captcha_missing"
+
+
+def test_json_login_serves_a_page_with_the_id_and_not_the_key(start: Start, geetest: Simulator) -> None:
+    with start("json_login") as browser:
+        page = browser.get("/")
+        assert page.headers["content-type"].startswith("text/html")
+        assert f'captchaId: "{geetest.captcha_id}"' in page.text
+        assert geetest.captcha_key not in page.text
+        assert re.findall(r"https?://[^\"]+", page.text) == ["https://static.geetest.com/v4/gt4.js"]
+
+
+# Just enough of a browser for the page's own script: it fills in, solves, submits, and prints what the page says.
+BROWSER = """
+const [page, base, token] = process.argv.slice(1), said = [], form = {};
+const captcha = {appendTo: () => captcha, getValidate: () => JSON.parse(token), reset: () => said.push("reset")};
+globalThis.document = {forms: [form]};
+globalThis.FormData = class { *[Symbol.iterator]() { yield ["username", "ada"]; yield ["password", "x"]; } };
+globalThis.initGeetest4 = (config, ready) => ready(captcha);
+globalThis.alert = (text) => said.push(text);
+const there = globalThis.fetch;
+globalThis.fetch = (path, init) => there(base + path, init);
+(0, eval)(page.match(/<script>([^]*)<[/]script>/)[1]);
+form.onsubmit({preventDefault() {}, target: form}).then(() => console.log(JSON.stringify(said)));
+"""
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no JavaScript engine to run the page's script with")
+def test_the_script_of_the_page_logs_in_and_says_what_a_denial_says(start: Start, geetest: Simulator) -> None:
+    def submit(browser: httpx.Client, token: object) -> object:
+        page, base = browser.get("/").text, str(browser.base_url).rstrip("/")
+        command = ["node", "-e", BROWSER, page, base, json.dumps(token)]
+        done = subprocess.run([*command[:3], "--", *command[3:]], capture_output=True, text=True, timeout=15)
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout)
+
+    with start("json_login") as browser:
+        assert submit(browser, geetest.token()) == ["reset", "ada"]
+        assert submit(browser, False) == ["reset", "Solve the captcha and send the request again."]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_uvicorn_finds_the_app_where_the_example_says(geetest: Simulator, name: str) -> None:
+    """By the command of the docstring, but for the port."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "uvicorn", f"examples.{name}:app", "--port", str(port), "--log-level", "warning"],
+        cwd=EXAMPLES.parent,
+        env=dict(os.environ),
+        stderr=subprocess.PIPE,
+        text=True,
+    )
+    try:
+        path = "/comment" if name == "custom_denial" else "/login"
+        denied = _post_when_it_is_up(process, f"http://127.0.0.1:{port}{path}")
+        assert denied.status_code in (303, 403)
+    finally:
+        process.kill()
+        process.communicate(timeout=15)
+
+
+def _post_when_it_is_up(process: subprocess.Popen[str], url: str) -> httpx.Response:
+    ends = time.monotonic() + 15
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            return httpx.post(url, trust_env=False)
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"does not serve:\n{process.communicate()[1]}")
