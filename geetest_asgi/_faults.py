@@ -28,7 +28,8 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _SPARE: Final = 16
 """Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
 
-_HELD_UP: Final = 0.05
+_HELD_UP: Final = 0.25
+"""Seconds. Less is a pause that any busy machine has, and too short to swallow an answer."""
 _OVERLOADED: Final = 0.9
 _LOOK_UP: Final = 0.25
 """Seconds that looking up "localhost" may take."""

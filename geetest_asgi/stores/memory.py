@@ -6,6 +6,8 @@ from collections import OrderedDict
 from collections.abc import Callable
 from typing import Protocol
 
+from .._core.errors import ConfigError
+
 SPENT = ""
 """What a claim is answered for a key that is taken and has no note."""
 
@@ -32,6 +34,8 @@ class MemoryStore:
     """
 
     def __init__(self, size: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
+        if size < 1:
+            raise ConfigError(f"MemoryStore(size={size!r}): a store that keeps nothing lets every token in twice")
         self._size = size
         self._clock = clock
         self._kept: OrderedDict[str, tuple[float, str]] = OrderedDict()
