@@ -28,8 +28,9 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _SPARE: Final = 16
 """Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
 
-_HELD_UP: Final = 0.25
+_HELD_UP: Final = 0.2
 """Seconds. Less is a pause that any busy machine has, and too short to swallow an answer."""
+_NAP: Final = 0.02
 _OVERLOADED: Final = 0.9
 _LOOK_UP: Final = 0.25
 """Seconds that looking up "localhost" may take."""
@@ -95,11 +96,19 @@ async def blame_silence(late: float, busy: float) -> Evidence:
     `late`: seconds by which the deadline was missed; `busy`: how much of the time this thread was computing, 0 to 1.
     An event loop that visitors keep from running, and threads that they keep busy, are no silence of GeeTest's.
     """
-    if late > _HELD_UP or busy > _OVERLOADED:
+    if late > _HELD_UP or busy > _OVERLOADED or await _lag() > _HELD_UP:
         return Evidence(Outcome.BUSY, "the event loop was held up")
     if not await _threads_to_spare():
         return Evidence(Outcome.BUSY, "no thread to look up a host")
     return Evidence(Outcome.UNAVAILABLE, "no answer in time")
+
+
+async def _lag() -> float:
+    """Seconds by which the event loop is late now, over three short naps: what held it up before may still do."""
+    start = anyio.current_time()
+    for _ in range(3):
+        await anyio.sleep(_NAP)
+    return anyio.current_time() - start - 3 * _NAP
 
 
 async def _threads_to_spare() -> bool:
