@@ -159,6 +159,7 @@ def test_a_root_path_leaves_no_hole(target: str, root_path: str, roots: Sequence
 @pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/login%0A", "/apilogin", "/zzz/api/login"])
 def test_a_pattern_written_with_the_servers_root_path_protects_the_handler(target: str) -> None:
     assert is_protected(target, "/api/login", root_path="/api")
+    assert is_protected(target, "/api/login", root_path="/api/")
 
 
 @pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/login%0A"])
@@ -232,6 +233,7 @@ PLACEHOLDERS = {
     "a newline under the star": ("/files/a%0Ab.zip", "/files/*.zip"),
     "a suffix, encoded slash": ("/files/a%2Fb.zip", "/files/*.zip"),
     "a dot under the star of a regex": ("/files/a%0Ab.zip", re.compile(r"/files/[^/]*.\.zip")),
+    "a newline under the dot of a regex": ("/users/%0A/reset", re.compile("/users/./reset")),
     "a regex in another case": ("/FILES/A.ZIP", re.compile(r"/files/.*\.zip")),
     "** alone, the root": ("/", "/**"),
     "** alone, an empty target": ("", "/**"),

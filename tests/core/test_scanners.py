@@ -298,8 +298,8 @@ def test_a_part_with_a_file_name_is_no_field() -> None:
 
 def test_a_part_without_a_name_is_no_field() -> None:
     nameless = b"--xYzZY\r\nContent-Type: text/plain\r\n\r\nlot_number\r\n"
-    body = multipart(nameless, *(part(name, value.encode()) for name, value in TOKEN.items()), nameless)
-    assert scan(MULTIPART, [body]) == FIELDS
+    unsolved, *fields = (part(name, value.encode()) for name, value in [("lot_number", "null"), *TOKEN.items()])
+    assert scan(MULTIPART, [multipart(nameless, unsolved, nameless, *fields, nameless)]) == FIELDS
     assert outcome(scan(MULTIPART, [multipart(nameless)])) == "missing"
 
 
@@ -700,6 +700,22 @@ def test_a_value_in_percent_escapes_counts_as_what_it_means() -> None:
     escaped = urlencode({**TOKEN, "captcha_output": "@"}).replace("%40", "%41" * 999).encode()
     assert outcome(scan(FORM, [escaped], max_field=999)) == "found"
     assert outcome(scan(FORM, [escaped], max_field=998)) == "malformed"
+
+
+def test_a_value_in_json_escapes_counts_as_it_was_sent() -> None:
+    """Each escape has six bytes; what is too long is not cut to what fits."""
+    escaped = json.dumps({**TOKEN, "captcha_output": "@"}).replace("@", "\\u0041" * 150).encode()
+    for pieces in ([escaped], byte_by_byte(escaped)):
+        assert outcome(scan(JSON, pieces, max_field=900)) == "found"
+        assert [outcome(scan(JSON, pieces, max_field=length)) for length in range(590, 606)] == ["malformed"] * 16
+
+
+def test_names_may_be_escaped_in_full() -> None:
+    def escape(text: str) -> str:
+        return "".join(f"%{ord(char):02x}" for char in text)
+
+    body = "&".join(f"{escape(name)}={escape(value)}" for name, value in TOKEN.items()).encode()
+    assert scan(FORM, [body]) == scan(FORM, byte_by_byte(body)) == FIELDS
 
 
 @pytest.mark.parametrize("more", [0, 1])

@@ -336,6 +336,17 @@ def test_one_header_may_hold_all_four(text: str) -> None:
     assert outcome(in_headers(("X-GeeTest", text), fields="captcha-token")) == "missing"
 
 
+def test_one_header_is_never_mixed_with_the_four() -> None:
+    partial = ("X-GeeTest", json.dumps({"lot_number": TOKEN["lot_number"]}))
+    assert outcome(in_headers(partial, *FOUR)) == "malformed"
+    assert in_headers(*FOUR, partial) == FIELDS
+
+
+def test_where_a_container_is_asked_for_the_four_headers_do_not_count() -> None:
+    assert outcome(in_headers(*FOUR, fields="captcha")) == "missing"
+    assert in_headers(*FOUR[:2], ("captcha", AS_JSON), fields="captcha") == FIELDS
+
+
 def test_one_header_in_the_spelling_that_is_set() -> None:
     assert in_headers(("X-GeeTest", json.dumps(CAMEL)), fields="camelCase") == FIELDS
     assert outcome(in_headers(("X-GeeTest", json.dumps(CAMEL)))) == "malformed"
