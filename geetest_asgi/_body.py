@@ -64,8 +64,8 @@ class Body:
             scanner.end()
         return None
 
-    async def until_gone(self) -> None:
-        """Wait for the visitor to leave; only after the end of the body. Whatever comes, the app hears of it too.
+    async def until_gone(self) -> bool:
+        """Wait for news of the visitor; only after the end of the body. True: they left. The app hears of it too.
 
         A disconnect that was there at once, or an error, is left to the app: it is no news that came meanwhile, and
         test harnesses answer so when they have nothing more to say.
@@ -74,8 +74,9 @@ class Body:
         try:
             self._early = await self._receive()
         except Exception:  # the app's own call will meet it
-            return
+            return False
         self.gone = self._early["type"] == "http.disconnect" and time.perf_counter() - start > _AT_ONCE
+        return self.gone
 
     async def replay(self) -> Message:
         """The app's `receive`: what was read, then the server's own."""

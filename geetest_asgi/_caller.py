@@ -1,7 +1,7 @@
 """Asking GeeTest once: one time budget for everything, the next server only where no connection was made."""
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,7 @@ import anyio
 from ._connections import GivenClient, OwnConnections, Wire
 from ._core.model import Evidence, Outcome, ValidateRequest
 from ._core.protocol import parse_reply
-from ._faults import blame, blame_silence, was_not_sent
+from ._faults import blame, blame_silence, wait_until, was_not_sent
 from ._meters import Budget
 from ._perloop import PerLoop
 
@@ -25,21 +25,47 @@ class Caller:
         self._in_flight = Budget(max_in_flight)
         self._wires: PerLoop[Wire] = PerLoop(_wire_maker(client, trust_env), _close)
 
-    async def ask(self, request: ValidateRequest, seconds: float) -> Evidence:
-        """What GeeTest says about a token within `seconds`, or why nothing was heard. Never raises."""
+    async def ask(
+        self, request: ValidateRequest, seconds: float, gone: Callable[[], Awaitable[bool]] | None = None
+    ) -> Evidence:
+        """What GeeTest says about a token within `seconds`, or why nothing was heard. Never raises.
+
+        `gone` ends when there is news of the visitor: true if they left, and then nobody needs an answer.
+        """
         if not self._in_flight.take():
             return Evidence(Outcome.BUSY, "too many calls to GeeTest under way", lot_number=request.lot_number)
-        start, computed = time.perf_counter(), time.thread_time()
+        start = time.perf_counter()
         try:
-            with anyio.move_on_after(seconds) as deadline:
-                evidence = await self._ask_in_turn(request, deadline.deadline)
-            elapsed = time.perf_counter() - start
-            if deadline.cancelled_caught:
-                late = anyio.current_time() - deadline.deadline
-                evidence = await blame_silence(late, (time.thread_time() - computed) / elapsed)
+            evidence = await self._exchange(request, seconds, gone)
         finally:
             self._in_flight.give()
-        return replace(evidence, lot_number=request.lot_number, elapsed=elapsed)
+        return replace(evidence, lot_number=request.lot_number, elapsed=time.perf_counter() - start)
+
+    async def _exchange(
+        self, request: ValidateRequest, seconds: float, gone: Callable[[], Awaitable[bool]] | None
+    ) -> Evidence:
+        """The call, the visitor and the clock, side by side; whichever ends first ends the others."""
+        evidence: Evidence | None = None
+        deadline = anyio.current_time() + seconds
+        async with anyio.create_task_group() as group:
+
+            async def hear() -> None:
+                nonlocal evidence
+                evidence = await self._ask_in_turn(request, deadline)
+                group.cancel_scope.cancel()
+
+            async def watch(gone: Callable[[], Awaitable[bool]]) -> None:
+                nonlocal evidence
+                if await gone():
+                    evidence = Evidence(Outcome.BUSY, "the visitor left")
+                    group.cancel_scope.cancel()
+
+            group.start_soon(hear)
+            if gone is not None:
+                group.start_soon(watch, gone)
+            lag = await wait_until(deadline)
+            group.cancel_scope.cancel()
+        return evidence or await blame_silence(lag / seconds)
 
     async def _ask_in_turn(self, request: ValidateRequest, deadline: float) -> Evidence:
         evidence = Evidence(Outcome.UNAVAILABLE, "no server")

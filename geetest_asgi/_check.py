@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 
-from anyio import CancelScope, create_task_group
+from anyio import CancelScope
 from starlette.types import Scope
 
 from . import _ledger
@@ -64,25 +64,13 @@ class Check:
         if self.claim.evidence is not None:
             return self.claim.evidence
         request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
-        self.answer = await self._while_present(self.caller.ask(request, self.policy.timeout))
-        return self.answer
-
-    async def _while_present(self, asking: Awaitable[Evidence]) -> Evidence | None:
-        """Ask as long as the visitor waits for it. Where more of the body is to come, there is no telling."""
-        if not self.body.complete:
-            return await asking
-        evidence: Evidence | None = None
-        async with create_task_group() as group:
-
-            async def hang_up_with_the_visitor() -> None:
-                await self.body.until_gone()
-                if self.body.gone:
-                    group.cancel_scope.cancel()
-
-            group.start_soon(hang_up_with_the_visitor)
-            evidence = await asking
-            group.cancel_scope.cancel()
-        return None if self.body.gone else evidence
+        # Where more of the body is to come, there is no telling whether the visitor is still there.
+        gone = self.body.until_gone if self.body.complete else None
+        answer = await self.caller.ask(request, self.policy.timeout, gone)
+        if self.body.gone:
+            return None
+        self.answer = answer
+        return answer
 
     async def _find(self) -> CaptchaFields | Evidence | None:
         """The first place that has any of the fields decides; places are never mixed."""

@@ -28,10 +28,15 @@ _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.
 _SPARE: Final = 16
 """Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
 
+_STEPS: Final = 50
+"""A call takes some ten turns of the loop. Turns long enough to make it late are longer than one step."""
+_SHORTEST: Final = 0.01
+_PAUSE: Final = 0.005
+"""Seconds. How late a healthy loop may be: for so long a thread may keep the interpreter to itself."""
+
 _HELD_UP: Final = 0.2
-"""Seconds. Less is a pause that any busy machine has, and too short to swallow an answer."""
-_NAP: Final = 0.02
-_OVERLOADED: Final = 0.9
+"""The part of a call's time that the loop may be late."""
+
 _LOOK_UP: Final = 0.25
 """Seconds that looking up "localhost" may take."""
 
@@ -90,25 +95,27 @@ def _sockets_to_spare() -> bool:
     return True
 
 
-async def blame_silence(late: float, busy: float) -> Evidence:
-    """What it is evidence of that no whole answer came in time.
+async def wait_until(deadline: float) -> float:
+    """Sleep until then, in small steps; the value is how many seconds in all the event loop was late in waking us."""
+    lag, step = 0.0, max(_SHORTEST, (deadline - anyio.current_time()) / _STEPS)
+    while (left := deadline - anyio.current_time()) > 0:
+        wake = anyio.current_time() + min(step, left)
+        await anyio.sleep_until(wake)
+        lag += max(0.0, anyio.current_time() - wake - _PAUSE)
+    return lag
 
-    `late`: seconds by which the deadline was missed; `busy`: how much of the time this thread was computing, 0 to 1.
-    An event loop that visitors keep from running, and threads that they keep busy, are no silence of GeeTest's.
+
+async def blame_silence(lag: float) -> Evidence:
+    """What it is evidence of that no whole answer came in time. `lag`: the part of that time that the loop was late.
+
+    An event loop that visitors keep from running, and threads that they keep busy, are no silence of GeeTest's: its
+    answer may lie there and wait for us.
     """
-    if late > _HELD_UP or busy > _OVERLOADED or await _lag() > _HELD_UP:
+    if lag > _HELD_UP:
         return Evidence(Outcome.BUSY, "the event loop was held up")
     if not await _threads_to_spare():
         return Evidence(Outcome.BUSY, "no thread to look up a host")
     return Evidence(Outcome.UNAVAILABLE, "no answer in time")
-
-
-async def _lag() -> float:
-    """Seconds by which the event loop is late now, over three short naps: what held it up before may still do."""
-    start = anyio.current_time()
-    for _ in range(3):
-        await anyio.sleep(_NAP)
-    return anyio.current_time() - start - 3 * _NAP
 
 
 async def _threads_to_spare() -> bool:

@@ -293,6 +293,16 @@ async def test_a_key_that_is_taken_anew_counts_as_new(clock: Clock) -> None:
     assert await store.claim("a", 60) == "", "b was older"
 
 
+@pytest.mark.anyio
+async def test_a_key_that_is_taken_anew_pushes_nothing_out(clock: Clock) -> None:
+    store = MemoryStore(2, clock=clock)
+    await store.claim("long", 600)
+    await store.claim("short", 5)
+    clock.now += 6
+    assert await store.claim("short", 5) is None
+    assert await store.claim("long", 600) == ""
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_memory_that_keeps_nothing_is_refused(size: int) -> None:
     """Else every token could be spent again and again, or the first claim would fail."""

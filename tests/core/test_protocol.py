@@ -191,8 +191,17 @@ def test_a_reason_that_is_no_text_is_left_out(reason: object) -> None:
     assert answered({**SUCCESS, "reason": reason}).outcome is Outcome.PASSED
 
 
-@pytest.mark.parametrize("answer", [{"result": "fail"}, {"result": "success"}, {"status": "error", "code": "x" * 5000}])
-def test_texts_of_the_answer_are_kept_short(answer: dict[str, str]) -> None:
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {"result": "fail"},
+        {"result": "success"},
+        {"status": "error", "code": "x" * 5000},
+        {"status": "error", "code": 10**4000},
+    ],
+    ids=["fail", "success", "error", "error with a number"],
+)
+def test_texts_of_the_answer_are_kept_short(answer: dict[str, object]) -> None:
     evidence = answered({**answer, "reason": "x" * 5000, "msg": "x" * 5000})
     assert len(evidence.reason) <= 200
     assert len(evidence.code) <= 200

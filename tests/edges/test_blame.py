@@ -474,23 +474,32 @@ def stall_by_computing(until: float) -> Iterator[None]:
             pass
 
 
-@pytest.mark.parametrize(
-    ("warm", "servers"), [(True, 1), (False, 1), (False, 3)], ids=["with open connections", "without", "three servers"]
-)
-@pytest.mark.parametrize("stall", [stall_once, stall_often, stall_shortly, stall_by_waiting, stall_by_computing])
+STALLS: list[tuple[Callable[[float], Iterator[None]], str]] = [
+    (stall_once, "open connections"),
+    (stall_by_waiting, "open connections"),
+    (stall_by_computing, "open connections"),
+    (stall_often, "no connections"),
+    (stall_shortly, "no connections"),
+    (stall_by_waiting, "no connections"),
+    (stall_once, "three servers"),
+    (stall_shortly, "three servers"),
+]
+
+
+@pytest.mark.parametrize(("stall", "start"), STALLS)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
-    backend: str, stall: Callable[[float], Iterator[None]], warm: bool, servers: int, geetest: GeeTest
+    backend: str, stall: Callable[[float], Iterator[None]], start: str, geetest: GeeTest
 ) -> None:
     """Visitors call an endpoint that does not let go of the loop; then GeeTest's answers lie there and wait for us."""
-    door, codes = Door(geetest, timeout=0.25, api_server=[geetest.url] * servers), []
+    door, codes = Door(geetest, timeout=0.25, api_server=[geetest.url] * (3 if start == "three servers" else 1)), []
 
     async def endpoint() -> None:
         for _ in stall(time.perf_counter() + 0.25):
             await anyio.sleep(0)
 
     async def main() -> None:
-        if warm:
+        if start == "open connections":
             await crowd(door, [geetest.token(forged=True) for _ in range(50)])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(endpoint)
@@ -504,7 +513,7 @@ def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
 def test_a_visitor_cannot_fake_an_outage_by_bodies_that_are_hard_to_read(backend: str, geetest: GeeTest) -> None:
     """The same without any endpoint: what the guard itself does with large bodies at once. Scaled down threefold."""
     door, codes = Door(geetest, timeout=0.3, sources=("body",)), []
-    hard = (b"{" + b'"\\u0061":1,' * 30_000)[:262_144]
+    hard = (b"{" + b'"\\u0061":1,' * 30_000)[:131_072]
 
     async def main() -> None:
         heavy = [visit(body=cut(hard, 65536), content_type="application/json") for _ in range(10)]
@@ -597,7 +606,7 @@ def test_a_visitor_cannot_fake_an_outage_by_using_up_the_file_descriptors(
     Without one a host cannot be looked up either, and the resolver's error does not say why.
     """
     url = geetest.url.replace("127.0.0.1", host)
-    with subprocess_of(EXHAUSTED, url, backend, "1.5") as process:
+    with subprocess_of(EXHAUSTED, url, backend, "0.8") as process:
         out, errors = process.communicate(timeout=30)
     *outcomes, enough = out.split() or ["", ""]
     assert enough == "True", errors
@@ -614,7 +623,7 @@ async def test_a_real_outage_lets_in_as_many_as_the_cap_says(geetest: GeeTest) -
     fault: Callable[[Simulator], None]
     for fault in (Simulator.down, Simulator.garbled, Simulator.hanging):
         fault(geetest.simulator)
-        door = Door(geetest, timeout=0.1)
+        door = Door(geetest, timeout=0.3)
         assert set(await crowd(door, [geetest.token(forged=True) for _ in range(5)])) == {"in"}
     with RawServer(replying(http_reply(b"", "502 Bad Gateway"))) as server:
         door = Door(geetest, api_server=server.url)

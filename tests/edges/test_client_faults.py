@@ -35,6 +35,9 @@ each_backend = pytest.mark.anyio
 
 Behave = Callable[[RawServer, socket.socket], None]
 
+SILENCE = 0.3
+"""Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
+
 
 # --- servers that misbehave -------------------------------------------------------------------------------------------
 
@@ -109,10 +112,12 @@ def large(server: RawServer, connection: socket.socket) -> None:
     replying(http_reply(SUCCESS + b" " * 70 * 1024))(server, connection)
 
 
+BOMB = gzip.compress(SUCCESS + b" " * 2**26)
+
+
 def compressed(server: RawServer, connection: socket.socket) -> None:
     """Encoded though we asked for none; it would unpack to 64 MiB."""
-    bomb = gzip.compress(SUCCESS + b" " * 2**26)
-    replying(http_reply(bomb, "200 OK", "content-encoding: gzip"))(server, connection)
+    replying(http_reply(BOMB, "200 OK", "content-encoding: gzip"))(server, connection)
 
 
 def small_but_compressed(server: RawServer, connection: socket.socket) -> None:
@@ -219,14 +224,20 @@ async def judged(guard: GeeTestMiddleware, told: list[GeeTestResult], fields: di
 async def test_an_outage_is_unavailable(name: str, geetest: GeeTest) -> None:
     """By policy let in or not; never verified; and never long after the time that was given."""
     with RawServer(OUTAGES[name]) as server:
-        for allow, code in ((True, "in"), (False, "captcha_unavailable")):
-            guard, app, told = verdict_of(server.url, 0.15, allow=allow)
-            start = time.monotonic()
-            got, result = await judged(guard, told, geetest.token())
-            assert time.monotonic() - start < 1.5
-            assert (got, result.outcome, result.verified) == (code, Outcome.UNAVAILABLE, False)
-            assert len(app.seen) == allow
+        start = time.monotonic()
+        async with anyio.create_task_group() as tasks:
+            for allow in (True, False):
+                tasks.start_soon(one_outage, server, allow, geetest.token())
+        assert time.monotonic() - start < SILENCE + 1
         assert server.accepted == 2
+
+
+async def one_outage(server: RawServer, allow: bool, token: dict[str, str]) -> None:
+    guard, app, told = verdict_of(server.url, SILENCE, allow=allow)
+    code, result = await judged(guard, told, token)
+    assert (code, result.outcome) == ("in" if allow else "captcha_unavailable", Outcome.UNAVAILABLE)
+    assert not result.verified
+    assert len(app.seen) == allow
 
 
 @pytest.mark.parametrize("name", REFUSALS)
@@ -396,7 +407,7 @@ async def test_a_connection_is_not_used_again_after_an_answer_that_was_not_read_
             replying(http_reply(b'{"result":"fail","reason":"x"}'))(server, connection)
 
     with RawServer(confusing) as server:
-        guard, _, told = verdict_of(server.url, 0.5, allow=False)
+        guard, _, told = verdict_of(server.url, 3, allow=False)
         for _ in range(3):
             await visit(geetest.token()).run(guard)
         await guard.aclose()
@@ -413,17 +424,17 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
     def late(server: RawServer, connection: socket.socket) -> None:
         server.read_request(connection)
         if server.accepted == 1:
-            time.sleep(0.3)
+            time.sleep(SILENCE + 0.1)
             connection.sendall(http_reply())
             server.read_request(connection)
         connection.sendall(http_reply(b'{"result":"fail","reason":"x"}'))
 
     with RawServer(late) as server:
         guard, _, told = verdict_of(
-            server.url, 0.15, allow=False, client=httpx.AsyncClient if client == "httpx" else None
+            server.url, SILENCE, allow=False, client=httpx.AsyncClient if client == "httpx" else None
         )
         await visit(geetest.token()).run(guard)
-        await anyio.sleep(0.25)
+        await anyio.sleep(0.15)
         await visit(geetest.token()).run(guard)
         await guard.aclose()
     assert [result.outcome for result in told] == [Outcome.UNAVAILABLE, Outcome.FAILED]
@@ -443,13 +454,13 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
 async def test_the_timeout_is_for_the_whole_call(client: str, behave: Behave, geetest: GeeTest) -> None:
     made: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
     with RawServer(behave) as server:
-        guard, _, told = verdict_of(server.url, 0.2, allow=False, client=made[client])
+        guard, _, told = verdict_of(server.url, SILENCE, allow=False, client=made[client])
         start = time.monotonic()
         _, result = await judged(guard, told, geetest.token())
         took = time.monotonic() - start
     assert result.outcome is Outcome.UNAVAILABLE
-    assert 0.18 <= took < 1.0
-    assert result.elapsed >= 0.18
+    assert SILENCE * 0.9 <= took < SILENCE + 1
+    assert result.elapsed >= SILENCE * 0.9
 
 
 @each_backend
@@ -515,7 +526,7 @@ async def test_the_next_server_is_never_asked_once_the_call_was_sent(
     made: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
     with RawServer(behave) as server, RawServer(say("200 OK")) as other:
         urls: Any = [server.url, other.url]
-        guard, _, told = verdict_of(urls, 0.2, allow=False, client=made[client])
+        guard, _, told = verdict_of(urls, SILENCE, allow=False, client=made[client])
         _, result = await judged(guard, told, geetest.token())
         assert result.outcome in (Outcome.UNAVAILABLE, Outcome.REFUSED)
         assert (len(server.requests), server.accepted, other.accepted) == (1, 1, 0)
@@ -560,12 +571,12 @@ async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geet
             app,
             api_server=server.url,
             on_unavailable="deny",
-            timeout=0.02 if fault == "hanging" else 5,
+            timeout=SILENCE if fault == "hanging" else 5,
             client=broken_client if fault == "raising" else None,
             limits=Limits(max_in_flight=1),
         )
         codes = set()
-        for _ in range(5):
+        for _ in range(2 if fault == "hanging" else 5):
             asked = visit(geetest.token())
             with anyio.move_on_after(0.05 if fault == "cancelled" else 5) as scope:
                 await asked.run(guard)
@@ -670,7 +681,7 @@ async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, geet
         hung_up.set()
 
     with RawServer(watched) as server:
-        guard, _, told = verdict_of(server.url, 0.2, allow=False)
+        guard, _, told = verdict_of(server.url, SILENCE, allow=False)
         await visit(geetest.token()).run(guard)
         assert await anyio.to_thread.run_sync(hung_up.wait, 3)
         assert told[0].outcome is Outcome.UNAVAILABLE

@@ -1,6 +1,7 @@
 """A token is asked about once: when it is spent, when it is given back, and how it survives a redirect."""
 
 import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
@@ -108,7 +109,7 @@ KEPT: dict[str, tuple[str, Callable[[Simulator], None], dict[str, Any]]] = {
     "passed": ("in", nothing, {}),
     "failed": ("captcha_failed", lambda s: s.answers(200, {"result": "fail", "reason": "no"}), {}),
     "let in unverified": ("in", Simulator.down, {}),
-    "let in unverified, timeout": ("in", Simulator.hanging, {"timeout": 0.1}),
+    "let in unverified, timeout": ("in", Simulator.hanging, {"timeout": 0.3}),
     "not accepted": ("captcha_failed", nothing, {"accept": lambda result, scope: False}),
     "monitored": ("in", lambda s: s.error("-50005"), {"mode": "monitor"}),
 }
@@ -395,12 +396,12 @@ async def test_the_offline_token_lets_everybody_in_while_geetest_is_down(geetest
 @pytest.mark.parametrize("offline", [True, False])
 @each_backend
 async def test_admissions_without_a_verdict_are_capped(offline: bool, geetest: GeeTest, app: App) -> None:
-    """At most so many in one second of the clock, so at most twice as many in what may be parts of two."""
+    """At most so many in each second of the clock, and the time that this takes may have parts of several."""
     geetest.simulator.down()
     guard = geetest.guard(app, limits=Limits(unverified_per_second=5))
-    with anyio.fail_after(0.9):
-        codes = [(await visit(geetest.token(offline=offline)).run(guard)).code for _ in range(30)]
-    assert 5 <= codes.count("in") <= 10
+    start = time.monotonic()
+    codes = [(await visit(geetest.token(offline=offline)).run(guard)).code for _ in range(30)]
+    assert 5 <= codes.count("in") <= 5 * (int(time.monotonic() - start) + 2)
     assert codes.count("captcha_unavailable") == 30 - codes.count("in")
     await anyio.sleep(1.0)
     assert (await visit(geetest.token(offline=offline)).run(guard)).code == "in"

@@ -1,0 +1,412 @@
+"""The key and the token are nowhere but where they belong: in no log, no repr, no traceback, no denial, no URL."""
+
+import io
+import json
+import logging
+import socket
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Rule, geetest_result
+from geetest_asgi.testing import Simulator, serve
+
+from .support import (
+    FORM,
+    App,
+    Front,
+    GeeTest,
+    RawServer,
+    Visit,
+    form,
+    http_reply,
+    raw_request,
+    refusing,
+    replying,
+    reset,
+    visit,
+)
+
+each_backend = pytest.mark.anyio
+
+CLIENTS: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+
+
+class Log(logging.Handler):
+    """Everything that any logger says from DEBUG on, with all that stands in its records."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.DEBUG)
+        self.names: set[str] = set()
+        self.out = io.StringIO()
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.names.add(record.name)
+        said = {name: value for name, value in vars(record).items() if name not in ("exc_info", "args")}
+        print(record.getMessage(), repr(record.args), repr(said), file=self.out)
+        if record.exc_info:
+            print("".join(traceback.TracebackException(*record.exc_info, capture_locals=False).format()), file=self.out)  # type: ignore[arg-type]
+
+    @property
+    def text(self) -> str:
+        return self.out.getvalue()
+
+
+@pytest.fixture
+def log() -> Iterator[Log]:
+    """A handler at the root, and every logger there is at DEBUG."""
+    handler, root = Log(), logging.getLogger()
+    loggers = [root, *map(logging.getLogger, ("geetest_asgi", "httpx", "httpcore", "httpx2", "httpcore2", "uvicorn"))]
+    before = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.DEBUG)
+    root.addHandler(handler)
+    yield handler
+    root.removeHandler(handler)
+    for logger, level in zip(loggers, before, strict=True):
+        logger.setLevel(level)
+
+
+def secrets_of(geetest: GeeTest, token: dict[str, str]) -> list[str]:
+    """What must not be seen, and pieces of it long enough to be of use. The lot number is public, like an order's."""
+    whole = [geetest.simulator.captcha_key, token["pass_token"], token["captcha_output"]]
+    return [part for each in whole for part in (each[:16], each[-16:].strip("="), each[8:24])]
+
+
+def assert_none(secrets: list[str], *texts: str) -> None:
+    for text in texts:
+        found = [secret for secret in secrets if secret and secret in text]
+        assert not found, f"{found} stands in {text[:2000]!r}"
+
+
+FAULTS: dict[str, Callable[[Simulator], None]] = {
+    "none": lambda s: s.up(),
+    "down": lambda s: s.down(),
+    "hanging": lambda s: s.hanging(),
+    "garbled": lambda s: s.garbled(),
+    "an error": lambda s: s.error("-50005"),
+    "our error": lambda s: s.error("-50102"),
+    "a redirect": lambda s: s.answers(307, headers={"location": "http://127.0.0.1:9/validate"}),
+    "404": lambda s: s.answers(404),
+}
+
+
+@pytest.mark.parametrize("kind", ["good", "forged", "replayed", "malformed", "monitored"])
+@pytest.mark.parametrize("fault", FAULTS)
+@pytest.mark.parametrize("client", CLIENTS)
+def test_no_secret_is_logged_or_answered(
+    client: str, fault: str, kind: str, geetest: GeeTest, app: App, log: Log
+) -> None:
+    """By ours, by the client's, by asyncio's or by any other logger; in no denial and in no result's repr."""
+    token = geetest.token(forged=kind == "forged")
+    if kind == "malformed":
+        token["gen_time"] = "abc"
+    results: list[GeeTestResult] = []
+    answers: list[Visit] = []
+    FAULTS[fault](geetest.simulator)
+
+    async def main() -> None:
+        guard = geetest.guard(
+            app,
+            client=CLIENTS[client],
+            timeout=0.1,
+            mode="monitor" if kind == "monitored" else "enforce",
+            on_result=lambda result, scope: results.append(result),
+        )
+        for _ in range(2 if kind == "replayed" else 1):
+            answers.append(await visit(token, headers={"accept": "text/html"}).run(guard))
+        print(repr(guard), {name: value for name, value in vars(guard).items() if name != "app"}, file=log.out)
+
+    anyio.run(main)
+    secrets = secrets_of(geetest, token)
+    sent = [str(message) for answer in answers for message in answer.sent]
+    assert_none(secrets, log.text, repr(results), str(results), *sent)
+    assert "geetest_asgi" in log.names
+    if client == "httpx" and kind == "good":
+        assert {"httpx", "httpcore.http11"} <= log.names  # else nothing was listened to
+    if client == "own" and kind == "good":
+        assert "httpcore.http11" in log.names
+
+
+def connection_faults() -> dict[str, Callable[[RawServer, socket.socket], None]]:
+    def cut(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 50\r\n\r\n{")
+
+    return {
+        "reset": lambda server, connection: reset(connection),
+        "cut": cut,
+        "not HTTP": lambda server, connection: connection.sendall(b"220 smtp\r\n"),
+        "echo": lambda server, connection: replying(http_reply(server.read_request(connection)[-600:]))(
+            server, connection
+        ),
+    }
+
+
+@pytest.mark.parametrize("fault", [*connection_faults(), "refused"])
+@pytest.mark.parametrize("client", CLIENTS)
+def test_no_secret_is_in_what_a_failed_call_leaves_behind(
+    client: str, fault: str, geetest: GeeTest, app: App, log: Log
+) -> None:
+    token = geetest.token()
+    told: list[GeeTestResult] = []
+
+    async def main(url: str) -> None:
+        guard = geetest.guard(
+            app,
+            api_server=url,
+            client=CLIENTS[client],
+            timeout=0.5,
+            on_unavailable="deny",
+            on_result=lambda result, scope: told.append(result),
+        )
+        denied = await visit(token).run(guard)
+        log.out.write(repr(denied.sent))
+
+    if fault == "refused":
+        with refusing() as url:
+            anyio.run(main, url)
+    else:
+        with RawServer(connection_faults()[fault]) as server:
+            anyio.run(main, server.url)
+    assert not told[0].allowed
+    assert_none(secrets_of(geetest, token), log.text, repr(told))
+
+
+@each_backend
+async def test_only_the_id_is_in_the_url_of_a_call(geetest: GeeTest, app: App) -> None:
+    with RawServer(replying(http_reply())) as server:
+        guard = geetest.guard(app, api_server=server.url)
+        token = geetest.token()
+        await visit(token).run(guard)
+        await guard.aclose()
+    line = server.requests[0].split(b"\r\n")[0].decode()
+    assert line == f"POST /validate?captcha_id={geetest.simulator.captcha_id} HTTP/1.1"
+    assert geetest.simulator.captcha_key.encode() not in server.requests[0]
+
+
+# --- reprs ------------------------------------------------------------------------------------------------------------
+
+
+def reachable(thing: object, depth: int = 6, seen: set[int] | None = None) -> Iterator[object]:
+    """What a developer's debugger or error page shows of an object: itself, and what is in it."""
+    seen = set() if seen is None else seen
+    if depth == 0 or id(thing) in seen or isinstance(thing, str | bytes | int | float | type | None):
+        return
+    seen.add(id(thing))
+    yield thing
+    inner: list[object] = []
+    if isinstance(thing, dict):
+        inner = list(thing.values())
+    elif isinstance(thing, list | tuple | set | frozenset):
+        inner = list(thing)
+    else:
+        names = [name for base in type(thing).__mro__ for name in getattr(base, "__slots__", ())]
+        inner = [getattr(thing, name, None) for name in names if isinstance(name, str)]
+        inner += list(getattr(thing, "__dict__", {}).values())
+    for each in inner:
+        yield from reachable(each, depth - 1, seen)
+
+
+def test_no_repr_shows_the_key(geetest: GeeTest, app: App) -> None:
+    key = geetest.simulator.captcha_key
+    guard = geetest.guard(app, protect=["/login", Rule("/other", captcha_id="c" * 32, captcha_key="d" * 32)])
+    client = GeeTestClient(geetest.simulator.captcha_id, key, api_server=geetest.url)
+    rule = Rule("/other", captcha_id="c" * 32, captcha_key="d" * 32)
+    objects = [each for root in (guard, client, rule) for each in reachable(root)]
+    assert len(objects) > 20
+    kinds = {type(each).__name__ for each in objects}
+    assert {"Policy", "Rule"} <= kinds
+    for each in objects:
+        if not isinstance(each, dict | list | tuple):
+            assert_none([key, "d" * 32], repr(each), str(each))
+
+
+def test_no_repr_of_what_travels_shows_a_token(geetest: GeeTest) -> None:
+    from geetest_asgi import CaptchaFields
+    from geetest_asgi._core.model import Reply
+    from geetest_asgi._core.protocol import build_request
+
+    token = geetest.token()
+    fields = CaptchaFields(**token)
+    request = build_request(geetest.simulator.captcha_id, geetest.simulator.captcha_key, fields)
+    reply = Reply(200, form(token))
+    assert token["lot_number"] in repr(fields)
+    assert_none(secrets_of(geetest, token), repr(fields), repr(request), repr(reply), str(fields), f"{request}")
+
+
+@pytest.mark.parametrize(
+    "wrong",
+    [
+        {"captcha_key": " b09a7aafbfd83f73 "},
+        {"captcha_key": "b09a7aafbfd83f73b35a\n"},
+        {"captcha_key": b"b09a7aafbfd83f73b35a"},
+        {"captcha_key": "b09a7aafbfd83f73b35aé"},
+        {"captcha_key": "b09a7aafbfd83f73b35a", "timeout": -1},
+        {"captcha_key": "b09a7aafbfd83f73b35a", "protect": ["nonsense"]},
+        {"captcha_key": "b09a7aafbfd83f73b35a", "protect": [Rule("/x", captcha_key="b09a7aafbfd83f73b35a")]},
+        {"captcha_key": "b09a7aafbfd83f73b35a", "protect": [Rule("x", captcha_id="1", captcha_key="b09a7aafbfd83f7")]},
+    ],
+    ids=repr,
+)
+def test_no_error_of_configuration_shows_the_key(wrong: dict[str, Any], app: App) -> None:
+    settings = {"captcha_id": "a" * 32, "protect": ["/login"], **wrong}
+    with pytest.raises(ConfigError) as raised:
+        GeeTestMiddleware(app, **settings)
+    shown = "".join(traceback.format_exception(raised.value))
+    said = [line for line in shown.splitlines() if not line.startswith("    ")]  # not the lines of source
+    assert_none(["b09a7aafbfd8"], str(raised.value), repr(raised.value), "\n".join(said))
+
+
+# --- tracebacks -------------------------------------------------------------------------------------------------------
+
+
+class BoomError(Exception):
+    """What the app or a hook raises."""
+
+
+@pytest.mark.parametrize("where", ["app", "accept", "skip", "on_denied", "on_result", "client"])
+def test_no_traceback_shows_a_secret(where: str, geetest: GeeTest, front: Front, log: Log) -> None:
+    """uvicorn logs the whole of it, causes included."""
+
+    def boom(*_: object) -> Any:
+        raise BoomError("what went wrong")
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await App()(scope, receive, boom if where == "app" else send)
+
+    settings: dict[str, Any] = {} if where == "app" else {where: boom}
+    token = geetest.token(forged=where == "on_denied")
+    front.put_on(geetest.guard(app, **settings))
+    answer = front.talk(raw_request(form(token), f"Content-Type: {FORM}", "Connection: close"))
+    assert_none(secrets_of(geetest, token), log.text, answer.decode("latin-1"))
+    if where not in ("on_result", "client"):
+        assert answer.startswith(b"HTTP/1.1 500 ")
+    if where != "client":
+        assert "what went wrong" in log.text
+        assert "Traceback" in log.text
+
+
+def test_no_locals_of_ours_hold_the_key_by_name_alone(geetest: GeeTest, app: App) -> None:
+    """Error trackers show the repr of every local variable: those of our frames name no secret as plain text.
+
+    The app raises in the innermost frame, with all of ours open above it.
+    """
+
+    async def failing(scope: Scope, receive: Receive, send: Send) -> None:
+        raise BoomError
+
+    token = geetest.token()
+
+    async def main() -> str:
+        try:
+            await geetest.guard(failing)(*parts(visit(token)))
+        except BoomError as error:
+            frames = traceback.walk_tb(error.__traceback__)
+            ours = [frame.f_locals for frame, _ in frames if "geetest_asgi" in frame.f_code.co_filename]
+            assert len(ours) >= 3
+            return repr([{name: value for name, value in each.items() if name != "scope"} for each in ours])
+        raise AssertionError("nothing was raised")
+
+    assert_none(secrets_of(geetest, token), anyio.run(main))
+
+
+def parts(asked: Visit) -> tuple[Scope, Receive, Send]:
+    return asked.scope, asked.receive, asked.send
+
+
+# --- logs -------------------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_what_a_visitor_or_geetest_says_cannot_begin_a_line_in_the_log(
+    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    geetest.simulator.answers(200, {"status": "error", "code": "1\nroot: in", "msg": "x\r\nroot: in\u2028" + "y" * 5000})
+    await visit(geetest.token(), path="/login\nroot: in\x1b[2J" + "z" * 1000).run(geetest.guard(app, protect=["/**"]))
+    lines = [record.getMessage() for record in caplog.records if record.name == "geetest_asgi"]
+    assert lines
+    for line in lines:
+        assert line.isprintable()
+        assert len(line) < 1000
+
+
+@each_backend
+async def test_a_decision_is_one_record_with_its_parts_as_attributes(
+    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    guard = geetest.guard(app, on_unavailable="deny")
+    await visit(geetest.token()).run(guard)
+    await visit(geetest.token(forged=True)).run(guard)
+    geetest.simulator.error("-50102")
+    await visit(geetest.token()).run(guard)
+    geetest.simulator.down()
+    await visit(geetest.token()).run(guard)
+    records: list[Any] = [record for record in caplog.records if record.name == "geetest_asgi"]
+    assert [(each.levelname, each.geetest_outcome, each.geetest_allowed, each.geetest_code) for each in records] == [
+        ("DEBUG", "passed", True, ""),
+        ("INFO", "failed", False, ""),
+        ("ERROR", "misconfigured", False, "-50102"),
+        ("WARNING", "unavailable", False, ""),
+    ]
+    assert {each.geetest_rule for each in records} == {"POST /login"}
+
+
+def test_no_secret_is_kept_in_the_store(geetest: GeeTest, app: App) -> None:
+    """A store may be a file or another host: it is given digests."""
+    given: list[object] = []
+
+    class Store:
+        async def claim(self, key: str, seconds: float) -> str | None:
+            given.extend([key, seconds])
+            return None
+
+        async def release(self, key: str, note: str | None = None) -> None:
+            given.extend([key, note])
+
+    token = geetest.token()
+
+    async def main() -> None:
+        redirect = App(307, headers=[(b"location", b"/login")])
+        await visit(token).run(geetest.guard(redirect, store=Store()))
+        geetest.simulator.error("-50005")
+        await visit(token).run(geetest.guard(app, store=Store()))
+
+    anyio.run(main)
+    assert len(given) >= 8
+    assert_none([*secrets_of(geetest, token), token["lot_number"]], json.dumps(given))
+
+
+def test_a_lookup_error_shows_no_secret(geetest: GeeTest) -> None:
+    said: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            geetest_result(scope)
+        except LookupError as error:
+            said.append(str(error))
+
+    token = geetest.token()
+    asked = visit(token, path="/open", query=form(token))
+    anyio.run(asked.run, geetest.guard(app, limits=Limits()))
+    assert said
+    assert_none(secrets_of(geetest, token), *said)
+
+
+def test_a_served_site_logs_no_secret(geetest: GeeTest, app: App, log: Log) -> None:
+    """uvicorn's own records too, from its start to its end."""
+    token = geetest.token()
+    with serve(geetest.guard(app)) as url:
+        assert httpx.post(f"{url}/login", data=token, trust_env=False).text == "in"
+        assert httpx.post(f"{url}/login", data=token, trust_env=False).status_code == 403
+    assert_none(secrets_of(geetest, token), log.text)
+    assert any(name.startswith("uvicorn") for name in log.names)
