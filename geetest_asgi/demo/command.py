@@ -119,4 +119,5 @@ def _handler(handler: logging.Handler, level: int = logging.NOTSET) -> Iterator[
 
 def _sleep_forever() -> Never:
     while True:
-        time.sleep(3600)  # interruptible everywhere, which waiting for a lock is not on Windows
+        # Not longer: a Ctrl-C just before the sleep begins does not interrupt it, and is heard after it.
+        time.sleep(0.5)

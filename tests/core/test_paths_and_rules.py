@@ -166,6 +166,7 @@ def test_a_pattern_written_with_the_servers_root_path_protects_the_handler(targe
 def test_a_pattern_written_with_a_configured_root_path_protects_the_handler(target: str) -> None:
     """FastAPI(root_path="/api") serves POST /login as well as POST /api/login, whichever of them the user writes."""
     assert is_protected(target, "/api/login", roots=["/api"])
+    assert is_protected(target, "/api/login", roots=["/v1", "/api"], root_path="/outer")
 
 
 @pytest.mark.anyio

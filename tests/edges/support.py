@@ -41,8 +41,10 @@ class GeeTest:
     def calls(self) -> list[Call]:
         return list(self.simulator.calls)
 
-    def token(self, **kind: bool) -> dict[str, str]:
-        return self.simulator.token(**kind)
+    def token(
+        self, *, expired: bool = False, used: bool = False, forged: bool = False, offline: bool = False
+    ) -> dict[str, str]:
+        return self.simulator.token(expired=expired, used=used, forged=forged, offline=offline)
 
     def guard(self, app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
         """A guard before `POST /login` that asks this simulator."""
@@ -383,9 +385,7 @@ class Visit:
 
     @property
     def body(self) -> bytes:
-        return b"".join(
-            each.get("body", b"") for each in self.sent if each["type"].endswith("http.response.body")
-        )
+        return b"".join(each.get("body", b"") for each in self.sent if each["type"].endswith("http.response.body"))
 
     @property
     def problem(self) -> dict[str, Any]:

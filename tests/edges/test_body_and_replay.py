@@ -290,9 +290,7 @@ async def test_the_app_reads_on_from_the_server_where_the_guard_stopped(geetest:
 
 @pytest.mark.parametrize("content_type", [FORM, "application/json"])
 @each_backend
-async def test_a_length_past_the_limit_is_refused_before_reading(
-    content_type: str, geetest: GeeTest, app: App
-) -> None:
+async def test_a_length_past_the_limit_is_refused_before_reading(content_type: str, geetest: GeeTest, app: App) -> None:
     limits = Limits(max_body=1000)
     large = visit(geetest.token(), headers={"content-length": "1001"}, content_type=content_type)
     assert (await large.run(geetest.guard(app, limits=limits))).code == "captcha_too_large"
@@ -331,7 +329,9 @@ def file_and_fields(geetest: GeeTest, size: int, *, fields_first: bool) -> tuple
     parts = "".join(
         f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}\r\n' for name, value in token.items()
     ).encode()
-    file = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"\xff\x00" * (size // 2) + b"\r\n"
+    file = (
+        b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"\xff\x00" * (size // 2) + b"\r\n"
+    )
     body = (parts + file if fields_first else file + parts) + b"--b--\r\n"
     return "multipart/form-data; boundary=b", body
 
@@ -541,7 +541,9 @@ async def test_a_visitor_who_leaves_after_the_fields_is_the_apps_to_notice(geete
         for _ in range(3):
             heard.append((await receive())["type"])
 
-    leaving = Visit(http_scope(headers={"content-type": FORM}), *messages(form(geetest.token()) + b"&", b"x", ends=False))
+    leaving = Visit(
+        http_scope(headers={"content-type": FORM}), *messages(form(geetest.token()) + b"&", b"x", ends=False)
+    )
     leaving.leave()
     await leaving.run(geetest.guard(app))
     assert heard == ["http.request", "http.request", "http.disconnect"]

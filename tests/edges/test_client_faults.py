@@ -1,4 +1,4 @@
-"""The call to GeeTest, with everything that can go wrong on the wire: nothing but a clean success lets in as verified."""
+"""The call to GeeTest, with all that can go wrong on the wire: nothing but a clean success is taken for one."""
 
 import gzip
 import json
@@ -22,7 +22,6 @@ from .support import (
     Front,
     GeeTest,
     RawServer,
-    Visit,
     http_reply,
     never_accepting,
     refusing,
@@ -197,8 +196,10 @@ REFUSALS: dict[str, Behave] = {
 }
 
 
-def verdict_of(server: str, timeout: float, *, allow: bool, **settings: Any) -> tuple[GeeTestMiddleware, App, list[Any]]:
-    app, told = App(), []  # type: ignore[var-annotated]
+def verdict_of(
+    server: str | list[str], timeout: float, *, allow: bool, **settings: Any
+) -> tuple[GeeTestMiddleware, App, list[Any]]:
+    app, told = App(), []
     guard = GeeTestMiddleware(
         app,
         protect=["/login"],
@@ -213,7 +214,9 @@ def verdict_of(server: str, timeout: float, *, allow: bool, **settings: Any) -> 
     return guard, app, told
 
 
-async def judged(guard: GeeTestMiddleware, told: list[GeeTestResult], fields: dict[str, str]) -> tuple[str, GeeTestResult]:
+async def judged(
+    guard: GeeTestMiddleware, told: list[GeeTestResult], fields: dict[str, str]
+) -> tuple[str, GeeTestResult]:
     asked = await visit(fields).run(guard)
     await guard.aclose()
     return asked.code, told[-1]
@@ -467,7 +470,7 @@ async def test_the_timeout_is_for_the_whole_call(client: str, behave: Behave, ge
 async def test_the_timeout_is_for_all_servers_together(geetest: GeeTest) -> None:
     with ExitStack() as stack:
         urls = [stack.enter_context(never_accepting()) for _ in range(3)]
-        guard, _, told = verdict_of(urls, 0.6, allow=False)  # type: ignore[arg-type]
+        guard, _, told = verdict_of(urls, 0.6, allow=False)
         start = time.monotonic()
         _, result = await judged(guard, told, geetest.token())
         assert 0.5 <= time.monotonic() - start < 1.5
@@ -477,7 +480,7 @@ async def test_the_timeout_is_for_all_servers_together(geetest: GeeTest) -> None
 @each_backend
 async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: GeeTest) -> None:
     with never_accepting() as silent, RawServer(say("200 OK")) as server:
-        guard, _, told = verdict_of([silent, server.url], 1.0, allow=False)  # type: ignore[arg-type]
+        guard, _, told = verdict_of([silent, server.url], 1.0, allow=False)
         code, result = await judged(guard, told, geetest.token())
         assert (code, result.outcome) == ("in", Outcome.PASSED)
         assert 0.4 < result.elapsed < 1.0
@@ -537,7 +540,7 @@ async def test_where_nobody_listens_it_is_an_outage(geetest: GeeTest) -> None:
     with refusing() as nobody:
         for servers in (nobody, [nobody] * 3):
             for allow, code in ((True, "in"), (False, "captcha_unavailable")):
-                guard, _, told = verdict_of(servers, 5, allow=allow)  # type: ignore[arg-type]
+                guard, _, told = verdict_of(servers, 5, allow=allow)
                 got, result = await judged(guard, told, geetest.token())
                 assert (got, result.outcome) == (code, Outcome.UNAVAILABLE)
                 assert result.elapsed < 1
@@ -653,9 +656,7 @@ async def test_the_environments_proxies_are_used_with_trust_env(
 
 
 @each_backend
-async def test_a_proxy_that_is_down_is_an_outage(
-    geetest: GeeTest, app: App, monkeypatch: pytest.MonkeyPatch
-) -> None:
+async def test_a_proxy_that_is_down_is_an_outage(geetest: GeeTest, app: App, monkeypatch: pytest.MonkeyPatch) -> None:
     with refusing() as nobody:
         for name in ("HTTP_PROXY", "http_proxy"):
             monkeypatch.setenv(name, nobody)
@@ -693,5 +694,3 @@ def behave_until_hung_up(server: RawServer, connection: socket.socket, behave: B
         assert connection.recv(1) == b""
     else:
         behave(server, connection)
-
-

@@ -330,9 +330,7 @@ async def test_a_denial_says_nothing_that_a_second_guard_says_again(geetest: Gee
     assert denied.headers["connection"] == "close"  # and `headers` takes no header twice
 
 
-def test_no_continue_is_said_to_a_body_that_is_refused_by_its_length(
-    geetest: GeeTest, app: App, front: Front
-) -> None:
+def test_no_continue_is_said_to_a_body_that_is_refused_by_its_length(geetest: GeeTest, app: App, front: Front) -> None:
     """`Expect: 100-continue` is how a polite client asks first: it is told no before it sends a byte."""
     front.put_on(geetest.guard(app, limits=BIG))
     ask = raw_request(b"", f"Content-Type: {FORM}", "Expect: 100-continue")

@@ -7,7 +7,8 @@ import socket
 import threading
 import time
 import warnings
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import Any
 
 import anyio
@@ -57,7 +58,9 @@ class Connections:
         return self.open
 
 
-def passes(guard: GeeTestMiddleware, geetest: GeeTest, app: App, times: int = 3) -> Callable[[], Coroutine[Any, Any, None]]:
+def passes(
+    guard: GeeTestMiddleware, geetest: GeeTest, app: App, times: int = 3
+) -> Callable[[], Coroutine[Any, Any, None]]:
     async def main() -> None:
         for _ in range(times):
             asked = await visit(geetest.token()).run(guard)
@@ -173,10 +176,7 @@ def test_a_client_that_a_function_made_is_closed_with_its_loop(backend: str, gee
 
 def site(geetest: GeeTest, events: list[str]) -> Starlette:
     async def login(request: Request) -> Response:
-        return PlainTextResponse((await request.form())["user"])  # type: ignore[arg-type]
-
-    from collections.abc import AsyncIterator
-    from contextlib import asynccontextmanager
+        return PlainTextResponse((await request.form())["user"])
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[dict[str, str]]:
@@ -452,14 +452,10 @@ def test_a_given_client_of_another_loop_lets_nobody_in(geetest: GeeTest, app: Ap
         assert (await visit(geetest.token(forged=True)).run(guard)).status in (403, 503)
         assert len(app.seen) == before
 
-    asyncio.run(first())
-    try:
-        asyncio.run(second())
-    finally:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the client's connection of the first loop, which nobody can close now
-            del client, guard
-            gc.collect()
+    with asyncio.Runner() as one, asyncio.Runner() as other:
+        one.run(first())
+        other.run(second())
+        one.run(client.aclose())
 
 
 # --- what is shared ---------------------------------------------------------------------------------------------------

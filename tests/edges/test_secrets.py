@@ -6,7 +6,6 @@ import logging
 import socket
 import traceback
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import anyio
@@ -52,7 +51,7 @@ class Log(logging.Handler):
         said = {name: value for name, value in vars(record).items() if name not in ("exc_info", "args")}
         print(record.getMessage(), repr(record.args), repr(said), file=self.out)
         if record.exc_info:
-            print("".join(traceback.TracebackException(*record.exc_info, capture_locals=False).format()), file=self.out)  # type: ignore[arg-type]
+            print("".join(traceback.format_exception(record.exc_info[1])), file=self.out)
 
     @property
     def text(self) -> str:
@@ -129,10 +128,9 @@ def test_no_secret_is_logged_or_answered(
     sent = [str(message) for answer in answers for message in answer.sent]
     assert_none(secrets, log.text, repr(results), str(results), *sent)
     assert "geetest_asgi" in log.names
-    if client == "httpx" and kind == "good":
-        assert {"httpx", "httpcore.http11"} <= log.names  # else nothing was listened to
-    if client == "own" and kind == "good":
-        assert "httpcore.http11" in log.names
+    if client != "httpx2" and kind == "good":
+        assert "httpcore.http11" in log.names  # else nothing was listened to
+        assert ("httpx" in log.names) is (client == "httpx" and fault != "hanging")  # it speaks of answers
 
 
 def connection_faults() -> dict[str, Callable[[RawServer, socket.socket], None]]:
@@ -330,7 +328,9 @@ async def test_what_a_visitor_or_geetest_says_cannot_begin_a_line_in_the_log(
     geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.DEBUG, "geetest_asgi")
-    geetest.simulator.answers(200, {"status": "error", "code": "1\nroot: in", "msg": "x\r\nroot: in\u2028" + "y" * 5000})
+    geetest.simulator.answers(
+        200, {"status": "error", "code": "1\nroot: in", "msg": "x\r\nroot: in\u2028" + "y" * 5000}
+    )
     await visit(geetest.token(), path="/login\nroot: in\x1b[2J" + "z" * 1000).run(geetest.guard(app, protect=["/**"]))
     lines = [record.getMessage() for record in caplog.records if record.name == "geetest_asgi"]
     assert lines
@@ -383,7 +383,7 @@ def test_no_secret_is_kept_in_the_store(geetest: GeeTest, app: App) -> None:
 
     anyio.run(main)
     assert len(given) >= 8
-    assert_none([*secrets_of(geetest, token), token["lot_number"]], json.dumps(given))
+    assert_none(secrets_of(geetest, token), json.dumps(given))
 
 
 def test_a_lookup_error_shows_no_secret(geetest: GeeTest) -> None:

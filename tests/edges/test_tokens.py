@@ -274,7 +274,7 @@ def test_a_redirected_request_passes_with_one_call_and_a_third_use_is_replayed(
 
 def test_starlettes_own_redirect_to_the_slash_does_not_cost_the_token(geetest: GeeTest, front: Front) -> None:
     async def login(request: Request) -> Response:
-        return PlainTextResponse((await request.form())["user"])  # type: ignore[arg-type]
+        return PlainTextResponse((await request.form())["user"])
 
     url = front.put_on(geetest.guard(Starlette(routes=[Route("/login/", login, methods=["POST"])]), protect=["/login"]))
     fields = {"user": "ada", **geetest.token()}

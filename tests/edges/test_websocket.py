@@ -225,7 +225,7 @@ async def test_sources_of_a_rule_hold_for_websockets(geetest: GeeTest, app: App)
 @each_backend
 async def test_modes_and_skip_hold_for_websockets(geetest: GeeTest, app: App) -> None:
     for settings in ({"mode": "monitor"}, {"mode": "off"}, {"skip": lambda scope: "staff"}):
-        asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))  # type: ignore[arg-type]
+        asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))
         assert asked.sent[0]["type"] == "websocket.accept"
     assert [seen.result.outcome for seen in app.seen] == [Outcome.MISSING, Outcome.SKIPPED, Outcome.SKIPPED]
 
