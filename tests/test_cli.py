@@ -161,11 +161,13 @@ ELSEWHERE = "192.0.2.1"
 """An address that no machine has (RFC 5737), and so nobody listens at."""
 
 
-def test_the_simulator_takes_no_strangers_unless_it_is_told_to(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["simulator", "--host", ELSEWHERE]) == 2
-    assert "loopback" in capsys.readouterr().err
-    assert main(["simulator", "--host", ELSEWHERE, "--allow-remote"]) == 1
-    assert f"cannot listen on {ELSEWHERE}" in capsys.readouterr().err
+def test_the_simulator_takes_no_strangers_unless_it_is_told_to() -> None:
+    refused = run("simulator", "--host", ELSEWHERE)
+    assert refused.returncode == 2
+    assert "loopback" in refused.stderr
+    allowed = run("simulator", "--host", ELSEWHERE, "--allow-remote")
+    assert allowed.returncode == 1
+    assert f"cannot listen on {ELSEWHERE}" in allowed.stderr
 
 
 def test_the_simulator_listens_at_the_port_that_it_is_given() -> None:

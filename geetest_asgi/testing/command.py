@@ -77,4 +77,4 @@ def _announce(simulator: Simulator, host: str, url: str) -> None:
 
 def _sleep_forever() -> Never:
     while True:
-        time.sleep(3600)  # interruptible everywhere, which waiting for a lock is not on Windows
+        time.sleep(0.5)  # short: a Ctrl-C just before a sleep begins does not interrupt it
