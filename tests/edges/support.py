@@ -64,6 +64,7 @@ class RawServer:
     def __init__(self, behave: Callable[["RawServer", socket.socket], None]) -> None:
         self.requests: list[bytes] = []
         self.accepted = 0
+        self.sent = 0
         self.ended = threading.Event()
         self._behave = behave
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)

@@ -315,13 +315,14 @@ async def test_a_length_is_never_trusted_and_never_raises(length: str, geetest: 
 async def test_fields_past_the_limit_are_too_large_and_just_within_are_not(
     size: int, geetest: GeeTest, app: App
 ) -> None:
-    """However the body is cut. The limit counts to the end of the last field."""
-    body = b"x=1&" + form(geetest.token())
-    told: list[str] = []
-    for limit in (len(body) - 1, len(body)):
-        guard = geetest.guard(app, limits=Limits(max_body=limit))
-        told.append((await visit(body=cut(body, size)).run(guard)).code)
-    assert told == ["captcha_too_large", "in"]
+    """However the body is cut. The limit counts to the end of the last field, which is the `&` behind it, if any."""
+    for end in (b"", b"&", b"&y=1&z=2"):
+        told: list[str] = []
+        for short in (1, 0):
+            fields = b"x=1&" + form(geetest.token())
+            guard = geetest.guard(app, limits=Limits(max_body=len(fields + end[:1]) - short))
+            told.append((await visit(body=cut(fields + end, size)).run(guard)).code)
+        assert told == ["captcha_too_large", "in"]
 
 
 def file_and_fields(geetest: GeeTest, size: int, *, fields_first: bool) -> tuple[str, bytes]:
@@ -547,6 +548,23 @@ async def test_a_visitor_who_leaves_after_the_fields_is_the_apps_to_notice(geete
     leaving.leave()
     await leaving.run(geetest.guard(app))
     assert heard == ["http.request", "http.request", "http.disconnect"]
+
+
+@each_backend
+async def test_a_disconnect_that_comes_while_geetest_is_asked_reaches_the_app_once(geetest: GeeTest) -> None:
+    """A server may say it once only. Here it is there before the call has begun, and so is the app's to hear."""
+    heard: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(2):
+            heard.append((await receive())["type"])
+        with anyio.move_on_after(0.05):
+            heard.append((await receive())["type"])
+
+    asked = visit(geetest.token())
+    asked.say({"type": "http.disconnect"})
+    await asked.run(geetest.guard(app))
+    assert heard == ["http.request", "http.disconnect"]
 
 
 @each_backend

@@ -1,5 +1,6 @@
 """The call to GeeTest, with all that can go wrong on the wire: nothing but a clean success is taken for one."""
 
+import gc
 import gzip
 import json
 import socket
@@ -34,7 +35,7 @@ each_backend = pytest.mark.anyio
 
 Behave = Callable[[RawServer, socket.socket], None]
 
-SILENCE = 0.3
+SILENCE = 0.8
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
 
 
@@ -104,6 +105,7 @@ def endless(server: RawServer, connection: socket.socket) -> None:
     connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + SUCCESS)
     while not server.ended.is_set():
         connection.sendall(b" " * 65536)
+        server.sent += 65536
 
 
 def large(server: RawServer, connection: socket.socket) -> None:
@@ -148,6 +150,7 @@ OUTAGES: dict[str, Behave] = {
     "70 KiB": large,
     "gzip bomb": compressed,
     "gzip": small_but_compressed,
+    "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
     "HTTP 500": say("500 Internal Server Error"),
     "HTTP 502": say("502 Bad Gateway"),
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
@@ -667,6 +670,18 @@ async def test_a_proxy_that_is_down_is_an_outage(geetest: GeeTest, app: App, mon
     assert geetest.calls == []
 
 
+@each_backend
+async def test_no_more_of_an_answer_is_read_than_an_answer_can_have(geetest: GeeTest) -> None:
+    """What is in the sockets' buffers counts as sent here: a few MiB, of any number that a second would bring."""
+    with RawServer(endless) as server:
+        guard, _, told = verdict_of(server.url, 5, allow=False)
+        start = time.monotonic()
+        await judged(guard, told, geetest.token())
+        assert time.monotonic() - start < 2
+        await anyio.sleep(0.05)
+        assert server.sent < 16 * 2**20
+
+
 # --- leftovers --------------------------------------------------------------------------------------------------------
 
 
@@ -686,6 +701,20 @@ async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, geet
         await visit(geetest.token()).run(guard)
         assert await anyio.to_thread.run_sync(hung_up.wait, 3)
         assert told[0].outcome is Outcome.UNAVAILABLE
+
+
+@pytest.mark.parametrize("behave", [reset_at_once, reset_mid_answer, close_mid_answer, large, endless, no_http])
+@each_backend
+async def test_calls_that_fail_half_way_leave_nothing_to_the_garbage_collector(
+    behave: Behave, geetest: GeeTest
+) -> None:
+    """An open socket, or an asynchronous generator that has not ended: either is a warning, and so an error, here."""
+    with RawServer(behave) as server:
+        guard, _, told = verdict_of(server.url, 3, allow=False)
+        for _ in range(20):
+            await visit(geetest.token()).run(guard)
+        assert {result.outcome for result in told} == {Outcome.UNAVAILABLE}
+        gc.collect()
 
 
 def behave_until_hung_up(server: RawServer, connection: socket.socket, behave: Behave) -> None:

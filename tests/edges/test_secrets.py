@@ -141,6 +141,9 @@ def connection_faults() -> dict[str, Callable[[RawServer, socket.socket], None]]
     return {
         "reset": lambda server, connection: reset(connection),
         "cut": cut,
+        "the token as a status line": lambda server, connection: connection.sendall(
+            server.read_request(connection).partition(b"\r\n\r\n")[2] + b"\r\n\r\n"
+        ),
         "not HTTP": lambda server, connection: connection.sendall(b"220 smtp\r\n"),
         "echo": lambda server, connection: replying(http_reply(server.read_request(connection)[-600:]))(
             server, connection

@@ -181,6 +181,31 @@ async def test_a_token_is_given_back_when_the_request_is_cancelled(geetest: GeeT
     assert (await visit(token).run(guard)).code == "in"
 
 
+class SlowStore(MemoryStore):
+    """A store that is somewhere else: each call takes a moment, and so may be cancelled."""
+
+    async def claim(self, key: str, seconds: float) -> str | None:
+        await anyio.sleep(0.01)
+        return await super().claim(key, seconds)
+
+    async def release(self, key: str, note: str | None = None) -> None:
+        await anyio.sleep(0.01)
+        await super().release(key, note)
+
+
+@each_backend
+async def test_a_token_is_given_back_when_the_request_is_cancelled_though_that_takes_time(
+    geetest: GeeTest, app: App
+) -> None:
+    geetest.simulator.hanging()
+    guard, token = geetest.guard(app, timeout=30, store=SlowStore()), geetest.token()
+    with anyio.move_on_after(0.1):
+        await visit(token).run(guard)
+    geetest.simulator.up()
+    assert (await visit(token).run(guard)).code == "in"
+    assert (await visit(token).run(guard)).code == "captcha_replayed"
+
+
 @each_backend
 async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(geetest: GeeTest, app: App) -> None:
     """GeeTest is hung up on, and neither the app nor the observer hears of the visit."""
