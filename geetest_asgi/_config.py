@@ -132,6 +132,8 @@ def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple
 def _api_server(given: object, allow_http: bool) -> str:
     if not isinstance(given, str):
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}")
+    if "@" in given:
+        raise ConfigError("api_server: a user name or password in a URL ends up in logs; give a client= that sends it")
     url = given.strip().rstrip("/")
     try:
         parts = urlsplit(url)
@@ -139,7 +141,7 @@ def _api_server(given: object, allow_http: bool) -> str:
     except ValueError as error:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
-    if not plain or re.search("[?#]", url) or "@" in parts.netloc or url.endswith("/validate"):
+    if not plain or re.search("[?#]", url) or url.endswith("/validate"):
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; '/validate' is added")
     if parts.scheme == "http" and not allow_http and not _is_loopback(str(host)):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")

@@ -1,5 +1,6 @@
 """Limits: every bound in one value, each with its reason beside it."""
 
+import math
 from dataclasses import dataclass, fields
 
 from .errors import ConfigError
@@ -35,5 +36,7 @@ class Limits:
             value = getattr(self, each.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
             whole = isinstance(value, int) or each.name == "body_timeout"
-            if not (number and whole and value >= 0) or (value == 0 and each.name != "unverified_per_second"):
+            if not (number and whole and 0 <= value < math.inf) or (
+                value == 0 and each.name != "unverified_per_second"
+            ):
                 raise ConfigError(f"Limits({each.name}={value!r}): a positive number is needed")

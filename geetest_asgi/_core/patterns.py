@@ -13,7 +13,7 @@ literally, since a pattern that matches nothing protects nothing.
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from .errors import ConfigError
 
@@ -85,8 +85,10 @@ def _methods(given: object, pattern: str) -> Methods | None:
         return None
     if given == "*":
         return EVERY_HTTP
-    names = given.split(",") if isinstance(given, str) else given
-    if not isinstance(names, Iterable) or not all(isinstance(name, str) for name in names):
+    names: list[Any] = (
+        given.split(",") if isinstance(given, str) else list(given) if isinstance(given, Iterable) else [given]
+    )
+    if not all(isinstance(name, str) for name in names):
         raise ConfigError(f"pattern {pattern!r}: methods {given!r} is no list of method names")
     upper = frozenset(name.strip().upper() for name in names)
     if not upper or not upper <= _REGISTERED:

@@ -2,7 +2,8 @@
 
 Patterns without wildcards are kept in a dictionary, the others as a tree of segments. A path walks it with a set of
 nodes (a segment may lead to a literal, to a `*` and past a `**` at once), so the work is bounded by the length of the
-path, whatever the patterns are; there is no backtracking.
+path, whatever the patterns are; there is no backtracking. What is tried one by one: regular expressions, and globs such
+as `a*.zip` that stand in the same place.
 """
 
 import re

@@ -113,7 +113,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "api_server: an empty query": ({"api_server": "https://h?"}, "'https://h?'"),
     "api_server: a fragment": ({"api_server": "https://h#x"}, "'https://h#x'"),
     "api_server: an empty fragment": ({"api_server": "https://h#"}, "'https://h#'"),
-    "api_server: a user": ({"api_server": "https://a:b@h"}, "base URL"),
+    "api_server: a user": ({"api_server": "https://a:b@h"}, "ends up in logs"),
     "api_server: the whole URL": ({"api_server": "https://h/validate"}, "'/validate' is added"),
     "api_server: the whole URL and a slash": ({"api_server": "https://h/validate/"}, "'/validate' is added"),
     "api_server: a port that is none": ({"api_server": "https://h:abc"}, "not a URL"),
