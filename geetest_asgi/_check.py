@@ -34,6 +34,8 @@ class Check:
     caller: Caller
     store: Store
     claim: _ledger.Claim | None = None
+    finding: Evidence | None = None
+    """What is known before `accept` has its say: that is this rule's, and no other guard's or path's."""
     answer: Evidence | None = None
     """What GeeTest said, where it was asked and has answered."""
 
@@ -44,7 +46,7 @@ class Check:
             return Evidence(Outcome.SKIPPED, "mode is off")
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
-        evidence = self._found_further_out() or await self._find_and_ask()
+        evidence = self.finding = self._found_further_out() or await self._find_and_ask()
         if evidence is not None and evidence.outcome is Outcome.PASSED and policy.accept is not None:
             result = judge(policy, evidence, room=False)
             if not await call(policy.accept, result, self.scope):

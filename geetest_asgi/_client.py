@@ -22,8 +22,9 @@ class GeeTestClient:
         if await client.validate(await request.json()):   # a GeeTestResult, true if a human was verified
             ...
 
-    One client serves any number of requests and event loops. It keeps no account of spent tokens: GeeTest itself
-    refuses a token the second time. Raises ConfigError when a setting is wrong.
+    Make one for the whole app: it serves any number of requests and event loops, and keeps its connections. It
+    keeps no account of spent tokens: GeeTest itself refuses a token the second time. Raises ConfigError
+    when a setting is wrong.
     """
 
     def __init__(
@@ -45,14 +46,14 @@ class GeeTestClient:
         defaults |= {"limits": limits, "mode": "enforce"}
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
         self._caller = Caller(
-            _config.api_servers(api_server, allow_http=allow_http),
+            _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
             client=_config.client(client),
-            trust_env=trust_env,
+            trust_env=_config.switch("trust_env", trust_env),
             max_in_flight=limits.max_in_flight,
         )
         self._unverified = RateCap(limits.unverified_per_second)
 
-    async def validate(self, fields: CaptchaFields | Mapping[str, Any]) -> GeeTestResult:
+    async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any) -> GeeTestResult:
         """What GeeTest says about these four fields, given by GeeTest's names; other keys are passed over.
 
         Never raises over what is in `fields`: what cannot be a token is `malformed` and costs no call. `bool(result)`

@@ -173,6 +173,13 @@ def store(given: Any) -> Store:
     return cast("Store", given)
 
 
+def switch(name: str, given: object) -> bool:
+    """A yes or a no; the text "false" out of an environment variable is neither."""
+    if not isinstance(given, bool):
+        raise ConfigError(f"{name}={given!r}: give True or False")
+    return given
+
+
 def client(given: Any) -> Any:
     """A client, or a function that makes one, or None."""
     if given is not None and not hasattr(given, "request") and not callable(given):

@@ -112,9 +112,9 @@ class GeeTestMiddleware:
         self._table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._protected = self._table.patterns
         self._caller = Caller(
-            _config.api_servers(api_server, allow_http=allow_http),
+            _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
             client=_config.client(client),
-            trust_env=trust_env,
+            trust_env=_config.switch("trust_env", trust_env),
             max_in_flight=limits.max_in_flight,
         )
         self._store = _config.store(store)
@@ -160,7 +160,7 @@ class GeeTestMiddleware:
             await tell(policy.on_result, result, scope)
             receive = body.replay if body.touched else receive
             if forward:
-                await self._forward(check, evidence, result, receive, send)
+                await self._forward(check, result, receive, send)
             else:
                 await self._deny(check, result, receive, send)
         finally:
@@ -179,18 +179,16 @@ class GeeTestMiddleware:
         would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
         return would_let_in and self._unverified.take()
 
-    async def _forward(
-        self, check: Check, evidence: Evidence, result: GeeTestResult, receive: Receive, send: Send
-    ) -> None:
+    async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
         if check.claim is None:
             return await self.app(scope, receive, send)
-        claim = check.claim
-        scope[FINDING] = (check.policy.captcha_id, evidence)
+        claim, finding = check.claim, check.finding
+        scope[FINDING] = (check.policy.captcha_id, finding)
 
         async def send_and_watch(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in _REDIRECTS:
-                await claim.carry_over(evidence)
+            if message["type"] == "http.response.start" and message["status"] in _REDIRECTS and finding:
+                await claim.carry_over(finding)
             await send(message)
 
         return await self.app(scope, receive, send_and_watch)

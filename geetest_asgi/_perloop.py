@@ -6,11 +6,13 @@ lifespan is needed for closing: an open asynchronous generator is finalised by a
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from itertools import count
 from typing import Generic, TypeVar
 
 from anyio.lowlevel import RunVar
 
 T = TypeVar("T")
+_numbers = count()  # anyio before 4.11 tells its variables apart by name
 
 
 class PerLoop(Generic[T]):
@@ -19,7 +21,7 @@ class PerLoop(Generic[T]):
     def __init__(self, make: Callable[[], T], close: Callable[[T], Awaitable[None]]) -> None:
         self._make = make
         self._close = close
-        self._slot: RunVar[tuple[T, AsyncGenerator[None, None]] | None] = RunVar("geetest_asgi.per_loop", None)
+        self._slot: RunVar[tuple[T, AsyncGenerator[None, None]] | None] = RunVar(f"geetest_asgi.{next(_numbers)}", None)
 
     async def get(self) -> T:
         """The running loop's own."""

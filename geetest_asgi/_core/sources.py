@@ -52,6 +52,7 @@ class Spelling:
     headers: Mapping[str, str]
     container: tuple[str, ...] | None = None
     container_header: str = "x-geetest"
+    """A header that holds all four; "x-geetest" does so besides."""
 
     @cached_property
     def wanted(self) -> frozenset[bytes]:
@@ -69,6 +70,7 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+_HEADER: Final = "x-geetest"
 _FLAT: Final = {name: name for name in FIELD_NAMES}
 _CAMEL: Final = {_camel(name): name for name in FIELD_NAMES}
 _HEADERS: Final = {"x-geetest-" + name.replace("_", "-"): name for name in FIELD_NAMES}
@@ -138,7 +140,8 @@ class Gatherer:
         if self.complete or _unsolved(value):
             return
         for name, inner in _read_object(value, self.max_field):
-            if (field := self.spelling.names.get(name)) is not None:
+            field = self.spelling.names.get(name, name if name in FIELD_NAMES else None)
+            if field is not None:
                 self.offer_field(field, inner)
         self._values.setdefault("lot_number", UNREADABLE)  # present, and so never "missing"
         self.complete = True
@@ -176,8 +179,14 @@ def _read_object(value: object, max_field: int) -> Iterable[tuple[str, object]]:
     return found.items() if isinstance(found, dict) else ()
 
 
-def fields_from_mapping(values: Mapping[str, Any], max_field: int) -> CaptchaFields | Evidence:
-    """The four fields out of a mapping that a handler has parsed by itself, checked like any others."""
+def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> CaptchaFields | Evidence:
+    """The four fields out of a mapping that a handler has parsed by itself, checked like any others.
+
+    Or out of what a visitor sent in its place: `await request.json()` may be a list, or the `false` of `getValidate()`.
+    """
+    if not isinstance(values, Mapping):
+        unsolved = _unsolved(values)
+        return Evidence(Outcome.MISSING if unsolved else Outcome.MALFORMED, "no object with the captcha fields")
     gatherer = Gatherer(spelling(None), max_field)
     for name, value in values.items():
         # No longer number is a time, and str() refuses the longest.
@@ -190,13 +199,14 @@ def from_headers(headers: Iterable[tuple[bytes, bytes]], gatherer: Gatherer) -> 
     spelling, seen = gatherer.spelling, set[str]()
     for raw_name, raw_value in headers:
         name, value = raw_name.decode("latin-1").lower(), raw_value.decode("latin-1")
-        if name != spelling.container_header and name not in spelling.headers:
+        whole = name in (_HEADER, spelling.container_header)
+        if not whole and name not in spelling.headers:
             continue
         if name in seen:
             return Evidence(Outcome.MALFORMED, "a captcha header is sent twice")
         seen.add(name)
-        if name == spelling.container_header:
+        if whole:
             gatherer.offer_container(value)
-        elif spelling.container is None:
+        else:
             gatherer.offer_field(spelling.headers[name], value)
     return gatherer.conclude()

@@ -39,7 +39,7 @@ def log_result(result: GeeTestResult, scope: Scope) -> None:
     logger.log(
         level,
         "%s %s (%r, %r) %r by rule %r",
-        "let in" if result.allowed else "denied",
+        "allowed" if result.allowed else "not allowed",
         result.outcome,
         result.reason,
         result.code,

@@ -17,7 +17,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Mount, Route, Router
 from starlette.types import Message, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule, geetest_result
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule, geetest_result
 from geetest_asgi.testing import Simulator
 
 from .support import App, Front, GeeTest, Visit, form, http_scope, messages, visit
@@ -814,3 +814,22 @@ async def test_a_scope_type_that_is_unknown_passes_unchanged(geetest: GeeTest) -
     assert given[0] is strange.scope
     assert given[1:] == [strange.receive, strange.send]
     assert strange.scope == {"type": "webtransport", "path": "/login"}
+
+
+@each_backend
+async def test_an_outer_guards_last_word_is_not_the_inner_guards(geetest: GeeTest, app: App) -> None:
+    """`accept` belongs to its rule: a guard that only watches denies nobody behind it."""
+    inner = geetest.guard(app)
+    outer = geetest.guard(inner, mode="monitor", accept=lambda result, scope: False)
+    visitor = await visit(geetest.token()).run(outer)
+    assert visitor.code == "in"
+    assert len(geetest.simulator.calls) == 1
+
+
+@pytest.mark.parametrize("sent", [[], False, None, "x", 5])
+@each_backend
+async def test_a_client_is_given_what_a_visitor_sent_in_place_of_an_object(sent: Any, geetest: GeeTest) -> None:
+    client = GeeTestClient(geetest.simulator.captcha_id, geetest.simulator.captcha_key, api_server=geetest.url)
+    result = await client.validate(sent)
+    assert result.outcome in (Outcome.MISSING, Outcome.MALFORMED)
+    assert not geetest.simulator.calls
