@@ -113,6 +113,8 @@ async def blame_silence(lag: float) -> Evidence:
     """
     if lag > _HELD_UP:
         return Evidence(Outcome.BUSY, "the event loop was held up")
+    if not _sockets_to_spare():  # without one the resolver asks where nobody answers, and takes its time
+        return Evidence(Outcome.BUSY, "no connection to spare")
     if not await _threads_to_spare():
         return Evidence(Outcome.BUSY, "no thread to look up a host")
     return Evidence(Outcome.UNAVAILABLE, "no answer in time")
