@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final, Protocol
 from anyio import CancelScope, CapacityLimiter, to_thread
 
 from ._core.model import Reply
+from ._handshake import handshake
 
 if TYPE_CHECKING:
     from ._transport import Connection
@@ -96,14 +97,16 @@ class GivenClient:
         """POST by `client.request`; never following a redirect, which would carry the token elsewhere."""
         # Connect, read, write, pool. The caller's deadline bounds the reading. Waiting for the client's own pool is
         # our crowd's doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
-        response = await self._client.request(
-            "POST",
-            url,
-            content=form,
-            headers=_HEADERS,
-            follow_redirects=False,
-            timeout=(connect, None, None, connect / 4),
-        )
+        async with handshake() as extensions:
+            response = await self._client.request(
+                "POST",
+                url,
+                content=form,
+                headers=_HEADERS,
+                follow_redirects=False,
+                timeout=(connect, None, None, connect / 4),
+                extensions=extensions,
+            )
         return Reply(response.status_code, response.content)
 
     async def aclose(self) -> None:

@@ -6,6 +6,7 @@ Exceptions are known by their class names, since httpx, httpx2 and transports fo
 
 import errno
 import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from typing import Final
@@ -50,7 +51,8 @@ def blame(error: Exception) -> Evidence:
     """What a failed call is evidence of. Texts are fixed or class names: an exception's text may hold a URL."""
     name = type(error).__name__
     if (outage := _outage(error)) is not None:
-        return Evidence(Outcome.UNAVAILABLE, f"{outage} ({name})")
+        why = ": its certificate is not trusted" if _untrusted(error) else ""
+        return Evidence(Outcome.UNAVAILABLE, f"{outage}{why} ({name})")
     if _is_any(error, {"PoolTimeout"}) or _is_any(error, NO_CONNECTION):
         return Evidence(Outcome.BUSY, "no connection to spare")
     return Evidence(Outcome.MISCONFIGURED, f"the call could not be made ({name})")
@@ -71,6 +73,11 @@ def _is_any(error: Exception, names: frozenset[str] | set[str]) -> bool:
 
 def _exhausted(error: BaseException) -> bool:
     return any(isinstance(each, OSError) and each.errno in _EXHAUSTED for each in _causes(error))
+
+
+def _untrusted(error: BaseException) -> bool:
+    """Worth a word of its own: it lasts, and may well be this machine's fault."""
+    return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
 
 
 def _causes(error: BaseException) -> Iterator[BaseException]:

@@ -14,6 +14,7 @@ from anyio import CancelScope
 
 from ._core.model import Reply
 from ._core.protocol import MAX_REPLY
+from ._handshake import handshake
 
 
 class Connection:
@@ -33,10 +34,11 @@ class Connection:
 
     async def post(self, url: str, form: bytes, headers: dict[str, str], connect: float) -> Reply:
         """POST the form; `connect`: seconds for making the connection. Only a 200's body is read."""
-        timeouts = {"timeout": {"connect": connect}}
-        request = httpx.Request("POST", url, content=form, headers=headers, extensions=timeouts)
-        request.stream = _Form(form)
-        response = await self._transport.handle_async_request(request)
+        async with handshake() as extensions:
+            extensions = {**extensions, "timeout": {"connect": connect}}
+            request = httpx.Request("POST", url, content=form, headers=headers, extensions=extensions)
+            request.stream = _Form(form)
+            response = await self._transport.handle_async_request(request)
         try:
             return Reply(response.status_code, await _read(response) if response.status_code == 200 else None)
         finally:

@@ -15,7 +15,19 @@ PACKAGE = "geetest_asgi"
 MAX_LINES = 250
 
 PURE = {  # what the core may use besides itself
-    *("base64", "collections", "dataclasses", "enum", "functools", "hmac", "itertools", "json", "math", "re"),
+    *(
+        "base64",
+        "collections",
+        "contextlib",
+        "dataclasses",
+        "enum",
+        "functools",
+        "hmac",
+        "itertools",
+        "json",
+        "math",
+        "re",
+    ),
     *("types", "typing", "urllib.parse"),
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }

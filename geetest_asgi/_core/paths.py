@@ -2,15 +2,17 @@
 
 Servers decode percent escapes once and normalise nothing; frameworks then differ. Starlette serves `/login%0A` as
 `/login`, Quart and Falcon serve `//login`, BlackSheep `/LOGIN`, Litestar `/zzz/api/login` under root path `/api`,
-and a request target in absolute form (`http://h/login`) reaches the scope whole. A guard that compares one spelling
-is walked around. So a path is turned into all its forms, each a tuple of segments: a path is protected when any
-form matches, and exempt only when all of them do. Over-matching costs a captcha on a 404; under-matching is a hole.
+and a request target in absolute form (`http://h/login`, for Quart `x:login?` too) reaches the scope whole. A guard
+that compares one spelling is walked around. So a path is turned into all its forms, each a tuple of segments: a path
+is protected when any form matches, and exempt only when all of them do. Over-matching costs a captcha on a 404;
+under-matching is a hole.
 """
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from typing import Final
-from urllib.parse import unquote
+from urllib.parse import unquote, urlsplit
 
 Segments = tuple[str, ...]
 
@@ -45,10 +47,18 @@ def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
 
 
 def _bases(path: str, roots: Sequence[str]) -> set[str]:
-    bases = {path, _AUTHORITY.sub("", path, count=1) if _AUTHORITY.match(path) else path}
+    bases = {path} if path.startswith("/") else {path, *(f"/{base}" for base in _unrooted(path))}
     # Litestar cuts at the first occurrence of the root path, wherever it is; that covers a plain prefix too.
     bases |= {base.split(root, 1)[1] for base in bases for root in roots if root in base}
     return bases
+
+
+def _unrooted(path: str) -> Iterator[str]:
+    """Litestar puts the missing slash before it; Quart takes it for a URL, with `urllib.parse` and all its freedoms."""
+    yield path
+    yield _AUTHORITY.sub("", path, count=1)
+    with suppress(ValueError):
+        yield urlsplit(path).path
 
 
 def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:

@@ -58,10 +58,14 @@ class GeeTest:
         return GeeTestMiddleware(app, **settings)
 
 
+Behave = Callable[["RawServer", socket.socket], None]
+"""What a server does with a connection."""
+
+
 class RawServer:
     """A TCP server written by hand: `behave` gets each connection on a thread of its own."""
 
-    def __init__(self, behave: Callable[["RawServer", socket.socket], None]) -> None:
+    def __init__(self, behave: Behave) -> None:
         self.requests: list[bytes] = []
         self.accepted = 0
         self.sent = 0
@@ -128,7 +132,7 @@ def http_reply(body: bytes = SUCCESS, status: str = "200 OK", *headers: str) -> 
     return "\r\n".join([*lines, "", ""]).encode() + body
 
 
-def replying(reply: bytes) -> Callable[[RawServer, socket.socket], None]:
+def replying(reply: bytes) -> Behave:
     """A server that answers every request with these bytes, and keeps the connection."""
 
     def behave(server: RawServer, connection: socket.socket) -> None:

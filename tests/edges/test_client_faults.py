@@ -6,9 +6,8 @@ import json
 import socket
 import threading
 import time
-from collections.abc import Callable
 from contextlib import AsyncExitStack, ExitStack, suppress
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import httpx
@@ -20,6 +19,7 @@ from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from .support import (
     SUCCESS,
     App,
+    Behave,
     Front,
     GeeTest,
     RawServer,
@@ -31,9 +31,10 @@ from .support import (
     visit,
 )
 
-each_backend = pytest.mark.anyio
+if TYPE_CHECKING:
+    from collections.abc import Callable
 
-Behave = Callable[[RawServer, socket.socket], None]
+each_backend = pytest.mark.anyio
 
 SILENCE = 0.8
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""

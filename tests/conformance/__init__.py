@@ -1,0 +1,1 @@
+"""Real frameworks behind the guard on real servers, asked over real sockets."""

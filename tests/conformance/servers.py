@@ -1,0 +1,96 @@
+"""Real servers, each started by its own command line as a process of its own, on a loopback port that is free."""
+
+import importlib.util
+import os
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+START_SECONDS: Final = 30.0
+TESTS: Final = Path(__file__).parent.parent
+APP: Final = f"{__package__}.served:app"
+
+Command = Callable[[int, str], list[str]]
+
+
+def _uvicorn(http: str) -> Command:
+    return lambda port, root: [
+        *("uvicorn", APP, f"--port={port}", f"--http={http}", "--ws=websockets-sansio", "--loop=asyncio"),
+        *("--no-access-log", "--log-level=warning", f"--root-path={root}"),
+    ]
+
+
+COMMANDS: Final[Mapping[str, Command]] = {
+    "uvicorn-h11": _uvicorn("h11"),
+    "uvicorn-httptools": _uvicorn("httptools"),
+    "hypercorn": lambda port, root: ["hypercorn", APP, f"--bind=127.0.0.1:{port}", f"--root-path={root}"],
+    "granian": lambda port, root: [
+        *("granian", APP, f"--port={port}", "--interface=asgi", "--loop=asyncio", "--no-access-log"),
+        *("--log-level=warning", *([f"--url-path-prefix={root}"] if root else [])),
+    ],
+    "daphne": lambda port, root: ["daphne", APP, f"--port={port}", f"--root-path={root}", "--verbosity=0"],
+}
+
+NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
+    "uvicorn-h11": ("uvicorn", "h11", "websockets"),
+    "uvicorn-httptools": ("uvicorn", "httptools", "websockets"),
+    "hypercorn": ("hypercorn", "h2"),
+    "granian": ("granian",),
+    "daphne": ("daphne",),
+}
+
+SERVERS: Final = list(COMMANDS)
+
+
+def skip_without(*modules: str) -> None:
+    """Skip a test, with a clear word, where something is not installed. Imports nothing into this process."""
+    for module in modules:
+        if importlib.util.find_spec(module) is None:
+            pytest.skip(f"{module} is not installed: pip install 'geetest-asgi[conformance]'")
+
+
+@contextmanager
+def running(server: str, root_path: str, environment: Mapping[str, str], log: Path) -> Iterator[int]:
+    """A server for as long as the block lasts; the value is its port."""
+    port = _free_port()
+    command = [sys.executable, "-m", *COMMANDS[server](port, root_path)]
+    paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, env={**os.environ, **environment, "PYTHONPATH": paths}, stdout=output, stderr=output
+        )
+        try:
+            _await_start(process, port, log)
+            yield port
+        finally:
+            process.terminate()
+            try:
+                process.wait(10)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait(10)
+
+
+def _free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port: int = listener.getsockname()[1]
+    return port
+
+
+def _await_start(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while time.monotonic() < deadline and process.poll() is None:
+        try:
+            socket.create_connection(("127.0.0.1", port), 1).close()
+        except OSError:
+            time.sleep(0.02)
+        else:
+            return
+    raise RuntimeError(f"{process.args!r} does not listen; it said:\n{log.read_text(errors='replace')}")

@@ -1,0 +1,124 @@
+"""A body goes on byte for byte, whatever its type and however it comes; one that is cut off goes nowhere."""
+
+import json
+from contextlib import closing
+from hashlib import sha256
+
+import pytest
+
+from . import wire
+from .apps import FRAMEWORKS
+from .servers import SERVERS
+from .stage import Pair, Stage
+
+BOUNDARY = "----a boundary".replace(" ", "-")
+FILE = bytes(range(256)) * 12 * 1024
+"""3 MB with all bytes in it: more than the guard reads, and more than it keeps in memory."""
+
+
+def multipart(fields: dict[str, str], file: bytes = b"") -> tuple[str, bytes]:
+    """The content type and the body; the file comes last, as where the form has the captcha above the file."""
+    parts = [
+        f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
+        for name, value in fields.items()
+    ]
+    head = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
+    body = "".join(parts).encode() + head.encode() + file + f"\r\n--{BOUNDARY}--\r\n".encode()
+    return f"multipart/form-data; boundary={BOUNDARY}", body
+
+
+def bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:
+    fields = {"user": "Zoë & co", **token}
+    return {
+        "urlencoded": (wire.FORM, wire.form(fields)),
+        "urlencoded, 900 KB before the fields": (wire.FORM, wire.form({"text": "y" * 900_000, **fields})),
+        "urlencoded, 2 MB after the fields": (wire.FORM, wire.form({**fields, "text": "y" * 100_000})),
+        "JSON": ("application/json", json.dumps(fields).encode()),
+        "JSON, with more behind": ("application/json", json.dumps({**fields, "more": ["é"] * 9000}).encode()),
+        "multipart": multipart(fields, b"\0\r\n--\xff"),
+        "multipart, 3 MB": multipart(fields, FILE),
+    }
+
+
+NAMES = list(bodies({}))
+
+
+def arrived(pair: Pair, raw: bytes, *pieces: bytes, body: bytes) -> None:
+    """The handler got just this body, and GeeTest was asked once."""
+    seen = wire.ask(pair.port, raw, *pieces).seen
+    wanted = {"handler": "login", "outcome": "passed", "size": len(body), "sha256": sha256(body).hexdigest()}
+    assert {name: seen.get(name) for name in wanted} == wanted
+    assert len(pair.stage.calls) == 1
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_body_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
+    pair = stage.put(framework, server)
+    content_type, body = bodies(stage.token())[name]
+    arrived(pair, wire.request(pair.guarded, "/login", body, content_type=content_type), body=body)
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_chunked_body_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
+    pair = stage.put(framework, server)
+    content_type, body = bodies(stage.token())[name]
+    head = wire.request(pair.guarded, "/login", b"", {"transfer-encoding": "chunked"}, content_type=content_type)
+    sizes = [1, 2, 3, 100, 65536, len(body)]
+    pieces = [body[sum(sizes[:at]) : sum(sizes[: at + 1])] for at in range(len(sizes))]
+    arrived(pair, head, wire.chunked(*filter(None, pieces)), body=body)
+
+
+@pytest.mark.parametrize("name", ["urlencoded", "JSON", "multipart"])
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_body_that_comes_byte_by_byte_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
+    pair = stage.put(framework, server)
+    content_type, body = bodies(stage.token())[name]
+    head = wire.request(pair.guarded, "/login", b"", {"content-length": str(len(body))}, content_type=content_type)
+    arrived(pair, head, *(bytes([byte]) for byte in body), body=body)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_body_that_waits_for_100_continue_goes_on(framework: str, server: str, stage: Stage) -> None:
+    """The server says it when the body is first asked for: by the guard, who has to ask before the app runs."""
+    pair = stage.put(framework, server)
+    body = wire.form(stage.token())
+    headers = {"expect": "100-continue", "content-length": str(len(body))}
+    with closing(wire.connect(pair.port)) as connection:
+        connection.sendall(wire.request(pair.guarded, "/login", b"", headers))
+        interim = connection.recv(65536)
+        assert interim.startswith(b"HTTP/1.1 100 ")
+        connection.sendall(body)
+        answer = wire.read_answer(connection)
+    assert answer.seen["size"] == len(body)
+
+
+CUT_OFF = {
+    "in the fields": lambda fields: wire.form(fields)[:60],
+    "behind the fields": lambda fields: wire.form({**fields, "text": "y" * 100}),
+    "before anything": lambda fields: b"",
+}
+
+
+@pytest.mark.parametrize("where", CUT_OFF)
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", ["starlette", "quart", "django"])
+def test_a_body_that_is_cut_off_is_not_a_body(framework: str, server: str, where: str, stage: Stage) -> None:
+    """Where the fields were not there, nothing runs; the server goes on, and a token that was not used is good."""
+    pair = stage.put(framework, server)
+    token = stage.token()
+    part = CUT_OFF[where](token)
+    entered = pair.entered()
+    with closing(wire.connect(pair.port)) as connection:
+        connection.sendall(wire.request(pair.guarded, "/login", part, {"content-length": "100000"}))
+    whole = pair.with_token()
+    assert whole.seen["outcome"] == "passed"
+    ran = pair.entered()["login"] - entered["login"]
+    assert ran == 1 or (ran == 2 and where == "behind the fields")
+    if where == "in the fields":
+        assert pair.ask(True, "/login", wire.form(token)).seen["outcome"] == "passed"

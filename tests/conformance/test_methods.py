@@ -1,0 +1,86 @@
+"""Which methods a framework runs a protected handler for, and that none of them is a way around."""
+
+import pytest
+
+from .apps import FRAMEWORKS
+from .servers import SERVERS
+from .stage import Pair, Stage
+
+METHODS = (
+    "POST post Post pOST PUT put PATCH DELETE GET get Get HEAD head Head OPTIONS options TRACE trace CONNECT FOO foo "
+    "QUERY PROPFIND SEARCH MKCOL LINK PURGE WEBSOCKET GETX XPOST POST! PRI"
+).split()
+
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+
+OVERRIDES = [
+    {"x-http-method-override": "GET"},
+    {"x-http-method": "GET"},
+    {"x-method-override": "HEAD"},
+    {"x-original-method": "OPTIONS"},
+    {"x-http-method-override": "OPTIONS", "origin": "https://a", "access-control-request-method": "POST"},
+]
+
+
+def reached_by(pair: Pair, target: str, handler: str, **more: object) -> list[str]:
+    """The methods for which the bare app runs the handler."""
+    return [method for method in METHODS if pair.ask(False, target, method=method, **more).handler == handler]
+
+
+def refused(pair: Pair, target: str, method: str, **more: object) -> bool:
+    """HEAD, which has no body, is told by the status."""
+    answer = pair.ask(True, target, method=method, **more)
+    return answer.status == 403 and not answer.handler
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_path_without_methods_means_all_but_the_safe_ones(framework: str, server: str, stage: Stage) -> None:
+    """A Django view runs for FOO; Django and Quart run it for `post`."""
+    pair = stage.put(framework, server)
+    reached = reached_by(pair, "/users/a/reset", "reset")
+    assert "POST" in reached
+    entered = pair.entered()["reset"]
+    guarded = [method for method in reached if method.upper() not in SAFE]
+    assert [method for method in guarded if not refused(pair, "/users/a/reset", method)] == []
+    assert pair.entered()["reset"] == entered
+    for method in guarded:
+        if method != "CONNECT":  # it has no body, say some servers
+            assert pair.with_token("/users/a/reset", method=method).seen["outcome"] == "passed"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_post_is_guarded_in_any_letter_case(framework: str, server: str, stage: Stage) -> None:
+    pair = stage.put(framework, server)
+    posts = [method for method in reached_by(pair, "/login", "login") if method.upper() == "POST"]
+    assert "POST" in posts
+    assert [method for method in posts if not refused(pair, "/login", method)] == []
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_protected_get_is_guarded_against_head_too(framework: str, server: str, stage: Stage) -> None:
+    pair = stage.put(framework, server)
+    gets = [method for method in reached_by(pair, "/page", "page") if method.upper() in ("GET", "HEAD")]
+    assert "GET" in gets
+    entered = pair.entered()["page"]
+    assert [method for method in gets if not refused(pair, "/page", method)] == []
+    assert pair.entered()["page"] == entered
+    for method in gets:
+        assert pair.with_token("/page", method=method).seen["outcome"] == "passed"
+
+
+@pytest.mark.parametrize("headers", OVERRIDES, ids=lambda headers: " ".join(headers))
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_no_header_changes_the_method(framework: str, server: str, headers: dict[str, str], stage: Stage) -> None:
+    """Neither away from a guarded one, nor to one that a handler runs for."""
+    pair = stage.put(framework, server)
+    entered = pair.entered()
+    assert refused(pair, "/login", "POST", headers=headers)
+    assert refused(pair, "/login?_method=GET", "POST", headers=headers)
+    pair.ask(True, "/users/a/reset", b"_method=POST", method="OPTIONS", headers={"x-http-method-override": "POST"})
+    ran = pair.entered() - entered
+    # A Django view that does not look at the method runs for OPTIONS, which this pattern leaves alone.
+    assert set(ran) <= ({"reset"} if framework == "django" else set())

@@ -1,0 +1,95 @@
+"""Every spelling of a path that a framework routes to a protected handler is guarded, on every server.
+
+Nothing here knows what should be reached. Each spelling is sent to the bare app first; where that reaches the
+handler, the guarded app must refuse it without a token, must let it in with one, and must hand on the whole body.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from hashlib import sha256
+
+import pytest
+
+from . import wire
+from .apps import FRAMEWORKS, VARIANTS
+from .servers import SERVERS
+from .spellings import names, spellings
+from .stage import Pair, Stage
+from .wire import Answer
+
+LITERAL = "uvicorn-h11"
+"""Hands on every target as it came."""
+NORMALISING = "granian"
+"""Cuts off authorities and fragments, and takes raw bytes in a path."""
+
+
+def compare(pair: Pair, targets: Iterable[str]) -> list[str]:
+    """The targets that reach a handler. Fails where the guard makes no difference, or too much of one."""
+    with ThreadPoolExecutor(4) as pool:
+        targets = list(dict.fromkeys(targets))
+        bare = dict(zip(targets, pool.map(lambda target: pair.ask(False, target), targets), strict=True))
+        reached = [target for target in targets if bare[target].handler]
+        entered = pair.entered()
+        refused = dict(zip(reached, pool.map(lambda target: pair.ask(True, target), reached), strict=True))
+        past = [target for target in reached if refused[target].handler]
+        assert past == [], f"{len(past)} of {len(reached)} spellings get past the guard"
+        assert {target: answer.code for target, answer in refused.items() if answer.code != "captcha_missing"} == {}
+        assert pair.entered() == entered, "a handler ran although its answer was a denial"
+        assert pair.stage.calls == []
+        let_in = list(pool.map(lambda target: _let_in(pair, target, bare[target]), reached))
+        assert [target for target, ok in zip(reached, let_in, strict=True) if not ok] == []
+        assert len(pair.stage.calls) == len(reached), "each token is asked about once"
+    return reached
+
+
+def _let_in(pair: Pair, target: str, bare: Answer) -> bool:
+    body = wire.form({"user": "x" * 100, **pair.stage.token()})
+    seen = pair.ask(True, target, body).seen
+    wanted = {"handler": bare.handler, "outcome": "passed", "size": len(body), "sha256": sha256(body).hexdigest()}
+    return wanted.items() <= seen.items()
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_path_is_guarded_however_it_is_spelt(framework: str, server: str, stage: Stage) -> None:
+    reached = compare(stage.put(framework, server), spellings("/login"))
+    assert "/login" in reached
+    stage.reached[framework, server] += len(reached)
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_placeholder_takes_what_the_framework_takes(framework: str, server: str, stage: Stage) -> None:
+    """A value of 2,000 letters, a slash in percent escapes, a newline, nothing at all."""
+    targets = [f"/users/{name}/reset" for name in names()]
+    reached = compare(stage.put(framework, server), [*targets, *spellings("/users/ab/reset")])
+    assert "/users/a/reset" in reached
+    assert "/users/a%0ab/reset" in reached
+    stage.reached[framework, server] += len(reached)
+
+
+@pytest.mark.parametrize("server", [LITERAL, NORMALISING])
+@pytest.mark.parametrize("app", VARIANTS)
+def test_mounts_and_other_places_of_the_guard(app: str, server: str, stage: Stage) -> None:
+    prefix = VARIANTS[app]
+    reached = compare(stage.put(app, server), spellings(f"{prefix}/login"))
+    assert f"{prefix}/login" in reached
+    stage.reached[app, server] += len(reached)
+
+
+@pytest.mark.parametrize("server", [LITERAL, NORMALISING])
+def test_a_litestar_mount_begins_wherever_its_name_is_found(server: str, stage: Stage) -> None:
+    """`/apilogin` is `/login` within the mount `/api`: Litestar does not look for a slash after the mount's path."""
+    targets = ["/api/login", "/apilogin", "//apilogin", "/apilogin/", "/%61pilogin", "apilogin", "/api//login"]
+    reached = compare(stage.put("litestar-mounted", server), targets)
+    assert "/apilogin" in reached
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_root_path_of_the_server_opens_no_way_around(framework: str, server: str, stage: Stage) -> None:
+    """Some servers put it before the path, others leave the path alone; some frameworks take it off, others do not."""
+    targets = [*spellings("/api/login"), *spellings("/login"), "/apilogin", "/zzz/api/login", "/zzz/apilogin"]
+    reached = compare(stage.put(framework, server, "/api"), targets)
+    assert {"/login", "/api/login", "/api/api/login"} & set(reached) or framework == "falcon"
+    stage.reached[framework, server] += len(reached)

@@ -1,0 +1,131 @@
+"""Request lines, headers and framing that no client library would write."""
+
+from contextlib import closing, suppress
+
+import pytest
+
+from . import wire
+from .apps import FRAMEWORKS
+from .servers import SERVERS
+from .stage import Pair, Stage
+from .wire import Answer
+
+HEAD = "host: h\r\nx-app: {app}\r\nconnection: close\r\n"
+TYPED = HEAD + "content-type: application/x-www-form-urlencoded\r\n"
+
+RAW = {
+    "HTTP/1.0": "POST /login HTTP/1.0\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "no host": "POST /login HTTP/1.0\r\nx-app: {app}\r\ncontent-length: 1\r\n\r\nx",
+    "HTTP/1.2": "POST /login HTTP/1.2\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "HTTP/2.0": "POST /login HTTP/2.0\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "two spaces": "POST  /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "two spaces behind": "POST /login  HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "tabs": "POST\t/login\tHTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "tab in the target": "POST /login\t HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "vertical tab": "POST \v/login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "newlines first": "\r\n\r\nPOST /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "space first": " POST /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "bare newlines": ("POST /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx").replace("\r", ""),
+    "raw UTF-8": "POST /login\u00a0 HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "raw fullwidth": "POST /\uff4cogin HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
+    "no body at all": "POST /login HTTP/1.1\r\n" + HEAD + "\r\n",
+    "no length": "POST /login HTTP/1.1\r\n" + TYPED + "\r\n",
+    "length 0": "POST /login HTTP/1.1\r\n" + TYPED + "content-length: 0\r\n\r\n",
+    "chunked": "POST /login HTTP/1.1\r\n" + TYPED + "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    "chunked, nothing": "POST /login HTTP/1.1\r\n" + TYPED + "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunked and a length": "POST /login HTTP/1.1\r\n"
+    + TYPED
+    + "content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    "chunked and length 0": "POST /login HTTP/1.1\r\n"
+    + TYPED
+    + "content-length: 0\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
+    "trailers": "POST /login HTTP/1.1\r\n"
+    + TYPED
+    + "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nlot_number: x\r\n\r\n",
+    "extension of a chunk": "POST /login HTTP/1.1\r\n"
+    + TYPED
+    + "transfer-encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\n\r\n",
+    "upgrade": "POST /login HTTP/1.1\r\n" + TYPED.replace("close", "upgrade") + "upgrade: foo\r\n\r\n",
+    "upgrade to HTTP/2": "POST /login HTTP/1.1\r\nhost: h\r\nx-app: {app}\r\nconnection: upgrade, http2-settings\r\n"
+    "upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
+    "upgrade to a websocket": "POST /login HTTP/1.1\r\nhost: h\r\nx-app: {app}\r\nconnection: upgrade\r\n"
+    "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
+    "GET upgraded": "GET /page HTTP/1.1\r\nhost: h\r\nx-app: {app}\r\nconnection: upgrade\r\nupgrade: foo\r\n\r\n",
+    "two hosts": "POST /login HTTP/1.1\r\n" + TYPED + "host: other\r\ncontent-length: 1\r\n\r\nx",
+    "odd host": "POST /login HTTP/1.1\r\n" + TYPED.replace("host: h", "host: h/../x?") + "content-length: 1\r\n\r\nx",
+    "paths in headers": "POST /login HTTP/1.1\r\n"
+    + TYPED
+    + "x-original-url: /open\r\nx-rewrite-url: /open\r\nx-forwarded-prefix: /x\r\nx-script-name: /login\r\n"
+    + "forwarded: for=1;proto=https\r\nx-forwarded-path: /open\r\ncontent-length: 1\r\n\r\nx",
+    "the other way round": "POST /open HTTP/1.1\r\n"
+    + TYPED
+    + "x-original-url: /login\r\nx-rewrite-url: /login\r\nx-script-name: /login\r\ncontent-length: 1\r\n\r\nx",
+    "preflight of a POST": "POST /login HTTP/1.1\r\n"
+    + TYPED
+    + "origin: https://a\r\naccess-control-request-method: POST\r\ncontent-length: 1\r\n\r\nx",
+}
+
+GUARDED = {"login", "page"}
+
+
+def answers(pair: Pair, app: str) -> dict[str, Answer]:
+    """Nothing comes where a server waits for the rest of what it does not take for a request yet."""
+    found = {}
+    for name, raw in RAW.items():
+        found[name] = Answer()
+        with suppress(TimeoutError):
+            found[name] = wire.ask(pair.port, raw.format(app=app).encode(), seconds=1.0)
+    return found
+
+
+@pytest.mark.parametrize("server", SERVERS)
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_no_way_to_write_a_request_gets_past(framework: str, server: str, stage: Stage) -> None:
+    pair = stage.put(framework, server)
+    bare = answers(pair, pair.bare)
+    reached = {name for name in RAW if bare[name].handler in GUARDED}
+    assert {"chunked", "no body at all", "paths in headers"} <= reached
+    entered = pair.entered()
+    guarded = answers(pair, pair.guarded)
+    assert {name for name in RAW if guarded[name].handler in GUARDED} == set()
+    assert not GUARDED & set(pair.entered() - entered)
+    assert {guarded[name].code for name in reached} == {"captcha_missing"}
+    assert {name for name in RAW if guarded[name].status == 500 and bare[name].status != 500} == set()
+    assert stage.calls == []
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", wire.FORM, "application/json"])
+@pytest.mark.parametrize("server", SERVERS)
+def test_a_refused_body_is_no_next_request(server: str, content_type: str, stage: Stage) -> None:
+    """A denial may come before the body is read: what is left of it must not be taken for a request."""
+    pair = stage.put("starlette", server)
+    inner = wire.request(pair.guarded, "/open", b"x")
+    outer = wire.request(pair.guarded, "/login", inner, content_type=content_type, close=False)
+    entered = pair.entered()["open"]
+    assert wire.ask(pair.port, outer).status == 403
+    assert pair.entered()["open"] == entered
+
+
+@pytest.mark.parametrize("content_type", ["text/plain", wire.FORM])
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_connection_serves_on_after_a_denial(server: str, content_type: str, stage: Stage) -> None:
+    """A person who forgot the captcha sends the form again on the same connection."""
+    pair = stage.put("starlette", server)
+    with closing(wire.connect(pair.port)) as connection:
+        connection.sendall(wire.request(pair.guarded, "/login", b"user=x", content_type=content_type, close=False))
+        assert wire.read_answer(connection).code == "captcha_missing"
+        connection.sendall(wire.request(pair.guarded, "/login", wire.form(stage.token())))
+        assert wire.read_answer(connection).seen["outcome"] == "passed"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_pipelined_requests_are_judged_one_by_one(server: str, stage: Stage) -> None:
+    pair = stage.put("starlette", server)
+    entered = pair.entered()["login"]
+    requests = [
+        wire.request(pair.guarded, "/open", b"x", close=False),
+        wire.request(pair.guarded, "/login", b"user=x", close=False),
+        wire.request(pair.guarded, "/login", b"user=x"),
+    ]
+    wire.ask(pair.port, b"".join(requests))
+    assert pair.entered()["login"] == entered

@@ -1,0 +1,213 @@
+"""Calls over TLS: a server that can't prove that it is GeeTest is not asked, and gets nothing to read."""
+
+import datetime
+import socket
+import ssl
+from collections.abc import Iterator
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+import trustme
+
+from geetest_asgi import Outcome, _transport
+
+from .support import App, Behave, GeeTest, RawServer, http_reply, replying, visit
+
+each_backend = pytest.mark.anyio
+
+LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
+
+
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
+    """The one authority that the environment names, as a company does whose proxy looks into TLS."""
+    authority = trustme.CA()
+    file = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(file))
+    monkeypatch.setenv("SSL_CERT_FILE", str(file))
+    _transport._certificates.cache_clear()  # a process reads its certificates once
+    yield authority
+    _transport._certificates.cache_clear()
+
+
+def secured(certificate: trustme.LeafCert, behave: Behave) -> Behave:
+    """The same behaviour behind a handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+
+    def behave_securely(server: RawServer, connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            behave(server, secure)
+
+    return behave_securely
+
+
+def hang_up_in_the_handshake(server: RawServer, connection: socket.socket) -> None:
+    connection.recv(5)
+
+
+def speak_plainly(server: RawServer, connection: socket.socket) -> None:
+    connection.recv(5)
+    connection.sendall(http_reply())
+
+
+def never_shake_hands(server: RawServer, connection: socket.socket) -> None:
+    """Until the other side hangs up, which is counted."""
+    while connection.recv(65536):
+        pass
+    server.sent += 1
+
+
+async def outcomes(server: RawServer, geetest: GeeTest, **settings: Any) -> list[tuple[str, Outcome, str]]:
+    """By both policies: what the visitor got, the outcome and its reason."""
+    found = []
+    for policy in ("allow", "deny"):
+        told: list[Any] = []
+        guard = geetest.guard(
+            App(),
+            api_server=f"https://127.0.0.1:{server.port}",
+            on_unavailable=policy,
+            on_result=lambda result, scope, told=told: told.append(result),
+            **settings,
+        )
+        asked = await visit(geetest.token()).run(guard)
+        await guard.aclose()
+        found.append((asked.code, told[0].outcome, told[0].reason))
+    return found
+
+
+def shut(found: list[tuple[str, Outcome, str]], reason: str) -> bool:
+    """Whether it was an outage, which the policy decides about, and the words of the log say why."""
+    return found == [("in", Outcome.UNAVAILABLE, reason), ("captcha_unavailable", Outcome.UNAVAILABLE, reason)]
+
+
+@each_backend
+async def test_a_certificate_of_an_authority_that_the_environment_names_is_good(
+    authority: trustme.CA, geetest: GeeTest
+) -> None:
+    with RawServer(secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))) as server:
+        found = await outcomes(server, geetest, trust_env=True)
+    assert [each[:2] for each in found] == [("in", Outcome.PASSED)] * 2
+    assert len(server.requests) == 2
+
+
+@each_backend
+async def test_the_environments_authority_counts_only_with_trust_env(authority: trustme.CA, geetest: GeeTest) -> None:
+    with RawServer(secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))) as server:
+        assert shut(await outcomes(server, geetest), "no connection: its certificate is not trusted (ConnectError)")
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("fault", ["of another authority", "for another host", "expired", "signed by itself"])
+@each_backend
+async def test_a_certificate_that_proves_nothing_gets_no_request(
+    fault: str, authority: trustme.CA, geetest: GeeTest
+) -> None:
+    certificate = {
+        "of another authority": lambda: trustme.CA().issue_cert("127.0.0.1"),
+        "for another host": lambda: authority.issue_cert("gcaptcha4.geetest.com"),
+        "expired": lambda: authority.issue_cert("127.0.0.1", not_before=LONG_AGO, not_after=LONG_AGO),
+        "signed by itself": lambda: trustme.CA().issue_cert("localhost", "127.0.0.1"),
+    }[fault]()
+    with RawServer(secured(certificate, replying(http_reply()))) as server:
+        found = await outcomes(server, geetest, trust_env=True)
+    assert shut(found, "no connection: its certificate is not trusted (ConnectError)")
+    assert server.accepted == 2
+    assert server.requests == []
+
+
+@pytest.mark.parametrize("behave", [speak_plainly, hang_up_in_the_handshake])
+@each_backend
+async def test_a_handshake_that_fails_is_no_connection(behave: Behave, authority: trustme.CA, geetest: GeeTest) -> None:
+    with RawServer(behave) as server:
+        assert shut(await outcomes(server, geetest, trust_env=True), "no connection (ConnectError)")
+    assert server.accepted == 2
+
+
+@pytest.mark.parametrize("client", [None, httpx.AsyncClient, httpx2.AsyncClient], ids=["own", "httpx", "httpx2"])
+@each_backend
+async def test_a_handshake_that_takes_for_ever_ends_in_time(
+    client: Any, authority: trustme.CA, geetest: GeeTest
+) -> None:
+    """And its connection with it, while the event loop runs on."""
+    with RawServer(never_shake_hands) as server:
+        found = await outcomes(server, geetest, timeout=0.8, client=client)
+        assert [each[:2] for each in found] == [
+            ("in", Outcome.UNAVAILABLE),
+            ("captcha_unavailable", Outcome.UNAVAILABLE),
+        ]
+        await hung_up(server, 2)
+
+
+@pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
+@each_backend
+async def test_a_visitor_who_leaves_during_the_handshake_leaves_no_connection(
+    client: str, authority: trustme.CA, geetest: GeeTest
+) -> None:
+    """Else each who does it would cost a file descriptor. Clients that are kept are closed only at the end."""
+    kit: Any = {"own": None, "httpx": httpx, "httpx2": httpx2}[client]
+    async with AsyncExitStack() as stack:
+        given = kit and await stack.enter_async_context(kit.AsyncClient())
+        server = stack.enter_context(RawServer(never_shake_hands))
+        guard = geetest.guard(App(), api_server=f"https://127.0.0.1:{server.port}", timeout=30, client=given)
+        leaving = visit(geetest.token())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(leaving.run, guard)
+            with anyio.fail_after(5):
+                while not server.accepted:
+                    await anyio.sleep(0.01)
+            await anyio.sleep(0.05)
+            leaving.leave()
+        await hung_up(server, 1)
+        await guard.aclose()
+    assert server.accepted == 1
+
+
+async def hung_up(server: RawServer, times: int) -> None:
+    with anyio.fail_after(5):
+        while server.sent < times:
+            await anyio.sleep(0.01)
+
+
+@each_backend
+async def test_the_next_server_is_asked_where_a_certificate_is_not_good(
+    authority: trustme.CA, geetest: GeeTest
+) -> None:
+    """Nothing was sent to the first."""
+    good = secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))
+    with (
+        RawServer(secured(trustme.CA().issue_cert("127.0.0.1"), replying(http_reply()))) as bad,
+        RawServer(good) as other,
+    ):
+        servers = [f"https://127.0.0.1:{bad.port}", f"https://127.0.0.1:{other.port}"]
+        app = App()
+        guard = geetest.guard(app, api_server=servers, trust_env=True, on_unavailable="deny")
+        assert (await visit(geetest.token()).run(guard)).code == "in"
+        await guard.aclose()
+    assert (len(bad.requests), len(other.requests)) == (0, 1)
+
+
+@each_backend
+async def test_a_connection_cut_off_after_the_handshake_may_have_been_asked(
+    authority: trustme.CA, geetest: GeeTest
+) -> None:
+    """So the next server is not."""
+    certificate = authority.issue_cert("127.0.0.1")
+
+    def cut(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+
+    with (
+        RawServer(secured(certificate, cut)) as server,
+        RawServer(secured(certificate, replying(http_reply()))) as other,
+    ):
+        servers = [f"https://127.0.0.1:{server.port}", f"https://127.0.0.1:{other.port}"]
+        guard = geetest.guard(App(), api_server=servers, trust_env=True, on_unavailable="deny")
+        assert (await visit(geetest.token()).run(guard)).code == "captcha_unavailable"
+        await guard.aclose()
+    assert (len(server.requests), other.accepted) == (1, 0)
