@@ -15,7 +15,10 @@ ODD = (
 SCHEMES = (
     "http://h https://h HTTP://h ftp://h ws://h x://h a+b-c.1://h 1://h http://h:80 http://u:p@h http://[::1] http://"
 )
-UNSLASHED = "http: x: http:/ http:// : :/ :// // /// http:///  http://h?/ http://h#/ http://h;/ \\ \\\\ /\\ . ./ .. ../ ; ? ?x= # *"
+UNSLASHED = (
+    "http: x: http:/ http:// : :/ :// // /// http:///  http://h?/ http://h#/ http://h;/ \\ \\\\ /\\ . ./ .. ../ ; ? "
+    "?x= # *"
+)
 
 
 def spellings(path: str) -> Iterator[str]:

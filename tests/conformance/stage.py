@@ -6,6 +6,7 @@ from collections import Counter
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from geetest_asgi.testing import Call, Simulator
 
@@ -64,15 +65,15 @@ class Pair:
         return f"{self.bare}+guard"
 
     def ask(
-        self, guarded: bool, target: str = "/login", body: bytes = b"user=x", *pieces: bytes, **more: object
+        self, guarded: bool, target: str = "/login", body: bytes = b"user=x", *pieces: bytes, **more: Any
     ) -> Answer:
         """One request on a connection of its own; `pieces` come after it."""
         name = self.guarded if guarded else self.bare
-        return wire.ask(self.port, wire.request(name, target, body, **more), *pieces)  # type: ignore[arg-type]
+        return wire.ask(self.port, wire.request(name, target, body, **more), *pieces)
 
-    def with_token(self, target: str = "/login", **more: object) -> Answer:
+    def with_token(self, target: str = "/login", **more: Any) -> Answer:
         """The guarded app, asked with a fresh token in a form."""
-        return self.ask(True, target, wire.form({"user": "x", **self.stage.token()}), **more)  # type: ignore[arg-type]
+        return self.ask(True, target, wire.form({"user": "x", **self.stage.token()}), **more)
 
     def entered(self, *, guarded: bool = True) -> Counter[str]:
         """Which handlers of this app were reached since the server's start, and how often."""

@@ -1,6 +1,7 @@
 """A body goes on byte for byte, whatever its type and however it comes; one that is cut off goes nowhere."""
 
 import json
+from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 
@@ -98,7 +99,7 @@ def test_a_body_that_waits_for_100_continue_goes_on(framework: str, server: str,
     assert answer.seen["size"] == len(body)
 
 
-CUT_OFF = {
+CUT_OFF: dict[str, Callable[[dict[str, str]], bytes]] = {
     "in the fields": lambda fields: wire.form(fields)[:60],
     "behind the fields": lambda fields: wire.form({**fields, "text": "y" * 100}),
     "before anything": lambda fields: b"",

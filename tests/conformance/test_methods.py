@@ -1,5 +1,7 @@
 """Which methods a framework runs a protected handler for, and that none of them is a way around."""
 
+from typing import Any
+
 import pytest
 
 from .apps import FRAMEWORKS
@@ -22,12 +24,12 @@ OVERRIDES = [
 ]
 
 
-def reached_by(pair: Pair, target: str, handler: str, **more: object) -> list[str]:
+def reached_by(pair: Pair, target: str, handler: str, **more: Any) -> list[str]:
     """The methods for which the bare app runs the handler."""
     return [method for method in METHODS if pair.ask(False, target, method=method, **more).handler == handler]
 
 
-def refused(pair: Pair, target: str, method: str, **more: object) -> bool:
+def refused(pair: Pair, target: str, method: str, **more: Any) -> bool:
     """HEAD, which has no body, is told by the status."""
     answer = pair.ask(True, target, method=method, **more)
     return answer.status == 403 and not answer.handler

@@ -10,16 +10,22 @@ from . import Build, endless, enter, in_front, lot_number, outcome, pieces, repo
 Answer = tuple[Any, int, dict[str, str]]
 
 
+async def body() -> bytes:
+    """Bytes, unless asked for text."""
+    data: Any = await request.get_data(cache=True)
+    return bytes(data)
+
+
 def add_handlers(app: Quart) -> Quart:
     @app.post("/login")
     async def login() -> Answer:
         enter("login", request)
-        return "in", 200, report("login", request, await request.get_data(cache=True))
+        return "in", 200, report("login", request, await body())
 
     @app.route("/users/<name>/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
     async def reset(name: str) -> Answer:
         enter("reset", request)
-        return "done", 200, report("reset", request, await request.get_data(cache=True))
+        return "done", 200, report("reset", request, await body())
 
     @app.get("/page")
     async def page() -> Answer:
@@ -39,7 +45,7 @@ def add_handlers(app: Quart) -> Quart:
     @app.post("/stream")
     async def stream() -> Answer:
         enter("stream", request)
-        return pieces(), 200, report("stream", request, await request.get_data(cache=True))
+        return pieces(), 200, report("stream", request, await body())
 
     @app.post("/endless")
     async def never_ends() -> Answer:
@@ -51,18 +57,18 @@ def add_handlers(app: Quart) -> Quart:
     @app.post("/open")
     async def unguarded() -> Answer:
         enter("open", request)
-        return "open", 200, report("open", request, await request.get_data(cache=True))
+        return "open", 200, report("open", request, await body())
 
     @app.post("/folder/")
     async def folder() -> Answer:
         enter("folder", request)
-        return "in", 200, report("folder", request, await request.get_data(cache=True))
+        return "in", 200, report("folder", request, await body())
 
     @app.websocket("/ws")
     async def chat() -> None:
         enter("ws", websocket)
         await websocket.accept()
-        await websocket.send(f"{await websocket.receive()} {outcome(websocket)}")
+        await websocket.send(f"{await websocket.receive()!s} {outcome(websocket)}")
         await websocket.close(1000)
 
     return app

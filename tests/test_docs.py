@@ -1,0 +1,40 @@
+"""The pages in docs/ speak of tests that there are, and of outcomes that there are."""
+
+import ast
+import re
+from functools import cache
+from pathlib import Path
+
+import pytest
+
+from geetest_asgi import Outcome
+
+ROOT = Path(__file__).parent.parent
+FAULTS = (ROOT / "docs" / "faults.md").read_text()
+ROWS = [
+    [cell.strip() for cell in line.strip("|").split("|")]
+    for line in FAULTS.splitlines()
+    if line.startswith("| ") and not line.startswith("| what happens")
+]
+
+
+@cache
+def known() -> set[str]:
+    trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")]
+    functions = (
+        node for tree in trees for node in tree.body if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    )
+    return {function.name for function in functions if function.name.startswith("test_")}
+
+
+@pytest.mark.parametrize("row", ROWS, ids=lambda row: row[0])
+def test_each_fault_has_a_test_and_names_outcomes_that_there_are(row: list[str]) -> None:
+    _, outcome, test = row
+    assert test.strip("`") in known()
+    words = set(re.findall(r"`(\w+)`", outcome)) - {"max_in_flight"}
+    assert words <= {str(each) for each in Outcome}
+
+
+def test_no_outcome_is_missing_among_the_faults() -> None:
+    told = {word for _, outcome, _ in ROWS for word in re.findall(r"`(\w+)`", outcome)}
+    assert {str(each) for each in Outcome} - told == {"passed", "skipped"}
