@@ -35,8 +35,8 @@ def handshake(app: str, target: str) -> bytes:
 
 
 def ask(pair: Pair, guarded: bool, target: str) -> tuple[Answer, str]:
-    """The answer to the handshake, and what was said to a hello. Nothing is an answer too: some servers hang then."""
-    with suppress(TimeoutError):
+    """The answer to the handshake, and what was said to a hello. Nothing is an answer too: servers hang, or hang up."""
+    with suppress(TimeoutError, ConnectionError):
         return _ask(pair.port, pair.guarded if guarded else pair.bare, target)
     return Answer(), ""
 
@@ -100,6 +100,6 @@ def test_its_path_is_guarded_however_it_is_spelt(framework: str, server: str, st
         reached = [target for target, ok in zip(targets, opened, strict=True) if ok]
         assert "/ws" in reached
         entered = pair.entered()
-        refused = pool.map(lambda target: ask(pair, True, target)[0].status == 403, reached)
+        refused = pool.map(lambda target: ask(pair, True, target)[0].status != 101, reached)
         assert [target for target, ok in zip(reached, refused, strict=True) if not ok] == []
     assert pair.entered() == entered
