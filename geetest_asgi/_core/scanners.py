@@ -127,8 +127,7 @@ class MultipartScanner:
     def _on_header_end(self) -> None:
         if self._header.lower() == b"content-disposition":
             _, options = parse_options_header(self._header_value)
-            if b"filename" not in options:
-                self._name = options.get(b"name", b"").decode(errors="replace")
+            self._name = None if b"filename" in options else options.get(b"name", b"").decode(errors="replace")
         self._header = self._header_value = b""
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
@@ -138,7 +137,8 @@ class MultipartScanner:
 
     def _on_part_end(self) -> None:
         if self._name is not None and not self.done:
-            self._gatherer.offer(self._name, _text(self._value))
+            whole = len(self._value) <= self._gatherer.max_field
+            self._gatherer.offer(self._name, _text(self._value) if whole else UNREADABLE)
             self.done = self._gatherer.complete
 
     def _on_end(self) -> None:

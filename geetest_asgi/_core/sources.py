@@ -166,17 +166,21 @@ def _unsolved(value: object) -> bool:
     return value is None or value is False or (isinstance(value, str) and value in _UNSOLVED)
 
 
+class _Members(list[tuple[str, object]]):
+    """An object as it was written: of a doubled name the first value counts, here as everywhere."""
+
+
 def _read_object(value: object, max_field: int) -> Iterable[tuple[str, object]]:
-    if not isinstance(value, str) or len(value) > max_field:
+    if not isinstance(value, str) or len(value.encode(errors="surrogatepass")) > max_field:
         return ()
     try:
         text = value.strip()
         if not text.startswith("{"):
             text = base64.urlsafe_b64decode(text.rstrip("=") + "==").decode()
-        found = json.loads(text, parse_int=JsonNumber, parse_float=JsonNumber)
+        found = json.loads(text, object_pairs_hook=_Members, parse_int=JsonNumber, parse_float=JsonNumber)
     except (ValueError, RecursionError):  # bad base64, UTF-8 and JSON are all ValueErrors
         return ()
-    return found.items() if isinstance(found, dict) else ()
+    return found if isinstance(found, _Members) else ()
 
 
 def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> CaptchaFields | Evidence:

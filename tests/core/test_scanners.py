@@ -710,6 +710,31 @@ def test_a_value_in_json_escapes_counts_as_it_was_sent() -> None:
         assert [outcome(scan(JSON, pieces, max_field=length)) for length in range(590, 606)] == ["malformed"] * 16
 
 
+@pytest.mark.parametrize("content_type", TYPES, ids=["form", "JSON", "multipart"])
+def test_the_length_of_a_container_counts_in_bytes_and_nothing_is_cut_off(content_type: bytes) -> None:
+    """Spaces of three bytes each, which no one needs to read the object before them."""
+    inner = json.dumps(TOKEN)
+    for spaces, wanted in ((0, "found"), (10, "found"), (11, "malformed"), (200, "malformed"), (3000, "malformed")):
+        value = inner + "\u3000" * spaces
+        limit = len((inner + "\u3000" * 10).encode())
+        body = (
+            json.dumps({"captcha": value}, ensure_ascii=False).encode()
+            if content_type == JSON
+            else encode(content_type, [("captcha", value)])
+        )
+        # A JSON text in JSON has its quotes escaped, and counts as it was sent.
+        more = inner.count('"') if content_type == JSON else 0
+        for pieces in ([body], byte_by_byte(body)):
+            assert outcome(scan(content_type, pieces, "captcha", max_field=limit + more)) == wanted, spaces
+
+
+def test_a_part_that_is_called_a_file_in_a_second_header_is_no_field() -> None:
+    second = b'Content-Disposition: form-data; name="lot_number"; filename="x"'
+    head = b'--xYzZY\r\nContent-Disposition: form-data; name="lot_number"\r\n' + second + b"\r\n\r\n"
+    rest = [part(name, TOKEN[name].encode()) for name in FIELD_NAMES[1:]]
+    assert outcome(scan(MULTIPART, [multipart(head + TOKEN["lot_number"].encode() + b"\r\n", *rest)])) == "malformed"
+
+
 def test_names_may_be_escaped_in_full() -> None:
     def escape(text: str) -> str:
         return "".join(f"%{ord(char):02x}" for char in text)

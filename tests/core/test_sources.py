@@ -5,6 +5,7 @@ values must look like. Bodies have tests of their own.
 import base64
 import json
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -262,6 +263,11 @@ def test_with_a_container_flat_fields_do_not_count() -> None:
 def test_the_first_of_two_names_in_an_object_counts() -> None:
     both = AS_JSON[:-1] + f', "lotNumber": "{OTHER_LOT}"' + "}"
     assert gathered({"captcha": both}, "captcha") == FIELDS
+
+
+def test_the_first_of_a_doubled_name_in_a_text_counts() -> None:
+    doubled = f'{{"lot_number": "{OTHER_LOT}", ' + AS_JSON[1:]
+    assert gathered({"captcha": doubled}, "captcha") == replace(FIELDS, lot_number=OTHER_LOT)
 
 
 # The setting

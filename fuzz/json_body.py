@@ -1,0 +1,58 @@
+"""JSON bodies against `json.loads`, which reads the whole body at once.
+
+Compared is what is JSON in UTF-8. The scanner is more lenient (what nobody asked for it does not look into) and, for
+a value whose escapes or UTF-8 take more bytes than the bound, stricter: the bound is on a value as it was sent.
+"""
+
+from collections.abc import Iterator
+
+from geetest_asgi._core.sources import fields_from_mapping
+
+from . import laws, oracle
+
+CONTENT_TYPE = b"application/json"
+
+
+def check(data: bytes) -> None:
+    """The laws hold, and the fields are those of the object that `json.loads` reads."""
+    case = laws.read(data)
+    answer = laws.hold(case, CONTENT_TYPE)
+    try:
+        document = oracle.loads(case.body.decode("utf-8-sig"))
+    except (ValueError, RecursionError):
+        return
+    longer_as_sent = len(case.body) > case.max_field and (b"\\" in case.body or not case.body.isascii())
+    if answer is not None:
+        wanted = oracle.expected(_fields(document, case.spelling.container or (), case), case)
+        oracle.agree(answer, wanted, stricter=longer_as_sent)
+    _check_handler(document)
+
+
+def _fields(value: object, path: tuple[str, ...], case: laws.Case) -> Iterator[oracle.Found]:
+    """The fields in an object, or in the container that `path` leads to."""
+    for name, inner in value if isinstance(value, oracle.Pairs) else ():
+        if not path:
+            if name in case.spelling.names:
+                yield case.spelling.names[name], inner
+        elif name == path[0] and isinstance(inner, oracle.Pairs):
+            yield from _fields(inner, path[1:], case)
+        elif path == (name,):
+            yield oracle.CONTAINER, inner
+
+
+def _check_handler(document: object) -> None:
+    """A handler's own parsed body, given to the client, raises nothing either, and says the same of an object."""
+    if not isinstance(document, oracle.Pairs):
+        return
+    values = dict(document)
+    answer = fields_from_mapping({name: _plain(value) for name, value in document}, 8192)
+    if len(values) == len(document):
+        case = laws.Case(*laws.SPELLINGS[0], b"", b"")
+        oracle.agree(answer, oracle.expected(_fields(document, (), case), case))
+
+
+def _plain(value: object) -> object:
+    """A number as a handler has it; the longest ones `int` refuses."""
+    if isinstance(value, oracle.Number):
+        return int(value) if value.isdecimal() and len(value) < 4000 else float(value)
+    return value

@@ -1,0 +1,110 @@
+"""The captcha fields worked out in another way: from all names and values that a whole-body parser gives, in order."""
+
+import base64
+import json
+import string
+from collections.abc import Iterable, Iterator
+from typing import Final
+
+from geetest_asgi._core.model import CaptchaFields, Outcome
+from geetest_asgi._core.sources import Spelling
+
+from .laws import Answer, Case
+from .targets import require
+
+Found = tuple[str, object]
+
+CONTAINER: Final = "⟨all four⟩"
+_ORDER: Final = ("lot_number", "captcha_output", "pass_token", "gen_time")
+_EMPTY: Final = ("", "false", "null", "undefined")
+_HEX: Final = set("0123456789abcdef")
+_BASE64: Final = set(string.ascii_letters + string.digits + "-_=")
+
+
+class Number(str):
+    """The text of a JSON number: only a time may be one."""
+
+    __slots__ = ()
+
+
+class Pairs(list[tuple[str, object]]):
+    """A JSON object as it was written, doubled names and all."""
+
+    __slots__ = ()
+
+
+def loads(text: str) -> object:
+    """JSON by the standard library, with nothing lost. Raises ValueError, RecursionError."""
+    return json.loads(
+        text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=lambda _: object()
+    )
+
+
+def flat(pairs: Iterable[tuple[str, object]], spelling: Spelling) -> Iterator[Found]:
+    """The captcha fields among the pairs of a form or a query."""
+    for name, value in pairs:
+        if spelling.container is not None:
+            if name == ".".join(spelling.container):
+                yield CONTAINER, value
+        elif name in spelling.names:
+            yield spelling.names[name], value
+
+
+def expected(found: Iterable[Found], case: Case) -> CaptchaFields | Outcome:
+    """What the guard should say: the first solved value of each name counts, a container settles the matter."""
+    first: dict[str, object] = {}
+    for field, value in found:
+        if field == CONTAINER and value not in (None, False, *_EMPTY):
+            return _conclude(_unpack(value, case) | first, case.max_field, present=True)
+        if len(first) < len(_ORDER) and value not in (None, False, *_EMPTY):
+            first.setdefault(field, value)
+    return _conclude(first, case.max_field, present=bool(first))
+
+
+def _unpack(value: object, case: Case) -> dict[str, object]:
+    """The fields in a container's text: an object in JSON, or base64url of one."""
+    pairs = _object(value, case.max_field)
+    named = [(case.spelling.names.get(name, name), inner) for name, inner in pairs]
+    fields = [each for each in named if each[0] in _ORDER]
+    return {field: inner for field, inner in reversed(fields) if inner not in (None, False, *_EMPTY)}
+
+
+def _object(value: object, max_field: int) -> Pairs:
+    if not isinstance(value, str) or len(value) > max_field:
+        return Pairs()
+    text = value.strip()
+    try:
+        if text[:1] != "{":
+            text = base64.b64decode(text.rstrip("=").encode("ascii") + b"==", altchars=b"-_").decode()
+        read = loads(text)
+    except (ValueError, RecursionError):
+        return Pairs()
+    return read if isinstance(read, Pairs) else Pairs()
+
+
+def _conclude(values: dict[str, object], max_field: int, *, present: bool) -> CaptchaFields | Outcome:
+    if not present:
+        return Outcome.MISSING
+    if not all(_fits(field, values.get(field), max_field) for field in _ORDER):
+        return Outcome.MALFORMED
+    return CaptchaFields(*(str(values[field]) for field in _ORDER))
+
+
+def _fits(field: str, value: object, max_field: int) -> bool:
+    if not isinstance(value, str) or not 0 < len(value) <= max_field:
+        return False
+    if isinstance(value, Number) and field != "gen_time":
+        return False
+    if field == "gen_time":
+        return value.isascii() and value.isdecimal() and len(value) in range(10, 14)
+    if field == "captcha_output":
+        return set(value) <= _BASE64
+    digits = value[1:] if field == "lot_number" and value[0] == "V" else value
+    return set(digits) <= _HEX and len(digits) == (64 if field == "pass_token" else 32)
+
+
+def agree(answer: Answer, wanted: CaptchaFields | Outcome, *, stricter: bool = False) -> None:
+    """The guard's answer is what the oracle says. `stricter`: the guard may also take it for malformed."""
+    got = answer if isinstance(answer, CaptchaFields) else answer.outcome
+    allowed = got == wanted or (stricter and got is Outcome.MALFORMED)
+    require(allowed, "the oracle disagrees", got, wanted)
