@@ -8,6 +8,7 @@ import time
 from typing import Final
 
 import anyio
+from anyio.lowlevel import checkpoint
 from starlette.types import Message, Receive
 
 from ._core.limits import Limits
@@ -18,6 +19,11 @@ from ._spool import Spool
 
 _AT_ONCE: Final = 0.001
 
+_PIECE: Final = 16 * 1024
+"""Bytes scanned without a look at the clock: up to 5 ms of the hardest JSON, 9 ms of the hardest multipart body."""
+_TURN: Final = 0.002
+"""Seconds of scanning until the others have their turn: a server may have a whole body ready, so nothing else waits."""
+
 
 class Body:
     """The body of one request."""
@@ -27,6 +33,7 @@ class Body:
         self._limits = limits
         self._spool = Spool(memory)
         self._room = limits.max_body
+        self._turn_ends = 0.0
         self._replayed = False
         self._early: Message | None = None
         self.touched = False
@@ -56,13 +63,24 @@ class Body:
         if not await self._spool.append(chunk):
             return Evidence(Outcome.BUSY, "no room to keep more request bodies")
         # Cut at the limit, so that one large chunk gives the same answer as many small ones.
-        scanner.feed(chunk[: self._room])
+        await self._scan(scanner, chunk[: self._room])
         if len(chunk) > self._room and not scanner.done:
             return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
         self._room -= len(chunk)
         if self.complete:
             scanner.end()
         return None
+
+    async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
+        """Feed the scanner in pieces, and let go of the event loop where that takes long."""
+        for start in range(0, len(chunk), _PIECE):
+            if time.perf_counter() > self._turn_ends:
+                if self._turn_ends:
+                    await checkpoint()
+                self._turn_ends = time.perf_counter() + _TURN
+            scanner.feed(chunk[start : start + _PIECE])
+            if scanner.done:
+                return
 
     async def until_gone(self) -> bool:
         """Wait for news of the visitor; only after the end of the body. True: they left. The app hears of it too.

@@ -91,7 +91,7 @@ class Caller:
 def _wire_maker(client: Any, trust_env: bool) -> Callable[[], Wire]:
     if client is None:
         return lambda: OwnConnections(trust_env=trust_env)
-    if hasattr(client, "request") and not isinstance(client, type):
+    if hasattr(client, "stream") and not isinstance(client, type):
         return lambda: GivenClient(client, ours=False)
     return lambda: GivenClient(client(), ours=True)
 

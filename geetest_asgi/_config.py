@@ -182,6 +182,6 @@ def switch(name: str, given: object) -> bool:
 
 def client(given: Any) -> Any:
     """A client, or a function that makes one, or None."""
-    if given is not None and not hasattr(given, "request") and not callable(given):
-        raise ConfigError(f"client={given!r}: give an object with httpx's async request, or a function that makes one")
+    if given is not None and not hasattr(given, "stream") and not callable(given):
+        raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, or a function that makes one")
     return given

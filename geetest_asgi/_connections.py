@@ -13,6 +13,7 @@ from anyio import CancelScope, CapacityLimiter, to_thread
 
 from ._core.model import Reply
 from ._handshake import handshake
+from ._reading import read_reply
 
 if TYPE_CHECKING:
     from ._transport import Connection
@@ -87,27 +88,21 @@ def _new_connection(origin: str, trust_env: bool) -> "Connection":
 
 
 class GivenClient:
-    """A client of the user's: any object with httpx's asynchronous `request`."""
+    """A client of the user's: any object with httpx's asynchronous `stream`."""
 
     def __init__(self, client: Any, *, ours: bool) -> None:
         self._client = client
         self._ours = ours
 
     async def post(self, url: str, form: bytes, connect: float) -> Reply:
-        """POST by `client.request`; never following a redirect, which would carry the token elsewhere."""
+        """POST by `client.stream`; never following a redirect, which would carry the token elsewhere."""
         # Connect, read, write, pool. The caller's deadline bounds the reading. Waiting for the client's own pool is
         # our crowd's doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
+        timeout = (connect, None, None, connect / 4)
         async with handshake() as extensions:
-            response = await self._client.request(
-                "POST",
-                url,
-                content=form,
-                headers=_HEADERS,
-                follow_redirects=False,
-                timeout=(connect, None, None, connect / 4),
-                extensions=extensions,
-            )
-        return Reply(response.status_code, response.content)
+            request = {"content": form, "headers": _HEADERS, "timeout": timeout, "extensions": extensions}
+            async with self._client.stream("POST", url, follow_redirects=False, **request) as response:
+                return await read_reply(response.status_code, response.headers, response.aiter_raw())
 
     async def aclose(self) -> None:
         """Close the client if a function of the user's made it for us."""

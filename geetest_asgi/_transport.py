@@ -10,11 +10,10 @@ from functools import cache
 from urllib.parse import urlsplit
 
 import httpx
-from anyio import CancelScope
 
 from ._core.model import Reply
-from ._core.protocol import MAX_REPLY
 from ._handshake import handshake
+from ._reading import read_reply
 
 
 class Connection:
@@ -40,7 +39,7 @@ class Connection:
             request.stream = _Form(form)
             response = await self._transport.handle_async_request(request)
         try:
-            return Reply(response.status_code, await _read(response) if response.status_code == 200 else None)
+            return await read_reply(response.status_code, response.headers, response.stream)  # type: ignore[arg-type]
         finally:
             await response.aclose()
 
@@ -62,19 +61,6 @@ class _Form(httpx.AsyncByteStream):
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop()
-
-
-async def _read(response: httpx.Response) -> bytes | None:
-    """The body as sent, or None where it is too long or encoded (we asked for neither)."""
-    if response.headers.get("content-encoding", "identity") != "identity":
-        return None
-    body = bytearray()
-    with CancelScope() as enough:
-        async for chunk in response.stream:  # type: ignore[union-attr]
-            body += chunk
-            if len(body) > MAX_REPLY:
-                enough.cancel()  # not `break`: the generators inside must be unwound, and only an exception does that
-    return bytes(body) if len(body) <= MAX_REPLY else None
 
 
 @cache

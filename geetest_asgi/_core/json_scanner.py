@@ -8,24 +8,26 @@ in them is not checked, since that is the app's business.
 import json
 import re
 from collections.abc import Generator
+from functools import cache
 from typing import Final
 
 from .sources import UNREADABLE, Gatherer, JsonNumber
 
 _BOM: Final = b"\xef\xbb\xbf"
 _OPEN, _CLOSE, _QUOTE, _COLON, _COMMA = b'{}":,'
-_SPACES: Final = re.compile(rb"[ \t\r\n]*")
-_SCALAR: Final = re.compile(rb"[^,{}\[\]\":\s]*")
+# Pieces of patterns. Possessive quantifiers: each byte is looked at once, a match never goes back.
+_GAP: Final = rb"[ \t\r\n]*+"
+_CHARS: Final = rb'[^"\\]*+(?:\\.[^"\\]*+)*+'
+_TEXT: Final = rb'"%b"' % _CHARS
+_WORD: Final = rb'[^,{}\[\]":\s]'
+_SPACES: Final = re.compile(_GAP)
+_SCALAR: Final = re.compile(_WORD + rb"*+")
 _NUMBER: Final = re.compile(rb"-?[0-9]+(\.[0-9]+)?([eE][+-]?[0-9]+)?")
-# Possessive quantifiers: each byte is looked at once, a match never goes back.
-_STRING: Final = re.compile(rb'[^"\\]*+(?:\\.[^"\\]*+)*+', re.DOTALL)
-_UNNESTED: Final = re.compile(rb'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")*+', re.DOTALL)
-# A whole member with a plain key and a plain value, and its comma: what most members of most bodies look like.
-_MEMBER: Final = re.compile(
-    rb'[ \t\r\n]*+"([^"\\]*+)"[ \t\r\n]*+:[ \t\r\n]*+'
-    rb'(?:"[^"\\]*+(?:\\.[^"\\]*+)*+"|[^,{}\[\]":\s]++)[ \t\r\n]*+,',
-    re.DOTALL,
-)
+_STRING: Final = re.compile(_CHARS, re.DOTALL)
+_WHOLE_STRING: Final = re.compile(_TEXT, re.DOTALL)
+# The next bracket of a nested value, one that opens or one that closes; or the place where this chunk has no more.
+_BRACKET: Final = re.compile(rb'(?:[^"{}\[\]]++|%b)*+(?:([{\[])|([}\]])|(?=")|\Z)' % _TEXT, re.DOTALL)
+_PARSE: Final = json.JSONDecoder().raw_decode
 _MAX_KEY: Final = 512
 _MAX_SCALAR: Final = 64
 
@@ -84,30 +86,27 @@ class JsonScanner:
         if (yield from self._peek()) == _CLOSE:
             self._at += 1
             return
+        others = _members_but(path[:1] or tuple(self._gatherer.spelling.names))
         while True:
-            self._pass_over(path)
-            key = yield from self._key()
-            yield from self._expect(_COLON)
+            self._at = _end(others, self._data, self._at)  # for speed: it decides nothing
+            if (self._ready() or (yield from self._peek())) != _QUOTE:
+                raise _BrokenError
+            key = _decode((yield from self._string(_MAX_KEY)))
+            if (self._ready() or (yield from self._peek())) != _COLON:
+                raise _BrokenError
+            self._at += 1
             yield from self._member(key, path)
-            if self._gatherer.complete or (yield from self._peek()) == _CLOSE:
-                self._at += 1
+            if self._gatherer.complete:
                 return
-            yield from self._expect(_COMMA)
-
-    def _pass_over(self, path: tuple[str, ...]) -> None:
-        """Skip members that cannot matter, as far as they are in this chunk. For speed: it decides nothing."""
-        matter = (path[0].encode(),) if path else self._gatherer.spelling.wanted
-        while (member := _MEMBER.match(self._data, self._at)) and member[1] not in matter:
-            self._at = member.end()
-
-    def _key(self) -> Generator[None, None, object]:
-        if (yield from self._peek()) != _QUOTE:
-            raise _BrokenError
-        raw = yield from self._string(_MAX_KEY)
-        return _decode(raw)
+            after = self._ready() or (yield from self._peek())
+            self._at += 1
+            if after == _CLOSE:
+                return
+            if after != _COMMA:
+                raise _BrokenError
 
     def _member(self, key: object, path: tuple[str, ...]) -> Parse:
-        first = yield from self._peek()
+        first = self._ready() or (yield from self._peek())
         field = self._gatherer.spelling.names.get(key) if isinstance(key, str) and not path else None
         if field is not None:
             self._gatherer.offer_field(field, (yield from self._value(first)))
@@ -132,19 +131,26 @@ class JsonScanner:
     def _nested(self) -> Parse:
         """Pass over an object or a list by counting brackets, without a stack."""
         depth = 0
-        while True:
-            self._at = _end(_UNNESTED, self._data, self._at)
-            char = yield from self._some()
-            if char == _QUOTE:  # of a string that this chunk does not end
+        while depth := self._sink(depth):
+            if (yield from self._some()) == _QUOTE:
                 yield from self._string(0)
-            elif char in b"{[]}":
-                self._at += 1
-                depth += 1 if char in b"{[" else -1
-                if not depth:
-                    return
+
+    def _sink(self, depth: int) -> int:
+        """How deep a nested value is at the end of this chunk, or at a string that may not end in it; 0: it is over."""
+        for bracket in _BRACKET.finditer(self._data, self._at):
+            self._at = bracket.end()
+            if bracket.lastindex is None:
+                break
+            depth += 1 if bracket.lastindex == 1 else -1
+            if not depth:
+                break
+        return depth
 
     def _string(self, limit: int) -> Generator[None, None, bytes | None]:
         """A string with its quotes, not decoded; None where it has more than `limit` bytes."""
+        if whole := _WHOLE_STRING.match(self._data, self._at):
+            start, self._at = self._at, whole.end()
+            return whole[0] if self._at - start <= limit + 2 else None
         raw = bytearray(b'"')
         self._at += 1
         while (yield from self._some()) != _QUOTE:
@@ -177,10 +183,10 @@ class JsonScanner:
             raise _BrokenError
         return raw
 
-    def _expect(self, char: int) -> Parse:
-        if (yield from self._peek()) != char:
-            raise _BrokenError
-        self._at += 1
+    def _ready(self) -> int:
+        """The next byte if it is there and no white space, else 0: `_peek` looks closer."""
+        char = self._data[self._at] if self._at < len(self._data) else 0
+        return char if char > 0x20 else 0
 
     def _peek(self) -> Generator[None, None, int]:
         """The next byte that is no white space; it is not taken."""
@@ -199,6 +205,31 @@ class JsonScanner:
         return self._data[self._at]
 
 
+@cache
+def _members_but(names: tuple[str, ...]) -> re.Pattern[bytes]:
+    """As many whole members, each with its comma, as there are before one that may be called one of `names`.
+
+    Most of most bodies is passed over by this. It stops early where a value is nested deeper, or cut off.
+    """
+    spelt = b"|".join(b"".join(map(_spelt, name)) for name in names)
+    key = rb'(?!"(?:%b)")%b' % (spelt, _TEXT)
+    value = rb"(?:%b|%b++|%b)" % (_TEXT, _WORD, _shallow(3))
+    return re.compile(rb"(?:%b,)*+" % _GAP.join((b"", key, b":", value, b"")), re.DOTALL)
+
+
+def _shallow(depth: int) -> bytes:
+    """A list or an object with at most so many levels of others in it."""
+    inner = b"|" + _shallow(depth - 1) if depth else b""
+    return rb'[{\[](?:[^"{}\[\]]++|%b%b)*+[}\]]' % (_TEXT, inner)
+
+
+def _spelt(char: str) -> bytes:
+    """A character of a key, as it is or as an escape. Any four digits will do: what stops here is looked at again."""
+    units = len(char.encode("utf-16-le")) // 2
+    short = rb"|\\." if char in '"\\/\b\f\n\r\t' else b""
+    return rb"(?:%b|(?:\\u....){%d}%b)" % (re.escape(char.encode()), units, short)
+
+
 def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
     match = pattern.match(data, start)
     return match.end() if match else start
@@ -206,7 +237,7 @@ def _end(pattern: re.Pattern[bytes], data: bytes, start: int) -> int:
 
 def _decode(raw: bytes | None) -> object:
     try:
-        return json.loads(raw.decode()) if raw is not None else UNREADABLE
+        return _PARSE(raw.decode())[0] if raw is not None else UNREADABLE
     except ValueError:
         return UNREADABLE
 

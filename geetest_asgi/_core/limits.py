@@ -25,7 +25,8 @@ class Limits:
     """Bytes of one captcha field, or of one field or header that holds all four, as sent; longer is malformed.
     GeeTest's longest value was seen at 512."""
     max_buffered: int = 64 * MIB
-    """Bytes of request bodies held in memory at one time by all requests together; beyond, 503."""
+    """Bytes of request bodies held in memory at one time by all requests together; beyond, 503. What goes with each
+    request comes on top: with a thousand slow bodies of 60 KB at once 100 MiB were measured."""
     max_in_flight: int = 256
     """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20

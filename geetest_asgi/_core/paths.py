@@ -19,11 +19,18 @@ Segments = tuple[str, ...]
 MAX_PATH: Final = 2048
 """Characters. A longer path is not looked at, it counts as protected: no route is that long, and the work that a
 visitor can cause stays bounded."""
+MAX_SEGMENTS: Final = 100
+"""Nor is one of more segments: each has many forms, and 2,000 of them would take a third of a second."""
 
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
 _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
+
+
+def is_too_much(path: str, raw_path: bytes) -> bool:
+    """Is a path beyond what is looked at?"""
+    return len(path) > MAX_PATH or len(raw_path) > 3 * MAX_PATH or path.count("/") > MAX_SEGMENTS
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:

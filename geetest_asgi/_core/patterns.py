@@ -28,7 +28,7 @@ _REGISTERED: Final = frozenset(
     "REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
 ) | {"WEBSOCKET"}
 
-_FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/]*>")
+_FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/<>]*>")
 _PLACEHOLDER: Final = re.compile(r"\{[^{}/]*\}")
 
 

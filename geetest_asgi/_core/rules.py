@@ -82,7 +82,7 @@ class RuleTable(Generic[T]):
         if method in self._idle:
             return None
         method = method.upper()
-        if len(path) > paths.MAX_PATH or len(raw_path) > 3 * paths.MAX_PATH:
+        if paths.is_too_much(path, raw_path):
             return next((found for pattern, found in self._rules if method in pattern.methods), None)
         if not root_path and not self._roots and paths.is_plain(path, raw_path):
             forms = {paths.split(path)}

@@ -30,7 +30,7 @@ class MemoryStore:
     """Spent tokens in memory: bounded, shared by all requests of this process and by no other.
 
     `size` is how many keys are kept at most; the oldest goes first. A key is 64 characters; 100,000 of them take
-    about 20 MB. Safe across threads and event loops.
+    about 32 MB. Safe across threads and event loops.
     """
 
     def __init__(self, size: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:

@@ -441,7 +441,7 @@ def test_sources_may_be_one_string() -> None:
 
 def test_a_store_and_a_client_are_taken_as_they_are() -> None:
     class Client:
-        async def request(self) -> None: ...
+        async def stream(self) -> None: ...
 
     store, client = MemoryStore(), Client()
     assert config.store(store) is store

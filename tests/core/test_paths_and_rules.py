@@ -493,8 +493,8 @@ def test_matching_does_not_take_longer_with_more_patterns(target: str) -> None:
 def test_the_work_grows_linearly_with_the_path(unit: str) -> None:
     rules = table(["/a/**/z", "/**/m/**", "/{x}/{y}/z", "/a/*b*c*d"], roots=["/a"])
     costs = []
-    for length in (150, 300, 600):
-        target = "/" + unit * (length // len(unit))
+    for times in (12, 24, 48):
+        target = "/" + unit * times
         costs.append(work(partial(rules.match, "POST", unquote(target), target.encode())))
     assert costs[2] <= 4.5 * costs[0], costs  # four times as long
     assert costs[2] - costs[1] <= 2.3 * (costs[1] - costs[0]), costs
@@ -531,6 +531,15 @@ def test_a_path_that_is_too_long_to_look_at_counts_as_protected() -> None:
     assert rules.match("get", longest + "x") == 0
     assert rules.match("OPTIONS", longest + "x") is None, "no rule speaks of this method"
     assert rules.match("POST", "/x", b"/" + b"%41" * paths.MAX_PATH) == 2, "nor is a longer raw path looked at"
+
+
+def test_a_path_of_too_many_segments_counts_as_protected() -> None:
+    rules = table(["/**/z", "/c"], exempt="/**")
+    assert rules.match("POST", "/x" * paths.MAX_SEGMENTS) is None
+    assert rules.match("POST", "/x" * (paths.MAX_SEGMENTS + 1)) == 0
+    deep = table(["/api/**/x", "/a/**/b/**", "/**/m/**", "/**/z", "/{x}/**/y", "/api/**"], roots=["/a", "/b"])
+    target = ("/api" + "//\n/ /;/." * 200)[: paths.MAX_PATH]
+    assert seconds(lambda: deep.match("POST", target, target.encode())) < 0.1
 
 
 # Properties

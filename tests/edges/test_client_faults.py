@@ -679,11 +679,12 @@ async def test_a_proxy_that_is_down_is_an_outage(geetest: GeeTest, app: App, mon
     assert geetest.calls == []
 
 
+@pytest.mark.parametrize("client", MADE)
 @each_backend
-async def test_no_more_of_an_answer_is_read_than_an_answer_can_have(geetest: GeeTest) -> None:
+async def test_no_more_of_an_answer_is_read_than_an_answer_can_have(client: str, geetest: GeeTest) -> None:
     """What is in the sockets' buffers counts as sent here: a few MiB, of any number that a second would bring."""
     with RawServer(endless) as server:
-        guard, _, told = verdict_of(server.url, 5, allow=False)
+        guard, _, told = verdict_of(server.url, 5, allow=False, client=MADE[client])
         start = time.monotonic()
         await judged(guard, told, geetest.token())
         assert time.monotonic() - start < 2

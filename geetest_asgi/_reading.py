@@ -1,0 +1,24 @@
+"""Reading GeeTest's answer, and no more of it than an answer can have: the rest may be without an end."""
+
+from collections.abc import AsyncIterable, Mapping
+
+from anyio import CancelScope
+
+from ._core.model import Reply
+from ._core.protocol import MAX_REPLY
+
+
+async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Reply:
+    """The answer with the body as it was sent: None where it is too long, or encoded though none was asked for.
+
+    Only a 200's body is read; no other says anything that counts.
+    """
+    if status != 200 or headers.get("content-encoding", "identity") != "identity":
+        return Reply(status, None)
+    body = bytearray()
+    with CancelScope() as enough:
+        async for chunk in chunks:
+            body += chunk
+            if len(body) > MAX_REPLY:
+                enough.cancel()  # not `break`: the generators inside must be unwound, and only an exception does that
+    return Reply(status, bytes(body) if len(body) <= MAX_REPLY else None)

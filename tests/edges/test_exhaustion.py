@@ -1,0 +1,389 @@
+"""Whatever a visitor sends, and however much of it, costs little: bytes, calls, tasks and sockets are bounded, the work
+grows with the bytes and no faster, and the event loop goes on. Seconds are never compared with a constant here.
+"""
+
+import asyncio
+import os
+import socket
+import threading
+import time
+import tracemalloc
+from collections import Counter
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+import anyio
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi.stores import MemoryStore
+from geetest_asgi.testing import serve
+from geetest_asgi.testing._uvicorn import QuickServer
+
+from .support import (
+    FORM,
+    SECONDS,
+    SUCCESS,
+    App,
+    Front,
+    GeeTest,
+    RawServer,
+    Stage,
+    cut,
+    form,
+    raw_request,
+    read_all,
+    read_reply,
+    visit,
+)
+
+each_backend = pytest.mark.anyio
+
+KIB, MIB = 1024, 1024 * 1024
+JSON, MULTIPART = "application/json", "multipart/form-data; boundary=b"
+
+
+class Watched:
+    """A guard that lets in on an outage, what it decided, and how many tasks its event loop has."""
+
+    def __init__(self, geetest: GeeTest, **settings: Any) -> None:
+        self.app, self.store = App(headers=[(b"content-length", b"2")]), MemoryStore()
+        self.outcomes: Counter[str] = Counter()
+        settings = {"on_unavailable": "allow", "store": self.store, "on_result": self._count, **settings}
+        self.guard: GeeTestMiddleware = geetest.guard(self.app, **settings)
+
+    def _count(self, result: GeeTestResult, scope: Scope) -> None:
+        self.outcomes[str(result.outcome)] += 1
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["path"] == "/tasks":
+            return await PlainTextResponse(str(len(asyncio.all_tasks())))(scope, receive, send)
+        return await self.guard(scope, receive, send)
+
+
+def tasks_on(front: Front) -> int:
+    reply = front.talk(raw_request(b"", "Connection: close", method="GET", target="/tasks"))
+    return int(reply.rpartition(b"\r\n\r\n")[2])
+
+
+def sockets_open() -> int:
+    links = []
+    for number in os.listdir("/proc/self/fd"):
+        try:
+            links.append(os.readlink(f"/proc/self/fd/{number}"))
+        except OSError:
+            continue
+    return sum(link.startswith("socket:") for link in links)
+
+
+def comes_back_to(wanted: int, count: Callable[[], int]) -> bool:
+    """Servers close what has ended with their next turns."""
+    end = time.monotonic() + SECONDS / 2
+    while count() > wanted and time.monotonic() < end:
+        time.sleep(0.02)
+    return count() <= wanted
+
+
+def memory_of(call: Callable[[], object]) -> int:
+    """The most bytes that it held at one time."""
+    tracemalloc.start()
+    try:
+        call()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------------
+
+
+def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeTest, front: Front) -> None:
+    """Sixty visitors with 30 KB each, where there is room for 1 MB: the others are turned away at once."""
+    watched = Watched(geetest, limits=Limits(max_buffered=MIB, body_timeout=1.0))
+    front.put_on(watched)
+    tasks, sockets = tasks_on(front), sockets_open()
+    begun = raw_request(b"x" * 60_000, f"Content-Type: {FORM}", "Connection: close")[:-30_000]
+    with ExitStack() as stack:
+        wires = [stack.enter_context(front.connect()) for _ in range(60)]
+        for wire in wires:
+            wire.sendall(begun)
+        statuses = Counter(read_all(wire)[9:12] for wire in wires)
+    assert set(statuses) == {b"408", b"503"}
+    assert 20 <= statuses[b"408"] <= MIB // 29_000
+    assert (geetest.calls, watched.app.seen) == ([], [])
+    assert comes_back_to(tasks, lambda: tasks_on(front))
+    assert comes_back_to(sockets, sockets_open)
+    rest = form(geetest.token())
+    body = b"x" * 900_000 + b"&" + rest  # all of the room is there again
+    assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
+
+
+PARTS = {
+    "empty": b"--b\r\n\r\n\r\n",
+    "fields": b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n',
+    "unsolved": b'--b\r\nContent-Disposition: form-data; name="lot_number"\r\n\r\n\r\n',
+    "files": b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: text/plain\r\n\r\n1\r\n',
+}
+
+
+def as_parts(token: dict[str, str]) -> bytes:
+    return b"".join(
+        PARTS["fields"].replace(b'"a"', b'"%s"' % k.encode())[:-3] + v.encode() + b"\r\n" for k, v in token.items()
+    )
+
+
+@pytest.mark.parametrize("kind", PARTS)
+@each_backend
+async def test_ten_thousand_parts_are_given_up_after_a_tenth(kind: str, geetest: GeeTest) -> None:
+    watched = Watched(geetest)
+    body = PARTS[kind] * 10_000 + as_parts(geetest.token()) + b"--b--\r\n"
+    crowded = await visit(body=cut(body, len(body) // 100), content_type=MULTIPART).run(watched)
+    assert crowded.code == "captcha_malformed"
+    assert crowded.received <= 11
+    assert (geetest.calls, len(watched.app.seen)) == ([], 0)
+
+
+def test_ten_thousand_parts_behind_the_fields_are_not_the_guards(geetest: GeeTest, front: Front) -> None:
+    watched = Watched(geetest, limits=Limits(max_body=50_000))  # which the first chunk may pass by
+    front.put_on(watched)
+    body = as_parts(geetest.token()) + PARTS["files"] * 10_000 + b"--b--\r\n"
+    assert front.talk(raw_request(body, f"Content-Type: {MULTIPART}", "Connection: close")).endswith(b"\r\n\r\nin")
+    assert watched.app.seen[0].body == body
+
+
+DEEP = {
+    "lists": (b"[" * 400_000, b"]" * 400_000),
+    "objects": (b'{"a":' * 130_000, b"1" + b"}" * 130_000),
+    "mixed": (b'[{"a":[' * 70_000, b"]}]" * 70_000),
+    "wide": (b"[" + b'[[{"":[]}]],' * 80_000, b"1]"),
+    "with brackets in strings": (b'["]}\\"[",' * 80_000, b"1" + b"]" * 80_000),
+}
+
+
+@pytest.mark.parametrize("kind", DEEP)
+@pytest.mark.parametrize("fields", [None, "data.captcha"])
+@each_backend
+async def test_deep_json_is_passed_over(fields: str | None, kind: str, geetest: GeeTest) -> None:
+    """In little memory, and it hides nothing: what comes behind it counts, what is in it does not."""
+    watched = Watched(geetest, fields=fields)
+    opened, closed = DEEP[kind]
+    members = ",".join(f'"{name}":"{value}"' for name, value in geetest.token().items()).encode()
+    members = b'"data":{"captcha":{%b}}' % members if fields else members
+    deep = visit(body=cut(b'{"x":' + opened + closed + b"," + members + b"}", 65536), content_type=JSON)
+    assert (await deep.run(watched)).code == "in"
+    for body in (b'{"x":' + opened, b'{"x":' + opened + members + closed + b"}", b'{"x":' + opened + closed + b"]"):
+        lost = await visit(body=cut(body[:MIB], 65536), content_type=JSON).run(watched)
+        assert lost.code in ("captcha_malformed", "captcha_missing")
+    assert len(geetest.calls) == 1
+
+
+# --- headers, paths, patterns -----------------------------------------------------------------------------------------
+
+LONG = 10 * MIB
+VALUES = {
+    "letters": b"a",
+    "commas": b"a,",
+    "semicolons": b";",
+    "quotes": b'";',
+    "braces": b"{",
+    "digits": b"9",
+    "blanks": b" ",
+}
+NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept", "cookie"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@each_backend
+async def test_a_header_value_of_ten_megabytes_is_refused(name: str, geetest: GeeTest) -> None:
+    """By a server that lets it through. In a few copies of it at most; where it bears on the fields, without a call."""
+    watched = Watched(geetest, sources=("header", "query", "body"))
+    for unit in VALUES.values():
+        long = visit(geetest.token(forged=True), headers=[], content_type=None if name == "content-type" else FORM)
+        long.scope["headers"].append((name.encode(), unit * (LONG // len(unit))))
+        tracemalloc.start()
+        await long.run(watched)
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert 400 <= long.status < 500
+        assert peak < 3 * LONG
+    asked = {"accept": 7, "cookie": 7, "content-length": 6, "content-encoding": 1}  # where the value says nothing
+    assert (len(geetest.calls), watched.app.seen) == (asked.get(name, 0), [])
+
+
+@contextmanager
+def unbounded(app: Any) -> Iterator[Front]:
+    """uvicorn, told to let headers of any length through."""
+    server, stage = QuickServer(app), Stage()
+    server.config.h11_max_incomplete_event_size = 4 * LONG
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        thread = threading.Thread(target=server.run_on, args=(listener,))
+        thread.start()
+        assert server.settled.wait(SECONDS)
+        yield Front(stage, f"http://127.0.0.1:{listener.getsockname()[1]}")
+        server.should_exit = True
+        thread.join(SECONDS)
+
+
+def test_a_header_value_of_ten_megabytes_over_a_socket(geetest: GeeTest) -> None:
+    watched = Watched(geetest, sources=("header", "body"))
+    with unbounded(watched) as front:
+        for name in ("X-GeeTest", "X-GeeTest-Pass-Token", "Content-Type", "Cookie"):
+            long = raw_request(b"", f"{name}: " + "x" * LONG, "Connection: close")
+            assert front.talk(long).startswith(b"HTTP/1.1 403 ")
+        login = raw_request(
+            form(geetest.token()), f"Content-Type: {FORM}", f"Cookie: {'x' * LONG}", "Connection: close"
+        )
+        assert front.talk(login).endswith(b"\r\n\r\nin")
+    assert len(geetest.calls) == 1
+    assert watched.outcomes == {"malformed": 2, "missing": 2, "passed": 1}
+
+
+def test_a_path_of_64_kilobytes_over_a_socket(geetest: GeeTest, front: Front) -> None:
+    """No route is that long: it is protected, whatever it says, and a GET is not."""
+    watched = Watched(geetest, exempt=["/x/**"])
+    front.put_on(watched)
+    for target in ("/" + "a" * 60_000, "/x" * 30_000, "/login" + "/" * 60_000, "/" + "%61" * 20_000):
+        assert front.talk(raw_request(b"", "Connection: close", target=target)).startswith(b"HTTP/1.1 403 ")
+        got = front.talk(raw_request(b"", "Connection: close", method="GET", target=target))
+        assert got.endswith(b"\r\n\r\nin")
+    assert geetest.calls == []
+
+
+# --- floods -----------------------------------------------------------------------------------------------------------
+
+
+def junk(token: dict[str, str]) -> list[bytes]:
+    wrong = [{**token, name: value} for name in token for value in ("", "?", "\0" * 32, "0" * 9000)]
+    return [b"", b"a=b", b"%" * 3000, *map(form, wrong), *(form({name: token[name]}) for name in token)]
+
+
+def flood(front: Front, wanted: list[bytes], wires: int) -> Counter[bytes]:
+    """The statuses of these requests, over so many connections at once that are kept."""
+
+    def one(number: int) -> list[bytes]:
+        with front.connect() as wire:
+            statuses = []
+            for body in wanted[number::wires]:
+                wire.sendall(raw_request(body, f"Content-Type: {FORM}"))
+                statuses.append(read_reply(wire)[9:12])
+            return statuses
+
+    with ThreadPoolExecutor(wires) as threads:
+        return Counter(status for statuses in threads.map(one, range(wires)) for status in statuses)
+
+
+def test_a_flood_of_junk_makes_no_call(geetest: GeeTest, front: Front) -> None:
+    """Not even a connection; nothing is remembered, and nothing of any bound is used up."""
+    limits = Limits(max_in_flight=1, max_buffered=200_000, unverified_per_second=1)
+    with RawServer(lambda server, connection: None) as nobody:
+        watched = Watched(geetest, api_server=nobody.url, limits=limits)
+        front.put_on(watched)
+        tasks, sockets = tasks_on(front), sockets_open()
+        bodies = junk(geetest.token()) * 60
+        assert flood(front, bodies, wires=16) == {b"403": len(bodies)}
+        assert (nobody.accepted, len(watched.store), watched.app.seen) == (0, 0, [])
+        assert comes_back_to(tasks, lambda: tasks_on(front))
+        assert comes_back_to(sockets, sockets_open)
+    assert set(watched.outcomes) == {"missing", "malformed"}
+
+
+class Crowded:
+    """GeeTest with a count of the calls that it has at one time."""
+
+    def __init__(self, geetest: GeeTest) -> None:
+        self._geetest = geetest.simulator
+        self.now = self.most = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.now += scope["type"] == "http"
+        self.most = max(self.most, self.now)
+        try:
+            await self._geetest(scope, receive, send)
+        finally:
+            self.now -= scope["type"] == "http"
+
+
+@pytest.mark.parametrize("fault", ["slow", "hanging", "down"])
+def test_a_flood_of_tokens_makes_no_more_calls_than_the_bound(fault: str, geetest: GeeTest, front: Front) -> None:
+    """Forged but well-formed, three hundred over fifty connections: who finds it full is refused, and never let in."""
+    {"slow": lambda: geetest.simulator.slow(0.05)}.get(fault, getattr(geetest.simulator, fault))()
+    crowded = Crowded(geetest)
+    limits = Limits(max_in_flight=6, unverified_per_second=1000)
+    settings: dict[str, Any] = {"timeout": 5} if fault == "slow" else {"timeout": 0.3, "on_unavailable": "deny"}
+    with serve(crowded) as url:
+        watched = Watched(geetest, api_server=url, limits=limits, **settings)
+        front.put_on(watched)
+        tasks, sockets = tasks_on(front), sockets_open()
+        start = time.monotonic()
+        bodies = [form(geetest.token(forged=True)) for _ in range(300)]
+        statuses = flood(front, bodies, wires=50)
+        assert time.monotonic() - start < SECONDS
+        assert set(statuses) <= {b"403", b"503"}
+        assert crowded.most <= 6
+        assert watched.outcomes["busy"] > 100
+        assert watched.app.seen == []
+        assert comes_back_to(tasks, lambda: tasks_on(front))
+        assert comes_back_to(sockets + 2 * 6, sockets_open)  # connections to GeeTest are kept, at both ends
+        assert comes_back_to(0, lambda: crowded.now)
+        assert len(watched.store) == (0 if fault != "slow" else watched.outcomes["failed"])
+        geetest.simulator.up()
+        assert flood(front, [form(geetest.token()) for _ in range(12)], wires=6) == {b"200": 12}
+
+
+# --- GeeTest's answers ------------------------------------------------------------------------------------------------
+
+OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"transfer-encoding: chunked\r\n\r\n"
+ENDLESS = {
+    "body": (OK + b"\r\n" + SUCCESS, b" " * 65536),
+    "body with a length": (OK + b"content-length: 999999999999999\r\n\r\n" + SUCCESS, b" " * 65536),
+    "chunks": (OK + CHUNKED, b"10000\r\n%b\r\n" % (b" " * 65536)),
+    "chunks of one byte": (OK + CHUNKED, b"1\r\n \r\n" * 8000),
+    "an extension": (OK + CHUNKED + b"1;", b"a" * 65536),
+    "trailers": (OK + CHUNKED + b"1\r\n \r\n0\r\n", b"x: y\r\n" * 8000),
+    "a status line": (b"HTTP/1.1 200 ", b"a" * 65536),
+    "a header": (OK + b"x: ", b"y" * 65536),
+    "headers": (OK, b"x: y\r\n" * 8000),
+    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000),
+    "line breaks": (b"", b"\r\n" * 32768),
+}
+BUSY = ("chunks of one byte", "early hints")  # of which each is much work
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+@each_backend
+async def test_endless_answers_at_once_are_held_to_the_bound(name: str, geetest: GeeTest) -> None:
+    """As fast as they are taken. Each is an outage, or ours, and never a success; the connections are hung up."""
+    first, then = ENDLESS[name]
+    hung_up = threading.Semaphore(0)
+
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        try:
+            server.read_request(connection)
+            connection.sendall(first)
+            while not server.ended.is_set():
+                connection.sendall(then)
+        except OSError:
+            hung_up.release()
+
+    with RawServer(behave) as server:
+        watched = Watched(geetest, api_server=server.url, on_unavailable="deny", timeout=1.0)
+        crowd = [visit(geetest.token()) for _ in range(3 if name in BUSY else 9)]
+        await crowd.pop().run(watched)  # loads what is loaded once
+        tracemalloc.start()
+        try:
+            async with anyio.create_task_group() as tasks:
+                for each in crowd:
+                    tasks.start_soon(each.run, watched)
+            assert tracemalloc.get_traced_memory()[1] < 4 * MIB
+        finally:
+            tracemalloc.stop()
+        await watched.guard.aclose()
+        assert {each.status for each in crowd} == {503}
+        for _ in range(server.accepted):
+            assert await anyio.to_thread.run_sync(lambda: hung_up.acquire(timeout=SECONDS / 2))
+    assert set(watched.outcomes) <= {Outcome.UNAVAILABLE, Outcome.BUSY}
+    assert len(watched.store) == 0

@@ -1,0 +1,196 @@
+"""The work grows with what a visitor sends and no faster, and the event loop goes on meanwhile.
+
+Costs are compared with each other, or counted in calls and turns; seconds never with a constant.
+"""
+
+import gc
+import sys
+import time
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+import pytest
+
+from geetest_asgi import GeeTestMiddleware, _body
+from geetest_asgi._core.errors import ConfigError
+from geetest_asgi._core.scanners import scanner_for
+from geetest_asgi._core.sources import Gatherer, spelling
+
+from .support import FORM, App, GeeTest, Visit, cut, http_scope, messages, visit
+
+each_backend = pytest.mark.anyio
+
+KIB, MIB = 1024, 1024 * 1024
+JSON, MULTIPART = "application/json", "multipart/form-data; boundary=b"
+
+
+def grows_linearly(call: Callable[[int], object], size: int, times: int = 4) -> bool:
+    """So many times as much takes as many times as long, or, where it is noisy, not twice that; not the square."""
+
+    def cost(size: int) -> float:
+        gc.disable()  # it looks at more objects now and then, and would be taken for the square
+        try:
+            start = time.process_time()
+            call(size)
+            return time.process_time() - start
+        finally:
+            gc.enable()
+
+    def once_more() -> bool:
+        small, large = (min(cost(each) for _ in range(3)) for each in (size, times * size))
+        return large < 2 * times * max(small, 1e-4)
+
+    return once_more() or once_more()
+
+
+# --- bodies -----------------------------------------------------------------------------------------------------------
+
+
+def scan(content_type: str, body: bytes, piece: int, fields: str | None = None) -> None:
+    scanner = scanner_for([content_type.encode()], [], Gatherer(spelling(fields), 8192))
+    assert scanner is not None
+    for each in cut(body, piece):
+        scanner.feed(each)
+
+
+MEMBERS = [b'"a":[],', b'"":{"":[[[[[]]]]]},', b'"\\n":1,', b'"\\u0061":[],', b'"lot_number":"",', b'"gen_time":1,']
+NESTED = [b"[", b"[,", b"{},", b'["",', b"\\", b'"\\"",', b"1"]
+PAIRS = [b"&", b"a&", b"=", b"%", b"%61%61%61%61&", b"lot_number=&"]
+HARD: dict[str, tuple[str, bytes, bytes]] = {
+    **{f"JSON {unit.decode()}": (JSON, b"{", unit) for unit in MEMBERS},
+    **{f"JSON, in a list: {unit.decode()}": (JSON, b'{"a":[', unit) for unit in NESTED},
+    **{f"JSON, in a text: {unit.decode()}": (JSON, b'{"a":"', unit) for unit in (b"a", b"\\", b"\\u0061", b"{[")},
+    **{f"form {unit.decode()}": (FORM, b"", unit) for unit in PAIRS},
+    "form: one value": (FORM, b"lot_number=", b"%61"),
+    "multipart: boundaries, nearly": (MULTIPART, b"--b\r\n\r\n", b"\r\n--"),
+    "multipart: boundaries, more nearly": (MULTIPART, b"--b\r\n\r\n", b"\r\n--b-"),
+    "multipart: returns": (MULTIPART, b"--b\r\n\r\n", b"\r"),
+    "multipart: semicolons": (MULTIPART, b"", b"--b\r\nContent-Disposition: " + b";" * 4000 + b"\r\n\r\n\r\n"),
+    "multipart: quotes": (MULTIPART, b"", b"--b\r\nContent-Disposition: " + b';"' * 2000 + b"\r\n\r\n\r\n"),
+    "multipart: a long boundary": (MULTIPART[:-1] + "-" * 70, b"--" + b"-" * 70 + b"\r\n\r\n", b"-"),
+}
+
+
+@pytest.mark.parametrize("piece", [10**9, 50], ids=["in one piece", "in many"])
+@pytest.mark.parametrize("name", HARD)
+def test_the_work_for_a_body_grows_with_its_bytes_and_no_faster(name: str, piece: int) -> None:
+    content_type, first, unit = HARD[name]
+    assert grows_linearly(lambda size: scan(content_type, first + unit * (size // len(unit)), piece), 32 * KIB, 8)
+
+
+CHEAP = [b'"a":[],', b'"a":{"b":[1]},', b'"\\n":1,', b'"\\u0061":1,', b'"":"",', b' "a" : null ,']
+
+
+@pytest.mark.parametrize("unit", CHEAP)
+@pytest.mark.parametrize("fields", [None, "captcha"])
+def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | None, unit: bytes) -> None:
+    """Counted in Python's own function calls: some for each piece, none for each member."""
+    body, calls = b"{" + unit * (MIB // len(unit)), 0
+
+    def count(frame: object, event: str, argument: object) -> None:
+        nonlocal calls
+        calls += event == "call"
+
+    scan(JSON, body, MIB, fields)  # the first body of a spelling costs the making of a pattern
+    sys.setprofile(count)
+    try:
+        scan(JSON, body, 65536, fields)
+    finally:
+        sys.setprofile(None)
+    assert calls < 100 * (MIB // 65536)
+
+
+@pytest.mark.parametrize("size", [MIB, 1000], ids=["one message", "a thousand messages"])
+@pytest.mark.parametrize("name", ['JSON "lot_number":"",', "form a&", "multipart: semicolons"])
+@each_backend
+async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
+    name: str, size: int, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The server has it ready, so that `receive` never waits; the others have turns. On a machine without speed."""
+    assert _body._TURN <= 0.01
+    monkeypatch.setattr(_body, "_TURN", 0)
+    content_type, first, unit = HARD[name]
+    body = (first + unit * (MIB // len(unit)))[:MIB]
+    eager = Visit(http_scope(headers={"content-type": content_type}), *messages(*cut(body, size)))
+    turns = 0
+
+    async def receive() -> Any:
+        return eager.incoming.popleft()
+
+    async def others() -> None:
+        nonlocal turns
+        while not eager.sent:
+            turns += 1
+            await anyio.sleep(0)
+
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(others)
+        await geetest.guard(App())(eager.scope, receive, eager.send)
+    assert eager.status == 403
+    assert turns >= MIB // (16 * KIB) - 1
+
+
+# --- headers, paths, patterns -----------------------------------------------------------------------------------------
+
+VALUES = {
+    "letters": b"a",
+    "commas": b"a,",
+    "semicolons": b";",
+    "quotes": b'";',
+    "braces": b"{",
+    "digits": b"9",
+    "blanks": b" ",
+}
+NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_work_for_a_header_grows_with_its_bytes_and_no_faster(name: str, geetest: GeeTest) -> None:
+    async def one(value: bytes) -> None:
+        long = visit({}, content_type=None if name == "content-type" else FORM)
+        long.scope["headers"].append((name.encode(), value))
+        await long.run(geetest.guard(App(), sources=("header", "body")))
+
+    for unit in VALUES.values():
+        assert grows_linearly(lambda size, unit=unit: anyio.run(one, unit * (size // len(unit))), MIB)  # type: ignore[misc]
+
+
+UNITS = ["a", "/a", "/", "/..", "/;", "/a;", "*", "{", "A/", "\n", "http://", "%2F", "/b/c", "é"]
+PATTERNS = ["/**", "/a/**/z", "/**/m/**", "/{x}/{y}/z", "/*a*b*c", "/**/a/**/a/**/a/**/b", "/a*a*a*a*a*a*b"]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+@pytest.mark.parametrize("size", [500, 16 * KIB], ids=["that is looked at", "of 64 KB"])
+def test_the_work_for_a_path_grows_with_its_length_and_no_faster(unit: str, size: int, geetest: GeeTest) -> None:
+    """Through the whole guard, with exemptions and root paths."""
+    guard = geetest.guard(App(), protect=PATTERNS, exempt=["/x/**", "/**/y*y*y"], root_paths=["/a", "/b/c"], mode="off")
+
+    async def several(size: int) -> None:
+        path = ("/" + unit * size)[:size]
+        for _ in range(5):
+            await visit(path=path, raw_path=path.encode(), root_path="/c").run(guard)
+
+    assert grows_linearly(lambda size: anyio.run(several, size), size)
+
+
+@pytest.mark.parametrize(
+    "unit", ["a", "/a", "/*", "*a", "/**/a", "/{x}", "{x}a", "{", "}", "<", ".", "*", "/a*b", "%", " "]
+)
+def test_the_work_for_a_pattern_grows_with_its_length_and_no_faster(unit: str, geetest: GeeTest) -> None:
+    """Whether it is taken or refused; and what it costs each request does not grow with its square either."""
+
+    def build(size: int) -> GeeTestMiddleware | None:
+        try:
+            return geetest.guard(App(), protect=["/" + unit.strip("/") + unit * (size // len(unit))], mode="off")
+        except ConfigError:
+            return None
+
+    def match(size: int) -> None:
+        if (guard := guards[size]) is not None:
+            for path in ("/" + "a" * 2000, "/a" * 1000, "/" + "ab" * 1000):
+                anyio.run(visit(path=path).run, guard)
+
+    assert grows_linearly(build, 4 * KIB)
+    guards = {size: build(size) for size in (16 * KIB, 64 * KIB)}
+    assert grows_linearly(match, 16 * KIB)
