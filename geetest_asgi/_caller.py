@@ -10,7 +10,7 @@ import anyio
 from ._connections import GivenClient, OwnConnections, Wire
 from ._core.model import Evidence, Outcome, ValidateRequest
 from ._core.protocol import parse_reply
-from ._faults import blame, blame_silence, wait_until, was_not_sent
+from ._faults import Threads, blame, blame_silence, wait_until, was_not_sent
 from ._meters import Budget
 from ._perloop import PerLoop
 
@@ -26,52 +26,65 @@ class Caller:
         self._wires: PerLoop[Wire] = PerLoop(_wire_maker(client, trust_env), _close)
 
     async def ask(
-        self, request: ValidateRequest, seconds: float, gone: Callable[[], Awaitable[bool]] | None = None
+        self,
+        request: ValidateRequest,
+        seconds: float,
+        gone: Callable[[], Awaitable[bool]] | None = None,
+        heard: Callable[[Evidence], None] = lambda _: None,
     ) -> Evidence:
         """What GeeTest says about a token within `seconds`, or why nothing was heard. Never raises.
 
         `gone` ends when there is news of the visitor: true if they left, and then nobody needs an answer.
+        `heard` is told of an answer at once: whoever cancels us then would make it unheard.
         """
         if not self._in_flight.take():
             return Evidence(Outcome.BUSY, "too many calls to GeeTest under way", lot_number=request.lot_number)
         start = time.perf_counter()
         try:
-            evidence = await self._exchange(request, seconds, gone)
+            evidence = await self._exchange(request, seconds, gone, heard)
         finally:
             self._in_flight.give()
         return replace(evidence, lot_number=request.lot_number, elapsed=time.perf_counter() - start)
 
     async def _exchange(
-        self, request: ValidateRequest, seconds: float, gone: Callable[[], Awaitable[bool]] | None
+        self,
+        request: ValidateRequest,
+        seconds: float,
+        gone: Callable[[], Awaitable[bool]] | None,
+        heard: Callable[[Evidence], None],
     ) -> Evidence:
         """The call, the visitor and the clock, side by side; whichever ends first ends the others."""
         evidence: Evidence | None = None
-        deadline = anyio.current_time() + seconds
+        deadline, threads = anyio.current_time() + seconds, Threads()
         async with anyio.create_task_group() as group:
 
             async def hear() -> None:
                 nonlocal evidence
                 evidence = await self._ask_in_turn(request, deadline)
+                heard(evidence)
                 group.cancel_scope.cancel()
 
             async def watch(gone: Callable[[], Awaitable[bool]]) -> None:
                 nonlocal evidence
                 if await gone():
-                    evidence = Evidence(Outcome.BUSY, "the visitor left")
+                    evidence = evidence or Evidence(Outcome.BUSY, "the visitor left")
                     group.cancel_scope.cancel()
 
             group.start_soon(hear)
+            group.start_soon(threads.watch, seconds / 10)
             if gone is not None:
                 group.start_soon(watch, gone)
             lag = await wait_until(deadline)
             group.cancel_scope.cancel()
-        return evidence or await blame_silence(lag / seconds)
+        return evidence or blame_silence(lag / seconds, threads.waited / seconds)
 
     async def _ask_in_turn(self, request: ValidateRequest, deadline: float) -> Evidence:
         evidence = Evidence(Outcome.UNAVAILABLE, "no server")
         for behind, server in enumerate(self._servers):
             # A host that does not answer at all must leave time for those after it.
-            share = (deadline - anyio.current_time()) / (len(self._servers) - behind)
+            left, servers = deadline - anyio.current_time(), len(self._servers) - behind
+            # The last one's time is ended by our own clock, which looks at whose fault that is.
+            share = left / servers if servers > 1 else 2 * left
             try:
                 wire = await self._wires.get()
                 reply = await wire.post(f"{server}/validate?{request.query}", request.form, share)

@@ -62,17 +62,18 @@ class Check:
         found = await self._find()
         if not isinstance(found, CaptchaFields):
             return found
-        self.claim = await _ledger.claim(self.store, self.policy.captcha_id, found)
-        if self.claim.evidence is not None:
-            return self.claim.evidence
+        with CancelScope(shield=True):  # a claim that is cut short may have taken the token all the same
+            claim = self.claim = await _ledger.claim(self.store, self.policy.captcha_id, found)
+        if claim.evidence is not None:
+            return claim.evidence
         request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
         # Where more of the body is to come, there is no telling whether the visitor is still there.
         gone = self.body.until_gone if self.body.complete else None
-        answer = await self.caller.ask(request, self.policy.timeout, gone)
-        if self.body.gone:
-            return None
+        answer = await self.caller.ask(request, self.policy.timeout, gone, self._hear)
+        return None if self.body.gone else answer
+
+    def _hear(self, answer: Evidence) -> None:
         self.answer = answer
-        return answer
 
     async def _find(self) -> CaptchaFields | Evidence | None:
         """The first place that has any of the fields decides; places are never mixed."""

@@ -98,7 +98,7 @@ class GivenClient:
         """POST by `client.stream`; never following a redirect, which would carry the token elsewhere."""
         # Connect, read, write, pool. The caller's deadline bounds the reading. Waiting for the client's own pool is
         # our crowd's doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
-        timeout = (connect, None, None, connect / 4)
+        timeout = (connect, None, None, connect / 8)
         async with handshake() as extensions:
             request = {"content": form, "headers": _HEADERS, "timeout": timeout, "extensions": extensions}
             async with self._client.stream("POST", url, follow_redirects=False, **request) as response:

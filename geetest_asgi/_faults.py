@@ -5,6 +5,7 @@ Exceptions are known by their class names, since httpx, httpx2 and transports fo
 """
 
 import errno
+import math
 import socket
 import ssl
 from collections.abc import Iterator
@@ -38,9 +39,6 @@ _PAUSE: Final = 0.005
 _HELD_UP: Final = 0.2
 """The part of a call's time that the loop may be late."""
 
-_LOOK_UP: Final = 0.25
-"""Seconds that looking up "localhost" may take."""
-
 
 def was_not_sent(error: Exception) -> bool:
     """No connection was made, and not for want of sockets of our own."""
@@ -53,6 +51,8 @@ def blame(error: Exception) -> Evidence:
     if (outage := _outage(error)) is not None:
         why = ": its certificate is not trusted" if _untrusted(error) else ""
         return Evidence(Outcome.UNAVAILABLE, f"{outage}{why} ({name})")
+    if _is_any(error, {"KeptConnectionError"}):
+        return Evidence(Outcome.BUSY, "a kept connection had ended")
     if _is_any(error, {"PoolTimeout"}) or _is_any(error, NO_CONNECTION):
         return Evidence(Outcome.BUSY, "no connection to spare")
     return Evidence(Outcome.MISCONFIGURED, f"the call could not be made ({name})")
@@ -112,8 +112,33 @@ async def wait_until(deadline: float) -> float:
     return lag
 
 
-async def blame_silence(lag: float) -> Evidence:
-    """What it is evidence of that no whole answer came in time. `lag`: the part of that time that the loop was late.
+class Threads:
+    """Event loops look up hosts on threads that they share with the app; a call may wait for one in vain.
+
+    So where an answer takes its time, a look-up of our own stands in the same queue behind the call's: how long it
+    waits is known, whenever the threads come free again.
+    """
+
+    def __init__(self) -> None:
+        self._asked = self._answered = math.inf
+
+    @property
+    def waited(self) -> float:
+        """Seconds that our look-up took; for ever where it has not ended."""
+        return self._answered - self._asked if self._answered < math.inf else math.inf
+
+    async def watch(self, after: float) -> None:
+        """`after`: seconds that most calls do not take."""
+        await anyio.sleep(after)
+        self._asked = anyio.current_time()
+        with suppress(OSError):  # no such name is an answer too: it took a thread
+            await anyio.getaddrinfo("localhost", None)
+        self._answered = anyio.current_time()
+
+
+def blame_silence(lag: float, threads: float) -> Evidence:
+    """What it is evidence of that no whole answer came in time. Both are parts of that time: how late the loop was, and
+    how long a look-up took.
 
     An event loop that visitors keep from running, and threads that they keep busy, are no silence of GeeTest's: its
     answer may lie there and wait for us.
@@ -122,15 +147,6 @@ async def blame_silence(lag: float) -> Evidence:
         return Evidence(Outcome.BUSY, "the event loop was held up")
     if not _sockets_to_spare():  # without one the resolver asks where nobody answers, and takes its time
         return Evidence(Outcome.BUSY, "no connection to spare")
-    if not await _threads_to_spare():
+    if threads > _HELD_UP:
         return Evidence(Outcome.BUSY, "no thread to look up a host")
     return Evidence(Outcome.UNAVAILABLE, "no answer in time")
-
-
-async def _threads_to_spare() -> bool:
-    """Event loops look up hosts on threads that they share with the app; a call may have waited for one in vain."""
-    with anyio.move_on_after(_LOOK_UP):
-        with suppress(OSError):  # no such name is an answer too: it took a thread
-            await anyio.getaddrinfo("localhost", None)
-        return True
-    return False

@@ -14,13 +14,22 @@ from anyio import CancelScope
 Extensions = Mapping[str, Any]
 
 
+class KeptConnectionError(Exception):
+    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
+    way, which a visitor can time; so it says nothing about GeeTest.
+    """
+
+
 @asynccontextmanager
 async def handshake() -> AsyncIterator[Extensions]:
     """For one call: the value goes into its request's `extensions`. Whatever ends the call ends its handshake too."""
     opening: Any = None
+    made = kept = False
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
-        nonlocal opening
+        nonlocal opening, made, kept
+        made = made or ".connect_" in event
+        kept = not made and (kept or event.endswith("send_request_headers.started"))
         if event.endswith("connect_tcp.complete"):
             opening = info["return_value"]
         elif not event.endswith(("start_tls.started", "start_tls.failed")):
@@ -28,6 +37,10 @@ async def handshake() -> AsyncIterator[Extensions]:
 
     try:
         yield {"trace": trace}
+    except Exception as error:
+        if kept:
+            raise KeptConnectionError from error
+        raise
     finally:
         if opening is not None:
             with CancelScope(shield=True):

@@ -37,7 +37,9 @@ class Claim:
     async def carry_over(self, evidence: Evidence) -> None:
         """Leave the finding for the request that a redirect brings. Not twice: a redirect's own is not carried on."""
         if self._key is not None and self.evidence is None:
-            await self._store.release(self._key, _to_note(evidence))
+            # An outage is not carried on: it may be over, and then the next request is to be asked about.
+            note = None if evidence.outcome is Outcome.UNAVAILABLE else _to_note(evidence)
+            await self._store.release(self._key, note)
 
 
 async def claim(store: Store, captcha_id: str, fields: CaptchaFields) -> Claim:

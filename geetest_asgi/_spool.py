@@ -74,5 +74,8 @@ class Spool:
         """Forget everything. Needed whether or not the app has read it."""
         self._drop_tail()
         if self._file is not None:
-            with CancelScope(shield=True):  # freeing a large file takes its time
-                await to_thread.run_sync(self._file.close)
+            try:
+                with CancelScope(shield=True):  # freeing a large file takes its time
+                    await to_thread.run_sync(self._file.close)
+            finally:
+                self._file.close()  # asyncio's own task.cancel() knows no shield

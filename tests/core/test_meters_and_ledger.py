@@ -442,7 +442,7 @@ FOUND = Evidence(Outcome.PASSED, "fine", "-1", captcha_args={"scene": "反爬虫
 
 
 @pytest.mark.anyio
-@pytest.mark.parametrize("outcome", Outcome)
+@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.UNAVAILABLE])
 async def test_a_redirect_carries_the_finding_over_once(store: MemoryStore, outcome: Outcome) -> None:
     held = await claim(store, "id", FIELDS)
     found = Evidence(outcome, FOUND.reason, FOUND.code, LOT, FOUND.captcha_args, elapsed=0.5)
@@ -454,6 +454,14 @@ async def test_a_redirect_carries_the_finding_over_once(store: MemoryStore, outc
     third = await claim(store, "id", FIELDS)
     assert third.evidence is not None
     assert third.evidence.outcome is Outcome.REPLAYED
+
+
+@pytest.mark.anyio
+async def test_an_outage_is_not_carried_over_and_the_token_is_free(store: MemoryStore) -> None:
+    held = await claim(store, "id", FIELDS)
+    await held.settle(Evidence(Outcome.UNAVAILABLE), let_in=True)
+    await held.carry_over(Evidence(Outcome.UNAVAILABLE))
+    assert (await claim(store, "id", FIELDS)).evidence is None
 
 
 @pytest.mark.anyio

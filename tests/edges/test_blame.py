@@ -444,6 +444,41 @@ def test_a_visitor_cannot_fake_an_outage_by_using_up_the_loops_threads(servers: 
     assert door.is_shut(), codes
 
 
+@pytest.mark.parametrize("hold", [0.52, 0.6, 0.7])
+def test_a_visitor_cannot_fake_an_outage_by_giving_the_threads_back_in_time(hold: float, geetest: GeeTest) -> None:
+    """In time for a look at them when the call is over: by then the look-up of GeeTest's host has waited in vain."""
+    door = Door(geetest, timeout=0.5, api_server=geetest.url.replace("127.0.0.1", "localhost"))
+
+    async def main() -> None:
+        asyncio.get_running_loop().set_default_executor(ThreadPoolExecutor(4))
+        busy = [asyncio.create_task(asyncio.to_thread(time.sleep, hold)) for _ in range(4)]
+        await asyncio.sleep(0.02)
+        await crowd(door, [geetest.token(forged=True) for _ in range(3)])
+        await asyncio.gather(*busy)
+
+    asyncio.run(main())
+    assert door.is_shut(), door.told
+
+
+@each_backend
+async def test_a_visitor_cannot_fake_an_outage_by_timing_the_end_of_a_kept_connection(geetest: GeeTest) -> None:
+    """Servers end idle connections, and a call that crosses the end on its way gets no answer: one can aim at that."""
+
+    def end_at_the_second(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(http_reply(b'{"status":"success","result":"fail","reason":"pass_token error"}'))
+        server.read_request(connection)
+
+    for client in (None, httpx.AsyncClient, httpx2.AsyncClient):
+        with RawServer(end_at_the_second) as server:
+            door = Door(geetest, api_server=server.url, client=client)
+            codes = [await crowd(door, [geetest.token(forged=True)]) for _ in range(4)]
+            await door.guard.aclose()
+        assert codes == [["captcha_failed"], ["captcha_busy"]] * 2
+        assert door.is_shut()
+        assert server.accepted == 2
+
+
 def stall_once(until: float) -> Iterator[None]:
     """Far beyond the time that GeeTest has."""
     yield
@@ -640,7 +675,7 @@ async def test_a_real_outage_lets_in_as_many_as_the_cap_says(geetest: GeeTest) -
     fault: Callable[[Simulator], None]
     for fault in (Simulator.down, Simulator.garbled, Simulator.hanging):
         fault(geetest.simulator)
-        door = Door(geetest, timeout=0.3)
+        door = Door(geetest, timeout=1.0)
         assert set(await crowd(door, [geetest.token(forged=True) for _ in range(5)])) == {"in"}
     with RawServer(replying(http_reply(b"", "502 Bad Gateway"))) as server:
         door = Door(geetest, api_server=server.url)

@@ -2,8 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from types import SimpleNamespace
 from typing import Any
 
 import anyio
@@ -19,7 +21,7 @@ from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import Simulator
 
-from .support import FORM, App, Front, GeeTest, Visit, form, http_scope, messages, visit
+from .support import FORM, SUCCESS, App, Front, GeeTest, Visit, form, http_scope, messages, visit
 
 each_backend = pytest.mark.anyio
 
@@ -364,11 +366,50 @@ async def test_a_redirect_carries_what_was_found_and_nothing_better(geetest: Gee
     assert (await visit(token).run(watching)).status == 307
     assert (await visit(token).run(geetest.guard(app, store=store))).code == "captcha_failed"
 
+
+@each_backend
+async def test_a_redirect_does_not_carry_an_outage_past_its_end(geetest: GeeTest) -> None:
+    """Else forged tokens that were let in while GeeTest was down would be let in once more when it is up."""
+    app = App(307, headers=[(b"location", b"/login")])
+    guard, good, forged = geetest.guard(app), geetest.token(), geetest.token(forged=True)
     geetest.simulator.down()
-    token = geetest.token()
-    assert (await visit(token).run(geetest.guard(app, store=store))).status == 307
-    closed = geetest.guard(app, store=store, on_unavailable="deny")
-    assert (await visit(token).run(closed)).code == "captcha_unavailable"
+    assert [(await visit(token).run(guard)).status for token in (good, forged)] == [307, 307]
+    assert {seen.result.outcome for seen in app.seen} == {Outcome.UNAVAILABLE}
+    geetest.simulator.up()
+    app.status = 200
+    assert [(await visit(token).run(guard)).code for token in (good, forged)] == ["in", "captcha_failed"]
+
+
+class Client:
+    """Answers with a success, and at that moment the visitor leaves."""
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.visitor: Visit | None = None
+
+    @asynccontextmanager
+    async def stream(self, *_: object, **__: object) -> AsyncIterator[object]:
+        async def said() -> AsyncIterator[bytes]:
+            await anyio.sleep(0.02)
+            assert self.visitor is not None
+            self.visitor.leave()
+            yield SUCCESS
+
+        self.calls += 1
+        yield SimpleNamespace(status_code=200, headers={}, aiter_raw=said)
+
+
+@each_backend
+async def test_a_verdict_that_was_heard_counts_though_the_visitor_leaves_in_that_moment(
+    geetest: GeeTest, app: App
+) -> None:
+    """GeeTest has spent the token, and would be asked again in vain."""
+    client, token = Client(), geetest.token()
+    guard = geetest.guard(app, client=client)
+    client.visitor = visit(token)
+    await client.visitor.run(guard)
+    assert (await visit(token).run(guard)).code == "captcha_replayed"
+    assert client.calls == 1
 
 
 @each_backend
