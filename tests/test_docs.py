@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from geetest_asgi import Outcome
+from geetest_asgi.testing._magic import MAGIC
 
 ROOT = Path(__file__).parent.parent
 FAULTS = (ROOT / "docs" / "faults.md").read_text()
@@ -38,3 +39,9 @@ def test_each_fault_has_a_test_and_names_outcomes_that_there_are(row: list[str])
 def test_no_outcome_is_missing_among_the_faults() -> None:
     told = {word for _, outcome, _ in ROWS for word in re.findall(r"`(\w+)`", outcome)}
     assert {str(each) for each in Outcome} - told == {"passed", "skipped"}
+
+
+def test_the_page_on_the_simulator_lists_the_ids_that_there_are() -> None:
+    page = (ROOT / "docs" / "simulator.md").read_text()
+    rows = re.findall(r"^\| `(sim-[a-z-]+)` \| (.+) \| (.+) \|$", page, re.MULTILINE)
+    assert rows == [(name, magic.widget, magic.says) for name, magic in MAGIC.items()]

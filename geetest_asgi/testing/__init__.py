@@ -1,9 +1,11 @@
-"""A GeeTest of your own: the `/validate` service on its real wire format, to test against without GeeTest.
+"""A GeeTest of your own: both sides of the service on their real wire format, to test against without GeeTest.
 
     simulator = Simulator()                              an ASGI app: mount it, or give it to a client in process
     simulator.token()                                    the four fields of a freshly solved captcha
     simulator.down()                                     … and every call is answered 503, until simulator.up()
     with serve(simulator) as url: ...                    on a thread, for a client that needs a socket
+    <script src="{url}/v4/gt4.js"></script>              a stand-in for GeeTest's browser script, for your pages
+    captcha_id="sim-down"                                an id that decides what happens; MAGIC has them all
     python -m geetest_asgi simulator --port 8077         on the command line, for curl and other languages
 
 What is told here as GeeTest's behaviour comes from GeeTest's documentation and its official demos. Importing this
@@ -13,8 +15,9 @@ package imports no test framework, HTTP client or server: those come in where th
 from ._answers import CODES, DEMO_ID, DEMO_KEY
 from ._calls import Call
 from ._faults import Fault
+from ._magic import MAGIC, Magic
 from .command import run_simulator
 from .server import serve
 from .simulator import Simulator
 
-__all__ = ["CODES", "DEMO_ID", "DEMO_KEY", "Call", "Fault", "Simulator", "run_simulator", "serve"]
+__all__ = ["CODES", "DEMO_ID", "DEMO_KEY", "MAGIC", "Call", "Fault", "Magic", "Simulator", "run_simulator", "serve"]

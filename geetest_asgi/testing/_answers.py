@@ -45,6 +45,15 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 MARK: Final = "x-geetest-simulator"
 """The header of every answer, so that nobody takes the simulator for GeeTest."""
 
+_EVERY_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        MARK: "1",
+        "access-control-allow-origin": "*",  # pages of any origin read it, and load its scripts with crossOrigin
+        "cross-origin-resource-policy": "cross-origin",  # pages that demand it of all they embed
+        "x-content-type-options": "nosniff",  # no browser runs as a script what is not sent as one
+    }
+)
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -61,7 +70,8 @@ class Answer:
     def response(self) -> Response:
         """The ASGI app that sends it."""
         body = self.content if isinstance(self.content, bytes) else as_json(self.content)
-        headers = {"content-type": self.content_type, MARK: "1", **self.headers}
+        own = {name.lower(): value for name, value in self.headers.items()}
+        headers = {"content-type": self.content_type, **_EVERY_ANSWER, **own}
         return Response(body, self.status, headers)
 
     def said(self, name: str) -> str:

@@ -9,6 +9,7 @@ from typing import Final
 
 from . import _faults
 from ._faults import Fault
+from ._magic import table
 
 _YES_NO: Final[Mapping[str, bool]] = MappingProxyType(
     {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}
@@ -30,7 +31,7 @@ A token, good or bad (expired=1, used=1, forged=1, offline=1, captcha_id=…):
   curl {base}/simulator/token
   curl '{base}/simulator/token?expired=1'
 
-An outage, until mode=up (down, hanging, garbled, slow&seconds=2, error&code=-50005):
+An outage, until mode=up (down, hanging, garbled, slow&seconds=2, error&code=-50005; offline: browsers too):
 
   curl -X POST '{base}/simulator/fault?mode=down'
   curl -X POST '{base}/simulator/fault?mode=up'
@@ -38,12 +39,30 @@ An outage, until mode=up (down, hanging, garbled, slow&seconds=2, error&code=-50
 What was asked so far, oldest first:
 
   curl {base}/simulator/calls
+
+The page of a site, with our own stand-in for GeeTest's browser script:
+
+  <script src="{base}/v4/gt4.js"></script>
+  <script>
+    initGeetest4({{captchaId: "{captcha_id}", product: "float"}}, (captcha) => {{
+      captcha.appendTo("#captcha").onSuccess(() => console.log(captcha.getValidate()));
+    }});
+  </script>
+
+GeeTest's own script works too: apiServers and staticServers are ["{place}"], protocol is "{scheme}://".
+
+Captcha ids that decide what happens, with any key (not with pairs of your own):
+
+{magic}
+
+A page of any origin may call all of this.
 """
 
 
 def help_text(base: str, captcha_id: str) -> str:
     """The page at `/`."""
-    return _HELP.format(base=base, captcha_id=captcha_id)
+    scheme, _, place = base.partition("://")
+    return _HELP.format(base=base, scheme=scheme, place=place, captcha_id=captcha_id, magic=table())
 
 
 def flag(parameters: Mapping[str, str], name: str) -> bool:
@@ -83,5 +102,6 @@ _MODES: Final[Mapping[str, Callable[[Mapping[str, str]], Fault]]] = MappingProxy
         "garbled": lambda _: _faults.GARBLED,
         "slow": _slow,
         "error": _error,
+        "offline": lambda _: _faults.OFFLINE,
     }
 )

@@ -4,7 +4,7 @@ mode      answer                                  mode      answer
 up        the right one                           garbled   HTTP 200, a page of HTML
 slow      the right one, later                    answers   a fixed one of your own
 down      HTTP 503                                error     the error shape, a code of your choice
-hanging   none, while the client waits
+hanging   none, while the client waits            offline   HTTP 503, and the browser's side with it
 """
 
 import math
@@ -37,6 +37,7 @@ _HTML: Final = b"<!doctype html>\n<title>Maintenance</title>\n<p>We will be back
 UP: Final = Fault("up")
 HANGING: Final = Fault("hanging")
 DOWN: Final = Fault("down", answer=text(503, "Service Unavailable\n"))
+OFFLINE: Final = Fault("offline", answer=DOWN.answer)
 GARBLED: Final = Fault("garbled", answer=Answer(200, _HTML, "text/html; charset=utf-8"))
 
 
@@ -84,6 +85,7 @@ EFFECTS: Final[Mapping[str, _Effect]] = MappingProxyType(
         "up": _judged,
         "slow": _judged,
         "down": _fixed,
+        "offline": _fixed,
         "garbled": _fixed,
         "answers": _fixed,
         "error": _fixed,

@@ -62,9 +62,16 @@ class Inquiry:
         return self.parameters.get(name, "")
 
 
-def validate(inquiry: Inquiry) -> Answer:
-    """The service's answer. A token that passes is spent from now on."""
-    for check in CHECKS:
+Check = Callable[[Inquiry], Answer | None]
+"""Gives its objection, or None."""
+
+
+def validate(inquiry: Inquiry, verdict: Check | None = None) -> Answer:
+    """The service's answer. A token that passes is spent from now on.
+
+    `verdict`: what is said about the token instead of a look at it, once the call itself is in order.
+    """
+    for check in (*OF_THE_CALL, *(OF_THE_TOKEN if verdict is None else (verdict,))):
         objection = check(inquiry)
         if objection is not None:
             return objection
@@ -115,13 +122,8 @@ def _unused(inquiry: Inquiry) -> Answer | None:
     return None if inquiry.spent.spend(inquiry.field("pass_token")) else fail("pass_token used")
 
 
-CHECKS: Final[tuple[Callable[[Inquiry], Answer | None], ...]] = (
-    _captcha_id,
-    _gen_time,
-    _signature,
-    _lot_number,
-    _genuine,
-    _in_time,
-    _unused,  # last: it spends the token
-)
-"""Each gives its objection, or None. The first objection is the answer."""
+OF_THE_CALL: Final[tuple[Check, ...]] = (_captcha_id, _gen_time, _signature, _lot_number)
+"""Is it a call at all, and by whom? The first objection is the answer."""
+
+OF_THE_TOKEN: Final[tuple[Check, ...]] = (_genuine, _in_time, _unused)
+"""Is the token good? The last one spends it."""

@@ -1,6 +1,7 @@
 """The simulator's ASGI edge: one request read whole, the lifespan answered, a client's leaving awaited."""
 
-from collections.abc import Mapping
+import re
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
@@ -8,9 +9,12 @@ from urllib.parse import parse_qsl
 
 from starlette.types import Message, Receive, Scope, Send
 
+from ._answers import Answer
+
 MAX_BODY: Final = 64 * 1024
 """Bytes. A call to `/validate` is under 2 KiB; beyond this the answer is HTTP 413."""
 
+_HOST: Final = re.compile(r"[A-Za-z0-9._-]{1,253}(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]{2,45}\](:[0-9]{1,5})?")
 _FORM: Final = "application/x-www-form-urlencoded"
 
 
@@ -25,6 +29,9 @@ class Asked:
     user_ip: str
     base: str
     """The address that it came to, such as `http://127.0.0.1:8077`."""
+    place: str
+    """The address that the client knows, without a scheme: its Host header, and where the simulator is mounted."""
+    if_none_match: str
 
 
 async def read_body(receive: Receive) -> bytes | None:
@@ -54,6 +61,8 @@ def asked(scope: Scope, body: bytes) -> Asked:
         content_type=content_type,
         user_ip=client[0],
         base=_base(scope, *server),
+        place=_host(scope, *server) + scope.get("root_path", ""),
+        if_none_match=_header(scope, b"if-none-match"),
     )
 
 
@@ -77,9 +86,24 @@ def _header(scope: Scope, name: bytes) -> str:
 
 
 def _base(scope: Scope, host: str, port: int | None) -> str:
+    return f"{scope.get('scheme', 'http')}://{_address(host, port)}{scope.get('root_path', '')}"
+
+
+def _address(host: str, port: int | None) -> str:
     literal = f"[{host}]" if ":" in host else host
-    place = literal if port is None else f"{literal}:{port}"
-    return f"{scope.get('scheme', 'http')}://{place}{scope.get('root_path', '')}"
+    return literal if port is None else f"{literal}:{port}"
+
+
+def _host(scope: Scope, host: str, port: int | None) -> str:
+    """What a browser called us: behind a container's port or a hosts file that is not the socket's own address."""
+    given = _header(scope, b"host")
+    return given if _HOST.fullmatch(given) else _address(host, port)
+
+
+def preflight(methods: Sequence[str]) -> Answer:
+    """The answer to a browser that asks whether a page of another origin may call."""
+    allowed = {"methods": ", ".join(methods), "headers": "*"}
+    return Answer(204, headers={f"access-control-allow-{name}": value for name, value in allowed.items()})
 
 
 async def until_gone(receive: Receive) -> None:

@@ -16,6 +16,7 @@ GeeTest CAPTCHA v4 simulator, listening on {url}
   captcha_key  {captcha_key}
 
 Point your server at it: GEETEST_API_SERVER={url}
+Your pages, if they may: <script src="{url}/v4/gt4.js"></script>
 
 Try:
   curl '{url}/simulator/token'

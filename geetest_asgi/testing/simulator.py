@@ -1,4 +1,4 @@
-"""`Simulator`: GeeTest's `/validate` as an ASGI app, with tokens to hand out and outages on demand."""
+"""`Simulator`: GeeTest as an ASGI app, for servers and for browsers, with tokens to hand out and outages on demand."""
 
 import time
 from collections import deque
@@ -10,9 +10,11 @@ import anyio
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from . import _control, _faults, _wire, tokens
+from . import _browser, _control, _faults, _magic, _static, _wire, tokens
 from ._answers import DEMO_ID, DEMO_KEY, Answer, as_json, text
+from ._browser import Visit
 from ._calls import Call, record
+from ._magic import Magic
 from ._service import Inquiry, SpentTokens, validate
 from ._wire import Asked
 
@@ -26,7 +28,8 @@ class Simulator:
     """A GeeTest CAPTCHA v4 service to test against: an ASGI 3 app with the real wire format.
 
     `pairs` maps each known `captcha_id` to its `captcha_key`. Without it the public demonstration pair is known,
-    and any other id is taken too: its key is not known here, so its signature need only look like one.
+    and any other id is taken too: its key is not known here, so its signature need only look like one. Some of those
+    ids decide what is answered, such as `sim-fail` and `sim-down`: `GET /` lists them.
     `clock` gives Unix seconds; tests of expiry may bring their own.
 
     A fault (`down`, `slow`, …) lasts until `up()`. All methods may be called from any thread while it serves.
@@ -41,6 +44,7 @@ class Simulator:
         self._clock = clock
         self._fault: _faults.Fault = _faults.UP  # only ever replaced whole, which is atomic
         self._spent = SpentTokens()
+        self._tried = SpentTokens()
         self.calls: deque[Call] = deque(maxlen=MAX_CALLS)
         """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
 
@@ -93,6 +97,10 @@ class Simulator:
         """Answer everybody HTTP 503."""
         self._fault = _faults.DOWN
 
+    def offline(self) -> None:
+        """Answer everybody HTTP 503, browsers too: a widget that is loaded now goes into its offline mode."""
+        self._fault = _faults.OFFLINE
+
     def slow(self, seconds: float) -> None:
         """Answer rightly, `seconds` late. The token counts as used from the call's arrival on."""
         self._fault = _faults.slow(seconds)
@@ -141,22 +149,46 @@ class Simulator:
         await answer.response()(scope, receive, send)
 
     def _answer(self, asked: Asked, size: int) -> Answer | None:
-        if asked.path not in _ROUTES:
+        methods, handler = _ROUTES.get(asked.path, _FILE)
+        if asked.path not in _ROUTES and not _static.exists(asked.path):
             return text(404, "Not Found: GET / lists what there is\n")
-        methods, handler = _ROUTES[asked.path]
+        if asked.method == "OPTIONS":
+            return _wire.preflight(methods)
         if asked.method not in methods:
             return text(405, "Method Not Allowed\n", {"allow": ", ".join(methods)})
         if size > _wire.MAX_BODY:
             return text(413, f"Content Too Large: {_wire.MAX_BODY} bytes are taken\n")
         return handler(self, asked)
 
+    def _file(self, asked: Asked) -> Answer | None:
+        return _static.find(asked.path, asked.if_none_match)
+
     def _validate(self, asked: Asked) -> Answer | None:
-        answer = _faults.affect(self._fault, lambda: self._judge(asked))
+        magic = self._magic(asked)
+        fault = magic.fault if self._fault is _faults.UP else self._fault
+        answer = _faults.affect(fault, lambda: self._judge(asked, magic))
         self.calls.append(record(asked.method, asked.parameters, asked.content_type, answer))
         return answer
 
-    def _judge(self, asked: Asked) -> Answer:
-        return validate(Inquiry(asked.parameters, asked.user_ip, self._clock(), self._keys, self._any_id, self._spent))
+    def _judge(self, asked: Asked, magic: Magic) -> Answer:
+        inquiry = Inquiry(asked.parameters, asked.user_ip, self._clock(), self._keys, self._any_id, self._spent)
+        return validate(inquiry, magic.verdict)
+
+    def _magic(self, asked: Asked) -> Magic:
+        return _magic.magic_of(asked.parameters.get("captcha_id", ""), self._keys, self._any_id)
+
+    def _load(self, asked: Asked) -> Answer:
+        return self._browser(asked, _browser.load)
+
+    def _verify(self, asked: Asked) -> Answer:
+        return self._browser(asked, _browser.verify)
+
+    def _browser(self, asked: Asked, page: Callable[[Visit], Answer]) -> Answer:
+        magic = self._magic(asked)
+        ill = self._fault.answer if self._fault.mode == "offline" else magic.load.answer
+        known = self._any_id or asked.parameters.get("captcha_id") in self._keys
+        visit = Visit(asked.parameters, asked.place, self._clock(), known, magic, self._tried)
+        return _browser.jsonp(asked.parameters, lambda: ill or page(visit))
 
     def _help(self, asked: Asked) -> Answer:
         return text(200, _control.help_text(asked.base, self.captcha_id))
@@ -191,9 +223,13 @@ def _or_400(page: _Handler) -> _Handler:
 _ROUTES: Final[Mapping[str, tuple[tuple[str, ...], _Handler]]] = MappingProxyType(
     {
         "/validate": (("GET", "POST"), Simulator._validate),
+        "/load": (("GET",), Simulator._load),
+        "/verify": (("GET",), Simulator._verify),
         "/": (("GET",), Simulator._help),
         "/simulator/token": (("GET",), _or_400(Simulator._token_page)),
         "/simulator/fault": (("POST",), _or_400(Simulator._fault_page)),
         "/simulator/calls": (("GET",), Simulator._calls_page),
     }
 )
+
+_FILE: Final[tuple[tuple[str, ...], _Handler]] = (("GET",), Simulator._file)

@@ -36,10 +36,18 @@ The real `pass_token` begins `2cc051e0`; its other digits are not known here and
 _FIELDS: Final = ("lot_number", "captcha_output", "gen_time")
 
 
-def mint(captcha_id: str, gen_time: float, *, forged: bool = False) -> dict[str, str]:
-    """The four fields of a captcha solved at `gen_time` (Unix seconds). `forged`: as GeeTest never made them."""
+def new_lot() -> str:
+    """The number of one captcha, from `/load` on: 32 lower-case hex."""
+    return uuid.uuid4().hex
+
+
+def mint(captcha_id: str, gen_time: float, *, forged: bool = False, lot_number: str | None = None) -> dict[str, str]:
+    """The four fields of a captcha solved at `gen_time` (Unix seconds). `forged`: as GeeTest never made them.
+
+    `lot_number`: the one that `/load` gave out; without it a new one.
+    """
     fields = {
-        "lot_number": uuid.uuid4().hex,
+        "lot_number": lot_number or new_lot(),
         "captcha_output": _output(),
         "gen_time": f"{max(0, int(gen_time)):010d}",
     }
@@ -59,7 +67,11 @@ def _output() -> str:
 
 
 def _certificate(captcha_id: str, fields: Mapping[str, str]) -> str:
-    parts = [captcha_id, *(fields.get(name, "") for name in _FIELDS)]
-    # Each part behind its length: no two different tokens give the same message.
+    return seal(captcha_id, *(fields.get(name, "") for name in _FIELDS))
+
+
+def seal(*parts: str) -> str:
+    """64 hex which say that a simulator has put these texts together, in this order."""
+    # Each part behind its length: no two different lists give the same message.
     message = b"".join(b"%d:%s" % (len(part), part) for part in (part.encode() for part in parts))
     return hmac.digest(MINT_KEY, message, "sha256").hex()

@@ -472,7 +472,7 @@ EACH = [each.name for each in fields(Limits)]
 
 
 @pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize("value", [-1, -0.5, True, False, "5", None, math.nan, -math.inf, [5], 1j])
+@pytest.mark.parametrize("value", [-1, -0.5, True, False, "5", None, math.nan, math.inf, -math.inf, [5], 1j])
 def test_a_limit_that_is_no_positive_number_is_refused_and_quoted(name: str, value: Any) -> None:
     error = refusal(lambda: Limits(**{name: value}))
     assert f"{name}={value!r}" in str(error)

@@ -4,6 +4,7 @@ call is, on which the open door hangs. Threads, sockets and exceptions are real 
 
 import errno
 import json
+import math
 import socket
 import subprocess
 import sys
@@ -19,7 +20,8 @@ import pytest
 
 from geetest_asgi import CaptchaFields, Outcome
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._faults import blame, was_not_sent
+from geetest_asgi._faults import Threads, blame, blame_silence, wait_until, was_not_sent
+from geetest_asgi._handshake import KeptConnectionError
 from geetest_asgi._ledger import KEEP, Claim, claim
 from geetest_asgi._meters import Budget, RateCap
 from geetest_asgi.stores import MemoryStore, Store
@@ -308,6 +310,12 @@ def test_a_memory_that_keeps_nothing_is_refused(size: int) -> None:
     """Else every token could be spent again and again, or the first claim would fail."""
     with pytest.raises(ValueError, match=str(size)):
         MemoryStore(size)
+
+
+@pytest.mark.anyio
+async def test_a_memory_of_one_is_a_memory() -> None:
+    store = MemoryStore(1)
+    assert [await store.claim(key, 60) for key in ("a", "a", "b", "b")] == [None, "", None, ""]
 
 
 def test_of_many_threads_one_gets_the_key() -> None:
@@ -603,6 +611,7 @@ BARE = [  # what other clients let through, and what Python itself raises
 @pytest.mark.parametrize(("error", "outcome", "not_sent"), BARE, ids=lambda value: repr(value)[:30])
 def test_other_exceptions(error: Exception, outcome: Outcome, not_sent: bool) -> None:
     assert blame(error).outcome is outcome
+    assert type(error).__name__ in blame(error).reason
     assert was_not_sent(error) is not_sent
 
 
@@ -611,6 +620,108 @@ def test_a_subclass_is_what_its_base_is(module: Any) -> None:
     for name, outcome in (("ReadTimeout", Outcome.UNAVAILABLE), ("PoolTimeout", Outcome.BUSY)):
         special = type("Special", (getattr(module, name),), {})
         assert blame(special("x")).outcome is outcome
+
+
+def test_waiting_for_a_pool_is_no_outage_though_a_client_calls_it_a_timeout() -> None:
+    error: Exception = type("PoolTimeout", (TimeoutError,), {})()
+    assert blame(error) == Evidence(Outcome.BUSY, "no connection to spare")
+    assert not was_not_sent(error)
+
+
+def test_the_end_of_a_kept_connection_is_no_outage() -> None:
+    assert blame(KeptConnectionError()) == Evidence(Outcome.BUSY, "a kept connection had ended")
+    assert not was_not_sent(KeptConnectionError())
+
+
+# Silence
+
+
+HELD_UP = {  # how late the loop was, how long a look-up took: parts of the call's time
+    (0.0, 0.0): Evidence(Outcome.UNAVAILABLE, "no answer in time"),
+    (0.2, 0.2): Evidence(Outcome.UNAVAILABLE, "no answer in time"),
+    (0.21, 0.0): Evidence(Outcome.BUSY, "the event loop was held up"),
+    (0.0, 0.21): Evidence(Outcome.BUSY, "no thread to look up a host"),
+    (0.0, math.inf): Evidence(Outcome.BUSY, "no thread to look up a host"),
+}
+
+
+@pytest.mark.parametrize(("parts", "evidence"), HELD_UP.items())
+def test_silence_is_an_outage_where_we_were_free_to_hear(parts: tuple[float, float], evidence: Evidence) -> None:
+    assert blame_silence(*parts) == evidence
+
+
+@pytest.mark.parametrize(("free", "outcome"), [(0, Outcome.BUSY), (15, Outcome.BUSY), (16, Outcome.UNAVAILABLE)])
+def test_silence_while_few_sockets_are_free_is_no_outage(
+    free: int, outcome: Outcome, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Socket:
+        opened = closed = 0
+
+        def __init__(self) -> None:
+            if Socket.opened == free:
+                raise OSError(errno.EMFILE, "too many open files")
+            Socket.opened += 1
+
+        def __enter__(self) -> None:
+            pass
+
+        def __exit__(self, *_: object) -> None:
+            Socket.closed += 1
+
+    monkeypatch.setattr(socket, "socket", Socket)
+    evidence = blame_silence(0.0, 0.0)
+    monkeypatch.undo()
+    assert evidence.outcome is outcome
+    assert outcome is not Outcome.BUSY or evidence.reason == "no connection to spare"
+    assert Socket.opened == Socket.closed == free
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["known", "unknown"])
+@pytest.mark.anyio
+async def test_how_long_a_look_up_waits_is_known_whatever_comes_of_it(
+    known: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now, threads = 100.0, Threads()
+
+    async def sleep(seconds: float) -> None:
+        nonlocal now
+        now += seconds
+
+    async def getaddrinfo(*_: object) -> list[object]:
+        assert threads.waited == math.inf, "not answered yet"
+        await sleep(0.25)
+        if not known:
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
+        return []
+
+    monkeypatch.setattr(anyio, "current_time", lambda: now)
+    monkeypatch.setattr(anyio, "sleep", sleep)
+    monkeypatch.setattr(anyio, "getaddrinfo", getaddrinfo)
+    assert threads.waited == math.inf
+    await threads.watch(0.5)
+    assert (now, threads.waited) == (100.75, 0.25)
+
+
+@pytest.mark.anyio
+async def test_how_late_the_loop_was_is_added_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of each step all but the first 5 ms counts. A second is waited for in fifty steps, a shorter time in 10 ms."""
+    now, late, steps = 100.0, [0.105, 0.004, 0.005, 0.055], 0
+
+    async def sleep_until(wake: float) -> None:
+        nonlocal now, steps
+        now, steps = wake + (late.pop(0) if late else 0.0), steps + 1
+
+    monkeypatch.setattr(anyio, "current_time", lambda: now)
+    monkeypatch.setattr(anyio, "sleep_until", sleep_until)
+    lag = await wait_until(101.0)
+    assert lag == pytest.approx(0.15)
+    assert now == 101.0
+    assert 41 <= steps <= 42, "49 and a half less what came late"
+    steps, now = 0, 0.0
+    assert await wait_until(0.095) == 0.0
+    assert (steps, now) == (10, 0.095)
+    assert await wait_until(0.095) == await wait_until(0.0) == 0.0
+    assert steps == 10
 
 
 EXHAUSTED = [errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL]
@@ -649,6 +760,14 @@ def test_a_host_that_is_not_there_is_an_outage(number: int, how: str) -> None:
     error = raised(httpx.ConnectError("x"), OSError(number, "x"), how)
     assert blame(error).outcome is Outcome.UNAVAILABLE
     assert was_not_sent(error)
+
+
+@pytest.mark.parametrize("exhausted", ["__cause__", "__context__"])
+def test_the_cause_is_looked_at_and_the_context_too(exhausted: str) -> None:
+    error = httpx.ConnectError("x")
+    error.__cause__, error.__context__ = ValueError(), ValueError()
+    setattr(error, exhausted, OSError(errno.EMFILE, "x"))
+    assert blame(error).outcome is Outcome.BUSY
 
 
 def test_exceptions_that_caused_each_other_are_looked_at_once() -> None:

@@ -166,6 +166,11 @@ def test_a_root_path_leaves_no_hole(target: str, root_path: str, roots: Sequence
     assert is_protected(target, "/login", root_path=root_path, roots=roots)
 
 
+def test_a_root_path_is_cut_off_where_it_first_stands() -> None:
+    """Litestar serves /a/api/login here: what comes after the first /api, whatever follows."""
+    assert is_protected("/zzz/api/a/api/login", "/a/api/login", root_path="/api")
+
+
 @pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/login%0A", "/apilogin", "/zzz/api/login"])
 def test_a_pattern_written_with_the_servers_root_path_protects_the_handler(target: str) -> None:
     assert is_protected(target, "/api/login", root_path="/api")
@@ -273,6 +278,12 @@ def test_what_a_placeholder_may_take_is_protected(target: str, pattern: object) 
 def test_an_encoded_slash_in_a_value_is_seen_behind_a_root_path() -> None:
     assert is_protected("/api/users/a%2Fb/reset", "/users/{name}/reset", root_path="/api")
     assert is_protected("/users/a%2Fb/reset", "/api/users/{name}/reset", root_path="/api")
+
+
+def test_two_globs_in_the_same_place_are_told_apart() -> None:
+    rules = table(["/files/a*.zip", "/files/b*.zip", "/files/b*.tar"])
+    names = ("ax.zip", "bx.zip", "bx.tar", "ax.tar")
+    assert [rules.match("POST", f"/files/{name}") for name in names] == [0, 1, 2, None]
 
 
 ODD_REGEXES = {
@@ -457,6 +468,10 @@ def test_a_regex_exempts_only_as_it_is_written() -> None:
     assert not is_protected("/PING", "/**", exempt=re.compile("/ping", re.IGNORECASE))
 
 
+def test_a_star_takes_a_newline_where_it_exempts_too() -> None:
+    assert not is_protected("/files/a%0Ab.zip", "/**", exempt="/files/*.zip")
+
+
 # Bounded work
 
 
@@ -531,6 +546,8 @@ def test_a_path_that_is_too_long_to_look_at_counts_as_protected() -> None:
     assert rules.match("get", longest + "x") == 0
     assert rules.match("OPTIONS", longest + "x") is None, "no rule speaks of this method"
     assert rules.match("POST", "/x", b"/" + b"%41" * paths.MAX_PATH) == 2, "nor is a longer raw path looked at"
+    assert rules.match("POST", "/x", b"/" * (3 * paths.MAX_PATH)) is None
+    assert table("PUT /b").match("DELETE", longest + "x") is None
 
 
 def test_a_path_of_too_many_segments_counts_as_protected() -> None:
@@ -588,6 +605,11 @@ def test_no_spelling_becomes_exempt(data: st.DataObject, base: tuple[tuple[objec
     patterns, path = base
     other = data.draw(respelt(path))
     assert table([*patterns, "/**"], exempt=["/x", "/x/**", "/h/**"]).match("POST", other) is not None
+
+
+@pytest.mark.parametrize("target", ["http://[/login", "http://]/login", "//[", "x://\u2100/login"])
+def test_a_target_that_python_cannot_split_as_a_url_raises_nothing(target: str) -> None:
+    assert is_protected(target, "/**", exempt="/login")
 
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=80)

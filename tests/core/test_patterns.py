@@ -6,7 +6,7 @@ import pytest
 
 from geetest_asgi import ConfigError, Rule
 from geetest_asgi._core.patterns import WEBSOCKET, parse
-from geetest_asgi._core.rules import RuleTable, as_rule, exempt_pattern, rule_pattern
+from geetest_asgi._core.rules import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 
 def matches(pattern: object, method: str, path: str, methods: object = None) -> bool:
@@ -80,9 +80,10 @@ METHODS = [  # pattern, methods=, those meant, those not meant
     ("POST,PUT /x", None, "POST PUT", "PATCH GET"),
     ("GET /x", None, "GET HEAD get head", "POST OPTIONS TRACE"),
     ("HEAD /x", None, "HEAD head", "GET POST"),
-    ("OPTIONS /x", None, "OPTIONS", "GET POST"),
+    ("OPTIONS /x", None, "OPTIONS options", "GET POST"),
     ("VERSION-CONTROL /x", None, "VERSION-CONTROL", "POST"),
     ("* /x", None, "GET HEAD OPTIONS TRACE POST FOO get", ""),
+    ("WEBSOCKET /x", None, "", "WEBSOCKET GET POST"),
     ("/x", "POST", "POST", "PUT GET"),
     ("/x", "post, put", "POST PUT", "GET"),
     ("/x", ["get"], "GET HEAD", "POST"),
@@ -139,6 +140,7 @@ REFUSED = {
     "fragment": "/login#top",
     "percent escape": "/%6Cogin",
     "percent escape in upper case": "/a%2Fb",
+    "percent escape in lower case": "/a%2fb",
     "anchored regex": "^/login$",
     "regex with end anchor": "/login$",
     "regex group": "/users/(a)",
@@ -195,6 +197,13 @@ def test_doubtful_methods_are_refused_and_the_pattern_quoted(pattern: object, me
         parse(pattern, methods)
 
 
+def test_the_unknown_methods_are_named() -> None:
+    with pytest.raises(ConfigError, match=r"\(PSOT, PTU\)"):
+        parse("PTU,POST,PSOT /login")
+    with pytest.raises(ConfigError, match="none given"):
+        parse("/login", [])
+
+
 @pytest.mark.parametrize("methods", ["POST", ["POST"], "*"])
 def test_methods_in_two_places_are_refused(methods: object) -> None:
     with pytest.raises(ConfigError, match=r"'POST /login'.*not in both"):
@@ -223,3 +232,4 @@ def test_a_rule_carries_its_methods_to_the_pattern() -> None:
 def test_the_patterns_are_kept_as_they_were_written() -> None:
     written = ["POST /Login", re.compile("/a.c"), "/api/**"]
     assert RuleTable([(parse(each), None) for each in written]).patterns == ("POST /Login", "/a.c", "/api/**")
+    assert RuleTable([(rule_pattern(EVERYTHING), None)]).patterns == ("/**",)

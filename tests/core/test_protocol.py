@@ -110,6 +110,11 @@ def test_a_clean_success_is_passed(answer: dict[str, Any]) -> None:
     assert evidence.captcha_args == (answer.get("captcha_args") or {})
 
 
+@pytest.mark.parametrize("args", [{}, {"captcha_args": ARGS}])
+def test_a_success_keeps_its_reason(args: dict[str, Any]) -> None:
+    assert answered({"result": "success", "reason": "by the way", **args}).reason == "by the way"
+
+
 REFUSED = {
     "the documented error": {"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {"type": "x"}},
     "an error that says success": {**SUCCESS, "status": "error"},
@@ -143,6 +148,12 @@ REFUSED = {
 @pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
 def test_every_other_object_is_refused(answer: dict[str, Any]) -> None:
     assert answered(answer).outcome is Outcome.REFUSED
+
+
+def test_a_refusal_says_what_was_odd() -> None:
+    assert answered({}) == Evidence(Outcome.REFUSED, "neither success nor fail")
+    about_another = {**SUCCESS, "captcha_args": {"lot_number": LOT[::-1]}}
+    assert answered(about_another) == Evidence(Outcome.REFUSED, "the answer is about another token")
 
 
 def test_an_error_keeps_its_code_and_message() -> None:

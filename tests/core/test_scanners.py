@@ -372,6 +372,12 @@ def test_a_time_in_another_notation_is_malformed(number: str) -> None:
     assert outcome(scan(JSON, [body])) == "malformed"
 
 
+@pytest.mark.parametrize("value", [b"\xff", b"\xe2\x82", b"1\xff", b"\xc3\xbc", b"\xff" * 100], ids=repr)
+def test_a_bare_word_that_is_no_text_is_malformed(value: bytes) -> None:
+    body = json.dumps({**TOKEN, "gen_time": 5}).encode().replace(b"5}", value + b"}")
+    assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
+
+
 def test_numbers_of_5000_digits_are_malformed_or_passed_over() -> None:
     long = "1" * 5000
     fields = json.dumps(dict(TOKEN))[1:]
@@ -700,6 +706,19 @@ def test_a_value_in_percent_escapes_counts_as_what_it_means() -> None:
     escaped = urlencode({**TOKEN, "captcha_output": "@"}).replace("%40", "%41" * 999).encode()
     assert outcome(scan(FORM, [escaped], max_field=999)) == "found"
     assert outcome(scan(FORM, [escaped], max_field=998)) == "malformed"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_value_in_json_escapes_is_the_same_however_it_is_cut(more: int) -> None:
+    body = small(JSON, captcha_output="@").replace(b"@", b"A" * (8192 - 6 + more) + b"\\u0041")
+    for pieces in ([body], byte_by_byte(body), cut(body, [2000]), cut(body, [len(body) - 100])):
+        assert outcome(scan(JSON, pieces)) == ("malformed" if more else "found")
+
+
+def test_a_body_may_be_cut_within_an_escape() -> None:
+    body = b'{"a\\"": "\\"", "b": ["\\\\", "\\\\\\""], "\\\\": "\\n", ' + json.dumps(dict(TOKEN))[1:].encode()
+    for place in range(len(body)):
+        assert scan(JSON, cut(body, [place])) == FIELDS
 
 
 def test_a_value_in_json_escapes_counts_as_it_was_sent() -> None:

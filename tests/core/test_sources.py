@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
-from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence
+from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 from geetest_asgi._core.sources import Gatherer, JsonNumber, fields_from_mapping, from_headers, spelling
 
 quick = settings(deadline=None, max_examples=300)
@@ -105,8 +105,13 @@ def test_three_fields_are_malformed_and_one_too(name: str) -> None:
     assert outcome(gathered({name: TOKEN[name]})) == "malformed"
 
 
+def test_each_wrong_field_is_named() -> None:
+    answer = gathered({**TOKEN, "gen_time": "x", "lot_number": "x"})
+    assert answer == Evidence(Outcome.MALFORMED, "missing or of the wrong shape: lot_number, gen_time")
+
+
 def test_nothing_is_missing() -> None:
-    assert outcome(gathered({})) == "missing"
+    assert gathered({}) == Evidence(Outcome.MISSING, "no captcha field")
     assert outcome(gathered({"captcha_id": "x", "sign_token": "y", "lotNumber": OTHER_LOT})) == "missing"
 
 
@@ -440,6 +445,16 @@ def test_a_mapping_is_checked_like_what_is_scanned() -> None:
     assert outcome(fields_from_mapping(dict.fromkeys(FIELD_NAMES), 8192)) == "missing"
     assert outcome(fields_from_mapping({}, 8192)) == "missing"
     assert outcome(fields_from_mapping({"lotNumber": "x"}, 8192)) == "missing"
+
+
+@pytest.mark.parametrize("sent", [None, False, "", "false", "null", "undefined"], ids=repr)
+def test_what_an_unsolved_captcha_leaves_in_place_of_a_mapping_is_missing(sent: object) -> None:
+    assert fields_from_mapping(sent, 8192) == Evidence(Outcome.MISSING, "no object with the captcha fields")
+
+
+@pytest.mark.parametrize("sent", [True, 0, 5, "x", AS_JSON, [], [dict(TOKEN)], b"{}", object()], ids=repr)
+def test_what_else_is_in_place_of_a_mapping_is_malformed(sent: object) -> None:
+    assert fields_from_mapping(sent, 8192) == Evidence(Outcome.MALFORMED, "no object with the captcha fields")
 
 
 def test_a_token_stays_out_of_the_representation() -> None:

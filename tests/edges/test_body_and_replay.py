@@ -291,10 +291,33 @@ async def test_the_app_reads_on_from_the_server_where_the_guard_stopped(geetest:
 @pytest.mark.parametrize("content_type", [FORM, "application/json"])
 @each_backend
 async def test_a_length_past_the_limit_is_refused_before_reading(content_type: str, geetest: GeeTest, app: App) -> None:
-    limits = Limits(max_body=1000)
+    told: list[GeeTestResult] = []
+    guard = geetest.guard(app, limits=Limits(max_body=1000), on_result=lambda result, _: told.append(result))
     large = visit(geetest.token(), headers={"content-length": "1001"}, content_type=content_type)
-    assert (await large.run(geetest.guard(app, limits=limits))).code == "captcha_too_large"
+    assert (await large.run(guard)).code == "captcha_too_large"
     assert (large.received, app.seen, geetest.calls) == (0, [], [])
+    assert "1000 bytes" in told[0].reason
+
+
+@each_backend
+async def test_a_length_at_the_limit_is_read(geetest: GeeTest, app: App) -> None:
+    body = form(geetest.token())
+    just = visit(body=body, headers={"content-length": str(len(body))})
+    assert (await just.run(geetest.guard(app, limits=Limits(max_body=len(body))))).code == "in"
+
+
+@each_backend
+async def test_a_body_in_a_content_encoding_has_no_fields(geetest: GeeTest, app: App) -> None:
+    body = form(geetest.token())
+    encoded = visit(body=body, headers={"Content-Encoding": "gzip"})
+    assert (await encoded.run(geetest.guard(app))).code == "captcha_missing"
+    assert (encoded.received, app.seen, geetest.calls) == (0, [], [])
+
+
+@each_backend
+async def test_a_broken_body_is_malformed_and_not_missing(geetest: GeeTest, app: App) -> None:
+    broken = visit(body=b'{"username": "ada', content_type="application/json")
+    assert (await broken.run(geetest.guard(app))).code == "captcha_malformed"
 
 
 @pytest.mark.parametrize("length", ["0", "5", "-1", "+5", "1_0", "0x10", "abc", "", "٣", "5, 5", "9" * 20, "9" * 5000])

@@ -495,6 +495,24 @@ async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: Gee
         assert 0.4 < result.elapsed < 1.0
 
 
+@each_backend
+async def test_what_time_is_left_is_shared_by_the_servers_that_are_left(geetest: GeeTest) -> None:
+    """But the last may take longer than there is: that its time is over is for our own clock to say."""
+    asked: list[tuple[float | None, ...]] = []
+
+    class Nobody:
+        def stream(self, *_: object, timeout: tuple[float | None, ...], **__: object) -> None:
+            asked.append(timeout)
+            raise ConnectionRefusedError
+
+    guard, _, told = verdict_of([f"http://127.0.0.1:{port}" for port in (1, 2, 3)], 90, allow=False, client=Nobody())
+    _, result = await judged(guard, told, geetest.token())
+    assert result.outcome is Outcome.UNAVAILABLE
+    assert [connect for connect, *_ in asked] == [pytest.approx(seconds, rel=0.1) for seconds in (30, 45, 180)]
+    assert [(read, write) for _, read, write, _ in asked] == [(None, None)] * 3
+    assert all(connect and pool and pool <= connect / 4 for connect, _, _, pool in asked)
+
+
 @pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
 @each_backend
 async def test_the_next_server_is_asked_where_no_connection_was_made(client: str, geetest: GeeTest) -> None:
@@ -563,14 +581,18 @@ async def test_where_nobody_listens_it_is_an_outage(geetest: GeeTest) -> None:
 @each_backend
 async def test_more_calls_than_max_in_flight_are_busy(geetest: GeeTest, app: App) -> None:
     geetest.simulator.slow(0.3)
-    guard = geetest.guard(app, limits=Limits(max_in_flight=5))
-    crowd = [visit(geetest.token()) for _ in range(30)]
+    told: list[GeeTestResult] = []
+    guard = geetest.guard(app, limits=Limits(max_in_flight=5), on_result=lambda result, _: told.append(result))
+    tokens = [geetest.token() for _ in range(30)]
+    crowd = [visit(token) for token in tokens]
     async with anyio.create_task_group() as tasks:
         for each in crowd:
             tasks.start_soon(each.run, guard)
     codes = [each.code for each in crowd]
     assert (codes.count("in"), codes.count("captcha_busy")) == (5, 25)
     assert len(geetest.calls) == 5
+    assert {each.lot_number for each in told} == {token["lot_number"] for token in tokens}
+    assert all(each.reason for each in told if each.outcome is Outcome.BUSY)
     geetest.simulator.up()
     for _ in range(10):  # and all of it was given back
         assert (await visit(geetest.token()).run(guard)).code == "in"

@@ -118,6 +118,7 @@ class Told:
 
 def check_row(row: Row, status: int, headers: Mapping[str, str], body: bytes, app: App, told: Told) -> None:
     assert told.outcomes == [row.outcome]
+    assert row.outcome is Outcome.PASSED or told.results[0].reason
     assert status == row.status
     if row.status == 200:
         assert body == b"in"
@@ -179,6 +180,7 @@ async def test_replayed(geetest: GeeTest, app: App) -> None:
     again = await visit(token).run(guard)
     assert (again.status, again.code, again.problem["retry"]) == (403, "captcha_replayed", "solve")
     assert told.outcomes == [Outcome.PASSED, Outcome.REPLAYED]
+    assert told.results[1].reason
     assert len(app.seen) == len(geetest.calls) == 1
 
 
@@ -190,6 +192,7 @@ async def test_too_slow(geetest: GeeTest, app: App) -> None:
     await late.run(guard)
     assert (late.status, late.code, late.problem["retry"]) == (408, "captcha_too_slow", "solve")
     assert told.outcomes == [Outcome.TOO_SLOW]
+    assert "0.05 s" in told.results[0].reason
     assert (app.seen, geetest.calls) == ([], [])
 
 
@@ -356,7 +359,8 @@ async def test_accept_has_the_last_word_on_a_token_that_passed(geetest: GeeTest,
         assert denied.code == "captcha_failed"
         assert "accept" in told.results[0].reason
         assert not told.results[0].verified
-    agreed = await visit(geetest.token()).run(geetest.guard(app, accept=lambda result, scope: True))
+    guard = geetest.guard(app, accept=lambda result, scope: scope["path"] == "/login")
+    agreed = await visit(geetest.token()).run(guard)
     assert agreed.status == 200
 
 

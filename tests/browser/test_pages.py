@@ -1,0 +1,80 @@
+"""Whole sites in a browser: a plain form through the guard, strict policies, a page that steers the simulator."""
+
+import json
+
+import pytest
+
+from .stage import Stage
+
+
+def log_in(stage: Stage) -> dict[str, object]:
+    with stage.page.expect_navigation(url="**/login"):
+        stage.page.get_by_role("button", name="Log in").click()
+    return answer(stage)
+
+
+def answer(stage: Stage) -> dict[str, object]:
+    said: dict[str, object] = json.loads(stage.page.inner_text("body"))
+    return said
+
+
+PASSED = {"outcome": "passed", "verified": True, "username": "ada"}
+
+
+@pytest.mark.parametrize("policy", ["", "strict", "nonce"])
+@pytest.mark.parametrize("product", ["float", "popup"])
+def test_a_plain_form_arrives_as_passed(stage: Stage, product: str, policy: str) -> None:
+    stage.go(f"form.html?product={product}&policy={policy}")
+    stage.open_box()
+    box = stage.button.bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (260, 50), "the styles are there, whatever the policy"
+    stage.solve()
+    stage.page.get_by_text("Verified").first.wait_for()
+    assert log_in(stage) == PASSED
+    assert [call.result for call in stage.simulator.calls] == ["success"]
+
+
+def test_bind_at_the_submission_of_a_form(stage: Stage) -> None:
+    stage.go("form.html?product=bind&policy=strict")
+    stage.page.locator("form[data-ready]").wait_for()
+    stage.page.get_by_role("button", name="Log in").click()
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    assert answer(stage) == PASSED
+
+
+def test_a_token_of_another_id_is_refused(stage: Stage) -> None:
+    stage.go("form.html?id=sim-other")
+    stage.open_box()
+    stage.solve()
+    stage.page.get_by_text("Verified").first.wait_for()
+    with stage.page.expect_navigation(url="**/login") as arrived:
+        stage.page.get_by_role("button", name="Log in").click()
+    assert arrived.value.status == 403
+    assert [call.reason for call in stage.simulator.calls] == ["pass_token error"]
+
+
+def test_an_offline_token_is_refused_while_geetest_is_up_and_let_in_while_it_is_down(stage: Stage) -> None:
+    stage.simulator.offline()
+    stage.go("form.html")
+    stage.button.click()
+    stage.page.get_by_text("Verified").first.wait_for()
+    assert log_in(stage) == {"outcome": "unavailable", "verified": False, "username": "ada"}
+
+
+def test_a_page_steers_the_simulator_from_its_own_origin(stage: Stage) -> None:
+    stage.go("page.html")
+    modes = stage.page.evaluate(
+        """async (geetest) => {
+          const order = (mode, init) => fetch(`${geetest}/simulator/fault?mode=${mode}`, {method: "POST", ...init});
+          const down = await (await order("down")).json();
+          const up = await (await order("up", {headers: {"content-type": "application/json", "x-own": "1"}})).json();
+          const token = await (await fetch(`${geetest}/simulator/token`)).json();
+          await fetch(`${geetest}/validate`, {method: "POST", body: new URLSearchParams(token)});
+          const calls = await (await fetch(`${geetest}/simulator/calls`)).json();
+          return [down.mode, up.mode, Object.keys(token).length, calls.length];
+        }""",
+        stage.geetest,
+    )
+    assert modes == ["down", "up", 4, 1]

@@ -1,0 +1,439 @@
+"""The widget by itself: every product, method and event of GeeTest's browser script, by mouse and by keyboard."""
+
+import re
+import socket
+from typing import Any, Literal
+
+import pytest
+
+from .stage import Stage
+
+FIELDS = {
+    "lot_number": "[0-9a-f]{32}",
+    "captcha_output": "[0-9A-Za-z_-]{128,510}={0,2}",
+    "pass_token": "[0-9a-f]{64}",
+    "gen_time": "[0-9]{10}",
+    "captcha_id": "sim-site",
+}
+
+
+def nobody_listens() -> str:
+    """An address of this machine where every connection is refused."""
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        return f"127.0.0.1:{taken.getsockname()[1]}"
+
+
+def check_token(stage: Stage) -> None:
+    token: dict[str, Any] = stage.ask("captcha.getValidate()")
+    assert token.keys() == FIELDS.keys()
+    assert all(re.fullmatch(shape, token[name]) for name, shape in FIELDS.items()), token
+
+
+@pytest.mark.parametrize("product", ["float", "popup"])
+def test_a_button_opens_a_box_and_a_try_gives_a_token(stage: Stage, product: str) -> None:
+    stage.go("page.html")
+    stage.start(product=product)
+    assert stage.happened(1) == ["ready"]
+    assert stage.ask("captcha.getValidate()") is False
+    stage.open_box()
+    assert stage.ask("document.querySelector('dialog').matches(':modal')") == (product == "popup")
+    assert stage.happened(3) == ["ready", "nextReady", "boxShow"]
+    stage.solve()
+    assert stage.happened(4)[-1] == "success"
+    stage.box.wait_for(state="hidden")
+    assert "Verified" in stage.button.inner_text()
+    check_token(stage)
+    stage.button.dispatch_event("click")  # solved is solved
+    assert stage.happened(4)
+    assert stage.box.is_hidden()
+
+
+@pytest.mark.parametrize("method", ["showCaptcha", "showBox"])
+def test_bind_has_no_button_and_shows_its_box_when_told(stage: Stage, method: str) -> None:
+    stage.go("page.html")
+    stage.start(product="bind")
+    assert stage.happened(1) == ["ready"]
+    assert stage.button.count() == 0
+    stage.ask(f"captcha.{method}() === captcha")
+    stage.solve()
+    assert stage.happened(4) == ["ready", "nextReady", "boxShow", "success"]
+    assert "Verified" in stage.box.inner_text()
+    stage.box.wait_for(state="hidden")
+    check_token(stage)
+
+
+def test_bind_can_be_shown_again_for_another_token(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(product="bind", hideSuccess=True)
+    tokens = []
+    for number in (4, 6):
+        stage.ask("void captcha.showCaptcha()")
+        stage.solve()
+        assert stage.happened(number)[-2:] == ["boxShow", "success"]
+        stage.box.wait_for(state="hidden")
+        tokens.append(stage.ask("captcha.getValidate().pass_token"))
+    assert tokens[0] != tokens[1]
+
+
+@pytest.mark.parametrize("product", ["float", "popup"])
+@pytest.mark.parametrize("key", ["Enter", "Space"])
+def test_by_keyboard_alone(stage: Stage, product: str, key: str) -> None:
+    stage.go("page.html")
+    stage.start(product=product)
+    stage.page.focus("#before")
+    stage.page.keyboard.press("Tab")
+    stage.page.keyboard.press(key)
+    stage.box.wait_for(state="visible")
+    assert stage.ask("document.activeElement.textContent") == "I am human"
+    stage.page.keyboard.press(key)
+    assert stage.happened(4)[-1] == "success"
+    stage.box.wait_for(state="hidden")
+    assert stage.ask("document.activeElement.className") == "geetest_btn_click"
+    stage.page.keyboard.press("Tab")
+    assert stage.ask("document.activeElement.id") == "after"
+
+
+@pytest.mark.parametrize("product", ["float", "popup", "bind"])
+def test_escape_closes_and_says_so(stage: Stage, product: str) -> None:
+    stage.go("page.html")
+    stage.start(product=product)
+    stage.happened(1)
+    for number in (4, 6):
+        stage.ask("void captcha.showBox()")
+        stage.box.wait_for(state="visible")
+        stage.page.keyboard.press("Escape")
+        assert stage.happened(number)[-2:] == ["boxShow", "close"]
+        stage.box.wait_for(state="hidden")
+    assert stage.ask("captcha.getValidate()") is False
+
+
+@pytest.mark.parametrize("product", ["float", "popup"])
+def test_a_box_that_is_opened_right_after_it_was_closed_still_hears_escape(stage: Stage, product: str) -> None:
+    stage.go("page.html")
+    stage.start(product=product)
+    stage.open_box()
+    stage.ask("void captcha.reset().showBox()")  # before the dialog's own close event is told
+    stage.page.wait_for_timeout(100)
+    stage.page.keyboard.press("Escape")
+    assert stage.happened(5)[-1] == "close"
+
+
+@pytest.mark.parametrize("product", ["float", "popup"])
+@pytest.mark.parametrize("outside", [True, False])
+def test_a_click_outside_closes_unless_the_mask_forbids_it(stage: Stage, product: str, outside: bool) -> None:
+    stage.go("page.html")
+    stage.start(product=product, mask={"outside": outside, "bgColor": "rgb(1, 2, 3)"})
+    stage.open_box()
+    if product == "popup":
+        backdrop = "getComputedStyle(document.querySelector('dialog'), '::backdrop').backgroundColor"
+        assert stage.ask(backdrop) == "rgb(1, 2, 3)"
+    stage.page.mouse.click(700, 650)
+    assert stage.happened(4 if outside else 3)[-1] == ("close" if outside else "boxShow")
+    assert stage.box.is_visible() != outside
+
+
+def test_the_floating_box_closes_by_its_button_too(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.open_box()
+    stage.button.click()
+    assert stage.happened(4)[-1] == "close"
+    stage.open_box()
+    stage.page.get_by_role("button", name="Close").click()
+    assert stage.happened(6)[-1] == "close"
+
+
+def test_a_failed_try_is_told_and_the_next_one_can_succeed(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.open_box()
+    stage.page.get_by_role("button", name="Fail this try").click()
+    name, detail = stage.details(4)[-1]
+    assert name == "fail"
+    assert detail["fail_count"] == 1
+    assert "Try again" in stage.box.inner_text()
+    stage.page.get_by_role("button", name="another captcha").click()
+    assert "Try again" not in stage.box.inner_text()
+    stage.solve()
+    assert stage.happened(5)[-1] == "success"
+
+
+def test_sim_retry_fails_the_first_try_by_itself(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(captchaId="sim-retry")
+    stage.open_box()
+    stage.solve()
+    assert stage.happened(4)[-1] == "fail"
+    stage.solve()
+    assert stage.happened(5)[-1] == "success"
+
+
+def test_several_listeners_of_one_event_and_chaining(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(product="bind")
+    chained = """() => {
+      window.heard = [];
+      const names = ["onReady", "onNextReady", "onBoxShow", "onSuccess", "onFail", "onError", "onClose"];
+      const events = names.every((name) => captcha[name](() => heard.push(name)) === captcha);
+      return events && captcha.onSuccess(() => { throw new Error("the page's own"); })
+        .onSuccess(() => heard.push("third")).onSuccess(undefined).reset().showCaptcha() === captcha;
+    }"""
+    assert stage.ask(chained) is True
+    stage.solve()
+    stage.happened(4)
+    assert sorted(stage.ask("heard")) == ["onBoxShow", "onNextReady", "onReady", "onSuccess", "third"]
+    stage.expected = ["the page's own"]
+
+
+def test_who_subscribes_late_is_called_all_the_same(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.happened(1)
+    stage.page.wait_for_timeout(200)
+    stage.ask("() => listen(captcha)")
+    assert stage.happened(2) == ["ready", "ready"]
+
+
+def test_reset_asks_for_another_token(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    tokens = []
+    for number in (4, 6):
+        stage.open_box()
+        stage.solve()
+        assert stage.happened(number)[-2:] == ["boxShow", "success"]
+        tokens.append(stage.ask("captcha.getValidate()"))
+        assert stage.ask("captcha.reset() === captcha && captcha.getValidate()") is False
+        assert "Click to verify" in stage.button.inner_text()
+    assert tokens[0]["lot_number"] != tokens[1]["lot_number"]
+
+
+def test_destroy_leaves_nothing_behind(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(product="popup")
+    stage.open_box()
+    stage.ask("void captcha.destroy()")
+    assert stage.page.locator(".geetest_sim").count() == 0
+    stage.ask("void captcha.appendTo('#captcha').showBox().reset().destroy()")
+    assert stage.page.locator(".geetest_sim").count() == 0
+    assert stage.ask("captcha.getValidate()") is False
+    assert stage.happened(3) == ["ready", "nextReady", "boxShow"]
+
+
+def test_an_answer_that_comes_after_a_reset_is_not_heard(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.open_box()
+    stage.ask("() => { document.querySelector('.geetest_solve').click(); captcha.reset(); }")
+    stage.page.wait_for_timeout(300)
+    assert stage.happened(3)
+    assert stage.ask("captcha.getValidate()") is False
+
+
+def test_two_captchas_on_a_page_do_not_meddle(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.ask("() => { window.first = captcha; }")
+    stage.start(".by-class", product="popup")
+    stage.page.locator(".by-class .geetest_btn_click").click()
+    stage.solve()
+    stage.happened(5)
+    assert stage.ask("first.getValidate()") is False
+    check_token(stage)
+    assert stage.page.locator("[id]").evaluate_all("(all) => new Set(all.map((it) => it.id)).size === all.length")
+
+
+def test_append_to_takes_odd_ids_selectors_and_elements(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start("#captcha-:r1:")
+    assert stage.page.locator("[id='captcha-:r1:'] .geetest_btn_click").count() == 1
+    for target in ("'captcha'", "'.by-class'", "document.getElementById('captcha')", "[document.body]"):
+        assert stage.ask(f"captcha.appendTo({target}) === captcha")
+        assert stage.button.count() == 1
+    stage.ask("void captcha.appendTo('#nowhere:').appendTo('#neither')")
+    name, error = stage.details(3)[-1]
+    assert (name, error["desc"]["detail"]) == ("error", "appendTo: no such element")
+
+
+def test_it_works_within_a_web_component(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(None)
+    stage.ask("""() => {
+      const root = document.getElementById("captcha").attachShadow({mode: "open"});
+      captcha.appendTo(root.appendChild(document.createElement("div")));
+    }""")
+    assert stage.ask("captcha && document.getElementById('captcha').offsetHeight") == 50
+    stage.open_box()
+    stage.solve()
+    assert stage.happened(4)[-1] == "success"
+
+
+@pytest.mark.parametrize(
+    ("language", "words"),
+    [
+        ("zho", ("点击进行验证", "模拟", "我是真人", "验证成功")),
+        ("zh", ("点击进行验证", "模拟", "我是真人", "验证成功")),
+        ("eng", ("Click to verify", "Simulated", "I am human", "Verified")),
+        ("en", ("Click to verify", "Simulated", "I am human", "Verified")),
+        ("deu", ("Click to verify", "Simulated", "I am human", "Verified")),
+        (None, ("Click to verify", "Simulated", "I am human", "Verified")),
+    ],
+)
+def test_it_speaks_english_and_chinese(stage: Stage, language: str | None, words: tuple[str, str, str, str]) -> None:
+    idle, badge, solve, solved = words
+    stage.go("page.html")
+    stage.start(**({"language": language} if language else {}))
+    assert [idle, badge] == stage.button.inner_text().split("\n")
+    assert stage.ask("document.querySelector('.geetest_captcha').lang") == ("zh-Hans" if badge == "模拟" else "en")
+    stage.open_box()
+    stage.page.get_by_role("button", name=solve).click()
+    stage.happened(4)
+    assert solved in stage.button.inner_text()
+
+
+def test_a_screen_reader_is_told_what_it_is_and_how_it_went(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    name = stage.page.get_by_role("button", name=re.compile("Click to verify.*Simulated"))
+    assert name.count() == 1
+    described = stage.button.get_attribute("aria-describedby")
+    assert "guards nothing" in stage.page.locator(f"#{described}").inner_text()
+    stage.open_box()
+    assert stage.page.get_by_role("dialog", name="Are you human?").count() == 1
+    stage.solve()
+    stage.happened(4)
+    assert "Verified" in stage.page.locator(".geetest_captcha [role=status]").all_inner_texts()
+
+
+def test_size_and_scale_and_hidden_buttons(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(
+        nativeButton={"width": "20rem", "height": "64px"},
+        rem=1.25,
+        nextWidth="300px",
+        hideBar=["close", "refresh"],
+        whatever={"unknown": True},
+    )
+    box = stage.button.bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (320, 64)
+    assert stage.ask("getComputedStyle(document.querySelector('.geetest_tip')).fontSize") == "20px"
+    stage.open_box()
+    assert stage.ask("document.querySelector('dialog').offsetWidth") == 300
+    assert stage.page.locator(".geetest_close, .geetest_refresh").count() == 0
+    stage.page.keyboard.press("Escape")  # a visitor without a mouse must get out
+    assert stage.happened(4)[-1] == "close"
+
+
+@pytest.mark.parametrize("width", [320, 360, 1440])
+def test_the_floating_box_stays_in_sight(stage: Stage, width: int) -> None:
+    stage.page.set_viewport_size({"width": width, "height": 700})
+    stage.go("page.html")
+    stage.ask("() => { document.getElementById('captcha').style.marginLeft = 'calc(100vw - 300px)'; }")
+    stage.start()
+    stage.open_box()
+    box = stage.box.bounding_box()
+    assert box is not None
+    assert 0 <= box["x"] <= box["x"] + box["width"] <= width
+    assert stage.ask("document.documentElement.scrollWidth") <= width
+
+
+def test_dark_and_light_and_motion_are_the_visitors(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.open_box()
+    colours = []
+    schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
+    for scheme in schemes:
+        stage.page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        colours.append(stage.ask("getComputedStyle(document.querySelector('dialog')).backgroundColor"))
+        assert stage.ask("getComputedStyle(document.querySelector('dialog')).animationName") == "none"
+    assert colours == ["rgb(255, 255, 255)", "rgb(32, 38, 46)"]
+    stage.page.emulate_media(reduced_motion="no-preference")
+    assert stage.ask("getComputedStyle(document.querySelector('dialog')).animationName") == "geetest_rise"
+
+
+# --- what can go wrong ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("product", ["float", "popup"])
+def test_offline_is_one_tap_and_the_constant_token(stage: Stage, product: str) -> None:
+    stage.go("page.html")
+    stage.start(product=product, apiServers=[nobody_listens()], protocol="http://", timeout=2000)
+    assert stage.happened(1) == ["ready"]
+    assert stage.ask("captcha.isOffline()") is True
+    stage.button.click()
+    assert stage.happened(2) == ["ready", "success"]
+    assert stage.ask("captcha.getValidate()") == {
+        **stage.simulator.token(offline=True),
+        "captcha_id": "sim-site",
+        "isOffline": True,
+    }
+
+
+def test_offline_bind_has_a_form_of_one_button(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.simulator.offline()
+    stage.start(product="bind")
+    stage.ask("void captcha.showCaptcha()")
+    box = stage.page.get_by_role("dialog", name="GeeTest cannot be reached")
+    box.get_by_role("button", name="tap to go on").click()
+    assert stage.happened(4)[-1] == "success"
+    assert stage.ask("captcha.isOffline() && captcha.getValidate().gen_time") == "1623828054"
+
+
+def test_a_server_that_does_not_answer_in_time_is_left_for_the_next(stage: Stage) -> None:
+    stage.go("page.html")
+    silent, host = f"{stage.site}/silent", stage.geetest.removeprefix("http://")
+    stage.start(apiServers=[silent, f"{host}/"], protocol="http://", timeout=1500)
+    assert stage.happened(1) == ["ready"]
+    assert stage.ask("captcha.isOffline()") is False
+
+
+def test_a_protocol_without_servers_does_not_lead_astray(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(protocol="https://")  # which react-geetest-v4 always says
+    assert stage.happened(1) == ["ready"]
+    assert stage.ask("captcha.isOffline()") is False
+
+
+def test_a_page_may_have_its_own_way_to_be_offline(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(captchaId="sim-offline", offlineCb=True)
+    assert stage.happened(1) == ["offlineCb"]
+
+
+@pytest.mark.parametrize(
+    ("captcha_id", "code", "detail"),
+    [("sim-unknown", "-50102", "illegal captcha_id"), ("", "60001", "captchaId: a string is wanted")],
+)
+def test_a_bad_id_is_told_to_on_error(stage: Stage, captcha_id: str, code: str, detail: str) -> None:
+    stage.go("page.html")
+    stage.start(captchaId=captcha_id)
+    [(name, error)] = stage.details(1)
+    assert name == "onError"
+    assert error.keys() == {"code", "msg", "desc"}
+    assert (error["code"], error["desc"]["detail"]) == (code, detail)
+    assert isinstance(error["msg"], str)
+
+
+def test_a_bad_id_that_nobody_listens_for_is_on_the_console(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.ask("() => initGeetest4({captchaId: 'sim-unknown'}, () => {})")
+    for _ in range(200):
+        stage.page.wait_for_timeout(0 if stage.complaints else 50)
+    stage.expected = ["initGeetest4: -50102 illegal captcha_id (illegal captcha_id)"]
+
+
+def test_a_try_that_gets_no_answer_is_an_error_and_can_be_made_again(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start()
+    stage.open_box()
+    stage.simulator.offline()
+    stage.solve()
+    name, error = stage.details(4)[-1]
+    assert (name, error["code"], error["msg"]) == ("error", "60203", "Network failure")
+    stage.simulator.up()
+    stage.solve()
+    assert stage.happened(5)[-1] == "success"
