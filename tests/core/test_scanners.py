@@ -296,6 +296,17 @@ def test_a_part_with_a_file_name_is_no_field() -> None:
         assert outcome(scan(MULTIPART, [multipart(*parts)])) == "missing"
 
 
+@pytest.mark.parametrize("lead", [b" ", b"\t", b"\r\n "])
+def test_no_blank_may_stand_before_the_first_boundary(lead: bytes) -> None:
+    assert outcome(scan(MULTIPART, [lead + small(MULTIPART)])) == "malformed"
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"lot_number\xc3", b"\xed\xa0\x80"], ids=repr)
+def test_a_part_whose_name_is_no_text_is_passed_over(name: bytes) -> None:
+    odd = part("@", b"x").replace(b"@", name)
+    assert scan(MULTIPART, [odd + small(MULTIPART)]) == scan(MULTIPART, byte_by_byte(odd + small(MULTIPART))) == FIELDS
+
+
 def test_a_part_without_a_name_is_no_field() -> None:
     nameless = b"--xYzZY\r\nContent-Type: text/plain\r\n\r\nlot_number\r\n"
     unsolved, *fields = (part(name, value.encode()) for name, value in [("lot_number", "null"), *TOKEN.items()])

@@ -263,6 +263,7 @@ async def test_a_message_without_a_body_or_more_body_is_the_end(geetest: GeeTest
     """Both keys are optional in ASGI."""
     bare = Visit(http_scope(headers={"content-type": FORM}, query=form(geetest.token())), {"type": "http.request"})
     assert (await bare.run(geetest.guard(app, sources=("body", "query")))).code == "in"
+    assert app.seen[0].body == b""
 
 
 @each_backend

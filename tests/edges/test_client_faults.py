@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 each_backend = pytest.mark.anyio
 
 SILENCE = 0.8
+LONG_SILENCE = 2.5
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
 
 
@@ -247,7 +248,10 @@ MADE: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx
 
 @each_backend
 async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(geetest: GeeTest) -> None:
-    """However it is filled: no single wait is long. With every client, by both policies, all of them at once."""
+    """However it is filled: no single wait is long. With every client, by both policies.
+
+    A few at once and for long: a machine that is late by a fifth of the time has itself to blame, and rightly says so.
+    """
     async with AsyncExitStack() as stack:
         # One of each kind, since the making reads certificates, and that is not what is timed here.
         clients: dict[str, Any] = {"own": None}
@@ -256,18 +260,18 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(g
         servers = {name: stack.enter_context(RawServer(behave)) for name, behave in SILENCES.items()}
 
         async def one(name: str, client: str, allow: bool) -> None:
-            guard, app, told = verdict_of(servers[name].url, SILENCE, allow=allow, client=clients[client])
+            guard, app, told = verdict_of(servers[name].url, LONG_SILENCE, allow=allow, client=clients[client])
             start = time.monotonic()
             code, result = await judged(guard, told, geetest.token())
             took = time.monotonic() - start
             wanted = "in" if allow else "captcha_unavailable"
             assert (code, result.outcome, len(app.seen)) == (wanted, Outcome.UNAVAILABLE, allow), (name, client)
-            assert SILENCE * 0.9 <= took < SILENCE + 1, (name, client)
-            assert SILENCE * 0.9 <= result.elapsed <= took, (name, client)
+            assert LONG_SILENCE * 0.9 <= took < LONG_SILENCE + 1, (name, client)
+            assert LONG_SILENCE * 0.9 <= result.elapsed <= took, (name, client)
 
-        async with anyio.create_task_group() as tasks:
-            for name in SILENCES:
-                for client in clients:
+        for client in clients:
+            async with anyio.create_task_group() as tasks:
+                for name in SILENCES:
                     for allow in (True, False):
                         tasks.start_soon(one, name, client, allow)
         assert {name: server.accepted for name, server in servers.items()} == dict.fromkeys(SILENCES, 6)
