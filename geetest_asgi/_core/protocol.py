@@ -93,7 +93,7 @@ def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
     args = answer.get("captcha_args")
     if args is None:
         return Evidence(Outcome.PASSED, reason)
-    if not isinstance(args, dict) or args.get("lot_number", lot_number) not in (lot_number, None):
+    if not isinstance(args, dict) or args.get("lot_number") not in (lot_number, None):
         return Evidence(Outcome.REFUSED, "the answer is about another token")
     return Evidence(Outcome.PASSED, reason, captcha_args=args)
 

@@ -177,7 +177,7 @@ def _read_object(value: object, max_field: int) -> Iterable[tuple[str, object]]:
         text = value.strip()
         if not text.startswith("{"):
             text = base64.urlsafe_b64decode(text.rstrip("=") + "==").decode()
-        found = json.loads(text, object_pairs_hook=_Members, parse_int=JsonNumber, parse_float=JsonNumber)
+        found = json.loads(text, object_pairs_hook=_Members, parse_int=JsonNumber)
     except (ValueError, RecursionError):  # bad base64, UTF-8 and JSON are all ValueErrors
         return ()
     return found if isinstance(found, _Members) else ()
