@@ -13,6 +13,7 @@ from ._core.protocol import parse_reply
 from ._faults import Threads, blame, blame_silence, wait_until, was_not_sent
 from ._meters import Budget
 from ._perloop import PerLoop
+from ._pretence import Pretence
 
 
 class Caller:
@@ -23,6 +24,7 @@ class Caller:
     ) -> None:
         self._servers = tuple(api_servers)
         self._in_flight = Budget(max_in_flight)
+        self._pretence = Pretence(self._servers)
         self._wires: PerLoop[Wire] = PerLoop(_wire_maker(client, trust_env), _close)
 
     async def ask(
@@ -93,6 +95,8 @@ class Caller:
                 if not was_not_sent(error):
                     return evidence
             else:
+                if reply.simulated:
+                    self._pretence.simulated()
                 return parse_reply(reply, request.lot_number)
         return evidence
 

@@ -1,6 +1,5 @@
 """From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
 
-import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -13,6 +12,7 @@ from ._core.policy import Policy
 from ._core.protocol import API_SERVERS
 from ._core.rules import EVERYTHING, Rule, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.sources import spelling
+from ._pretence import is_loopback
 from .stores import MemoryStore, Store
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -143,16 +143,9 @@ def _api_server(given: object, allow_http: bool) -> str:
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
     if not plain or re.search("[?#]", url) or url.endswith("/validate"):
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; '/validate' is added")
-    if parts.scheme == "http" and not allow_http and not _is_loopback(str(host)):
+    if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")
     return url
-
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return host == "localhost" or ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def limits(given: object) -> Limits:

@@ -77,6 +77,8 @@ class Reply:
 
     status: int
     body: bytes | None = field(repr=False)
+    simulated: bool = False
+    """A simulator says that it is one."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,8 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
+from .._pretence import MARK
+
 DEMO_ID: Final = "647f5ed2ed8acb4be36784e01556bb71"
 """The public demonstration `captcha_id`: printed in GeeTest's documentation and in each of its demos."""
 
@@ -42,12 +44,9 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """GeeTest's error codes and the `msg` of each, as its documentation spells them."""
 
-MARK: Final = "x-geetest-simulator"
-"""The header of every answer, so that nobody takes the simulator for GeeTest."""
-
 _EVERY_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
-        MARK: "1",
+        MARK: "1",  # so that nobody takes the simulator for GeeTest
         "access-control-allow-origin": "*",  # pages of any origin read it, and load its scripts with crossOrigin
         "cross-origin-resource-policy": "cross-origin",  # pages that demand it of all they embed
         "x-content-type-options": "nosniff",  # no browser runs as a script what is not sent as one
