@@ -16,6 +16,7 @@ from . import _config
 from ._body import Body
 from ._caller import Caller
 from ._check import FINDING, Check
+from ._core.decisions import Decisions
 from ._core.limits import Limits
 from ._core.model import Evidence, GeeTestResult, Outcome
 from ._core.patterns import WEBSOCKET
@@ -109,8 +110,9 @@ class GeeTestMiddleware:
             "on_denied": on_denied,
             "on_result": on_result,
         }
-        self._table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
-        self._protected = self._table.patterns
+        table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
+        self._protected, self._idle = table.patterns, table.idle
+        self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
             client=_config.client(client),
@@ -132,9 +134,10 @@ class GeeTestMiddleware:
             method = WEBSOCKET
         else:
             return await self._pass_on(scope, receive, send)
-        raw_path = scope.get("raw_path") or b""
         scope[PROTECTED] = self._protected  # for the message of geetest_result's LookupError
-        policy = self._table.match(method, scope["path"], raw_path, scope.get("root_path") or "")
+        if method in self._idle:
+            return await self.app(scope, receive, send)
+        policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
         if policy is None or _is_preflight(scope):
             return await self.app(scope, receive, send)
         return await self._guard(policy, scope, receive, send)

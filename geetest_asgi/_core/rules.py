@@ -72,21 +72,19 @@ class RuleTable(Generic[T]):
         self._exempt = exempt
         self._exempt_tree = PathSet(exempt, fold=False)
         self._roots = roots
-        # Most requests are GETs that no rule speaks of: they need no look at their path.
-        self._idle = frozenset(
+        self.idle = frozenset(
             method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _spoken_of(method, rules)
         )
+        """Methods that no rule speaks of. Most requests are such GETs: they need no look at their path."""
 
     def match(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> T | None:
         """What the request leads to, or None where it is not protected. `method` as it came, in any case."""
-        if method in self._idle:
-            return None
         method = method.upper()
         if paths.is_too_much(path, raw_path):
             return next((found for pattern, found in self._rules if method in pattern.methods), None)
         if not root_path and not self._roots and paths.is_plain(path, raw_path):
-            forms = {paths.split(path)}
-            numbers = self._tree.find(paths.split(path))
+            segments = paths.split(path)
+            forms, numbers = {segments}, self._tree.find(segments)
         else:
             roots = [root for root in (root_path.rstrip("/"), *self._roots) if root]
             forms = paths.forms(path, raw_path, roots)
