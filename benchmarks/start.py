@@ -1,7 +1,7 @@
 """A cold start: importing the package, building the guard, and the first protected request, each as a whole process.
 
-Processes of the programs take turns; posts go over TLS, to this machine. Figures are medians over `python -c pass`, by processor time, of which the
-neighbours' work is no part, and by the clock.
+Processes of the programs take turns; posts go over TLS, to this machine. Figures are medians over `python -c pass`, by
+processor time, of which the neighbours' work is no part, and by the clock.
 """
 
 import os
