@@ -166,6 +166,8 @@
   function attach(form, given) {
     if (attached.has(form)) return attached.get(form);
     const { fields, ajax, place, messages, origins, onError, ...config } = { ...declared(form), ...given };
+    // The second half of a double click would fall on the mask, and close the captcha that the first has opened.
+    if (config.product === "bind") config.mask = { outside: false, ...config.mask };
     const chinese = /^zh/i.test(config.language || document.documentElement.lang);
     const texts = { ...(chinese ? CHINESE : ENGLISH), ...messages };
     const listening = new AbortController();
