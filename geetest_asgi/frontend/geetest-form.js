@@ -151,12 +151,13 @@
 
   const attached = new WeakMap();
 
-  /** `data-geetest-…` of a form. Not where scripts come from: sanitizers of visitors' HTML let data attributes pass. */
+  /** `data-geetest-…` of a form. Not where scripts come from or tokens go: sanitizers of visitors'
+      HTML let data attributes pass. */
   function declared(form) {
     const options = {};
     for (const [key, value] of Object.entries(form.dataset)) {
       const name = key.slice(7, 8).toLowerCase() + key.slice(8);
-      if (!/^geetest[A-Z]/.test(key) || /servers$|^protocol$/i.test(name)) continue;
+      if (!/^geetest[A-Z]/.test(key) || /servers$|^protocol$|^origins$/i.test(name)) continue;
       const json = /^(true|false|\d{1,6}(\.\d+)?|[[{].*)$/s.test(value);
       options[name] = value === "" || (json ? JSON.parse(value) : value);
     }
