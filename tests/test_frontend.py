@@ -1,4 +1,4 @@
-"""The script for front ends: how it is served, and that it is shipped. What it does: tests/browser/test_form_script.py."""
+"""The script for front ends: how it is served and shipped. What it does is tested in tests/browser."""
 
 import gzip
 import re
@@ -31,7 +31,7 @@ PLACES: dict[str, ASGIApp] = {
 
 def in_fastapi() -> ASGIApp:
     app = FastAPI()
-    app.add_route("/js/geetest-form.js", form_script)
+    app.mount("/js", form_script)
     return app
 
 

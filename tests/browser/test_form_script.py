@@ -1,4 +1,4 @@
-"""geetest-form.js in a real browser, through the real guard: forms that navigate, forms by fetch, fetch with headers."""
+"""geetest-form.js in a browser, through the real guard: forms that navigate, forms by fetch, fetch with headers."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
