@@ -456,6 +456,17 @@ def test_a_visitor_who_closes_the_captcha_ends_the_fetch(stage: FormStage) -> No
     assert stage.posts == []
 
 
+def test_a_captcha_that_is_reset_meanwhile_ends_the_fetch_and_the_next_asks_anew(stage: FormStage) -> None:
+    start(stage, "bind")
+    stage.ask("void (window.sent = post('/api/login').then(() => 'sent', (error) => error.code))")
+    stage.box.wait_for(state="visible")
+    stage.ask("captcha.reset()")
+    assert stage.ask("sent") == "closed"
+    stage.ask("void (window.sent = post('/api/login').then((response) => response.json()))")
+    stage.solve()
+    assert stage.ask("sent") == PASSED
+
+
 # --- what can go wrong ------------------------------------------------------------------------------------------------
 
 
@@ -598,6 +609,35 @@ def test_the_widget_and_the_words_are_where_the_page_wants_them(stage: FormStage
     stage.submit.click()
     stage.page.locator("b", has_text="Erst das Captcha.").wait_for()
     assert stage.page.locator(".geetest-form-message").count() == 0
+
+
+def test_a_place_is_no_matter_to_bind(stage: FormStage) -> None:
+    stage.form('data-geetest-product="bind" data-geetest-place="form"')
+    stage.submit.click()
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    assert stage.answer() == PASSED
+
+
+def test_a_script_that_is_loaded_twice_attaches_once(stage: FormStage) -> None:
+    stage.form()
+    stage.button.wait_for()
+    stage.page.add_script_tag(url="/geetest-form.js?again")
+    stage.page.wait_for_timeout(200)
+    assert stage.button.count() == 1
+
+
+def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) -> None:
+    stage.simulator.offline()
+    stage.open(FORM.format(action="/login", attributes=""))
+    stage.ask(
+        """() => GeetestForm.attach(document.querySelector("form"), {
+          captchaId: "sim-site", offlineCb() { document.title = "on our own"; }
+        }) && null"""
+    )
+    assert stage.told("error") == "offline"
+    assert stage.page.title() == "on our own"
+    stage.expected = ["geetest-form: offline GeeTest cannot be reached"]
 
 
 def test_in_chinese_the_words_are_chinese(stage: FormStage) -> None:
