@@ -10,7 +10,7 @@ from ._core.limits import Limits
 from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
 from ._core.policy import judge
 from ._core.protocol import build_request
-from ._core.rules import OnUnavailable, Rule
+from ._core.rules import OnOutage, OnUnavailable, Rule
 from ._core.sources import fields_from_mapping
 from ._meters import RateCap
 
@@ -36,6 +36,7 @@ class GeeTestClient:
         on_unavailable: OnUnavailable = "allow",
         timeout: float = 3.0,
         limits: Limits | None = None,
+        on_outage: OnOutage | None = None,
         client: Any = None,
         trust_env: bool = False,
         allow_http: bool = False,
@@ -47,9 +48,10 @@ class GeeTestClient:
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
+            limits,
             client=_config.client(client),
             trust_env=_config.switch("trust_env", trust_env),
-            max_in_flight=limits.max_in_flight,
+            on_outage=_config.plain_hook("on_outage", on_outage),
         )
         self._unverified = RateCap(limits.unverified_per_second)
 

@@ -1,5 +1,6 @@
 """From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
 
+import inspect
 import ipaddress
 import os
 import re
@@ -49,8 +50,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, str | None], defaults: Mapp
         if chosen[name] not in choices:
             raise ConfigError(f"{name}={chosen[name]!r}: write one of {', '.join(map(repr, choices))}")
     for name in _HOOKS:
-        if chosen[name] is not None and not callable(chosen[name]):
-            raise ConfigError(f"{name}={chosen[name]!r}: give a function")
+        hook(name, chosen[name])
     limits(chosen["limits"])
     captcha_id, captcha_key = _pair(rule, pair, needed=chosen["mode"] != "off")
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
@@ -177,6 +177,20 @@ def switch(name: str, given: object) -> bool:
     """A yes or a no; the text "false" out of an environment variable is neither."""
     if not isinstance(given, bool):
         raise ConfigError(f"{name}={given!r}: give True or False")
+    return given
+
+
+def hook(name: str, given: Any) -> Any:
+    """A function, or None."""
+    if given is not None and not callable(given):
+        raise ConfigError(f"{name}={given!r}: give a function")
+    return given
+
+
+def plain_hook(name: str, given: Any) -> Any:
+    """A function that is not asynchronous, or None."""
+    if inspect.iscoroutinefunction(hook(name, given)):
+        raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
     return given
 
 

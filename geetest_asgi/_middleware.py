@@ -20,7 +20,7 @@ from ._core.limits import Limits
 from ._core.model import Evidence, GeeTestResult, Outcome
 from ._core.patterns import WEBSOCKET
 from ._core.policy import Policy, judge
-from ._core.rules import Accept, Mode, OnDenied, OnResult, OnUnavailable, Rule, Skip, Source
+from ._core.rules import Accept, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
 from ._hooks import call, tell
 from ._meters import Budget, RateCap
 from ._state import PROTECTED, with_result
@@ -60,6 +60,9 @@ class GeeTestMiddleware:
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
     on_result       fn(result, scope): every decision, for metrics and alarms. What it raises is logged.
+    on_outage       fn(Outage): one of GeeTest's servers is not asked any more, since it did not answer
+                    `limits.breaker_failures` calls in a row; or it answers again. A plain function, called on the
+                    event loop: it must not wait for anything. What it raises is logged.
     store           who remembers spent tokens. Default: this process's memory.
     client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
                     called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
@@ -90,6 +93,7 @@ class GeeTestMiddleware:
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
+        on_outage: OnOutage | None = None,
         store: Store | None = None,
         client: Any = None,
         trust_env: bool = False,
@@ -113,9 +117,10 @@ class GeeTestMiddleware:
         self._protected = self._table.patterns
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
+            limits,
             client=_config.client(client),
             trust_env=_config.switch("trust_env", trust_env),
-            max_in_flight=limits.max_in_flight,
+            on_outage=_config.plain_hook("on_outage", on_outage),
         )
         self._store = _config.store(store)
         self._memory = Budget(limits.max_buffered)

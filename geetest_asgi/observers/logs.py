@@ -6,7 +6,7 @@ from typing import Any, Final
 
 from starlette.types import Scope
 
-from .._core.model import GeeTestResult, Outcome
+from .._core.model import GeeTestResult, Outage, Outcome
 
 logger: Final = logging.getLogger("geetest_asgi")
 
@@ -25,6 +25,8 @@ _MAX_PATH: Final = 200
 def log_result(result: GeeTestResult, scope: Scope) -> None:
     """One record; the fields stand in it as attributes too: `geetest_outcome`, `_allowed`, `_rule`, `_code`, …"""
     level = LEVELS.get(result.outcome, logging.INFO)
+    if result.outcome is Outcome.UNAVAILABLE and not result.elapsed:
+        level = logging.INFO  # GeeTest was not asked: there was a warning when that began, and one for each is no help
     if not logger.isEnabledFor(level):
         return
     extra: dict[str, Any] = {
@@ -47,3 +49,12 @@ def log_result(result: GeeTestResult, scope: Scope) -> None:
         result.rule,
         extra=extra,
     )
+
+
+def log_outage(outage: Outage) -> None:
+    """One warning when a server is no longer asked, one when it answers again."""
+    extra = {"geetest_server": outage.server, "geetest_over": outage.over, "geetest_seconds": outage.seconds}
+    if outage.over:
+        logger.warning("%s answers again, after %.1f s", outage.server, outage.seconds, extra=extra)
+    else:
+        logger.warning("%s is out of order (%r): asked only now and then", outage.server, outage.reason, extra=extra)

@@ -479,19 +479,24 @@ def test_a_limit_that_is_no_positive_number_is_refused_and_quoted(name: str, val
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_only_the_admissions_may_be_none(name: str) -> None:
-    if name == "unverified_per_second":
-        assert Limits(unverified_per_second=0).unverified_per_second == 0
+def test_a_limit_is_none_only_where_that_means_something(name: str) -> None:
+    if name in ("unverified_per_second", "breaker_failures"):
+        assert getattr(Limits(**{name: 0}), name) == 0
     else:
         assert f"{name}=0" in str(refusal(lambda: Limits(**{name: 0})))
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_only_the_time_may_be_a_fraction(name: str) -> None:
-    if name == "body_timeout":
-        assert Limits(body_timeout=0.5).body_timeout == 0.5
+def test_only_a_time_may_be_a_fraction(name: str) -> None:
+    if name in ("body_timeout", "breaker_pause", "breaker_longest_pause"):
+        assert getattr(Limits(**{name: 2.5}), name) == 2.5  # type: ignore[arg-type]
     else:
         assert f"{name}=2.5" in str(refusal(lambda: Limits(**{name: 2.5})))  # type: ignore[arg-type]
+
+
+def test_the_longest_pause_is_no_shorter_than_the_first() -> None:
+    assert Limits(breaker_pause=2, breaker_longest_pause=2).breaker_longest_pause == 2
+    assert "breaker_longest_pause=10.0" in str(refusal(lambda: Limits(breaker_pause=11)))
 
 
 @pytest.mark.parametrize("name", EACH)
