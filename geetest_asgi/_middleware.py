@@ -13,6 +13,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import _config
+from ._admissions import Admissions, client_of
 from ._body import Body
 from ._caller import Caller
 from ._check import FINDING, Check
@@ -22,7 +23,7 @@ from ._core.patterns import WEBSOCKET
 from ._core.policy import Policy, judge
 from ._core.rules import Accept, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
 from ._hooks import call, tell
-from ._meters import Budget, RateCap
+from ._meters import Budget
 from ._state import PROTECTED, with_result
 from .denials import default_denial, deny
 from .observers.logs import logger
@@ -45,14 +46,15 @@ class GeeTestMiddleware:
     exempt          patterns left out. A path is exempt only if every form that a framework might read it in is.
     root_paths      prefixes that only the app knows of, such as "/api" for `FastAPI(root_path="/api")`.
     captcha_id, captcha_key   from GeeTest's dashboard. One pair; a Rule may carry its own.
-    api_server      base URL, or several, tried in order while no connection is made. Default: GEETEST_API_SERVER,
-                    else GeeTest's host and its two backups.
+    api_server      base URL, or several, tried in order while no connection is made; or a service's name: "geetest",
+                    "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
+                    GEETEST_API_SERVER, else GeeTest's host and its two backups.
     sources         where to look for the fields, in order: "header", "query", "body". The first place that has any
                     of them decides. Default: the body only.
     fields          how they are spelt: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
                     container "captcha" that holds all four. Default: GeeTest's four names.
     on_unavailable  what happens while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
-                    `limits.unverified_per_second`) or "deny" (503).
+                    `limits.unverified_per_second` and `unverified_per_client`) or "deny" (503).
     timeout         seconds for the whole call, failover included. Default 3.0.
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
@@ -124,7 +126,7 @@ class GeeTestMiddleware:
         )
         self._store = _config.store(store)
         self._memory = Budget(limits.max_buffered)
-        self._unverified = RateCap(limits.unverified_per_second)
+        self._admissions = Admissions(limits)
         if mode != "enforce":
             logger.warning("mode=%r: nothing is denied", mode)
 
@@ -159,7 +161,9 @@ class GeeTestMiddleware:
             evidence = await self._examine(check)
             if evidence is None:
                 return
-            result = judge(policy, evidence, room=self._has_room(policy, evidence))
+            self._admissions.heard(check.answer)
+            evidence, room = self._admissions.consider(policy, evidence, client_of(scope))
+            result = judge(policy, evidence, room=room)
             forward = result.allowed or policy.mode == "monitor"
             await check.settle(let_in=forward)
             await tell(policy.on_result, result, scope)
@@ -179,10 +183,6 @@ class GeeTestMiddleware:
             if evidence is None:  # the visitor left, a hook raised, or all was cancelled
                 await check.settle(let_in=False)
         return evidence
-
-    def _has_room(self, policy: Policy, evidence: Evidence) -> bool:
-        would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
-        return would_let_in and self._unverified.take()
 
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)

@@ -8,15 +8,15 @@ from .errors import ConfigError
 MIB = 1024 * 1024
 
 _SECONDS = ("body_timeout", "breaker_pause", "breaker_longest_pause")
-_MAY_BE_0 = ("unverified_per_second", "breaker_failures")
+_MAY_BE_0 = ("unverified_per_second", "unverified_per_client", "breaker_failures")
 
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one visitor, or all of them together, can make this process hold, wait for or do.
 
-    Raises ConfigError for a value that is no positive number (`unverified_per_second` and
-    `breaker_failures` may be 0).
+    Raises ConfigError for a value that is no positive number (the two of
+    `unverified_…` and `breaker_failures` may be 0).
     """
 
     max_body: int = 1 * MIB
@@ -35,6 +35,10 @@ class Limits:
     """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
     """Requests let in without a verdict while GeeTest is down, each second; beyond, 503. 0: none."""
+    unverified_per_client: int = 60
+    """The same of one client address (of IPv6: of one /64), each minute; beyond, 503. An office behind one address can
+    log in; a single bot gets a twentieth of what `unverified_per_second` lets in, and leaves the rest to others. Behind
+    a proxy whose headers the server does not read, all visitors have one address. 0: none."""
     breaker_failures: int = 5
     """Calls in a row without an answer after which a server is not asked for a while. One or two happen in a working
     network; five in a row, of which each may cost a visitor the whole `timeout`, are an outage. 0: it is always asked.

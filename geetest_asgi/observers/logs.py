@@ -58,3 +58,19 @@ def log_outage(outage: Outage) -> None:
         logger.warning("%s answers again, after %.1f s", outage.server, outage.seconds, extra=extra)
     else:
         logger.warning("%s is out of order (%r): asked only now and then", outage.server, outage.reason, extra=extra)
+
+
+def log_admissions_begin(reason: str) -> None:
+    """One warning when the first request is let in unverified, or would be if there were room."""
+    logger.warning("requests are let in unverified from now on: GeeTest is down (%r)", reason)
+
+
+def log_admissions_end(let_in: int, turned_away: int, seconds: float) -> None:
+    """One warning with the sum, when GeeTest answers again."""
+    logger.warning(
+        "nobody is let in unverified any more: in %.0f s there were %d, and %d more were turned away",
+        seconds,
+        let_in,
+        turned_away,
+        extra={"geetest_let_in": let_in, "geetest_turned_away": turned_away, "geetest_seconds": seconds},
+    )

@@ -460,3 +460,47 @@ def test_event_loops_and_threads_share_what_they_know(geetest: GeeTest) -> None:
         thread.join()
     assert len(geetest.calls) == 5
     assert len(site.outages) == 1
+
+
+# --- who is let in ----------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: GeeTest) -> None:
+    """The test may run across the turn of a minute; then an address has two of them."""
+    geetest.simulator.down()
+    limits = Limits(unverified_per_client=5, unverified_per_second=10**6)
+    site = Guarded(geetest, on_unavailable="allow", limits=limits)
+
+    async def come(host: str, times: int) -> list[str]:
+        return [(await visit(geetest.token(), client=(host, 1)).run(site.guard)).code for _ in range(times)]
+
+    bot = await come("192.0.2.1", 40)
+    assert 5 <= bot.count("in") <= 10
+    assert "captcha_unavailable" in bot
+    assert site.reasons[-1].endswith("; unverified_per_client is used up")
+    assert await come("192.0.2.2", 5) == ["in"] * 5
+    network = await come("2001:db8::1", 20) + await come("2001:db8::ffff:1", 20)
+    assert 5 <= network.count("in") <= 10
+    unknown = [(await visit(geetest.token(), client=None).run(site.guard)).code for _ in range(40)]
+    assert unknown == ["in"] * 40
+
+
+@each_backend
+async def test_the_log_has_a_warning_when_admissions_begin_and_one_when_they_end(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    geetest.simulator.down()
+    site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
+    clock = time.monotonic()
+    site.guard._admissions._clock = lambda: clock
+    await site.come_until_asked_no_more()
+    inside = len(site.app.seen)
+    geetest.simulator.up()
+    await anyio.sleep(0.1)
+    assert await site.come() == "in"
+    assert "let in unverified from now on" in caplog.text
+    assert "any more" not in caplog.text
+    clock += 10
+    assert await site.come() == "in"
+    assert f"there were {inside}, and 0 more were turned away" in caplog.text
