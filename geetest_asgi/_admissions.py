@@ -34,11 +34,14 @@ class Admissions:
         self._last = 0.0
         self._let_in = self._turned_away = 0
 
-    def consider(self, policy: Policy, evidence: Evidence, client: str | None) -> tuple[Evidence, bool]:
-        """Is there room for this one, if it is one? Where not, the evidence says which limit is used up."""
+    def consider(self, policy: Policy, evidence: Evidence, scope: Mapping[str, Any] | None) -> tuple[Evidence, bool]:
+        """Is there room for this one, if it is one? Where not, the evidence says which limit is used up.
+
+        `scope`: the request's, where there is one; who sends it is looked up only in an outage.
+        """
         if evidence.outcome is not Outcome.UNAVAILABLE or policy.on_unavailable != "allow":
             return evidence, False
-        used_up = self._take(client, evidence.reason)
+        used_up = self._take(client_of(scope or {}), evidence.reason)
         return (replace(evidence, reason=f"{evidence.reason}; {used_up}"), False) if used_up else (evidence, True)
 
     def _take(self, client: str | None, reason: str) -> str:

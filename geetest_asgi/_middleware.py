@@ -13,7 +13,7 @@ from typing import Any, Final
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import _config
-from ._admissions import Admissions, client_of
+from ._admissions import Admissions
 from ._body import Body
 from ._caller import Caller
 from ._check import FINDING, Check
@@ -162,7 +162,7 @@ class GeeTestMiddleware:
             if evidence is None:
                 return
             self._admissions.heard(check.answer)
-            evidence, room = self._admissions.consider(policy, evidence, client_of(scope))
+            evidence, room = self._admissions.consider(policy, evidence, scope)
             result = judge(policy, evidence, room=room)
             forward = result.allowed or policy.mode == "monitor"
             await check.settle(let_in=forward)

@@ -45,8 +45,12 @@ def policy(on_unavailable: Any = "allow") -> Policy:
 ALLOW, DENY = policy(), policy("deny")
 
 
+def by(client: str | None) -> dict[str, Any]:
+    return {"client": client and (client, 50000)}
+
+
 def let_in(admissions: Admissions, client: str | None = None) -> bool:
-    return admissions.consider(ALLOW, DOWN, client)[1]
+    return admissions.consider(ALLOW, DOWN, by(client))[1]
 
 
 # --- the caps ---------------------------------------------------------------------------------------------------------
@@ -89,9 +93,9 @@ def test_none_of_each_client_are_none(clock: Clock) -> None:
 
 def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
     admissions = Admissions(Limits(unverified_per_client=1, unverified_per_second=2), clock)
-    assert admissions.consider(ALLOW, DOWN, "a") == (DOWN, True)
+    assert admissions.consider(ALLOW, DOWN, by("a")) == (DOWN, True)
     for client, name in (("a", "unverified_per_client"), ("b", ""), ("c", "unverified_per_second")):
-        evidence, room = admissions.consider(ALLOW, DOWN, client)
+        evidence, room = admissions.consider(ALLOW, DOWN, by(client))
         assert room is not bool(name)
         assert evidence.reason == (f"HTTP 503; {name} is used up" if name else "HTTP 503")
         assert evidence.outcome is Outcome.UNAVAILABLE
@@ -101,13 +105,13 @@ def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
 def test_nothing_but_an_outage_is_considered(outcome: Outcome, clock: Clock) -> None:
     admissions = Admissions(Limits(), clock)
     evidence = Evidence(outcome, "why")
-    assert admissions.consider(ALLOW, evidence, "a") == (evidence, False)
+    assert admissions.consider(ALLOW, evidence, by("a")) == (evidence, False)
     assert admissions._began is None
 
 
 def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
     admissions = Admissions(Limits(unverified_per_second=1), clock)
-    assert not any(admissions.consider(DENY, DOWN, "a")[1] for _ in range(10))
+    assert not any(admissions.consider(DENY, DOWN, by("a"))[1] for _ in range(10))
     assert let_in(admissions, "a")
 
 
