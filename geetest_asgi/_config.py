@@ -1,5 +1,6 @@
 """From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
 
+import inspect
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +10,7 @@ from urllib.parse import urlsplit
 from ._core.errors import ConfigError
 from ._core.limits import Limits
 from ._core.policy import Policy
-from ._core.protocol import API_SERVERS
+from ._core.protocol import API_SERVERS, SERVICES
 from ._core.rules import EVERYTHING, Rule, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.sources import spelling
 from ._pretence import is_loopback
@@ -49,8 +50,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, str | None], defaults: Mapp
         if chosen[name] not in choices:
             raise ConfigError(f"{name}={chosen[name]!r}: write one of {', '.join(map(repr, choices))}")
     for name in _HOOKS:
-        if chosen[name] is not None and not callable(chosen[name]):
-            raise ConfigError(f"{name}={chosen[name]!r}: give a function")
+        hook(name, chosen[name])
     limits(chosen["limits"])
     switch("after", chosen["after"])
     captcha_id, captcha_key = _pair(rule, pair, needed=chosen["mode"] != "off")
@@ -120,14 +120,22 @@ def _check_credential(name: str, value: object, *, shown: str) -> None:
 
 
 def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple[str, ...]:
-    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own."""
+    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own.
+
+    A name of SERVICES stands for all of that service's.
+    """
     if given is None:
         environment = os.environ.get("GEETEST_API_SERVER", "").strip()
         given = environment.split(",") if environment else API_SERVERS
-    servers = tuple(_api_server(each, allow_http) for each in _several("api_server", given))
+    servers = tuple(url for each in _several("api_server", given) for url in _api_servers(each, allow_http))
     if not servers:
         raise ConfigError("api_server=[]: give at least one base URL, or None for GeeTest's own")
     return servers
+
+
+def _api_servers(given: object, allow_http: bool) -> tuple[str, ...]:
+    known = SERVICES.get(given.strip()) if isinstance(given, str) else None
+    return known or (_api_server(given, allow_http),)
 
 
 def _api_server(given: object, allow_http: bool) -> str:
@@ -143,7 +151,8 @@ def _api_server(given: object, allow_http: bool) -> str:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
     if not plain or re.search("[?#]", url) or url.endswith("/validate"):
-        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; '/validate' is added")
+        others = f"'/validate' is added; or one of {', '.join(map(repr, SERVICES))}"
+        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; {others}")
     if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")
     return url
@@ -171,6 +180,20 @@ def switch(name: str, given: object) -> bool:
     """A yes or a no; the text "false" out of an environment variable is neither."""
     if not isinstance(given, bool):
         raise ConfigError(f"{name}={given!r}: give True or False")
+    return given
+
+
+def hook(name: str, given: Any) -> Any:
+    """A function, or None."""
+    if given is not None and not callable(given):
+        raise ConfigError(f"{name}={given!r}: give a function")
+    return given
+
+
+def plain_hook(name: str, given: Any) -> Any:
+    """A function that is not asynchronous, or None."""
+    if inspect.iscoroutinefunction(hook(name, given)):
+        raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
     return given
 
 

@@ -13,6 +13,7 @@ from typing import Any
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import _config
+from ._admissions import Admissions
 from ._after import REDIRECTS, After
 from ._body import Body
 from ._caller import Caller
@@ -22,9 +23,9 @@ from ._core.limits import Limits
 from ._core.model import Evidence, GeeTestResult, Outcome
 from ._core.patterns import WEBSOCKET
 from ._core.policy import Policy, judge
-from ._core.rules import Accept, Mode, OnDenied, OnResult, OnUnavailable, Rule, Skip, Source
+from ._core.rules import Accept, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
 from ._hooks import call, tell
-from ._meters import Budget, RateCap
+from ._meters import Budget
 from ._state import PROTECTED, with_result
 from .denials import default_denial, deny
 from .observers.logs import logger
@@ -44,14 +45,15 @@ class GeeTestMiddleware:
     exempt          patterns left out. A path is exempt only if every form that a framework might read it in is.
     root_paths      prefixes that only the app knows of, such as "/api" for `FastAPI(root_path="/api")`.
     captcha_id, captcha_key   from GeeTest's dashboard. One pair; a Rule may carry its own.
-    api_server      base URL, or several, tried in order while no connection is made. Default: GEETEST_API_SERVER,
-                    else GeeTest's host and its two backups.
+    api_server      base URL, or several, tried in order while no connection is made; or a service's name: "geetest",
+                    "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
+                    GEETEST_API_SERVER, else GeeTest's host and its two backups.
     sources         where to look for the fields, in order: "header", "query", "body". The first place that has any
                     of them decides. Default: the body only.
     fields          how they are spelt: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
                     container "captcha" that holds all four. Default: GeeTest's four names.
     on_unavailable  what happens while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
-                    `limits.unverified_per_second`) or "deny" (503).
+                    `limits.unverified_per_second` and `unverified_per_client`) or "deny" (503).
     timeout         seconds for the whole call, failover included. Default 3.0.
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
@@ -61,6 +63,9 @@ class GeeTestMiddleware:
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
     on_result       fn(result, scope): every decision, for metrics and alarms. What it raises is logged.
+    on_outage       fn(Outage): one of GeeTest's servers is not asked any more, since it did not answer
+                    `limits.breaker_failures` calls in a row; or it answers again. A plain function, called on the
+                    event loop: it must not wait for anything. What it raises is logged.
     store           who remembers spent tokens. Default: this process's memory.
     client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
                     called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
@@ -92,6 +97,7 @@ class GeeTestMiddleware:
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
+        on_outage: OnOutage | None = None,
         store: Store | None = None,
         client: Any = None,
         trust_env: bool = False,
@@ -113,17 +119,18 @@ class GeeTestMiddleware:
             "on_result": on_result,
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
-        self._protected, self._idle = table.patterns, table.idle
+        self._table, self._protected, self._idle = table, table.patterns, table.idle
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
+            limits,
             client=_config.client(client),
             trust_env=_config.switch("trust_env", trust_env),
-            max_in_flight=limits.max_in_flight,
+            on_outage=_config.plain_hook("on_outage", on_outage),
         )
         self._store = _config.store(store)
         self._memory = Budget(limits.max_buffered)
-        self._unverified = RateCap(limits.unverified_per_second)
+        self._admissions = Admissions(limits)
         if mode != "enforce":
             logger.warning("mode=%r: nothing is denied", mode)
 
@@ -179,13 +186,11 @@ class GeeTestMiddleware:
                 await check.settle(let_in=False)
         return evidence
 
-    def _has_room(self, policy: Policy, evidence: Evidence) -> bool:
-        would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
-        return would_let_in and self._unverified.take()
-
     async def _decide(self, check: Check, evidence: Evidence) -> GeeTestResult:
         policy = check.policy
-        result = judge(policy, evidence, room=self._has_room(policy, evidence))
+        self._admissions.heard(check.answer)
+        evidence, room = self._admissions.consider(policy, evidence, check.scope)
+        result = judge(policy, evidence, room=room)
         await check.settle(let_in=result.allowed or policy.mode == "monitor")
         await tell(policy.on_result, result, check.scope)
         return result

@@ -22,6 +22,18 @@ API_SERVERS: Final = (
 )
 """GeeTest's host and its two backups: the same service (2026-11)."""
 
+SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "geetest": API_SERVERS,
+    "geelab-global": ("https://cap-global.geelabapi.com",),
+    "geelab-eu": ("https://cap-eu.geelabapi.com",),
+    "geelab-na": ("https://cap-na.geelabapi.com",),
+    "alicaptcha": ("https://captcha.alicaptcha.com",),
+    "engagelab": ("https://captcha-api.engagelab.com",),
+}
+"""Who speaks this protocol, by the names that `api_server` takes: GeeTest; Geelab's regions; Alibaba Cloud; EngageLab.
+The hosts are those of public documentation (2026-11). A captcha id belongs to one service, so none is another's backup.
+"""
+
 MAX_REPLY: Final = 64 * 1024
 """Bytes. An answer is under 2 KiB; past this it is no answer of `/validate`."""
 

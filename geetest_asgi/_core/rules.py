@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from . import paths
 from .limits import Limits
-from .model import GeeTestResult
+from .model import GeeTestResult, Outage
 from .patterns import EVERY, WEBSOCKET, Pattern, parse
 from .tree import PathSet
 
@@ -20,6 +20,7 @@ Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
 OnDenied = Callable[[GeeTestResult, Scope], Any]
 OnResult = Callable[[GeeTestResult, Scope], Any]
+OnOutage = Callable[[Outage], object]
 
 
 @dataclass(frozen=True, slots=True)
