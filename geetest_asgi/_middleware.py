@@ -111,7 +111,7 @@ class GeeTestMiddleware:
             "on_result": on_result,
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
-        self._protected, self._idle = table.patterns, table.idle
+        self._table, self._protected, self._idle = table, table.patterns, table.idle
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
