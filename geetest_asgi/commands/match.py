@@ -12,8 +12,8 @@ from .report import Report, columns, shown
 
 DESCRIPTION = """\
 Say which rule a request falls under, and why. PATH is the request target as it stands on the wire, percent escapes
-included; a query is cut off. Nobody is asked, no id and no key are needed. Exit status: 0, protected; 1, not protected;
-2, the command line or the configuration is wrong."""
+included; a query is cut off. Nobody is asked; with --protect no id and no key are needed. Exit status: 0, protected; 1,
+not protected; 2, the command line or the configuration is wrong."""
 
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
 
@@ -78,7 +78,7 @@ def write_decision(report: Report, site: Any, guard: Any, request: Request) -> b
     from .tables import numbers, where
 
     if not _arrives(site, guard, request):
-        report.say("note", f"does not come to the guard{where(site, guard)}")
+        report.say("note", f"does not come to {where(site, guard)}")
         return False
     table = guard.middleware._table
     found = explain(table, request.method, request.path, request.raw_path, guard.prefix or request.root_path)

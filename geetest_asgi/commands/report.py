@@ -41,8 +41,8 @@ class Report:
         self.counts = {"ok": 0, "note": 0, "warn": 0, "FAIL": 0}
 
     def head(self, title: str) -> None:
-        """The head of a section, behind an empty line."""
-        self._print("\n" * self._begun + title)
+        """The head of a section, behind an empty line; cut where it is too long."""
+        self._print("\n" * self._begun + (title if len(title) <= WIDTH else title[: WIDTH - 3] + "..."))
 
     def say(self, mark: str, text: str) -> None:
         """One finding."""

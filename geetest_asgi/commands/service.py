@@ -158,8 +158,16 @@ async def _trouble(server: Server) -> str:
     except TimeoutError:
         return "connecting takes too long"
     except OSError as error:
-        return os.strerror(error.errno) if error.errno else str(error)
+        return _words(error)
     return ""
+
+
+def _words(error: BaseException) -> str:
+    """anyio keeps the system's error, or one for each address, behind its own."""
+    while (inner := error.exceptions[0] if isinstance(error, BaseExceptionGroup) else error.__cause__) is not None:
+        error = inner
+    number = getattr(error, "errno", None)
+    return os.strerror(number) if number else str(error)
 
 
 def _place(url: str) -> tuple[str, int]:

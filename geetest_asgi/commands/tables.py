@@ -34,7 +34,7 @@ def write_rules(report: Report, site: Site) -> None:
     """Each guard's rules, what each matches, and what looks like a mistake."""
     first = numbers(site)
     for guard in site.guards:
-        report.head(f"Rules{where(site, guard)}; the first that matches decides")
+        report.head(f"Rules{where(site, guard, ' of ')}; the first that matches decides")
         table = guard.middleware._table
         rows = [_row(first[guard] + place, *rule) for place, rule in enumerate(table.rules)]
         report.lines(columns([_HEAD, *rows]))
@@ -49,12 +49,12 @@ def write_rules(report: Report, site: Site) -> None:
             report.say("warn", f"rule {first[guard] + place} {text}")
 
 
-def where(site: Site, guard: Guard) -> str:
-    """Where the guard stands, if it is not in front of everything."""
+def where(site: Site, guard: Guard, lead: str = "") -> str:
+    """Where the guard stands, if it is not in front of everything; with `lead` before it."""
     if not guard.local:
         return ""
     routes = [route.path for route in site.routes if guard in route.guards]
-    return f" of the guard on {shown(', '.join(routes[:3]))}{' ...' if len(routes) > 3 else ''}"
+    return f"{lead}the guard on {shown(', '.join(routes[:3]))}{' ...' if len(routes) > 3 else ''}"
 
 
 def _row(number: int, pattern: Pattern, policy: Policy) -> tuple[str, ...]:
