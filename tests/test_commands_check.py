@@ -1,5 +1,6 @@
 """`python -m geetest_asgi check` against a service on a socket: what works, what does not, and what cannot be known."""
 
+import re
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -93,7 +94,7 @@ def test_whoever_lets_everybody_in_is_found_out() -> None:
     ("fault", "told"),
     [
         (Simulator.down, "HTTP 503"),
-        (Simulator.hanging, "no answer in time"),
+        (Simulator.hanging, "no answer in time|this machine's doing"),  # the latter where this machine is busy
         (Simulator.garbled, "the answer is not a JSON object"),
         (lambda geetest: geetest.answers(404), "not GeeTest's /validate"),
         (lambda geetest: geetest.answers(302), "a redirect, which is never followed"),
@@ -106,7 +107,7 @@ def test_a_service_that_does_not_work_is_told_as_what_it_is(
     fault(geetest)
     done = command("check", api_server=url)
     assert done.returncode == 1
-    assert told in line(done.stdout, "FAIL", url)
+    assert re.search(told, line(done.stdout, "FAIL", url))
     assert "no server answers" in line(done.stdout, "FAIL", DEMO_ID)
     assert len(geetest.calls) == 1
 
