@@ -19,7 +19,11 @@ from ._hooks import call
 from .stores import Store
 
 FINDING: Final = "geetest_asgi.finding"
-"""Scope key: what a guard further out found about this request's token, with the id it was checked under."""
+"""Scope key: the id that a guard further out checks this request's token under, and a function that gives what it has
+found, or asks now if its own handler was to."""
+
+NOT_ASKED: Final = Evidence(Outcome.MISCONFIGURED, "the handler has not asked")
+"""By a rule with `after=True`: what is known until the handler asks, and what it comes to if it never does."""
 
 _NOTHING: Final = Evidence(Outcome.MISSING, "no captcha field")
 
@@ -38,6 +42,8 @@ class Check:
     """What is known before `accept` has its say: that is this rule's, and no other guard's or path's."""
     answer: Evidence | None = None
     """What GeeTest said, where it was asked and has answered."""
+    fields: CaptchaFields | None = None
+    """The token, where one of the right shape came and has yet to be asked about."""
 
     async def examine(self) -> Evidence | None:
         """What is known about this request; None if the visitor has left, and nobody needs an answer."""
@@ -46,29 +52,43 @@ class Check:
             return Evidence(Outcome.SKIPPED, "mode is off")
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
-        evidence = self.finding = self._found_further_out() or await self._find_and_ask()
+        if self._further_out is None:
+            found = await self._find()
+            if not isinstance(found, CaptchaFields):
+                return await self._accept(found)
+            self.fields = found
+        if policy.after and self.scope["type"] == "http":
+            return NOT_ASKED
+        # Where more of the body is to come, there is no telling whether the visitor is still there.
+        return await self.ask(self.body.until_gone if self.body.complete else None)
+
+    async def ask(self, gone: Callable[[], Awaitable[bool]] | None = None) -> Evidence | None:
+        """Spend the token, and hear what GeeTest and `accept` say. None if `gone` was true: the visitor has left."""
+        if self._further_out is not None:
+            return await self._accept(await self._further_out())
+        assert self.fields is not None  # noqa: S101 - `examine` has found them
+        return await self._accept(await self._spend(self.fields, gone))
+
+    async def _accept(self, evidence: Evidence | None) -> Evidence | None:
+        policy, self.finding = self.policy, evidence
         if evidence is not None and evidence.outcome is Outcome.PASSED and policy.accept is not None:
             result = judge(policy, evidence, room=False)
             if not await call(policy.accept, result, self.scope):
                 return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
         return evidence
 
-    def _found_further_out(self) -> Evidence | None:
+    @property
+    def _further_out(self) -> Callable[[], Awaitable[Evidence | None]] | None:
         """Two guards in one stack ask GeeTest once; each judges by its own rule."""
-        captcha_id, evidence = self.scope.get(FINDING, (None, None))
-        return evidence if captcha_id == self.policy.captcha_id else None
+        captcha_id, finding = self.scope.get(FINDING, (None, None))
+        return finding if captcha_id == self.policy.captcha_id else None
 
-    async def _find_and_ask(self) -> Evidence | None:
-        found = await self._find()
-        if not isinstance(found, CaptchaFields):
-            return found
+    async def _spend(self, found: CaptchaFields, gone: Callable[[], Awaitable[bool]] | None) -> Evidence | None:
         with CancelScope(shield=True):  # a claim that is cut short may have taken the token all the same
             claim = self.claim = await _ledger.claim(self.store, self.policy.captcha_id, found)
         if claim.evidence is not None:
             return claim.evidence
         request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
-        # Where more of the body is to come, there is no telling whether the visitor is still there.
-        gone = self.body.until_gone if self.body.complete else None
         answer = await self.caller.ask(request, self.policy.timeout, gone, self._hear)
         return None if self.body.gone else answer
 
@@ -130,6 +150,15 @@ class Check:
             return False
         unknown = bool(self._headers(b"transfer-encoding"))
         return unknown or self.length > self.policy.limits.max_body
+
+    async def found(self) -> Evidence | None:
+        """For a guard further in."""
+        return self.finding
+
+    async def carry_over(self) -> None:
+        """Leave what is known for the request that a redirect brings."""
+        if self.claim is not None and self.finding is not None:
+            await self.claim.carry_over(self.finding)
 
     async def settle(self, *, let_in: bool) -> None:
         """Keep the token spent or give it back; also where the visitor has left, and everything is cancelled."""

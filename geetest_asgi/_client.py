@@ -43,7 +43,7 @@ class GeeTestClient:
         limits = _config.limits(limits)
         defaults: dict[str, Any] = dict.fromkeys(_config.PER_RULE)
         defaults |= {"sources": ("body",), "on_unavailable": on_unavailable, "timeout": timeout}
-        defaults |= {"limits": limits, "mode": "enforce"}
+        defaults |= {"limits": limits, "mode": "enforce", "after": False}
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),

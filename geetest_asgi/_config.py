@@ -21,7 +21,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result")
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 
 
@@ -52,6 +52,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, str | None], defaults: Mapp
         if chosen[name] is not None and not callable(chosen[name]):
             raise ConfigError(f"{name}={chosen[name]!r}: give a function")
     limits(chosen["limits"])
+    switch("after", chosen["after"])
     captcha_id, captcha_key = _pair(rule, pair, needed=chosen["mode"] != "off")
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(

@@ -7,15 +7,16 @@ tell             logs, on_result
 app or denial    with the decision in scope["state"]["geetest"], and the body from its start
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from . import _config
+from ._after import REDIRECTS, After
 from ._body import Body
 from ._caller import Caller
-from ._check import FINDING, Check
+from ._check import FINDING, NOT_ASKED, Check
 from ._core.decisions import Decisions
 from ._core.limits import Limits
 from ._core.model import Evidence, GeeTestResult, Outcome
@@ -28,9 +29,6 @@ from ._state import PROTECTED, with_result
 from .denials import default_denial, deny
 from .observers.logs import logger
 from .stores import Store
-
-_REDIRECTS: Final = (307, 308)
-"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
 
 
 class GeeTestMiddleware:
@@ -57,6 +55,8 @@ class GeeTestMiddleware:
     timeout         seconds for the whole call, failover included. Default 3.0.
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
+    after           True: the handler asks, by `await geetest_result(request).verify()`, once its own checks have
+                    passed; until the answer is yes, only an error (status 400 and above) leaves. Not on websockets.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
@@ -87,6 +87,7 @@ class GeeTestMiddleware:
         timeout: float = 3.0,
         limits: Limits | None = None,
         mode: Mode = "enforce",
+        after: bool = False,
         skip: Skip | None = None,
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
@@ -105,6 +106,7 @@ class GeeTestMiddleware:
             "timeout": timeout,
             "limits": limits,
             "mode": mode,
+            "after": after,
             "skip": skip,
             "accept": accept,
             "on_denied": on_denied,
@@ -154,25 +156,24 @@ class GeeTestMiddleware:
         body = Body(receive, policy.limits, self._memory)
         check = Check(policy, scope, body, self._caller, self._store)
         try:
-            evidence = await self._examine(check)
+            evidence = await self._examine(check, check.examine)
             if evidence is None:
-                return
-            result = judge(policy, evidence, room=self._has_room(policy, evidence))
-            forward = result.allowed or policy.mode == "monitor"
-            await check.settle(let_in=forward)
-            await tell(policy.on_result, result, scope)
+                return None
             receive = body.replay if body.touched else receive
-            if forward:
+            if evidence is NOT_ASKED:
+                return await self._hand_over(check, receive, send)
+            result = await self._decide(check, evidence)
+            if result.allowed or policy.mode == "monitor":
                 await self._forward(check, result, receive, send)
             else:
                 await self._deny(check, result, receive, send)
         finally:
             await body.aclose()
 
-    async def _examine(self, check: Check) -> Evidence | None:
+    async def _examine(self, check: Check, examine: Callable[[], Awaitable[Evidence | None]]) -> Evidence | None:
         evidence = None
         try:
-            evidence = await check.examine()
+            evidence = await examine()
         finally:
             if evidence is None:  # the visitor left, a hook raised, or all was cancelled
                 await check.settle(let_in=False)
@@ -182,19 +183,31 @@ class GeeTestMiddleware:
         would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
         return would_let_in and self._unverified.take()
 
+    async def _decide(self, check: Check, evidence: Evidence) -> GeeTestResult:
+        policy = check.policy
+        result = judge(policy, evidence, room=self._has_room(policy, evidence))
+        await check.settle(let_in=result.allowed or policy.mode == "monitor")
+        await tell(policy.on_result, result, check.scope)
+        return result
+
+    async def _hand_over(self, check: Check, receive: Receive, send: Send) -> None:
+        """The handler is to ask; see `_after`."""
+
+        async def ask() -> GeeTestResult:
+            evidence = await self._examine(check, check.ask)
+            return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
+
+        after = After(check, ask)
+        after.scope[FINDING] = (check.policy.captcha_id, after.finding)
+        net = after.net(lambda: self._deny(check, after.result, receive, send), send)
+        await self.app(after.scope, receive, _watched(check, net))
+
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
         if check.claim is None:
             return await self.app(scope, receive, send)
-        claim, finding = check.claim, check.finding
-        scope[FINDING] = (check.policy.captcha_id, finding)
-
-        async def send_and_watch(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in _REDIRECTS and finding:
-                await claim.carry_over(finding)
-            await send(message)
-
-        return await self.app(scope, receive, send_and_watch)
+        scope[FINDING] = (check.policy.captcha_id, check.found)
+        return await self.app(scope, receive, _watched(check, send))
 
     async def _deny(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
@@ -209,6 +222,17 @@ class GeeTestMiddleware:
         Called by itself at the end of a lifespan and of an event loop: there is no need to.
         """
         await self._caller.aclose()
+
+
+def _watched(check: Check, send: Send) -> Send:
+    """A `send` for the app: where it redirects, what is known of the token goes along."""
+
+    async def send_and_watch(message: Message) -> None:
+        if message["type"] == "http.response.start" and message["status"] in REDIRECTS:
+            await check.carry_over()
+        await send(message)
+
+    return send_and_watch
 
 
 def _is_preflight(scope: Scope) -> bool:

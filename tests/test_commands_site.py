@@ -232,6 +232,11 @@ def test_what_is_no_mistake_is_no_warning() -> None:
     assert "warn" not in said
 
 
+def test_a_rule_whose_handler_asks_is_marked() -> None:
+    assert "enforce after" in told(Starlette(middleware=[guard(protect=[Rule("/a", after=True)])]))
+    assert "enforce after" not in told(Starlette(middleware=[guard(protect=[Rule("/a")])]))
+
+
 def test_a_rule_for_everything_says_so() -> None:
     assert "rule 1 matches every path" in told(Starlette(middleware=[guard()]))
     assert "rule 1 matches every path" in told(Starlette(middleware=[guard(protect=["/**"])]))

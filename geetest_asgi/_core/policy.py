@@ -25,6 +25,7 @@ class Policy:
     accept: Accept | None
     on_denied: OnDenied | None
     on_result: OnResult | None
+    after: bool = False
 
 
 def judge(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestResult:

@@ -151,6 +151,7 @@ def _write_policy(report: Report, policy: Any) -> None:
         ("GeeTest down", f"{policy.on_unavailable}, after {policy.timeout:g} s"),
         ("mode", policy.mode),
     ]
+    rows += [("asked", "by the handler, after its own checks")] if policy.after else []
     rows += [
         (name, "a function of yours") for name in ("skip", "accept", "on_denied") if getattr(policy, name) is not None
     ]

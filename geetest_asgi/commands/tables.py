@@ -67,7 +67,7 @@ def _row(number: int, pattern: Pattern, policy: Policy) -> tuple[str, ...]:
         shortened(policy.captcha_id),
         ",".join(policy.sources),
         policy.on_unavailable,
-        policy.mode,
+        policy.mode + (" after" if policy.after else ""),
     )
 
 

@@ -336,6 +336,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timeout": 3.0,
     "limits": Limits(),
     "mode": "enforce",
+    "after": False,
 }
 
 
