@@ -1,7 +1,8 @@
 """Asking GeeTest once: one time budget for everything, the next server only where no connection was made."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -123,6 +124,13 @@ class Caller:
                     self._pretence.simulated()
                 return turn.end(parse_reply(reply, request.lot_number), answered=True)
         return evidence
+
+    def each(self) -> Iterator[tuple[str, "Caller"]]:
+        """Every server with a caller that asks it alone, on the same connections: for a look at each of them."""
+        for server in self._servers:
+            alone = copy(self)
+            alone._servers = (server,)
+            yield server.url, alone
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The next call opens others."""
