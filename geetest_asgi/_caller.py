@@ -11,7 +11,7 @@ import anyio
 from ._connections import GivenClient, OwnConnections, Wire
 from ._core.limits import Limits
 from ._core.model import Evidence, Outcome, ValidateRequest
-from ._core.protocol import parse_reply
+from ._core.protocol import is_about_the_key, parse_reply
 from ._core.rules import OnOutage
 from ._faults import Patience, was_not_sent
 from ._meters import Budget
@@ -64,6 +64,22 @@ class Caller:
             self._in_flight.give()
         elapsed = 0.0 if evidence is NOT_ASKED else time.perf_counter() - start
         return replace(evidence, lot_number=request.lot_number, elapsed=elapsed)
+
+    async def ask_until_signed(
+        self,
+        requests: Sequence[ValidateRequest],
+        seconds: float,
+        gone: Callable[[], Awaitable[bool]] | None = None,
+        heard: Callable[[Evidence], None] = lambda _: None,
+    ) -> Evidence:
+        """Ask about one token, signed with one key after the other until GeeTest does not object to the signature."""
+        took = 0.0
+        for request in requests:
+            evidence = await self.ask(request, seconds - took, gone, heard)
+            took += evidence.elapsed
+            if took >= seconds or not is_about_the_key(evidence):
+                break
+        return replace(evidence, elapsed=took)
 
     def _worth_asking(self) -> Sequence[Server]:
         if stand_in() is not None:  # one test's outage is not the next one's

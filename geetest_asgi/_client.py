@@ -30,7 +30,7 @@ class GeeTestClient:
     def __init__(
         self,
         captcha_id: str | None = None,
-        captcha_key: str | None = None,
+        captcha_key: str | Sequence[str] | None = None,
         *,
         api_server: str | Sequence[str] | None = None,
         on_unavailable: OnUnavailable = "allow",
@@ -68,8 +68,10 @@ class GeeTestClient:
         return judge(policy, evidence, room=room)
 
     async def _ask(self, fields: CaptchaFields) -> Evidence:
-        request = build_request(self._policy.captcha_id, self._policy.captcha_key, fields)
-        return await self._caller.ask(request, self._policy.timeout, heard=self._admissions.heard)
+        policy = self._policy
+        keys = (policy.captcha_key, *policy.older_keys)
+        requests = [build_request(policy.captcha_id, key, fields) for key in keys]
+        return await self._caller.ask_until_signed(requests, policy.timeout, heard=self._admissions.heard)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. It is done anyway when the loop ends."""

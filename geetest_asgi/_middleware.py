@@ -10,11 +10,11 @@ app or denial    with the decision in scope["state"]["geetest"], and the body fr
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import _config
 from ._admissions import Admissions
-from ._after import REDIRECTS, After
+from ._after import After
 from ._body import Body
 from ._caller import Caller
 from ._check import FINDING, NOT_ASKED, Check
@@ -23,7 +23,7 @@ from ._core.limits import Limits
 from ._core.model import Evidence, GeeTestResult, Outcome
 from ._core.patterns import WEBSOCKET
 from ._core.policy import Policy, judge
-from ._core.rules import Accept, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
+from ._core.rules import Accept, Credentials, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
 from ._hooks import call, tell
 from ._meters import Budget
 from ._state import PROTECTED, with_result
@@ -44,7 +44,10 @@ class GeeTestMiddleware:
                     here, for a guard on one route or router.
     exempt          patterns left out. A path is exempt only if every form that a framework might read it in is.
     root_paths      prefixes that only the app knows of, such as "/api" for `FastAPI(root_path="/api")`.
-    captcha_id, captcha_key   from GeeTest's dashboard. One pair; a Rule may carry its own.
+    captcha_id, captcha_key   from GeeTest's dashboard; a Rule may carry its own. Several keys while one is replaced:
+                    the next is tried where GeeTest says that the signature is wrong.
+    credentials     fn(scope) -> (captcha_id, captcha_key) | None: those of this request, as where each tenant has its
+                    own; None: the usual ones.
     api_server      base URL, or several, tried in order while no connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.
@@ -84,7 +87,8 @@ class GeeTestMiddleware:
         exempt: Iterable[str | Any] | str = (),
         root_paths: Iterable[str] | str = (),
         captcha_id: str | None = None,
-        captcha_key: str | None = None,
+        captcha_key: str | Sequence[str] | None = None,
+        credentials: Credentials | None = None,
         api_server: str | Sequence[str] | None = None,
         sources: Sequence[Source] = ("body",),
         fields: str | Mapping[str, str] | None = None,
@@ -117,6 +121,7 @@ class GeeTestMiddleware:
             "accept": accept,
             "on_denied": on_denied,
             "on_result": on_result,
+            "credentials": credentials,
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._table, self._protected, self._idle = table, table.patterns, table.idle
@@ -203,16 +208,16 @@ class GeeTestMiddleware:
             return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
 
         after = After(check, ask)
-        after.scope[FINDING] = (check.policy.captcha_id, after.finding)
+        after.scope[FINDING] = (check.captcha_id, after.finding)
         net = after.net(lambda: self._deny(check, after.result, receive, send), send)
-        await self.app(after.scope, receive, _watched(check, net))
+        await self.app(after.scope, receive, check.watched(net))
 
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
         if check.claim is None:
             return await self.app(scope, receive, send)
-        scope[FINDING] = (check.policy.captcha_id, check.found)
-        return await self.app(scope, receive, _watched(check, send))
+        scope[FINDING] = (check.captcha_id, check.found)
+        return await self.app(scope, receive, check.watched(send))
 
     async def _deny(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
@@ -227,17 +232,6 @@ class GeeTestMiddleware:
         Called by itself at the end of a lifespan and of an event loop: there is no need to.
         """
         await self._caller.aclose()
-
-
-def _watched(check: Check, send: Send) -> Send:
-    """A `send` for the app: where it redirects, what is known of the token goes along."""
-
-    async def send_and_watch(message: Message) -> None:
-        if message["type"] == "http.response.start" and message["status"] in REDIRECTS:
-            await check.carry_over()
-        await send(message)
-
-    return send_and_watch
 
 
 def _is_preflight(scope: Scope) -> bool:
