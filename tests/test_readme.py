@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
+from projects import run_pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -252,9 +253,9 @@ async def test_a_handler_may_ask_by_itself(geetest: Simulator) -> None:
 
 
 @executes(8)
-@pytest.mark.anyio
-async def test_the_simulator_in_process_makes_a_test_as_the_readme_writes_it() -> None:
-    await run_python(8, site=site)["test_login"]()
+def test_the_fixture_makes_a_test_as_the_readme_writes_it(tmp_path: Path) -> None:
+    ran = run_pytest(tmp_path, {"shop.py": BLOCKS[2].text + BLOCKS[4].text, "test_shop.py": BLOCKS[8].text})
+    assert ran.counts == {"passed": 1}, ran.text
 
 
 @executes(9)
