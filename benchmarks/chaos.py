@@ -1,7 +1,7 @@
 """A site under load while GeeTest dies, hangs, flaps and comes back: `python benchmarks/chaos.py`. Five minutes.
 
 Everything is real but the visitors: several uvicorn worker processes, the simulator as a process that is killed with
-SIGKILL, sockets between them. An hour of ten logins a second is made in some four minutes, by honest visitors, by bots
+SIGKILL, sockets between them. An hour of four logins a second is made in some five minutes, by honest visitors, by bots
 with forged and with repeated tokens, and by those who leave at once. Then the promises of docs/outages.md are held
 against what was measured; the exit status is 1 if one is broken.
 
@@ -52,7 +52,7 @@ class Scale(NamedTuple):
     """Seconds that this machine may be late; inf: how soon GeeTest's return is noticed is told, and not judged."""
 
 
-FULL: Final = Scale(Limits(), 3.0, 35.0, 150, 2.0)
+FULL: Final = Scale(Limits(), 3.0, 35.0, 50, 2.0)
 _QUICK: Final = Limits(breaker_pause=0.1, breaker_longest_pause=0.4, unverified_per_second=5, unverified_per_client=10)
 SHORT: Final = Scale(_QUICK, 0.4, 1.0, 60, math.inf)
 SCALES: Final = {"full": FULL, "short": SHORT}
