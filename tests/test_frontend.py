@@ -62,7 +62,9 @@ def test_it_is_printed_for_a_folder_of_static_files() -> None:
 
 def test_a_policy_finds_nothing_to_mind_in_it() -> None:
     text = SCRIPT.read_text("utf-8")
-    assert [word for word in ("eval(", "Function(", "innerHTML", ".style", "createElement(\"script") if word in text] == []
+    assert [
+        word for word in ("eval(", "Function(", "innerHTML", ".style", 'createElement("script') if word in text
+    ] == []
 
 
 def test_the_wheel_has_it(tmp_path: Path) -> None:

@@ -8,6 +8,8 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
+from ..frontend import form_script
+
 GT4: Final = "https://static.geetest.com/v4/gt4.js"
 """GeeTest's browser script (2026-11). Only the live page loads it: it loads more from GeeTest's own hosts."""
 
@@ -16,7 +18,7 @@ MOUNT: Final = "/geetest"
 
 _SELF_CONTAINED: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src data:; base-uri 'none'; "
-    "form-action 'none'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types geetest-simulator"
+    "form-action 'self'; frame-ancestors 'none'; require-trusted-types-for 'script'; trusted-types geetest-simulator"
 )
 _TYPES: Final = {"css": "text/css", "js": "text/javascript", "json": "application/json"}
 _FRESH: Final = {"Cache-Control": "no-store", "X-Content-Type-Options": "nosniff"}
@@ -28,6 +30,7 @@ def page_routes(captcha_id: str, *, live: bool) -> list[Route]:
     return [
         Route("/", _page(captcha_id, live=live), methods=["GET"]),
         Route("/demo/page/{name}", _file, methods=["GET"]),
+        Route("/demo/geetest-form.js", form_script),
     ]
 
 

@@ -108,5 +108,6 @@ def _curl(visit: Visit, site: str, data: str) -> str:
 
 
 def _type(visit: Visit) -> str:
-    form = visit.content_type == "application/x-www-form-urlencoded"  # which curl says by itself
+    # Which curl says by itself, but for the character set that a browser adds and nobody reads.
+    form = visit.content_type.partition(";")[0].strip().lower() == "application/x-www-form-urlencoded"
     return "" if form else f" -H {quote('Content-Type: ' + visit.content_type)}"

@@ -1,8 +1,8 @@
 """`geetest-form.js`, for pages in front of the guard: on a form or a `fetch`, without a dependency. docs/front-ends.md
 
-    form_script   an ASGI app that serves it, by whatever path it is routed:
-                  `app.add_route("/geetest-form.js", form_script)` in Starlette and FastAPI
-    SCRIPT        the file, for those who serve it otherwise: `python -m geetest_asgi.frontend > static/geetest-form.js`
+form_script   an ASGI app that serves it, by whatever path it is routed:
+              `app.add_route("/geetest-form.js", form_script)` in Starlette and FastAPI
+SCRIPT        the file, for those who serve it otherwise: `python -m geetest_asgi.frontend > static/geetest-form.js`
 """
 
 import hashlib

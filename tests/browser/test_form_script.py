@@ -51,7 +51,9 @@ def test_a_plain_form_arrives_as_passed(stage: FormStage, product: str) -> None:
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_under_a_strict_policy_nothing_is_violated(stage: FormStage, product: str) -> None:
-    form = FORM.format(action="/login", attributes=f'data-geetest-captcha-id="sim-site" data-geetest-product="{product}"')
+    form = FORM.format(
+        action="/login", attributes=f'data-geetest-captcha-id="sim-site" data-geetest-product="{product}"'
+    )
     stage.open(form, content_security_policy=STRICT.format(geetest=stage.geetest))
     with stage.page.expect_navigation(url="**/login"):
         stage.click_and_solve(product)
@@ -119,7 +121,11 @@ def test_a_denial_is_a_page_and_the_way_back_leads_to_a_fresh_captcha(stage: For
 @pytest.mark.parametrize(
     ("action", "fields", "names"),
     [
-        ("/prefixed", "geetest_", {"geetest_lot_number", "geetest_captcha_output", "geetest_pass_token", "geetest_gen_time"}),
+        (
+            "/prefixed",
+            "geetest_",
+            {"geetest_lot_number", "geetest_captcha_output", "geetest_pass_token", "geetest_gen_time"},
+        ),
         ("/camel", "camelCase", {"lotNumber", "captchaOutput", "passToken", "genTime"}),
         ("/mapped", '{"lot_number": "lot"}', {"lot", "captcha_output", "pass_token", "gen_time"}),
         ("/contained", "captcha", {"captcha"}),

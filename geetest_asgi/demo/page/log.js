@@ -59,7 +59,7 @@ function item(row) {
   ].join(" · ");
   const it = element(
     "li",
-    { "data-shape": shape },
+    { "data-shape": shape, "data-number": row.number },
     element("span", { class: "mark", "aria-hidden": "true" }, { yes: "✓", no: "✕", trouble: "!", open: "→" }[shape]),
     element("time", { datetime: time.toISOString() }, time.toLocaleTimeString(document.documentElement.lang, { hour12: false })),
     element("code", { class: "request" }, request),

@@ -56,8 +56,9 @@ function addButton(list, name, send) {
     brought.className = "";
     try {
       const answer = await send();
-      brought.textContent = `${answer.ok ? "✓" : "✕"} ${answer.text}`;
-      brought.className = answer.ok ? "in" : "out";
+      const [sign, look] = !answer.ok ? ["✕", "out"] : answer.body.verified === false ? ["!", "unsure"] : ["✓", "in"];
+      brought.textContent = `${sign} ${answer.text}`;
+      brought.className = look;
     } catch {
       brought.textContent = text("broken");
     } finally {
@@ -81,8 +82,9 @@ function showSwitches() {
     for (const radio of byId("switches").elements[name]) radio.checked = radio.value === value;
   const known = ["up", "down", "hanging", "garbled"].includes(state.geetest);
   const ill = state.geetest !== "up";
-  const parts = [known ? rich(`forecast_${state.geetest}`, { seconds }) : [state.geetest], ill ? rich(`forecast_${state.policy}`) : []];
-  byId("forecast").replaceChildren(...parts[0], " ", ...parts[1]);
+  const now = element("span", {}, ...(known ? rich(`forecast_${state.geetest}`, { seconds }) : [state.geetest]));
+  const then = element("span", {}, ...(ill ? rich(`forecast_${state.policy}`) : []));
+  byId("forecast").replaceChildren(now, then);
 }
 
 let shownCode = "";

@@ -1,7 +1,7 @@
 /* What the page sends: requests to the login, and to the demo's own switches. */
 
 import { refresh } from "./log.js";
-import { showWaiting } from "./strip.js";
+import { showIdle, showWaiting } from "./strip.js";
 
 const answer = document.getElementById("answer");
 let seconds = 0; // the guard's timeout, as the server says it
@@ -19,28 +19,33 @@ export async function demo(path, method = "GET") {
 /** The four fields, from the simulator: fresh, expired, forged, used or offline. */
 export const token = (kind = "fresh") => demo("token?kind=" + kind);
 
+/** A request to the login is under way. */
+export const sending = () => showWaiting(seconds);
+
 /** One request to the login: {status, ok, body, text}. Ends when the log has its row. */
 export async function login(fields, { method = "POST", path = "/login" } = {}) {
-  showWaiting(seconds);
+  sending();
   try {
     const body = method === "GET" ? undefined : new URLSearchParams(fields);
-    const response = await fetch(location.origin + path, { method, body, cache: "no-store" });
-    const said = await response.json();
-    show(response, said);
-    const outcome = said.code || said.outcome || "";
-    return { status: response.status, ok: response.ok, body: said, text: `${response.status} ${outcome}`.trim() };
-  } finally {
-    await refresh();
+    return await received(await fetch(location.origin + path, { method, body, cache: "no-store" }));
+  } catch (error) {
+    showIdle();
+    throw error;
   }
 }
 
-function show(response, said) {
+/** What came of it, word for word and in short. */
+export async function received(response) {
+  const body = await response.json();
   const headers = ["content-type", "cache-control", "retry-after"].filter((name) => response.headers.has(name));
   answer.querySelector("pre").textContent = [
     `HTTP ${response.status}`,
     ...headers.map((name) => `${name}: ${response.headers.get(name)}`),
     "",
-    JSON.stringify(said, null, 2),
+    JSON.stringify(body, null, 2),
   ].join("\n");
   answer.hidden = false;
+  await refresh();
+  const outcome = body.code || body.outcome || "";
+  return { status: response.status, ok: response.ok, body, text: `${response.status} ${outcome}`.trim() };
 }

@@ -81,4 +81,7 @@ export function showRow(row) {
 /** A request is under way; `seconds`: the guard's timeout. */
 export const showWaiting = (seconds) => show({ kind: "waiting", seconds });
 
+/** Nothing came of it. */
+export const showIdle = () => show({ kind: "idle" });
+
 onLanguage(() => show(view));

@@ -1,58 +1,35 @@
-/* The visitor's form, as a site would write it: the widget, its four values beside the form's own, one request. */
+/* The visitor's form, as a site would write it: geetest-form.js puts the widget and the four values in. */
 
-import { login } from "./site.js";
+import { received, sending } from "./site.js";
+import { showIdle } from "./strip.js";
 import { isChinese, onLanguage, text } from "./texts.js";
 
-const gt4 = document.getElementById("gt4");
+const { captchaId } = document.getElementById("gt4").dataset;
 const form = document.getElementById("login");
 const greeting = document.getElementById("greeting");
-let captcha = null;
-let made = 0; // the widget is made anew in each language; a late one of another language is thrown away
-let said = null;
+let attached = null;
+let said = null; // the key of the greeting
 
-/** Four random-looking fields of the right shape. */
-export const captchaId = gt4.dataset.captchaId;
-
-function start() {
-  const mine = ++made;
-  captcha?.destroy();
-  captcha = null;
-  if (!window.initGeetest4) return say("no_widget");
-  const options = { captchaId, product: "float", language: isChinese() ? "zho" : "eng", nativeButton: { width: "100%" } };
-  window.initGeetest4(options, (fresh) => {
-    if (mine !== made) return fresh.destroy();
-    captcha = fresh;
-    captcha.appendTo("#captcha");
-    captcha.onSuccess(() => say(null));
-  });
+function greet(key) {
+  said = key;
+  greeting.textContent = said ? text(said, { name: form.elements.username.value }) : "";
 }
 
-function say(key, values) {
-  said = key && { key, values };
-  greeting.textContent = said ? text(key, values) : "";
-}
-
-form.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const fields = captcha?.getValidate();
-  if (!fields) return say(window.initGeetest4 ? "solve_first" : "no_widget");
-  const button = form.querySelector("button[type=submit]");
-  button.disabled = true;
-  say("waiting");
-  const name = form.elements.username.value;
-  try {
-    const { ok, body } = await login({ username: name, ...fields });
-    if (ok) return say(body.verified ? "welcome" : "welcome_unverified", { name });
-    say(`retry_${body.retry}`, { code: body.code });
-    if (body.retry === "solve") captcha.reset();
-  } catch {
-    say("broken");
-  } finally {
-    button.disabled = false;
-  }
+// Before geetest-form.js hears of it, which empties the fields.
+form.addEventListener("submit", () => {
+  greet(null);
+  if (form.elements.lot_number.value) sending();
 });
+form.addEventListener("geetest:response", async ({ detail }) => {
+  const { body } = await received(detail.response);
+  greet(body.verified ? "welcome" : "welcome_unverified");
+});
+form.addEventListener("geetest:denied", ({ detail }) => received(detail.response));
+form.addEventListener("geetest:error", showIdle);
 
 onLanguage(() => {
-  start();
-  if (said) say(said.key, said.values);
+  attached?.detach(); // the widget is made anew in each language
+  const widget = { captchaId, product: "float", language: isChinese() ? "zho" : "eng", nativeButton: { width: "100%" } };
+  attached = window.GeetestForm.attach(form, { ...widget, place: "#captcha", ajax: true });
+  greet(said);
 });
