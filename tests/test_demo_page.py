@@ -416,12 +416,14 @@ def test_the_live_page_has_the_log_and_the_code_and_no_switches(
         monkeypatch.setenv("GEETEST_API_SERVER", geetest)
         with serve(live_site()) as url, httpx.Client(base_url=url, trust_env=False) as live:
             live.post("/login")
-            live.post("/login", data=simulator.token())
+            live.post("/login", data=(token := simulator.token()))
+            live.post("/login", data=token)
             news = live.get("/demo/log").json()
-    missing, passed = news["rows"]
+    missing, passed, replayed = news["rows"]
     assert news["state"] is None
     assert news["seconds"] == 3.0
     assert "api_server" not in news["code"]
     assert DEMO_ID in news["code"]
     assert missing["curl"] == f"curl -i -X POST {url}/login"
     assert (passed["asked"], passed["handled"], passed["curl"]) == (True, True, ""), "nobody can mint a real token"
+    assert (replayed["decision"]["outcome"], replayed["curl"]) == ("replayed", ""), "nor is one repeated"

@@ -1,5 +1,7 @@
-"""The script for front ends: how it is served, and that it is shipped. What it does: tests/browser/test_form_script.py."""
+"""The script for front ends: how it is served and shipped. What it does is tested in tests/browser."""
 
+import gzip
+import re
 import subprocess
 import sys
 import zipfile
@@ -12,10 +14,14 @@ from starlette.applications import Starlette
 from starlette.routing import Mount, Route
 from starlette.types import ASGIApp
 
+from geetest_asgi._core.model import FIELD_NAMES
+from geetest_asgi.denials import DENIALS
 from geetest_asgi.frontend import SCRIPT, form_script
 from geetest_asgi.testing import serve
 
 ROOT = Path(__file__).parent.parent
+TEXT = SCRIPT.read_text("utf-8")
+PAGE = (ROOT / "docs" / "front-ends.md").read_text()
 PLACES: dict[str, ASGIApp] = {
     "/geetest-form.js": form_script,
     "/static/captcha.js": Starlette(routes=[Route("/static/captcha.js", form_script)]),
@@ -25,7 +31,7 @@ PLACES: dict[str, ASGIApp] = {
 
 def in_fastapi() -> ASGIApp:
     app = FastAPI()
-    app.add_route("/js/geetest-form.js", form_script)
+    app.mount("/js", form_script)
     return app
 
 
@@ -61,10 +67,43 @@ def test_it_is_printed_for_a_folder_of_static_files() -> None:
 
 
 def test_a_policy_finds_nothing_to_mind_in_it() -> None:
-    text = SCRIPT.read_text("utf-8")
-    assert [
-        word for word in ("eval(", "Function(", "innerHTML", ".style", 'createElement("script') if word in text
-    ] == []
+    wrong = ("eval(", "Function(", "innerHTML", ".style", 'createElement("script')
+    assert [word for word in wrong if word in TEXT] == []
+
+
+def test_it_is_as_small_as_the_page_says() -> None:
+    assert "5 KB as it travels, compressed" in PAGE
+    assert len(gzip.compress(SCRIPT.read_bytes())) < 5500
+
+
+def test_the_page_names_the_events_that_there_are() -> None:
+    assert set(re.findall(r"^\| `geetest:(\w+)`", PAGE, re.MULTILINE)) == set(re.findall(r'emit\("(\w+)"', TEXT))
+
+
+def test_the_page_names_the_messages_that_there_are() -> None:
+    [english, chinese] = re.findall(r"const (?:ENGLISH|CHINESE) = {(.*?)};", TEXT, re.DOTALL)
+    names = re.findall(r"^ +(\w+):", english, re.MULTILINE)
+    assert re.findall(r"^ +(\w+):", chinese, re.MULTILINE) == names
+    assert ", ".join(f"`{name}`" for name in names) in PAGE
+
+
+def test_every_retry_has_its_words() -> None:
+    assert all(re.search(rf"^ +{denial.retry}:", TEXT, re.MULTILINE) for denial in DENIALS.values())
+
+
+def test_the_headers_and_the_fields_are_the_guards() -> None:
+    names = re.search(r"const NAMES = \[(.*?)\]", TEXT)
+    assert names is not None
+    assert tuple(re.findall(r'"(\w+)"', names[1])) == FIELD_NAMES
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    anchors = {
+        "#" + re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall("^## (.+)$", PAGE, re.M)
+    }
+    links = re.findall(r"\]\(([^)]+)\)", PAGE)
+    assert {link for link in links if link.startswith("#")} <= anchors
+    assert [path for path in re.findall(r"`(tests/[\w/]+\.py)`", PAGE) if not (ROOT / path).exists()] == []
 
 
 def test_the_wheel_has_it(tmp_path: Path) -> None:

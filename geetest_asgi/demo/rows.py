@@ -1,7 +1,7 @@
 """A visit as the page is told of it, and the curl command that brings the same about once more.
 
 A token that GeeTest was asked about is spent, so the command fetches another of the same sort; all else is sent as it
-came. No command is better than one that brings something else.
+came. No command is better than one that brings something else, or that holds a token of the real GeeTest's.
 """
 
 import re
@@ -91,10 +91,12 @@ def _kind(visit: Visit) -> str | None:
 
 
 def _as_it_came(visit: Visit, site: str) -> str:
-    busy = visit.result is not None and visit.result.outcome in (Outcome.BUSY, Outcome.TOO_SLOW)
+    outcome = visit.result.outcome if visit.result is not None else None
+    busy = outcome in (Outcome.BUSY, Outcome.TOO_SLOW)
+    real = visit.state is None and outcome is not None and outcome is not Outcome.MISSING
     known = visit.whole or not (visit.length or visit.body)
     body = visit.body.decode("utf-8", "replace")
-    if busy or not known or not _TEXT.fullmatch(body):
+    if busy or real or not known or not _TEXT.fullmatch(body):
         return ""
     return _curl(visit, site, f"{_type(visit)} --data-raw {quote(body)}" if body else "")
 

@@ -7,6 +7,8 @@
 (() => {
   "use strict";
 
+  if (window.GeetestForm && window.GeetestForm.attach) return; // loaded twice, it would attach each form twice
+
   const NAMES = ["lot_number", "captcha_output", "pass_token", "gen_time"];
   const KEEP = 540000; // ms: a token is good for about ten minutes (GeeTest, 2026-11)
   const TWICE = 1000; // ms: a submission that comes so soon after another is a double click
@@ -50,7 +52,7 @@
     return new Promise((done, failed) => {
       const { onError, offlineCb, ...config } = options;
       config.onError = ({ code, msg, desc }) => failed(failure(code, msg, desc));
-      if (offlineCb) config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest cannot be reached")));
+      if (typeof offlineCb === "function") config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest cannot be reached")));
       window.initGeetest4(config, done);
     });
   }
@@ -112,6 +114,7 @@
       reset() {
         token = null;
         tell("emptied");
+        settle("failed", failure("closed", "the captcha was reset"));
         widget.reset();
       },
       destroy() {
@@ -151,12 +154,13 @@
 
   const attached = new WeakMap();
 
-  /** `data-geetest-…` of a form. Not where scripts come from: sanitizers of visitors' HTML let data attributes pass. */
+  /** `data-geetest-…` of a form. Not where scripts come from or tokens go: sanitizers of visitors'
+      HTML let data attributes pass. */
   function declared(form) {
     const options = {};
     for (const [key, value] of Object.entries(form.dataset)) {
       const name = key.slice(7, 8).toLowerCase() + key.slice(8);
-      if (!/^geetest[A-Z]/.test(key) || /servers$|^protocol$/i.test(name)) continue;
+      if (!/^geetest[A-Z]/.test(key) || /servers$|^protocol$|^origins$/i.test(name)) continue;
       const json = /^(true|false|\d{1,6}(\.\d+)?|[[{].*)$/s.test(value);
       options[name] = value === "" || (json ? JSON.parse(value) : value);
     }
@@ -196,16 +200,16 @@
       add("input", (element) => form.prepend(element), { type: "hidden", name, autocomplete: "off" });
     const fill = (token) => named(token, fields).forEach(([name, value]) => (input(name).value = value));
     const say = (text) => {
+      message.hidden = !text; // shown first: an alert is read out when its text changes
       message.textContent = text || "";
-      message.hidden = !text;
     };
     const emit = (name, detail) =>
       form.dispatchEvent(new CustomEvent(`geetest:${name}`, { detail, bubbles: true, cancelable: true }));
 
     function complain(error) {
       console.error(`geetest-form: ${error.code || error.name} ${error.message}`);
-      if (typeof onError === "function") onError(error);
       if (emit("error", { error })) say(texts[error.code] || texts.error);
+      if (typeof onError === "function") onError(error);
     }
 
     const told = {
@@ -217,7 +221,10 @@
         wanted = null;
         if (submission) setTimeout(() => form.requestSubmit(submission.button));
       },
-      emptied: () => fill(),
+      emptied() {
+        wanted = null;
+        fill();
+      },
       failed: complain,
       closed: () => (wanted = null),
     };
@@ -226,7 +233,7 @@
     function ready() {
       making = making || captcha(config, told).then((it) => {
         current = it;
-        if (home) it.widget.appendTo(home);
+        if (home && config.product !== "bind") it.widget.appendTo(home);
         say();
         emit("ready", { captcha: it });
         return it;
@@ -238,7 +245,6 @@
     }
 
     function reset() {
-      wanted = null;
       if (current) current.reset();
       else fill();
     }

@@ -18,7 +18,8 @@ from geetest_asgi.frontend import form_script
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator, Request as Sent
+    from playwright.sync_api import Browser, BrowserContext, Locator
+    from playwright.sync_api import Request as Sent
     from starlette.types import ASGIApp
 
     from geetest_asgi.testing import Simulator

@@ -1,4 +1,4 @@
-"""geetest-form.js in a real browser, through the real guard: forms that navigate, forms by fetch, fetch with headers."""
+"""geetest-form.js in a browser, through the real guard: forms that navigate, forms by fetch, fetch with headers."""
 
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
@@ -8,6 +8,7 @@ import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
+from .conftest import CHROMIUM
 from .form_stage import FORM, PAGE, PASSED, FormSite, FormStage, visit
 
 if TYPE_CHECKING:
@@ -63,7 +64,8 @@ def test_under_a_strict_policy_nothing_is_violated(stage: FormStage, product: st
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_by_keyboard_alone(stage: FormStage, product: str) -> None:
     stage.form(f'data-geetest-product="{product}"')
-    stage.told("ready") if stage.ask("happened.length") else stage.page.wait_for_timeout(0)
+    if product != "bind":
+        stage.button.wait_for()
     stage.page.focus("[name=username]")
     stage.page.keyboard.press("Enter")  # submits, as in any form
     if product != "bind":
@@ -229,15 +231,25 @@ def test_a_script_of_the_page_may_send_the_form_by_itself_once(stage: FormStage)
     assert stage.button.inner_text().startswith("Click to verify")
 
 
-def test_back_from_the_browsers_cache_the_form_is_empty(stage: FormStage) -> None:
-    stage.form()
-    stage.verify()
-    assert all(stage.hidden().values())
-    stage.ask("void dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false}))")
-    assert all(stage.hidden().values())
-    stage.ask("void dispatchEvent(new PageTransitionEvent('pageshow', {persisted: true}))")
-    assert stage.hidden() == EMPTY
-    assert stage.button.inner_text().startswith("Click to verify")
+def test_back_from_the_browsers_cache_the_form_is_empty(
+    chromium: "Browser", running: tuple[Simulator, FormSite, str]
+) -> None:
+    """In a browser of its own: Playwright starts Chromium without that cache."""
+    caching = chromium.browser_type.launch(
+        executable_path=CHROMIUM, args=["--no-sandbox"], ignore_default_args=["--disable-back-forward-cache"]
+    )
+    with visit(caching, *running) as stage:
+        stage.form()
+        stage.ask("void addEventListener('pageshow', ({persisted}) => { document.title = `persisted ${persisted}` })")
+        stage.verify()
+        assert all(stage.hidden().values())
+        stage.ask("void location.assign('/other')")
+        stage.page.wait_for_url("**/other")
+        stage.page.go_back(wait_until="commit")
+        stage.page.wait_for_function("document.title === 'persisted true'")
+        assert stage.hidden() == EMPTY
+        assert stage.button.inner_text().startswith("Click to verify")
+    caching.close()
 
 
 def test_a_form_that_is_cleared_has_no_token(stage: FormStage) -> None:
@@ -444,6 +456,17 @@ def test_a_visitor_who_closes_the_captcha_ends_the_fetch(stage: FormStage) -> No
     assert stage.posts == []
 
 
+def test_a_captcha_that_is_reset_meanwhile_ends_the_fetch_and_the_next_asks_anew(stage: FormStage) -> None:
+    start(stage, "bind")
+    stage.ask("void (window.sent = post('/api/login').then(() => 'sent', (error) => error.code))")
+    stage.box.wait_for(state="visible")
+    stage.ask("captcha.reset()")
+    assert stage.ask("sent") == "closed"
+    stage.ask("void (window.sent = post('/api/login').then((response) => response.json()))")
+    stage.solve()
+    assert stage.ask("sent") == PASSED
+
+
 # --- what can go wrong ------------------------------------------------------------------------------------------------
 
 
@@ -586,6 +609,35 @@ def test_the_widget_and_the_words_are_where_the_page_wants_them(stage: FormStage
     stage.submit.click()
     stage.page.locator("b", has_text="Erst das Captcha.").wait_for()
     assert stage.page.locator(".geetest-form-message").count() == 0
+
+
+def test_a_place_is_no_matter_to_bind(stage: FormStage) -> None:
+    stage.form('data-geetest-product="bind" data-geetest-place="form"')
+    stage.submit.click()
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    assert stage.answer() == PASSED
+
+
+def test_a_script_that_is_loaded_twice_attaches_once(stage: FormStage) -> None:
+    stage.form()
+    stage.button.wait_for()
+    stage.page.add_script_tag(url="/geetest-form.js?again")
+    stage.page.wait_for_timeout(200)
+    assert stage.button.count() == 1
+
+
+def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) -> None:
+    stage.simulator.offline()
+    stage.open(FORM.format(action="/login", attributes=""))
+    stage.ask(
+        """() => GeetestForm.attach(document.querySelector("form"), {
+          captchaId: "sim-site", offlineCb() { document.title = "on our own"; }
+        }) && null"""
+    )
+    assert stage.told("error") == "offline"
+    assert stage.page.title() == "on our own"
+    stage.expected = ["geetest-form: offline GeeTest cannot be reached"]
 
 
 def test_in_chinese_the_words_are_chinese(stage: FormStage) -> None:

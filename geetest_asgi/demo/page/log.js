@@ -1,17 +1,20 @@
 /* The live log. The server is asked once a second, while somebody looks, and at once after a request of the page's own. */
 
 import { code, showRow } from "./strip.js";
-import { element, onLanguage, text } from "./texts.js";
+import { element, onLanguage, rich, text } from "./texts.js";
 
 const MOST = 100;
 const PERIOD = 1000; // milliseconds
+const PATIENCE = 10000; // milliseconds for an answer
 const list = document.getElementById("log");
 const ended = document.getElementById("ended");
 const listeners = [];
 let rows = []; // the newest first
 let newest = 0;
-let first = true;
+let first = true; // nothing was heard yet
+let over = false;
 let turn = Promise.resolve();
+let waiting = 0; // for answers
 
 /** Called with what the server says beside the rows: how the switches stand, and the code. */
 export const onNews = (listener) => listeners.push(listener);
@@ -23,19 +26,28 @@ export function refresh() {
 }
 
 async function ask() {
-  let news;
-  try {
-    const response = await fetch(`/demo/log?after=${newest}`, { cache: "no-store" });
-    news = await response.json();
-  } catch {
-    ended.dataset.ended = "";
-    return renderEnd();
+  const news = await hear();
+  if (Boolean(news) === over) {
+    over = !news;
+    renderEnd();
   }
-  delete ended.dataset.ended;
-  renderEnd();
+  if (!news) return;
   for (const listener of listeners) listener(news);
   if (news.rows.length) add(news.rows);
   first = false;
+}
+
+/** What the server says; null: it has ended. */
+async function hear() {
+  waiting += 1;
+  try {
+    const response = await fetch(`/demo/log?after=${newest}`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    return await response.json();
+  } catch {
+    return null;
+  } finally {
+    waiting -= 1;
+  }
 }
 
 function add(fresh) {
@@ -102,20 +114,17 @@ export async function copy(content, button, place) {
 }
 
 function renderEnd() {
-  const now = "ended" in ended.dataset;
-  if (now === Boolean(ended.childNodes.length)) return;
-  ended.replaceChildren(...(now ? text("ended").split("`").map((part, odd) => (odd % 2 ? element("code", {}, part) : part)) : []));
+  ended.replaceChildren(...(over ? rich("ended") : []));
 }
 
 onLanguage(() => {
   list.replaceChildren(...rows.map(item));
-  ended.replaceChildren();
   renderEnd();
 });
 
 /** Begin to ask. */
 export function start() {
   refresh();
-  setInterval(() => document.hidden || refresh(), PERIOD);
+  setInterval(() => document.hidden || waiting || refresh(), PERIOD);
   document.addEventListener("visibilitychange", () => document.hidden || refresh());
 }
