@@ -18,7 +18,7 @@ from geetest_asgi.testing import Simulator, serve
 
 HERE: Final = Path(__file__).parent
 CHROMIUM: Final = os.environ.get("CHROMIUM") or shutil.which("chromium")
-SIZES: Final = {"wide": (1440, 900), "narrow": (360, 800)}
+SIZES: Final = {"wide": (1440, 1120), "narrow": (360, 800)}
 QUALITY: Final = 82
 
 
@@ -35,7 +35,7 @@ def main(folder: Path, *, everything: bool) -> None:
 
 
 def photograph(browser: Browser, url: str, file: Path, size: str, scheme: Any, language: str, *, full: bool) -> None:
-    """One visit: solve the captcha, log in, try it twice, try two attacks."""
+    """One visit: solve the captcha, log in, try some attacks."""
     width, height = SIZES[size]
     context = browser.new_context(
         viewport={"width": width, "height": height}, color_scheme=scheme, locale=language, reduced_motion="reduce"
@@ -54,12 +54,15 @@ def use(page: Page) -> None:
     page.locator(".geetest_btn_click").click()
     page.locator(".geetest_solve").click()
     page.locator(".geetest_captcha[data-state=solved]").wait_for()
-    for place, count in (("#login [type=submit]", 1), ("#attacks li:nth-child(3) button", 2)):
-        before = page.locator("#log li").count()
-        page.locator(place).click()
-        page.wait_for_function("n => document.querySelectorAll('#log li').length >= n", arg=before + count - count + 1)
-    page.locator("#attacks li:nth-child(2) button").click()
-    page.locator("#attacks li:nth-child(2) output:has-text('captcha_replayed')").wait_for()
+    page.locator("#login [type=submit]").click()
+    page.locator("#greeting:not(:empty)").wait_for()
+    for name, code in (
+        ("expired", "captcha_failed"),
+        ("malformed", "captcha_malformed"),
+        ("replay", "captcha_replayed"),
+    ):
+        page.locator(f"[data-t=attack_{name}]").click()
+        page.locator("#attacks output", has_text=code).wait_for()
     page.evaluate("document.activeElement.blur(); scrollTo(0, 0)")
 
 

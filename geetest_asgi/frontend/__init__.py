@@ -1,12 +1,7 @@
 """`geetest-form.js`, for pages in front of the guard: on a form or a `fetch`, without a dependency. docs/front-ends.md
 
-<<<<<<< HEAD
-form_script   an ASGI app that serves it, by whatever path it is routed:
-              `app.add_route("/geetest-form.js", form_script)` in Starlette and FastAPI
-=======
 form_script   an ASGI app that serves it, at whatever path it is put:
               `app.mount("/geetest", form_script)` in FastAPI, `Route("/geetest-form.js", form_script)` in Starlette
->>>>>>> 87efe99d78754f04a24009220cd84246476cff87
 SCRIPT        the file, for those who serve it otherwise: `python -m geetest_asgi.frontend > static/geetest-form.js`
 """
 
