@@ -113,9 +113,7 @@ onNews((news) => {
 
 function render() {
   for (const each of document.querySelectorAll(".attacks [data-t]")) each.replaceChildren(...rich(each.dataset.t));
-  document.querySelector("[data-t=about], [data-t=about_live]").dataset.t = state ? "about" : "about_live";
-  const about = document.querySelector("[data-t^=about]");
-  about.replaceChildren(...rich(about.dataset.t));
+  byId("about").replaceChildren(...rich(state ? "about" : "about_live"));
   showSwitches();
 }
 

@@ -2,7 +2,7 @@
 
 import { element, onLanguage, rich, text } from "./texts.js";
 
-const SHAPES = { yes: "✓", no: "✕", trouble: "!", sent: "→", open: "→", off: "–", ready: "", waiting: "…" };
+const SHAPES = { yes: "✓", no: "✕", trouble: "!", sent: "→", open: "→", off: "–", waiting: "…" };
 const TROUBLE = ["unavailable", "refused", "misconfigured", "busy"];
 const stations = [...document.querySelectorAll("#rail li")];
 const said = [...document.querySelectorAll("#said li")];
@@ -38,6 +38,11 @@ function told(row) {
   }
 }
 
+function verdictOf({ decision, handled }) {
+  if (!handled) return "verdict_denied";
+  return decision && !decision.verified ? "verdict_unverified" : "verdict_ran";
+}
+
 const NAMES = ["browser", "guard", "geetest", "handler"];
 const VIEWS = {
   idle: () => [NAMES.map((name) => ["ready", "word_ready", rich(`idle_${name}`)]), rich("idle")],
@@ -52,7 +57,7 @@ const VIEWS = {
   ],
   row: ({ row }) => [
     told(row),
-    [element("strong", {}, code(row)), " ", ...rich(row.handled ? "verdict_ran" : "verdict_denied")],
+    [element("strong", {}, code(row)), " ", ...rich(verdictOf(row))],
   ],
 };
 
@@ -61,7 +66,7 @@ function show(next) {
   const [shown, summary] = VIEWS[view.kind](view);
   shown.forEach(([shape, word, words], place) => {
     stations[place].dataset.shape = shape;
-    stations[place].querySelector(".mark").textContent = SHAPES[shape];
+    stations[place].querySelector(".mark").textContent = SHAPES[shape] || place + 1;
     stations[place].querySelector(".word").textContent = text(word);
     said[place].replaceChildren(element("b", {}, text(NAMES[place])), " ", ...words);
   });
