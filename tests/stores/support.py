@@ -25,8 +25,9 @@ def free_port() -> int:
 class RedisServer:
     """Debian's redis-server on a port of its own, with nothing on disk."""
 
-    def __init__(self) -> None:
+    def __init__(self, *options: str) -> None:
         self.port = free_port()
+        self._options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
@@ -36,8 +37,7 @@ class RedisServer:
     def start(self) -> None:
         program = shutil.which("redis-server")
         assert program is not None
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([program, *options], stdout=subprocess.DEVNULL)
+        self._process = subprocess.Popen([program, *self._options], stdout=subprocess.DEVNULL)
         ends = time.monotonic() + SECONDS
         while not self._answers():
             assert self._process.poll() is None, "redis-server has ended"
@@ -55,6 +55,18 @@ class RedisServer:
         with socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS) as wire:
             wire.sendall(f"*{len(words)}\r\n".encode() + b"".join(_bulk(word) for word in words))
             return wire.recv(1 << 20)
+
+    def clients(self) -> int:
+        """How many are connected, this question's own connection left out."""
+        info = self.ask("INFO", "clients").decode()
+        return int(info.partition("connected_clients:")[2].split()[0]) - 1
+
+    def wait_for_clients(self, number: int) -> None:
+        """Redis notices a hang-up when it gets to it."""
+        ends = time.monotonic() + SECONDS
+        while (found := self.clients()) != number:
+            assert time.monotonic() < ends, f"{found} clients are connected"
+            time.sleep(0.02)
 
     def _signal(self, number: int) -> None:
         assert self._process is not None
@@ -86,9 +98,10 @@ def needs_redis() -> None:
 
 
 @contextmanager
-def redis_server() -> Iterator[RedisServer]:
+def redis_server(*options: str) -> Iterator[RedisServer]:
+    """One that runs, and is gone afterwards."""
     needs_redis()
-    server = RedisServer()
+    server = RedisServer(*options)
     server.start()
     try:
         yield server
