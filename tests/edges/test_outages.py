@@ -1,6 +1,7 @@
 """What an outage costs once it is known, and how its end is noticed: the breaker in the guard, on real sockets."""
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -9,11 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
 from geetest_asgi._breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
+from geetest_asgi._faults import Patience
 from geetest_asgi._servers import NOT_ASKED, Server, Turn
 
 from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
@@ -533,3 +536,28 @@ async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_
     clock += 10
     assert await site.come() == "in"
     assert f"{inside} requests were let in unverified, and 0 refused" in caplog.text
+
+
+# --- whose fault it is that a server was not reached in its share of the time -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "late", "before", "look_up", "outcome"),
+    [
+        (httpx.ConnectTimeout(""), 0.0, 0.0, 0.0, Outcome.UNAVAILABLE),
+        (httpx.ConnectTimeout(""), 0.1, 0.0, 0.1, Outcome.UNAVAILABLE),
+        (httpx.ConnectTimeout(""), 0.5, 0.0, 0.0, Outcome.BUSY),  # of one second
+        (httpx.ConnectTimeout(""), 0.5, 0.5, 0.0, Outcome.UNAVAILABLE),  # in another server's time
+        (httpx.ConnectTimeout(""), 0.0, 0.0, math.inf, Outcome.BUSY),
+        (httpx.ConnectError(""), 0.5, 0.0, math.inf, Outcome.UNAVAILABLE),  # the other end said no
+        (httpx.PoolTimeout(""), 0.0, 0.0, 0.0, Outcome.BUSY),
+    ],
+)
+@each_backend
+async def test_what_held_us_up_is_no_failure_of_the_server(
+    error: Exception, late: float, before: float, look_up: float, outcome: Outcome
+) -> None:
+    patience = Patience(3.0)
+    patience._late.seconds = late
+    patience._threads._asked, patience._threads._answered = 0.0, look_up
+    assert (await patience.blame(error, 1.0, before)).outcome is outcome
