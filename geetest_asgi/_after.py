@@ -8,18 +8,14 @@ Below it is a net: until GeeTest has said yes, nothing but an error leaves.
 """
 
 from collections.abc import Awaitable, Callable
-from typing import Final
 
 import anyio
 from starlette.types import Message, Send
 
-from ._check import NOT_ASKED, Check
+from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
 from ._state import KEY, with_result
 from .observers.logs import logger
-
-REDIRECTS: Final = (307, 308)
-"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
 

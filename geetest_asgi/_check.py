@@ -1,13 +1,13 @@
 """One request's way to a finding: skip, find the fields, reserve the token, ask GeeTest, accept."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from anyio import CancelScope
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
-from . import _ledger
+from . import _config, _ledger
 from ._body import Body
 from ._caller import Caller
 from ._core.model import CaptchaFields, Evidence, Outcome
@@ -21,6 +21,9 @@ from .stores import Store
 FINDING: Final = "geetest_asgi.finding"
 """Scope key: the id that a guard further out checks this request's token under, and a function that gives what it has
 found, or asks now if its own handler was to."""
+
+REDIRECTS: Final = (307, 308)
+"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
 
 NOT_ASKED: Final = Evidence(Outcome.MISCONFIGURED, "the handler has not asked")
 """By a rule with `after=True`: what is known until the handler asks, and what it comes to if it never does."""
@@ -42,6 +45,8 @@ class Check:
     """What is known before `accept` has its say: that is this rule's, and no other guard's or path's."""
     answer: Evidence | None = None
     """What GeeTest said, where it was asked and has answered."""
+    captcha_id: str = ""
+    keys: tuple[str, ...] = field(default=(), repr=False)
     fields: CaptchaFields | None = None
     """The token, where one of the right shape came and has yet to be asked about."""
 
@@ -50,6 +55,7 @@ class Check:
         policy = self.policy
         if policy.mode == "off":
             return Evidence(Outcome.SKIPPED, "mode is off")
+        self.captcha_id, self.keys = await self._credentials()
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
         if self._further_out is None:
@@ -81,16 +87,25 @@ class Check:
     def _further_out(self) -> Callable[[], Awaitable[Evidence | None]] | None:
         """Two guards in one stack ask GeeTest once; each judges by its own rule."""
         captcha_id, finding = self.scope.get(FINDING, (None, None))
-        return finding if captcha_id == self.policy.captcha_id else None
+        return finding if captcha_id == self.captcha_id else None
 
     async def _spend(self, found: CaptchaFields, gone: Callable[[], Awaitable[bool]] | None) -> Evidence | None:
         with CancelScope(shield=True):  # a claim that is cut short may have taken the token all the same
-            claim = self.claim = await _ledger.claim(self.store, self.policy.captcha_id, found)
+            claim = self.claim = await _ledger.claim(self.store, self.captcha_id, found)
         if claim.evidence is not None:
             return claim.evidence
-        request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
-        answer = await self.caller.ask(request, self.policy.timeout, gone, self._hear)
+        requests = [build_request(self.captcha_id, key, found) for key in self.keys]
+        answer = await self.caller.ask_until_signed(requests, self.policy.timeout, gone, self._hear)
         return None if self.body.gone else answer
+
+    async def _credentials(self) -> tuple[str, tuple[str, ...]]:
+        policy = self.policy
+        given = policy.credentials and await call(policy.credentials, self.scope)
+        if given is not None:
+            return _config.given_credentials(given)
+        if not policy.captcha_id and policy.credentials is not None:
+            return _config.credentials(None, None)
+        return policy.captcha_id, (policy.captcha_key, *policy.older_keys)
 
     def _hear(self, answer: Evidence) -> None:
         self.answer = answer
@@ -155,10 +170,16 @@ class Check:
         """For a guard further in."""
         return self.finding
 
-    async def carry_over(self) -> None:
-        """Leave what is known for the request that a redirect brings."""
-        if self.claim is not None and self.finding is not None:
-            await self.claim.carry_over(self.finding)
+    def watched(self, send: Send) -> Send:
+        """A `send` for the app: what is known is left with the token for the request that a redirect brings."""
+
+        async def watch(message: Message) -> None:
+            redirects = message["type"] == "http.response.start" and message["status"] in REDIRECTS
+            if redirects and self.claim is not None and self.finding is not None:
+                await self.claim.carry_over(self.finding)
+            await send(message)
+
+        return watch
 
     async def settle(self, *, let_in: bool) -> None:
         """Keep the token spent or give it back; also where the visitor has left, and everything is cancelled."""

@@ -5,6 +5,7 @@ ValidateRequest what we ask GeeTest
 Reply           what came back over HTTP
 Evidence        what is known about this request: one finding, no decision yet
 GeeTestResult   the decision, as the app and the observers see it
+Outage          news of one of GeeTest's servers, as the observers see it
 """
 
 from collections.abc import Awaitable, Generator, Mapping
@@ -139,3 +140,17 @@ class _Known:
     def __await__(self) -> Generator[None, None, GeeTestResult]:
         return self._result
         yield
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One of GeeTest's servers is not asked any more since it does not answer, or it answers again: for `on_outage`."""
+
+    server: str
+    """Its base URL, as in `api_server`."""
+    over: bool
+    """False where the outage begins, true where it ends."""
+    reason: str = ""
+    """What came of the last call to it, in words."""
+    seconds: float = 0.0
+    """For how long it was not asked, single trials aside; 0.0 where the outage begins."""

@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from . import paths
 from .limits import Limits
-from .model import GeeTestResult
+from .model import GeeTestResult, Outage
 from .patterns import EVERY, WEBSOCKET, Pattern, parse
 from .tree import PathSet
 
@@ -20,6 +20,9 @@ Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
 OnDenied = Callable[[GeeTestResult, Scope], Any]
 OnResult = Callable[[GeeTestResult, Scope], Any]
+Pair = tuple[str, str | Sequence[str]]
+Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
+OnOutage = Callable[[Outage], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,8 @@ class Rule:
     name: str | None = field(default=None, kw_only=True)
     """What results, logs and metrics call this rule; the pattern's text by default."""
     captcha_id: str | None = field(default=None, kw_only=True)
-    captcha_key: str | None = field(default=None, kw_only=True, repr=False)
+    captcha_key: str | Sequence[str] | None = field(default=None, kw_only=True, repr=False)
+    credentials: Credentials | None = field(default=None, kw_only=True)
     sources: Sequence[Source] | None = field(default=None, kw_only=True)
     fields: str | Mapping[str, str] | None = field(default=None, kw_only=True)
     on_unavailable: OnUnavailable | None = field(default=None, kw_only=True)

@@ -81,11 +81,15 @@ class Service:
         return known
 
     def _add_pair(self, policy: Policy, servers: list[Server]) -> None:
-        for pair in self.pairs:
-            if (pair.captcha_id, pair.captcha_key, pair.servers) == (policy.captcha_id, policy.captcha_key, servers):
-                pair.rules.append(policy.name)
-                return
-        self.pairs.append(Pair(policy.captcha_id, policy.captcha_key, [policy.name], servers))
+        if not policy.captcha_id:  # it is known with a request only, by `credentials`
+            return
+        for key in (policy.captcha_key, *policy.older_keys):
+            for pair in self.pairs:
+                if (pair.captcha_id, pair.captcha_key, pair.servers) == (policy.captcha_id, key, servers):
+                    pair.rules.append(policy.name)
+                    break
+            else:
+                self.pairs.append(Pair(policy.captcha_id, key, [policy.name], servers))
 
 
 def impossible_token() -> CaptchaFields:
