@@ -27,6 +27,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except (UsageError, ConfigError) as wrong:
         print(f"geetest-asgi: {wrong}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        return 130  # 128 and SIGINT's number, as shells have it
     except BrokenPipeError:  # whoever read our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
         return 1

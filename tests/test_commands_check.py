@@ -1,12 +1,16 @@
 """`python -m geetest_asgi check` against a service on a socket: what works, what does not, and what cannot be known."""
 
 import re
+import signal
 import socket
+import subprocess
+import sys
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from commands import SECONDS, command
+from commands import ROOT, SECONDS, command, environment
 
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi._core.protocol import KEY_CODES
@@ -37,6 +41,13 @@ def closed() -> Iterator[str]:
         yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
+def check(api_server: str, *arguments: str, **pair: str) -> subprocess.CompletedProcess[str]:
+    """With time enough for a machine that has much to do."""
+    captcha_id, captcha_key = pair.get("captcha_id", DEMO_ID), pair.get("captcha_key", DEMO_KEY)
+    waiting = ["check", "--timeout", "10", *arguments]
+    return command(*waiting, captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server)
+
+
 def line(output: str, mark: str, of: str) -> str:
     """The finding with this mark that speaks of this, in one line."""
     joined = output.replace("\n        ", " ")
@@ -46,7 +57,7 @@ def line(output: str, mark: str, of: str) -> str:
 
 
 def test_a_good_pair_is_shown_to_be_good(geetest: Simulator, url: str) -> None:
-    done = command("check", api_server=url)
+    done = check(url)
     assert (done.returncode, done.stderr) == (0, "")
     assert " ms" in line(done.stdout, "ok", url)
     assert "the id is known, and the key fits" in line(done.stdout, "ok", DEMO_ID[:8])
@@ -56,21 +67,21 @@ def test_a_good_pair_is_shown_to_be_good(geetest: Simulator, url: str) -> None:
 
 
 def test_a_stand_in_is_called_one(url: str) -> None:
-    said = command("check", api_server=url).stdout
+    said = check(url).stdout
     line(said, "warn", "a simulator answers")
     line(said, "warn", "this machine, not GeeTest")
     assert said.endswith("\n2 warnings.\n")
 
 
 def test_a_wrong_key_is_shown_to_be_wrong(url: str) -> None:
-    done = command("check", api_server=url, captcha_key="0123456789abcdef0123456789abcdef")
+    done = check(url, captcha_key="0123456789abcdef0123456789abcdef")
     assert done.returncode == 1
     assert "the key does not belong to this id" in line(done.stdout, "FAIL", DEMO_ID)
     line(done.stdout, "ok", url)
 
 
 def test_an_unknown_id_is_told_with_the_services_code(url: str) -> None:
-    done = command("check", api_server=url, captcha_id="f" * 32)
+    done = check(url, captcha_id="f" * 32)
     assert done.returncode == 1
     assert "-50102 illegal captcha_id: the service does not know this id" in line(done.stdout, "FAIL", "f" * 32)
 
@@ -78,14 +89,14 @@ def test_an_unknown_id_is_told_with_the_services_code(url: str) -> None:
 def test_what_cannot_be_known_is_said() -> None:
     """A simulator without pairs takes any key for an id that it was not told of: so may GeeTest, for all we know."""
     with serve(Simulator()) as url:
-        done = command("check", api_server=url, captcha_id="f" * 32)
+        done = check(url, captcha_id="f" * 32)
     assert done.returncode == 0
     assert "the key is not shown to be wrong, nor right" in line(done.stdout, "note", "ffffffff...")
 
 
 def test_whoever_lets_everybody_in_is_found_out() -> None:
     with serve(Simulator()) as url:
-        done = command("check", api_server=url, captcha_id="sim-pass")
+        done = check(url, captcha_id="sim-pass")
     assert done.returncode == 1
     assert "lets everybody in" in line(done.stdout, "FAIL", "sim-pass")
 
@@ -112,21 +123,38 @@ def test_a_service_that_does_not_work_is_told_as_what_it_is(
     assert len(geetest.calls) == 1
 
 
+def test_ctrl_c_ends_it_without_a_traceback(geetest: Simulator, url: str, tmp_path: Path) -> None:
+    geetest.hanging()
+    (tmp_path / "patient.py").write_text("""\
+from geetest_asgi import GeeTestMiddleware
+async def site(scope, receive, send): ...
+app = GeeTestMiddleware(site, timeout=60)
+""")
+    settings = environment(captcha_id=DEMO_ID, captcha_key=DEMO_KEY, api_server=url) | {"PYTHONPATH": str(ROOT)}
+    arguments = [sys.executable, "-m", "geetest_asgi", "check", "--app", "patient:app"]
+    with subprocess.Popen(arguments, cwd=tmp_path, env=settings, stderr=subprocess.PIPE, text=True) as process:
+        while not geetest.calls and process.poll() is None:
+            time.sleep(0.01)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=SECONDS)
+    assert (process.returncode, said) == (130, "")
+
+
 def test_an_error_that_shows_nothing_is_no_success(geetest: Simulator, url: str) -> None:
     geetest.error("-50000")
-    done = command("check", api_server=url)
+    done = check(url)
     assert "shows nothing" in line(done.stdout, "warn", DEMO_ID[:8])
-    assert command("check", "--strict", api_server=url).returncode == 1
+    assert check(url, "--strict").returncode == 1
 
 
 def test_a_closed_port_is_told_in_the_systems_words(closed: str) -> None:
-    done = command("check", api_server=closed)
+    done = check(closed)
     assert done.returncode == 1
     assert "Connection refused" in line(done.stdout, "FAIL", closed + " ")
 
 
 def test_a_name_that_is_not_known_is_told() -> None:
-    done = command("check", api_server="https://geetest.invalid")
+    done = check("https://geetest.invalid")
     assert done.returncode == 1
     assert "the name geetest.invalid is not known" in line(done.stdout, "FAIL", "https://geetest.invalid")
 
@@ -135,12 +163,12 @@ def test_a_backup_that_does_not_answer_is_a_warning_and_the_pair_is_asked_about_
     closed: str, url: str
 ) -> None:
     both = f"{closed},{url}"
-    done = command("check", api_server=both)
+    done = check(both)
     assert done.returncode == 0
     line(done.stdout, "warn", f"{closed}  no connection")
     line(done.stdout, "ok", url)
     assert "the key fits" in line(done.stdout, "ok", DEMO_ID[:8])
-    assert command("check", "--strict", api_server=both).returncode == 1
+    assert check(both, "--strict").returncode == 1
 
 
 def test_offline_asks_nobody(geetest: Simulator, url: str) -> None:
@@ -160,6 +188,8 @@ def test_offline_asks_nobody(geetest: Simulator, url: str) -> None:
         (["--protect", "login"], {}, "must begin with '/'"),
         (["--exempt", "/x"], {}, "--protect"),
         (["--factory"], {}, "--app"),
+        (["--timeout", "0"], {}, "timeout=0.0: give a positive number"),
+        (["--timeout", "1", "--app", "x:y"], {}, "brings its own timeout"),
         (["--app", "x:y", "--protect", "/x"], {}, "brings its own patterns"),
         (["--app", "nonsense"], {}, "package.module:attribute"),
         (["--app", "no_such_module:app"], {}, "there is no module 'no_such_module'"),
@@ -209,7 +239,7 @@ from geetest_asgi import GeeTestMiddleware, Rule
 def make():
     app = Starlette(routes=[Route("/a", Response, methods=["POST"]), Route("/b", Response, methods=["POST"])])
     wrong = Rule("/b", captcha_id="{DEMO_ID}", captcha_key="not-its-key")
-    return GeeTestMiddleware(app, protect=["/a", wrong, "/a/b/c"], api_server="{url}", timeout={SECONDS / 4})
+    return GeeTestMiddleware(app, protect=["/a", wrong, "/a/b/c"], api_server="{url}", timeout=10)
 """)
     done = command("check", "--app", "shop:make", "--factory", cwd=tmp_path)
     assert done.returncode == 1, done.stderr

@@ -98,6 +98,24 @@ def test_a_guard_on_one_route_is_asked_about_its_own_requests_only() -> None:
     assert "does not come to the guard on /login" in without.stdout
 
 
+@pytest.mark.parametrize("root_path", ["", "/api"])
+def test_a_guard_in_a_mount_has_the_mount_for_its_root_path(tmp_path: Path, root_path: str) -> None:
+    (tmp_path / "shop.py").write_text("""\
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import Mount, Route
+from geetest_asgi import GeeTestMiddleware
+guard = Middleware(GeeTestMiddleware, protect=["/pay"], captcha_id="a", captcha_key="b")
+pay = Route("/pay", Response, methods=["POST"])
+app = Starlette(routes=[Mount("/shop", routes=[pay], middleware=[guard]), pay])
+""")
+    app = ["--app", "shop:app", "--root-path", root_path]
+    assert match("POST", "/shop/pay", *app, cwd=tmp_path)[0] == 0
+    status, said = match("POST", "/pay", *app, cwd=tmp_path)
+    assert (status, "does not come to the guard on /shop/pay" in said) == (1, True)
+
+
 def test_a_guard_in_front_of_an_app_is_found() -> None:
     done = command("match", "POST", "/orders/webhook", "--app", "examples.starlette_app:app")
     assert done.returncode == 1

@@ -7,6 +7,7 @@ from io import StringIO
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from commands import ROOT, SECONDS, command
 from fastapi import APIRouter, FastAPI
@@ -22,7 +23,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRo
 from geetest_asgi import ConfigError, GeeTestMiddleware, Rule
 from geetest_asgi.commands import site
 from geetest_asgi.commands.coverage import cover
-from geetest_asgi.commands.report import Report, columns
+from geetest_asgi.commands.report import Report, columns, shown
 from geetest_asgi.commands.tables import write_routes, write_rules
 
 
@@ -125,6 +126,20 @@ def test_guards_within_mounts_and_on_routes_protect_what_is_behind_them() -> Non
         ("/files", True),
         ("", True),
     ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("protect", [["/v1/shop/pay"], ["/shop/pay"], ["/pay"], ["/v1/pay"], ["/v1/**"], ["/other"]])
+async def test_what_is_said_of_mounts_within_mounts_is_what_happens(protect: list[str]) -> None:
+    pay = Route("/pay", handler, methods=["POST"])
+    shop = Mount("/shop", routes=[pay], middleware=[guard(protect=protect)])
+    app = Starlette(routes=[Mount("/v1", routes=[shop, pay]), pay])
+    said = protected(app)
+    paths = ["/v1/shop/pay", "/v1/pay", "/pay"]
+    assert list(said) == [f"POST {path}" for path in paths]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as browser:
+        for path in paths:
+            assert (await browser.post(path)).status_code == (403 if said[f"POST {path}"] else 200)
 
 
 def test_routes_of_included_fastapi_routers_are_known_by_their_whole_path() -> None:
@@ -280,6 +295,10 @@ def test_long_lines_go_on_below() -> None:
     report.lines(["  " + "cell " * 60])
     assert max(map(len, stream.getvalue().splitlines())) <= 100
     assert stream.getvalue().count("word") == stream.getvalue().count("cell") == 60
+
+
+def test_what_is_shown_is_printable_ascii() -> None:
+    assert shown("/a b~\x1b[2J\n\u00e9\u202e'\"\\") == "/a b~\\x1b[2J\\n\\xe9\\u202e'\"\\"
 
 
 def test_columns_are_aligned() -> None:

@@ -4,6 +4,7 @@ import argparse
 import sys
 from typing import Any
 
+from .errors import UsageError
 from .options import add_app, checked, warnings_collected
 from .report import Report, columns, shown
 
@@ -18,6 +19,7 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
     add_app(parser)
     parser.add_argument("--offline", action="store_true", help="ask nobody: look at the configuration only")
+    parser.add_argument("--timeout", type=float, metavar="SECONDS", help="for one call, 10 at most (default: 3)")
     parser.add_argument("--strict", action="store_true", help="a warning is a failure: exit status 1")
     parser.set_defaults(run=run)
 
@@ -25,6 +27,8 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """The exit status. Raises UsageError and ConfigError before anything is printed."""
     checked(arguments)
+    if arguments.app and arguments.timeout is not None:
+        raise UsageError("--app brings its own timeout; give --timeout without it")
     from .service import Service
     from .tables import write_routes, write_rules
 
@@ -51,7 +55,8 @@ def _site(arguments: argparse.Namespace) -> Any:
     from . import site
 
     if not arguments.app:
-        return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or ())
+        timeout = 3.0 if arguments.timeout is None else arguments.timeout
+        return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or (), timeout=timeout)
     return read_site(arguments)
 
 
@@ -59,7 +64,6 @@ def read_site(arguments: argparse.Namespace) -> Any:
     """The application of `--app`, with at least one guard in it."""
     from . import site
     from .app import load_app
-    from .errors import UsageError
 
     found = site.read(load_app(arguments.app, factory=arguments.factory))
     if not found.guards:

@@ -81,7 +81,7 @@ def write_decision(report: Report, site: Any, guard: Any, request: Request) -> b
         report.say("note", f"does not come to {where(site, guard)}")
         return False
     table = guard.middleware._table
-    found = explain(table, request.method, request.path, request.raw_path, guard.prefix or request.root_path)
+    found = explain(table, request.method, request.path, request.raw_path, request.root_path + guard.prefix)
     first = numbers(site)[guard]
     report.say("ok" if found.protected else "note", _why(table, found, first, request))
     _write_forms(report, table, found, first)
@@ -97,7 +97,7 @@ def _arrives(site: Any, guard: Any, request: Request) -> bool:
     if not guard.local:
         return True
     routes = [(route.pattern, route) for route in site.routes if guard in route.guards]
-    return RuleTable(routes).match(request.method, request.path, request.raw_path, guard.prefix) is not None
+    return RuleTable(routes).match(request.method, request.path, request.raw_path, request.root_path) is not None
 
 
 def _why(table: Any, found: Any, first: int, request: Request) -> str:

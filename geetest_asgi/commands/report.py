@@ -19,7 +19,7 @@ def shown(text: str) -> str:
     """Text of anybody's, fit for a terminal: what is not printable ASCII is escaped."""
     return (
         "".join(each if " " <= each <= "~" else repr(each)[1:-1] for each in text)
-        .encode("ascii", "namereplace")
+        .encode("ascii", "backslashreplace")
         .decode()
     )
 
