@@ -381,7 +381,7 @@ def test_the_code_makes_the_guard_that_is_there(
     settings = site[0]._settings[policy]
     plain = {name: ast.literal_eval(written[name]) for name in settings if name != "limits"}
     assert plain | {"limits": guard.LIMITS} == settings
-    assert written["limits"] == "Limits(max_body=16384)"
+    assert written["limits"] == "Limits(max_body=16384, breaker_failures=0)"
 
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
     told: list[str] = []

@@ -64,7 +64,8 @@ class Playground:
         self.button(name).click()
         output = self.page.locator(f"li:has(> button[data-t={name}]:enabled) > output")
         output.filter(has_not_text="…").filter(has_text=re.compile(r"\S")).wait_for()
-        return output.inner_text()
+        said: str = output.inner_text()
+        return said
 
     def words(self) -> tuple[str, ...]:
         """The word at each station of the strip."""
@@ -75,10 +76,12 @@ class Playground:
         return "".join(self.page.locator("#rail .mark").all_text_contents())
 
     def said(self) -> list[str]:
-        return self.page.locator("#said li").all_inner_texts()
+        said: list[str] = self.page.locator("#said li").all_inner_texts()
+        return said
 
     def rows(self) -> int:
-        return self.page.locator("#log li").count()
+        rows: int = self.page.locator("#log li").count()
+        return rows
 
     def newest(self) -> str | None:
         """The number of the log's first row."""
