@@ -102,6 +102,12 @@ def test_the_scripts_are_javascript(name: str) -> None:
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_the_offline_token_of_the_page_is_the_one_that_gt4_hands_out() -> None:
+    token = Simulator().token(offline=True)
+    for name, value in token.items():
+        assert f'{name}: "{value.rstrip("0") if name == "pass_token" else value}"' in FILES["page.js"]
+
+
 # The texts
 
 

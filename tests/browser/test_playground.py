@@ -209,6 +209,7 @@ def test_a_visitor_who_has_not_solved_it_is_told_and_nothing_is_sent(playground:
     playground.log_in()
     playground.page.get_by_text("Please solve the captcha first.").wait_for()
     assert playground.rows() == rows
+    assert playground.words() == ("ready",) * 4
     playground.solve()
     playground.log_in()
     playground.page.get_by_text("Welcome, ada!").wait_for()
@@ -519,3 +520,5 @@ def test_the_log_is_bounded_in_the_page_too(playground: Playground) -> None:
     assert playground.rows() == MAX_VISITS
     numbers = re.findall(r"/login\?(\d+)", playground.page.locator("#log").inner_text())
     assert numbers == [str(number) for number in range(MAX_VISITS + 19, 19, -1)]
+    playground.page.locator("[data-language=zh-CN]").click()
+    assert playground.rows() == MAX_VISITS

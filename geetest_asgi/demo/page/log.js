@@ -1,4 +1,4 @@
-/* The live log. The server is asked once a second, while somebody looks, and at once after a request of the page's own. */
+/* The live log. The server is asked once a second while somebody looks, and at once after the page's own requests. */
 
 import { code, showRow } from "./strip.js";
 import { element, onLanguage, rich, text } from "./texts.js";
@@ -41,7 +41,10 @@ async function ask() {
 async function hear() {
   waiting += 1;
   try {
-    const response = await fetch(`/demo/log?after=${newest}`, { cache: "no-store", signal: AbortSignal.timeout(PATIENCE) });
+    const response = await fetch(`/demo/log?after=${newest}`, {
+      cache: "no-store",
+      signal: AbortSignal.timeout(PATIENCE),
+    });
     return await response.json();
   } catch {
     return null;
@@ -73,14 +76,22 @@ function item(row) {
     "li",
     { "data-shape": shape, "data-number": row.number },
     element("span", { class: "mark", "aria-hidden": "true" }, { yes: "✓", no: "✕", trouble: "!", open: "→" }[shape]),
-    element("time", { datetime: time.toISOString() }, time.toLocaleTimeString(document.documentElement.lang, { hour12: false })),
+    element(
+      "time",
+      { datetime: time.toISOString() },
+      time.toLocaleTimeString(document.documentElement.lang, { hour12: false }),
+    ),
     element("code", { class: "request" }, request),
     element("strong", {}, code(row) + (decision ? "" : ` ${text("not_protected")}`)),
     element("span", { class: "way" }, way),
     element(
       "span",
       { class: "actions" },
-      element("button", { type: "button", "aria-label": text("show_row", { row: name }), onclick: () => showRow(row) }, text("show")),
+      element(
+        "button",
+        { type: "button", "aria-label": text("show_row", { row: name }), onclick: () => showRow(row) },
+        text("show"),
+      ),
       ...(row.curl ? [copyButton(row, name)] : []),
     ),
   );
@@ -89,7 +100,11 @@ function item(row) {
 }
 
 function copyButton(row, name) {
-  const button = element("button", { type: "button", "aria-label": text("copy_curl_row", { row: name }) }, text("copy_curl"));
+  const button = element(
+    "button",
+    { type: "button", "aria-label": text("copy_curl_row", { row: name }) },
+    text("copy_curl"),
+  );
   button.addEventListener("click", () => copy(row.curl, button, button.closest("li")));
   return button;
 }

@@ -23,7 +23,8 @@ const OFFLINE = {
 
 /** Four fields of the right shape, made up on the spot. */
 function madeUp() {
-  const hex = (bytes) => [...crypto.getRandomValues(new Uint8Array(bytes))].map((each) => each.toString(16).padStart(2, "0")).join("");
+  const hex = (bytes) =>
+    [...crypto.getRandomValues(new Uint8Array(bytes))].map((each) => each.toString(16).padStart(2, "0")).join("");
   const gen_time = String(Math.floor(Date.now() / 1000));
   return { lot_number: hex(16), captcha_output: hex(96), pass_token: hex(32), gen_time };
 }

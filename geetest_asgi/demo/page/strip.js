@@ -19,7 +19,12 @@ function told(row) {
   const handler = handled
     ? ["yes", "word_ran", rich("handler_ran", { status })]
     : ["off", "word_never_ran", rich("handler_never_ran")];
-  return [["sent", "word_sent", [element("code", {}, `${row.method} ${row.target}`)]], guard(row), geetest(row), handler];
+  return [
+    ["sent", "word_sent", [element("code", {}, `${row.method} ${row.target}`)]],
+    guard(row),
+    geetest(row),
+    handler,
+  ];
 
   function guard() {
     if (!decision) return ["open", "word_passed_on", rich("guard_open")];
@@ -30,7 +35,10 @@ function told(row) {
   }
   function geetest() {
     if (!asked) return ["off", "word_not_asked", rich("geetest_not_asked")];
-    const words = { reason: [decision.reason, decision.code].filter(Boolean).join(" "), milliseconds: decision.milliseconds };
+    const words = {
+      reason: [decision.reason, decision.code].filter(Boolean).join(" "),
+      milliseconds: decision.milliseconds,
+    };
     if (decision.verified) return ["yes", "word_yes", rich("geetest_yes", words)];
     return TROUBLE.includes(decision.outcome)
       ? ["trouble", "word_trouble", rich("geetest_trouble", words)]
@@ -55,10 +63,7 @@ const VIEWS = {
     ],
     rich("waiting"),
   ],
-  row: ({ row }) => [
-    told(row),
-    [element("strong", {}, code(row)), " ", ...rich(verdictOf(row))],
-  ],
+  row: ({ row }) => [told(row), [element("strong", {}, code(row)), " ", ...rich(verdictOf(row))]],
 };
 
 function show(next) {

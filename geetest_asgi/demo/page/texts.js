@@ -56,7 +56,8 @@ export function onLanguage(listener) {
 function render() {
   document.documentElement.lang = language;
   for (const each of document.querySelectorAll("[data-t]")) each.replaceChildren(...rich(each.dataset.t));
-  for (const each of document.querySelectorAll("[data-t-label]")) each.setAttribute("aria-label", text(each.dataset.tLabel));
+  for (const each of document.querySelectorAll("[data-t-label]"))
+    each.setAttribute("aria-label", text(each.dataset.tLabel));
   for (const each of document.querySelectorAll("[data-language]"))
     each.setAttribute("aria-pressed", String(each.dataset.language === language));
   document.title = `geetest_asgi: ${text("title")}`;

@@ -29,7 +29,12 @@ form.addEventListener("geetest:error", showIdle);
 
 onLanguage(() => {
   attached?.detach(); // the widget is made anew in each language
-  const widget = { captchaId, product: "float", language: isChinese() ? "zho" : "eng", nativeButton: { width: "100%" } };
+  const widget = {
+    captchaId,
+    product: "float",
+    language: isChinese() ? "zho" : "eng",
+    nativeButton: { width: "100%" },
+  };
   attached = window.GeetestForm.attach(form, { ...widget, place: "#captcha", ajax: true });
   greet(said);
 });
