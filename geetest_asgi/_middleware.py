@@ -61,7 +61,8 @@ class GeeTestMiddleware:
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
     on_result       fn(result, scope): every decision, for metrics and alarms. What it raises is logged.
-    store           who remembers spent tokens. Default: this process's memory.
+    store           who remembers spent tokens: a `geetest_asgi.stores.Store`, or a URL ("sqlite:///spent.db" for the
+                    workers of one host, "redis://…" for many). Default: this process's memory.
     client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
                     called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
     trust_env       use the proxies and certificates that the environment names. Default: no.
@@ -91,7 +92,7 @@ class GeeTestMiddleware:
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
-        store: Store | None = None,
+        store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
         allow_http: bool = False,
