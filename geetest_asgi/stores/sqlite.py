@@ -73,6 +73,10 @@ class SQLiteStore:
         """See `Store.release`. What another process holds is left as it is."""
         await _in_thread(lambda: self._release(key, note))
 
+    def close(self) -> None:
+        """Close the file, as far as this process has it open; done by itself in the end. The next claim opens it."""
+        self._file.close()
+
     def _claim(self, key: str, seconds: float) -> str | None:
         with self._file.transaction() as (file, us):
             now = self._clock()  # with the lock held: what others wrote while we waited is older
