@@ -173,7 +173,7 @@ class GeeTest:
         """Up, whatever it was before."""
         if self._process is None:
             command = [sys.executable, "-m", "geetest_asgi", "simulator", "--port", str(self.port)]
-            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)  # noqa: S603
+            self._process = subprocess.Popen(command, cwd=ROOT, stdout=subprocess.DEVNULL)
             wait_for(self.port)
         self._fault("up")
 
@@ -213,7 +213,7 @@ def workers(geetest: GeeTest, scale: str) -> Iterator[int]:
     options += ["--timeout-keep-alive", "600"]  # else it may hang up on a visitor who is just coming
     command = [sys.executable, "-m", "uvicorn", "benchmarks.chaos:site", *options]
     log = subprocess.DEVNULL if scale == "short" else None  # the guard's warnings: some twenty lines
-    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)  # noqa: S603
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stderr=log)
     try:
         wait_for(port)
         yield port
@@ -264,9 +264,9 @@ class Crowd:
                 await asyncio.sleep(1 / self.rate)
 
     def _fields(self) -> dict[str, str]:
-        die = random.random()  # noqa: S311 - no secret
+        die = random.random()
         if die < 0.1 and self._spent:
-            return random.choice(self._spent)  # noqa: S311
+            return random.choice(self._spent)
         fields = self._mint.token(forged=die > 0.9)
         self._spent.append(fields)
         return fields
@@ -276,7 +276,7 @@ class Crowd:
             wire = self._idle.pop() if self._idle else await asyncio.open_connection("127.0.0.1", self.port)
             phase, sent = self.phase, time.monotonic()
             wire[1].write(self._request())
-            if random.random() < 0.05:  # noqa: S311
+            if random.random() < 0.05:
                 wire[1].close()  # and is gone
                 return
             status, headers, body = await read_answer(wire[0])
@@ -285,14 +285,14 @@ class Crowd:
             return
         took, code = time.monotonic() - sent, json.loads(body)["code"].removeprefix("captcha_")
         self.visits.append(Visit(phase, sent, took, headers["x-process"], status, code))
-        if random.random() < 0.02:  # noqa: S311
+        if random.random() < 0.02:
             wire[1].close()
         else:
             self._idle.append(wire)
 
     def _request(self) -> bytes:
         body = urlencode(self._fields()).encode()
-        address = "192.0.2.0" if random.random() < 0.3 else f"192.0.2.{random.randrange(1, 255)}"  # noqa: S311
+        address = "192.0.2.0" if random.random() < 0.3 else f"192.0.2.{random.randrange(1, 255)}"
         head = f"POST /login HTTP/1.1\r\nHost: site\r\nX-Forwarded-For: {address}\r\nContent-Length: {len(body)}\r\n"
         return head.encode() + b"Content-Type: application/x-www-form-urlencoded\r\n\r\n" + body
 
@@ -346,7 +346,7 @@ async def story(scale: Scale, geetest: GeeTest, crowd: Crowd) -> tuple[list[floa
             for _ in range(10):
                 await asyncio.sleep(scale.phase / 10)
                 if phase == "flapping":
-                    await asyncio.to_thread(random.choice([geetest.start, geetest.refuse]))  # noqa: S311
+                    await asyncio.to_thread(random.choice([geetest.start, geetest.refuse]))
     return back, first
 
 

@@ -1,7 +1,8 @@
 """Asking GeeTest once: one time budget for everything, the next server only where no connection was made."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -10,12 +11,14 @@ import anyio
 from ._connections import GivenClient, OwnConnections, Wire
 from ._core.limits import Limits
 from ._core.model import Evidence, Outcome, ValidateRequest
-from ._core.protocol import parse_reply
+from ._core.protocol import is_about_the_key, parse_reply
 from ._core.rules import OnOutage
 from ._faults import Patience, was_not_sent
 from ._meters import Budget
 from ._perloop import PerLoop
+from ._pretence import Pretence
 from ._servers import NOT_ASKED, Server, Turn, servers
+from ._stand_in import stand_in
 
 
 class Caller:
@@ -31,7 +34,9 @@ class Caller:
         on_outage: OnOutage | None = None,
     ) -> None:
         self._servers = servers(api_servers, limits, on_outage)
+        self._in_tests = servers(api_servers, replace(limits, breaker_failures=0), None)
         self._in_flight = Budget(limits.max_in_flight)
+        self._pretence = Pretence(api_servers)
         self._wires: PerLoop[Wire] = PerLoop(_wire_maker(client, trust_env), _close)
 
     async def ask(
@@ -60,7 +65,25 @@ class Caller:
         elapsed = 0.0 if evidence is NOT_ASKED else time.perf_counter() - start
         return replace(evidence, lot_number=request.lot_number, elapsed=elapsed)
 
-    def _worth_asking(self) -> list[Server]:
+    async def ask_until_signed(
+        self,
+        requests: Sequence[ValidateRequest],
+        seconds: float,
+        gone: Callable[[], Awaitable[bool]] | None = None,
+        heard: Callable[[Evidence], None] = lambda _: None,
+    ) -> Evidence:
+        """Ask about one token, signed with one key after the other until GeeTest does not object to the signature."""
+        took = 0.0
+        for request in requests:
+            evidence = await self.ask(request, seconds - took, gone, heard)
+            took += evidence.elapsed
+            if took >= seconds or not is_about_the_key(evidence):
+                break
+        return replace(evidence, elapsed=took)
+
+    def _worth_asking(self) -> Sequence[Server]:
+        if stand_in() is not None:  # one test's outage is not the next one's
+            return self._in_tests
         return [server for server in self._servers if server.breaker.ready()]
 
     async def _exchange(
@@ -106,15 +129,24 @@ class Caller:
             # The last one's time is ended by our own clock, which looks at whose fault that is.
             share = left / servers if servers > 1 else 2 * left
             try:
-                wire = await self._wires.get()
+                wire = stand_in() or await self._wires.get()
                 reply = await wire.post(f"{server.url}/validate?{request.query}", request.form, share)
             except Exception as error:  # whatever a client raises is evidence, and `blame` trusts none it does not know
                 evidence = turn.end(await patience.blame(error, share, late))
                 if not was_not_sent(error):
                     return evidence
             else:
+                if reply.simulated:
+                    self._pretence.simulated()
                 return turn.end(parse_reply(reply, request.lot_number), answered=True)
         return evidence
+
+    def each(self) -> Iterator[tuple[str, "Caller"]]:
+        """Every server with a caller that asks it alone, on the same connections: for a look at each of them."""
+        for server in self._servers:
+            alone = copy(self)
+            alone._servers = (server,)
+            yield server.url, alone
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The next call opens others."""

@@ -30,7 +30,7 @@ class GeeTestClient:
     def __init__(
         self,
         captcha_id: str | None = None,
-        captcha_key: str | None = None,
+        captcha_key: str | Sequence[str] | None = None,
         *,
         api_server: str | Sequence[str] | None = None,
         on_unavailable: OnUnavailable = "allow",
@@ -44,7 +44,7 @@ class GeeTestClient:
         limits = _config.limits(limits)
         defaults: dict[str, Any] = dict.fromkeys(_config.PER_RULE)
         defaults |= {"sources": ("body",), "on_unavailable": on_unavailable, "timeout": timeout}
-        defaults |= {"limits": limits, "mode": "enforce"}
+        defaults |= {"limits": limits, "mode": "enforce", "after": False}
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -68,8 +68,10 @@ class GeeTestClient:
         return judge(policy, evidence, room=room)
 
     async def _ask(self, fields: CaptchaFields) -> Evidence:
-        request = build_request(self._policy.captcha_id, self._policy.captcha_key, fields)
-        return await self._caller.ask(request, self._policy.timeout, heard=self._admissions.heard)
+        policy = self._policy
+        keys = (policy.captcha_key, *policy.older_keys)
+        requests = [build_request(policy.captcha_id, key, fields) for key in keys]
+        return await self._caller.ask_until_signed(requests, policy.timeout, heard=self._admissions.heard)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. It is done anyway when the loop ends."""

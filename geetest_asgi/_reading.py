@@ -6,6 +6,7 @@ from anyio import CancelScope
 
 from ._core.model import Reply
 from ._core.protocol import MAX_REPLY
+from ._pretence import MARK
 
 
 async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Reply:
@@ -13,12 +14,13 @@ async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncItera
 
     Only a 200's body is read; no other says anything that counts.
     """
+    simulated = MARK in headers
     if status != 200 or headers.get("content-encoding", "identity") != "identity":
-        return Reply(status, None)
+        return Reply(status, None, simulated)
     body = bytearray()
     with CancelScope() as enough:
         async for chunk in chunks:
             body += chunk
             if len(body) > MAX_REPLY:
                 enough.cancel()  # not `break`: the generators inside must be unwound, and only an exception does that
-    return Reply(status, bytes(body) if len(body) <= MAX_REPLY else None)
+    return Reply(status, bytes(body) if len(body) <= MAX_REPLY else None, simulated)

@@ -6,7 +6,7 @@ A transport of httpx's without its client around it: no redirects, no cookies, n
 import ssl
 import urllib.request
 from collections.abc import AsyncIterator
-from functools import cache
+from functools import cache, lru_cache
 from urllib.parse import urlsplit
 
 import httpx
@@ -35,7 +35,7 @@ class Connection:
         """POST the form; `connect`: seconds for making the connection. Only a 200's body is read."""
         async with handshake() as extensions:
             extensions = {**extensions, "timeout": {"connect": connect}}
-            request = httpx.Request("POST", url, content=form, headers=headers, extensions=extensions)
+            request = httpx.Request("POST", _parsed(url), content=form, headers=headers, extensions=extensions)
             request.stream = _Form(form)
             response = await self._transport.handle_async_request(request)
         try:
@@ -61,6 +61,12 @@ class _Form(httpx.AsyncByteStream):
         if not self._left:
             raise StopAsyncIteration
         return self._left.pop()
+
+
+@lru_cache(64)
+def _parsed(url: str) -> httpx.URL:
+    """There is one for each server and captcha_id, and parsing it is the dearest part of making a request."""
+    return httpx.URL(url)
 
 
 @cache

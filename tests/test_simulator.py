@@ -26,6 +26,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
+from geetest_asgi._pretence import is_loopback
 from geetest_asgi.testing import (
     CODES,
     DEMO_ID,
@@ -1123,7 +1124,7 @@ def test_the_command_refuses_to_listen_beyond_loopback(
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.8.9.10", "::1", "localhost", "LOCALHOST"])
 def test_loopback_has_these_names(host: str) -> None:
-    assert command.is_loopback(host)
+    assert is_loopback(host)
 
 
 def test_the_command_listens_anywhere_once_it_is_allowed_and_warns(

@@ -38,6 +38,7 @@ class PathSet:
                 self._regexes.append((number, _variants(pattern.regex, fold)))
             else:
                 self._add(number, pattern.segments)
+        self._start = _enter([self._root] if self._root is not None else [])
 
     def find(self, segments: Segments) -> set[int]:
         """The numbers of the patterns that match this form of a path."""
@@ -46,7 +47,7 @@ class PathSet:
             segments = tuple([segment.casefold() for segment in segments])
         if (exact := self._exact.get(segments)) is not None:
             found = found | exact
-        return found if self._root is None else found.union(_walk(self._root, segments))
+        return found.union(_walk(self._start, segments)) if self._start else found
 
     def _matching(self, path: str) -> Iterator[int]:
         for number, variants in self._regexes:
@@ -70,14 +71,13 @@ class PathSet:
 _NONE: Final[set[int]] = set()
 
 
-def _walk(root: _Node, segments: Segments) -> Iterator[int]:
-    nodes = _enter([root])
+def _walk(nodes: dict[int, _Node], segments: Segments) -> list[int]:
     for segment in segments:
-        nodes = _enter(_next(nodes, segment))
-        if not nodes:
-            return
-    for node in nodes.values():
-        yield from node.ends
+        reached = _next(nodes, segment)
+        if not reached:  # as nearly always, at the first segment
+            return []
+        nodes = _enter(reached)
+    return [number for node in nodes.values() for number in node.ends]
 
 
 def _variants(regex: re.Pattern[str], fold: bool) -> tuple[re.Pattern[str], ...]:
@@ -124,5 +124,6 @@ def _next(nodes: dict[int, _Node], segment: str) -> list[_Node]:
             reached.append(node.any)
         if node.loops:
             reached.append(node)
-        reached += [child for regex, child in node.globs.values() if regex.fullmatch(segment)]
+        if node.globs:
+            reached += [child for regex, child in node.globs.values() if regex.fullmatch(segment)]
     return reached

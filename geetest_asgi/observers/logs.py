@@ -2,11 +2,12 @@
 
 import logging
 from collections.abc import Mapping
-from typing import Any, Final
-
-from starlette.types import Scope
+from typing import TYPE_CHECKING, Any, Final
 
 from .._core.model import GeeTestResult, Outage, Outcome
+
+if TYPE_CHECKING:
+    from starlette.types import Scope
 
 logger: Final = logging.getLogger("geetest_asgi")
 
@@ -22,7 +23,7 @@ LEVELS: Final[Mapping[Outcome, int]] = {
 _MAX_PATH: Final = 200
 
 
-def log_result(result: GeeTestResult, scope: Scope) -> None:
+def log_result(result: GeeTestResult, scope: "Scope") -> None:
     """One record; the fields stand in it as attributes too: `geetest_outcome`, `_allowed`, `_rule`, `_code`, …"""
     level = LEVELS.get(result.outcome, logging.INFO)
     if not logger.isEnabledFor(level):

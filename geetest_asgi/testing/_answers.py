@@ -11,11 +11,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-DEMO_ID: Final = "647f5ed2ed8acb4be36784e01556bb71"
-"""The public demonstration `captcha_id`: printed in GeeTest's documentation and in each of its demos."""
-
-DEMO_KEY: Final = "b09a7aafbfd83f73b35a9b530d0337bf"
-"""The key that belongs to `DEMO_ID`: as public as the id, so no secret."""
+from .._pretence import MARK
 
 CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
@@ -42,12 +38,9 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 )
 """GeeTest's error codes and the `msg` of each, as its documentation spells them."""
 
-MARK: Final = "x-geetest-simulator"
-"""The header of every answer, so that nobody takes the simulator for GeeTest."""
-
 _EVERY_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
-        MARK: "1",
+        MARK: "1",  # so that nobody takes the simulator for GeeTest
         "access-control-allow-origin": "*",  # pages of any origin read it, and load its scripts with crossOrigin
         "cross-origin-resource-policy": "cross-origin",  # pages that demand it of all they embed
         "x-content-type-options": "nosniff",  # no browser runs as a script what is not sent as one

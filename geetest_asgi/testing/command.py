@@ -1,11 +1,11 @@
 """`python -m geetest_asgi simulator`: the simulator in the foreground, for curl and for other languages."""
 
-import ipaddress
 import sys
 import time
 from collections.abc import Mapping
 from typing import Never
 
+from .._pretence import is_loopback
 from .server import serve
 from .simulator import Simulator
 
@@ -57,16 +57,6 @@ def run_simulator(
     except (OSError, ValueError, ImportError) as wrong:
         print(f"The simulator cannot listen on {host} port {port}: {wrong}", file=sys.stderr)
         return 1
-
-
-def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost. No other name is looked up."""
-    if host.lower() == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False
 
 
 def _announce(simulator: Simulator, host: str, url: str) -> None:

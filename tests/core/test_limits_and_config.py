@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "captcha_key: with a newline": ({"captcha_key": KEY + "\n"}, "captcha_key=…"),
     "captcha_key: empty": ({"captcha_key": ""}, "captcha_key is missing"),
     "captcha_key: bytes": ({"captcha_key": KEY.encode()}, "captcha_key=…"),
-    "captcha_key: a list": ({"captcha_key": [KEY]}, "captcha_key=…"),
+    "captcha_key: a mapping": ({"captcha_key": {"key": KEY}}, "captcha_key=…"),
     "rule: an id without a key": ({"protect": [Rule("/x", captcha_id="a")]}, "belong together"),
     "rule: a key without an id": ({"protect": [Rule("/x", captcha_key=KEY)]}, "belong together"),
     "rule: an empty id": ({"protect": [Rule("/x", captcha_id="", captcha_key=KEY)]}, "captcha_id is missing"),
@@ -226,9 +226,9 @@ def test_without_id_and_key_no_app_is_built() -> None:
 def test_both_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEETEST_CAPTCHA_ID", ID)
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", KEY)
-    assert config.credentials(None, None) == (ID, KEY)
-    assert config.credentials("other", None) == ("other", KEY)
-    assert config.credentials(None, "other") == (ID, "other")
+    assert config.credentials(None, None) == (ID, (KEY,))
+    assert config.credentials("other", None) == ("other", (KEY,))
+    assert config.credentials(None, "other") == (ID, ("other",))
     GeeTestMiddleware(app)
     GeeTestClient()
 
@@ -353,6 +353,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timeout": 3.0,
     "limits": Limits(),
     "mode": "enforce",
+    "after": False,
 }
 
 

@@ -1,0 +1,68 @@
+"""A GeeTest that costs next to nothing, in a process of its own: it says success to everything, after a while.
+
+Not the simulator: that judges what it is sent, and would be slower than some of the clients that are measured.
+"""
+
+import asyncio
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+_BODY = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
+_REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
+
+
+class _Answer(asyncio.Protocol):
+    """Reads requests with a Content-Length, one at a time, and answers each `delay` seconds later."""
+
+    def __init__(self, delay: float) -> None:
+        self._delay = delay
+        self._read = b""
+        self._transport: asyncio.Transport | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """See asyncio.Protocol."""
+        assert isinstance(transport, asyncio.Transport)
+        self._transport = transport
+
+    def data_received(self, data: bytes) -> None:
+        """See asyncio.Protocol."""
+        self._read += data
+        head, found, rest = self._read.partition(b"\r\n\r\n")
+        if not found:
+            return
+        length = int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0])
+        if len(rest) < length:
+            return
+        self._read = rest[length:]
+        if self._delay:
+            asyncio.get_running_loop().call_later(self._delay, self._answer)
+        else:
+            self._answer()
+
+    def _answer(self) -> None:
+        if self._transport is not None and not self._transport.is_closing():
+            self._transport.write(_REPLY)
+
+
+async def _serve(delay: float) -> None:
+    server = await asyncio.get_running_loop().create_server(lambda: _Answer(delay), "127.0.0.1", 0, backlog=2048)
+    print(server.sockets[0].getsockname()[1], flush=True)
+    # Ends when whoever started it does.
+    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+
+
+@contextmanager
+def fast_geetest(delay: float) -> Iterator[str]:
+    """Its URL. `delay`: seconds from a call to its answer."""
+    command = [sys.executable, "-m", "benchmarks.fast_geetest", str(delay)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        process.stdin.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve(float(sys.argv[1])))
