@@ -19,7 +19,7 @@ from starlette.responses import JSONResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, geetest_result
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, geetest_result
 from geetest_asgi._stand_in import stand_in
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Call, GeeTest, GeeTestServer, Simulator, serve
 
@@ -474,3 +474,14 @@ def test_is_new(geetest):
 
 def test_a_test_that_fails_leaves_nothing_behind(project: Callable[..., Run]) -> None:
     assert project({"test_it.py": FAILS_FIRST}).counts == {"failed": 1, "passed": 2}
+
+
+@pytest.mark.anyio
+async def test_the_one_address_that_all_tests_come_from_is_not_capped() -> None:
+    """Else one test would use up the minute of the next."""
+    app = guard(on_unavailable="allow", limits=Limits(unverified_per_second=10**6, unverified_per_client=3))
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
+        with GeeTest() as geetest:
+            geetest.down()
+            answers = [await client.post("/login", data=geetest.token()) for _ in range(20)]
+    assert [answer.status_code for answer in answers] == [200] * 20
