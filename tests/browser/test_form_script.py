@@ -1,5 +1,7 @@
 """geetest-form.js in a browser, through the real guard: forms that navigate, forms by fetch, fetch with headers."""
 
+import json
+import re
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
@@ -12,7 +14,7 @@ from .conftest import CHROMIUM
 from .form_stage import FORM, PAGE, PASSED, FormSite, FormStage, visit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, Route
 
 PRODUCTS = ["float", "popup", "bind"]
 EMPTY = dict.fromkeys(("lot_number", "captcha_output", "pass_token", "gen_time"), "")
@@ -92,6 +94,7 @@ def test_unsolved_nothing_is_sent_and_the_visitor_is_told(stage: FormStage) -> N
     assert stage.message.count() == 0, "hidden again"
     assert stage.hidden().keys() == EMPTY.keys()
     assert all(stage.hidden().values())
+    assert stage.told("solved") is None
     assert stage.posts == [], "a float captcha that is solved sends nothing by itself"
 
 
@@ -203,16 +206,42 @@ def test_a_double_click_sends_one_request(stage: FormStage, product: str, ajax: 
 def test_two_submissions_at_one_stroke_and_the_form_is_empty_after_the_first(stage: FormStage, target: str) -> None:
     stage.form(f'target="{target}"', "/slow")
     stage.verify()
-    stage.ask("void [1, 2].forEach(() => document.querySelector('form').requestSubmit())")
+    stage.ask(
+        """() => {
+          const form = document.querySelector("form"), channel = new MessageChannel();
+          form.requestSubmit();
+          form.requestSubmit();
+          channel.port1.onmessage = () => form.requestSubmit();  // another task, before any timer has its turn
+          channel.port2.postMessage(null);
+        }"""
+    )
     if target == "_blank":  # the page stays, as it does where the answer is a download
         stage.page.wait_for_function("!document.querySelector('[name=lot_number]').value")
         stage.button.filter(has_text="Click to verify").wait_for()
         for _ in range(100):
             stage.page.wait_for_timeout(0 if stage.simulator.calls else 50)
+        assert stage.message.count() == 0, "a second stroke is no matter to talk about"
     else:
         stage.page.wait_for_url("**/slow")
         assert stage.answer() == PASSED
     assert [call.result for call in stage.simulator.calls] == ["success"]
+
+
+def test_while_a_form_is_on_its_way_nothing_else_is_sent(stage: FormStage) -> None:
+    held: list[Route] = []
+    stage.form("data-geetest-ajax")
+    stage.page.route("**/login", lambda route: held.append(route))
+    stage.verify()
+    with stage.page.expect_request("**/login"):
+        stage.submit.click()
+    stage.verify()
+    stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
+    stage.submit.click()
+    stage.page.wait_for_timeout(100)
+    assert (len(held), len(stage.posts), stage.message.count()) == (1, 1, 0)
+    held[0].continue_()
+    assert stage.told("response") == PASSED
+    assert all(stage.hidden().values()), "the new token is there for the next submission"
 
 
 def test_a_script_of_the_page_may_send_the_form_by_itself_once(stage: FormStage) -> None:
@@ -252,9 +281,24 @@ def test_back_from_the_browsers_cache_the_form_is_empty(
     caching.close()
 
 
+def test_a_submission_that_the_page_has_prevented_is_left_alone(stage: FormStage) -> None:
+    stage.form()
+    stage.ask("() => addEventListener('submit', (event) => event.preventDefault(), true)")
+    stage.button.wait_for()
+    stage.submit.click()
+    assert stage.message.count() == 0
+    stage.verify()
+    stage.submit.click()
+    stage.page.wait_for_timeout(100)
+    assert all(stage.hidden().values())
+    assert stage.posts == []
+
+
 def test_a_form_that_is_cleared_has_no_token(stage: FormStage) -> None:
     stage.form()
     stage.verify()
+    stage.ask("void dispatchEvent(new PageTransitionEvent('pageshow', {persisted: false}))")  # loaded, and not back
+    assert all(stage.hidden().values())
     stage.ask("void document.querySelector('form').reset()")
     assert stage.hidden() == EMPTY
 
@@ -289,7 +333,13 @@ def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product:
     assert stage.hidden() == EMPTY
     stage.simulator.up()
     stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
-    stage.click_and_solve(product)
+    if product == "bind":
+        stage.submit.click()
+        stage.box.wait_for(state="visible")
+        assert stage.message.count() == 0, "old words are gone"
+        stage.solve()
+    else:
+        stage.click_and_solve(product)
     assert stage.told("response") == PASSED
     assert stage.message.count() == 0
     tokens = [parse_qs(post.post_data)["pass_token"] for post in stage.posts]
@@ -318,6 +368,18 @@ def test_a_page_may_tell_of_a_denial_by_itself(stage: FormStage) -> None:
     assert stage.message.count() == 0
 
 
+def test_a_problem_of_the_apps_own_is_its_answer(stage: FormStage) -> None:
+    problem = {"code": "out_of_tea"}
+    stage.page.route(
+        "**/login",
+        lambda route: route.fulfill(status=409, body=json.dumps(problem), content_type="application/problem+json"),
+    )
+    stage.form("data-geetest-ajax")
+    stage.verify()
+    stage.submit.click()
+    assert stage.told("response") == problem
+
+
 @pytest.mark.parametrize(
     ("action", "attributes"),
     [("/upload", 'enctype="multipart/form-data"'), ("/search", ""), ("/login", 'enctype="text/plain"')],
@@ -333,6 +395,8 @@ def test_a_form_by_fetch_is_encoded_as_the_form_says(stage: FormStage, action: s
     kind = sent.value.headers.get("content-type", "")
     assert kind.startswith("multipart/form-data") == (action == "/upload")
     assert sent.value.method == ("GET" if action == "/search" else "POST")
+    body = sent.value.post_data_buffer or sent.value.url.encode()
+    assert re.search(rb'by=button|name="by"\r\n\r\nbutton', body), "the button that was pressed goes along"
 
 
 def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: FormStage) -> None:
@@ -389,6 +453,28 @@ def test_a_fetch_carries_the_token_in_headers(stage: FormStage, product: str) ->
         *("x-geetest-captcha-output", "x-geetest-gen-time", "x-geetest-lot-number", "x-geetest-pass-token", "x-own")
     ]
     assert stage.ask("captcha.result()") is None
+    stage.ask("captcha.destroy()")
+    assert stage.button.count() == 0
+
+
+def test_a_captcha_is_shown_when_it_is_ready(stage: FormStage) -> None:
+    """As GeeTest's documentation asks; the simulator would show it before."""
+    stage.open("")
+    stage.ask(
+        """() => {
+          const genuine = initGeetest4, order = [];
+          window.initGeetest4 = (options, back) => genuine(options, (widget) => {
+            const show = widget.showCaptcha;
+            widget.onReady(() => order.push("ready"));
+            widget.showCaptcha = () => { order.push("shown"); return show(); };
+            back(widget);
+          });
+          keep(GeetestForm.captcha({captchaId: "sim-site", product: "bind"})
+            .then((captcha) => captcha.solve()).then(() => order));
+        }"""
+    )
+    stage.solve()
+    assert stage.sent() == ["ready", "shown"]
 
 
 def test_a_fetch_waits_for_the_visitor(stage: FormStage) -> None:
@@ -546,13 +632,22 @@ def test_a_try_that_gets_no_answer_locks_nothing(stage: FormStage) -> None:
     stage.expected = ["geetest-form: 60203 Network failure"]
 
 
-def test_a_visitor_who_closes_the_captcha_may_submit_again(stage: FormStage) -> None:
+@pytest.mark.parametrize("how", ["by Escape", "by reset"])
+def test_a_captcha_that_is_closed_sends_nothing_and_the_form_may_be_submitted_again(stage: FormStage, how: str) -> None:
     stage.form('data-geetest-product="bind"')
     stage.submit.click()
     stage.box.wait_for(state="visible")
-    stage.page.keyboard.press("Escape")
+    if how == "by Escape":
+        stage.page.keyboard.press("Escape")
+    else:
+        stage.ask("GeetestForm.attach(document.forms[0]).reset()")
     stage.box.wait_for(state="hidden")
-    assert stage.posts == []
+    stage.ask("GeetestForm.attach(document.forms[0]).ready().then((captcha) => void captcha.widget.showCaptcha())")
+    stage.solve()
+    stage.told("solved")
+    stage.page.wait_for_timeout(100)
+    assert stage.posts == [], "closed is closed: the form goes when it is submitted again"
+    stage.ask("GeetestForm.attach(document.forms[0]).reset()")
     stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
     stage.submit.click()
     with stage.page.expect_navigation(url="**/login"):
@@ -611,6 +706,16 @@ def test_the_widget_and_the_words_are_where_the_page_wants_them(stage: FormStage
     assert stage.page.locator(".geetest-form-message").count() == 0
 
 
+def test_by_default_they_stand_before_the_button_that_submits(stage: FormStage) -> None:
+    form = FORM.format(action="/login", attributes='data-geetest-captcha-id="sim-site"')
+    stage.open(form.replace("<p>", '<p><button type="button">Help</button> <button type="reset">Clear</button>', 1))
+    stage.button.wait_for()
+    assert stage.ask("document.querySelector('.geetest-form-message').nextElementSibling.textContent") == "Log in"
+    assert stage.ask("document.querySelector('.geetest_captcha').parentNode.nextElementSibling.className") == (
+        "geetest-form-message"
+    )
+
+
 def test_a_place_is_no_matter_to_bind(stage: FormStage) -> None:
     stage.form('data-geetest-product="bind" data-geetest-place="form"')
     stage.submit.click()
@@ -640,8 +745,10 @@ def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) 
     stage.expected = ["geetest-form: offline GeeTest cannot be reached"]
 
 
-def test_in_chinese_the_words_are_chinese(stage: FormStage) -> None:
-    stage.form('data-geetest-language="zho"')
+@pytest.mark.parametrize(("page", "language"), [("en", 'data-geetest-language="zho"'), ("zh-CN", "")])
+def test_in_chinese_the_words_are_chinese(stage: FormStage, page: str, language: str) -> None:
+    form = FORM.format(action="/login", attributes=f'data-geetest-captcha-id="sim-site" {language}')
+    stage.open(form, PAGE.replace('lang="en"', f'lang="{page}"'))
     stage.button.wait_for()
     stage.submit.click()
     stage.message.filter(has_text="请先完成验证。").wait_for()
