@@ -11,10 +11,10 @@ from ._core.limits import Limits
 from ._core.model import Evidence, Outcome
 from ._core.policy import Policy
 from ._meters import ClientCap, RateCap
-from .observers.logs import log_admissions_begin, log_admissions_end
+from .observers.logs import log_outage_begins, log_outage_ends
 
 QUIET: Final = 10.0
-"""Seconds without an admission after which an answer of GeeTest's is the end of them. While every other call fails
+"""Seconds without an outage's request after which an answer of GeeTest's is its end. While every other call fails
 there would else be two warnings for each.
 """
 
@@ -32,29 +32,29 @@ class Admissions:
         self._lock = threading.Lock()
         self._began: float | None = None
         self._last = 0.0
-        self._let_in = self._turned_away = 0
+        self._let_in = self._refused = 0
 
     def consider(self, policy: Policy, evidence: Evidence, scope: Mapping[str, Any] | None) -> tuple[Evidence, bool]:
-        """Is there room for this one, if it is one? Where not, the evidence says which limit is used up.
+        """May this one be let in unverified? Where a cap forbids it, the evidence says which.
 
         `scope`: the request's, where there is one; who sends it is looked up only in an outage.
         """
-        if evidence.outcome is not Outcome.UNAVAILABLE or policy.on_unavailable != "allow":
+        if evidence.outcome is not Outcome.UNAVAILABLE:
             return evidence, False
-        used_up = self._take(client_of(scope or {}), evidence.reason)
-        return (replace(evidence, reason=f"{evidence.reason}; {used_up}"), False) if used_up else (evidence, True)
-
-    def _take(self, client: str | None, reason: str) -> str:
+        allow = policy.on_unavailable == "allow"
         with self._lock:
-            used_up = self._used_up(client)
-            self._last = self._clock()
-            self._turned_away += bool(used_up)
-            self._let_in += not used_up
+            used_up = self._used_up(client_of(scope or {})) if allow else ""
             begins = self._began is None
-            self._began = self._last if self._began is None else self._began
+            self._count(let_in=allow and not used_up)
         if begins:
-            log_admissions_begin(reason)
-        return used_up
+            log_outage_begins(evidence.reason, policy.on_unavailable)
+        return (replace(evidence, reason=f"{evidence.reason}; {used_up}"), False) if used_up else (evidence, allow)
+
+    def _count(self, *, let_in: bool) -> None:
+        self._last = self._clock()
+        self._began = self._last if self._began is None else self._began
+        self._let_in += let_in
+        self._refused += not let_in
 
     def _used_up(self, client: str | None) -> str:
         if client is not None and not self._each_client.has_room(client):
@@ -73,9 +73,9 @@ class Admissions:
             began, last = self._began, self._last
             if began is None or self._clock() - last < QUIET:
                 return
-            let_in, turned_away = self._let_in, self._turned_away
-            self._began, self._let_in, self._turned_away = None, 0, 0
-        log_admissions_end(let_in, turned_away, last - began)
+            let_in, refused = self._let_in, self._refused
+            self._began, self._let_in, self._refused = None, 0, 0
+        log_outage_ends(let_in, refused, last - began)
 
 
 def client_of(scope: Mapping[str, Any]) -> str | None:

@@ -112,10 +112,9 @@ class Caller:
                     group.cancel_scope.cancel()
 
             group.start_soon(hear)
-            group.start_soon(patience.watch_threads)
             if gone is not None:
                 group.start_soon(watch, gone)
-            silence = await patience.run_out()
+            silence = await patience.run_out(group)
             group.cancel_scope.cancel()
         return evidence or turn.end(silence)
 

@@ -14,7 +14,8 @@ from ._core.protocol import API_SERVERS, SERVICES
 from ._core.rules import EVERYTHING, Rule, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.sources import spelling
 from ._pretence import is_loopback
-from .stores import MemoryStore, Store
+from .stores import FailSafe, MemoryStore, Store
+from .stores.urls import from_url
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "on_unavailable": ("allow", "deny"),
@@ -183,12 +184,15 @@ def limits(given: object) -> Limits:
 
 
 def store(given: Any) -> Store:
-    """The store: the one given, or a new one in memory."""
+    """The store: the one given, or a new one in memory. What is not in this process's memory may fail: see FailSafe."""
     if given is None:
         return MemoryStore()
-    if not (hasattr(given, "claim") and hasattr(given, "release")):
+    if isinstance(given, str):
+        given = from_url(given)
+    if isinstance(given, type) or not (hasattr(given, "claim") and hasattr(given, "release")):
         raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
-    return cast("Store", given)
+    trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
+    return cast("Store", given if trusted else FailSafe(given))
 
 
 def switch(name: str, given: object) -> bool:

@@ -69,7 +69,8 @@ class GeeTestMiddleware:
     on_outage       fn(Outage): one of GeeTest's servers is not asked any more, since it did not answer
                     `limits.breaker_failures` calls in a row; or it answers again. A plain function, called on the
                     event loop: it must not wait for anything. What it raises is logged.
-    store           who remembers spent tokens. Default: this process's memory.
+    store           who remembers spent tokens: a store, or a URL ("sqlite:///…", "redis://…"). Default: this process's
+                    memory.
     client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
                     called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
     trust_env       use the proxies and certificates that the environment names. Default: no.
@@ -102,7 +103,7 @@ class GeeTestMiddleware:
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
         on_outage: OnOutage | None = None,
-        store: Store | None = None,
+        store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
         allow_http: bool = False,

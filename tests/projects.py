@@ -11,6 +11,24 @@ from pathlib import Path
 SECONDS = 120
 """What no such run takes."""
 
+# pytest-asyncio, where it is installed, says at the start that its defaults will change (1.5, 2026).
+STRICT = ("-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning")
+
+PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text()
+
+
+def projects_of_the_page() -> dict[str, dict[str, str]]:
+    """The files in docs/testing.md, by the heading that they stand under: each block begins with its file's name."""
+    found = {}
+    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        files = re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        if files:
+            found[section.partition("\n")[0]] = dict(files)
+    return found
+
+
+PROJECTS = projects_of_the_page()
+
 
 @dataclass(frozen=True)
 class Run:
@@ -37,7 +55,7 @@ def run_pytest(directory: Path, files: Mapping[str, str], *arguments: str, env: 
     """Write the files and run pytest among them; every warning is an error."""
     for name, text in files.items():
         (directory / name).write_text(text)
-    command = [sys.executable, "-m", "pytest", "-q", "-W", "error", "-p", "no:cacheprovider", *arguments]
+    command = [sys.executable, "-m", "pytest", "-q", *STRICT, "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(
         command,
         cwd=directory,

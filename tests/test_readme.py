@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
+from projects import run_pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -272,10 +273,11 @@ async def test_a_handler_may_ask_by_itself(geetest: Simulator) -> None:
     await defined["geetest"].aclose()
 
 
-@executes("async def test_login")
-@pytest.mark.anyio
-async def test_the_simulator_in_process_makes_a_test_as_the_readme_writes_it() -> None:
-    await run_python("async def test_login", site=site)["test_login"]()
+@executes("def test_login(geetest)")
+def test_the_fixture_makes_a_test_as_the_readme_writes_it(tmp_path: Path) -> None:
+    shop = block("from fastapi import FastAPI").text + block("from fastapi import Request").text
+    ran = run_pytest(tmp_path, {"shop.py": shop, "test_shop.py": block("def test_login(geetest)").text})
+    assert ran.counts == {"passed": 1}, ran.text
 
 
 @executes("with serve(geetest) as url")

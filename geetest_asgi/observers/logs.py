@@ -11,11 +11,11 @@ if TYPE_CHECKING:
 
 logger: Final = logging.getLogger("geetest_asgi")
 
-# What a visitor can cause is no warning: it would be one for each bot.
+# What a visitor can cause is no warning: it would be one for each bot. Nor is each of an outage's: that has two of its
+# own, one when it begins and one with the sum when it ends.
 LEVELS: Final[Mapping[Outcome, int]] = {
     Outcome.PASSED: logging.DEBUG,
     Outcome.SKIPPED: logging.DEBUG,
-    Outcome.UNAVAILABLE: logging.WARNING,
     Outcome.BUSY: logging.WARNING,
     Outcome.MISCONFIGURED: logging.ERROR,
 }
@@ -26,8 +26,6 @@ _MAX_PATH: Final = 200
 def log_result(result: GeeTestResult, scope: "Scope") -> None:
     """One record; the fields stand in it as attributes too: `geetest_outcome`, `_allowed`, `_rule`, `_code`, …"""
     level = LEVELS.get(result.outcome, logging.INFO)
-    if result.outcome is Outcome.UNAVAILABLE and not result.elapsed:
-        level = logging.INFO  # GeeTest was not asked: there was a warning when that began, and one for each is no help
     if not logger.isEnabledFor(level):
         return
     extra: dict[str, Any] = {
@@ -61,17 +59,17 @@ def log_outage(outage: Outage) -> None:
         logger.warning("%s is out of order (%r): asked only now and then", outage.server, outage.reason, extra=extra)
 
 
-def log_admissions_begin(reason: str) -> None:
-    """One warning when the first request is let in unverified, or would be if there were room."""
-    logger.warning("requests are let in unverified from now on: GeeTest is down (%r)", reason)
+def log_outage_begins(reason: str, policy: str) -> None:
+    """One warning when GeeTest is missed for the first time. `policy`: the rule's `on_unavailable`."""
+    logger.warning("GeeTest is down (%r): the rule says %r to requests that it cannot vouch for", reason, policy)
 
 
-def log_admissions_end(let_in: int, turned_away: int, seconds: float) -> None:
+def log_outage_ends(let_in: int, refused: int, seconds: float) -> None:
     """One warning with the sum, when GeeTest answers again."""
     logger.warning(
-        "nobody is let in unverified any more: in %.0f s there were %d, and %d more were turned away",
+        "GeeTest is back: in %.0f s %d requests were let in unverified, and %d refused",
         seconds,
         let_in,
-        turned_away,
-        extra={"geetest_let_in": let_in, "geetest_turned_away": turned_away, "geetest_seconds": seconds},
+        refused,
+        extra={"geetest_let_in": let_in, "geetest_refused": refused, "geetest_seconds": seconds},
     )

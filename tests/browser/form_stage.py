@@ -119,6 +119,10 @@ class FormStage(Stage):
         self.page.evaluate(
             """() => {
               window.happened = [];
+              window.keep = (promise) => {
+                window.sent = null;
+                promise.then((value) => { sent = {value}; }, (error) => { sent = {value: error.code || error.name}; });
+              };
               for (const name of ["ready", "solved", "denied", "response", "error"]) {
                 addEventListener(`geetest:${name}`, async ({type, detail}) => {
                   const seen = detail && (detail.problem || detail.error?.code || await detail.response?.json?.());
@@ -166,8 +170,10 @@ class FormStage(Stage):
         self.page.wait_for_function("name => happened.some(([it]) => it === name)", arg=name)
         return [value for it, value in self.ask("happened") if it == name][-1]
 
-    def forget(self) -> None:
-        self.ask("void happened.splice(0)")
+    def sent(self) -> Any:
+        """What came of the promise that the page was to keep, once it is settled; of an error its code."""
+        self.page.wait_for_function("window.sent")
+        return self.ask("sent.value")
 
     def answer(self) -> Any:
         """The JSON that the page now is."""

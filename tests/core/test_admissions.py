@@ -188,7 +188,18 @@ def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
             admissions.heard(UP)
         assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
         sums = caplog.records[1]
-        assert (sums.geetest_let_in, sums.geetest_turned_away, sums.geetest_seconds) == (60, 90, 29.0)  # type: ignore[attr-defined]
+        assert (sums.geetest_let_in, sums.geetest_refused, sums.geetest_seconds) == (60, 90, 29.0)  # type: ignore[attr-defined]
+
+
+def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    admissions = Admissions(Limits(), clock)
+    for _ in range(5):
+        assert not admissions.consider(DENY, DOWN, by("a"))[1]
+    assert "'deny'" in caplog.text
+    clock.now += QUIET
+    admissions.heard(UP)
+    assert "0 requests were let in unverified, and 5 refused" in caplog.text
+    assert len(caplog.records) == 2
 
 
 def test_while_every_other_call_fails_there_is_one_warning(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:

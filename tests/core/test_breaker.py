@@ -153,6 +153,17 @@ def test_calls_from_before_it_opened_do_not_count_but_an_answer_does(breaker: Br
     assert breaker.state is State.CLOSED
 
 
+def test_a_probe_that_fails_after_another_was_answered_does_not_count(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now += 1.0
+    breaker.given_up(take(breaker))
+    slow = [take(breaker), take(breaker)]
+    assert breaker.answered() is not None
+    for ticket in slow:
+        breaker.failed(ticket)
+    trip(breaker)
+
+
 def test_a_probe_that_is_never_heard_of_again_is_replaced(breaker: Breaker, clock: Clock) -> None:
     """Its event loop was stopped and never ran again: no `finally` of it will."""
     trip(breaker)

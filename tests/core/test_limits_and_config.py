@@ -161,7 +161,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_denied: no function": ({"on_denied": 403}, "on_denied=403"),
     "on_result: no function": ({"on_result": "log"}, "on_result='log'"),
     "store: no store": ({"store": {}}, "store={}"),
-    "store: a name": ({"store": "redis://h"}, "store='redis://h'"),
+    "store: a name": ({"store": "redis"}, "store='…'"),
+    "store: a class": ({"store": MemoryStore}, "MemoryStore"),
+    "store: another kind of URL": ({"store": "postgres://ada:secret@h/db"}, "store='postgres'"),
+    "store: no file in the URL": ({"store": "sqlite:///"}, "store='sqlite:///'"),
+    "store: two slashes": ({"store": "sqlite://spent.db"}, "store='sqlite://spent.db'"),
+    "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),
     "client: a name": ({"client": "httpx"}, "client='httpx'"),
 }

@@ -1,6 +1,7 @@
 """What an outage costs once it is known, and how its end is noticed: the breaker in the guard, on real sockets."""
 
 import logging
+import math
 import socket
 import threading
 import time
@@ -9,11 +10,13 @@ from contextlib import contextmanager
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
 from geetest_asgi._breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
+from geetest_asgi._faults import Patience
 from geetest_asgi._servers import NOT_ASKED, Server, Turn
 
 from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
@@ -41,10 +44,22 @@ class Guarded:
     async def come(self) -> str:
         return (await visit(self.geetest.token()).run(self.guard)).code
 
-    async def come_until_asked_no_more(self) -> None:
-        with anyio.fail_after(SECONDS):
-            while not self.outages or self.outages[-1].over:
-                await self.come()
+    async def come_until_asked_no_more(self, servers: int = 1) -> list[str]:
+        """What the visitors got. A busy machine may make some of them `busy`, which counts for nothing."""
+        codes = []
+        with anyio.fail_after(6 * SECONDS):
+            while len([each for each in self.outages if not each.over]) < servers or self.outages[-1].over:
+                codes.append(await self.come())
+        return codes
+
+    async def come_to_another_outage(self) -> None:
+        self.outages.clear()
+        await self.come_until_asked_no_more()
+
+    @property
+    def failures(self) -> int:
+        """Calls that were an outage."""
+        return len([each for each in self.results if each.outcome is Outcome.UNAVAILABLE and each.elapsed])
 
     @property
     def reasons(self) -> list[str]:
@@ -71,13 +86,14 @@ def silent() -> Iterator[RawServer]:
 async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geetest: GeeTest) -> None:
     getattr(geetest.simulator, fault)()
     site = Guarded(geetest, timeout=0.2)
-    codes = [await site.come() for _ in range(30)]
-    assert codes == ["captcha_unavailable"] * 30
-    assert len(geetest.calls) == 5
-    assert [result.elapsed > 0 for result in site.results] == [True] * 5 + [False] * 25
-    assert set(site.reasons[5:]) == {NOT_ASKED.reason}
-    assert {result.lot_number for result in site.results} > {None} or all(r.lot_number for r in site.results)
-    assert site.outages == [Outage(geetest.url, over=False, reason=site.reasons[4])]
+    await site.come_until_asked_no_more()
+    asked = len(site.results)
+    assert site.failures == 5
+    assert site.outages == [Outage(geetest.url, over=False, reason=site.reasons[-1])]
+    assert [await site.come() for _ in range(25)] == ["captcha_unavailable"] * 25
+    assert len(geetest.calls) == asked
+    assert {(each.reason, each.elapsed) for each in site.results[asked:]} == {(NOT_ASKED.reason, 0.0)}
+    assert all(each.lot_number for each in site.results)
 
 
 @each_backend
@@ -99,7 +115,7 @@ async def test_an_open_breaker_costs_no_time(geetest: GeeTest) -> None:
         patient.guard._caller._servers = site.guard._caller._servers
         with anyio.fail_after(SECONDS):
             assert {await patient.come() for _ in range(300)} == {"captcha_unavailable"}
-        assert server.accepted == 5
+        assert server.accepted == len(site.results)
 
 
 @each_backend
@@ -170,22 +186,36 @@ async def test_an_answer_of_any_kind_is_the_end_of_it(answer: str, geetest: GeeT
 @each_backend
 async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> None:
     with silent() as server:
-        site = Guarded(geetest, api_server=server.url, timeout=0.3, limits=SHORT)
+        site = Guarded(geetest, api_server=server.url, timeout=0.5, limits=SHORT)
         await site.come_until_asked_no_more()
-        for number in range(2):
-            await anyio.sleep(0.1)
-            before = server.accepted
-            codes: list[str] = []
+        await anyio.sleep(0.1)
+        before = server.accepted
+        codes: list[str] = []
 
-            async def come(codes: list[str] = codes) -> None:
-                codes.append(await site.come())
+        async def come() -> None:
+            codes.append(await site.come())
 
-            async with anyio.create_task_group() as tasks:
-                for _ in range(20):
-                    tasks.start_soon(come)
-            assert codes == ["captcha_unavailable"] * 20
-            assert server.accepted == before + 1, number
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(come)
+        assert codes.count("captcha_unavailable") >= 19
+        assert server.accepted == before + 1
         assert len(site.outages) == 1, "that it still does not answer is no news"
+
+
+class Beaten(Breaker):
+    """Ready, but another caller takes the only ticket in that moment."""
+
+    def take(self, seconds: float) -> int | None:
+        return None
+
+
+@each_backend
+async def test_who_is_beaten_to_the_trial_does_not_ask(geetest: GeeTest) -> None:
+    site = Guarded(geetest)
+    site.guard._caller._servers = (Server(geetest.url, Beaten(1, 1, 1)),)
+    assert await site.come() == "captcha_unavailable"
+    assert (site.reasons, site.results[0].elapsed, geetest.calls) == ([NOT_ASKED.reason], 0.0, [])
 
 
 @each_backend
@@ -193,11 +223,11 @@ async def test_a_server_that_flaps_is_asked_when_it_is_there(geetest: GeeTest) -
     site = Guarded(geetest, limits=SHORT)
     for _ in range(3):
         geetest.simulator.down()
-        await site.come_until_asked_no_more()
+        await site.come_to_another_outage()
         geetest.simulator.up()
         await anyio.sleep(0.1)
         assert [await site.come() for _ in range(5)] == ["in"] * 5
-    assert [each.over for each in site.outages] == [False, True] * 3
+        assert [each.over for each in site.outages] == [False, True]
 
 
 # --- visitors ---------------------------------------------------------------------------------------------------------
@@ -332,23 +362,26 @@ def test_what_is_our_fault_at_one_server_is_no_outage_of_the_others() -> None:
 async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: GeeTest) -> None:
     """Failover proper needs a connection that was not made; this is what helps against a server that hangs."""
     with silent() as server:
-        site = Guarded(geetest, api_server=[server.url, geetest.url], timeout=0.2)
-        codes = [await site.come() for _ in range(12)]
-    assert codes == ["captcha_unavailable"] * 5 + ["in"] * 7
-    assert server.accepted == 5
+        site = Guarded(geetest, api_server=[server.url, geetest.url], timeout=0.3)
+        before = await site.come_until_asked_no_more()
+        assert before.count("captcha_unavailable") == 5
+        assert set(before) <= {"captcha_unavailable", "captcha_busy"}
+        after = [await site.come() for _ in range(7)]
+        assert "in" in after, "each of them, on a machine that has nothing else to do"
+        assert server.accepted == len(before)
     assert len(geetest.calls) == 7
-    assert [each.server for each in site.outages] == [server.url]
+    assert site.outages[0].server == server.url
 
 
 @each_backend
 async def test_each_server_has_a_breaker_of_its_own(geetest: GeeTest) -> None:
     with refusing() as nobody, silent() as server:
         site = Guarded(geetest, api_server=[nobody, server.url], timeout=0.2)
-        for _ in range(8):
-            await site.come()
-        assert server.accepted == 5
+        await site.come_until_asked_no_more(2)
+        assert site.failures == 5
+        await site.come()
     assert {each.server for each in site.outages} == {nobody, server.url}
-    assert set(site.reasons[5:]) == {NOT_ASKED.reason}
+    assert site.reasons[-1] == NOT_ASKED.reason
 
 
 @each_backend
@@ -389,16 +422,15 @@ async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog:
 
 
 @each_backend
-async def test_whom_geetest_was_not_asked_about_is_no_warning(
-    geetest: GeeTest, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_an_outage_is_no_warning_for_each_request(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     geetest.simulator.down()
     site = Guarded(geetest)
     for _ in range(12):
         await site.come()
-    levels = [record.levelno for record in caplog.records if hasattr(record, "geetest_outcome")]
-    assert levels == [logging.WARNING] * 5 + [logging.INFO] * 7
+    assert [record.levelno for record in caplog.records if hasattr(record, "geetest_outcome")] == [logging.INFO] * 12
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2, "GeeTest is down; this server is out of order"
 
 
 @each_backend
@@ -487,7 +519,7 @@ async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: Ge
 
 
 @each_backend
-async def test_the_log_has_a_warning_when_admissions_begin_and_one_when_they_end(
+async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_when_it_ends(
     geetest: GeeTest, caplog: pytest.LogCaptureFixture
 ) -> None:
     geetest.simulator.down()
@@ -499,8 +531,33 @@ async def test_the_log_has_a_warning_when_admissions_begin_and_one_when_they_end
     geetest.simulator.up()
     await anyio.sleep(0.1)
     assert await site.come() == "in"
-    assert "let in unverified from now on" in caplog.text
-    assert "any more" not in caplog.text
+    assert "GeeTest is down ('HTTP 503')" in caplog.text
+    assert "is back" not in caplog.text
     clock += 10
     assert await site.come() == "in"
-    assert f"there were {inside}, and 0 more were turned away" in caplog.text
+    assert f"{inside} requests were let in unverified, and 0 refused" in caplog.text
+
+
+# --- whose fault it is that a server was not reached in its share of the time -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "late", "before", "look_up", "outcome"),
+    [
+        (httpx.ConnectTimeout(""), 0.0, 0.0, 0.0, Outcome.UNAVAILABLE),
+        (httpx.ConnectTimeout(""), 0.1, 0.0, 0.1, Outcome.UNAVAILABLE),
+        (httpx.ConnectTimeout(""), 0.5, 0.0, 0.0, Outcome.BUSY),  # of one second
+        (httpx.ConnectTimeout(""), 0.5, 0.5, 0.0, Outcome.UNAVAILABLE),  # in another server's time
+        (httpx.ConnectTimeout(""), 0.0, 0.0, math.inf, Outcome.BUSY),
+        (httpx.ConnectError(""), 0.5, 0.0, math.inf, Outcome.UNAVAILABLE),  # the other end said no
+        (httpx.PoolTimeout(""), 0.0, 0.0, 0.0, Outcome.BUSY),
+    ],
+)
+@each_backend
+async def test_what_held_us_up_is_no_failure_of_the_server(
+    error: Exception, late: float, before: float, look_up: float, outcome: Outcome
+) -> None:
+    patience = Patience(3.0)
+    patience._late.seconds = late
+    patience._threads._asked, patience._threads._answered = 0.0, look_up
+    assert (await patience.blame(error, 1.0, before)).outcome is outcome
