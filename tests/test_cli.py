@@ -74,6 +74,12 @@ def test_sign_takes_the_key_from_the_environment() -> None:
     assert (done.stdout, done.stderr, done.returncode) == (SIGN_TOKEN + "\n", "", 0)
 
 
+def test_of_several_keys_the_first_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", f"{DEMO_KEY},another")
+    assert main(["sign", LOT_NUMBER]) == 0
+    assert capsys.readouterr().out == SIGN_TOKEN + "\n"
+
+
 @pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\n", DEMO_KEY + "\r\nmore\n"])
 def test_a_key_file_goes_before_the_environment(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str

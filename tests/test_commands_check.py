@@ -244,11 +244,33 @@ def make():
     done = command("check", "--app", "shop:make", "--factory", cwd=tmp_path)
     assert done.returncode == 1, done.stderr
     assert "the key fits" in line(done.stdout, "ok", DEMO_ID[:8])
-    assert "the key does not belong" in line(done.stdout, "FAIL", DEMO_ID)
+    assert "the key does not belong" in (wrong := line(done.stdout, "FAIL", DEMO_ID))
+    assert wrong.endswith("used by /b")
     assert "not-its-key" not in done.stdout
     assert "rule 3 protects no route" in line(done.stdout, "warn", "rule 3")
     assert len(geetest.calls) == 6
     assert "add --factory" in command("check", "--app", "shop:make", cwd=tmp_path).stderr
+
+
+def test_while_a_key_is_replaced_one_that_works_is_enough(url: str) -> None:
+    done = check(url, captcha_key=f"new-and-not-known-yet,{DEMO_KEY}")
+    assert done.returncode == 0
+    assert "one of its keys does not work, another does (sign_token error)" in line(done.stdout, "warn", DEMO_ID[:8])
+    assert "the key fits" in line(done.stdout, "ok", DEMO_ID[:8])
+    assert check(url, captcha_key="neither,works").returncode == 1
+
+
+def test_what_comes_with_each_request_is_said_not_to_be_looked_at(tmp_path: Path, url: str) -> None:
+    (tmp_path / "tenants.py").write_text("""\
+from geetest_asgi import GeeTestMiddleware
+
+async def site(scope, receive, send): ...
+app = GeeTestMiddleware(site, protect=["/a"], credentials=lambda scope: None)
+""")
+    done = command("check", "--app", "tenants:app", cwd=tmp_path, captcha_id="", captcha_key="", api_server=url)
+    assert done.returncode == 0
+    line(done.stdout, "note", "/a  its id and key come with each request")
+    assert "by request" in done.stdout
 
 
 def test_a_rule_that_is_off_asks_nobody(tmp_path: Path) -> None:

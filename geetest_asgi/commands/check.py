@@ -85,7 +85,9 @@ def _write_service(report: Report, service: Any) -> None:
     _write_servers(report, service)
     report.head("Ids and keys")
     for pair in service.pairs:
-        _write_pair(report, pair)
+        _write_pair(report, pair, service)
+    for name in service.by_request:
+        report.say("note", f"{shown(name)}  its id and key come with each request, and are not looked at")
 
 
 def _write_servers(report: Report, service: Any) -> None:
@@ -115,7 +117,7 @@ def _times(server: Any) -> list[str]:
     ]
 
 
-def _write_pair(report: Report, pair: Any) -> None:
+def _write_pair(report: Report, pair: Any, service: Any) -> None:
     from .tables import shortened
     from .verdicts import answered, on_pair
 
@@ -123,6 +125,10 @@ def _write_pair(report: Report, pair: Any) -> None:
         report.say("FAIL", f"{shown(pair.captcha_id)}  not looked at: no server answers")
         return
     mark, why = on_pair(pair.right, pair.wrong)
+    if mark == "FAIL" and any(on_pair(other.right, other.wrong)[0] != "FAIL" for other in service.beside(pair)):
+        mark, why = "warn", f"one of its keys does not work, another does ({shown(pair.right.reason)})"
+    if mark != "ok" and len(service.pairs) > 1:
+        why += f"; used by {shown(', '.join(pair.rules))}"
     captcha_id = shown(pair.captcha_id) if mark == "FAIL" else shortened(pair.captcha_id)
     report.say(mark, f"{captcha_id}  {why}")
 

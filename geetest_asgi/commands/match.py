@@ -153,6 +153,8 @@ def _write_policy(report: Report, policy: Any) -> None:
     ]
     rows += [("asked", "by the handler, after its own checks")] if policy.after else []
     rows += [
-        (name, "a function of yours") for name in ("skip", "accept", "on_denied") if getattr(policy, name) is not None
+        (name, "a function of yours")
+        for name in ("credentials", "skip", "accept", "on_denied")
+        if getattr(policy, name) is not None
     ]
     report.lines(columns(rows), indent=4)

@@ -63,6 +63,8 @@ class Service:
 
     servers: list[Server] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
+    by_request: list[str] = field(default_factory=list)
+    """Names of the rules whose id and key are known with a request only."""
 
     def add(self, middleware: GeeTestMiddleware) -> None:
         """Its servers and its pairs, each once; a rule whose mode is off asks nobody."""
@@ -81,7 +83,9 @@ class Service:
         return known
 
     def _add_pair(self, policy: Policy, servers: list[Server]) -> None:
-        if not policy.captcha_id:  # it is known with a request only, by `credentials`
+        if policy.credentials is not None:
+            self.by_request.append(policy.name)
+        if not policy.captcha_id:
             return
         for key in (policy.captcha_key, *policy.older_keys):
             for pair in self.pairs:
@@ -90,6 +94,14 @@ class Service:
                     break
             else:
                 self.pairs.append(Pair(policy.captcha_id, key, [policy.name], servers))
+
+    def beside(self, pair: Pair) -> list[Pair]:
+        """The same id with the other keys that it has while one is replaced."""
+        return [
+            other
+            for other in self.pairs
+            if other is not pair and other.captcha_id == pair.captcha_id and set(other.rules) & set(pair.rules)
+        ]
 
 
 def impossible_token() -> CaptchaFields:

@@ -40,7 +40,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _key(file: str | None) -> str:
     if file is None:
-        key = os.environ.get("GEETEST_CAPTCHA_KEY", "")
+        key = os.environ.get("GEETEST_CAPTCHA_KEY", "").partition(",")[0]  # the first, as the guard signs with it first
         if not key:
             raise UsageError("No key: set GEETEST_CAPTCHA_KEY, or give --key-file.")
         return key

@@ -64,7 +64,7 @@ def _row(number: int, pattern: Pattern, policy: Policy) -> tuple[str, ...]:
         named(pattern.methods),
         path_of(pattern),
         shown(name) or "-",
-        shortened(policy.captcha_id),
+        shortened(policy.captcha_id) or ("by request" if policy.credentials else "-"),
         ",".join(policy.sources),
         policy.on_unavailable,
         policy.mode + (" after" if policy.after else ""),
