@@ -19,6 +19,8 @@ from . import picture
 from .measure import SECONDS
 
 NAMES: Final = ("login", "call", "unprotected", "bodies", "uploads", "start", "memory")
+OTHERS: Final = ("stores", "chaos", "collect")
+"""With pages of their own: docs/stores.md, docs/outages.md, docs/testing.md."""
 DOCS: Final = Path(__file__).parent.parent / "docs"
 _VERSIONS: Final = (
     "starlette httpx httpcore anyio python-multipart uvicorn uvloop aiohttp httpx-aiohttp requests".split()
@@ -40,8 +42,9 @@ def main(arguments: list[str]) -> str:
 
 
 def _list() -> str:
-    docs = {name: import_module(f".{name}", __package__).__doc__ or "" for name in NAMES}
-    return "\n".join(f"{name:12} {doc.splitlines()[0]}" for name, doc in docs.items())
+    docs = {name: import_module(f".{name}", __package__).__doc__ or "" for name in NAMES + OTHERS}
+    lines = [f"{name:12} {doc.splitlines()[0]}" for name, doc in docs.items()]
+    return "\n".join([*lines[: len(NAMES)], "", "besides, as python -m benchmarks.NAME:", "", *lines[len(NAMES) :]])
 
 
 def run_all(docs: Path, names: tuple[str, ...] = NAMES) -> str:

@@ -1,6 +1,6 @@
 """Timing that a busy machine does not spoil: rivals take turns in short rounds, medians are compared, never one run.
 
-What runs in this process is timed by its own processor time, which the neighbours' work is not part of.
+What runs in this process alone is timed by its processor time, which the neighbours' work is no part of.
 """
 
 import gc
@@ -23,8 +23,13 @@ def scaled(number: int, least: int = 1) -> int:
     return max(least, round(number * min(1.0, SECONDS)))
 
 
-def alternate(rivals: Mapping[str, Work], *, times: int, rounds: int = 15) -> dict[str, float]:
-    """Nanoseconds that one turn of each rival takes: the median over the rounds, in each of which all have a turn."""
+def alternate(
+    rivals: Mapping[str, Work], *, times: int, rounds: int = 15, clock: Callable[[], int] = time.process_time_ns
+) -> dict[str, float]:
+    """Nanoseconds that one turn of each rival takes: the median over the rounds, in each of which all have a turn.
+
+    What waits for another process is timed by the clock on the wall, `time.perf_counter_ns`.
+    """
     times, rounds = scaled(times), scaled(rounds)
     took: dict[str, list[float]] = {name: [] for name in rivals}
     for work in rivals.values():
@@ -35,9 +40,9 @@ def alternate(rivals: Mapping[str, Work], *, times: int, rounds: int = 15) -> di
         for turn in range(rounds):
             # Not always in one order: what runs first in a round may find the caches cold.
             for name in list(rivals) if turn % 2 else reversed(list(rivals)):
-                start = time.process_time_ns()
+                start = clock()
                 rivals[name](times)
-                took[name].append((time.process_time_ns() - start) / times)
+                took[name].append((clock() - start) / times)
             gc.collect()
     finally:
         gc.enable()

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from ._core.limits import Limits as Limits
     from ._core.model import CaptchaFields as CaptchaFields
     from ._core.model import GeeTestResult as GeeTestResult
+    from ._core.model import Outage as Outage
     from ._core.model import Outcome as Outcome
     from ._core.rules import Rule as Rule
     from ._middleware import GeeTestMiddleware as GeeTestMiddleware
@@ -32,6 +33,7 @@ _HOMES: Final = {
     "GeeTestMiddleware": "_middleware",
     "GeeTestResult": "_core.model",
     "Limits": "_core.limits",
+    "Outage": "_core.model",
     "Outcome": "_core.model",
     "Rule": "_core.rules",
     "geetest_result": "_state",
@@ -45,6 +47,7 @@ __all__ = [
     "GeeTestMiddleware",
     "GeeTestResult",
     "Limits",
+    "Outage",
     "Outcome",
     "Rule",
     "geetest_result",

@@ -6,6 +6,9 @@ import sys
 from collections.abc import Sequence
 
 from . import __version__
+from ._core.errors import ConfigError
+from .commands import check, match, sign
+from .commands.errors import UsageError
 
 _DEMO = """\
 Play a login through GeeTestMiddleware: a guarded site and a GeeTest stand-in, both on this machine, and one request
@@ -15,15 +18,17 @@ _SIMULATOR = """\
 Run GeeTest's /validate on this machine, to test a server against: it mints tokens, judges them as GeeTest does, and
 has outages on demand. Give the server under test GEETEST_API_SERVER and the id and key that are printed."""
 
-_SIGN = """\
-Print the sign_token of a lot number: lower-case hex HMAC-SHA256, to compare with what another program signs."""
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the value is an exit status for the shell. Wrong usage is argparse's SystemExit(2)."""
     arguments = _parser().parse_args(argv)
     try:
         return int(arguments.run(arguments))
+    except (UsageError, ConfigError) as wrong:
+        print(f"geetest-asgi: {wrong}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        return 130  # 128 and SIGINT's number, as shells have it
     except BrokenPipeError:  # whoever read our output has left, as `head` does
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
         return 1
@@ -37,7 +42,12 @@ def _parser() -> argparse.ArgumentParser:
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
     _add_demo(commands.add_parser("demo", help="see the guard at work, without an account", description=_DEMO))
     _add_simulator(commands.add_parser("simulator", help="a GeeTest of your own to test with", description=_SIMULATOR))
-    _add_sign(commands.add_parser("sign", help="the sign_token of a lot number", description=_SIGN))
+    for name, command, told in (
+        ("check", check, "do the id and the key work, what is protected?"),
+        ("match", match, "which rule a request falls under, and why"),
+        ("sign", sign, "the sign_token of a lot number"),
+    ):
+        command.add(commands.add_parser(name, help=told, description=command.DESCRIPTION, allow_abbrev=False))
     return parser
 
 
@@ -88,42 +98,10 @@ def _simulator(arguments: argparse.Namespace) -> int:
     return run_simulator(arguments.host, arguments.port, allow_remote=arguments.allow_remote, pairs=pairs)
 
 
-def _add_sign(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("lot_number", type=_ascii, metavar="LOT_NUMBER", help="as getValidate() gives it")
-    parser.add_argument(
-        "--key", type=_ascii, help="the captcha_key (default: GEETEST_CAPTCHA_KEY, which stays out of `ps`)"
-    )
-    parser.set_defaults(run=_sign)
-
-
-def _sign(arguments: argparse.Namespace) -> int:
-    from ._config import credentials
-    from ._core.errors import ConfigError
-    from ._core.protocol import sign_token
-
-    key = os.environ.get("GEETEST_CAPTCHA_KEY") if arguments.key is None else arguments.key
-    if not key:
-        print("No key: give --key, or set GEETEST_CAPTCHA_KEY.", file=sys.stderr)
-        return 2
-    try:
-        credentials("no-id-is-needed", key)
-    except ConfigError as wrong:
-        print(wrong, file=sys.stderr)
-        return 2
-    print(sign_token(key, arguments.lot_number))
-    return 0
-
-
 def _port(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 65535):
         raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is wanted")
     return int(text)
-
-
-def _ascii(text: str) -> str:
-    if not text.isascii():
-        raise argparse.ArgumentTypeError("only ASCII can be meant")
-    return text
 
 
 if __name__ == "__main__":

@@ -88,6 +88,8 @@ class Body:
         A disconnect that was there at once, or an error, is left to the app: it is no news that came meanwhile, and
         test harnesses answer so when they have nothing more to say.
         """
+        if self._early is not None:  # heard already, by a call before
+            return self.gone
         start = time.perf_counter()
         try:
             self._early = await self._receive()

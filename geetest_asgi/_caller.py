@@ -1,30 +1,42 @@
 """Asking GeeTest once: one time budget for everything, the next server only where no connection was made."""
 
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
 import anyio
 
 from ._connections import GivenClient, OwnConnections, Wire
+from ._core.limits import Limits
 from ._core.model import Evidence, Outcome, ValidateRequest
-from ._core.protocol import parse_reply
-from ._faults import Threads, blame, blame_silence, wait_until, was_not_sent
+from ._core.protocol import is_about_the_key, parse_reply
+from ._core.rules import OnOutage
+from ._faults import Patience, was_not_sent
 from ._meters import Budget
 from ._perloop import PerLoop
 from ._pretence import Pretence
+from ._servers import NOT_ASKED, Server, Turn, servers
+from ._stand_in import stand_in
 
 
 class Caller:
     """The calls of one middleware or client, over all its rules."""
 
     def __init__(
-        self, api_servers: Sequence[str], *, client: Any = None, trust_env: bool = False, max_in_flight: int
+        self,
+        api_servers: Sequence[str],
+        limits: Limits,
+        *,
+        client: Any = None,
+        trust_env: bool = False,
+        on_outage: OnOutage | None = None,
     ) -> None:
-        self._servers = tuple(api_servers)
-        self._in_flight = Budget(max_in_flight)
-        self._pretence = Pretence(self._servers)
+        self._servers = servers(api_servers, limits, on_outage)
+        self._in_tests = servers(api_servers, replace(limits, breaker_failures=0), None)
+        self._in_flight = Budget(limits.max_in_flight)
+        self._pretence = Pretence(api_servers)
         self._wires: PerLoop[Wire] = PerLoop(_wire_maker(client, trust_env), _close)
 
     async def ask(
@@ -39,30 +51,57 @@ class Caller:
         `gone` ends when there is news of the visitor: true if they left, and then nobody needs an answer.
         `heard` is told of an answer at once: whoever cancels us then would make it unheard.
         """
+        ready = self._worth_asking()
+        if not ready:
+            return replace(NOT_ASKED, lot_number=request.lot_number)
         if not self._in_flight.take():
             return Evidence(Outcome.BUSY, "too many calls to GeeTest under way", lot_number=request.lot_number)
         start = time.perf_counter()
         try:
-            evidence = await self._exchange(request, seconds, gone, heard)
+            with Turn(ready, seconds) as turn:
+                evidence = await self._exchange(request, seconds, turn, gone, heard)
         finally:
             self._in_flight.give()
-        return replace(evidence, lot_number=request.lot_number, elapsed=time.perf_counter() - start)
+        elapsed = 0.0 if evidence is NOT_ASKED else time.perf_counter() - start
+        return replace(evidence, lot_number=request.lot_number, elapsed=elapsed)
+
+    async def ask_until_signed(
+        self,
+        requests: Sequence[ValidateRequest],
+        seconds: float,
+        gone: Callable[[], Awaitable[bool]] | None = None,
+        heard: Callable[[Evidence], None] = lambda _: None,
+    ) -> Evidence:
+        """Ask about one token, signed with one key after the other until GeeTest does not object to the signature."""
+        took = 0.0
+        for request in requests:
+            evidence = await self.ask(request, seconds - took, gone, heard)
+            took += evidence.elapsed
+            if took >= seconds or not is_about_the_key(evidence):
+                break
+        return replace(evidence, elapsed=took)
+
+    def _worth_asking(self) -> Sequence[Server]:
+        if stand_in() is not None:  # one test's outage is not the next one's
+            return self._in_tests
+        return [server for server in self._servers if server.breaker.ready()]
 
     async def _exchange(
         self,
         request: ValidateRequest,
         seconds: float,
+        turn: Turn,
         gone: Callable[[], Awaitable[bool]] | None,
         heard: Callable[[Evidence], None],
     ) -> Evidence:
         """The call, the visitor and the clock, side by side; whichever ends first ends the others."""
         evidence: Evidence | None = None
-        deadline, threads = anyio.current_time() + seconds, Threads()
+        patience = Patience(seconds)
         async with anyio.create_task_group() as group:
 
             async def hear() -> None:
                 nonlocal evidence
-                evidence = await self._ask_in_turn(request, deadline)
+                evidence = await self._ask_in_turn(request, turn, patience)
                 heard(evidence)
                 group.cancel_scope.cancel()
 
@@ -73,32 +112,40 @@ class Caller:
                     group.cancel_scope.cancel()
 
             group.start_soon(hear)
-            group.start_soon(threads.watch, seconds / 10)
             if gone is not None:
                 group.start_soon(watch, gone)
-            lag = await wait_until(deadline)
+            silence = await patience.run_out(group)
             group.cancel_scope.cancel()
-        return evidence or blame_silence(lag / seconds, threads.waited / seconds)
+        return evidence or turn.end(silence)
 
-    async def _ask_in_turn(self, request: ValidateRequest, deadline: float) -> Evidence:
-        evidence = Evidence(Outcome.UNAVAILABLE, "no server")
-        for behind, server in enumerate(self._servers):
+    async def _ask_in_turn(self, request: ValidateRequest, turn: Turn, patience: Patience) -> Evidence:
+        evidence = NOT_ASKED
+        for behind, server in enumerate(turn.ready):
+            if not turn.begin(server):
+                continue
             # A host that does not answer at all must leave time for those after it.
-            left, servers = deadline - anyio.current_time(), len(self._servers) - behind
+            left, servers, late = patience.left, len(turn.ready) - behind, patience.late
             # The last one's time is ended by our own clock, which looks at whose fault that is.
             share = left / servers if servers > 1 else 2 * left
             try:
-                wire = await self._wires.get()
-                reply = await wire.post(f"{server}/validate?{request.query}", request.form, share)
+                wire = stand_in() or await self._wires.get()
+                reply = await wire.post(f"{server.url}/validate?{request.query}", request.form, share)
             except Exception as error:  # whatever a client raises is evidence, and `blame` trusts none it does not know
-                evidence = blame(error)
+                evidence = turn.end(await patience.blame(error, share, late))
                 if not was_not_sent(error):
                     return evidence
             else:
                 if reply.simulated:
                     self._pretence.simulated()
-                return parse_reply(reply, request.lot_number)
+                return turn.end(parse_reply(reply, request.lot_number), answered=True)
         return evidence
+
+    def each(self) -> Iterator[tuple[str, "Caller"]]:
+        """Every server with a caller that asks it alone, on the same connections: for a look at each of them."""
+        for server in self._servers:
+            alone = copy(self)
+            alone._servers = (server,)
+            yield server.url, alone
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The next call opens others."""

@@ -1,13 +1,13 @@
 """One request's way to a finding: skip, find the fields, reserve the token, ask GeeTest, accept."""
 
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Final
 
 from anyio import CancelScope
-from starlette.types import Scope
+from starlette.types import Message, Scope, Send
 
-from . import _ledger
+from . import _config, _ledger
 from ._body import Body
 from ._caller import Caller
 from ._core.model import CaptchaFields, Evidence, Outcome
@@ -19,7 +19,14 @@ from ._hooks import call
 from .stores import Store
 
 FINDING: Final = "geetest_asgi.finding"
-"""Scope key: what a guard further out found about this request's token, with the id it was checked under."""
+"""Scope key: the id that a guard further out checks this request's token under, and a function that gives what it has
+found, or asks now if its own handler was to."""
+
+REDIRECTS: Final = (307, 308)
+"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
+
+NOT_ASKED: Final = Evidence(Outcome.MISCONFIGURED, "the handler has not asked")
+"""By a rule with `after=True`: what is known until the handler asks, and what it comes to if it never does."""
 
 _NOTHING: Final = Evidence(Outcome.MISSING, "no captcha field")
 
@@ -38,39 +45,67 @@ class Check:
     """What is known before `accept` has its say: that is this rule's, and no other guard's or path's."""
     answer: Evidence | None = None
     """What GeeTest said, where it was asked and has answered."""
+    captcha_id: str = ""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    fields: CaptchaFields | None = None
+    """The token, where one of the right shape came and has yet to be asked about."""
 
     async def examine(self) -> Evidence | None:
         """What is known about this request; None if the visitor has left, and nobody needs an answer."""
         policy = self.policy
         if policy.mode == "off":
             return Evidence(Outcome.SKIPPED, "mode is off")
+        self.captcha_id, self.keys = await self._credentials()
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
-        evidence = self.finding = self._found_further_out() or await self._find_and_ask()
+        if self._further_out is None:
+            found = await self._find()
+            if not isinstance(found, CaptchaFields):
+                return await self._accept(found)
+            self.fields = found
+        if policy.after and self.scope["type"] == "http":
+            return NOT_ASKED
+        # Where more of the body is to come, there is no telling whether the visitor is still there.
+        return await self.ask(self.body.until_gone if self.body.complete else None)
+
+    async def ask(self, gone: Callable[[], Awaitable[bool]] | None = None) -> Evidence | None:
+        """Spend the token, and hear what GeeTest and `accept` say. None if `gone` was true: the visitor has left."""
+        if self._further_out is not None:
+            return await self._accept(await self._further_out())
+        assert self.fields is not None  # noqa: S101 - `examine` has found them
+        return await self._accept(await self._spend(self.fields, gone))
+
+    async def _accept(self, evidence: Evidence | None) -> Evidence | None:
+        policy, self.finding = self.policy, evidence
         if evidence is not None and evidence.outcome is Outcome.PASSED and policy.accept is not None:
             result = judge(policy, evidence, room=False)
             if not await call(policy.accept, result, self.scope):
                 return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
         return evidence
 
-    def _found_further_out(self) -> Evidence | None:
+    @property
+    def _further_out(self) -> Callable[[], Awaitable[Evidence | None]] | None:
         """Two guards in one stack ask GeeTest once; each judges by its own rule."""
-        captcha_id, evidence = self.scope.get(FINDING, (None, None))
-        return evidence if captcha_id == self.policy.captcha_id else None
+        captcha_id, finding = self.scope.get(FINDING, (None, None))
+        return finding if captcha_id == self.captcha_id else None
 
-    async def _find_and_ask(self) -> Evidence | None:
-        found = await self._find()
-        if not isinstance(found, CaptchaFields):
-            return found
+    async def _spend(self, found: CaptchaFields, gone: Callable[[], Awaitable[bool]] | None) -> Evidence | None:
         with CancelScope(shield=True):  # a claim that is cut short may have taken the token all the same
-            claim = self.claim = await _ledger.claim(self.store, self.policy.captcha_id, found)
+            claim = self.claim = await _ledger.claim(self.store, self.captcha_id, found)
         if claim.evidence is not None:
             return claim.evidence
-        request = build_request(self.policy.captcha_id, self.policy.captcha_key, found)
-        # Where more of the body is to come, there is no telling whether the visitor is still there.
-        gone = self.body.until_gone if self.body.complete else None
-        answer = await self.caller.ask(request, self.policy.timeout, gone, self._hear)
+        requests = [build_request(self.captcha_id, key, found) for key in self.keys]
+        answer = await self.caller.ask_until_signed(requests, self.policy.timeout, gone, self._hear)
         return None if self.body.gone else answer
+
+    async def _credentials(self) -> tuple[str, tuple[str, ...]]:
+        policy = self.policy
+        given = policy.credentials and await call(policy.credentials, self.scope)
+        if given is not None:
+            return _config.given_credentials(given)
+        if not policy.captcha_id and policy.credentials is not None:
+            return _config.credentials(None, None)
+        return policy.captcha_id, (policy.captcha_key, *policy.older_keys)
 
     def _hear(self, answer: Evidence) -> None:
         self.answer = answer
@@ -130,6 +165,21 @@ class Check:
             return False
         unknown = bool(self._headers(b"transfer-encoding"))
         return unknown or self.length > self.policy.limits.max_body
+
+    async def found(self) -> Evidence | None:
+        """For a guard further in."""
+        return self.finding
+
+    def watched(self, send: Send) -> Send:
+        """A `send` for the app: what is known is left with the token for the request that a redirect brings."""
+
+        async def watch(message: Message) -> None:
+            redirects = message["type"] == "http.response.start" and message["status"] in REDIRECTS
+            if redirects and self.claim is not None and self.finding is not None:
+                await self.claim.carry_over(self.finding)
+            await send(message)
+
+        return watch
 
     async def settle(self, *, let_in: bool) -> None:
         """Keep the token spent or give it back; also where the visitor has left, and everything is cancelled."""

@@ -5,14 +5,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import _config
+from ._admissions import Admissions
 from ._caller import Caller
 from ._core.limits import Limits
-from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
+from ._core.model import CaptchaFields, Evidence, GeeTestResult
 from ._core.policy import judge
 from ._core.protocol import build_request
-from ._core.rules import OnUnavailable, Rule
+from ._core.rules import OnOutage, OnUnavailable, Rule
 from ._core.sources import fields_from_mapping
-from ._meters import RateCap
 
 
 class GeeTestClient:
@@ -30,12 +30,13 @@ class GeeTestClient:
     def __init__(
         self,
         captcha_id: str | None = None,
-        captcha_key: str | None = None,
+        captcha_key: str | Sequence[str] | None = None,
         *,
         api_server: str | Sequence[str] | None = None,
         on_unavailable: OnUnavailable = "allow",
         timeout: float = 3.0,
         limits: Limits | None = None,
+        on_outage: OnOutage | None = None,
         client: Any = None,
         trust_env: bool = False,
         allow_http: bool = False,
@@ -43,15 +44,16 @@ class GeeTestClient:
         limits = _config.limits(limits)
         defaults: dict[str, Any] = dict.fromkeys(_config.PER_RULE)
         defaults |= {"sources": ("body",), "on_unavailable": on_unavailable, "timeout": timeout}
-        defaults |= {"limits": limits, "mode": "enforce"}
+        defaults |= {"limits": limits, "mode": "enforce", "after": False}
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
+            limits,
             client=_config.client(client),
             trust_env=_config.switch("trust_env", trust_env),
-            max_in_flight=limits.max_in_flight,
+            on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._unverified = RateCap(limits.unverified_per_second)
+        self._admissions = Admissions(limits)
 
     async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any) -> GeeTestResult:
         """What GeeTest says about these four fields, given by GeeTest's names; other keys are passed over.
@@ -62,12 +64,14 @@ class GeeTestClient:
         policy = self._policy
         found = fields if isinstance(fields, CaptchaFields) else fields_from_mapping(fields, policy.limits.max_field)
         evidence = found if isinstance(found, Evidence) else await self._ask(found)
-        room = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow" and self._unverified.take()
+        evidence, room = self._admissions.consider(policy, evidence, None)
         return judge(policy, evidence, room=room)
 
     async def _ask(self, fields: CaptchaFields) -> Evidence:
-        request = build_request(self._policy.captcha_id, self._policy.captcha_key, fields)
-        return await self._caller.ask(request, self._policy.timeout)
+        policy = self._policy
+        keys = (policy.captcha_key, *policy.older_keys)
+        requests = [build_request(policy.captcha_id, key, fields) for key in keys]
+        return await self._caller.ask_until_signed(requests, policy.timeout, heard=self._admissions.heard)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. It is done anyway when the loop ends."""

@@ -1,5 +1,6 @@
 """From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
 
+import inspect
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,19 +10,20 @@ from urllib.parse import urlsplit
 from ._core.errors import ConfigError
 from ._core.limits import Limits
 from ._core.policy import Policy
-from ._core.protocol import API_SERVERS
+from ._core.protocol import API_SERVERS, SERVICES
 from ._core.rules import EVERYTHING, Rule, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.sources import spelling
 from ._pretence import is_loopback
-from .stores import MemoryStore, Store
+from .stores import FailSafe, MemoryStore, Store
+from .stores.urls import from_url
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "on_unavailable": ("allow", "deny"),
     "mode": ("enforce", "monitor", "off"),
 }
-_HOOKS: Final = ("skip", "accept", "on_denied", "on_result")
+_HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 
 
@@ -29,7 +31,7 @@ def build_table(
     protect: object,
     exempt: object,
     root_paths: object,
-    pair: tuple[str | None, str | None],
+    pair: tuple[str | None, "Key"],
     defaults: Mapping[str, Any],
 ) -> RuleTable[Policy]:
     """The rules with everything they inherit."""
@@ -41,23 +43,26 @@ def build_table(
     return RuleTable(table, [exempt_pattern(each) for each in _several("exempt", exempt)], roots)
 
 
-def build_policy(rule: Rule, pair: tuple[str | None, str | None], defaults: Mapping[str, Any]) -> Policy:
+def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[str, Any]) -> Policy:
     """One rule's policy: its own settings, else the defaults."""
     own = {name: getattr(rule, name) for name in PER_RULE if getattr(rule, name) is not None}
     chosen = {**defaults, **own}
+    if rule.captcha_id is not None:  # a pair of its own
+        chosen["credentials"] = rule.credentials
     for name, choices in _CHOICES.items():
         if chosen[name] not in choices:
             raise ConfigError(f"{name}={chosen[name]!r}: write one of {', '.join(map(repr, choices))}")
     for name in _HOOKS:
-        if chosen[name] is not None and not callable(chosen[name]):
-            raise ConfigError(f"{name}={chosen[name]!r}: give a function")
+        hook(name, chosen[name])
     limits(chosen["limits"])
-    captcha_id, captcha_key = _pair(rule, pair, needed=chosen["mode"] != "off")
+    switch("after", chosen["after"])
+    captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
         name=rule.name or text,
         captcha_id=captcha_id,
-        captcha_key=captcha_key,
+        captcha_key=keys[0],
+        older_keys=keys[1:],
         sources=_sources(chosen.pop("sources")),
         spelling=spelling(chosen.pop("fields")),
         timeout=_seconds(chosen.pop("timeout")),
@@ -93,22 +98,34 @@ def _seconds(given: object) -> float:
     return float(given)
 
 
-def _pair(rule: Rule, pair: tuple[str | None, str | None], *, needed: bool) -> tuple[str, str]:
+Key = str | Sequence[str] | None
+
+
+def _pair(rule: Rule, pair: tuple[str | None, Key], *, needed: bool) -> tuple[str, tuple[str, ...]]:
     if (rule.captcha_id is None) is not (rule.captcha_key is None):
         raise ConfigError(f"Rule({rule.pattern!r}): captcha_id and captcha_key belong together; give both or neither")
     captcha_id, captcha_key = pair if rule.captcha_id is None else (rule.captcha_id, rule.captcha_key)
     if not needed and not (captcha_id and captcha_key):
-        return "", ""
+        return "", ("",)
     return credentials(captcha_id, captcha_key)
 
 
-def credentials(captcha_id: str | None, captcha_key: str | None) -> tuple[str, str]:
-    """An id and a key that can be meant: given here or in the environment, and free of white space."""
+def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[str, ...]]:
+    """An id and its keys that can be meant: given here or in the environment, and free of white space."""
     captcha_id = os.environ.get("GEETEST_CAPTCHA_ID") if captcha_id is None else captcha_id
-    captcha_key = os.environ.get("GEETEST_CAPTCHA_KEY") if captcha_key is None else captcha_key
+    captcha_key = os.environ.get("GEETEST_CAPTCHA_KEY", "").split(",") if captcha_key is None else captcha_key
+    keys = captcha_key if isinstance(captcha_key, list | tuple) else [captcha_key]
     _check_credential("captcha_id", captcha_id, shown=repr(captcha_id))
-    _check_credential("captcha_key", captcha_key, shown="…")
-    return str(captcha_id), str(captcha_key)
+    for key in keys or [None]:
+        _check_credential("captcha_key", key, shown="…")
+    return str(captcha_id), tuple(keys)
+
+
+def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
+    """What the user's function has given for one request."""
+    if not isinstance(given, tuple) or len(given) != 2 or None in given:
+        raise ConfigError("credentials: the function must give (captcha_id, captcha_key), or None for the usual ones")
+    return credentials(*given)
 
 
 def _check_credential(name: str, value: object, *, shown: str) -> None:
@@ -119,14 +136,22 @@ def _check_credential(name: str, value: object, *, shown: str) -> None:
 
 
 def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple[str, ...]:
-    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own."""
+    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own.
+
+    A name of SERVICES stands for all of that service's.
+    """
     if given is None:
         environment = os.environ.get("GEETEST_API_SERVER", "").strip()
         given = environment.split(",") if environment else API_SERVERS
-    servers = tuple(_api_server(each, allow_http) for each in _several("api_server", given))
+    servers = tuple(url for each in _several("api_server", given) for url in _api_servers(each, allow_http))
     if not servers:
         raise ConfigError("api_server=[]: give at least one base URL, or None for GeeTest's own")
     return servers
+
+
+def _api_servers(given: object, allow_http: bool) -> tuple[str, ...]:
+    known = SERVICES.get(given.strip()) if isinstance(given, str) else None
+    return known or (_api_server(given, allow_http),)
 
 
 def _api_server(given: object, allow_http: bool) -> str:
@@ -142,7 +167,8 @@ def _api_server(given: object, allow_http: bool) -> str:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
     if not plain or re.search("[?#]", url) or url.endswith("/validate"):
-        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; '/validate' is added")
+        others = f"'/validate' is added; or one of {', '.join(map(repr, SERVICES))}"
+        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; {others}")
     if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")
     return url
@@ -158,18 +184,35 @@ def limits(given: object) -> Limits:
 
 
 def store(given: Any) -> Store:
-    """The store: the one given, or a new one in memory."""
+    """The store: the one given, or a new one in memory. What is not in this process's memory may fail: see FailSafe."""
     if given is None:
         return MemoryStore()
-    if not (hasattr(given, "claim") and hasattr(given, "release")):
+    if isinstance(given, str):
+        given = from_url(given)
+    if isinstance(given, type) or not (hasattr(given, "claim") and hasattr(given, "release")):
         raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
-    return cast("Store", given)
+    trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
+    return cast("Store", given if trusted else FailSafe(given))
 
 
 def switch(name: str, given: object) -> bool:
     """A yes or a no; the text "false" out of an environment variable is neither."""
     if not isinstance(given, bool):
         raise ConfigError(f"{name}={given!r}: give True or False")
+    return given
+
+
+def hook(name: str, given: Any) -> Any:
+    """A function, or None."""
+    if given is not None and not callable(given):
+        raise ConfigError(f"{name}={given!r}: give a function")
+    return given
+
+
+def plain_hook(name: str, given: Any) -> Any:
+    """A function that is not asynchronous, or None."""
+    if inspect.iscoroutinefunction(hook(name, given)):
+        raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
     return given
 
 

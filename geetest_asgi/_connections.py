@@ -18,12 +18,13 @@ from ._reading import read_reply
 if TYPE_CHECKING:
     from ._transport import Connection
 
-_HEADERS: Final = {
+HEADERS: Final = {
     "Content-Type": "application/x-www-form-urlencoded",
     "Accept": "application/json",
     "Accept-Encoding": "identity",
     "User-Agent": "geetest_asgi",
 }
+"""Of each call."""
 
 UNUSED: Final = 45.0
 """Seconds after which a free connection is closed; GeeTest's end may close it earlier."""
@@ -54,7 +55,7 @@ class OwnConnections:
         connection = await self._take(origin)
         reply = None
         try:
-            reply = await connection.post(url, form, _HEADERS, connect)
+            reply = await connection.post(url, form, HEADERS, connect)
             return reply
         finally:
             if reply is not None and reply.body is not None and not self._closed:
@@ -100,7 +101,7 @@ class GivenClient:
         # our crowd's doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
         timeout = (connect, None, None, connect / 8)
         async with handshake() as extensions:
-            request = {"content": form, "headers": _HEADERS, "timeout": timeout, "extensions": extensions}
+            request = {"content": form, "headers": HEADERS, "timeout": timeout, "extensions": extensions}
             async with self._client.stream("POST", url, follow_redirects=False, **request) as response:
                 return await read_reply(response.status_code, response.headers, response.aiter_raw())
 

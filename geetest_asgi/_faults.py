@@ -13,8 +13,11 @@ from contextlib import ExitStack, suppress
 from typing import Final
 
 import anyio
+from anyio.abc import TaskGroup
+from anyio.lowlevel import checkpoint
 
 from ._core.model import Evidence, Outcome
+from ._stand_in import stand_in
 
 NO_CONNECTION: Final = frozenset({"ConnectError", "ConnectTimeout", "ProxyError", "ConnectionRefusedError", "gaierror"})
 """Nothing was sent: the next server may be asked."""
@@ -102,14 +105,19 @@ def _sockets_to_spare() -> bool:
     return True
 
 
-async def wait_until(deadline: float) -> float:
-    """Sleep until then, in small steps; the value is how many seconds in all the event loop was late in waking us."""
-    lag, step = 0.0, max(_SHORTEST, (deadline - anyio.current_time()) / _STEPS)
-    while (left := deadline - anyio.current_time()) > 0:
-        wake = anyio.current_time() + min(step, left)
-        await anyio.sleep_until(wake)
-        lag += max(0.0, anyio.current_time() - wake - _PAUSE)
-    return lag
+class Lateness:
+    """How late the event loop was in waking us, seconds in all so far."""
+
+    def __init__(self) -> None:
+        self.seconds = 0.0
+
+    async def wait_until(self, deadline: float, steps: int = _STEPS) -> None:
+        """Sleep until then, in small steps."""
+        step = max(_SHORTEST, (deadline - anyio.current_time()) / steps)
+        while (left := deadline - anyio.current_time()) > 0:
+            wake = anyio.current_time() + min(step, left)
+            await anyio.sleep_until(wake)
+            self.seconds += max(0.0, anyio.current_time() - wake - _PAUSE)
 
 
 class Threads:
@@ -127,9 +135,8 @@ class Threads:
         """Seconds that our look-up took; for ever where it has not ended."""
         return self._answered - self._asked if self._answered < math.inf else math.inf
 
-    async def watch(self, after: float) -> None:
-        """`after`: seconds that most calls do not take."""
-        await anyio.sleep(after)
+    async def watch(self) -> None:
+        """To be run beside a call that takes its time."""
         self._asked = anyio.current_time()
         with suppress(OSError):  # no such name is an answer too: it took a thread
             await anyio.getaddrinfo("localhost", None)
@@ -143,6 +150,8 @@ def blame_silence(lag: float, threads: float) -> Evidence:
     An event loop that visitors keep from running, and threads that they keep busy, are no silence of GeeTest's: its
     answer may lie there and wait for us.
     """
+    if stand_in() is not None:  # nothing of its lies unread anywhere: the silence is ordered, on a slow machine too
+        return Evidence(Outcome.UNAVAILABLE, "no answer in time")
     if lag > _HELD_UP:
         return Evidence(Outcome.BUSY, "the event loop was held up")
     if not _sockets_to_spare():  # without one the resolver asks where nobody answers, and takes its time
@@ -150,3 +159,44 @@ def blame_silence(lag: float, threads: float) -> Evidence:
     if threads > _HELD_UP:
         return Evidence(Outcome.BUSY, "no thread to look up a host")
     return Evidence(Outcome.UNAVAILABLE, "no answer in time")
+
+
+class Patience:
+    """One call's time, which all servers share, and how much of it was lost at our own end."""
+
+    def __init__(self, seconds: float) -> None:
+        self._seconds = seconds
+        self._deadline = anyio.current_time() + seconds
+        self._late, self._threads = Lateness(), Threads()
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._deadline - anyio.current_time()
+
+    @property
+    def late(self) -> float:
+        """Seconds that the event loop was late so far."""
+        return self._late.seconds
+
+    async def run_out(self, group: TaskGroup) -> Evidence:
+        """Wait until the time is over, and say what it is evidence of if no answer came.
+
+        Most calls end within the first tenth, and pay for no watch over this process; `group` is where it runs.
+        """
+        await self._late.wait_until(self._deadline - 0.9 * self._seconds, steps=1)
+        group.start_soon(self._threads.watch)
+        await self._late.wait_until(self._deadline)
+        return blame_silence(self._late.seconds / self._seconds, self._threads.waited / self._seconds)
+
+    async def blame(self, error: Exception, seconds: float, late: float) -> Evidence:
+        """What a failed call is evidence of. It had `seconds` for connecting; `late`: how late the loop was before it.
+
+        Running out of those is a silence too: one that this process may have brought about.
+        """
+        evidence = blame(error)
+        if evidence.outcome is not Outcome.UNAVAILABLE or not _is_any(error, {"ConnectTimeout"}):
+            return evidence
+        await checkpoint()  # this moment's lateness may not have been counted yet
+        silence = blame_silence((self.late - late) / seconds, self._threads.waited / seconds)
+        return evidence if silence.outcome is Outcome.UNAVAILABLE else silence

@@ -7,30 +7,29 @@ tell             logs, on_result
 app or denial    with the decision in scope["state"]["geetest"], and the body from its start
 """
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from typing import Any
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import _config
+from ._admissions import Admissions
+from ._after import After
 from ._body import Body
 from ._caller import Caller
-from ._check import FINDING, Check
+from ._check import FINDING, NOT_ASKED, Check
 from ._core.decisions import Decisions
 from ._core.limits import Limits
 from ._core.model import Evidence, GeeTestResult, Outcome
 from ._core.patterns import WEBSOCKET
 from ._core.policy import Policy, judge
-from ._core.rules import Accept, Mode, OnDenied, OnResult, OnUnavailable, Rule, Skip, Source
+from ._core.rules import Accept, Credentials, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
 from ._hooks import call, tell
-from ._meters import Budget, RateCap
+from ._meters import Budget
 from ._state import PROTECTED, with_result
 from .denials import default_denial, deny
 from .observers.logs import logger
 from .stores import Store
-
-_REDIRECTS: Final = (307, 308)
-"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
 
 
 class GeeTestMiddleware:
@@ -45,23 +44,33 @@ class GeeTestMiddleware:
                     here, for a guard on one route or router.
     exempt          patterns left out. A path is exempt only if every form that a framework might read it in is.
     root_paths      prefixes that only the app knows of, such as "/api" for `FastAPI(root_path="/api")`.
-    captcha_id, captcha_key   from GeeTest's dashboard. One pair; a Rule may carry its own.
-    api_server      base URL, or several, tried in order while no connection is made. Default: GEETEST_API_SERVER,
-                    else GeeTest's host and its two backups.
+    captcha_id, captcha_key   from GeeTest's dashboard; a Rule may carry its own. Several keys while one is replaced:
+                    the next is tried where GeeTest says that the signature is wrong.
+    credentials     fn(scope) -> (captcha_id, captcha_key) | None: those of this request, as where each tenant has its
+                    own; None: the usual ones.
+    api_server      base URL, or several, tried in order while no connection is made; or a service's name: "geetest",
+                    "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
+                    GEETEST_API_SERVER, else GeeTest's host and its two backups.
     sources         where to look for the fields, in order: "header", "query", "body". The first place that has any
                     of them decides. Default: the body only.
     fields          how they are spelt: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
                     container "captcha" that holds all four. Default: GeeTest's four names.
     on_unavailable  what happens while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
-                    `limits.unverified_per_second`) or "deny" (503).
+                    `limits.unverified_per_second` and `unverified_per_client`) or "deny" (503).
     timeout         seconds for the whole call, failover included. Default 3.0.
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
+    after           True: the handler asks, by `await geetest_result(request).verify()`, once its own checks have
+                    passed; until the answer is yes, only an error (status 400 and above) leaves. Not on websockets.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
     on_result       fn(result, scope): every decision, for metrics and alarms. What it raises is logged.
-    store           who remembers spent tokens. Default: this process's memory.
+    on_outage       fn(Outage): one of GeeTest's servers is not asked any more, since it did not answer
+                    `limits.breaker_failures` calls in a row; or it answers again. A plain function, called on the
+                    event loop: it must not wait for anything. What it raises is logged.
+    store           who remembers spent tokens: a `geetest_asgi.stores.Store`, or a URL ("sqlite:///spent.db" for the
+                    workers of one host, "redis://…" for many). Default: this process's memory.
     client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
                     called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
     trust_env       use the proxies and certificates that the environment names. Default: no.
@@ -79,7 +88,8 @@ class GeeTestMiddleware:
         exempt: Iterable[str | Any] | str = (),
         root_paths: Iterable[str] | str = (),
         captcha_id: str | None = None,
-        captcha_key: str | None = None,
+        captcha_key: str | Sequence[str] | None = None,
+        credentials: Credentials | None = None,
         api_server: str | Sequence[str] | None = None,
         sources: Sequence[Source] = ("body",),
         fields: str | Mapping[str, str] | None = None,
@@ -87,11 +97,13 @@ class GeeTestMiddleware:
         timeout: float = 3.0,
         limits: Limits | None = None,
         mode: Mode = "enforce",
+        after: bool = False,
         skip: Skip | None = None,
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
-        store: Store | None = None,
+        on_outage: OnOutage | None = None,
+        store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
         allow_http: bool = False,
@@ -105,23 +117,26 @@ class GeeTestMiddleware:
             "timeout": timeout,
             "limits": limits,
             "mode": mode,
+            "after": after,
             "skip": skip,
             "accept": accept,
             "on_denied": on_denied,
             "on_result": on_result,
+            "credentials": credentials,
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
-        self._protected, self._idle = table.patterns, table.idle
+        self._table, self._protected, self._idle = table, table.patterns, table.idle
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
+            limits,
             client=_config.client(client),
             trust_env=_config.switch("trust_env", trust_env),
-            max_in_flight=limits.max_in_flight,
+            on_outage=_config.plain_hook("on_outage", on_outage),
         )
         self._store = _config.store(store)
         self._memory = Budget(limits.max_buffered)
-        self._unverified = RateCap(limits.unverified_per_second)
+        self._admissions = Admissions(limits)
         if mode != "enforce":
             logger.warning("mode=%r: nothing is denied", mode)
 
@@ -154,47 +169,56 @@ class GeeTestMiddleware:
         body = Body(receive, policy.limits, self._memory)
         check = Check(policy, scope, body, self._caller, self._store)
         try:
-            evidence = await self._examine(check)
+            evidence = await self._examine(check, check.examine)
             if evidence is None:
-                return
-            result = judge(policy, evidence, room=self._has_room(policy, evidence))
-            forward = result.allowed or policy.mode == "monitor"
-            await check.settle(let_in=forward)
-            await tell(policy.on_result, result, scope)
+                return None
             receive = body.replay if body.touched else receive
-            if forward:
+            if evidence is NOT_ASKED:
+                return await self._hand_over(check, receive, send)
+            result = await self._decide(check, evidence)
+            if result.allowed or policy.mode == "monitor":
                 await self._forward(check, result, receive, send)
             else:
                 await self._deny(check, result, receive, send)
         finally:
             await body.aclose()
 
-    async def _examine(self, check: Check) -> Evidence | None:
+    async def _examine(self, check: Check, examine: Callable[[], Awaitable[Evidence | None]]) -> Evidence | None:
         evidence = None
         try:
-            evidence = await check.examine()
+            evidence = await examine()
         finally:
             if evidence is None:  # the visitor left, a hook raised, or all was cancelled
                 await check.settle(let_in=False)
         return evidence
 
-    def _has_room(self, policy: Policy, evidence: Evidence) -> bool:
-        would_let_in = evidence.outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow"
-        return would_let_in and self._unverified.take()
+    async def _decide(self, check: Check, evidence: Evidence) -> GeeTestResult:
+        policy = check.policy
+        self._admissions.heard(check.answer)
+        evidence, room = self._admissions.consider(policy, evidence, check.scope)
+        result = judge(policy, evidence, room=room)
+        await check.settle(let_in=result.allowed or policy.mode == "monitor")
+        await tell(policy.on_result, result, check.scope)
+        return result
+
+    async def _hand_over(self, check: Check, receive: Receive, send: Send) -> None:
+        """The handler is to ask; see `_after`."""
+
+        async def ask() -> GeeTestResult:
+            evidence = await self._examine(check, check.ask)
+            return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
+
+        after = After(check, ask)
+        after.scope[FINDING] = (check.captcha_id, after.finding)
+        net = after.net(lambda: self._deny(check, after.result, receive, send), send)
+        await self.app(after.scope, receive, check.watched(net))
 
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
         if check.claim is None:
             return await self.app(scope, receive, send)
-        claim, finding = check.claim, check.finding
-        scope[FINDING] = (check.policy.captcha_id, finding)
-
-        async def send_and_watch(message: Message) -> None:
-            if message["type"] == "http.response.start" and message["status"] in _REDIRECTS and finding:
-                await claim.carry_over(finding)
-            await send(message)
-
-        return await self.app(scope, receive, send_and_watch)
+        scope[FINDING] = (check.captcha_id, check.found)
+        return await self.app(scope, receive, check.watched(send))
 
     async def _deny(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)

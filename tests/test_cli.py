@@ -1,5 +1,6 @@
 """`python -m geetest_asgi` as a shell sees it: output, errors and exit statuses. The demo has a file of its own."""
 
+import io
 import os
 import signal
 import socket
@@ -61,9 +62,10 @@ def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
 
 @pytest.mark.parametrize(("lot_number", "sign_token"), VECTORS)
 def test_sign_gives_the_vectors_of_the_documentation(
-    capsys: pytest.CaptureFixture[str], lot_number: str, sign_token: str
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lot_number: str, sign_token: str
 ) -> None:
-    assert main(["sign", lot_number, "--key", DEMO_KEY]) == 0
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+    assert main(["sign", lot_number]) == 0
     assert capsys.readouterr().out == sign_token + "\n"
 
 
@@ -72,35 +74,68 @@ def test_sign_takes_the_key_from_the_environment() -> None:
     assert (done.stdout, done.stderr, done.returncode) == (SIGN_TOKEN + "\n", "", 0)
 
 
-def test_a_key_on_the_command_line_goes_before_the_environments(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "another")
-    assert main(["sign", LOT_NUMBER, "--key", DEMO_KEY]) == 0
+def test_of_several_keys_the_first_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", f"{DEMO_KEY},another")
+    assert main(["sign", LOT_NUMBER]) == 0
     assert capsys.readouterr().out == SIGN_TOKEN + "\n"
 
 
-@pytest.mark.parametrize("arguments", [[], ["--key", ""]])
-def test_sign_without_a_key_says_where_one_may_stand(
-    capsys: pytest.CaptureFixture[str], arguments: list[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\n", DEMO_KEY + "\r\nmore\n"])
+def test_a_key_file_goes_before_the_environment(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
 ) -> None:
-    if arguments:  # an empty one is a mistake in a script, and not to be passed over for another
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-    assert main(["sign", LOT_NUMBER, *arguments]) == 2
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "another")
+    (tmp_path / "key").write_bytes(content.encode())
+    assert main(["sign", LOT_NUMBER, "--key-file", str(tmp_path / "key")]) == 0
+    assert capsys.readouterr().out == SIGN_TOKEN + "\n"
+    monkeypatch.setattr(sys, "stdin", io.StringIO(content))
+    assert main(["sign", LOT_NUMBER, "--key-file=-"]) == 0
+    assert capsys.readouterr().out == SIGN_TOKEN + "\n"
+
+
+def test_sign_without_a_key_says_where_one_may_stand(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["sign", LOT_NUMBER]) == 2
     captured = capsys.readouterr()
-    assert (captured.out, captured.err) == ("", "No key: give --key, or set GEETEST_CAPTCHA_KEY.\n")
+    assert captured.out == ""
+    assert "GEETEST_CAPTCHA_KEY" in captured.err
+    assert "--key-file" in captured.err
 
 
-def test_a_key_that_cannot_be_meant_is_refused_and_not_shown(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["sign", LOT_NUMBER, "--key", f"{DEMO_KEY} "]) == 2
+@pytest.mark.parametrize("content", [b"", b"\n" + DEMO_KEY.encode(), b"\xff\xfe\n", None])
+def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+    if content is not None:
+        (tmp_path / "key").write_bytes(content)
+    assert main(["sign", LOT_NUMBER, "--key-file", str(tmp_path / "key")]) == 2
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert "--key-file" in captured.err
+
+
+def test_a_key_that_cannot_be_meant_is_refused_and_not_shown(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", f"{DEMO_KEY} ")
+    assert main(["sign", LOT_NUMBER]) == 2
     captured = capsys.readouterr()
     assert captured.out == ""
     assert "captcha_key" in captured.err
     assert DEMO_KEY not in captured.err
 
 
+@pytest.mark.parametrize("arguments", [["--key", DEMO_KEY], [f"--key={DEMO_KEY}"]])
+def test_a_key_among_the_arguments_is_refused_and_not_repeated(
+    capsys: pytest.CaptureFixture[str], arguments: list[str]
+) -> None:
+    said = usage_error(capsys, "sign", LOT_NUMBER, *arguments)
+    assert "process list" in said
+    assert DEMO_KEY not in said
+
+
 def test_what_is_no_text_is_refused_without_a_traceback() -> None:
-    done = run("sign", b"\xff\xfe", "--key", DEMO_KEY)
+    done = run("sign", b"\xff\xfe", env={"GEETEST_CAPTCHA_KEY": DEMO_KEY})
     assert done.returncode == 2
     assert "LOT_NUMBER" in done.stderr
     assert "Traceback" not in done.stderr
@@ -192,7 +227,7 @@ def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
 
 def test_an_unknown_command_is_told_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
     said = usage_error(capsys, "validate")
-    assert {name for name in ("demo", "simulator", "sign") if name not in said} == set()
+    assert {name for name in ("demo", "simulator", "check", "match", "sign") if name not in said} == set()
 
 
 def test_a_live_demo_tells_no_story_and_so_not_once(capsys: pytest.CaptureFixture[str]) -> None:
@@ -206,10 +241,10 @@ def test_half_a_pair_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
 @pytest.mark.parametrize(
     ("arguments", "told"),
     [
-        (["--help"], ["demo", "simulator", "sign", "--version"]),
+        (["--help"], ["demo", "simulator", "check", "match", "sign", "--version"]),
         (["demo", "--help"], ["--port", "--once", "--live", "GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"]),
         (["simulator", "--help"], ["--host", "--port", "--allow-remote", "--pair", "GEETEST_API_SERVER"]),
-        (["sign", "--help"], ["LOT_NUMBER", "--key", "GEETEST_CAPTCHA_KEY"]),
+        (["sign", "--help"], ["LOT_NUMBER", "--key-file", "GEETEST_CAPTCHA_KEY"]),
         (["--version"], ["geetest-asgi " + geetest_asgi.__version__]),
     ],
 )
@@ -223,8 +258,8 @@ def test_help_and_sign_are_quick_to_start() -> None:
     """They import no server, framework or HTTP client."""
     heavy = {"uvicorn", "starlette", "httpx", "asyncio"}
     code = (
-        "import sys; from geetest_asgi.__main__ import main; "
-        f"main(['sign', 'a', '--key', 'b']); print(sorted({heavy} & set(sys.modules)))"
+        "import os, sys; os.environ['GEETEST_CAPTCHA_KEY'] = 'b'; from geetest_asgi.__main__ import main; "
+        f"main(['sign', 'a']); print(sorted({heavy} & set(sys.modules)))"
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.splitlines()[1:] == ["[]"], done.stderr

@@ -63,7 +63,15 @@ def start(geetest: Simulator, monkeypatch: pytest.MonkeyPatch) -> Start:
 
 
 def test_there_is_an_example_for_every_need() -> None:
-    wanted = ["custom_denial", "fastapi_app", "json_login", "litestar_app", "plain_asgi", "starlette_app"]
+    wanted = [
+        "custom_denial",
+        "fastapi_app",
+        "json_login",
+        "litestar_app",
+        "plain_asgi",
+        "starlette_app",
+        "workers_sqlite",
+    ]
     assert wanted == NAMES
 
 
@@ -120,6 +128,18 @@ def test_fastapi_asks_more_of_whom_nobody_verified(start: Start, geetest: Simula
         geetest.down()
         unverified = browser.post("/login", data={"username": "ada"} | geetest.token()).json()
         assert unverified["next"].startswith("enter the code")
+
+
+def test_workers_share_a_file(
+    start: Start, geetest: Simulator, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With processes in the workers' place: tests/stores/test_workers.py."""
+    monkeypatch.setenv("SPENT_TOKENS", f"sqlite:///{tmp_path / 'spent.db'}")
+    token = geetest.token()
+    with start("workers_sqlite") as first, start("workers_sqlite") as second:
+        assert first.post("/login", data=token).json()["verified"] is True
+        assert second.post("/login", data=token).json()["code"] == "captcha_replayed"
+    assert len(geetest.calls) == 1
 
 
 def test_litestar_guards_the_route_in_every_spelling_of_its_path(start: Start, geetest: Simulator) -> None:

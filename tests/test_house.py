@@ -32,7 +32,7 @@ PURE = {  # what the core may use besides itself
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }
 HTTPX_MAY = {"_transport", "testing", "demo"}
-ADD_ONS = {"testing", "demo", "__main__"}
+ADD_ONS = {"testing", "demo", "commands", "frontend", "pytest_plugin", "__main__"}
 FACES = {"_middleware", "_client"}
 
 
@@ -114,6 +114,17 @@ def test_httpx_is_imported_in_one_file_of_the_guard() -> None:
     assert f"{PACKAGE}._transport" in users
 
 
+def test_redis_is_imported_in_one_file_and_only_when_it_is_used() -> None:
+    users = {name for name in MODULES if {"redis", "valkey"} & {each.split(".")[0] for each in imports(name)}}
+    assert users == {f"{PACKAGE}.stores.redis"}
+    late = [node for node in MODULES[f"{PACKAGE}.stores.redis"].body if isinstance(node, ast.Import | ast.ImportFrom)]
+    assert not [name for node in late for name in ("redis", "valkey") if name in ast.unparse(node)]
+
+
+def test_sqlite_is_imported_in_one_file() -> None:
+    assert {name for name in MODULES if "sqlite3" in set(imports(name))} == {f"{PACKAGE}.stores.sqlite_file"}
+
+
 def test_the_test_client_of_starlette_is_never_imported() -> None:
     assert not [name for name in MODULES if "starlette.testclient" in set(imports(name))]
 
@@ -149,12 +160,12 @@ def test_importing_the_package_imports_no_client_no_framework_and_no_test_tool()
     assert done.stdout.strip() == "[]"
 
 
-def test_building_a_guard_does_not_import_httpx() -> None:
+def test_building_a_guard_imports_neither_httpx_nor_a_store_that_it_does_not_use() -> None:
     import subprocess
 
     code = (
         "import sys; from geetest_asgi import GeeTestMiddleware as G; "
-        "G(print, captcha_id='a', captcha_key='b'); print('httpx' in sys.modules)"
+        "G(print, captcha_id='a', captcha_key='b'); print({'httpx', 'sqlite3', 'redis'} & set(sys.modules))"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert done.stdout.strip() == "False"
+    assert done.stdout.strip() == "set()"

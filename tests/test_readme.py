@@ -21,6 +21,7 @@ from urllib.parse import urlsplit
 import anyio
 import httpx
 import pytest
+from projects import run_pytest
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
@@ -60,14 +61,21 @@ BLOCKS = list(blocks())
 EXECUTED: dict[int, str] = {}
 """The number of a block → the test that runs it."""
 
+
+def block(text: str) -> Block:
+    """The block that has these words in it, as no other has."""
+    (found,) = [each for each in BLOCKS if text in each.text]
+    return found
+
+
 Test = TypeVar("Test", bound=Callable[..., object])
 
 
-def executes(*numbers: int) -> Callable[[Test], Test]:
-    """This test runs these blocks of the README, by their order in it."""
+def executes(*texts: str) -> Callable[[Test], Test]:
+    """This test runs the blocks of the README that have these words in them."""
 
     def mark(test: Test) -> Test:
-        EXECUTED.update(dict.fromkeys(numbers, test.__name__))
+        EXECUTED.update({BLOCKS.index(block(text)): test.__name__ for text in texts})
         return test
 
     return mark
@@ -128,11 +136,11 @@ async def site(scope: Scope, receive: Receive, send: Send) -> None:
     await JSONResponse(answer)(scope, receive, send)
 
 
-def run_python(number: int, **given: Any) -> dict[str, Any]:
-    """Run a block; the value is what it has defined."""
-    assert BLOCKS[number].language == "python"
+def run_python(text: str, **given: Any) -> dict[str, Any]:
+    """Run the block with this text in it; the value is what it has defined."""
+    assert block(text).language == "python"
     namespace = {"__name__": "__readme__", **given}
-    exec(compile(BLOCKS[number].text, f"README.md, block {number}", "exec"), namespace)
+    exec(compile(block(text).text, f"README.md, the block with {text!r}", "exec"), namespace)
     return namespace
 
 
@@ -160,25 +168,26 @@ def test_no_block_is_without_a_test() -> None:
     assert sorted(EXECUTED) == list(range(len(BLOCKS)))
 
 
+_ENVIRONMENT = "python3 -m venv .venv && .venv/bin/"
 COMMANDS = {
-    0: "python3 -m venv .venv && .venv/bin/pip install -qe '.[demo]' && .venv/bin/python -m geetest_asgi demo\n",
-    13: "python3 -m venv .venv && .venv/bin/pip install -qe '.[test]' && .venv/bin/python -m pytest\n",
+    "pip install -qe '.[demo]'": f"{_ENVIRONMENT}pip install -qe '.[demo]' && .venv/bin/python -m geetest_asgi demo\n",
+    "pip install -qe '.[test]'": f"{_ENVIRONMENT}pip install -qe '.[test]' && .venv/bin/python -m pytest\n",
 }
 
 
 @executes(*COMMANDS)
 def test_the_two_commands_stand_as_they_are_copied() -> None:
-    assert {number: BLOCKS[number].text for number in COMMANDS} == COMMANDS
-    assert {BLOCKS[number].language for number in COMMANDS} == {"sh"}
+    assert {text: block(text).text for text in COMMANDS} == COMMANDS
+    assert {block(text).language for text in COMMANDS} == {"sh"}
 
 
-@executes(1)
+@executes("stands in for GeeTest\n")
 def test_the_demo_prints_what_the_readme_shows() -> None:
-    assert BLOCKS[0].text.split()[-3:] == ["-m", "geetest_asgi", "demo"]
+    assert block("pip install -qe '.[demo]'").text.split()[-3:] == ["-m", "geetest_asgi", "demo"]
     with on_a_terminal(env=environment(NO_COLOR="1")) as terminal:
         shown = terminal.read_until("Ctrl-C ends it.\n")
         assert terminal.press_ctrl_c() == 0
-    assert _numbered(shown) == _numbered(BLOCKS[1].text)
+    assert _numbered(shown) == _numbered(block("stands in for GeeTest\n").text)
 
 
 def _numbered(text: str) -> str:
@@ -187,22 +196,22 @@ def _numbered(text: str) -> str:
     return re.sub(r"127\.0\.0\.1:(\d+)", lambda found: f"127.0.0.1:PORT{ports.index(found[1])}", text)
 
 
-@executes(2, 4)
+@executes("from fastapi import FastAPI", "from fastapi import Request")
 def test_the_first_lines_protect_a_fastapi_app_and_its_handler_reads_the_decision(geetest: Simulator) -> None:
-    app = run_python(2)["app"]
-    run_python(4, app=app)
+    app = run_python("from fastapi import FastAPI")["app"]
+    run_python("from fastapi import Request", app=app)
     with serve(app) as url, httpx.Client(base_url=url, trust_env=False) as browser:
         assert browser.post("/login").json()["code"] == "captcha_missing"
         assert browser.post("/api/orders/7").json()["code"] == "captcha_missing"
         assert browser.post("/login", data=geetest.token()).json() == {"next": "welcome", "captcha": "slide"}
         geetest.down()
         assert browser.post("/login", data=geetest.token()).json() == {"next": "second factor"}
-    assert len(BLOCKS[2].text.strip().splitlines()) == 6
+    assert len(block("from fastapi import FastAPI").text.strip().splitlines()) == 6
 
 
-@executes(3)
+@executes("HTTP/1.1 403 Forbidden")
 def test_a_refused_client_gets_what_the_readme_shows(geetest: Simulator) -> None:
-    head, _, body = BLOCKS[3].text.partition("\n\n")
+    head, _, body = block("HTTP/1.1 403 Forbidden").text.partition("\n\n")
     status, *headers = head.splitlines()
     with serve(guarded(protect=["POST /login"])) as url:
         denied = httpx.post(f"{url}/login", trust_env=False)
@@ -214,9 +223,9 @@ def test_a_refused_client_gets_what_the_readme_shows(geetest: Simulator) -> None
     assert page.headers["content-type"].startswith("text/html")
 
 
-@executes(5)
+@executes('captcha_id="another-id"')
 def test_a_rule_has_settings_of_its_own(geetest: Simulator) -> None:
-    app = run_python(5, app=site)["app"]
+    app = run_python('captcha_id="another-id"', app=site)["app"]
     other = geetest.token(captcha_id="another-id")
     registered = ask(app, "POST", "/register", data=other)
     assert (registered.json()["outcome"], registered.json()["rule"]) == ("passed", "POST /register")
@@ -228,9 +237,9 @@ def test_a_rule_has_settings_of_its_own(geetest: Simulator) -> None:
     assert ask(app, "POST", "/login", data=geetest.token()).json()["verified"] is False
 
 
-@executes(6)
+@executes("def skip(scope)")
 def test_the_hooks_of_the_readme_skip_and_accept(geetest: Simulator) -> None:
-    app = run_python(6, app=site)["app"]
+    app = run_python("def skip(scope)", app=site)["app"]
     assert ask(app, "POST", "/login", headers={"x-api-key": "change-me"}).json()["outcome"] == "skipped"
     assert ask(app, "POST", "/login", headers={"x-api-key": "change-m"}).status_code == 403
     assert ask(app, "POST", "/login", data=geetest.token()).json()["outcome"] == "passed"
@@ -239,38 +248,52 @@ def test_the_hooks_of_the_readme_skip_and_accept(geetest: Simulator) -> None:
     assert ask(app, "POST", "/login", data=geetest.token()).json()["code"] == "captcha_failed"
 
 
-@executes(7)
+@executes("async def register(request)")
+def test_the_handler_that_asks_last_asks_once_its_form_is_right(geetest: Simulator) -> None:
+    app = run_python("async def register(request)")["app"]
+    token = geetest.token()
+    assert ask(app, "POST", "/register", data=token | {"email": "ada"}).status_code == 422
+    assert not geetest.calls
+    assert (
+        ask(app, "POST", "/register", data=token | {"email": "ada@example.org"}).json()["welcome"] == "ada@example.org"
+    )
+    assert ask(app, "POST", "/register", data=token | {"email": "ada@example.org"}).json() == {"error": "captcha"}
+    assert ask(app, "POST", "/register").json()["code"] == "captcha_missing"
+
+
+@executes("async def is_human")
 @pytest.mark.anyio
 async def test_a_handler_may_ask_by_itself(geetest: Simulator) -> None:
-    block = run_python(7)
-    assert await block["is_human"](geetest.token()) is True
-    assert await block["is_human"](geetest.token(expired=True)) is False
-    assert await block["is_human"]({}) is False
+    defined = run_python("async def is_human")
+    assert await defined["is_human"](geetest.token()) is True
+    assert await defined["is_human"](geetest.token(expired=True)) is False
+    assert await defined["is_human"]({}) is False
     geetest.down()
-    assert await block["is_human"](geetest.token()) is False
-    await block["geetest"].aclose()
+    assert await defined["is_human"](geetest.token()) is False
+    await defined["geetest"].aclose()
 
 
-@executes(8)
-@pytest.mark.anyio
-async def test_the_simulator_in_process_makes_a_test_as_the_readme_writes_it() -> None:
-    await run_python(8, site=site)["test_login"]()
+@executes("def test_login(geetest)")
+def test_the_fixture_makes_a_test_as_the_readme_writes_it(tmp_path: Path) -> None:
+    shop = block("from fastapi import FastAPI").text + block("from fastapi import Request").text
+    ran = run_pytest(tmp_path, {"shop.py": shop, "test_shop.py": block("def test_login(geetest)").text})
+    assert ran.counts == {"passed": 1}, ran.text
 
 
-@executes(9)
+@executes("with serve(geetest) as url")
 def test_the_simulator_on_a_socket_makes_a_test_as_the_readme_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in ("GEETEST_API_SERVER", "GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"):
         monkeypatch.setenv(name, "taken back at the end of this test")
     monkeypatch.syspath_prepend(ROOT)  # where a reader of the README stands
-    run_python(9)
+    run_python("with serve(geetest) as url")
 
 
 @contextmanager
-def shell(number: int, there: Mapping[str, str], ready: str) -> Iterator[subprocess.Popen[str]]:
+def shell(text: str, there: Mapping[str, str], ready: str) -> Iterator[subprocess.Popen[str]]:
     """A block that serves, with these texts in place of others, once something listens at `ready`."""
-    assert BLOCKS[number].language == "sh"
+    assert block(text).language == "sh"
     process = subprocess.Popen(
-        ["sh", "-c", _put(BLOCKS[number].text, {".venv/bin/python": f"exec {sys.executable}", **there})],
+        ["sh", "-c", _put(block(text).text, {".venv/bin/python": f"exec {sys.executable}", **there})],
         cwd=ROOT,
         env=environment(),
         stdout=subprocess.PIPE,
@@ -311,13 +334,16 @@ def free_port() -> str:
         return str(listener.getsockname()[1])
 
 
-@executes(10, 11, 12)
+@executes("simulator --port 8077\n", "export GEETEST_API_SERVER", "curl -X POST")
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_command_line_is_walked_through_as_the_readme_does(tmp_path: Path) -> None:
     geetest, app = free_port(), free_port()
     ports = {"8077": geetest, "8000": app}
     at_geetest, at_app = (f"http://127.0.0.1:{port}" for port in (geetest, app))
-    with shell(10, {"8077": geetest}, at_geetest), shell(11, ports, at_app):
+    with (
+        shell("simulator --port 8077\n", {"8077": geetest}, at_geetest),
+        shell("export GEETEST_API_SERVER", ports, at_app),
+    ):
         said = [_curl(_put(line, {old: new for old, new in ports.items() if old in line})) for line in LINES]
     assert [each.get("code") or each.get("outcome") or each.get("mode") for each in said[:-1]] == [
         "captcha_missing",
@@ -329,7 +355,7 @@ def test_the_command_line_is_walked_through_as_the_readme_does(tmp_path: Path) -
     assert [call["result"] or call["status"] for call in said[-1]["calls"]] == ["success", "fail", 503]
 
 
-LINES = BLOCKS[12].text.splitlines()
+LINES = block("curl -X POST").text.splitlines()
 
 
 def _curl(line: str) -> dict[str, Any]:
@@ -638,15 +664,22 @@ def test_one_token_is_good_for_every_path_under_its_id(geetest: Simulator) -> No
 
 
 def test_the_pair_that_is_shown_is_the_public_one() -> None:
-    assert f"GEETEST_CAPTCHA_ID={DEMO_ID} GEETEST_CAPTCHA_KEY={DEMO_KEY}" in BLOCKS[11].text
+    assert f"GEETEST_CAPTCHA_ID={DEMO_ID} GEETEST_CAPTCHA_KEY={DEMO_KEY}" in block("export GEETEST_API_SERVER").text
 
 
 def test_every_link_leads_somewhere() -> None:
     links = re.findall(r"\]\(([^)]+)\)", README)
-    anchors = {"#" + re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in _headings()}
     assert links
-    assert [link for link in links if not (link in anchors or (ROOT / link).exists())] == []
+    assert [link for link in links if not _leads_somewhere(link)] == []
 
 
-def _headings() -> list[str]:
-    return re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", README, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
+def _leads_somewhere(link: str) -> bool:
+    name, _, anchor = link.partition("#")
+    page = ROOT / (name or "README.md")
+    return page.exists() and (not anchor or anchor in _anchors(page.read_text()))
+
+
+def _anchors(page: str) -> set[str]:
+    text = re.sub(r"^```.*?^```$", "", page, flags=re.MULTILINE | re.DOTALL)
+    headings = re.findall(r"^#+ (.+)$", text, re.MULTILINE)
+    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}

@@ -7,12 +7,16 @@ from .errors import ConfigError
 
 MIB = 1024 * 1024
 
+_SECONDS = ("body_timeout", "breaker_pause", "breaker_longest_pause")
+_MAY_BE_0 = ("unverified_per_second", "unverified_per_client", "breaker_failures")
+
 
 @dataclass(frozen=True, slots=True)
 class Limits:
     """What one visitor, or all of them together, can make this process hold, wait for or do.
 
-    Raises ConfigError for a value that is no positive number (`unverified_per_second` may be 0).
+    Raises ConfigError for a value that is no positive number (the two of
+    `unverified_…` and `breaker_failures` may be 0).
     """
 
     max_body: int = 1 * MIB
@@ -31,13 +35,30 @@ class Limits:
     """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
     """Requests let in without a verdict while GeeTest is down, each second; beyond, 503. 0: none."""
+    unverified_per_client: int = 60
+    """The same of one client address (of IPv6: of one /64), each minute; beyond, 503. An office behind one address can
+    log in; a single bot gets a twentieth of what `unverified_per_second` lets in, and leaves the rest to others. Behind
+    a proxy whose headers the server does not read, all visitors have one address. 0: none."""
+    breaker_failures: int = 5
+    """Calls in a row without an answer after which a server is not asked for a while. One or two happen in a working
+    network; five in a row, of which each may cost a visitor the whole `timeout`, are an outage. 0: it is always asked.
+    """
+    breaker_pause: float = 1.0
+    """Seconds for which it is then not asked; twice as long after each single call that tries it again in vain. Most
+    outages are the blink of a restart, and the first second is enough for those."""
+    breaker_longest_pause: float = 10.0
+    """Seconds, the longest such pause: so long may it take to notice that GeeTest is back, and so long do refused
+    clients wait (`Retry-After`). In a long outage one request in 10 s is slow instead of all."""
 
     def __post_init__(self) -> None:
         for each in fields(self):
             value = getattr(self, each.name)
             number = isinstance(value, int | float) and not isinstance(value, bool)
-            whole = isinstance(value, int) or each.name == "body_timeout"
-            if not (number and whole and 0 <= value < math.inf) or (
-                value == 0 and each.name != "unverified_per_second"
-            ):
+            whole = isinstance(value, int) or each.name in _SECONDS
+            if not (number and whole and 0 <= value < math.inf) or (value == 0 and each.name not in _MAY_BE_0):
                 raise ConfigError(f"Limits({each.name}={value!r}): a positive number is needed")
+        if self.breaker_longest_pause < self.breaker_pause:
+            raise ConfigError(
+                f"Limits(breaker_longest_pause={self.breaker_longest_pause!r}): "
+                f"at least breaker_pause, {self.breaker_pause!r}, is needed"
+            )

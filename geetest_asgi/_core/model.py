@@ -5,9 +5,10 @@ ValidateRequest what we ask GeeTest
 Reply           what came back over HTTP
 Evidence        what is known about this request: one finding, no decision yet
 GeeTestResult   the decision, as the app and the observers see it
+Outage          news of one of GeeTest's servers, as the observers see it
 """
 
-from collections.abc import Mapping
+from collections.abc import Awaitable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -38,7 +39,8 @@ class Outcome(StrEnum):
     TOO_SLOW = "too_slow"
     """The fields did not come within `Limits.body_timeout`."""
     MISCONFIGURED = "misconfigured"
-    """Our id or key is wrong, or the call could not be made for a reason that is ours."""
+    """Our id or key is wrong, or the call could not be made for a reason that is ours, or (by a rule with `after=True`)
+    the handler has not asked."""
     BUSY = "busy"
     """A bound of our own was hit."""
     UNAVAILABLE = "unavailable"
@@ -120,3 +122,35 @@ class GeeTestResult:
 
     def __bool__(self) -> bool:
         return self.verified
+
+    def verify(self) -> Awaitable["GeeTestResult"]:
+        """To be awaited: this result, or where it is pending, what GeeTest says now. See `Rule.after`.
+
+        Of any number of calls one asks; the others wait for it and get the same.
+        """
+        return _Known(self)
+
+
+class _Known:
+    """Awaitable, and there at once."""
+
+    def __init__(self, result: GeeTestResult) -> None:
+        self._result = result
+
+    def __await__(self) -> Generator[None, None, GeeTestResult]:
+        return self._result
+        yield
+
+
+@dataclass(frozen=True, slots=True)
+class Outage:
+    """One of GeeTest's servers is not asked any more since it does not answer, or it answers again: for `on_outage`."""
+
+    server: str
+    """Its base URL, as in `api_server`."""
+    over: bool
+    """False where the outage begins, true where it ends."""
+    reason: str = ""
+    """What came of the last call to it, in words."""
+    seconds: float = 0.0
+    """For how long it was not asked, single trials aside; 0.0 where the outage begins."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .limits import Limits
 from .model import Evidence, GeeTestResult, Outcome
-from .rules import Accept, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
+from .rules import Accept, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
 from .sources import Spelling
 
 
@@ -25,6 +25,9 @@ class Policy:
     accept: Accept | None
     on_denied: OnDenied | None
     on_result: OnResult | None
+    older_keys: tuple[str, ...] = field(default=(), repr=False)
+    credentials: Credentials | None = None
+    after: bool = False
 
 
 def judge(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestResult:

@@ -22,8 +22,22 @@ API_SERVERS: Final = (
 )
 """GeeTest's host and its two backups: the same service (2026-11)."""
 
+SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "geetest": API_SERVERS,
+    "geelab-global": ("https://cap-global.geelabapi.com",),
+    "geelab-eu": ("https://cap-eu.geelabapi.com",),
+    "geelab-na": ("https://cap-na.geelabapi.com",),
+    "alicaptcha": ("https://captcha.alicaptcha.com",),
+    "engagelab": ("https://captcha-api.engagelab.com",),
+}
+"""Who speaks this protocol, by the names that `api_server` takes: GeeTest; Geelab's regions; Alibaba Cloud; EngageLab.
+The hosts are those of public documentation (2026-11). A captcha id belongs to one service, so none is another's backup.
+"""
+
 MAX_REPLY: Final = 64 * 1024
 """Bytes. An answer is under 2 KiB; past this it is no answer of `/validate`."""
+
+_WRONG_KEY: Final = "sign_token error"
 
 KEY_CODES: Final = frozenset({"-50101", "-50102", "-50103", "-50104", "-50105"})
 """Error codes about the id itself (missing, illegal, unknown, deleted, paused): the operator's to mend."""
@@ -66,6 +80,11 @@ def parse_reply(reply: Reply, lot_number: str) -> Evidence:
     return _verdict(answer, lot_number)
 
 
+def is_about_the_key(evidence: Evidence) -> bool:
+    """GeeTest has refused our signature, and so has not looked at the token: another key may be tried."""
+    return evidence.outcome is Outcome.MISCONFIGURED and evidence.reason == _WRONG_KEY
+
+
 def _json_object(body: bytes | None) -> dict[str, Any] | None:
     if body is None or len(body) > MAX_REPLY:
         return None
@@ -86,7 +105,7 @@ def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
     result, reason = answer.get("result"), _text(answer.get("reason"))
     if result == "fail":
         # We sign, not the visitor: a wrong signature means a wrong key.
-        ours = reason == "sign_token error"
+        ours = reason == _WRONG_KEY
         return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason)
     if result != "success":
         return Evidence(Outcome.REFUSED, "neither success nor fail")

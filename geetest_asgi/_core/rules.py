@@ -7,7 +7,7 @@ from typing import Any, Generic, Literal, TypeVar
 
 from . import paths
 from .limits import Limits
-from .model import GeeTestResult
+from .model import GeeTestResult, Outage
 from .patterns import EVERY, WEBSOCKET, Pattern, parse
 from .tree import PathSet
 
@@ -20,6 +20,9 @@ Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
 OnDenied = Callable[[GeeTestResult, Scope], Any]
 OnResult = Callable[[GeeTestResult, Scope], Any]
+Pair = tuple[str, str | Sequence[str]]
+Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
+OnOutage = Callable[[Outage], object]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,13 +42,16 @@ class Rule:
     name: str | None = field(default=None, kw_only=True)
     """What results, logs and metrics call this rule; the pattern's text by default."""
     captcha_id: str | None = field(default=None, kw_only=True)
-    captcha_key: str | None = field(default=None, kw_only=True, repr=False)
+    captcha_key: str | Sequence[str] | None = field(default=None, kw_only=True, repr=False)
+    credentials: Credentials | None = field(default=None, kw_only=True)
     sources: Sequence[Source] | None = field(default=None, kw_only=True)
     fields: str | Mapping[str, str] | None = field(default=None, kw_only=True)
     on_unavailable: OnUnavailable | None = field(default=None, kw_only=True)
     timeout: float | None = field(default=None, kw_only=True)
     limits: Limits | None = field(default=None, kw_only=True)
     mode: Mode | None = field(default=None, kw_only=True)
+    after: bool | None = field(default=None, kw_only=True)
+    """The handler asks GeeTest: `await geetest_result(request).verify()`."""
     skip: Skip | None = field(default=None, kw_only=True)
     accept: Accept | None = field(default=None, kw_only=True)
     on_denied: OnDenied | None = field(default=None, kw_only=True)
@@ -65,11 +71,11 @@ class RuleTable(Generic[T]):
     def __init__(
         self, rules: Sequence[tuple[Pattern, T]], exempt: Sequence[Pattern] = (), roots: Sequence[str] = ()
     ) -> None:
-        self._rules = rules
+        self.rules = rules
         self.patterns = tuple(pattern.text for pattern, _ in rules)
         """The protected patterns, as they were written."""
         self._tree = PathSet([pattern for pattern, _ in rules], fold=True)
-        self._exempt = exempt
+        self.exempt = exempt
         self._exempt_tree = PathSet(exempt, fold=False)
         self._roots = roots
         self.idle = frozenset(
@@ -81,26 +87,38 @@ class RuleTable(Generic[T]):
         """What the request leads to, or None where it is not protected. `method` as it came, in any case."""
         method = method.upper()
         if paths.is_too_much(path, raw_path):
-            return next((found for pattern, found in self._rules if method in pattern.methods), None)
+            return next((found for pattern, found in self.rules if method in pattern.methods), None)
         if not root_path and not self._roots and paths.is_plain(path, raw_path):
             segments = paths.split(path)
             forms, numbers = {segments}, self._tree.find(segments)
         else:
-            roots = [root for root in (root_path.rstrip("/"), *self._roots) if root]
-            forms = paths.forms(path, raw_path, roots)
-            # A pattern may be written with a root path where the server leaves it out of the path.
-            rooted = {paths.split(root) + form for form in forms for root in roots}
-            numbers = set[int]().union(*map(self._tree.find, forms | rooted))
+            forms, rooted = self.forms(path, raw_path, root_path)
+            numbers = set[int]().union(*map(self.matching, forms | rooted))
         for number in sorted(numbers):
-            pattern, found = self._rules[number]
+            pattern, found = self.rules[number]
             if method in pattern.methods:
                 return None if self._exempts(method, forms) else found
         return None
 
+    def forms(self, path: str, raw_path: bytes, root_path: str) -> tuple[set[paths.Segments], set[paths.Segments]]:
+        """All forms of a path; and those that a rule is looked up by as well.
+
+        A pattern may be written with a root path where the server leaves it out of the path.
+        """
+        roots = [root for root in (root_path.rstrip("/"), *self._roots) if root]
+        forms = paths.forms(path, raw_path, roots)
+        return forms, {paths.split(root) + form for form in forms for root in roots}
+
+    def matching(self, form: paths.Segments) -> set[int]:
+        """The rules whose pattern matches this form, whatever the method."""
+        return self._tree.find(form)
+
+    def exempting(self, method: str, form: paths.Segments) -> set[int]:
+        """The exemptions that let this form go."""
+        return {number for number in self._exempt_tree.find(form) if method in self.exempt[number].methods}
+
     def _exempts(self, method: str, forms: set[paths.Segments]) -> bool:
-        return all(
-            any(method in self._exempt[number].methods for number in self._exempt_tree.find(form)) for form in forms
-        )
+        return all(self.exempting(method, form) for form in forms)
 
 
 def _spoken_of(method: str, rules: Sequence[tuple[Pattern, T]]) -> bool:

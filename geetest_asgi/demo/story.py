@@ -14,7 +14,7 @@ from .site import Site
 Fields = Mapping[str, str]
 
 TIMEOUT: Final = 10.0
-"""Seconds for one row. The slowest part of one is the guard's own wait for GeeTest, 3 seconds."""
+"""Seconds for one row. The slowest part of one is the guard's own wait for GeeTest, 2 seconds."""
 
 
 @dataclass(frozen=True, slots=True)

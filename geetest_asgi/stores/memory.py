@@ -13,7 +13,10 @@ SPENT = ""
 
 
 class Store(Protocol):
-    """Remembers keys for a while. A key is a digest; a note is a short text that is handed out once."""
+    """Remembers keys for a while. A key is a digest; a note is a short text (ASCII), handed out once.
+
+    What the methods raise, or that they take too long, does not reach the visitor: see `FailSafe`.
+    """
 
     async def claim(self, key: str, seconds: float) -> str | None:
         """Take the key for `seconds`. None: it was free and is now the caller's.
@@ -23,7 +26,10 @@ class Store(Protocol):
         """
 
     async def release(self, key: str, note: str | None = None) -> None:
-        """Give the key back: without a note it is free again, with one it stays taken and the next claim gets it."""
+        """Give the key back: without a note it is free again, with one it stays taken and the next claim gets it.
+
+        For who holds the key. Where several processes share it, a key that is free or another's is to be left alone.
+        """
 
 
 class MemoryStore:

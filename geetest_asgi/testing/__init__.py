@@ -3,6 +3,7 @@
     simulator = Simulator()                              an ASGI app: mount it, or give it to a client in process
     simulator.token()                                    the four fields of a freshly solved captcha
     simulator.down()                                     … and every call is answered 503, until simulator.up()
+    with GeeTest() as geetest: ...                       asked by every guard in this process: pytest's `geetest`
     with serve(simulator) as url: ...                    on a thread, for a client that needs a socket
     <script src="{url}/v4/gt4.js"></script>              a stand-in for GeeTest's browser script, for your pages
     captcha_id="sim-down"                                an id that decides what happens; MAGIC has them all
@@ -12,12 +13,27 @@ What is told here as GeeTest's behaviour comes from GeeTest's documentation and 
 package imports no test framework, HTTP client or server: those come in where they are used.
 """
 
-from ._answers import CODES, DEMO_ID, DEMO_KEY
+from .._stand_in import DEMO_ID, DEMO_KEY
+from ._answers import CODES
 from ._calls import Call
 from ._faults import Fault
 from ._magic import MAGIC, Magic
 from .command import run_simulator
+from .geetest import GeeTest, GeeTestServer
 from .server import serve
 from .simulator import Simulator
 
-__all__ = ["CODES", "DEMO_ID", "DEMO_KEY", "MAGIC", "Call", "Fault", "Magic", "Simulator", "run_simulator", "serve"]
+__all__ = [
+    "CODES",
+    "DEMO_ID",
+    "DEMO_KEY",
+    "MAGIC",
+    "Call",
+    "Fault",
+    "GeeTest",
+    "GeeTestServer",
+    "Magic",
+    "Simulator",
+    "run_simulator",
+    "serve",
+]

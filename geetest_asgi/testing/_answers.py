@@ -13,12 +13,6 @@ from starlette.responses import Response
 
 from .._pretence import MARK
 
-DEMO_ID: Final = "647f5ed2ed8acb4be36784e01556bb71"
-"""The public demonstration `captcha_id`: printed in GeeTest's documentation and in each of its demos."""
-
-DEMO_KEY: Final = "b09a7aafbfd83f73b35a9b530d0337bf"
-"""The key that belongs to `DEMO_ID`: as public as the id, so no secret."""
-
 CODES: Final[Mapping[str, str]] = MappingProxyType(
     {
         "-50000": "runtime error",

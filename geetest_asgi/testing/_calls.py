@@ -2,9 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from ._answers import Answer
+
+MAX_CALLS: Final = 1000
+"""Calls remembered in `Simulator.calls`; the oldest is dropped first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,6 +39,15 @@ class Call:
             "reason": self.reason,
             "code": self.code,
         }
+
+
+class Calls(list[Call]):
+    """The last `MAX_CALLS` calls."""
+
+    def append(self, call: Call) -> None:
+        """One more, and the oldest goes if there are too many."""
+        super().append(call)
+        del self[:-MAX_CALLS]
 
 
 def record(method: str, parameters: Mapping[str, str], content_type: str, answer: Answer | None) -> Call:

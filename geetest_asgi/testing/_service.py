@@ -109,7 +109,8 @@ def _lot_number(inquiry: Inquiry) -> Answer | None:
 
 
 def _genuine(inquiry: Inquiry) -> Answer | None:
-    genuine = tokens.is_genuine(inquiry.field("captcha_id"), inquiry.parameters)
+    ids = [inquiry.field("captcha_id"), *([tokens.ANY_ID] if inquiry.any_id else [])]
+    genuine = any(tokens.is_genuine(each, inquiry.parameters) for each in ids)
     return None if genuine else fail("pass_token error")
 
 

@@ -1,7 +1,6 @@
 """`Simulator`: GeeTest as an ASGI app, for servers and for browsers, with tokens to hand out and outages on demand."""
 
 import time
-from collections import deque
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -10,16 +9,14 @@ import anyio
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
+from .._stand_in import DEMO_ID, DEMO_KEY
 from . import _browser, _control, _faults, _magic, _static, _wire, tokens
-from ._answers import DEMO_ID, DEMO_KEY, Answer, as_json, text
+from ._answers import Answer, as_json, text
 from ._browser import Visit
-from ._calls import Call, record
+from ._calls import Calls, record
 from ._magic import Magic
 from ._service import Inquiry, SpentTokens, validate
 from ._wire import Asked
-
-MAX_CALLS: Final = 1000
-"""Calls remembered in `Simulator.calls`; the oldest is dropped first."""
 
 _HOUR: Final = 3600
 
@@ -45,7 +42,7 @@ class Simulator:
         self._fault: _faults.Fault = _faults.UP  # only ever replaced whole, which is atomic
         self._spent = SpentTokens()
         self._tried = SpentTokens()
-        self.calls: deque[Call] = deque(maxlen=MAX_CALLS)
+        self.calls = Calls()
         """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
 
     def __repr__(self) -> str:
@@ -79,7 +76,7 @@ class Simulator:
 
         `expired`: solved an hour ago. `used`: spent here before. `forged`: the right shape, but not GeeTest's.
         `offline`: the constants that gt4.js hands out when it reaches no host, whatever else is asked for.
-        `captcha_id`: solved under this id, by default `self.captcha_id`.
+        `captcha_id`: solved under this id, by default `self.captcha_id`; `"*"` is good for every id, without `pairs`.
         """
         if offline:
             return dict(tokens.OFFLINE)

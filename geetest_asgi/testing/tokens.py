@@ -3,7 +3,7 @@
     pass_token = HMAC-SHA256(MINT_KEY, captcha_id, lot_number, captcha_output, gen_time)
 
 So a token that one simulator mints is genuine for every other one in any process, and a token with a field changed,
-or solved under another `captcha_id`, is not. The formats are those of GeeTest's own tokens.
+or solved under another `captcha_id`, is not; but for `ANY_ID`. The formats are those of GeeTest's own tokens.
 """
 
 import base64
@@ -16,6 +16,9 @@ from typing import Final
 
 MINT_KEY: Final = b"geetest_asgi.testing: anybody may mint simulator tokens"
 """No secret, and not to be made one: the simulator guards nothing. GeeTest takes none of these tokens."""
+
+ANY_ID: Final = "*"
+"""A token solved under this id is good for every one, where any id is taken: a test need not know which its app has."""
 
 LIFETIME: Final = 600
 """Seconds from `gen_time` for which a token is valid: GeeTest's documentation says about 10 minutes."""

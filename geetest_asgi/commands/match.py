@@ -1,0 +1,160 @@
+"""`python -m geetest_asgi match METHOD PATH`: one decision, and how it comes about."""
+
+import argparse
+import os
+import sys
+from difflib import get_close_matches
+from typing import Any, Final
+from urllib.parse import quote, unquote
+
+from .options import add_app, checked, warnings_collected
+from .report import Report, columns, shown
+
+DESCRIPTION = """\
+Say which rule a request falls under, and why. PATH is the request target as it stands on the wire, percent escapes
+included; a query is cut off. Nobody is asked; with --protect no id and no key are needed. Exit status: 0, protected; 1,
+not protected; 2, the command line or the configuration is wrong."""
+
+_PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
+
+
+def add(parser: argparse.ArgumentParser) -> None:
+    """The options of `match`."""
+    parser.add_argument("method", metavar="METHOD", help="such as POST, or WEBSOCKET for a handshake")
+    parser.add_argument("path", metavar="PATH", help="such as /login or //LOGIN%%0a")
+    add_app(parser)
+    parser.add_argument(
+        "--root-path",
+        metavar="PREFIX",
+        default="",
+        help="the server's root path: as uvicorn does, it is put before PATH and into the scope",
+    )
+    parser.set_defaults(run=run)
+
+
+def run(arguments: argparse.Namespace) -> int:
+    """The exit status."""
+    checked(arguments)
+    from .errors import UsageError
+
+    if not arguments.app and not arguments.protect:
+        raise UsageError("match wants something to look in: give --app or --protect")
+    with warnings_collected():
+        site = _site(arguments)
+    request = Request(arguments.method, arguments.path, arguments.root_path)
+    report = Report(sys.stdout)
+    report.head(request.title)
+    protected = [write_decision(report, site, guard, request) for guard in site.guards]
+    return 0 if any(protected) else 1
+
+
+def _site(arguments: argparse.Namespace) -> Any:
+    from . import site
+    from .check import read_site
+
+    if arguments.app:
+        return read_site(arguments)
+    pair = {name: os.environ.get(f"GEETEST_{name.upper()}") or "none-needed" for name in ("captcha_id", "captcha_key")}
+    return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or (), **pair)
+
+
+class Request:
+    """What a server makes of a request line: it cuts off the query and decodes once, and normalises nothing."""
+
+    def __init__(self, method: str, target: str, root_path: str) -> None:
+        from .._core.patterns import WEBSOCKET
+
+        self.method = WEBSOCKET if method.upper() == "WEBSOCKET" else method
+        wire = quote(target.encode(errors="surrogateescape").partition(b"?")[0], safe=_PRINTABLE)
+        self.root_path = root_path.rstrip("/")
+        self.raw_path = (self.root_path + wire).encode()
+        self.path = unquote(self.root_path + wire)
+        self.title = f"{shown(method)} {self.raw_path.decode()}"
+
+
+def write_decision(report: Report, site: Any, guard: Any, request: Request) -> bool:
+    """One guard's decision, and whether it protects."""
+    from .._core.explain import explain
+    from .tables import numbers, where
+
+    if not _arrives(site, guard, request):
+        report.say("note", f"does not come to {where(site, guard)}")
+        return False
+    table = guard.middleware._table
+    found = explain(table, request.method, request.path, request.raw_path, request.root_path + guard.prefix)
+    first = numbers(site)[guard]
+    report.say("ok" if found.protected else "note", _why(table, found, first, request))
+    _write_forms(report, table, found, first)
+    if found.protected:
+        _write_policy(report, table.rules[found.rule][1])
+    return found.protected
+
+
+def _arrives(site: Any, guard: Any, request: Request) -> bool:
+    """Whether some route that the guard stands on may be the request's."""
+    from .._core.rules import RuleTable
+
+    if not guard.local:
+        return True
+    routes = [(route.pattern, route) for route in site.routes if guard in route.guards]
+    return RuleTable(routes).match(request.method, request.path, request.raw_path, request.root_path) is not None
+
+
+def _why(table: Any, found: Any, first: int, request: Request) -> str:
+    from .._core.explain import Why
+    from .coverage import named
+
+    def rule(number: int) -> str:
+        return f"rule {first + number}, {shown(table.rules[number][0].text)}"
+
+    also = [rule(number) for number in found.matching if number != found.rule]
+    if found.why is Why.MATCHED:
+        return f"protected by {rule(found.rule)}" + (
+            f" (its path is also matched by {'; '.join(also)})" if also else ""
+        )
+    if found.why is Why.TOO_MUCH:
+        return f"protected by {rule(found.rule)}: the path is longer than what is looked at, and counts as protected"
+    if found.why is Why.EXEMPT:
+        return f"not protected: {rule(found.rule)} matches, but every form of the path is exempt"
+    if found.why is Why.METHOD:
+        speaks = "; ".join(
+            f"{rule(number)} is for {named(table.rules[number][0].methods)}" for number in found.matching
+        )
+        return f"not protected: no rule is for {shown(request.title.partition(' ')[0])} here" + (
+            speaks and f" ({speaks})"
+        )
+    near = get_close_matches(request.path, table.patterns, n=3, cutoff=0.4)
+    return "not protected: no pattern matches" + (f"; the nearest: {shown('; '.join(near))}" if near else "")
+
+
+def _write_forms(report: Report, table: Any, found: Any, first: int) -> None:
+    rows = [("a form of the path", "matched by", "exempt by")]
+    for form in found.forms:
+        rules = ", ".join(f"rule {first + number}" for number in form.rules)
+        exempt = (
+            "not looked at" if form.rooted else ", ".join(shown(table.exempt[number].text) for number in form.exempt)
+        )
+        rows.append((shown(form.path), rules or "-", exempt or "-"))
+    if found.forms:
+        report.lines(["", *columns(rows)])
+    if found.protected and any(form.exempt for form in found.forms):
+        report.lines(["An exemption does not apply: it would have to match every form."])
+
+
+def _write_policy(report: Report, policy: Any) -> None:
+    from .tables import shortened
+
+    report.lines(["", "What follows"])
+    rows = [
+        ("fields from", ", ".join(policy.sources)),
+        ("captcha id", shortened(policy.captcha_id) or "-"),
+        ("GeeTest down", f"{policy.on_unavailable}, after {policy.timeout:g} s"),
+        ("mode", policy.mode),
+    ]
+    rows += [("asked", "by the handler, after its own checks")] if policy.after else []
+    rows += [
+        (name, "a function of yours")
+        for name in ("credentials", "skip", "accept", "on_denied")
+        if getattr(policy, name) is not None
+    ]
+    report.lines(columns(rows), indent=4)

@@ -1,0 +1,72 @@
+"""What a command prints: plain lines of at most 100 columns, marked by a word; colour only comes on top of it."""
+
+import os
+import textwrap
+from collections.abc import Iterable, Sequence
+from typing import Final, TextIO
+
+WIDTH: Final = 100
+_COLOURS: Final = {"ok": "\x1b[32m", "warn": "\x1b[33m", "FAIL": "\x1b[1;31m"}
+_PLAIN: Final = "\x1b[0m"
+
+
+def has_colour(stream: TextIO) -> bool:
+    """A terminal that can show colour, and nobody who has said that they want none (https://no-color.org)."""
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def shown(text: str) -> str:
+    """Text of anybody's, fit for a terminal: what is not printable ASCII is escaped."""
+    return (
+        "".join(each if " " <= each <= "~" else repr(each)[1:-1] for each in text)
+        .encode("ascii", "backslashreplace")
+        .decode()
+    )
+
+
+def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
+    """The rows with their cells aligned."""
+    rows = list(rows)
+    widths = [max(map(len, cells)) for cells in zip(*rows, strict=True)]
+    return [gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows]
+
+
+class Report:
+    """Prints, and counts what was not well. Marks: ok, note (to know, counts for nothing), warn, FAIL."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+        self._colour = has_colour(stream)
+        self._begun = False
+        self.counts = {"ok": 0, "note": 0, "warn": 0, "FAIL": 0}
+
+    def head(self, title: str) -> None:
+        """The head of a section, behind an empty line; cut where it is too long."""
+        self._print("\n" * self._begun + (title if len(title) <= WIDTH else title[: WIDTH - 3] + "..."))
+
+    def say(self, mark: str, text: str) -> None:
+        """One finding."""
+        self.counts[mark] += 1
+        first, *more = textwrap.wrap(text, WIDTH - 8, break_on_hyphens=False, drop_whitespace=True) or [""]
+        colour = _COLOURS.get(mark, "") if self._colour else ""
+        self._print(f"  {colour}{mark.ljust(4)}{_PLAIN if colour else ''}  {first}")
+        self.lines(more, indent=8)
+
+    def lines(self, lines: Iterable[str], indent: int = 2) -> None:
+        """Lines as they are; what is too long goes on below, further in."""
+        for line in lines:
+            for part in _folded(line, WIDTH - indent):
+                self._print((" " * indent + part).rstrip())
+
+    def _print(self, text: str) -> None:
+        self._begun = True
+        print(text, file=self._stream, flush=True)
+
+
+def _folded(line: str, width: int) -> list[str]:
+    if len(line) <= width:
+        return [line]
+    inner = " " * (len(line) - len(line.lstrip()) + 4)
+    return textwrap.wrap(
+        line, width, subsequent_indent=inner, break_on_hyphens=False, replace_whitespace=False, tabsize=1
+    )

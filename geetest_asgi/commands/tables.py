@@ -1,0 +1,143 @@
+"""The rules and the routes, as tables."""
+
+import re
+from collections.abc import Iterator
+
+from .._core.overlap import example
+from .._core.patterns import UNSAFE, WEBSOCKET, Pattern
+from .._core.policy import Policy
+from .coverage import Covered, cover, doubts, matches_everything, named, reaches
+from .report import Report, columns, shown
+from .site import Guard, Route, Site
+
+_HEAD = ("rule", "methods", "path", "name", "captcha id", "sources", "unavailable", "mode")
+_SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
+
+
+def numbers(site: Site) -> dict[Guard, int]:
+    """What comes before each guard's rules: rules are counted through all guards, from 1."""
+    begin, found = 1, {}
+    for guard in site.guards:
+        found[guard] = begin
+        begin += len(guard.middleware._table.rules)
+    return found
+
+
+def path_of(pattern: Pattern) -> str:
+    """The pattern without its methods, which stand in a column of their own."""
+    if pattern.regex is not None:
+        return f"re {shown(pattern.text)}"
+    return shown("/" + pattern.text.strip().partition("/")[2])
+
+
+def write_rules(report: Report, site: Site) -> None:
+    """Each guard's rules, what each matches, and what looks like a mistake."""
+    first = numbers(site)
+    for guard in site.guards:
+        report.head(f"Rules{where(site, guard, ' of ')}; the first that matches decides")
+        table = guard.middleware._table
+        rows = [_row(first[guard] + place, *rule) for place, rule in enumerate(table.rules)]
+        report.lines(columns([_HEAD, *rows]))
+        for place, (pattern, _) in enumerate(table.rules):
+            report.lines([f"rule {first[guard] + place} {_matches(pattern)}"])
+        for exempt in table.exempt:
+            report.lines([f"exempt: {path_of(exempt)}, methods {named(exempt.methods)}"])
+        if any(pattern.methods == UNSAFE for pattern, _ in table.rules):
+            report.lines(["unsafe: all methods but GET, HEAD, OPTIONS and TRACE"])
+        for place, why in doubts(table):
+            text = re.sub(r"\{(\d+)\}", lambda found: str(first[guard] + int(found[1])), why)  # noqa: B023
+            report.say("warn", f"rule {first[guard] + place} {text}")
+
+
+def where(site: Site, guard: Guard, lead: str = "") -> str:
+    """Where the guard stands, if it is not in front of everything; with `lead` before it."""
+    if not guard.local:
+        return ""
+    routes = [route.path for route in site.routes if guard in route.guards]
+    return f"{lead}the guard on {shown(', '.join(routes[:3]))}{' ...' if len(routes) > 3 else ''}"
+
+
+def _row(number: int, pattern: Pattern, policy: Policy) -> tuple[str, ...]:
+    name = "" if policy.name == pattern.text else policy.name
+    return (
+        str(number),
+        named(pattern.methods),
+        path_of(pattern),
+        shown(name) or "-",
+        shortened(policy.captcha_id) or ("by request" if policy.credentials else "-"),
+        ",".join(policy.sources),
+        policy.on_unavailable,
+        policy.mode + (" after" if policy.after else ""),
+    )
+
+
+def shortened(captcha_id: str) -> str:
+    """Enough of an id to know it by."""
+    text = shown(captcha_id)
+    return text if len(text) <= 12 else text[:8] + "..."
+
+
+def _matches(pattern: Pattern) -> str:
+    if matches_everything(pattern):
+        return "matches every path"
+    path = example(pattern)
+    return "no example of what it matches was found" if path is None else f"matches {shown(path)}"
+
+
+def write_routes(report: Report, site: Site) -> None:
+    """Which rule protects which route; the routes that are open though they change something; rules without a route."""
+    report.head("Routes")
+    if not site.knows_routes:
+        report.say(
+            "note", f"{site.layers[-1]} does not tell its routes; those of Starlette, FastAPI and Litestar are read"
+        )
+        return
+    first = numbers(site)
+    covered = [each for route in site.routes for each in cover(route)]
+    closed = [each for each in covered if each.guard is not None]
+    report.lines(columns([_route(each, _by(each, first)) for each in closed]) or ["no route is protected"])
+    opened = [each for each in covered if each.guard is None and each.method not in _SAFE]
+    if opened:
+        report.head("Open: routes that change something, and that no rule protects")
+        report.lines(columns([_route(each, _partly(each, first)) for each in opened]))
+    for guard, place, pattern in _rules(site):
+        routes = [route for route in site.routes if guard in route.guards]
+        if not any(reaches(pattern, route) for route in routes):
+            report.say("warn", f"rule {first[guard] + place} protects no route: {shown(pattern.text)!r} matches none")
+
+
+def _rules(site: Site) -> Iterator[tuple[Guard, int, Pattern]]:
+    for guard in site.guards:
+        for place, (pattern, _) in enumerate(guard.middleware._table.rules):
+            yield guard, place, pattern
+
+
+def _route(each: Covered, why: str) -> tuple[str, str, str]:
+    method = "WEBSOCKET" if each.method == WEBSOCKET else each.method
+    note = f" ({each.route.note})" if each.route.note else ""
+    return method, shown(each.route.path) + note, why
+
+
+def _by(each: Covered, first: dict[Guard, int]) -> str:
+    assert each.guard is not None  # noqa: S101 - those without one are listed elsewhere
+    assert each.rule is not None  # noqa: S101
+    return f"by rule {first[each.guard] + each.rule}{_but(each.route, each.guard, each.method)}"
+
+
+def _but(route: Route, guard: Guard, method: str) -> str:
+    exempt = [
+        path_of(pattern)
+        for pattern in guard.middleware._table.exempt
+        if method in pattern.methods and reaches(pattern, route)
+    ]
+    return f", but for {', '.join(exempt)}" if exempt else ""
+
+
+def _partly(each: Covered, first: dict[Guard, int]) -> str:
+    if each.exempt:
+        return "exempt from " + _names(each.exempt, first)
+    return "but for what matches " + _names(each.partly, first) if each.partly else ""
+
+
+def _names(rules: tuple[tuple[Guard, int], ...], first: dict[Guard, int]) -> str:
+    return ", ".join(f"rule {first[guard] + place}" for guard, place in rules)

@@ -1,0 +1,158 @@
+"""The SQLite file of a SQLiteStore, as one process has it open: made, checked, locked, given up, opened anew."""
+
+import os
+import secrets
+import sqlite3
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Final, TypeVar
+
+from .._core.errors import ConfigError
+
+T = TypeVar("T")
+
+_OURS: Final = 0x67743476
+"""The file's application id (https://www.sqlite.org/pragma.html#pragma_application_id): "gt4v"."""
+
+_NO_CKPT_ON_CLOSE: Final = 1006
+"""SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE: leave the write-ahead log alone when the last connection goes."""
+
+_START: Final = 10.0
+"""Seconds to wait for other workers that open the file in the same moment, while the app is built."""
+
+_SCHEMA: Final = (
+    "CREATE TABLE IF NOT EXISTS spent (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ends REAL NOT NULL,"
+    " holder TEXT NOT NULL, note TEXT NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS spent_ends ON spent (ends)",
+    # How many there are, kept beside them: count(*) reads them all.
+    "CREATE TABLE IF NOT EXISTS kept (number INTEGER NOT NULL)",
+    "INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT * FROM kept)",
+    "CREATE TRIGGER IF NOT EXISTS one_more AFTER INSERT ON spent BEGIN UPDATE kept SET number = number + 1; END",
+    "CREATE TRIGGER IF NOT EXISTS one_less AFTER DELETE ON spent BEGIN UPDATE kept SET number = number - 1; END",
+    f"PRAGMA application_id = {_OURS}",
+)
+
+_creating: Final = threading.Lock()
+_left_open: Final[list[sqlite3.Connection]] = []
+"""Connections that must not be closed: a parent process's, or of a file that has gone."""
+
+
+class SpentFile:
+    """The file, as this process has it open. For one thread at a time; others wait."""
+
+    def __init__(self, path: str, timeout: float) -> None:
+        self._path = path
+        self._timeout = timeout
+        self._begin_anew()
+
+    def _begin_anew(self) -> None:
+        self._pid = os.getpid()
+        self._lock = threading.Lock()
+        self._holder = secrets.token_hex(8)
+        self._connection: sqlite3.Connection | None = None
+        self._identity = (0, 0)
+
+    def try_out(self) -> None:
+        """Open and close it, so that a mistake is found while the app is built, and no fork inherits a connection."""
+        try:
+            self._connection = self._open(_START)
+            self.close()
+        except (OSError, sqlite3.Error) as error:
+            raise ConfigError(
+                f"SQLiteStore({self._path!r}): {error}; give a file that this process can write"
+            ) from None
+
+    @contextmanager
+    def transaction(self) -> Iterator[tuple[sqlite3.Connection, str]]:
+        """The file, locked against all others, and the name under which this process holds keys."""
+        if self._pid != os.getpid():  # after a fork: the parent's lock and connection are not ours to touch
+            if self._connection is not None:
+                _left_open.append(self._connection)
+            self._begin_anew()
+        with self._lock:
+            self._leave_if_gone()
+            self._connection = self._connection or self._open(self._timeout)
+            try:
+                self._connection.execute("BEGIN IMMEDIATE")
+                yield self._connection, self._holder
+                self._connection.execute("COMMIT")
+            except BaseException:
+                self._close()  # rolls back; what is wrong with it may be mended by opening it anew
+                raise
+
+    def _leave_if_gone(self) -> None:
+        """SQLite goes on with a deleted file as if nothing had happened, and other workers have another by then."""
+        if self._connection is None or self._identity == _identity(self._path):
+            return
+        # Closing would also delete what stands beside the new file of this name, by its name. So:
+        if hasattr(self._connection, "setconfig"):  # Python 3.12
+            self._connection.setconfig(_NO_CKPT_ON_CLOSE)
+            self._connection.close()
+        else:
+            _left_open.append(self._connection)
+        self._connection = None
+        raise FileNotFoundError(f"{self._path!r} was deleted or replaced while in use")
+
+    def _open(self, timeout: float) -> sqlite3.Connection:
+        with _creating:  # closing a file ends this process's locks on it, whoever else has it open here
+            with suppress(FileExistsError):
+                os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+            connection = sqlite3.connect(self._path, timeout, isolation_level=None, check_same_thread=False)
+        try:
+            self._identity = _identity(self._path)
+            _prepare(connection, time.monotonic() + timeout)
+            connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
+
+    def close(self) -> None:
+        """Close what this process has open."""
+        if self._pid == os.getpid():
+            with self._lock:
+                self._close()
+
+    def _close(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+            self._connection = None
+
+
+def _prepare(connection: sqlite3.Connection, deadline: float) -> None:
+    """Make sure that the file is ours, and that its tables are there."""
+    connection.execute("BEGIN")
+    whose = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    connection.execute("COMMIT")
+    if whose != _OURS and (whose or tables):
+        raise sqlite3.DatabaseError("this is another program's database")
+    mode = _with_patience(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0], deadline)
+    if mode != "wal":
+        raise sqlite3.NotSupportedError("its file system cannot share memory between processes")
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("BEGIN IMMEDIATE")
+    for statement in _SCHEMA:
+        connection.execute(statement)
+    connection.execute("COMMIT")
+
+
+def _with_patience(work: Callable[[], T], deadline: float) -> T:
+    """SQLite does not wait for others while it changes to the write-ahead log (3.40): it says "locked" at once."""
+    while True:
+        try:
+            return work()
+        except sqlite3.OperationalError:
+            if time.monotonic() > deadline:
+                raise
+            time.sleep(0.01)
+
+
+def _identity(path: str) -> tuple[int, int]:
+    try:
+        found = os.stat(path)
+    except OSError:
+        return 0, 0
+    return found.st_dev, found.st_ino

@@ -1,0 +1,83 @@
+"""`GeeTest`: a simulator that stands in GeeTest's place in this process. The pytest fixtures are made of it."""
+
+from types import TracebackType
+from typing import Self, TypedDict, Unpack
+
+from .._stand_in import put_in_place, take_away
+from ._in_process import InProcess
+from .simulator import Simulator
+from .tokens import ANY_ID
+
+
+class TokenOptions(TypedDict, total=False):
+    """What `token` may be told."""
+
+    expired: bool
+    used: bool
+    forged: bool
+    offline: bool
+    captcha_id: str | None
+
+
+class GeeTest(Simulator):
+    """A `Simulator` that every guard and client in this process asks while the `with` block lasts.
+
+        with GeeTest() as geetest:
+            assert client.post("/login", data=geetest.token()).status_code == 200
+
+    That is the pytest fixture `geetest`; the block is for other test frameworks. The app is not touched and need not
+    know: whichever `api_server` and `client` it was built with, before or after, no call leaves the process. There is
+    one at a time: to enter a second raises RuntimeError.
+    """
+
+    def __enter__(self) -> Self:
+        put_in_place(InProcess(self))
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        take_away()
+
+    def token(
+        self,
+        *,
+        expired: bool = False,
+        used: bool = False,
+        forged: bool = False,
+        offline: bool = False,
+        captcha_id: str | None = None,
+    ) -> dict[str, str]:
+        """The four fields, as `Simulator.token` gives them, but good for whatever `captcha_id` the app has.
+
+        `captcha_id`: solved under this id and good for no other.
+        """
+        bound_to = captcha_id or ANY_ID
+        return super().token(expired=expired, used=used, forged=forged, offline=offline, captcha_id=bound_to)
+
+    def headers(self, **options: Unpack[TokenOptions]) -> dict[str, str]:
+        """A token as the four headers `X-GeeTest-Lot-Number` …, for a guard with `sources=["header"]`.
+
+        The options are those of `token`.
+        """
+        return {_header(name): value for name, value in self.token(**options).items()}
+
+
+class GeeTestServer(GeeTest):
+    """A `GeeTest` on a socket, for browsers and other processes: the pytest fixture `geetest_server`."""
+
+    url = ""
+    """Where it listens, without a slash at the end."""
+
+    @property
+    def env(self) -> dict[str, str]:
+        """The environment that makes an app in another process ask it: the id, the key and `GEETEST_API_SERVER`."""
+        return {
+            "GEETEST_CAPTCHA_ID": self.captcha_id,
+            "GEETEST_CAPTCHA_KEY": self.captcha_key,
+            "GEETEST_API_SERVER": self.url,
+        }
+
+
+def _header(field: str) -> str:
+    return "-".join(["X-GeeTest", *(word.capitalize() for word in field.split("_"))])

@@ -1,0 +1,193 @@
+"""A site that serves geetest-form.js beside guarded routes, and a visitor who fills in its forms."""
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import anyio
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
+from starlette.routing import Route
+
+from geetest_asgi import GeeTestMiddleware, Limits, Rule, geetest_result
+from geetest_asgi.frontend import form_script
+
+from .stage import Stage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Locator
+    from playwright.sync_api import Request as Sent
+    from starlette.types import ASGIApp
+
+    from geetest_asgi.testing import Simulator
+
+PASSED = {"outcome": "passed", "verified": True, "username": "ada"}
+PAGE = """<!doctype html>
+<html lang="en"><head><meta charset="utf-8"><title>log in</title>
+<script src="{geetest}/v4/gt4.js"></script>
+<script src="/geetest-form.js" defer></script>
+</head><body>{body}</body></html>
+"""
+FORM = """<form method="post" action="{action}" {attributes}>
+<p><label>Name <input name="username" value="ada"></label></p>
+<p><button name="by" value="button">Log in</button></p>
+</form>
+"""
+
+
+class FormSite:
+    """The page is the test's to write; whatever is posted to is guarded."""
+
+    def __init__(self, geetest: str) -> None:
+        self.geetest = geetest
+        self.page = ""
+        self.headers: dict[str, str] = {}
+        self.app: ASGIApp = GeeTestMiddleware(
+            Starlette(routes=self._routes()),
+            protect=[
+                "POST /login",
+                "POST /slow",
+                Rule("POST /prefixed", fields="geetest_"),
+                Rule("POST /camel", fields="camelCase"),
+                Rule("POST /mapped", fields={"lot_number": "lot"}),
+                Rule("POST /contained", fields="captcha"),
+                Rule("POST /upload", limits=Limits(max_body=4096)),
+                Rule("GET /search", sources=("query",)),
+                Rule("POST /api/**", sources=("header",)),
+            ],
+            captcha_id="sim-site",
+            captcha_key="any-key",
+            api_server=geetest,
+            timeout=5,
+            on_unavailable="deny",
+        )
+
+    def _routes(self) -> list[Route]:
+        async def page(request: Request) -> HTMLResponse:
+            return HTMLResponse(self.page, headers=self.headers)
+
+        async def login(request: Request) -> JSONResponse:
+            result = geetest_result(request)
+            async with request.form() as form:
+                username = form.get("username") or request.query_params.get("username")
+            return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": username})
+
+        async def slow(request: Request) -> JSONResponse:
+            await anyio.sleep(1)
+            return await login(request)
+
+        async def away(request: Request) -> RedirectResponse:
+            return RedirectResponse(f"{self.geetest}/validate", 307)
+
+        names = ("login", "prefixed", "camel", "mapped", "contained", "upload", "api/login")
+        return [
+            Route("/geetest-form.js", form_script),
+            Route("/page", page),
+            Route("/other", page),
+            Route("/search", login),
+            Route("/slow", slow, methods=["POST"]),
+            Route("/api/away", away, methods=["POST"]),
+            Route("/favicon.ico", lambda request: Response(status_code=204)),
+            *(Route(f"/{name}", login, methods=["POST"]) for name in names),
+        ]
+
+
+@dataclass
+class FormStage(Stage):
+    """One visit to the site."""
+
+    server: FormSite = field(kw_only=True)
+    posts: "list[Sent]" = field(default_factory=list)
+    """What the browser has posted to the site."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.page.on("request", self._see)
+
+    def _see(self, request: "Sent") -> None:
+        if request.method == "POST":
+            self.posts.append(request)
+
+    def open(self, body: str, page: str = PAGE, path: str = "/page", **headers: str) -> None:
+        """Visit a page of this body. Its events go to `happened`."""
+        self.server.page = page.replace("{geetest}", self.geetest).replace("{body}", body)
+        self.server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.page.goto(self.site + path)
+        self.page.evaluate(
+            """() => {
+              window.happened = [];
+              window.keep = (promise) => {
+                window.sent = null;
+                promise.then((value) => { sent = {value}; }, (error) => { sent = {value: error.code || error.name}; });
+              };
+              for (const name of ["ready", "solved", "denied", "response", "error"]) {
+                addEventListener(`geetest:${name}`, async ({type, detail}) => {
+                  const seen = detail && (detail.problem || detail.error?.code || await detail.response?.json?.());
+                  happened.push([type.slice(8), seen ?? null]);
+                });
+              }
+            }"""
+        )
+
+    def form(self, attributes: str = "", action: str = "/login") -> None:
+        """Visit a page with a form; `attributes` come after the captcha's id."""
+        self.open(FORM.format(action=action, attributes=f'data-geetest-captcha-id="sim-site" {attributes}'))
+
+    @property
+    def submit(self) -> "Locator":
+        return self.page.get_by_role("button", name="Log in")
+
+    @property
+    def message(self) -> "Locator":
+        return self.page.get_by_role("alert")
+
+    def click_and_solve(self, product: str) -> None:
+        """Solve, and submit: with bind the other way round."""
+        if product != "bind":
+            self.verify()
+        self.submit.click()
+        if product == "bind":
+            self.solve()
+
+    def verify(self) -> None:
+        """Solve a captcha that has a button of its own."""
+        self.open_box()
+        self.solve()
+        self.page.locator("[data-state=solved]").first.wait_for()
+
+    def hidden(self) -> dict[str, str]:
+        """The hidden inputs of the form."""
+        found: dict[str, str] = self.ask(
+            "Object.fromEntries([...document.querySelectorAll('input[type=hidden]')].map(it => [it.name, it.value]))"
+        )
+        return found
+
+    def told(self, name: str) -> Any:
+        """What the latest event of this name brought, once there is one."""
+        self.page.wait_for_function("name => happened.some(([it]) => it === name)", arg=name)
+        return [value for it, value in self.ask("happened") if it == name][-1]
+
+    def sent(self) -> Any:
+        """What came of the promise that the page was to keep, once it is settled; of an error its code."""
+        self.page.wait_for_function("window.sent")
+        return self.ask("sent.value")
+
+    def answer(self) -> Any:
+        """The JSON that the page now is."""
+        return json.loads(self.page.inner_text("body"))
+
+
+@contextmanager
+def visit(chromium: "Browser", simulator: "Simulator", server: FormSite, url: str) -> Iterator[FormStage]:
+    """A new browser profile. Whatever its page threw or complained of at the end is a failure of the test."""
+    simulator.up()
+    simulator.calls.clear()
+    context: BrowserContext = chromium.new_context(locale="en-US", viewport={"width": 900, "height": 700})
+    context.set_default_timeout(10_000)
+    stage = FormStage(simulator, server.geetest, url, context.new_page(), server=server)
+    yield stage
+    context.close()
+    assert stage.complaints == stage.expected

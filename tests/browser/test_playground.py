@@ -1,0 +1,524 @@
+"""The playground of `python -m geetest_asgi demo`: every button pressed, in two languages, wide and narrow."""
+
+import json
+import re
+import shutil
+import subprocess
+import threading
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from importlib.resources import files
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import httpx
+import pytest
+
+from geetest_asgi.demo.site import Site, live_site
+from geetest_asgi.demo.visits import MAX_VISITS
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+
+TEXTS = json.loads((files("geetest_asgi.demo") / "page" / "texts.json").read_text("utf-8"))
+REFUSED = "Failed to load resource"
+"""What the browser says of every answer from 400 on, which is what the page is about."""
+
+ATTACKS = {  # a button → what it brings, and the word at each station
+    "missing": ("✕ 403 captcha_missing", "refused", "not asked", "never ran"),
+    "replay": ("✕ 403 captcha_replayed", "refused", "not asked", "never ran"),
+    "expired": ("✕ 403 captcha_failed", "refused", "said no", "never ran"),
+    "forged": ("✕ 403 captcha_failed", "refused", "said no", "never ran"),
+    "offline": ("✕ 403 captcha_failed", "refused", "said no", "never ran"),
+    "malformed": ("✕ 403 captcha_malformed", "refused", "not asked", "never ran"),
+    "oversized": ("✕ 413 captcha_too_large", "refused", "not asked", "never ran"),
+    "spelling": ("✕ 403 captcha_missing", "refused", "not asked", "never ran"),
+    "get": ("✓ 200", "passed on", "not asked", "ran"),
+}
+NOT = ("not asked", "never ran")
+
+
+@dataclass
+class Playground:
+    """One visit to the page."""
+
+    site: Site
+    url: str
+    page: "Page"
+    complaints: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.page.on("pageerror", lambda error: self.complaints.append(error.message))
+        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
+        self.page.goto(self.url)
+        self.page.locator("#attacks button").first.wait_for()
+        self.page.locator("#code").filter(has_text="GeeTestMiddleware").wait_for()
+
+    def button(self, name: str) -> "Locator":
+        return self.page.locator(f"button[data-t={name}]")
+
+    def press(self, name: str) -> str:
+        """Press, and wait for what it brings."""
+        self.button(name).click()
+        output = self.page.locator(f"li:has(> button[data-t={name}]:enabled) > output")
+        output.filter(has_not_text="…").filter(has_text=re.compile(r"\S")).wait_for()
+        said: str = output.inner_text()
+        return said
+
+    def words(self) -> tuple[str, ...]:
+        """The word at each station of the strip."""
+        return tuple(self.page.locator("#rail .word").all_inner_texts())
+
+    def marks(self) -> str:
+        """Their shapes."""
+        return "".join(self.page.locator("#rail .mark").all_text_contents())
+
+    def said(self) -> list[str]:
+        said: list[str] = self.page.locator("#said li").all_inner_texts()
+        return said
+
+    def rows(self) -> int:
+        rows: int = self.page.locator("#log li").count()
+        return rows
+
+    def newest(self) -> str | None:
+        """The number of the log's first row."""
+        number: str | None = self.page.evaluate("document.querySelector('#log li')?.dataset.number")
+        return number
+
+    def switch(self, name: str, value: str) -> None:
+        self.page.locator(f"[name={name}][value={value}]").check()
+        for _ in range(200):
+            if self.site.state[name] == value:
+                return
+            self.page.wait_for_timeout(50)
+        raise AssertionError(f"{name} is {self.site.state[name]}, not {value}")
+
+    def solve(self) -> None:
+        self.page.locator(".geetest_btn_click").click()
+        self.page.locator(".geetest_solve").click()
+        self.page.locator(".geetest_captcha[data-state=solved]").wait_for()
+
+    def log_in(self) -> None:
+        self.page.locator("#login [type=submit]").click()
+
+    def overflow(self) -> int:
+        """Pixels that the page is wider than its window."""
+        width: int = self.page.evaluate("document.documentElement.scrollWidth - document.documentElement.clientWidth")
+        return width
+
+
+@pytest.fixture(scope="module")
+def served() -> Iterator[tuple[Site, str]]:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        site = Site(simulator, geetest)
+        with serve(site) as url:
+            yield site, url
+
+
+@pytest.fixture
+def contexts(chromium: "Browser") -> Iterator[Any]:
+    """Makes browser profiles; the options are Playwright's."""
+    with ExitStack() as opened:
+
+        def make(**options: Any) -> "BrowserContext":
+            context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
+            context.set_default_timeout(15_000)
+            opened.callback(context.close)
+            return context
+
+        yield make
+
+
+@pytest.fixture
+def visit(served: tuple[Site, str], contexts: Any) -> Iterator[Any]:
+    """Opens the page. Whatever it threw or complained of at the end is a failure of the test."""
+    visits: list[Playground] = []
+
+    def open_page(**options: Any) -> Playground:
+        served[0].set(geetest="up", policy="deny")
+        visits.append(Playground(*served, contexts(**options).new_page()))
+        return visits[-1]
+
+    yield open_page
+    assert [each for visit in visits for each in visit.complaints if not each.startswith(REFUSED)] == []
+
+
+@pytest.fixture
+def playground(visit: Any) -> Playground:
+    made: Playground = visit()
+    return made
+
+
+# The attacker
+
+
+def test_there_is_no_button_that_is_not_pressed_here(playground: Playground) -> None:
+    names = playground.page.locator(".attacks button").evaluate_all("all => all.map((each) => each.dataset.t)")
+    assert names == [f"attack_{name}" for name in ATTACKS] + ["try_good"]
+    others = playground.page.locator("button:not(.attacks button, #log button, .geetest_sim button)")
+    assert [each or "?" for each in others.evaluate_all("all => all.map((each) => each.dataset.t ?? each.lang)")] == [
+        *("en", "zh-CN"),
+        *("log_in", "copy_code"),
+    ]
+
+
+@pytest.mark.parametrize("width", [1440, 360])
+def test_every_attack_shows_what_it_brings_and_who_was_asked(visit: Any, width: int) -> None:
+    playground = visit(viewport={"width": width, "height": 800})
+    for name, (brought, guard, geetest, handler) in ATTACKS.items():
+        asked = len(playground.site.simulator.calls)
+        before = playground.newest()
+        assert playground.press(f"attack_{name}") == brought
+        assert playground.words() == ("sent", guard, geetest, handler), name
+        shapes = {"refused": "✕", "passed on": "→", "said no": "✕", "ran": "✓"} | dict.fromkeys(NOT, "\u2013")
+        assert playground.marks() == "→" + shapes[guard] + shapes[geetest] + shapes[handler]
+        calls = len(playground.site.simulator.calls) - asked
+        assert calls == (1 if geetest == "said no" or name == "replay" else 0), "the strip says what has happened"
+        assert playground.page.locator("#verdict strong").inner_text() == brought.removeprefix("✕ ").removeprefix("✓ ")
+        assert playground.newest() != before
+        assert playground.overflow() == 0, name
+
+
+def test_the_answer_is_shown_word_for_word(playground: Playground) -> None:
+    playground.press("attack_missing")
+    playground.page.locator("#answer summary").click()
+    shown = playground.page.locator("#answer pre").inner_text()
+    assert shown.startswith("HTTP 403\ncontent-type: application/problem+json")
+    assert '"code": "captcha_missing"' in shown
+
+
+# The visitor
+
+
+def test_a_visitor_solves_the_captcha_and_is_welcome(playground: Playground) -> None:
+    playground.page.locator("#username").fill("<b>grace</b>")
+    playground.solve()
+    playground.log_in()
+    playground.page.get_by_text("Welcome, <b>grace</b>! You are verified.").wait_for()
+    assert playground.words() == ("sent", "let in", "said yes", "ran")
+    assert playground.marks() == "→✓✓✓"
+    assert "passed" in playground.page.locator("#log li").first.inner_text()
+
+
+def test_a_visitor_who_has_not_solved_it_is_told_and_nothing_is_sent(playground: Playground) -> None:
+    rows = playground.rows()
+    playground.log_in()
+    playground.page.get_by_text("Please solve the captcha first.").wait_for()
+    assert playground.rows() == rows
+    assert playground.words() == ("ready",) * 4
+    playground.solve()
+    playground.log_in()
+    playground.page.get_by_text("Welcome, ada!").wait_for()
+
+
+def test_a_visitor_in_an_outage(playground: Playground) -> None:
+    playground.switch("geetest", "down")
+    playground.solve()
+    playground.log_in()
+    playground.page.locator("[data-geetest-message]").filter(has_text="try again later").wait_for()
+    playground.switch("policy", "allow")
+    playground.solve()
+    playground.log_in()
+    playground.page.get_by_text("Welcome, ada. Nobody verified you: GeeTest is down.").wait_for()
+
+
+# The switches
+
+
+@pytest.mark.parametrize("geetest", ["up", "down", "hanging", "garbled"])
+def test_both_policies_in_every_state_of_geetest(playground: Playground, geetest: str) -> None:
+    for policy, ill in (
+        ("deny", ("✕ 503 captcha_unavailable", "refused", "never ran")),
+        ("allow", ("! 200 unavailable", "unverified", "ran")),
+    ):
+        playground.switch("geetest", geetest)
+        playground.switch("policy", policy)
+        playground.page.locator("#code", has_text=f'on_unavailable="{policy}"').wait_for()
+        assert playground.site.state == {"geetest": geetest, "policy": policy}
+        for _ in range(3):  # on a busy machine silence may be its own fault, and is then none of GeeTest's
+            brought = playground.press("try_good")
+            if "busy" not in brought:
+                break
+        forecast = playground.page.locator("#forecast").inner_text()
+        assert TEXTS["en"][f"forecast_{geetest}"].replace("{seconds}", "2") in forecast
+        if geetest == "up":
+            assert (brought, playground.words()) == ("✓ 200 passed", ("sent", "let in", "said yes", "ran"))
+        else:
+            assert (brought, playground.words()) == (ill[0], ("sent", ill[1], "no verdict", ill[2]))
+            assert TEXTS["en"][f"forecast_{policy}"].replace("`", "") in forecast
+
+
+def test_while_geetest_hangs_the_page_says_so_and_can_be_used(playground: Playground) -> None:
+    playground.switch("geetest", "hanging")
+    playground.button("try_good").click()
+    playground.page.locator("#rail .word").filter(has_text="waits").first.wait_for()
+    assert "2 seconds at most" in playground.said()[1]
+    assert playground.press("attack_missing") == "✕ 403 captcha_missing"
+    playground.page.locator("#try output").filter(has_text=re.compile("captcha_(unavailable|busy)")).wait_for()
+
+
+def test_a_switch_turned_elsewhere_turns_here(playground: Playground) -> None:
+    httpx.post(f"{playground.url}/demo/state?geetest=garbled&policy=allow", trust_env=False)
+    playground.page.locator("[name=geetest][value=garbled]:checked").wait_for()
+    playground.page.locator("[name=policy][value=allow]:checked").wait_for()
+    playground.page.locator("#code mark").filter(has_text='on_unavailable="allow"').wait_for()
+    playground.site.simulator.slow(0.01)  # which the page has no switch for
+    playground.page.locator("#forecast").filter(has_text="slow").wait_for()
+    assert playground.page.locator("[name=geetest]:checked").count() == 0
+
+
+# The log and the code
+
+
+def test_what_is_sent_from_a_terminal_appears_newest_first(playground: Playground) -> None:
+    before = playground.rows()
+    httpx.post(f"{playground.url}/login?from=terminal", trust_env=False)
+    first = playground.page.locator("#log li").first
+    first.filter(has_text="from=terminal").wait_for()
+    assert playground.rows() == before + 1
+    assert "POST /login?from=terminal" in playground.said()[0]
+    httpx.get(f"{playground.url}/login?second", trust_env=False)
+    first.filter(has_text="?second").wait_for()
+    assert "not protected" in first.inner_text()
+    first.locator("xpath=following-sibling::li[1]").get_by_role("button", name=re.compile("^Show")).click()
+    assert "POST /login?from=terminal" in playground.said()[0]
+    assert playground.words() == ("sent", "refused", "not asked", "never ran")
+
+
+def test_copy_as_curl_copies_what_the_server_says(visit: Any) -> None:
+    playground = visit(permissions=["clipboard-read", "clipboard-write"])
+    playground.press("attack_expired")
+    playground.page.locator("#log li").first.get_by_role("button", name=re.compile("^Copy as curl")).click()
+    playground.page.locator("#told").filter(has_text="Copied").wait_for()
+    copied = playground.page.evaluate("navigator.clipboard.readText()")
+    news = httpx.get(f"{playground.url}/demo/log", trust_env=False).json()
+    assert copied == news["rows"][-1]["curl"]
+    assert copied.startswith("curl ")
+    assert playground.url in copied
+    playground.page.locator("#copy-code").click()
+    playground.page.wait_for_function(
+        "async (code) => (await navigator.clipboard.readText()) === code", arg=news["code"]
+    )
+
+
+def test_without_a_clipboard_the_command_is_there_to_be_selected(playground: Playground) -> None:
+    playground.page.evaluate("Object.defineProperty(navigator, 'clipboard', {value: undefined})")
+    playground.press("attack_missing")
+    playground.page.locator("#log li").first.get_by_role("button", name=re.compile("^Copy as curl")).click()
+    field = playground.page.locator("#log textarea")
+    field.wait_for()
+    assert field.input_value() == f"curl -i --data-raw username=bot {playground.url}/login"
+    selected = "document.activeElement.value.slice(document.activeElement.selectionStart)"
+    assert playground.page.evaluate(selected) == field.input_value()
+    assert playground.page.locator("#told").inner_text() == TEXTS["en"]["copy_failed"]
+
+
+# Languages
+
+
+@pytest.mark.parametrize(
+    ("locale", "language"),
+    [("en-US", "en"), ("zh-CN", "zh-CN"), ("zh-TW", "zh-CN"), ("de-DE", "en")],
+)
+def test_the_browsers_language_is_the_pages(visit: Any, locale: str, language: str) -> None:
+    playground = visit(locale=locale)
+    assert playground.page.locator("html").get_attribute("lang") == language
+    assert playground.page.locator("h1").inner_text() == TEXTS[language]["title"]
+    assert playground.page.locator(f"[data-language={language}]").get_attribute("aria-pressed") == "true"
+
+
+def test_the_language_is_switched_all_over_and_kept(playground: Playground) -> None:
+    playground.press("attack_missing")
+    playground.solve()
+    playground.log_in()
+    playground.page.get_by_text("Welcome, ada!").wait_for()
+    playground.page.locator("[data-language=zh-CN]").click()
+    assert playground.words() == ("已发送", "放行", "通过", "已运行")
+    playground.page.get_by_text(TEXTS["zh-CN"]["welcome"].replace("{name}", "ada")).wait_for()
+    playground.page.locator(".geetest_btn_click").filter(has_text="点击进行验证").wait_for()
+    assert playground.page.locator(".geetest_captcha").count() == 1
+    playground.solve()
+    playground.log_in()
+    playground.page.get_by_text("欢迎").wait_for()
+    playground.page.reload()
+    playground.page.locator("h1").filter(has_text=TEXTS["zh-CN"]["title"]).wait_for()
+    playground.page.locator("[data-language=en]").click()
+    assert playground.page.locator("h1").inner_text() == TEXTS["en"]["title"]
+
+
+NAMES = {"geetest", "asgi", "curl", "post", "login", "get", "ms", "http", "html", "english", "key", "id", "deny"}
+NAMES |= {"allow", "python", "kib", "ada", "passed", "unavailable", "captcha", "replayed", "failed", "missing"}
+NAMES |= {"malformed", "too", "large"}
+
+
+def test_nothing_is_left_in_english(visit: Any) -> None:
+    playground = visit(locale="zh-CN")
+    for name in ATTACKS:
+        playground.press(f"attack_{name}")
+    playground.switch("geetest", "down")
+    playground.press("try_good")
+    shown = playground.page.evaluate(
+        """() => [...document.querySelectorAll("body *")]
+            .filter((each) => !each.closest("code, pre, small, noscript, script, [hidden]"))
+            .flatMap((each) => [...each.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data)
+              .concat(each.getAttribute("aria-label") ?? [], each.title ?? []))"""
+    )
+    words = {word.lower() for text in shown for word in re.findall("[A-Za-z]{2,}", re.sub(r"/login\S*", "", text))}
+    assert words - NAMES == set()
+
+
+# For everybody
+
+
+@pytest.mark.parametrize("language", ["en-US", "zh-CN"])
+def test_nothing_sticks_out_at_any_width(visit: Any, language: str) -> None:
+    playground = visit(viewport={"width": 320, "height": 800}, locale=language)
+    playground.page.locator(".geetest_btn_click").click()
+    playground.page.locator(".geetest_solve").wait_for()
+    assert playground.overflow() == 0, "with the captcha open"
+    playground.page.locator(".geetest_solve").click()
+    httpx.post(f"{playground.url}/login?{'x' * 250}", trust_env=False)
+    playground.page.locator("#said").filter(has_text="xxx").wait_for()
+    for width in (320, 360, 414, 600, 768, 1024, 1100, 1280, 1440, 2560):
+        playground.page.set_viewport_size({"width": width, "height": 800})
+        assert playground.overflow() == 0, width
+
+
+def test_it_works_by_keyboard(playground: Playground) -> None:
+    page = playground.page
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.id") == "username"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    page.get_by_role("button", name="I am human").press("Enter")
+    page.locator(".geetest_captcha[data-state=solved]").wait_for()
+    page.locator("#username").press("Enter")
+    page.get_by_text("Welcome, ada!").wait_for()
+    playground.button("attack_expired").focus()
+    page.keyboard.press("Enter")
+    page.locator("#attacks li:nth-child(3) > button:enabled + output").filter(has_text="403").wait_for()
+    assert page.evaluate("document.activeElement.dataset.t") == "attack_expired", "the focus stays where it was"
+    assert page.evaluate("getComputedStyle(document.activeElement).outlineStyle") == "solid"
+    page.locator("[name=geetest]:checked").focus()
+    page.keyboard.press("ArrowRight")
+    page.locator("#forecast").filter(has_text="503").wait_for()
+
+
+@pytest.mark.parametrize(("motion", "runs"), [("reduce", False), ("no-preference", True)])
+def test_nothing_moves_for_those_who_want_no_motion(visit: Any, motion: str, runs: bool) -> None:
+    playground = visit(reduced_motion=motion)
+    playground.press("attack_missing")
+    names = playground.page.locator("#rail .mark").evaluate_all(
+        "all => all.map((each) => getComputedStyle(each).animationName)"
+    )
+    assert (set(names) != {"none"}) is runs
+
+
+AXE = "axe-core@4.10.3"
+
+
+@pytest.fixture(scope="package")
+def axe(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The accessibility checker from npm, fetched now: it is not kept here."""
+    if (npm := shutil.which("npm")) is None:
+        pytest.skip("needs npm: apt-get install npm")
+    home = tmp_path_factory.mktemp("axe")
+    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(home))
+    done = subprocess.run([npm, "install", *options, AXE], capture_output=True, text=True, timeout=120)
+    if done.returncode:
+        pytest.skip(f"npm cannot fetch {AXE}: {done.stderr.strip()[-200:]}")
+    return Path(home, "node_modules", "axe-core", "axe.min.js").read_text("utf-8")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize(("width", "locale"), [(1440, "en-US"), (360, "zh-CN")])
+def test_the_checker_finds_nothing_to_complain_of(visit: Any, axe: str, scheme: str, width: int, locale: str) -> None:
+    playground = visit(
+        color_scheme=scheme, viewport={"width": width, "height": 900}, locale=locale, reduced_motion="reduce"
+    )
+    for name in ("missing", "expired", "get"):
+        playground.press(f"attack_{name}")
+    playground.switch("geetest", "down")
+    playground.switch("policy", "allow")
+    playground.press("try_good")
+    playground.page.locator("#answer summary").click()
+    playground.page.evaluate(axe)
+    found = playground.page.evaluate("axe.run({exclude: ['.geetest_sim']})")
+    assert [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]] == []
+
+
+# The end, and the real service
+
+
+def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(contexts: Any) -> None:
+    simulator = Simulator()
+    page = contexts().new_page()
+    with serve(simulator) as geetest, ExitStack() as running:
+        url = running.enter_context(serve(Site(simulator, geetest)))
+        playground = Playground(Site(simulator, geetest), url, page)
+        threads = threading.active_count()
+        running.close()
+        assert threading.active_count() < threads, "the server's thread is left behind after some seconds"
+        page.locator("#ended").filter(has_text="python -m geetest_asgi demo").wait_for()
+        assert playground.press("attack_missing") == TEXTS["en"]["broken"]
+        assert playground.words() == ("ready",) * 4
+        with serve(Site(simulator, geetest), port=int(url.rpartition(":")[2])):
+            page.locator("#ended").filter(has_not_text="python").wait_for(state="attached")
+            assert playground.press("attack_missing") == "✕ 403 captcha_missing"
+
+
+def test_the_live_page_has_no_switches_and_works(contexts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
+        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+        monkeypatch.setenv("GEETEST_API_SERVER", geetest)
+        page = contexts().new_page()
+        # As an entry in a hosts file would: GeeTest's script is the simulator's.
+        script = httpx.get(f"{geetest}/v4/gt4.js", trust_env=False).text.replace(
+            "location.href, location.href", f"'{geetest}/v4/gt4.js'"
+        )
+        script = script.replace("document.currentScript?.src || ", "")
+        page.route(
+            "https://static.geetest.com/**", lambda route: route.fulfill(body=script, content_type="text/javascript")
+        )
+        with serve(live_site()) as url:
+            playground = Playground(Site(simulator, geetest), url, page)
+            names = page.locator(".attacks button").evaluate_all("all => all.map((each) => each.dataset.t)")
+            assert names == [f"attack_{name}" for name in ATTACKS if name not in ("replay", "expired")]
+            assert page.locator("#break").is_hidden()
+            assert TEXTS["en"]["about_live"] in page.locator(".lead").inner_text()
+            for name in (name.removeprefix("attack_") for name in names):
+                brought, *words = ATTACKS[name]
+                assert playground.press(f"attack_{name}") == brought
+                assert playground.words() == ("sent", *words)
+            playground.solve()
+            playground.log_in()
+            page.get_by_text("Welcome, ada! You are verified.").wait_for()
+            assert page.locator("#log li").first.get_by_role("button").count() == 1, (
+                "no command: no token can be minted"
+            )
+
+
+# Last: what follows would have a long log to look at
+
+
+def test_the_log_is_bounded_in_the_page_too(playground: Playground) -> None:
+    with httpx.Client(base_url=playground.url, trust_env=False) as terminal:
+        for number in range(MAX_VISITS + 20):
+            terminal.post(f"/login?{number}")
+            if number == MAX_VISITS // 2:
+                playground.page.wait_for_timeout(1100)  # so that they come in two heaps
+    playground.page.locator("#log li").first.filter(has_text=f"?{MAX_VISITS + 19}").wait_for()
+    assert playground.rows() == MAX_VISITS
+    numbers = re.findall(r"/login\?(\d+)", playground.page.locator("#log").inner_text())
+    assert numbers == [str(number) for number in range(MAX_VISITS + 19, 19, -1)]
+    playground.page.locator("[data-language=zh-CN]").click()
+    assert playground.rows() == MAX_VISITS

@@ -1,0 +1,37 @@
+"""What the tests of the command line share: the command as a process of its own."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY
+
+ROOT = Path(__file__).parent.parent
+SECONDS = 60
+
+
+def environment(**settings: str) -> dict[str, str]:
+    """This process's, without settings, colour, and the word that this is a test run, which silences warnings."""
+    ours = ("GEETEST_", "PYTEST_", "NO_COLOR", "FORCE_COLOR")
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
+
+
+def command(
+    *arguments: str, cwd: Path = ROOT, captcha_id: str = DEMO_ID, captcha_key: str = DEMO_KEY, api_server: str = ""
+) -> subprocess.CompletedProcess[str]:
+    """`python -m geetest_asgi`, with the public pair unless another is given; it never shows the key."""
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    done = subprocess.run(
+        [sys.executable, "-m", "geetest_asgi", *arguments],
+        cwd=cwd,
+        env=environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server) | {"PYTHONPATH": path},
+        capture_output=True,
+        text=True,
+        timeout=SECONDS,
+        stdin=subprocess.DEVNULL,
+    )
+    assert not [key for key in captcha_key.split(",") if key and key in done.stdout + done.stderr]
+    assert max(map(len, done.stdout.splitlines()), default=0) <= 100
+    return done

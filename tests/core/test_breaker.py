@@ -1,0 +1,313 @@
+"""The breaker: by hand where a story is told, and by a machine that compares it with a slow and simple one."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
+
+from geetest_asgi._breaker import GRACE, Breaker, State
+
+CALL = 3.0
+"""Seconds that a call may take."""
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def breaker(clock: Clock) -> Breaker:
+    """Three in a row; a second, two, four, four."""
+    return Breaker(3, 1.0, 4.0, clock)
+
+
+def take(breaker: Breaker) -> int:
+    ticket = breaker.take(CALL)
+    assert ticket is not None
+    return ticket
+
+
+def trip(breaker: Breaker, times: int = 3) -> None:
+    for number in range(times):
+        assert breaker.failed(take(breaker)) is (number == times - 1)
+
+
+def test_so_many_outages_in_a_row_open_it(breaker: Breaker) -> None:
+    for number in (1, 2, 3):
+        assert breaker.ready()
+        assert breaker.state is State.CLOSED
+        assert breaker.failed(take(breaker)) is (number == 3)
+    assert not breaker.ready()
+    assert breaker.take(CALL) is None
+    assert breaker.state is State.OPEN
+
+
+def test_an_answer_between_them_starts_the_count_anew(breaker: Breaker) -> None:
+    for _ in range(10):
+        for _ in range(2):
+            breaker.failed(take(breaker))
+        assert breaker.answered() is None
+    trip(breaker)
+
+
+def test_a_call_that_is_given_up_counts_neither_way(breaker: Breaker) -> None:
+    for _ in range(100):
+        breaker.given_up(take(breaker))
+    assert breaker.state is State.CLOSED
+    breaker.failed(take(breaker))
+    breaker.failed(take(breaker))
+    breaker.given_up(take(breaker))
+    assert breaker.failed(take(breaker)), "what was given up between them is not an answer either"
+
+
+def test_none_at_all_never_opens_it(clock: Clock) -> None:
+    breaker = Breaker(0, 1.0, 4.0, clock)
+    for _ in range(1000):
+        assert not breaker.failed(take(breaker))
+
+
+def test_when_the_pause_is_over_one_call_tries_it(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now += 0.999
+    assert breaker.take(CALL) is None
+    clock.now += 0.001
+    assert breaker.state is State.PROBING
+    assert breaker.ready()
+    take(breaker)
+    assert not breaker.ready()
+    assert [breaker.take(CALL) for _ in range(5)] == [None] * 5
+
+
+def test_pauses_grow_to_the_longest_and_begin_anew_after_an_answer(breaker: Breaker, clock: Clock) -> None:
+    for _ in range(2):
+        trip(breaker)
+        for pause in (1.0, 2.0, 4.0, 4.0):
+            clock.now += pause - 0.001
+            assert not breaker.ready()
+            clock.now += 0.001
+            assert not breaker.failed(take(breaker)), "it was not asked before: no news"
+        clock.now += 4.0
+        take(breaker)
+        assert breaker.answered() == pytest.approx(15.0), "the seconds since it opened"
+        assert breaker.state is State.CLOSED
+
+
+def test_a_probe_that_is_given_up_makes_room_for_two(breaker: Breaker, clock: Clock) -> None:
+    """Else visitors who come and leave at once could be the only ones who ever ask, and an outage would never end."""
+    trip(breaker)
+    clock.now += 1.0
+    breaker.given_up(take(breaker))
+    take(breaker)
+    take(breaker)
+    assert breaker.take(CALL) is None
+    for _ in range(50):  # a crowd that comes and leaves, and one who stays
+        breaker.given_up(breaker._turn)
+        take(breaker)
+    take(breaker)
+    assert breaker.answered() is not None
+
+
+def test_one_failed_probe_is_enough(breaker: Breaker, clock: Clock) -> None:
+    """Several were let through: the others have no say any more, and do not make the pause longer."""
+    trip(breaker)
+    clock.now += 1.0
+    breaker.given_up(take(breaker))
+    first, second = take(breaker), take(breaker)
+    breaker.failed(first)
+    breaker.failed(second)
+    breaker.given_up(second)
+    clock.now += 1.999
+    assert not breaker.ready()
+    clock.now += 0.001
+    take(breaker)
+    assert breaker.take(CALL) is None, "one at a time again"
+
+
+def test_calls_from_before_it_opened_do_not_count_but_an_answer_does(breaker: Breaker, clock: Clock) -> None:
+    early = [take(breaker) for _ in range(100)]
+    trip(breaker)
+    for ticket in early[1:]:
+        assert not breaker.failed(ticket)
+        breaker.given_up(ticket)
+    clock.now += 1.0
+    take(breaker)
+    assert breaker.take(CALL) is None, "what was given up was no probe"
+    assert breaker.answered() == pytest.approx(1.0)
+    for ticket in early:
+        assert not breaker.failed(ticket), "nor do they count after it closed"
+    assert breaker.state is State.CLOSED
+
+
+def test_a_probe_that_fails_after_another_was_answered_does_not_count(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now += 1.0
+    breaker.given_up(take(breaker))
+    slow = [take(breaker), take(breaker)]
+    assert breaker.answered() is not None
+    for ticket in slow:
+        breaker.failed(ticket)
+    trip(breaker)
+
+
+def test_a_probe_that_is_never_heard_of_again_is_replaced(breaker: Breaker, clock: Clock) -> None:
+    """Its event loop was stopped and never ran again: no `finally` of it will."""
+    trip(breaker)
+    clock.now += 1.0
+    take(breaker)
+    clock.now += CALL + GRACE - 0.001
+    assert breaker.take(CALL) is None
+    clock.now += 0.001
+    take(breaker)
+    assert breaker.take(CALL) is None, "one at a time"
+
+
+def test_many_threads_get_one_probe_and_one_of_them_opens_it(clock: Clock) -> None:
+    breaker = Breaker(100, 1.0, 4.0, clock)
+
+    def together(work: Callable[[], object]) -> list[object]:
+        barrier, results = threading.Barrier(20), list[object]()
+
+        def run() -> None:
+            barrier.wait()
+            results.append(work())
+
+        threads = [threading.Thread(target=run) for _ in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        return results
+
+    assert together(lambda: sum(breaker.failed(take_or_none(breaker)) for _ in range(10))).count(1) == 1
+    clock.now += 1.0
+    assert len([ticket for ticket in together(lambda: breaker.take(CALL)) if ticket is not None]) == 1
+
+
+def take_or_none(breaker: Breaker) -> int:
+    ticket = breaker.take(CALL)
+    return -1 if ticket is None else ticket
+
+
+# --- compared with a model --------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Asked:
+    """One call that is under way."""
+
+    ticket: int
+    period: int
+    """How many times the breaker had changed when it began."""
+
+
+class Model(RuleBasedStateMachine):
+    """What the breaker is for, in the words of its head, with everything written down that ever happened."""
+
+    calls = Bundle("calls")
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.clock = Clock()
+        self.breaker = Breaker(3, 1.0, 4.0, self.clock)
+        self.period = 0
+        self.in_a_row = 0
+        self.opened: float | None = None
+        self.until = 0.0
+        self.pauses = 0
+        self.places = 0
+        self.expires = 0.0
+
+    def may_ask(self) -> bool:
+        if self.opened is None:
+            return True
+        return self.clock.now >= self.until and (self.places > 0 or self.clock.now >= self.expires)
+
+    def pause(self) -> None:
+        self.until = self.clock.now + min(1.0 * 2**self.pauses, 4.0)
+        self.pauses += 1
+        self.places = 1
+        self.period += 1
+
+    @rule(seconds=st.sampled_from([0.25, 0.5, 1.0, 4.0, 10.0]))
+    def time_goes_by(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    @rule(target=calls, seconds=st.sampled_from([0.5, 3.0]))
+    def somebody_asks(self, seconds: float) -> Asked | None:
+        may = self.may_ask()
+        assert self.breaker.ready() is may
+        ticket = self.breaker.take(seconds)
+        assert (ticket is not None) is may
+        if ticket is None:
+            return None
+        if self.opened is not None:
+            self.places = max(0, self.places - 1)
+            self.expires = self.clock.now + seconds + GRACE
+        return Asked(ticket, self.period)
+
+    @rule(call=consumes(calls))
+    def it_fails(self, call: Asked | None) -> None:
+        if call is None:
+            return
+        news = self.breaker.failed(call.ticket)
+        if call.period != self.period:
+            assert not news
+        elif self.opened is not None:
+            assert not news
+            self.pause()
+        else:
+            self.in_a_row += 1
+            assert news is (self.in_a_row == 3)
+            if news:
+                self.opened, self.pauses = self.clock.now, 0
+                self.pause()
+
+    @rule(call=consumes(calls))
+    def it_is_answered(self, call: Asked | None) -> None:
+        if call is None:
+            return
+        seconds = self.breaker.answered()
+        assert seconds == (None if self.opened is None else self.clock.now - self.opened)
+        self.period += self.opened is not None
+        self.opened, self.in_a_row = None, 0
+
+    @rule(call=consumes(calls))
+    def it_is_given_up(self, call: Asked | None) -> None:
+        if call is None:
+            return
+        self.breaker.given_up(call.ticket)
+        if self.opened is not None and call.period == self.period:
+            self.places += 2
+
+    @precondition(lambda self: self.opened is not None)
+    @rule()
+    def nothing_keeps_it_open_for_long(self) -> None:
+        """Whatever has happened: once the longest pause and a lost probe's time are over, the next one may ask."""
+        self.clock.now += 4.0 + 3.0 + GRACE
+        assert self.breaker.ready()
+
+    @invariant()
+    def it_says_what_it_is(self) -> None:
+        if self.opened is None:
+            assert self.breaker.state is State.CLOSED
+        else:
+            assert self.breaker.state is (State.OPEN if self.clock.now < self.until else State.PROBING)
+
+
+Model.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+TestModel = Model.TestCase

@@ -1,0 +1,181 @@
+"""An explanation agrees with the decision that it explains, and what is said of two patterns is true of their paths."""
+
+import re
+from typing import Any
+from urllib.parse import unquote
+
+import pytest
+from hypothesis import assume, example, given, settings
+from hypothesis import strategies as st
+
+from geetest_asgi import ConfigError
+from geetest_asgi._core import overlap
+from geetest_asgi._core.explain import Why, explain
+from geetest_asgi._core.patterns import EVERY, EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern, parse
+from geetest_asgi._core.rules import RuleTable, exempt_pattern
+
+quick = settings(deadline=None, max_examples=400)
+
+SEGMENTS = st.sampled_from(["a", "A", "b", "ab", "*", "a*", "*b", "a*b", "**", "{id}", "hook"])
+PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda segments: "/" + "/".join(segments))
+PREFIXES = st.sampled_from(["", "POST ", "GET ", "* ", "WEBSOCKET ", "POST,PUT "])
+PATTERNS = st.builds(str.__add__, PREFIXES, PATHS)
+METHODS = st.sampled_from(["GET", "HEAD", "POST", "post", "PUT", "FOO", "OPTIONS", WEBSOCKET])
+WIRE = st.one_of(
+    st.lists(
+        st.sampled_from(["/", "a", "b", "hook", "A", "x", "%2f", "%0a", "..", ".", ";q", "%20", "//", "%61"]),
+        max_size=8,
+    ).map(lambda parts: "/" + "".join(parts)),
+    st.text(max_size=12),
+    st.just("/a" * 101),
+    st.just("/" + "a" * 2100),
+)
+ROOTS = st.sampled_from(["", "/a", "/a/", "/x"])
+
+
+def table(protect: list[str], exempt: list[str], roots: list[str]) -> RuleTable[int]:
+    rules = [(parse(pattern), number) for number, pattern in enumerate(protect)]
+    return RuleTable(rules, [exempt_pattern(each) for each in exempt], roots)
+
+
+@quick
+@given(
+    st.lists(PATTERNS, min_size=1, max_size=4),
+    st.lists(PATTERNS, max_size=2),
+    st.lists(st.sampled_from(["/a", "/b"]), max_size=1),
+    METHODS,
+    WIRE,
+    ROOTS,
+)
+@example(["/a/hook"], ["/a/hook"], [], "POST", "/a/hook", "")
+@example(["/a/hook"], ["/a/hook"], [], "POST", "//a/hook", "")
+@example(["/a/hook"], ["/hook"], [], "POST", "/hook", "/a")
+def test_an_explanation_is_the_tables_own_answer(
+    protect: list[str], exempt: list[str], roots: list[str], method: str, target: str, root_path: str
+) -> None:
+    rules = table(protect, exempt, roots)
+    line = (method, unquote(target), target.encode(errors="replace"), root_path)
+    found, answer = explain(rules, *line), rules.match(*line)
+    assert found.protected is (answer is not None)
+    assert (found.why in (Why.MATCHED, Why.TOO_MUCH)) is found.protected
+    if found.protected:
+        assert found.rule == answer
+    if found.why is Why.EXEMPT:
+        assert found.rule == table(protect, [], roots).match(*line)
+    if found.why in (Why.METHOD, Why.NOWHERE):
+        assert found.rule is None
+        assert table(protect, [], roots).match(*line) is None
+    if found.why is Why.NOWHERE:
+        every = [pattern[pattern.index("/") :] for pattern in protect]
+        assert table(every, [], roots).match("POST", *line[1:]) is None
+
+
+PLAIN = st.lists(st.sampled_from(["a", "A", "b", "ab", "axb", "hook", "x"]), max_size=5).map(
+    lambda segments: "/" + "/".join(segments)
+)
+
+
+def matches(pattern: Pattern, path: str) -> bool:
+    return RuleTable([(Pattern(pattern.text, EVERY, pattern.segments, pattern.regex), 0)]).match("POST", path) == 0
+
+
+@quick
+@given(PATHS, PATHS, PLAIN)
+def test_what_is_said_of_two_patterns_is_true_of_each_path(one: str, other: str, path: str) -> None:
+    first, second = parse(one), parse(other)
+    both = matches(first, path), matches(second, path)
+    if all(both):
+        assert overlap.meets(first, second)
+        assert overlap.meets(second, first)
+    if overlap.covers(first, second) and both[1]:
+        assert both[0]
+
+
+@quick
+@given(PATHS)
+def test_a_pattern_covers_and_meets_itself_and_matches_its_example(text: str) -> None:
+    pattern = parse(text)
+    assert overlap.covers(pattern, pattern)
+    assert overlap.meets(pattern, pattern)
+    path = overlap.example(pattern)
+    assert path is not None
+    assert matches(pattern, path)
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "meets", "covers"),
+    [
+        ("/a", "/b", False, False),
+        ("/a/**", "/a", True, True),
+        ("/a/**", "/a/b/c", True, True),
+        ("/a/*", "/a/**", True, False),
+        ("/**", "/a/**/b", True, True),
+        ("/files/*.zip", "/files/{name}", True, False),
+        ("/files/{name}", "/files/*.zip", True, True),
+        ("/files/*.zip", "/files/*.gz", False, False),
+        ("/A", "/a/", True, True),
+        ("/a/**/z", "/a/y", False, False),
+    ],
+)
+def test_meeting_and_covering(one: str, other: str, meets: bool, covers: bool) -> None:
+    assert overlap.meets(parse(one), parse(other)) is meets
+    assert overlap.covers(parse(one), parse(other)) is covers
+
+
+@pytest.mark.parametrize(
+    ("written", "path"),
+    [
+        ("/v[12]/login", "/v1/login"),
+        (r"/users/\d+/(edit|del)", "/users/7/edit"),
+        ("/u/(?P<name>[^/]+)/?", "/u/x/"),
+        (r"/x/.*\.zip", "/x/x.zip"),
+        ("login", None),
+        ("(?!x)/y", None),
+    ],
+)
+def test_an_example_of_a_regular_expression_is_right_or_there_is_none(written: str, path: str | None) -> None:
+    assert overlap.example(parse(re.compile(written))) == path
+
+
+def test_regular_expressions_are_compared_as_far_as_examples_go() -> None:
+    login, same, other = (parse(re.compile(text)) for text in ("/v[12]/login", "/v[12]/login", "/v[34]/x"))
+    assert overlap.covers(login, same)
+    assert not overlap.covers(other, login)
+    assert overlap.covers(parse("/**"), login)
+    assert overlap.meets(login, parse("/{any}/login"))
+    assert not overlap.meets(other, parse("/{any}/login"))
+
+
+@quick
+@given(PREFIXES, PREFIXES, st.sampled_from(["GET", "HEAD", "POST", "PUT", "FOO", WEBSOCKET]))
+def test_one_set_of_methods_includes_another(one: str, other: str, method: str) -> None:
+    first, second = parse(f"{one}/").methods, parse(f"{other}/").methods
+    if overlap.includes(first, second) and method in second:
+        assert method in first
+
+
+@pytest.mark.parametrize(
+    ("one", "other", "includes"),
+    [
+        (EVERY, UNSAFE, True),
+        (EVERY_HTTP, EVERY, False),
+        (UNSAFE, parse("POST /").methods, True),
+        (UNSAFE, parse("GET /").methods, False),
+        (parse("POST,PUT /").methods, parse("PUT /").methods, True),
+        (Methods(frozenset({"POST"})), UNSAFE, False),
+    ],
+)
+def test_sets_of_methods(one: Methods, other: Methods, includes: bool) -> None:
+    assert overlap.includes(one, other) is includes
+
+
+@quick
+@given(st.text(max_size=20))
+def test_no_regular_expression_is_too_odd_for_an_example(text: str) -> None:
+    pattern: Any = None
+    try:
+        pattern = parse(re.compile(text))
+    except (re.error, ConfigError, OverflowError):
+        assume(False)
+    path = overlap.example(pattern)
+    assert path is None or matches(pattern, path)

@@ -1,0 +1,205 @@
+"""Which id and key a request is checked with: one pair, several keys while one is replaced, or a function's word."""
+
+from typing import Any
+
+import pytest
+from starlette.types import Scope
+
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Outcome, Rule
+from geetest_asgi._core.rules import Pair
+from geetest_asgi.testing import Simulator, serve
+
+from .support import App, GeeTest, RawServer, http_reply, visit
+
+each_backend = pytest.mark.anyio
+
+NEW, OLD, WRONG = "b" * 32, "c" * 32, "d" * 32
+TENANTS: dict[str, Pair] = {"one.example": ("1" * 32, NEW), "two.example": ("2" * 32, [WRONG, OLD])}
+
+
+@pytest.fixture
+def strict() -> Any:
+    """A GeeTest that knows three ids, and checks signatures."""
+    simulator = Simulator({"a" * 32: OLD, "1" * 32: NEW, "2" * 32: OLD})
+    with serve(simulator) as url:
+        yield GeeTest(simulator, url)
+
+
+async def tenant(scope: Scope) -> Pair | None:
+    return TENANTS.get(dict(scope["headers"]).get(b"host", b"").decode())
+
+
+# --- several keys -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("keys", [OLD, [OLD], [NEW, OLD], (WRONG, NEW, OLD)])
+@each_backend
+async def test_while_a_key_is_replaced_either_is_good(keys: Any, strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_key=keys)
+    assert (await visit(strict.token()).run(guard)).code == "in"
+    assert len(strict.calls) == (1 if isinstance(keys, str) else len(keys))
+
+
+@each_backend
+async def test_where_no_key_is_right_it_is_the_sites_mistake(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_key=[NEW, WRONG])
+    assert (await visit(strict.token()).run(guard)).code == "captcha_misconfigured"
+    assert len(strict.calls) == 2
+
+
+@pytest.mark.parametrize("fault", ["expired", "forged"])
+@each_backend
+async def test_nothing_else_makes_it_ask_again(fault: str, strict: GeeTest, app: App) -> None:
+    """A token is asked about once: a visitor cannot make one request cost two calls."""
+    guard = strict.guard(app, captcha_key=[OLD, NEW])
+    token = strict.simulator.token(expired=fault == "expired", forged=fault == "forged")
+    assert (await visit(token).run(guard)).code == "captcha_failed"
+    assert len(strict.calls) == 1
+
+
+@each_backend
+async def test_an_unknown_id_is_not_cured_by_another_key(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_id="f" * 32, captcha_key=[OLD, NEW])
+    assert (await visit(strict.token()).run(guard)).code == "captcha_misconfigured"
+    assert len(strict.calls) == 1
+
+
+@each_backend
+async def test_an_outage_is_not_asked_about_again(strict: GeeTest, app: App) -> None:
+    strict.simulator.down()
+    guard = strict.guard(app, captcha_key=[NEW, OLD])
+    assert (await visit(strict.token()).run(guard)).code == "in"
+    assert app.seen[0].result.outcome is Outcome.UNAVAILABLE
+    assert len(strict.calls) == 1
+
+
+@each_backend
+async def test_all_keys_together_have_the_time_of_one_call(app: App) -> None:
+    def wrong(server: RawServer, connection: Any) -> None:
+        server.read_request(connection)
+        if server.accepted < 3:
+            connection.sendall(
+                http_reply(
+                    b'{"status":"success","result":"fail","reason":"sign_token error"}', "200 OK", "Connection: close"
+                )
+            )
+        else:
+            server.ended.wait(20)
+
+    told: list[GeeTestResult] = []
+    with RawServer(wrong) as server:
+        guard = GeeTest(Simulator(), server.url).guard(
+            app, captcha_key=[NEW, OLD, WRONG], timeout=2.0, on_result=lambda result, scope: told.append(result)
+        )
+        await visit(Simulator().token()).run(guard)
+        await guard.aclose()
+    # On a machine with too much to do the silence is our own.
+    assert told[0].outcome in (Outcome.UNAVAILABLE, Outcome.BUSY)
+    assert 1.8 <= told[0].elapsed < 3.5
+    assert len(server.requests) == 3
+
+
+@each_backend
+async def test_a_client_without_a_middleware_takes_several_too(strict: GeeTest) -> None:
+    async with GeeTestClient("a" * 32, [NEW, OLD], api_server=strict.url) as client:
+        assert await client.validate(strict.token())
+
+
+def test_the_environment_may_hold_several(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "a" * 32)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", f"{NEW},{OLD}")
+    GeeTestMiddleware(App())
+    for wrong in (f"{NEW},", f"{NEW}, {OLD}", ","):
+        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", wrong)
+        with pytest.raises(ConfigError, match="captcha_key") as refused:
+            GeeTestMiddleware(App())
+        assert NEW not in str(refused.value)
+
+
+@pytest.mark.parametrize("keys", [[], [NEW, ""], [NEW, None], [NEW, f"{OLD} "], 7, {NEW}])
+def test_a_list_of_keys_that_cannot_be_meant(keys: Any) -> None:
+    with pytest.raises(ConfigError, match="captcha_key") as refused:
+        GeeTestMiddleware(App(), captcha_id="a" * 32, captcha_key=keys)
+    assert NEW not in str(refused.value)
+
+
+def test_no_key_is_shown(strict: GeeTest) -> None:
+    guard = strict.guard(App(), protect=[Rule("/x", captcha_id="a", captcha_key=[NEW, OLD])])
+    for each in (guard._table.rules, Rule("/x", captcha_id="a", captcha_key=[NEW, OLD])):
+        assert NEW not in repr(each)
+        assert OLD not in repr(each)
+
+
+# --- a function -------------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_each_tenant_has_a_pair_of_its_own(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=tenant)
+    for host, (captcha_id, _) in TENANTS.items():
+        token = strict.simulator.token(captcha_id=captcha_id)
+        assert (await visit(token, headers={"host": host}).run(guard)).code == "in"
+        other = strict.simulator.token(captcha_id="a" * 32)
+        assert (await visit(other, headers={"host": host}).run(guard)).code == "captcha_failed"
+
+
+@each_backend
+async def test_none_stands_for_the_usual_pair(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, credentials=tenant)
+    assert (await visit(strict.token(), headers={"host": "elsewhere"}).run(guard)).code == "in"
+
+
+@each_backend
+async def test_a_token_of_one_tenant_is_not_spent_by_another(strict: GeeTest, app: App) -> None:
+    """What is remembered is the id with the token."""
+    guard = strict.guard(app, credentials=tenant)
+    token = strict.simulator.token(captcha_id="1" * 32)
+    assert (await visit(token, headers={"host": "two.example"}).run(guard)).code == "captcha_failed"
+    assert (await visit(token, headers={"host": "one.example"}).run(guard)).code == "in"
+    assert (await visit(token, headers={"host": "one.example"}).run(guard)).code == "captcha_replayed"
+
+
+@pytest.mark.parametrize(
+    "given", ["id", ("id",), ("id", "key", "x"), ("id", None), (None, "key"), ("", "key"), ("id", [])]
+)
+@each_backend
+async def test_what_cannot_be_a_pair_lets_nobody_in(given: Any, strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, credentials=lambda scope: given)
+    with pytest.raises(ConfigError, match=r"credentials|captcha_"):
+        await visit(strict.token()).run(guard)
+    assert app.seen == []
+    assert strict.calls == []
+
+
+@each_backend
+async def test_without_a_pair_at_all_the_function_must_give_one(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=lambda scope: None)
+    with pytest.raises(ConfigError, match="captcha_id is missing"):
+        await visit(strict.token()).run(guard)
+
+
+@each_backend
+async def test_a_rule_with_a_pair_of_its_own_keeps_it(strict: GeeTest, app: App) -> None:
+    rules = [
+        Rule("/login", captcha_id="1" * 32, captcha_key=NEW),
+        Rule("/other", credentials=lambda scope: ("2" * 32, OLD)),
+    ]
+    guard = strict.guard(app, protect=rules, credentials=lambda scope: ("a" * 32, WRONG))
+    assert (await visit(strict.simulator.token(captcha_id="1" * 32)).run(guard)).code == "in"
+    assert (await visit(strict.simulator.token(captcha_id="2" * 32), path="/other").run(guard)).code == "in"
+
+
+@each_backend
+async def test_two_guards_share_a_finding_only_for_one_id(strict: GeeTest, app: App) -> None:
+    def by_query(scope: Scope) -> tuple[str, str]:
+        return ("1" * 32, NEW) if b"one" in scope["query_string"] else ("a" * 32, OLD)
+
+    guard = strict.guard(strict.guard(app, credentials=by_query))
+    assert (await visit(strict.token()).run(guard)).code == "in"
+    assert len(strict.calls) == 1
+    assert (await visit(strict.token(), query=b"one").run(guard)).code == "captcha_failed"
+
+
+def test_it_must_be_a_function() -> None:
+    with pytest.raises(ConfigError, match="credentials="):
+        GeeTestMiddleware(App(), captcha_id="a", captcha_key="b", credentials=("a", "b"))  # type: ignore[arg-type]

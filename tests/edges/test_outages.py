@@ -1,0 +1,563 @@
+"""What an outage costs once it is known, and how its end is noticed: the breaker in the guard, on real sockets."""
+
+import logging
+import math
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
+from geetest_asgi._breaker import Breaker, State
+from geetest_asgi._core.model import Evidence
+from geetest_asgi._faults import Patience
+from geetest_asgi._servers import NOT_ASKED, Server, Turn
+
+from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
+
+each_backend = pytest.mark.anyio
+LONG = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
+"""Once it is open it stays so."""
+SHORT = Limits(breaker_pause=0.05, breaker_longest_pause=0.05, unverified_per_second=10**6)
+"""It is tried again at once, by each call that comes."""
+
+
+class Guarded:
+    """A guard, what was told of it, and visitors."""
+
+    def __init__(self, geetest: GeeTest, **settings: Any) -> None:
+        self.geetest = geetest
+        self.results: list[GeeTestResult] = []
+        self.outages: list[Outage] = []
+        self.app = App()
+        settings = {"limits": LONG, "on_unavailable": "deny", **settings}
+        self.guard: GeeTestMiddleware = geetest.guard(
+            self.app, on_result=lambda result, _: self.results.append(result), on_outage=self.outages.append, **settings
+        )
+
+    async def come(self) -> str:
+        return (await visit(self.geetest.token()).run(self.guard)).code
+
+    async def come_until_asked_no_more(self, servers: int = 1) -> list[str]:
+        """What the visitors got. A busy machine may make some of them `busy`, which counts for nothing."""
+        codes = []
+        with anyio.fail_after(6 * SECONDS):
+            while len([each for each in self.outages if not each.over]) < servers or self.outages[-1].over:
+                codes.append(await self.come())
+        return codes
+
+    async def come_to_another_outage(self) -> None:
+        self.outages.clear()
+        await self.come_until_asked_no_more()
+
+    @property
+    def failures(self) -> int:
+        """Calls that were an outage."""
+        return len([each for each in self.results if each.outcome is Outcome.UNAVAILABLE and each.elapsed])
+
+    @property
+    def reasons(self) -> list[str]:
+        return [result.reason for result in self.results]
+
+
+@contextmanager
+def silent() -> Iterator[RawServer]:
+    """A server that takes connections and requests, and does not answer."""
+
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        server.ended.wait(SECONDS)
+
+    with RawServer(behave) as server:
+        yield server
+
+
+# --- an outage --------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("fault", ["down", "garbled", "hanging"])
+@each_backend
+async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geetest: GeeTest) -> None:
+    getattr(geetest.simulator, fault)()
+    site = Guarded(geetest, timeout=0.2)
+    await site.come_until_asked_no_more()
+    asked = len(site.results)
+    assert site.failures == 5
+    assert site.outages == [Outage(geetest.url, over=False, reason=site.reasons[-1])]
+    assert [await site.come() for _ in range(25)] == ["captcha_unavailable"] * 25
+    assert len(geetest.calls) == asked
+    assert {(each.reason, each.elapsed) for each in site.results[asked:]} == {(NOT_ASKED.reason, 0.0)}
+    assert all(each.lot_number for each in site.results)
+
+
+@each_backend
+async def test_where_nobody_listens_nobody_knocks_any_more(geetest: GeeTest) -> None:
+    with refusing() as url:
+        site = Guarded(geetest, api_server=url)
+        for _ in range(8):
+            await site.come()
+    assert [bool(result.elapsed) for result in site.results] == [True] * 5 + [False] * 3
+
+
+@each_backend
+async def test_an_open_breaker_costs_no_time(geetest: GeeTest) -> None:
+    """Three hundred visitors, each of whom would wait for 30 s."""
+    with silent() as server:
+        site = Guarded(geetest, api_server=server.url, timeout=0.05)
+        await site.come_until_asked_no_more()
+        patient = Guarded(geetest, api_server=server.url, timeout=30)
+        patient.guard._caller._servers = site.guard._caller._servers
+        with anyio.fail_after(SECONDS):
+            assert {await patient.come() for _ in range(300)} == {"captcha_unavailable"}
+        assert server.accepted == len(site.results)
+
+
+@each_backend
+async def test_it_lets_in_by_policy_and_cap_as_any_outage(geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    limits = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
+    site = Guarded(geetest, on_unavailable="allow", limits=limits)
+    assert [await site.come() for _ in range(10)] == ["in"] * 10
+    assert not any(site.results)
+    assert all(result.allowed for result in site.results)
+    none = Guarded(geetest, on_unavailable="allow", limits=Limits(unverified_per_second=0))
+    assert {await none.come() for _ in range(10)} == {"captcha_unavailable"}
+
+
+@each_backend
+async def test_tokens_are_given_back_by_whom_geetest_was_not_asked(geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    site = Guarded(geetest, limits=SHORT)
+    await site.come_until_asked_no_more()
+    token = geetest.token()
+    assert (await visit(token).run(site.guard)).code == "captcha_unavailable"
+    geetest.simulator.up()
+    await anyio.sleep(0.1)
+    assert (await visit(token).run(site.guard)).code == "in"
+
+
+@each_backend
+async def test_a_number_of_ones_own_and_none(geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    for failures, asked in ((2, 2), (0, 9)):
+        geetest.simulator.calls.clear()
+        limits = Limits(breaker_failures=failures, breaker_pause=3600, breaker_longest_pause=3600)
+        site = Guarded(geetest, limits=limits)
+        for _ in range(9):
+            await site.come()
+        assert len(geetest.calls) == asked
+
+
+# --- its end ----------------------------------------------------------------------------------------------------------
+
+ANSWERS: dict[str, Callable[[GeeTest], object]] = {
+    "passed": lambda geetest: geetest.simulator.up(),
+    "refused": lambda geetest: geetest.simulator.error("-50005"),
+    "HTTP 404": lambda geetest: geetest.simulator.answers(404),
+    "misconfigured": lambda geetest: geetest.simulator.error("-50101"),
+}
+
+
+@pytest.mark.parametrize("answer", ANSWERS)
+@each_backend
+async def test_an_answer_of_any_kind_is_the_end_of_it(answer: str, geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    site = Guarded(geetest, limits=SHORT)
+    await site.come_until_asked_no_more()
+    ANSWERS[answer](geetest)
+    await anyio.sleep(0.1)
+    assert await site.come() != "captcha_unavailable"
+    begun, ended = site.outages
+    assert (begun.over, ended.over) == (False, True)
+    assert ended.server == geetest.url
+    assert 0.05 <= ended.seconds < SECONDS
+    asked = len(geetest.calls)
+    await site.come()
+    await site.come()
+    assert len(geetest.calls) == asked + 2
+
+
+@each_backend
+async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> None:
+    with silent() as server:
+        site = Guarded(geetest, api_server=server.url, timeout=0.5, limits=SHORT)
+        await site.come_until_asked_no_more()
+        await anyio.sleep(0.1)
+        before = server.accepted
+        codes: list[str] = []
+
+        async def come() -> None:
+            codes.append(await site.come())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(20):
+                tasks.start_soon(come)
+        assert codes.count("captcha_unavailable") >= 19
+        assert server.accepted == before + 1
+        assert len(site.outages) == 1, "that it still does not answer is no news"
+
+
+class Beaten(Breaker):
+    """Ready, but another caller takes the only ticket in that moment."""
+
+    def take(self, seconds: float) -> int | None:
+        return None
+
+
+@each_backend
+async def test_who_is_beaten_to_the_trial_does_not_ask(geetest: GeeTest) -> None:
+    site = Guarded(geetest)
+    site.guard._caller._servers = (Server(geetest.url, Beaten(1, 1, 1)),)
+    assert await site.come() == "captcha_unavailable"
+    assert (site.reasons, site.results[0].elapsed, geetest.calls) == ([NOT_ASKED.reason], 0.0, [])
+
+
+@each_backend
+async def test_a_server_that_flaps_is_asked_when_it_is_there(geetest: GeeTest) -> None:
+    site = Guarded(geetest, limits=SHORT)
+    for _ in range(3):
+        geetest.simulator.down()
+        await site.come_to_another_outage()
+        geetest.simulator.up()
+        await anyio.sleep(0.1)
+        assert [await site.come() for _ in range(5)] == ["in"] * 5
+        assert [each.over for each in site.outages] == [False, True]
+
+
+# --- visitors ---------------------------------------------------------------------------------------------------------
+
+
+async def leave_during_the_call(site: Guarded, server: RawServer) -> None:
+    before = server.accepted
+    leaver: Visit = visit(site.geetest.token())
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leaver.run, site.guard)
+        with anyio.fail_after(SECONDS):
+            while server.accepted == before:
+                await anyio.sleep(0.005)
+        leaver.leave()
+
+
+@each_backend
+async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetest: GeeTest) -> None:
+    with silent() as server:
+        site = Guarded(geetest, api_server=server.url, timeout=30)
+        for number in range(12):
+            await leave_during_the_call(site, server)
+            assert server.accepted == number + 1
+        assert site.outages == []
+
+
+@each_backend
+async def test_a_visitor_who_leaves_while_trying_it_makes_room_for_others(geetest: GeeTest) -> None:
+    with silent() as server:
+        site = Guarded(geetest, api_server=server.url, timeout=0.2, limits=SHORT)
+        await site.come_until_asked_no_more()
+        await anyio.sleep(0.1)
+        before = server.accepted
+        for number in range(10):
+            await leave_during_the_call(site, server)
+            assert server.accepted == before + number + 1, "each of them was let through, at once"
+
+
+@each_backend
+async def test_a_request_that_is_cancelled_while_trying_it_makes_room_for_others(geetest: GeeTest) -> None:
+    with silent() as server:
+        site = Guarded(geetest, api_server=server.url, timeout=0.2, limits=SHORT)
+        await site.come_until_asked_no_more()
+        await anyio.sleep(0.1)
+        for _ in range(3):
+            before = server.accepted
+            async with anyio.create_task_group() as tasks:
+                tasks.start_soon(site.come)
+                with anyio.fail_after(SECONDS):
+                    while server.accepted == before:
+                        await anyio.sleep(0.005)
+                tasks.cancel_scope.cancel()
+
+
+@each_backend
+async def test_visitors_who_keep_leaving_do_not_keep_the_door_open(geetest: GeeTest) -> None:
+    """GeeTest is back, if slow; a crowd that leaves after a moment is first at each probe. Who stays is verified."""
+    geetest.simulator.down()
+    site = Guarded(geetest, on_unavailable="allow", limits=SHORT, timeout=5)
+    await site.come_until_asked_no_more()
+    await anyio.sleep(0.1)
+    geetest.simulator.slow(0.2)
+    stayed: list[str] = []
+    async with anyio.create_task_group() as tasks:
+
+        async def leave_soon() -> None:
+            while True:
+                leaver = visit(geetest.token())
+                async with anyio.create_task_group() as one:
+                    one.start_soon(leaver.run, site.guard)
+                    await anyio.sleep(0.02)
+                    leaver.leave()
+
+        for _ in range(5):
+            tasks.start_soon(leave_soon)
+        with anyio.fail_after(SECONDS):
+            while not (site.outages and site.outages[-1].over):
+                stayed.append(await site.come())
+                await anyio.sleep(0.01)
+        tasks.cancel_scope.cancel()
+    assert site.results[-1].verified or any(result.verified for result in site.results)
+
+
+COUNTS: list[tuple[Outcome, bool, State]] = [
+    (Outcome.UNAVAILABLE, True, State.OPEN),  # HTTP 503
+    (Outcome.UNAVAILABLE, False, State.OPEN),
+    (Outcome.BUSY, False, State.CLOSED),
+    (Outcome.MISCONFIGURED, False, State.CLOSED),
+    (Outcome.MISCONFIGURED, True, State.CLOSED),
+    (Outcome.PASSED, True, State.CLOSED),
+    (Outcome.FAILED, True, State.CLOSED),
+    (Outcome.REFUSED, True, State.CLOSED),
+]
+
+
+@pytest.mark.parametrize(("outcome", "answered", "state"), COUNTS)
+def test_only_an_outage_counts(outcome: Outcome, answered: bool, state: State) -> None:
+    server = Server("http://127.0.0.1", Breaker(1, 3600, 3600))
+    with Turn([server], 1.0) as turn:
+        assert turn.begin(server)
+        assert turn.end(Evidence(outcome), answered=answered).outcome is outcome
+    assert server.breaker.state is state
+
+
+@pytest.mark.parametrize(("outcome", "answered", "state"), COUNTS)
+def test_only_an_answer_ends_it(outcome: Outcome, answered: bool, state: State) -> None:
+    server = Server("http://127.0.0.1", Breaker(1, 1e-9, 1e-9))
+    server.breaker.failed(server.breaker.take(1.0) or 0)
+    time.sleep(0.001)
+    with Turn([server], 1.0) as turn:
+        assert turn.begin(server)
+        turn.end(Evidence(outcome), answered=answered)
+    closed = answered and state is State.CLOSED
+    assert (server.breaker.state is State.CLOSED) is closed
+
+
+def test_what_is_our_fault_at_one_server_is_no_outage_of_the_others() -> None:
+    first, second = Server("http://a", Breaker(1, 9, 9)), Server("http://b", Breaker(1, 9, 9))
+    with Turn([first, second], 1.0) as turn:
+        turn.begin(first)
+        assert turn.end(Evidence(Outcome.BUSY, "the event loop was held up")).outcome is Outcome.BUSY
+        turn.begin(second)
+        assert turn.end(Evidence(Outcome.UNAVAILABLE, "no connection")).outcome is Outcome.BUSY
+    assert first.breaker.state is State.CLOSED
+    assert second.breaker.state is State.OPEN
+
+
+# --- several servers --------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: GeeTest) -> None:
+    """Failover proper needs a connection that was not made; this is what helps against a server that hangs."""
+    with silent() as server:
+        site = Guarded(geetest, api_server=[server.url, geetest.url], timeout=0.3)
+        before = await site.come_until_asked_no_more()
+        assert before.count("captcha_unavailable") == 5
+        assert set(before) <= {"captcha_unavailable", "captcha_busy"}
+        after = [await site.come() for _ in range(7)]
+        assert "in" in after, "each of them, on a machine that has nothing else to do"
+        assert server.accepted == len(before)
+    assert len(geetest.calls) == 7
+    assert site.outages[0].server == server.url
+
+
+@each_backend
+async def test_each_server_has_a_breaker_of_its_own(geetest: GeeTest) -> None:
+    with refusing() as nobody, silent() as server:
+        site = Guarded(geetest, api_server=[nobody, server.url], timeout=0.2)
+        await site.come_until_asked_no_more(2)
+        assert site.failures == 5
+        await site.come()
+    assert {each.server for each in site.outages} == {nobody, server.url}
+    assert site.reasons[-1] == NOT_ASKED.reason
+
+
+@each_backend
+async def test_the_first_server_is_asked_again_when_it_is_back(geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    with RawServer(replying(http_reply(SUCCESS))) as second:
+        site = Guarded(geetest, api_server=[geetest.url, second.url], limits=SHORT)
+        await site.come_until_asked_no_more()
+        assert await site.come() == "in"
+        assert len(second.requests) == 1
+        geetest.simulator.up()
+        await anyio.sleep(0.1)
+        before = len(geetest.calls)
+        assert [await site.come() for _ in range(3)] == ["in"] * 3
+        assert len(geetest.calls) == before + 3
+
+
+# --- who is told ------------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    geetest.simulator.down()
+    site = Guarded(geetest, limits=SHORT)
+    await site.come_until_asked_no_more()
+    for _ in range(20):
+        await site.come()
+    geetest.simulator.up()
+    await anyio.sleep(0.1)
+    assert await site.come() == "in"
+    changes = [record for record in caplog.records if hasattr(record, "geetest_server")]
+    assert [(record.levelno, record.geetest_over) for record in changes] == [  # type: ignore[attr-defined]
+        (logging.WARNING, False),
+        (logging.WARNING, True),
+    ]
+    assert geetest.url in changes[0].getMessage()
+    assert "HTTP 503" in changes[0].getMessage()
+
+
+@each_backend
+async def test_an_outage_is_no_warning_for_each_request(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    geetest.simulator.down()
+    site = Guarded(geetest)
+    for _ in range(12):
+        await site.come()
+    assert [record.levelno for record in caplog.records if hasattr(record, "geetest_outcome")] == [logging.INFO] * 12
+    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
+    assert len(warnings) == 2, "GeeTest is down; this server is out of order"
+
+
+@each_backend
+async def test_a_fault_in_on_outage_is_logged_and_does_not_matter(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    def on_outage(outage: Outage) -> None:
+        raise ZeroDivisionError
+
+    geetest.simulator.down()
+    guard = geetest.guard(App(), limits=Limits(breaker_failures=1), on_outage=on_outage)
+    assert (await visit(geetest.token()).run(guard)).code == "in"
+    assert "on_outage raised" in caplog.text
+
+
+def test_on_outage_is_a_plain_function(geetest: GeeTest) -> None:
+    async def wrong(outage: Outage) -> None: ...
+
+    for given in (wrong, "a", 5):
+        with pytest.raises(ConfigError, match="on_outage="):
+            geetest.guard(App(), on_outage=given)
+        with pytest.raises(ConfigError, match="on_outage="):
+            GeeTestClient("id", "key", on_outage=given)  # type: ignore[arg-type]
+
+
+@each_backend
+async def test_the_client_has_it_too(geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    outages: list[Outage] = []
+    simulator = geetest.simulator
+    client = GeeTestClient(
+        simulator.captcha_id, simulator.captcha_key, api_server=geetest.url, limits=LONG, on_outage=outages.append
+    )
+    async with client:
+        results = [await client.validate(geetest.token()) for _ in range(8)]
+    assert [bool(result.elapsed) for result in results] == [True] * 5 + [False] * 3
+    assert len(outages) == 1
+
+
+# --- threads and event loops ------------------------------------------------------------------------------------------
+
+
+def test_event_loops_and_threads_share_what_they_know(geetest: GeeTest) -> None:
+    geetest.simulator.down()
+    site = Guarded(geetest)
+
+    def one_loop() -> None:
+        anyio.run(site.come)
+
+    threads = [threading.Thread(target=one_loop) for _ in range(10)]
+    for thread in threads[:5]:
+        thread.start()
+    for thread in threads[:5]:
+        thread.join()
+    assert len(geetest.calls) == 5
+    for thread in threads[5:]:
+        thread.start()
+    for thread in threads[5:]:
+        thread.join()
+    assert len(geetest.calls) == 5
+    assert len(site.outages) == 1
+
+
+# --- who is let in ----------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: GeeTest) -> None:
+    """The test may run across the turn of a minute; then an address has two of them."""
+    geetest.simulator.down()
+    limits = Limits(unverified_per_client=5, unverified_per_second=10**6)
+    site = Guarded(geetest, on_unavailable="allow", limits=limits)
+
+    async def come(host: str, times: int) -> list[str]:
+        return [(await visit(geetest.token(), client=(host, 1)).run(site.guard)).code for _ in range(times)]
+
+    bot = await come("192.0.2.1", 40)
+    assert 5 <= bot.count("in") <= 10
+    assert "captcha_unavailable" in bot
+    assert site.reasons[-1].endswith("; unverified_per_client is used up")
+    assert await come("192.0.2.2", 5) == ["in"] * 5
+    network = await come("2001:db8::1", 20) + await come("2001:db8::ffff:1", 20)
+    assert 5 <= network.count("in") <= 10
+    unknown = [(await visit(geetest.token(), client=None).run(site.guard)).code for _ in range(40)]
+    assert unknown == ["in"] * 40
+
+
+@each_backend
+async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_when_it_ends(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    geetest.simulator.down()
+    site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
+    clock = time.monotonic()
+    site.guard._admissions._clock = lambda: clock
+    await site.come_until_asked_no_more()
+    inside = len(site.app.seen)
+    geetest.simulator.up()
+    await anyio.sleep(0.1)
+    assert await site.come() == "in"
+    assert "GeeTest is down ('HTTP 503')" in caplog.text
+    assert "is back" not in caplog.text
+    clock += 10
+    assert await site.come() == "in"
+    assert f"{inside} requests were let in unverified, and 0 refused" in caplog.text
+
+
+# --- whose fault it is that a server was not reached in its share of the time -----------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("error", "late", "before", "look_up", "outcome"),
+    [
+        (httpx.ConnectTimeout(""), 0.0, 0.0, 0.0, Outcome.UNAVAILABLE),
+        (httpx.ConnectTimeout(""), 0.1, 0.0, 0.1, Outcome.UNAVAILABLE),
+        (httpx.ConnectTimeout(""), 0.5, 0.0, 0.0, Outcome.BUSY),  # of one second
+        (httpx.ConnectTimeout(""), 0.5, 0.5, 0.0, Outcome.UNAVAILABLE),  # in another server's time
+        (httpx.ConnectTimeout(""), 0.0, 0.0, math.inf, Outcome.BUSY),
+        (httpx.ConnectError(""), 0.5, 0.0, math.inf, Outcome.UNAVAILABLE),  # the other end said no
+        (httpx.PoolTimeout(""), 0.0, 0.0, 0.0, Outcome.BUSY),
+    ],
+)
+@each_backend
+async def test_what_held_us_up_is_no_failure_of_the_server(
+    error: Exception, late: float, before: float, look_up: float, outcome: Outcome
+) -> None:
+    patience = Patience(3.0)
+    patience._late.seconds = late
+    patience._threads._asked, patience._threads._answered = 0.0, look_up
+    assert (await patience.blame(error, 1.0, before)).outcome is outcome

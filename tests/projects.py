@@ -1,0 +1,68 @@
+"""Other people's projects: files in a fresh directory, and pytest run there as a process of its own."""
+
+import os
+import re
+import subprocess
+import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+SECONDS = 120
+"""What no such run takes."""
+
+# pytest-asyncio, where it is installed, says at the start that its defaults will change (1.5, 2026).
+STRICT = ("-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning")
+
+PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text()
+
+
+def projects_of_the_page() -> dict[str, dict[str, str]]:
+    """The files in docs/testing.md, by the heading that they stand under: each block begins with its file's name."""
+    found = {}
+    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+        files = re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        if files:
+            found[section.partition("\n")[0]] = dict(files)
+    return found
+
+
+PROJECTS = projects_of_the_page()
+
+
+@dataclass(frozen=True)
+class Run:
+    """How a run of pytest ended."""
+
+    status: int
+    text: str
+    """What it printed, both streams."""
+
+    @property
+    def counts(self) -> dict[str, int]:
+        """`{"passed": 2, "failed": 1}`, from pytest's last line."""
+        last = self.text.strip().splitlines()[-1].partition(" in ")[0]
+        return {what.rstrip("s"): int(number) for number, what in re.findall(r"(\d+) ([a-z]+)", last)}
+
+
+def environment(**more: str) -> dict[str, str]:
+    """As it is, without what concerns GeeTest, pytest or coverage."""
+    ours = ("GEETEST_", "PYTEST_", "COV_", "COVERAGE_", "DJANGO_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
+
+
+def run_pytest(directory: Path, files: Mapping[str, str], *arguments: str, env: Mapping[str, str] | None = None) -> Run:
+    """Write the files and run pytest among them; every warning is an error."""
+    for name, text in files.items():
+        (directory / name).write_text(text)
+    command = [sys.executable, "-m", "pytest", "-q", *STRICT, "-p", "no:cacheprovider", *arguments]
+    done = subprocess.run(
+        command,
+        cwd=directory,
+        env=environment(**(env or {})),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        timeout=SECONDS,
+    )
+    return Run(done.returncode, done.stdout)

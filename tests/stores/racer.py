@@ -1,0 +1,66 @@
+"""One process that claims keys as fast as it can: `racer race URL FIRST LAST` or `racer endure URL FIRST`.
+
+It says "ready", is told when to begin, and prints the number of each key that it has won.
+
+race     every number from FIRST to LAST from the store itself, ten each 20 ms, at the same moment as other racers.
+         "?" and the number: the store failed.
+endure   from FIRST on, each number three times, two of them at once, from a store made fail-safe; until another line
+         comes, and then until the store is well.
+"""
+
+import sys
+import time
+from collections.abc import Awaitable, Callable
+from threading import Thread
+
+import anyio
+
+from geetest_asgi.stores import FailSafe, Store
+from geetest_asgi.stores.urls import from_url
+
+
+async def try_one(store: Store, number: int) -> None:
+    try:
+        if await store.claim(f"{number:064}", 600) is None:
+            print(number, flush=True)
+    except Exception:
+        print(f"?{number}", flush=True)
+
+
+async def try_all(store: Store, numbers: list[int]) -> None:
+    async with anyio.create_task_group() as group:
+        for number in numbers:
+            group.start_soon(try_one, store, number)
+
+
+async def ready(store: Store) -> float:
+    await try_one(store, -1)  # connected before it starts
+    print("ready", flush=True)
+    return float(sys.stdin.readline())
+
+
+async def race(url: str, first: str, last: str) -> None:
+    store = from_url(url)
+    at = await ready(store)
+    for start in range(int(first), int(last), 10):
+        time.sleep(max(0, at - time.time()))
+        at += 0.02
+        await try_all(store, list(range(start, min(start + 10, int(last)))))
+
+
+async def endure(url: str, first: str) -> None:
+    store = FailSafe(from_url(url))
+    await ready(store)
+    told_to_end = Thread(target=sys.stdin.readline)
+    told_to_end.start()
+    start = int(first)
+    while told_to_end.is_alive() or store.failing:
+        await try_all(store, [*range(start, start + 10)] * 2)
+        await try_all(store, [*range(start, start + 10)])
+        start += 10
+
+
+if __name__ == "__main__":
+    MODES: dict[str, Callable[..., Awaitable[None]]] = {"race": race, "endure": endure}
+    anyio.run(MODES[sys.argv[1]], *sys.argv[2:])
+    print("done", flush=True)

@@ -1,0 +1,147 @@
+"""A real Redis that a test may stop, kill and start again; and processes that race."""
+
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+SECONDS = 30
+"""A bound for what takes a moment on a quiet machine."""
+
+
+def free_port() -> int:
+    with socket.socket() as found:
+        found.bind(("127.0.0.1", 0))
+        return int(found.getsockname()[1])
+
+
+class RedisServer:
+    """Debian's redis-server on a port of its own, with nothing on disk."""
+
+    def __init__(self, *options: str) -> None:
+        self.port = free_port()
+        self._options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        return f"redis://127.0.0.1:{self.port}/0"
+
+    def start(self) -> None:
+        program = shutil.which("redis-server")
+        assert program is not None
+        self._process = subprocess.Popen([program, *self._options], stdout=subprocess.DEVNULL)
+        ends = time.monotonic() + SECONDS
+        while not self._answers():
+            assert self._process.poll() is None, "redis-server has ended"
+            assert time.monotonic() < ends, "redis-server does not start"
+            time.sleep(0.02)
+
+    def _answers(self) -> bool:
+        try:
+            return self.ask("PING") == b"+PONG\r\n"
+        except OSError:
+            return False
+
+    def ask(self, *words: str) -> bytes:
+        """One command over a socket, without a client's help."""
+        with socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS) as wire:
+            wire.sendall(f"*{len(words)}\r\n".encode() + b"".join(_bulk(word) for word in words))
+            return wire.recv(1 << 20)
+
+    def clients(self) -> int:
+        """How many are connected, this question's own connection left out."""
+        info = self.ask("INFO", "clients").decode()
+        return int(info.partition("connected_clients:")[2].split()[0]) - 1
+
+    def wait_for_clients(self, number: int) -> None:
+        """Redis notices a hang-up when it gets to it."""
+        ends = time.monotonic() + SECONDS
+        while (found := self.clients()) != number:
+            assert time.monotonic() < ends, f"{found} clients are connected"
+            time.sleep(0.02)
+
+    def _signal(self, number: int) -> None:
+        assert self._process is not None
+        self._process.send_signal(number)
+
+    def hang(self) -> None:
+        """It keeps its connections, and answers nothing."""
+        self._signal(signal.SIGSTOP)
+
+    def go_on(self) -> None:
+        self._signal(signal.SIGCONT)
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._signal(signal.SIGKILL)
+            self._process.wait(SECONDS)
+            self._process = None
+
+
+def _bulk(word: str) -> bytes:
+    return f"${len(word.encode())}\r\n{word}\r\n".encode()
+
+
+def needs_redis() -> None:
+    """Skip what cannot be run here."""
+    if shutil.which("redis-server") is None:
+        pytest.skip("redis-server is not installed: apt-get install redis-server")
+    pytest.importorskip("redis", reason="redis-py is not installed: pip install '.[redis]'")
+
+
+@contextmanager
+def redis_server(*options: str) -> Iterator[RedisServer]:
+    """One that runs, and is gone afterwards."""
+    needs_redis()
+    server = RedisServer(*options)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()
+
+
+class Racer:
+    """A process of `racer.py`: it claims and tells, until it is told to end, ends, or is killed."""
+
+    def __init__(self, *arguments: object) -> None:
+        command = [sys.executable, "-W", "error", "-m", "tests.stores.racer", *map(str, arguments)]
+        root = Path(__file__).parents[2]
+        self._process = subprocess.Popen(
+            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+
+    def say(self, line: object) -> None:
+        assert self._process.stdin is not None
+        self._process.stdin.write(f"{line}\n")
+        self._process.stdin.flush()
+
+    def hear_until(self, line: str) -> list[str]:
+        """What it tells up to this line, or to its end."""
+        heard = [self.hear()]
+        while heard[-1] not in (line, ""):
+            heard.append(self.hear())
+        return heard
+
+    def hear(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline().rstrip("\n")
+
+    def kill(self) -> None:
+        self._process.kill()
+
+    def end(self) -> tuple[list[str], str]:
+        """What else it has told, and its log, which is short. `communicate` passes over what was read ahead."""
+        with self._process as process:
+            assert process.stdin is not None
+            assert process.stdout is not None
+            assert process.stderr is not None
+            return process.stdout.read().splitlines(), process.stderr.read()

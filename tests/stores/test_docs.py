@@ -1,0 +1,96 @@
+"""docs/stores.md does what it says: each block is run, each default is the code's."""
+
+import inspect
+import re
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+
+from geetest_asgi._ledger import KEEP
+from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore
+from geetest_asgi.stores.failsafe import PATIENCE, PAUSE
+from geetest_asgi.testing import Simulator, serve
+
+PAGE = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+async def site(scope: Any, receive: Any, send: Any) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"in"})
+
+
+def run(block: str, **given: Any) -> dict[str, Any]:
+    namespace = {"app": site, **given}
+    exec(compile(block, "docs/stores.md", "exec"), namespace)
+    return namespace
+
+
+@pytest.fixture(autouse=True)
+def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+
+
+def test_all_blocks_are_known_here() -> None:
+    assert len(BLOCKS) == 4
+    assert PAGE.count("```") == 8
+
+
+@pytest.mark.parametrize("number", [0, 1, 2])
+def test_the_apps_of_the_page_share_their_tokens(number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("SPENT_TOKENS", "sqlite:///spent.db")
+    simulator = Simulator()
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+    with serve(simulator) as url:
+        monkeypatch.setenv("GEETEST_API_SERVER", url)
+        token = simulator.token()
+        one, other = run(BLOCKS[number]), run(BLOCKS[number])
+        for block, status in ((one, 200), (other, 403)):
+            with serve(block["app"]) as address:
+                assert httpx.post(f"{address}/login", data=token, trust_env=False).status_code == status
+        assert len(simulator.calls) == 1
+    assert (tmp_path / "spent.db").exists()
+    if "health" in one:
+        assert one["health"]() == {"spent tokens": "shared", "failures": 0}
+
+
+@pytest.mark.anyio
+async def test_the_store_of_the_page_is_a_store(tmp_path: Path) -> None:
+    observed: list[str] = []
+    timed = run(BLOCKS[3])["Timed"]
+    store = FailSafe(timed(SQLiteStore("spent.db"), lambda what, seconds: observed.append(what)))
+    assert await store.claim("a", 60) is None
+    await store.release("a", "note")
+    assert [await store.claim("a", 60) for _ in range(2)] == ["note", ""]
+    assert (observed, store.failures) == (["claim"] * 2, 0), "what is spent here is not asked about"
+
+
+def test_the_defaults_are_those_of_the_page() -> None:
+    def default(kind: type, name: str) -> Any:
+        return inspect.signature(kind).parameters[name].default
+
+    memory, file = (re.findall(rf"`size=({each})`", PAGE)[0] for each in (r"100_\d+", r"1_0\d\d_\d+"))
+    assert (int(memory), int(file)) == (default(MemoryStore, "size"), default(SQLiteStore, "size"))
+    assert re.findall(r"`timeout=([\d.]+)` s", PAGE) == [
+        str(default(SQLiteStore, "timeout")),
+        str(default(RedisStore, "timeout")),
+    ]
+    assert f"`{default(RedisStore, 'prefix')}`" in PAGE
+    assert (PATIENCE, PAUSE, KEEP) == (2.0, 1.0, 20 * 60)
+
+
+def test_the_urls_of_the_page_are_understood(tmp_path: Path) -> None:
+    from geetest_asgi.stores.urls import from_url
+
+    assert isinstance(from_url("sqlite:///spent.db"), SQLiteStore)
+    assert (tmp_path / "spent.db").exists()
+    assert isinstance(from_url(f"sqlite:///{tmp_path / 'absolute.db'}"), SQLiteStore)
+    assert (tmp_path / "absolute.db").exists()
+    for scheme in ("redis", "rediss", "unix", "valkey", "valkeys"):
+        pytest.importorskip("valkey" if scheme.startswith("valkey") else "redis")
+        assert isinstance(from_url(f"{scheme}://host:6379/0" if scheme != "unix" else "unix:///run/r.sock"), RedisStore)
+    assert anyio.run(from_url("sqlite:///spent.db").claim, "a", 60.0) is None

@@ -1,0 +1,121 @@
+"""Real processes that race for the same tokens, in a SQLite file and in a real Redis, and are killed while they do."""
+
+import re
+import time
+from collections import Counter
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from .support import Racer, RedisServer
+
+KEYS = 400
+PROCESSES = 4
+
+
+@pytest.fixture(params=["sqlite", "redis"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The store that all processes share."""
+    if request.param == "sqlite":
+        return f"sqlite:///{tmp_path / 'spent.db'}"
+    server: RedisServer = request.getfixturevalue("redis")
+    server.ask("FLUSHALL")
+    return server.url
+
+
+def go(racers: list[Racer]) -> None:
+    """All at once, when all are ready."""
+    for racer in racers:
+        heard = racer.hear_until("ready")
+        assert heard[-1:] == ["ready"], racer.end()
+    at = time.time() + 0.2
+    for racer in racers:
+        racer.say(at)
+
+
+def won_by(said: list[str]) -> list[int]:
+    return [int(line) for line in said if line.isdigit()]
+
+
+def failed_for(said: list[str]) -> set[int]:
+    """Where the machine was too busy for the store: the key may be taken, and nobody knows."""
+    return {int(line[1:]) for line in said if line.startswith("?")}
+
+
+def test_of_many_processes_exactly_one_gets_each_key(url: str) -> None:
+    racers = [Racer("race", url, 0, KEYS) for _ in range(PROCESSES)]
+    go(racers)
+    told = [racer.end() for racer in racers]
+    assert [(said[-1:], log) for said, log in told] == [(["done"], "")] * PROCESSES
+    wins = Counter(number for said, _ in told for number in won_by(said))
+    assert set(wins.values()) == {1}
+    failed: set[int] = set().union(*(failed_for(said) for said, _ in told))
+    assert set(range(KEYS)) - set(wins) <= failed
+    assert len(failed) < KEYS / 2
+    assert sum(bool(won_by(said)) for said, _ in told) > 1, "nobody has raced"
+
+
+def test_workers_killed_amid_the_load_let_nothing_in_twice(url: str) -> None:
+    """What a killed process has won stays won; the others go on, and find the store in order."""
+    doomed, others = [Racer("race", url, 0, 1_000_000) for _ in range(3)], [Racer("race", url, 0, KEYS)]
+    go([*doomed, *others])
+    heard = [doomed[0].hear() for _ in range(20)]
+    for racer in doomed:
+        racer.kill()
+    told = [racer.end() for racer in [*doomed, *others]]
+    said = [*heard, *(line for lines, _ in told for line in lines)]
+    assert told[-1][0][-1] == "done"
+    assert [log for _, log in told] == [""] * 4
+    wins = Counter(won_by(said))
+    assert set(wins.values()) == {1}
+    # A key that was won in the moment of the kill may be told by nobody.
+    lost = set(range(KEYS)) - set(wins) - failed_for(said)
+    assert len(lost) <= 10 * len(doomed)
+    last = Racer("race", url, 0, KEYS)
+    go([last])
+    again, log = last.end()
+    assert (set(won_by(again)) & set(wins), again[-1], log) == (set(), "done", ""), "spent is spent"
+
+
+def test_processes_that_build_the_same_app_at_once_do_not_get_in_each_others_way(tmp_path: Path) -> None:
+    racers = [Racer("race", f"sqlite:///{tmp_path / 'new.db'}", 0, 5) for _ in range(6)]
+    go(racers)
+    assert [(said[-1:], log) for said, log in (racer.end() for racer in racers)] == [(["done"], "")] * 6
+
+
+def _pause(server: RedisServer) -> None:
+    server.ask("CLIENT", "PAUSE", "3000", "ALL")
+
+
+def _wait(server: RedisServer) -> None:
+    """The pause ends by itself: what would end it must wait like everything else."""
+
+
+AMID: dict[str, tuple[Callable[[RedisServer], None], Callable[[RedisServer], None]]] = {
+    "hangs": (RedisServer.hang, RedisServer.go_on),
+    "is killed": (RedisServer.kill, RedisServer.start),
+    "is paused": (_pause, _wait),
+}
+
+
+@pytest.mark.parametrize("how", AMID)
+def test_redis_fails_amid_the_load_and_no_process_lets_anything_in_twice(how: str, own_redis: RedisServer) -> None:
+    stop, start_again = AMID[how]
+    racers = [Racer("endure", own_redis.url, 1_000_000 * number) for number in range(3)]
+    go(racers)
+    said = [[racer.hear() for _ in range(50)] for racer in racers]
+    stop(own_redis)
+    said = [[*each, *(racer.hear() for _ in range(500))] for each, racer in zip(said, racers, strict=True)]
+    start_again(own_redis)
+    for racer in racers:
+        racer.say("end")
+    for heard, (rest, log) in zip(said, (racer.end() for racer in racers), strict=True):
+        assert rest[-1] == "done", log
+        won = won_by([*heard, *rest])
+        assert len(won) == len(set(won)), "twice in one process"
+        assert won[0] % 1_000_000 + len(won) >= max(won) % 1_000_000, "nobody was kept out"
+        changes = re.findall("RedisStore (fails|answers)", log)
+        assert changes == ["fails", "answers"] * (len(changes) // 2), "a line for each change, not for each claim"
+        assert len(log.splitlines()) == len(changes) >= 2
+        assert not re.search("[0-9]{40}", log), "no key"

@@ -1,0 +1,431 @@
+"""The SQLite file: what is refused while the app is built; bounds, clock, forks, threads; and its misfortunes."""
+
+import gc
+import multiprocessing
+import os
+import signal
+import sqlite3
+import stat
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import pytest
+from anyio import to_thread
+from hypothesis import settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from geetest_asgi import ConfigError
+from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
+
+from .support import SECONDS
+
+each_backend = pytest.mark.anyio
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self) -> None:
+        self.now = 1_800_000_000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "spent.db"
+
+
+def rows(path: Path) -> int:
+    with sqlite3.connect(path) as file:
+        number: int = file.execute("SELECT count(*) FROM spent").fetchone()[0]
+        assert file.execute("SELECT number FROM kept").fetchone()[0] == number
+        assert file.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
+    file.close()
+    return number
+
+
+# While the app is built
+
+
+def test_the_file_is_its_owners_alone(path: Path) -> None:
+    before = os.umask(0)
+    try:
+        store = SQLiteStore(path)
+        anyio.run(store.claim, "a", 60)
+        files = sorted(path.parent.iterdir())
+        assert [each.name for each in files] == ["spent.db", "spent.db-shm", "spent.db-wal"]
+        assert [stat.S_IMODE(each.stat().st_mode) for each in files] == [0o600] * 3
+    finally:
+        os.umask(before)
+
+
+def _another_programs(path: Path) -> Path:
+    with sqlite3.connect(path) as file:
+        file.execute("CREATE TABLE users (name TEXT)")
+    file.close()
+    return path
+
+
+def _no_database(path: Path) -> Path:
+    path.write_bytes(b"GEETEST_CAPTCHA_KEY=\n" * 400)
+    return path
+
+
+WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
+    "no such directory": (lambda path: path / "nowhere" / "spent.db", "nowhere"),
+    "a directory": (lambda path: path.parent, "unable to open"),
+    "another program's": (_another_programs, "another program's database"),
+    "no database": (_no_database, "not a database"),
+    "memory": (lambda path: ":memory:", "MemoryStore"),
+    "nothing": (lambda path: "", "give the path of a file"),
+    "bytes": (os.fsencode, "give the path of a file"),
+    "a null": (lambda path: "a\0b", "give the path of a file"),
+}
+
+
+@pytest.mark.parametrize("name", WRONG)
+def test_what_cannot_be_such_a_file_is_refused_while_the_app_is_built(name: str, path: Path) -> None:
+    make, said = WRONG[name]
+    with pytest.raises(ConfigError, match=said):
+        SQLiteStore(make(path))
+
+
+def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
+    before = _another_programs(path).read_bytes()
+    with pytest.raises(ConfigError):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+@pytest.mark.parametrize("size", [0, -1])
+def test_a_store_that_keeps_nothing_is_refused(size: int, path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"size={size}"):
+        SQLiteStore(path, size=size)
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStore("spent.db")
+    monkeypatch.chdir("/")
+    anyio.run(store.claim, "a", 60)
+    assert rows(tmp_path / "spent.db") == 1
+
+
+@each_backend
+async def test_a_file_is_used_again_after_a_restart(path: Path) -> None:
+    await SQLiteStore(path).claim("a", 60)
+    assert await SQLiteStore(path).claim("a", 60) == ""
+
+
+# Bounds
+
+
+@each_backend
+async def test_the_file_is_bounded_and_the_oldest_goes_first(path: Path) -> None:
+    store = SQLiteStore(path, size=3)
+    for number in range(10):
+        assert await store.claim(str(number), 60) is None
+        assert rows(path) <= 3
+    assert [await store.claim(each, 60) for each in ("9", "8", "7", "9")] == [""] * 4
+    assert await store.claim("6", 60) is None
+
+
+@each_backend
+async def test_what_is_given_back_pushes_nothing_out(path: Path) -> None:
+    """Else whoever keeps a site busy, whose tokens are all given back, could make it forget the spent ones."""
+    store = SQLiteStore(path, size=3)
+    await store.claim("spent", 60)
+    for number in range(20):
+        await store.claim(str(number), 60)
+        await store.release(str(number))
+    assert await store.claim("spent", 60) == ""
+
+
+@each_backend
+async def test_what_has_ended_is_cleared_away_some_with_each_claim(path: Path) -> None:
+    clock = Clock()
+    store = SQLiteStore(path, clock=clock)
+    for number in range(200):
+        await store.claim(str(number), 60)
+    clock.now += 61
+    left = []
+    for number in range(5):
+        await store.claim(f"new {number}", 60)
+        left.append(rows(path))
+    assert left == [137, 74, 11, 4, 5]
+
+
+@each_backend
+async def test_a_file_that_is_too_long_shrinks_in_steps(path: Path) -> None:
+    large = SQLiteStore(path)
+    for number in range(200):
+        await large.claim(str(number), 60)
+    small, left = SQLiteStore(path, size=10), []
+    for number in range(4):
+        await small.claim(f"new {number}", 60)
+        left.append(rows(path))
+    assert left == [137, 74, 11, 10]
+
+
+@each_backend
+async def test_a_clock_set_forward_ends_keys_and_one_set_back_keeps_them(path: Path) -> None:
+    clock = Clock()
+    store = SQLiteStore(path, clock=clock)
+    await store.claim("a", 60)
+    clock.now -= 1000
+    assert await store.claim("a", 60) == ""
+    clock.now += 5000
+    assert await store.claim("a", 60) is None
+
+
+class AsMemoryDoes(RuleBasedStateMachine):
+    """The file does what MemoryStore does, whatever is done to it. Keys last equally long, as the ledger's do."""
+
+    keys = st.sampled_from("abcdef")
+
+    @initialize(size=st.integers(1, 5))
+    def make(self, size: int) -> None:
+        from tempfile import TemporaryDirectory
+
+        self.directory = TemporaryDirectory()
+        self.clock = Clock()
+        self.path = Path(self.directory.name) / "spent.db"
+        self.size = size
+        self.model = MemoryStore(size, clock=self.clock)
+        self.store = SQLiteStore(self.path, size=size, clock=self.clock)
+
+    @rule(key=keys)
+    def claim(self, key: str) -> None:
+        assert anyio.run(self.store.claim, key, 60.0) == anyio.run(self.model.claim, key, 60.0)
+        assert rows(self.path) == len(self.model)
+
+    @rule(key=keys, note=st.none() | st.text(st.characters(max_codepoint=126, exclude_characters="\0"), min_size=1))
+    def release(self, key: str, note: str | None) -> None:
+        anyio.run(self.store.release, key, note)
+        anyio.run(self.model.release, key, note)
+
+    @rule(seconds=st.floats(0, 100))
+    def wait(self, seconds: float) -> None:
+        self.clock.now += seconds
+
+    def teardown(self) -> None:
+        if hasattr(self, "directory"):
+            del self.store
+            self.directory.cleanup()
+
+
+TestAsMemoryDoes = AsMemoryDoes.TestCase
+TestAsMemoryDoes.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+
+
+# Threads, loops, forks
+
+
+def test_of_many_event_loops_on_threads_one_gets_the_key(path: Path) -> None:
+    store, answers, start = SQLiteStore(path), list[str | None](), threading.Barrier(8)
+
+    def run(backend: str) -> None:
+        start.wait()
+        answers.append(anyio.run(store.claim, "a", 60.0, backend=backend))
+
+    threads = [threading.Thread(target=run, args=(backend,)) for backend in ("asyncio", "trio") * 4]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert sorted(map(str, answers)) == [""] * 7 + ["None"]
+
+
+@each_backend
+async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.claim("a", 60)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    answers: list[str | None] = []
+
+    async def claim(key: str) -> None:
+        answers.append(await store.claim(key, 60))
+
+    async with anyio.create_task_group() as group:
+        for number in range(50):  # more than the app has threads
+            group.start_soon(claim, str(number))
+        with anyio.fail_after(SECONDS):
+            for _ in range(3):
+                await anyio.sleep(0.02)
+                assert await to_thread.run_sync(lambda: 7) == 7
+        assert answers == []
+        other.execute("ROLLBACK")
+    other.close()
+    assert answers == [None] * 50
+
+
+def _in_a_child(store: SQLiteStore, told: Any) -> None:
+    told.put([anyio.run(store.claim, key, 60.0) for key in ("parent's", "child's")])
+    anyio.run(store.release, "parent's")
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("used", [False, True])
+def test_a_store_made_before_a_fork_works_on_both_sides_of_it(path: Path, used: bool) -> None:
+    """As gunicorn's --preload has it; and a connection that is open by then is not the child's to touch."""
+    forks = multiprocessing.get_context("fork")
+    store, told = SQLiteStore(path), forks.SimpleQueue()
+    if used:
+        anyio.run(store.claim, "parent's", 60.0)
+    children = [forks.Process(target=_in_a_child, args=(store, told)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(SECONDS)
+        assert child.exitcode == 0
+    answers = [told.get() for _ in children]
+    assert sorted(str(child) for _, child in answers) == ["", "", "None"]
+    if used:
+        assert [parent for parent, _ in answers] == [""] * 3
+        assert anyio.run(store.claim, "parent's", 60.0) == "", "a child does not give back what the parent holds"
+    assert rows(path) >= 1
+
+
+# Misfortunes: the store raises, what stands before it goes on, and it comes back by itself
+
+
+async def _comes_back(store: FailSafe) -> None:
+    for number in range(SECONDS * 20):
+        await store.claim(f"is it back {number}", 60)
+        if not store.failing:
+            return
+        await anyio.sleep(0.05)
+    raise AssertionError("the store stays failed")
+
+
+@each_backend
+async def test_a_file_that_is_locked_for_long_fails_and_comes_back(path: Path) -> None:
+    plain = SQLiteStore(path, timeout=0.1)
+    store = FailSafe(plain)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await plain.claim("plain", 60)
+    assert [await store.claim("a", 60) for _ in range(2)] == [None, ""]
+    assert store.failing
+    other.close()
+    await _comes_back(store)
+    assert await store.claim("a", 60) == "", "the store never knew, but we do"
+
+
+@each_backend
+@pytest.mark.parametrize("replaced", [False, True])
+async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, replaced: bool) -> None:
+    store, other = FailSafe(SQLiteStore(path)), FailSafe(SQLiteStore(path))
+    assert [await store.claim("a", 60), await other.claim("b", 60)] == [None, None]
+    for each in path.parent.iterdir():
+        each.unlink()
+    if replaced:
+        assert await FailSafe(SQLiteStore(path)).claim("c", 60) is None
+    assert await store.claim("a", 60) == ""
+    assert await store.claim("b", 60) is None, "forgotten"
+    assert store.failing
+    await _comes_back(store)
+    await _comes_back(other)
+    assert await store.claim("d", 60) is None
+    assert await other.claim("d", 60) == "", "both have the new file"
+    assert rows(path) > 0
+
+
+@each_backend
+async def test_a_corrupted_file_fails_until_it_is_deleted(path: Path) -> None:
+    first, store = SQLiteStore(path), FailSafe(SQLiteStore(path))
+    for number in range(200):
+        await first.claim(str(number), 60)
+    for each in path.parent.iterdir():
+        if not each.name.endswith("-shm"):
+            with each.open("r+b") as file:
+                file.write(os.urandom(each.stat().st_size))
+    assert [await store.claim("a", 60) for _ in range(3)] == [None, "", ""]
+    assert store.failing
+    await anyio.sleep(1.1)
+    assert await store.claim("b", 60) is None, "tried again, in vain"
+    assert store.failures == 2
+    for each in path.parent.iterdir():
+        each.unlink()
+    await _comes_back(store)
+    with pytest.raises(FileNotFoundError):
+        await first.claim("c", 60)
+
+
+FULL = """
+import resource, signal, sys, anyio
+from geetest_asgi.stores import FailSafe, SQLiteStore
+
+async def main():
+    plain = SQLiteStore(sys.argv[1])
+    store = FailSafe(plain)
+    await store.claim("early", 60)
+    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
+    number = 0
+    while not store.failing:
+        assert await store.claim(str(number), 60) is None
+        number += 1
+        assert number < 5000
+    assert [await store.claim(each, 60) for each in ("early", "0", str(number - 1), "late", "late")] == [
+        "", "", "", None, ""]
+    resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
+    while store.failing:
+        await anyio.sleep(0.05)
+        number += 1
+        await store.claim(str(number), 60)
+    print("full and well again")
+
+anyio.run(main)
+"""
+
+
+def test_a_file_that_cannot_grow_fails_and_comes_back(path: Path) -> None:
+    command = [sys.executable, "-W", "error", "-c", FULL, str(path)]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
+    assert done.stdout == "full and well again\n", done.stderr
+    assert rows(path) > 0
+
+
+@each_backend
+async def test_a_claim_that_is_cancelled_leaves_the_store_in_order(path: Path) -> None:
+    store = SQLiteStore(path)
+    for number in range(30):
+        with anyio.move_on_after(0.0003 * number):
+            await store.claim(f"a {number}", 60)
+    with anyio.fail_after(SECONDS):
+        assert await store.claim("b", 60) is None
+    assert await store.claim("b", 60) == ""
+    assert rows(path) >= 1
+
+
+def test_no_connection_is_left_open(path: Path) -> None:
+    """Python 3.13 warns of each; here it is seen from the files that the last connection takes away with it."""
+    store = SQLiteStore(path)
+    anyio.run(store.claim, "a", 60.0)
+    assert len(list(path.parent.iterdir())) == 3
+    del store
+    gc.collect()
+    assert [each.name for each in path.parent.iterdir()] == ["spent.db"]
+
+
+def test_a_process_that_is_killed_gives_the_lock_back(path: Path) -> None:
+    store = SQLiteStore(path)
+    held = f"import sqlite3; f = sqlite3.connect({str(path)!r}, isolation_level=None); f.execute('BEGIN IMMEDIATE'); "
+    held += "f.execute(\"INSERT INTO spent VALUES (1, 'half', 9e9, '', '')\"); print('held', flush=True); input()"
+    with subprocess.Popen([sys.executable, "-c", held], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        assert other.stdout.readline() == b"held\n"
+        other.send_signal(signal.SIGKILL)
+    assert anyio.run(store.claim, "half", 60.0) is None, "what was half done is undone"
+    assert rows(path) == 1

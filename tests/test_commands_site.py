@@ -1,0 +1,316 @@
+"""What `check --app` finds in an application: every guard, every route, and which protects which."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from io import StringIO
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from commands import ROOT, SECONDS, command
+from fastapi import APIRouter, FastAPI
+from litestar import Litestar
+from litestar import get as litestar_get
+from litestar import post as litestar_post
+from litestar.middleware import DefineMiddleware
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.responses import Response
+from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
+
+from geetest_asgi import ConfigError, GeeTestMiddleware, Rule
+from geetest_asgi.commands import site
+from geetest_asgi.commands.coverage import cover
+from geetest_asgi.commands.report import Report, columns, shown
+from geetest_asgi.commands.tables import write_routes, write_rules
+
+
+@pytest.fixture(autouse=True)
+def a_pair(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "an-id")
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "a-key")
+
+
+async def handler(request: Any) -> Response:
+    return Response()
+
+
+async def opaque(scope: Any, receive: Any, send: Any) -> None:
+    raise AssertionError("nothing is called, it is only looked at")
+
+
+def guard(**settings: Any) -> Middleware:
+    return Middleware(GeeTestMiddleware, captcha_id="an-id", captcha_key="a-key", **settings)
+
+
+def protected(app: Any) -> dict[str, list[str]]:
+    """Each "METHOD path", with the patterns of the rules that protect it."""
+    found: dict[str, list[str]] = {}
+    for route in site.read(app).routes:
+        for each in cover(route):
+            text = f"{each.method} {route.path}".replace("⟨", "").replace("⟩", "")
+            rules = found.setdefault(text, [])
+            if each.guard is not None and each.rule is not None:
+                rules.append(each.guard.middleware._table.patterns[each.rule])
+    return found
+
+
+ROUTES: list[BaseRoute] = [
+    Route("/login", handler, methods=["GET", "POST"]),
+    Route("/users/{id:int}/reset", handler, methods=["POST"]),
+    WebSocketRoute("/ws", handler),
+]
+
+
+def wrapped(attribute: str) -> Callable[[Any], Any]:
+    class Wrapper:
+        def __init__(self, app: Any) -> None:
+            setattr(self, attribute, app)
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            raise AssertionError
+
+    return Wrapper
+
+
+PROTECT = ["POST /login", "/users/{id}/reset"]
+EXPECTED = {
+    "GET /login": [],
+    "HEAD /login": [],
+    "POST /login": ["POST /login"],
+    "POST /users/{id:int}/reset": ["/users/{id}/reset"],
+    "WEBSOCKET /ws": [],
+}
+
+
+@pytest.mark.parametrize(
+    "app",
+    [
+        Starlette(routes=ROUTES, middleware=[guard(protect=PROTECT)]),
+        Router(ROUTES, middleware=[guard(protect=PROTECT)]),
+        GeeTestMiddleware(Starlette(routes=ROUTES), protect=PROTECT, captcha_id="a", captcha_key="b"),
+        wrapped("app")(GeeTestMiddleware(Router(ROUTES), protect=PROTECT, captcha_id="a", captcha_key="b")),
+        wrapped("_app")(Starlette(routes=ROUTES, middleware=[guard(protect=PROTECT)])),
+        wrapped("asgi_app")(Starlette(routes=ROUTES, middleware=[guard(protect=PROTECT)])),
+    ],
+    ids=["in Starlette", "in a router", "around it", "within a wrapper", "behind one", "behind another"],
+)
+def test_a_guard_is_found_wherever_it_stands(app: Any) -> None:
+    assert protected(app) == EXPECTED
+    assert [each.local for each in site.read(app).guards] == [False]
+
+
+def test_guards_within_mounts_and_on_routes_protect_what_is_behind_them() -> None:
+    inner = Starlette(routes=[Route("/pay", handler, methods=["POST"])], middleware=[guard(protect=["/shop/pay"])])
+    app = Starlette(
+        routes=[
+            Mount("/shop", inner),
+            Mount("/files", opaque, middleware=[guard()]),
+            Mount("/open", opaque),
+            Host("admin.example", Router([Route("/x", handler, methods=["POST"])])),
+            Route("/one", handler, methods=["POST"], middleware=[guard()]),
+            Route("/two", handler, methods=["POST"]),
+        ]
+    )
+    found = protected(app)
+    assert found["POST /shop/pay"] == ["/shop/pay"]
+    assert found["PUT /files/{rest:path}"] == ["/**"]
+    assert found["PUT /open/{rest:path}"] == []
+    assert found["POST /x"] == []
+    assert found["POST /one"] == ["/**"]
+    assert found["POST /two"] == []
+    assert [(each.prefix, each.local) for each in site.read(app).guards] == [
+        ("/shop", True),
+        ("/files", True),
+        ("", True),
+    ]
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("protect", [["/v1/shop/pay"], ["/shop/pay"], ["/pay"], ["/v1/pay"], ["/v1/**"], ["/other"]])
+async def test_what_is_said_of_mounts_within_mounts_is_what_happens(protect: list[str]) -> None:
+    pay = Route("/pay", handler, methods=["POST"])
+    shop = Mount("/shop", routes=[pay], middleware=[guard(protect=protect)])
+    app = Starlette(routes=[Mount("/v1", routes=[shop, pay]), pay])
+    said = protected(app)
+    paths = ["/v1/shop/pay", "/v1/pay", "/pay"]
+    assert list(said) == [f"POST {path}" for path in paths]
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as browser:
+        for path in paths:
+            assert (await browser.post(path)).status_code == (403 if said[f"POST {path}"] else 200)
+
+
+def test_routes_of_included_fastapi_routers_are_known_by_their_whole_path() -> None:
+    inner, outer, app = APIRouter(prefix="/inner"), APIRouter(prefix="/outer"), FastAPI(docs_url=None, openapi_url=None)
+
+    @inner.post("/x/{name}")
+    async def x(name: str) -> None: ...
+
+    outer.include_router(inner)
+    app.include_router(outer)
+    app.include_router(inner)
+    app.add_middleware(GeeTestMiddleware, protect=["/outer/**"])
+    assert protected(app) == {"POST /outer/inner/x/{name}": ["/outer/**"], "POST /inner/x/{name}": []}
+
+
+def test_litestars_routes_have_each_their_own_guards() -> None:
+    @litestar_post("/one", middleware=[DefineMiddleware(GeeTestMiddleware)])  # type: ignore[arg-type]
+    async def one() -> None: ...
+
+    @litestar_post("/two/{number:int}")
+    async def two() -> None: ...
+
+    @litestar_get("/three")
+    async def three() -> None: ...
+
+    layer = DefineMiddleware(GeeTestMiddleware, protect=["/two/*"])  # type: ignore[arg-type]
+    app = Litestar([one, two, three], middleware=[layer], openapi_config=None)
+    found = protected(app)
+    assert found["POST /one"] == ["/**"]
+    assert found["POST /two/{number:int}"] == ["/two/*"]
+    assert found["GET /three"] == []
+    assert len(site.read(app).guards) == 2
+
+
+def test_an_app_that_tells_no_routes_is_told_as_such() -> None:
+    found = site.read(GeeTestMiddleware(opaque, captcha_id="a", captcha_key="b"))
+    assert (found.knows_routes, found.routes, found.layers) == (False, [], ["GeeTestMiddleware", "function"])
+
+
+def test_a_circle_of_wrappers_ends() -> None:
+    one, other = wrapped("app")(None), wrapped("app")(None)
+    one.app, other.app = other, one
+    assert site.read(one).guards == []
+
+
+def test_a_guard_that_cannot_be_built_is_a_config_error() -> None:
+    with pytest.raises(ConfigError, match="must begin with '/'"):
+        site.read(Starlette(middleware=[guard(protect=["login"])]))
+
+
+def told(app: Any) -> str:
+    report = Report(stream := StringIO())
+    found = site.read(app)
+    write_rules(report, found)
+    write_routes(report, found)
+    return stream.getvalue()
+
+
+def test_open_routes_are_listed_with_what_is_known_about_them() -> None:
+    routes = [
+        Route("/login", handler, methods=["POST"]),
+        Route("/files/{name}", handler, methods=["POST"]),
+        Route("/api/hook", handler, methods=["POST"]),
+        Route("/api/{name}", handler, methods=["POST", "GET"]),
+        Route("/forgotten", handler, methods=["DELETE"]),
+    ]
+    said = told(
+        Starlette(
+            routes=routes, middleware=[guard(protect=["/login", "/files/*.zip", "/api/**"], exempt=["/api/hook"])]
+        )
+    )
+    closed, _, opened = said.partition("Open: ")
+    assert [" ".join(row.split()) for row in closed[closed.index("Routes") :].splitlines()[1:-1]] == [
+        "POST /login by rule 1",
+        "POST /api/{name} by rule 3, but for /api/hook",
+    ]
+    assert [" ".join(row.split()) for row in opened.splitlines()[1:]] == [
+        "POST /files/{name} but for what matches rule 2",
+        "POST /api/hook exempt from rule 3",
+        "DELETE /forgotten",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("protect", "more", "doubt"),
+    [
+        (["/a/**", "/A/b"], {}, "rule 2 is never reached: rule 1 before it"),
+        (["/a", "POST /a"], {}, "rule 2 is never reached"),
+        (["/x", "/a/*"], {"exempt": ["/a/**"]}, "rule 2 protects nothing but odd spellings: '/a/**' exempts it"),
+        (["GET /x"], {}, "rule 1 lets nobody in: a GET has no body"),
+        (["/x"], {"mode": "monitor"}, "rule 1 denies nobody: its mode is 'monitor'"),
+        (["/nowhere"], {}, "rule 1 protects no route: '/nowhere' matches none"),
+        (["GET /x"], {"sources": ["query"]}, "rule 1 protects no route"),
+    ],
+)
+def test_what_looks_like_a_mistake_is_a_warning(protect: list[str], more: dict[str, Any], doubt: str) -> None:
+    app = Starlette(routes=[Route("/z", handler, methods=["POST"])], middleware=[guard(protect=protect, **more)])
+    assert doubt in told(app).replace("\n        ", " ")
+
+
+def test_what_is_no_mistake_is_no_warning() -> None:
+    routes = [Route("/a/{x}", handler, methods=["POST"]), Route("/b", handler)]
+    rules = ["POST /a/b", "/a/**", Rule("GET /b", sources=["query"])]
+    said = told(Starlette(routes=routes, middleware=[guard(protect=rules, exempt=["/a/c"])]))
+    assert "warn" not in said
+
+
+def test_a_rule_whose_handler_asks_is_marked() -> None:
+    assert "enforce after" in told(Starlette(middleware=[guard(protect=[Rule("/a", after=True)])]))
+    assert "enforce after" not in told(Starlette(middleware=[guard(protect=[Rule("/a")])]))
+
+
+def test_a_rule_for_everything_says_so() -> None:
+    assert "rule 1 matches every path" in told(Starlette(middleware=[guard()]))
+    assert "rule 1 matches every path" in told(Starlette(middleware=[guard(protect=["/**"])]))
+    assert "rule 1 matches /users/x/reset" in told(Starlette(middleware=[guard(protect=["/users/{id}/reset"])]))
+
+
+def test_warnings_do_not_reach_a_log_that_the_app_has_set_up(tmp_path: Path) -> None:
+    (tmp_path / "noisy.py").write_text("""\
+import logging
+from geetest_asgi import GeeTestMiddleware
+logging.basicConfig()
+async def site(scope, receive, send): ...
+app = GeeTestMiddleware(site, protect=["/a"], mode="monitor")
+""")
+    done = command("check", "--offline", "--app", "noisy:app", cwd=tmp_path)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "mode='monitor': nothing is denied" in done.stdout
+
+
+# The page
+
+
+def test_colour_is_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    Report(coloured := Terminal()).say("FAIL", "x")
+    monkeypatch.setenv("NO_COLOR", "1")
+    Report(plain := Terminal()).say("FAIL", "x")
+    assert coloured.getvalue().replace("\x1b[1;31m", "").replace("\x1b[0m", "") == plain.getvalue() == "  FAIL  x\n"
+    assert coloured.getvalue() != plain.getvalue()
+
+
+def test_long_lines_go_on_below() -> None:
+    report = Report(stream := StringIO())
+    report.head("h" * 200)
+    report.say("warn", "word " * 60)
+    report.lines(["  " + "cell " * 60])
+    assert max(map(len, stream.getvalue().splitlines())) <= 100
+    assert stream.getvalue().count("word") == stream.getvalue().count("cell") == 60
+
+
+def test_what_is_shown_is_printable_ascii() -> None:
+    assert shown("/a b~\x1b[2J\n\u00e9\u202e'\"\\") == "/a b~\\x1b[2J\\n\\xe9\\u202e'\"\\"
+
+
+def test_columns_are_aligned() -> None:
+    assert columns([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc  d"]
+    assert columns([]) == []
+
+
+def test_match_is_quick_to_start() -> None:
+    """It imports no server and no HTTP client."""
+    code = (
+        "import sys; from geetest_asgi.__main__ import main; main(['match', 'POST', '/a', '--protect', '/a']); "
+        "print(sorted({'httpx', 'uvicorn', 'fastapi', 'litestar'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

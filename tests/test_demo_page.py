@@ -1,0 +1,435 @@
+"""What the playground's page is made of and asks for: its files, texts, log, curl commands and code.
+
+The page itself is pressed, button by button, in tests/browser/test_playground.py.
+"""
+
+import ast
+import json
+import os
+import re
+import shutil
+import subprocess
+from collections.abc import Iterator
+from importlib.resources import files
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.responses import JSONResponse
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi import GeeTestMiddleware, Limits, Outcome
+from geetest_asgi.demo import guard
+from geetest_asgi.demo.rows import curl
+from geetest_asgi.demo.site import Site, live_site
+from geetest_asgi.demo.story import STORY, play
+from geetest_asgi.demo.visits import MAX_KEPT, MAX_VISITS, Log, Visit
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+
+PAGE = files("geetest_asgi.demo") / "page"
+FILES = {each.name: each.read_text("utf-8") for each in PAGE.iterdir()}
+SCRIPTS = [name for name in FILES if name.endswith(".js")]
+TEXTS: dict[str, dict[str, str]] = json.loads(FILES["texts.json"])
+FORM = {"content-type": "application/x-www-form-urlencoded"}
+
+
+@pytest.fixture(scope="module")
+def site() -> Iterator[tuple[Site, str]]:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        site = Site(simulator, geetest)
+        with serve(site) as url:
+            yield site, url
+
+
+@pytest.fixture
+def browser(site: tuple[Site, str]) -> Iterator[httpx.Client]:
+    site[0].set(geetest="up", policy="deny")
+    with httpx.Client(base_url=site[1], trust_env=False) as client:
+        yield client
+
+
+def rows(browser: httpx.Client, after: int = 0) -> list[dict[str, Any]]:
+    """The log as the page is told of it, the oldest first."""
+    told: list[dict[str, Any]] = browser.get("/demo/log", params={"after": after}).json()["rows"]
+    return told
+
+
+def latest(browser: httpx.Client) -> dict[str, Any]:
+    return rows(browser)[-1]
+
+
+# The files
+
+
+def test_the_page_asks_no_other_host_and_may_not(browser: httpx.Client) -> None:
+    page = browser.get("/")
+    assert page.headers["content-type"] == "text/html; charset=utf-8"
+    policy = dict(each.split(maxsplit=1) for each in page.headers["content-security-policy"].split("; "))
+    assert policy["default-src"] == "'none'"
+    assert {policy[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
+    assert policy["require-trusted-types-for"] == "'script'"
+    assert "unsafe" not in page.headers["content-security-policy"]
+    for name, text in FILES.items():
+        assert "://" not in text, name
+        assert "@import" not in text, name
+    assert "style=" not in page.text
+    assert re.findall(r"<script(?![^>]* src=)", page.text) == []
+
+
+def test_every_file_that_the_page_names_is_served(browser: httpx.Client) -> None:
+    named = re.findall(r'(?:src|href)="(/[^"]*)"', browser.get("/").text)
+    assert len(named) >= 3
+    named += [f"/demo/page/{name}" for name in FILES if name != "page.html"]
+    for path in named:
+        answer = browser.get(path)
+        assert answer.status_code == 200, path
+        assert answer.headers["content-type"].startswith(("text/", "application/json")), path
+
+
+@pytest.mark.parametrize("name", ["nothing.js", "page.html", "..%2fsite.py", "%2e%2e", ".js"])
+def test_nothing_else_is(browser: httpx.Client, name: str) -> None:
+    assert browser.get(f"/demo/page/{name}").status_code == 404
+
+
+@pytest.mark.skipif(shutil.which("node") is None, reason="no JavaScript engine to parse the scripts with")
+@pytest.mark.parametrize("name", SCRIPTS)
+def test_the_scripts_are_javascript(name: str) -> None:
+    done = subprocess.run(
+        ["node", "--input-type=module", "--check"], input=FILES[name], capture_output=True, text=True, timeout=30
+    )
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_the_offline_token_of_the_page_is_the_one_that_gt4_hands_out() -> None:
+    token = Simulator().token(offline=True)
+    for name, value in token.items():
+        assert f'{name}: "{value.rstrip("0") if name == "pass_token" else value}"' in FILES["page.js"]
+
+
+# The texts
+
+
+def test_both_languages_say_the_same_things() -> None:
+    english, chinese = TEXTS["en"], TEXTS["zh-CN"]
+    assert list(english) == list(chinese)
+    for key in english:
+        assert english[key].strip(), key
+        assert chinese[key].strip(), key
+        for part in (r"\{\w+\}", r"`[^`]+`"):
+            assert sorted(re.findall(part, english[key])) == sorted(re.findall(part, chinese[key])), key
+
+
+def test_what_is_not_translated_is_a_name() -> None:
+    same = {key for key in TEXTS["en"] if TEXTS["en"][key] == TEXTS["zh-CN"][key]}
+    assert same == set()
+    latin = {
+        key
+        for key, text in TEXTS["zh-CN"].items()
+        if not re.search(r"[\u4e00-\u9fff]", re.sub("`[^`]*`|{[^}]*}", "", text))
+    }
+    assert latin <= {"geetest_no", "geetest_trouble"}, "GeeTest's own words"
+    assert not any(re.search(r"[\u4e00-\u9fff]", text) for text in TEXTS["en"].values())
+
+
+def test_every_text_is_used_and_every_used_text_is_there() -> None:
+    sources = "\n".join(text for name, text in FILES.items() if name != "texts.json")
+    keys = set(TEXTS["en"])
+    named = set(re.findall(r'data-t(?:-label)?="(\w+)"', sources))
+    named |= set(re.findall(r'\b(?:text|rich|say)\("(\w+)"', sources)) | set(re.findall(r'"(word_\w+)"', sources))
+    assert named <= keys
+    made = tuple(re.findall(r"`(\w+_)\$\{", sources))
+    unused = {key for key in keys - named if f'"{key}"' not in sources and not key.startswith(made)}
+    assert unused - {f"{key}_about" for key in keys} == set()
+
+
+def test_the_strip_has_a_word_for_every_outcome() -> None:
+    for outcome in Outcome:
+        suffixes = ("_allow", "_deny") if outcome is Outcome.UNAVAILABLE else ("",)
+        assert {f"guard_{outcome}{suffix}" for suffix in suffixes} <= set(TEXTS["en"])
+
+
+# The log
+
+
+@pytest.mark.parametrize(
+    ("kind", "status", "asked", "handled", "outcome", "reason"),
+    [
+        (None, 403, False, False, "missing", "no captcha field"),
+        ("fresh", 200, True, True, "passed", ""),
+        ("expired", 403, True, False, "failed", "pass_token expire"),
+        ("forged", 403, True, False, "failed", "pass_token error"),
+        ("used", 403, True, False, "failed", "pass_token used"),
+        ("offline", 403, True, False, "failed", "pass_token error"),
+    ],
+)
+def test_the_log_says_who_was_asked_and_what_each_said(
+    browser: httpx.Client, kind: str | None, status: int, asked: bool, handled: bool, outcome: str, reason: str
+) -> None:
+    fields = browser.get("/demo/token", params={"kind": kind}).json() if kind else {}
+    assert browser.post("/login", data=fields).status_code == status
+    row = latest(browser)
+    assert (row["method"], row["target"], row["status"]) == ("POST", "/login", status)
+    assert (row["asked"], row["handled"]) == (asked, handled)
+    assert (row["decision"]["outcome"], row["decision"]["reason"]) == (outcome, reason)
+    assert row["decision"]["allowed"] is (status == 200)
+    assert (row["decision"]["milliseconds"] > 0) <= asked
+
+
+def test_what_is_not_protected_is_logged_without_a_decision(browser: httpx.Client) -> None:
+    assert browser.get("/login?x=1").status_code == 200
+    row = latest(browser)
+    assert (row["method"], row["target"], row["decision"]) == ("GET", "/login?x=1", None)
+    assert (row["asked"], row["handled"]) == (False, True)
+
+
+def test_the_pages_own_requests_are_not_logged(browser: httpx.Client) -> None:
+    before = rows(browser)
+    for path in ("/", "/demo/page/page.js", "/demo/state", "/demo/token", "/geetest/v4/gt4.js", "/nowhere"):
+        browser.get(path)
+    assert rows(browser) == before
+
+
+def test_the_log_gives_what_is_new_in_order_and_is_bounded(browser: httpx.Client) -> None:
+    for _ in range(MAX_VISITS + 5):
+        browser.post("/login")
+    numbers = [row["number"] for row in rows(browser)]
+    assert len(numbers) == MAX_VISITS
+    assert numbers == sorted(set(numbers))
+    assert [row["number"] for row in rows(browser, numbers[-3])] == numbers[-2:]
+    assert rows(browser, numbers[-1]) == []
+
+
+@pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "٣"])
+def test_any_number_to_begin_after_is_answered(browser: httpx.Client, after: str) -> None:
+    assert browser.get("/demo/log", params={"after": after}).status_code == 200
+
+
+def test_the_story_in_the_terminal_stands_in_the_log(site: tuple[Site, str], browser: httpx.Client) -> None:
+    assert all(row.as_expected for row in play(*site))
+    told = rows(browser)[-len(STORY) :]
+    assert [row["status"] for row in told] == [step.expected.status for step in STORY]
+    assert [row["asked"] for row in told] == [False, True, False, True, True, False, True, True, False]
+    assert [row["handled"] for row in told] == [False, True, False, False, False, False, False, True, True]
+
+
+def test_neither_key_nor_a_made_up_tokens_kin_is_told(browser: httpx.Client) -> None:
+    browser.post("/login", data=browser.get("/demo/token").json())
+    assert DEMO_KEY not in browser.get("/demo/log").text
+    assert DEMO_KEY not in browser.get("/").text
+
+
+def test_a_body_is_not_kept_at_length() -> None:
+    visit = Visit("POST", "/login", "", 0, None)
+
+    async def run() -> None:
+        messages = [{"type": "http.request", "body": b"x" * 3000, "more_body": more} for more in (True, True, False)]
+
+        async def receive() -> Any:
+            return messages.pop(0)
+
+        overheard = visit.overhear(receive)
+        for _ in range(3):
+            await overheard()
+
+    anyio.run(run)
+    assert len(visit.body) == MAX_KEPT
+    assert not visit.whole
+    assert curl(visit, "http://site") == "", "what is not known whole cannot be sent again"
+
+
+def test_a_request_whose_visitor_left_is_no_row() -> None:
+    log = Log()
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        return
+
+    async def nothing(*_: object) -> Any:
+        return {}
+
+    scope = {"type": "http", "method": "POST", "path": "/login", "query_string": b"", "headers": []}
+    anyio.run(log.watch, app, None, scope, nothing, nothing)
+    assert log.after(0) == []
+
+
+# Copy as curl
+
+SHELL = shutil.which("sh")
+needs_curl = pytest.mark.skipif(not (shutil.which("curl") and SHELL), reason="no curl or no shell to try it with")
+TELLING = ("method", "target", "status", "handled", "asked")
+
+
+def run(command: str) -> str:
+    clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
+    done = subprocess.run([str(SHELL), "-c", command], capture_output=True, text=True, timeout=30, env=clean)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+def summary(row: dict[str, Any]) -> dict[str, Any]:
+    """What must come out the same: all but number, time taken and the command."""
+    decision = row["decision"] and {name: value for name, value in row["decision"].items() if name != "milliseconds"}
+    return {name: row[name] for name in TELLING} | {"decision": decision}
+
+
+REQUESTS: dict[str, Any] = {
+    "no token": lambda token: {"data": {"username": "ada"}},
+    "no body": lambda token: {},
+    "fresh": lambda token: {"data": {"username": "it's ada & co"} | token("fresh")},
+    "fresh, as JSON": lambda token: {"json": token("fresh")},
+    "expired": lambda token: {"data": token("expired")},
+    "forged": lambda token: {"data": token("forged")},
+    "used": lambda token: {"data": token("used")},
+    "offline": lambda token: {"data": token("offline")},
+    "malformed": lambda token: {"data": token("fresh") | {"gen_time": "a'b$(c) `d`"}},
+    "broken JSON": lambda token: {"content": b'{"lot_number": \n', "headers": {"content-type": "application/json"}},
+    "oversized": lambda token: {"data": {"padding": "x" * 20_000} | token("fresh")},
+    "oversized, as JSON": lambda token: {"json": {"padding": "x" * 20_000} | token("fresh")},
+    "GET": lambda token: {"method": "GET"},
+    "HEAD": lambda token: {"method": "HEAD"},
+    "a query": lambda token: {"method": "GET", "url": "/login?a[]={b}&c='d'"},
+    "another spelling": lambda token: {"url": "{site}//LOGIN/"},
+    "another method": lambda token: {"method": "PUT"},
+}
+
+
+@needs_curl
+@pytest.mark.parametrize("name", REQUESTS)
+def test_copy_as_curl_brings_the_row_about_once_more(browser: httpx.Client, name: str) -> None:
+    def token(kind: str) -> dict[str, str]:
+        fields: dict[str, str] = browser.get("/demo/token", params={"kind": kind}).json()
+        return fields
+
+    asked = {"method": "POST", "url": "/login"} | REQUESTS[name](token)
+    asked["url"] = asked["url"].replace("{site}", str(browser.base_url))
+    before = latest(browser)["number"] if rows(browser) else 0
+    answer = browser.request(**asked)
+    told = rows(browser, before)
+    if name == "another method":
+        assert (answer.status_code, told) == (405, []), "no decision, and no handler"
+        return
+    (row,) = told
+    for _ in range(2):
+        printed = run(row["curl"])
+        (again,) = rows(browser, told[-1]["number"])
+        told.append(again)
+        assert summary(again) == summary(row)
+        assert f"HTTP/1.1 {row['status']}" in printed
+    assert again["curl"].partition("http")[0] == row["curl"].partition("http")[0]
+
+
+@needs_curl
+@pytest.mark.parametrize("geetest", ["down", "garbled", "hanging"])
+@pytest.mark.parametrize("policy", ["deny", "allow"])
+def test_copy_as_curl_turns_the_switches_as_they_were(
+    site: tuple[Site, str], browser: httpx.Client, geetest: str, policy: str
+) -> None:
+    for _ in range(3):  # on a machine that is busy the guard may say so, since silence was then no fault of GeeTest's
+        browser.post("/demo/state", params={"geetest": geetest, "policy": policy})
+        browser.post("/login", data=browser.get("/demo/token").json(), timeout=30)
+        row = latest(browser)
+        if row["decision"]["outcome"] == "unavailable":
+            break
+    browser.post("/demo/state", params={"geetest": "up", "policy": "deny"})
+    printed = run(row["curl"])
+    assert row["status"] == (200 if policy == "allow" else 503)
+    assert f"HTTP/1.1 {row['status']}" in printed
+    assert site[0].state == {"geetest": geetest, "policy": policy}
+
+
+@needs_curl
+def test_copy_as_curl_repeats_a_replay(browser: httpx.Client) -> None:
+    token = browser.get("/demo/token").json()
+    statuses = [browser.post("/login", data=token).status_code for _ in range(2)]
+    assert statuses == [200, 403]
+    row = latest(browser)
+    assert row["decision"]["outcome"] == "replayed"
+    run(row["curl"])
+    assert summary(latest(browser)) == summary(row)
+
+
+def test_what_cannot_be_told_again_has_no_command(site: tuple[Site, str], browser: httpx.Client) -> None:
+    browser.post("/login", content=b"\x00\xff", headers=FORM)
+    assert latest(browser)["curl"] == ""
+    browser.get("/login?" + "x" * 1000)
+    assert latest(browser)["curl"] == ""
+    assert len(latest(browser)["target"]) == 300
+    site[0].simulator.error("-50005")  # which the page has no switch for
+    browser.post("/login", data=browser.get("/demo/token").json())
+    assert (latest(browser)["decision"]["outcome"], latest(browser)["curl"]) == ("refused", "")
+
+
+# The code
+
+
+def shown(browser: httpx.Client) -> str:
+    code: str = browser.get("/demo/log").json()["code"]
+    return code
+
+
+@pytest.mark.parametrize("policy", ["deny", "allow"])
+def test_the_code_makes_the_guard_that_is_there(
+    site: tuple[Site, str], browser: httpx.Client, monkeypatch: pytest.MonkeyPatch, policy: Any
+) -> None:
+    site[0].set(geetest="down", policy=policy)
+    code = shown(browser)
+    assert f'on_unavailable="{policy}"' in code
+    assert DEMO_KEY not in code
+    (call,) = [node for node in ast.walk(ast.parse(code)) if isinstance(node, ast.Call) and len(node.keywords) > 5]
+    written = {each.arg: ast.unparse(each.value) for each in call.keywords}
+    settings = site[0]._settings[policy]
+    plain = {name: ast.literal_eval(written[name]) for name in settings if name != "limits"}
+    assert plain | {"limits": guard.LIMITS} == settings
+    assert written["limits"] == "Limits(max_body=16384, breaker_failures=0)"
+
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+    told: list[str] = []
+    given = {"app": JSONResponse({}), "remember": lambda result, scope: told.append(result.outcome)}
+    exec(compile(code, "the page", "exec"), given)
+    assert isinstance(given["app"], GeeTestMiddleware)
+    with serve(given["app"]) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        assert client.post("/login").status_code == 403
+        assert client.post("/login", data={"padding": "x" * 20_000}).status_code == 413
+        assert client.post("/login", data=site[0].simulator.token()).status_code == (503 if policy == "deny" else 200)
+    assert told == ["missing", "too_large", "unavailable"]
+
+
+def test_code_is_written_as_one_would_type_it() -> None:
+    settings = guard.simulated("an-id", "http://127.0.0.1:1", "allow") | {"limits": Limits(max_body=5, max_field=6)}
+    code = guard.code(settings | {"protect": ["POST /a", 'GET /"b"']})
+    assert "limits=Limits(max_body=5, max_field=6)" in code
+    assert 'protect=["POST /a", "GET /\\"b\\""]' in code
+    assert 'captcha_key=os.environ["GEETEST_CAPTCHA_KEY"]' in code
+    assert code.splitlines()[-1] == ")"
+
+
+def test_the_page_knows_how_long_the_guard_waits(browser: httpx.Client) -> None:
+    assert browser.get("/demo/log").json()["seconds"] == guard.TIMEOUT <= 2
+    assert "timeout=2.0" in shown(browser)
+
+
+# Live
+
+
+def test_the_live_page_has_the_log_and_the_code_and_no_switches(
+    monkeypatch: pytest.MonkeyPatch, site: tuple[Site, str]
+) -> None:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
+        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+        monkeypatch.setenv("GEETEST_API_SERVER", geetest)
+        with serve(live_site()) as url, httpx.Client(base_url=url, trust_env=False) as live:
+            live.post("/login")
+            live.post("/login", data=(token := simulator.token()))
+            live.post("/login", data=token)
+            news = live.get("/demo/log").json()
+    missing, passed, replayed = news["rows"]
+    assert news["state"] is None
+    assert news["seconds"] == 3.0
+    assert "api_server" not in news["code"]
+    assert DEMO_ID in news["code"]
+    assert missing["curl"] == f"curl -i -X POST {url}/login"
+    assert (passed["asked"], passed["handled"], passed["curl"]) == (True, True, ""), "nobody can mint a real token"
+    assert (replayed["decision"]["outcome"], replayed["curl"]) == ("replayed", ""), "nor is one repeated"

@@ -1,0 +1,115 @@
+"""The script for front ends: how it is served and shipped. What it does is tested in tests/browser."""
+
+import gzip
+import re
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+
+import httpx
+import pytest
+from fastapi import FastAPI
+from starlette.applications import Starlette
+from starlette.routing import Mount, Route
+from starlette.types import ASGIApp
+
+from geetest_asgi._core.model import FIELD_NAMES
+from geetest_asgi.denials import DENIALS
+from geetest_asgi.frontend import SCRIPT, form_script
+from geetest_asgi.testing import serve
+
+ROOT = Path(__file__).parent.parent
+TEXT = SCRIPT.read_text("utf-8")
+PAGE = (ROOT / "docs" / "front-ends.md").read_text()
+PLACES: dict[str, ASGIApp] = {
+    "/geetest-form.js": form_script,
+    "/static/captcha.js": Starlette(routes=[Route("/static/captcha.js", form_script)]),
+    "/static/geetest-form.js": Starlette(routes=[Mount("/static", form_script)]),
+}
+
+
+def in_fastapi() -> ASGIApp:
+    app = FastAPI()
+    app.mount("/js", form_script)
+    return app
+
+
+PLACES["/js/geetest-form.js"] = in_fastapi()
+
+
+@pytest.mark.parametrize("path", PLACES)
+def test_it_is_served_from_wherever_it_is_put(path: str) -> None:
+    with serve(PLACES[path]) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+        first = browser.get(path)
+        assert (first.status_code, first.content) == (200, SCRIPT.read_bytes())
+        assert first.headers["content-type"] == "text/javascript; charset=utf-8"
+        assert first.headers["cache-control"] == "public, max-age=3600"
+        assert first.headers["x-content-type-options"] == "nosniff"
+        head = browser.head(path)
+        assert (head.status_code, head.content) == (200, b"")
+        assert head.headers["content-length"] == str(len(first.content))
+        assert browser.post(path).status_code == 405
+
+
+def test_a_browser_that_has_it_gets_no_second_copy() -> None:
+    with serve(form_script) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+        etag = browser.get("/").headers["etag"]
+        for given in (etag, f"W/{etag}", f'"another", {etag}'):
+            again = browser.get("/", headers={"if-none-match": given})
+            assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+        assert browser.get("/", headers={"if-none-match": '"another"'}).status_code == 200
+
+
+def test_it_is_printed_for_a_folder_of_static_files() -> None:
+    done = subprocess.run([sys.executable, "-m", "geetest_asgi.frontend"], capture_output=True, check=True)
+    assert done.stdout == SCRIPT.read_bytes()
+
+
+def test_a_policy_finds_nothing_to_mind_in_it() -> None:
+    wrong = ("eval(", "Function(", "innerHTML", ".style", 'createElement("script')
+    assert [word for word in wrong if word in TEXT] == []
+
+
+def test_it_is_as_small_as_the_page_says() -> None:
+    assert "5 KB as it travels, compressed" in PAGE
+    assert len(gzip.compress(SCRIPT.read_bytes())) < 5500
+
+
+def test_the_page_names_the_events_that_there_are() -> None:
+    assert set(re.findall(r"^\| `geetest:(\w+)`", PAGE, re.MULTILINE)) == set(re.findall(r'emit\("(\w+)"', TEXT))
+
+
+def test_the_page_names_the_messages_that_there_are() -> None:
+    [english, chinese] = re.findall(r"const (?:ENGLISH|CHINESE) = {(.*?)};", TEXT, re.DOTALL)
+    names = re.findall(r"^ +(\w+):", english, re.MULTILINE)
+    assert re.findall(r"^ +(\w+):", chinese, re.MULTILINE) == names
+    assert ", ".join(f"`{name}`" for name in names) in PAGE
+
+
+def test_every_retry_has_its_words() -> None:
+    assert all(re.search(rf"^ +{denial.retry}:", TEXT, re.MULTILINE) for denial in DENIALS.values())
+
+
+def test_the_headers_and_the_fields_are_the_guards() -> None:
+    names = re.search(r"const NAMES = \[(.*?)\]", TEXT)
+    assert names is not None
+    assert tuple(re.findall(r'"(\w+)"', names[1])) == FIELD_NAMES
+
+
+def test_every_link_of_the_page_leads_somewhere() -> None:
+    anchors = {
+        "#" + re.sub(r"[^\w -]", "", title.lower()).replace(" ", "-") for title in re.findall("^## (.+)$", PAGE, re.M)
+    }
+    links = re.findall(r"\]\(([^)]+)\)", PAGE)
+    assert {link for link in links if link.startswith("#")} <= anchors
+    assert [path for path in re.findall(r"`(tests/[\w/]+\.py)`", PAGE) if not (ROOT / path).exists()] == []
+
+
+def test_the_wheel_has_it(tmp_path: Path) -> None:
+    pytest.importorskip("hatchling", reason="needs the build backend: pip install hatchling")
+    command = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(command, cwd=ROOT, check=True, capture_output=True)
+    [wheel] = tmp_path.glob("*.whl")
+    with zipfile.ZipFile(wheel) as shipped:
+        assert shipped.read("geetest_asgi/frontend/geetest-form.js") == SCRIPT.read_bytes()

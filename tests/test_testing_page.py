@@ -1,0 +1,54 @@
+"""docs/testing.md: each of its projects in a fresh directory, as a reader would copy it, and its tables."""
+
+import re
+from importlib.util import find_spec
+from pathlib import Path
+
+import pytest
+from projects import PAGE, PROJECTS, run_pytest
+
+from geetest_asgi.testing import GeeTestServer
+
+PASSED = {
+    "Starlette": 7,
+    "FastAPI": 10,
+    "Litestar": 3,
+    "Django": 2,
+    "An id and a key": 4,
+    "Other processes, browsers, other languages": 2,
+}
+
+
+def skip_without_django(heading: str) -> None:
+    if heading == "Django" and find_spec("django") is None:
+        pytest.skip("django is not installed: pip install 'geetest-asgi[conformance]'")
+
+
+@pytest.mark.parametrize("heading", PROJECTS)
+def test_each_project_of_the_page_passes(heading: str, tmp_path: Path) -> None:
+    skip_without_django(heading)
+    ran = run_pytest(tmp_path, PROJECTS[heading])
+    assert ran.counts == {"passed": PASSED[heading]}, ran.text
+
+
+@pytest.mark.parametrize("heading", [each for each in PROJECTS if "pytest.ini" in PROJECTS[each] and each in PASSED])
+def test_the_setting_is_there_where_it_is_needed(heading: str, tmp_path: Path) -> None:
+    """A project that shows it does not work without it, but for the one that is about it."""
+    skip_without_django(heading)
+    files = {name: text for name, text in PROJECTS[heading].items() if name != "pytest.ini"}
+    ran = run_pytest(tmp_path, files)
+    if heading == "An id and a key":
+        assert ran.counts == {"passed": PASSED[heading]}
+    else:
+        assert "ConfigError: captcha_id is missing" in ran.text
+
+
+def test_no_block_is_without_a_file_name() -> None:
+    assert len(re.findall(r"^```\w+$", PAGE, re.MULTILINE)) == sum(len(files) for files in PROJECTS.values())
+
+
+def test_the_controls_in_the_table_are_all_there_are() -> None:
+    told = set(re.findall(r"`\.(\w+)", PAGE))
+    there = {name for name in vars(GeeTestServer()) | vars(GeeTestServer) if not name.startswith("_")}
+    there |= {name for base in GeeTestServer.__mro__[1:-1] for name in vars(base) if not name.startswith("_")}
+    assert there == told
