@@ -104,8 +104,11 @@ def test_the_scripts_are_javascript(name: str) -> None:
 
 def test_the_offline_token_of_the_page_is_the_one_that_gt4_hands_out() -> None:
     token = Simulator().token(offline=True)
-    for name, value in token.items():
-        assert f'{name}: "{value.rstrip("0") if name == "pass_token" else value}"' in FILES["page.js"]
+    start = token["pass_token"][:8]
+    assert token["pass_token"] == start.ljust(64, "0")
+    for name in ("lot_number", "captcha_output", "gen_time"):
+        assert f'{name}: "{token[name]}"' in FILES["page.js"]
+    assert f'pass_token: "{start}".padEnd(64, "0")' in FILES["page.js"]
 
 
 # The texts
@@ -146,7 +149,7 @@ def test_every_text_is_used_and_every_used_text_is_there() -> None:
 
 def test_the_strip_has_a_word_for_every_outcome() -> None:
     for outcome in Outcome:
-        suffixes = ("_allow", "_deny") if outcome is Outcome.UNAVAILABLE else ("",)
+        suffixes = ("_allow", "_deny", "_full") if outcome is Outcome.UNAVAILABLE else ("",)
         assert {f"guard_{outcome}{suffix}" for suffix in suffixes} <= set(TEXTS["en"])
 
 
@@ -358,6 +361,23 @@ def test_what_cannot_be_told_again_has_no_command(site: tuple[Site, str], browse
     site[0].simulator.error("-50005")  # which the page has no switch for
     browser.post("/login", data=browser.get("/demo/token").json())
     assert (latest(browser)["decision"]["outcome"], latest(browser)["curl"]) == ("refused", "")
+
+
+def test_an_outage_in_which_enough_were_let_in_is_told_as_such() -> None:
+    simulator, most = Simulator(), Limits().unverified_per_client
+    with serve(simulator) as geetest:
+        site = Site(simulator, geetest)  # of its own: what has been let in counts for a minute
+        site.set(geetest="down", policy="allow")
+        with serve(site) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+            statuses = [browser.post("/login", data=simulator.token()).status_code for _ in range(most + 1)]
+            told = rows(browser)
+    assert (statuses[0], statuses[-1]) == (200, 503)
+    decision = told[-1]["decision"]
+    assert (decision["outcome"], decision["allowed"], told[-1]["policy"]) == ("unavailable", False, "allow")
+    assert [bool(row["curl"]) for row in told] == [status == 200 for status in statuses], "the next may find room again"
+    for language in TEXTS.values():
+        numbers = re.findall(r"\d+", language["forecast_allow"])
+        assert numbers == [str(Limits().unverified_per_second), str(most)]
 
 
 # The code

@@ -46,9 +46,15 @@ def row(visit: Visit, site: str) -> dict[str, Any]:
         "status": visit.status,
         "handled": visit.handled,
         "asked": visit.asked,
+        "policy": _policy(visit),
         "decision": None if result is None else _decision(result),
         "curl": curl(visit, site),
     }
+
+
+def _policy(visit: Visit) -> str:
+    """The guard's `on_unavailable`; without switches its default."""
+    return "allow" if visit.state is None else visit.state["policy"]
 
 
 def _decision(result: GeeTestResult) -> dict[str, Any]:
@@ -85,6 +91,8 @@ def _kind(visit: Visit) -> str | None:
     result = visit.result
     if result is None:
         return None
+    if result.outcome is Outcome.UNAVAILABLE and _policy(visit) == "allow" and not result.allowed:
+        return None  # enough were let in: the next one may find room again
     if (result.lot_number or "").startswith("V"):
         return "offline"
     return "fresh" if result.outcome is Outcome.UNAVAILABLE else _KINDS.get((result.outcome, result.reason))

@@ -28,7 +28,8 @@ function told(row) {
 
   function guard() {
     if (!decision) return ["open", "word_passed_on", rich("guard_open")];
-    const policy = decision.outcome === "unavailable" ? (decision.allowed ? "_allow" : "_deny") : "";
+    const [outage, admitted] = [decision.outcome === "unavailable", decision.allowed ? "allow" : "full"];
+    const policy = outage ? `_${row.policy === "allow" ? admitted : "deny"}` : "";
     const words = rich(`guard_${decision.outcome}${policy}`);
     if (!decision.allowed) return ["no", "word_refused", words];
     return decision.verified ? ["yes", "word_let_in", words] : ["trouble", "word_unverified", words];
