@@ -10,7 +10,7 @@ from starlette.types import Message, Scope, Send
 from . import _config, _ledger
 from ._body import Body
 from ._caller import Caller
-from ._core.model import CaptchaFields, Evidence, Outcome
+from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
 from ._core.policy import Policy, judge
 from ._core.protocol import build_request
 from ._core.scanners import MultipartScanner, UrlencodedScanner, scanner_for
@@ -47,6 +47,8 @@ class Check:
     """What GeeTest said, where it was asked and has answered."""
     captcha_id: str = ""
     keys: tuple[str, ...] = field(default=(), repr=False)
+    granted: str | None = None
+    """A `Set-Cookie` for the answer."""
     fields: CaptchaFields | None = None
     """The token, where one of the right shape came and has yet to be asked about."""
 
@@ -58,6 +60,8 @@ class Check:
         self.captcha_id, self.keys = await self._credentials()
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
+        if policy.clearance is not None and policy.clearance.admits(self.scope, policy.name):
+            return Evidence(Outcome.SKIPPED, "clearance")
         if self._further_out is None:
             found = await self._find()
             if not isinstance(found, CaptchaFields):
@@ -166,17 +170,27 @@ class Check:
         unknown = bool(self._headers(b"transfer-encoding"))
         return unknown or self.length > self.policy.limits.max_body
 
+    def reward(self, result: GeeTestResult) -> None:
+        """A visitor whom GeeTest has verified may get a pass that lasts."""
+        if self.policy.clearance is not None and result.verified:
+            self.granted = self.policy.clearance.grant(self.scope, self.policy.name)
+
     async def found(self) -> Evidence | None:
         """For a guard further in."""
         return self.finding
 
     def watched(self, send: Send) -> Send:
-        """A `send` for the app: what is known is left with the token for the request that a redirect brings."""
+        """A `send` for the app: what is known is left with the token for the request that a redirect brings; a pass
+        that lasts goes along with the answer.
+        """
 
         async def watch(message: Message) -> None:
-            redirects = message["type"] == "http.response.start" and message["status"] in REDIRECTS
-            if redirects and self.claim is not None and self.finding is not None:
+            begins = message["type"] == "http.response.start"
+            if begins and message["status"] in REDIRECTS and self.claim is not None and self.finding is not None:
                 await self.claim.carry_over(self.finding)
+            if begins and self.granted is not None:
+                cookie = (b"set-cookie", self.granted.encode("latin-1"))
+                message = {**message, "headers": [*message.get("headers", ()), cookie]}
             await send(message)
 
         return watch

@@ -129,7 +129,7 @@ async def test_a_redirect_after_the_yes_takes_it_along(geetest: GeeTest, app: Ap
         return RedirectResponse("/new", 308)
 
     guard = geetest.guard(site(moved, "/old"), protect=["/old"], after=True)
-    target = geetest.guard(app, protect=["/new"], store=guard._store)
+    target = geetest.guard(app, protect=["/new"], store=guard._corridor.store)
     token = geetest.token()
     assert (await visit(token, path="/old").run(guard)).status == 308
     assert (await visit(token, path="/new").run(target)).code == "in"

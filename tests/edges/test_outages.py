@@ -525,7 +525,7 @@ async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_
     geetest.simulator.down()
     site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
     clock = time.monotonic()
-    site.guard._admissions._clock = lambda: clock
+    site.guard._corridor.admissions._clock = lambda: clock
     await site.come_until_asked_no_more()
     inside = len(site.app.seen)
     geetest.simulator.up()
