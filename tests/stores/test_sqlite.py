@@ -125,6 +125,20 @@ async def test_a_file_is_used_again_after_a_restart(path: Path) -> None:
     assert await SQLiteStore(path).claim("a", 60) == ""
 
 
+@pytest.mark.parametrize("begin", ["BEGIN; SELECT * FROM sqlite_master", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
+    """A worker that makes the file locks it; what SQLite says to the others at once is no reason not to start."""
+    path.touch()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for statement in begin.split("; "):
+        other.execute(statement).fetchall()
+    later = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    later.start()
+    assert anyio.run(SQLiteStore(path).claim, "a", 60.0) is None
+    later.join()
+    other.close()
+
+
 # Bounds
 
 
