@@ -61,7 +61,8 @@ class GeeTestMiddleware:
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
     after           True: the handler asks, by `await geetest_result(request).verify()`, once its own checks have
-                    passed; until the answer is yes, only an error (status 400 and above) leaves. Not on websockets.
+                    passed; until the answer is yes, only an error (status 400 and above) leaves. What the handler did
+                    before it asked, or in spite of a no, is done all the same. Not on websockets.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
@@ -126,6 +127,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._table, self._protected, self._idle = table, table.patterns, table.idle
+        self._on_one_route = protect is None
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -208,10 +210,15 @@ class GeeTestMiddleware:
             evidence = await self._examine(check, check.ask)
             return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
 
-        after = After(check, ask)
+        after = After(check, ask, self._protects)
         after.scope[FINDING] = (check.captcha_id, after.finding)
         net = after.net(lambda: self._deny(check, after.result, receive, send), send)
         await self.app(after.scope, receive, check.watched(net))
+
+    def _protects(self, scope: Scope, path: str) -> bool:
+        if self._on_one_route:  # what other paths lead past this guard, it cannot know
+            return path.strip("/") == scope["path"].strip("/")
+        return self._table.match(scope["method"], path, b"", scope.get("root_path") or "") is not None
 
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)
