@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._admissions import Admissions
-from ._after import After
+from ._after import After, Protects
 from ._body import Body
 from ._caller import Caller
 from ._check import FINDING, NOT_ASKED, Check
@@ -34,6 +34,7 @@ class Corridor:
     store: Store
     memory: Budget
     admissions: Admissions
+    protects: Protects
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, to the app or to a denial."""
@@ -80,7 +81,7 @@ class Corridor:
             evidence = await self._examine(check, check.ask)
             return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
 
-        after = After(check, ask)
+        after = After(check, ask, self.protects)
         after.scope[FINDING] = (check.captcha_id, after.finding)
         net = after.net(lambda: self._deny(check, after.result, receive, send), send)
         await self.app(after.scope, receive, check.watched(net))

@@ -60,7 +60,8 @@ class GeeTestMiddleware:
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
     after           True: the handler asks, by `await geetest_result(request).verify()`, once its own checks have
-                    passed; until the answer is yes, only an error (status 400 and above) leaves. Not on websockets.
+                    passed; until the answer is yes, only an error (status 400 and above) leaves. What the handler did
+                    before it asked, or in spite of a no, is done all the same. Not on websockets.
     clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
@@ -128,6 +129,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._table, self._protected, self._idle = table, table.patterns, table.idle
+        self._on_one_route = protect is None
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -136,9 +138,8 @@ class GeeTestMiddleware:
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._corridor = Corridor(
-            app, self._caller, _config.store(store), Budget(limits.max_buffered), Admissions(limits)
-        )
+        memory, admissions = Budget(limits.max_buffered), Admissions(limits)
+        self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, protects=self._protects)
         if mode != "enforce":
             logger.warning("mode=%r: nothing is denied", mode)
 
@@ -166,6 +167,11 @@ class GeeTestMiddleware:
         finally:
             if scope["type"] == "lifespan":
                 await self.aclose()
+
+    def _protects(self, scope: Scope, path: str) -> bool:
+        if self._on_one_route:  # what other paths lead past this guard, it cannot know
+            return path.strip("/") == scope["path"].strip("/")
+        return self._table.match(scope["method"], path, b"", scope.get("root_path") or "") is not None
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; they are opened again when needed.
