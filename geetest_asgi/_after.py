@@ -15,7 +15,7 @@ from starlette.types import Message, Send
 from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
 from ._state import KEY, with_result
-from .observers.logs import logger
+from .observers.logs import log_never_asked
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
 
@@ -68,7 +68,7 @@ class After:
                 return await send(message)
             self._caught = True
             if isinstance(self.result, PendingResult):
-                logger.error("%r: the handler answered %d and never asked", self.result.rule, message["status"])
+                log_never_asked(self.result.rule, message["status"])
             return await deny()
 
         return send if self._check.policy.mode == "monitor" else net

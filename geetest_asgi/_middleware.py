@@ -28,7 +28,7 @@ from ._hooks import call, tell
 from ._meters import Budget
 from ._state import PROTECTED, with_result
 from .denials import default_denial, deny
-from .observers.logs import logger
+from .observers.logs import log_modes
 from .stores import Store
 
 
@@ -137,8 +137,7 @@ class GeeTestMiddleware:
         self._store = _config.store(store)
         self._memory = Budget(limits.max_buffered)
         self._admissions = Admissions(limits)
-        if mode != "enforce":
-            logger.warning("mode=%r: nothing is denied", mode)
+        log_modes((policy.name, policy.mode) for _, policy in table.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -198,7 +197,7 @@ class GeeTestMiddleware:
         evidence, room = self._admissions.consider(policy, evidence, check.scope)
         result = judge(policy, evidence, room=room)
         await check.settle(let_in=result.allowed or policy.mode == "monitor")
-        await tell(policy.on_result, result, check.scope)
+        await tell(policy, result, check.scope)
         return result
 
     async def _hand_over(self, check: Check, receive: Receive, send: Send) -> None:
