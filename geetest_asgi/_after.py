@@ -19,7 +19,7 @@ from starlette.types import Message, Scope, Send
 from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
 from ._state import KEY, with_result
-from .observers.logs import logger
+from .observers.logs import log_never_asked, log_not_heeded
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
 Protects = Callable[[Scope, str], bool]
@@ -79,11 +79,10 @@ class After:
         return send if self._check.policy.mode == "monitor" else net
 
     def _say(self, status: int) -> None:
-        rule = self.result.rule
         if isinstance(self.result, PendingResult):
-            logger.error("%r: the handler answered %d and never asked", rule, status)
-        else:  # the denial tells the visitor; that the handler has done its work, nobody else will tell
-            logger.warning("%r: the handler asked, heard %s, and answered %d", rule, self.result.outcome, status)
+            log_never_asked(self.result.rule, status)
+        else:
+            log_not_heeded(self.result, status)
 
     def _may_leave(self, message: Message) -> bool:
         """All after a yes, any error, and a redirect that takes the token to where this guard will see it again."""

@@ -71,7 +71,7 @@ class Corridor:
         result = judge(policy, evidence, room=room)
         await check.settle(let_in=result.allowed or policy.mode == "monitor")
         check.reward(result)
-        await tell(policy.on_result, result, check.scope)
+        await tell(policy, result, check.scope)
         return result
 
     async def _hand_over(self, check: Check, receive: Receive, send: Send) -> None:

@@ -27,7 +27,7 @@ from ._core.rules import (
 from ._corridor import Corridor
 from ._meters import Budget
 from ._state import PROTECTED
-from .observers.logs import logger
+from .observers.logs import log_modes
 from .stores import Store
 
 
@@ -140,8 +140,7 @@ class GeeTestMiddleware:
         )
         memory, admissions = Budget(limits.max_buffered), Admissions(limits)
         self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, protects=self._protects)
-        if mode != "enforce":
-            logger.warning("mode=%r: nothing is denied", mode)
+        log_modes((policy.name, policy.mode) for _, policy in table.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -170,7 +169,7 @@ class GeeTestMiddleware:
 
     def _protects(self, scope: Scope, path: str) -> bool:
         if self._on_one_route:  # what other paths lead past this guard, it cannot know
-            return path.strip("/") == scope["path"].strip("/")
+            return path.strip("/") == str(scope["path"]).strip("/")
         return self._table.match(scope["method"], path, b"", scope.get("root_path") or "") is not None
 
     async def aclose(self) -> None:

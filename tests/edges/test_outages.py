@@ -413,9 +413,9 @@ async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog:
     await anyio.sleep(0.1)
     assert await site.come() == "in"
     changes = [record for record in caplog.records if hasattr(record, "geetest_server")]
-    assert [(record.levelno, record.geetest_over) for record in changes] == [  # type: ignore[attr-defined]
-        (logging.WARNING, False),
-        (logging.WARNING, True),
+    assert [(record.levelno, record.geetest_event) for record in changes] == [  # type: ignore[attr-defined]
+        (logging.WARNING, "server_fails"),
+        (logging.WARNING, "server_answers"),
     ]
     assert geetest.url in changes[0].getMessage()
     assert "HTTP 503" in changes[0].getMessage()
