@@ -4,10 +4,12 @@ Not the simulator: that judges what it is sent, and would be slower than some of
 """
 
 import asyncio
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 _BODY = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
@@ -46,23 +48,35 @@ class _Answer(asyncio.Protocol):
             self._transport.write(_REPLY)
 
 
-async def _serve(delay: float) -> None:
-    server = await asyncio.get_running_loop().create_server(lambda: _Answer(delay), "127.0.0.1", 0, backlog=2048)
+async def _serve(delay: float, certificate: str | None = None) -> None:
+    tls = None
+    if certificate is not None:
+        tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        tls.load_cert_chain(certificate)
+    loop = asyncio.get_running_loop()
+    server = await loop.create_server(lambda: _Answer(delay), "127.0.0.1", 0, backlog=2048, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
     # Ends when whoever started it does.
-    await asyncio.get_running_loop().run_in_executor(None, sys.stdin.read)
+    await loop.run_in_executor(None, sys.stdin.read)
 
 
 @contextmanager
-def fast_geetest(delay: float) -> Iterator[str]:
-    """Its URL. `delay`: seconds from a call to its answer."""
-    command = [sys.executable, "-m", "benchmarks.fast_geetest", str(delay)]
+def fast_geetest(delay: float, certificate: Path | None = None) -> Iterator[str]:
+    """Its URL. `delay`: seconds from a call to its answer; `certificate`: for TLS, with its key, as PEM."""
+    command = [
+        sys.executable,
+        "-m",
+        "benchmarks.fast_geetest",
+        str(delay),
+        *([str(certificate)] if certificate else []),
+    ]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
         assert process.stdin is not None
         assert process.stdout is not None
-        yield f"http://127.0.0.1:{int(process.stdout.readline())}"
+        scheme = "https" if certificate else "http"
+        yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
         process.stdin.close()
 
 
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1])))
+    asyncio.run(_serve(float(sys.argv[1]), *sys.argv[2:]))

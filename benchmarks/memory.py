@@ -1,4 +1,4 @@
-"""What the guard holds at most when visitors, or GeeTest, send a lot: `python benchmarks/memory.py`. Under a minute.
+"""What the guard holds at most when visitors, or GeeTest, send a lot.
 
 Each row is measured in processes of its own, as growth over a guard at rest that has served one request: by the
 system's account (`ru_maxrss`) and by Python's (`tracemalloc`; not for the floods, which it slows down threefold).
@@ -24,7 +24,10 @@ from starlette.types import Message, Receive, Scope, Send
 from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi.testing import Simulator
 
+from .measure import scaled, table
+
 MIB: Final = 1024 * 1024
+FLOOD: Final = scaled(100_000)
 PIECE: Final = b" " * 65536
 MINT: Final = Simulator()
 FORM: Final = ("/login", "application/x-www-form-urlencoded")
@@ -108,14 +111,14 @@ MULTIPART: Final = ("/login", "multipart/form-data; boundary=b")
 DEEP: Final = b'{"x":' + b"[" * (MIB // 2 - 5) + b"]" * (MIB // 2 - 5) + b"}"
 UPLOADS: Final = [chain((b"y" * 62_000 for _ in range(800)), [b"&"], fields()) for _ in range(4)]
 LARGE: Final = Limits(max_body=50_000_000)
-TOKENS: Final = ([b"lot_number=%032x&" % number, *fields(lot_number="null")] for number in range(100_000))
+TOKENS: Final = ([b"lot_number=%032x&" % number, *fields(lot_number="null")] for number in range(FLOOD))
 FLOODS: Final = ("100,000 junk tokens", "100,000 well-formed tokens")
 ROWS: Final[dict[str, tuple[int, str, Callable[[], Awaitable[None]]]]] = {  # bytes promised, by what; what is done
     "1,000 slow bodies of 60 KB": (64 * MIB, "max_buffered", lambda: post_all(SLOW, **WAIT)),
     "ten thousand parts": (MIB, "max_body", lambda: post_all([[PART * 10_000, b""]], MULTIPART)),
     "deep JSON, 1 MiB": (MIB, "max_body", lambda: post_all([[DEEP, b""]], ("/login", "application/json"))),
     "4 uploads of 50 MB, fields last": (4 * MIB, "1 MiB each", lambda: post_all(UPLOADS, together=True, limits=LARGE)),
-    FLOODS[0]: (0, "none is kept", lambda: post_all(repeat(fields(gen_time="abc"), 100_000))),
+    FLOODS[0]: (0, "none is kept", lambda: post_all(repeat(fields(gen_time="abc"), FLOOD))),
     FLOODS[1]: (33_500_000, "MemoryStore: about 32 MB", lambda: post_all(TOKENS)),
     "100 endless answers": (100 * 65536, "64 KiB of each", endless_answers),
     "1,000 paths of 64 KB": (0, "none is kept", lambda: post_all(repeat([b""], 1000), ("/a" * 32_000, FORM[1]))),
@@ -133,22 +136,23 @@ async def measure(name: str, *, traced: bool) -> int:
     return tracemalloc.get_traced_memory()[1] if traced else grown * 1024
 
 
-def line(name: str) -> str:
+def row(name: str) -> list[str]:
     """One row of the table, each figure from a process of its own."""
     most, promise, _ = ROWS[name]
-    text = f"{name:32}"
+    figures = []
     for how in ("plain", "") if name in FLOODS else ("plain", "traced"):
-        command = [sys.executable, "-W", "ignore", __file__, name, how]
-        done = how and subprocess.run(command, capture_output=True, timeout=120, check=True).stdout
-        text += f"{int(done) / MIB:13.1f}" if done else f"{'':13}"
-    return f"{text}{most / MIB:13.1f}  {promise}"
+        command = [sys.executable, "-W", "ignore", "-m", "benchmarks.memory", name, how]
+        done = how and subprocess.run(command, capture_output=True, timeout=300, check=True).stdout
+        figures.append(f"{int(done) / MIB:.1f}" if done else "")
+    return [name, *figures, f"{most / MIB:.1f}", promise]
+
+
+def main() -> str:
+    """The table."""
+    with ThreadPoolExecutor(2) as threads:
+        rows = list(threads.map(row, ROWS))
+    return table(["the peak's growth, MiB", "ru_maxrss", "tracemalloc", "bound", "by"], rows)
 
 
 if __name__ == "__main__":
-    if len(sys.argv) == 3:
-        print(asyncio.run(measure(sys.argv[1], traced=sys.argv[2] == "traced")))
-    else:
-        print(f"{'MiB':32}{'ru_maxrss':>13}{'tracemalloc':>13}{'promised':>13}")
-        with ThreadPoolExecutor(2) as threads:
-            for each in threads.map(line, ROWS):
-                print(each, flush=True)
+    print(asyncio.run(measure(sys.argv[1], traced=sys.argv[2] == "traced")) if len(sys.argv) == 3 else main())

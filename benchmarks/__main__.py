@@ -1,0 +1,103 @@
+"""python -m benchmarks             lists the benchmarks
+python -m benchmarks NAME        runs one and prints its tables
+python -m benchmarks all         runs them all, one after the other, into docs/performance.md and its picture
+python -m benchmarks picture     draws the picture again from the page
+"""
+
+import os
+import platform
+import re
+import subprocess
+import sys
+import time
+from importlib import import_module
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Final
+
+from . import picture
+from .measure import SECONDS
+
+NAMES: Final = ("login", "call", "unprotected", "bodies", "uploads", "start", "memory")
+OTHERS: Final = ("stores", "chaos", "collect")
+"""With pages of their own: docs/stores.md, docs/outages.md, docs/testing.md."""
+DOCS: Final = Path(__file__).parent.parent / "docs"
+_VERSIONS: Final = (
+    "starlette httpx httpcore anyio python-multipart uvicorn uvloop aiohttp httpx-aiohttp requests".split()
+)
+
+
+def main(arguments: list[str]) -> str:
+    """What is to be printed."""
+    match arguments:
+        case ["all"]:
+            return run_all(DOCS)
+        case ["picture"]:
+            return draw(DOCS)
+        case [name] if name in NAMES:
+            return str(import_module(f".{name}", __package__).main())
+        case []:
+            return f"{__doc__}\n{_list()}"
+    raise SystemExit(f"{' '.join(arguments)!r} is no benchmark; there are\n\n{_list()}")
+
+
+def _list() -> str:
+    docs = {name: import_module(f".{name}", __package__).__doc__ or "" for name in NAMES + OTHERS}
+    lines = [f"{name:12} {doc.splitlines()[0]}" for name, doc in docs.items()]
+    return "\n".join([*lines[: len(NAMES)], "", "besides, as python -m benchmarks.NAME:", "", *lines[len(NAMES) :]])
+
+
+def run_all(docs: Path, names: tuple[str, ...] = NAMES) -> str:
+    """Each in a process of its own, its tables put where the page has a place for them."""
+    page, start, load = docs / "performance.md", time.monotonic(), os.getloadavg()[0]
+    for name in names:
+        print(f"{name} …", file=sys.stderr, flush=True)
+        command = [sys.executable, "-m", "benchmarks", name]
+        done = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+        page.write_text(put(page.read_text(), name, done.stdout.strip()))
+    minutes = (time.monotonic() - start) / 60
+    hurried = f" A glance, with BENCHMARK_SECONDS={SECONDS:g}." if SECONDS < 1 else ""
+    loads = f"{minutes:.0f} min; load average {load:.1f} before, {os.getloadavg()[0]:.1f} after"
+    page.write_text(put(page.read_text(), "machine", f"{machine()}\n{loads}.{hurried}"))
+    return draw(docs)
+
+
+def draw(docs: Path) -> str:
+    """The picture, from the page."""
+    page = (docs / "performance.md").read_text()
+    (docs / "performance.svg").write_text(picture.draw(picture.charts(page)))
+    return f"{docs / 'performance.md'} and {docs / 'performance.svg'} are written"
+
+
+def put(page: str, name: str, text: str) -> str:
+    """The page with this text between its marks `<!-- name -->` and `<!-- / -->`."""
+    place = re.compile(rf"(<!-- {name} -->\n).*?(<!-- / -->)", re.DOTALL)
+    if len(place.findall(page)) != 1:
+        raise ValueError(f"the page must have one place for {name}")
+    return place.sub(lambda marks: f"{marks[1]}\n{text}\n\n{marks[2]}", page)
+
+
+def machine() -> str:
+    """When, and on what."""
+    packages = ", ".join(f"{name} {number}" for name in _VERSIONS if (number := _version(name)))
+    cores = f"{os.cpu_count()} cores ({_processor()}), {platform.system()}"
+    return f"{time.strftime('%Y-%m-%d')}, {cores}, Python {platform.python_version()}, {packages};"
+
+
+def _processor() -> str:
+    try:
+        found = re.search(r"^model name\s*:\s*(.+)$", Path("/proc/cpuinfo").read_text(), re.MULTILINE)
+    except OSError:
+        found = None
+    return found[1] if found else platform.machine()
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return ""
+
+
+if __name__ == "__main__":
+    print(main(sys.argv[1:]))

@@ -1,0 +1,110 @@
+"""Each benchmark runs and says what it should; how fast, is no test's business. The picture is the page's."""
+
+import os
+import re
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+import pytest
+
+from benchmarks import picture
+from benchmarks.__main__ import NAMES, put, run_all
+from benchmarks.measure import Goal, goals, table
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "performance.md").read_text()
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    environment = {**os.environ, "BENCHMARK_SECONDS": "0.01"}
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    return subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+
+
+def headings(text: str) -> list[str]:
+    """The first cell of each table."""
+    return [rows.splitlines()[0].strip("|").split("|")[0].strip() for rows in re.findall(r"(?:^\|.*\n?)+", text, re.M)]
+
+
+def section(name: str) -> str:
+    found = re.search(rf"<!-- {name} -->\n(.*?)<!-- / -->", PAGE, re.DOTALL)
+    assert found is not None
+    return found[1]
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_benchmark_runs_and_prints_the_tables_that_the_page_has(name: str) -> None:
+    done = run(name)
+    assert done.returncode == 0, done.stderr
+    # An upload's size, which is made small here, is in the head of its table.
+    assert [re.sub(r"^[\d,]+ ", "", each) for each in headings(done.stdout)] == [
+        re.sub(r"^[\d,]+ ", "", each) for each in headings(section(name))
+    ]
+    assert done.stdout.count("**geetest_asgi**") == section(name).count("**geetest_asgi**")
+    assert "is this machine, not GeeTest" not in done.stderr
+
+
+def test_all_are_listed_and_no_other_is_taken_for_one() -> None:
+    listed = run().stdout
+    assert all(re.search(rf"^{name} +\w", listed, re.MULTILINE) for name in NAMES)
+    assert run("nonsense").returncode != 0
+
+
+def test_a_run_of_all_writes_the_page_and_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BENCHMARK_SECONDS", "0.01")
+    monkeypatch.chdir(ROOT)
+    emptied = put(PAGE, "start", "as it was")
+    (tmp_path / "performance.md").write_text(emptied)
+    run_all(tmp_path, ("start",))
+    written = (tmp_path / "performance.md").read_text()
+    assert "as it was" not in written
+    assert (
+        written.split("<!-- start -->")[0].split("<!-- / -->")[1:]
+        == PAGE.split("<!-- start -->")[0].split("<!-- / -->")[1:]
+    )
+    assert "python-multipart" in written.split("<!-- machine -->")[1].split("<!-- / -->")[0]
+    assert (tmp_path / "performance.svg").read_text() == picture.draw(picture.charts(written))
+
+
+def test_a_page_without_a_place_is_not_written_to() -> None:
+    with pytest.raises(ValueError, match="one place for login"):
+        put("", "login", "text")
+
+
+def test_the_picture_is_the_pages() -> None:
+    assert (ROOT / "docs" / "performance.svg").read_text() == picture.draw(picture.charts(PAGE))
+
+
+def test_the_picture_has_a_bar_with_its_name_and_figure_for_each_row() -> None:
+    root = ElementTree.fromstring((ROOT / "docs" / "performance.svg").read_text())
+    texts = ["".join(each.itertext()) for each in root.iter(f"{SVG}text")]
+    widths = [float(each.attrib["width"]) for each in root.iter(f"{SVG}rect") if each.get("class") != "page"]
+    rows = [(name, figure) for chart in picture.charts(PAGE) for name, figure in chart.bars.items()]
+    assert len(widths) == len(rows) > 8
+    assert {f"{figure:,.0f}" for _, figure in rows} | {name.strip("*") for name, _ in rows if "`" not in name} >= (
+        {text for text in texts if "geetest" not in text and ", " not in text and "Base" not in text}
+    )
+    page_width = float(root.attrib["viewBox"].split()[2])
+    assert all(float(each.attrib["x"]) < page_width - 40 for each in root.iter(f"{SVG}text"))
+    assert "prefers-color-scheme:dark" in (root.findtext(f"{SVG}style") or "")
+
+
+def test_names_that_mean_something_in_xml_are_only_names() -> None:
+    drawn = picture.draw([picture.Chart("<&", '"', {"a<b": 1.0, "**ours**": 2.0})])
+    assert "a<b" in "".join(ElementTree.fromstring(drawn).itertext())
+
+
+def test_a_goal_is_met_on_the_right_side_of_its_bound() -> None:
+    said = goals(Goal("most", 2, 2, "ms"), Goal("more", 2.1, 2, "ms"), Goal("least", 2, 2, "times", at_least=True))
+    assert [line.split("|")[4].strip() for line in said.splitlines()[2:]] == ["yes", "**no**", "yes"]
+    assert "**no**" in goals(Goal("less", 1.9, 2, "times", at_least=True))
+
+
+def test_a_column_is_read_by_its_tables_first_cell_and_its_head() -> None:
+    wanted = table(["a", "b", "c"], [["**x**", "1,234 (2 %)", ""], ["y", "", "7"]])
+    page = f"{table(['other', 'b'], [['x', '9']])}\n\n{wanted}"
+    assert picture.column(page, "a", "b") == {"**x**": 1234.0}
+    assert picture.column(page, "a", "c") == {"y": 7.0}
