@@ -10,7 +10,7 @@ from starlette.types import Message, Scope, Send
 from . import _config, _ledger
 from ._body import Body
 from ._caller import Caller
-from ._core.model import CaptchaFields, Evidence, Outcome
+from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
 from ._core.policy import Policy, judge
 from ._core.protocol import build_request
 from ._core.scanners import MultipartScanner, UrlencodedScanner, scanner_for
@@ -49,15 +49,17 @@ class Check:
     keys: tuple[str, ...] = field(default=(), repr=False)
     fields: CaptchaFields | None = None
     """The token, where one of the right shape came and has yet to be asked about."""
+    result: GeeTestResult | None = None
+    """The decision, once it is made."""
 
     async def examine(self) -> Evidence | None:
         """What is known about this request; None if the visitor has left, and nobody needs an answer."""
         policy = self.policy
         if policy.mode == "off":
             return Evidence(Outcome.SKIPPED, "mode is off")
-        self.captcha_id, self.keys = await self._credentials()
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
+        self.captcha_id, self.keys = await self._credentials()
         if self._further_out is None:
             found = await self._find()
             if not isinstance(found, CaptchaFields):
@@ -70,6 +72,8 @@ class Check:
 
     async def ask(self, gone: Callable[[], Awaitable[bool]] | None = None) -> Evidence | None:
         """Spend the token, and hear what GeeTest and `accept` say. None if `gone` was true: the visitor has left."""
+        if self.finding is not None:  # asked already, when the handler lost patience with `accept`, or it raised
+            return await self._accept(self.finding)
         if self._further_out is not None:
             return await self._accept(await self._further_out())
         assert self.fields is not None  # noqa: S101 - `examine` has found them

@@ -127,7 +127,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._table, self._protected, self._idle = table, table.patterns, table.idle
-        self._on_one_route = protect is None
+        self._match = None if protect is None else table.match
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -198,7 +198,7 @@ class GeeTestMiddleware:
         policy = check.policy
         self._admissions.heard(check.answer)
         evidence, room = self._admissions.consider(policy, evidence, check.scope)
-        result = judge(policy, evidence, room=room)
+        result = check.result = judge(policy, evidence, room=room)
         await check.settle(let_in=result.allowed or policy.mode == "monitor")
         await tell(policy.on_result, result, check.scope)
         return result
@@ -207,18 +207,15 @@ class GeeTestMiddleware:
         """The handler is to ask; see `_after`."""
 
         async def ask() -> GeeTestResult:
+            if check.result is not None:  # decided, when the handler lost patience with an observer
+                return check.result
             evidence = await self._examine(check, check.ask)
             return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
 
-        after = After(check, ask, self._protects)
+        after = After(check, ask, self._match)
         after.scope[FINDING] = (check.captcha_id, after.finding)
         net = after.net(lambda: self._deny(check, after.result, receive, send), send)
         await self.app(after.scope, receive, check.watched(net))
-
-    def _protects(self, scope: Scope, path: str) -> bool:
-        if self._on_one_route:  # what other paths lead past this guard, it cannot know
-            return path.strip("/") == scope["path"].strip("/")
-        return self._table.match(scope["method"], path, b"", scope.get("root_path") or "") is not None
 
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
         scope = with_result(check.scope, result)

@@ -144,6 +144,15 @@ async def test_each_tenant_has_a_pair_of_its_own(strict: GeeTest, app: App) -> N
 
 
 @each_backend
+async def test_who_is_excused_needs_no_pair(strict: GeeTest, app: App) -> None:
+    def nobody(scope: Scope) -> None:
+        raise AssertionError("looked up for a request that is not asked about")
+
+    guard = strict.guard(app, credentials=nobody, skip=lambda scope: "friend")
+    assert (await visit({}).run(guard)).code == "in"
+
+
+@each_backend
 async def test_none_stands_for_the_usual_pair(strict: GeeTest, app: App) -> None:
     guard = strict.guard(app, credentials=tenant)
     assert (await visit(strict.token(), headers={"host": "elsewhere"}).run(guard)).code == "in"
