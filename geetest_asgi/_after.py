@@ -86,7 +86,7 @@ class After:
         if isinstance(self.result, PendingResult):
             logger.error("%r: the handler answered %d and never asked", rule, status)
         else:  # the denial tells the visitor; that the handler has done its work, nobody else will tell
-            logger.warning("%r: the handler asked, heard %s, and answered %d", rule, self.result.outcome, status)
+            logger.info("%r: the handler asked, heard %s, and answered %d", rule, self.result.outcome, status)
 
     def _may_leave(self, message: Message) -> bool:
         """All after a yes, any error, and a redirect that takes the token to where this guard will see it again."""

@@ -1,6 +1,7 @@
 """One request's way to a finding: skip, find the fields, reserve the token, ask GeeTest, accept."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,6 +11,7 @@ from starlette.types import Message, Scope, Send
 from . import _config, _ledger
 from ._body import Body
 from ._caller import Caller
+from ._core.errors import ConfigError
 from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
 from ._core.policy import Policy, judge
 from ._core.protocol import build_request
@@ -59,7 +61,9 @@ class Check:
             return Evidence(Outcome.SKIPPED, "mode is off")
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
-        self.captcha_id, self.keys = await self._credentials()
+        if (credentials := await self._credentials()) is None:
+            return Evidence(Outcome.MISCONFIGURED, "credentials gave no pair, and there is no usual one")
+        self.captcha_id, self.keys = credentials
         if self._further_out is None:
             found = await self._find()
             if not isinstance(found, CaptchaFields):
@@ -102,13 +106,16 @@ class Check:
         answer = await self.caller.ask_until_signed(requests, self.policy.timeout, gone, self._hear)
         return None if self.body.gone else answer
 
-    async def _credentials(self) -> tuple[str, tuple[str, ...]]:
+    async def _credentials(self) -> tuple[str, tuple[str, ...]] | None:
+        """None where no pair is this request's: a visitor who names a tenant that is none raises nothing."""
         policy = self.policy
         given = policy.credentials and await call(policy.credentials, self.scope)
         if given is not None:
             return _config.given_credentials(given)
         if not policy.captcha_id and policy.credentials is not None:
-            return _config.credentials(None, None)
+            with suppress(ConfigError):
+                return _config.credentials(None, None)
+            return None
         return policy.captcha_id, (policy.captcha_key, *policy.older_keys)
 
     def _hear(self, answer: Evidence) -> None:

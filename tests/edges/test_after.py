@@ -87,6 +87,7 @@ async def test_a_handler_that_never_asks_is_stopped(geetest: GeeTest, caplog: py
 
 @each_backend
 async def test_a_handler_that_does_not_listen_is_stopped(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     guard = geetest.guard(site(deaf), after=True)
     assert (await visit(geetest.token()).run(guard)).code == "in"
     stopped = await visit(geetest.token(expired=True)).run(guard)
