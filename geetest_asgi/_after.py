@@ -14,7 +14,7 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import anyio
 from anyio.lowlevel import checkpoint
-from starlette.types import Message, Scope, Send
+from starlette.types import Message, Send
 
 from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
@@ -22,8 +22,8 @@ from ._state import KEY, with_result
 from .observers.logs import log_never_asked, log_not_heeded
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
-Protects = Callable[[Scope, str], bool]
-"""Does this guard protect the path, for the request's method?"""
+Match = Callable[[str, str, bytes, str], object]
+"""RuleTable's."""
 
 
 class PendingResult(GeeTestResult):
@@ -42,10 +42,13 @@ class PendingResult(GeeTestResult):
 
 
 class After:
-    """One request whose handler is to ask. `ask` decides; it is awaited once, however often the handler asks."""
+    """One request whose handler is to ask. `ask` decides; it is awaited once, however often the handler asks.
 
-    def __init__(self, check: Check, ask: Ask, protects: Protects) -> None:
-        self._check, self._ask, self._protects = check, ask, protects
+    `match` says what the guard protects; None where it stands on one route, and cannot know what leads past it.
+    """
+
+    def __init__(self, check: Check, ask: Ask, match: Match | None) -> None:
+        self._check, self._ask, self._match = check, ask, match
         self._lock = anyio.Lock()
         self._caught = False
         lot_number = check.fields.lot_number if check.fields else None
@@ -94,9 +97,14 @@ class After:
         """Routers redirect before a handler runs. A handler that redirects to some page has not, and must have asked:
         307 is what frameworks redirect with by default, and a session's cookie may be in it.
         """
+        location = _location(self._check.scope["path"], message)
+        return isinstance(self.result, PendingResult) and location is not None and self._protects(location)
+
+    def _protects(self, path: str) -> bool:
         scope = self._check.scope
-        location = _location(scope["path"], message)
-        return isinstance(self.result, PendingResult) and location is not None and self._protects(scope, location)
+        if self._match is None:
+            return path.strip("/") == str(scope["path"]).strip("/")
+        return self._match(scope["method"], path, b"", scope.get("root_path") or "") is not None
 
 
 def _location(path: str, message: Message) -> str | None:

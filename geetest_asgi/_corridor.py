@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from ._admissions import Admissions
-from ._after import After, Protects
+from ._after import After, Match
 from ._body import Body
 from ._caller import Caller
 from ._check import FINDING, NOT_ASKED, Check
@@ -34,7 +34,8 @@ class Corridor:
     store: Store
     memory: Budget
     admissions: Admissions
-    protects: Protects
+    match: Match | None
+    """What the middleware protects; None where it stands on one route."""
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, to the app or to a denial."""
@@ -68,7 +69,7 @@ class Corridor:
         policy = check.policy
         self.admissions.heard(check.answer)
         evidence, room = self.admissions.consider(policy, evidence, check.scope)
-        result = judge(policy, evidence, room=room)
+        result = check.result = judge(policy, evidence, room=room)
         await check.settle(let_in=result.allowed or policy.mode == "monitor")
         check.reward(result)
         await tell(policy, result, check.scope)
@@ -78,10 +79,12 @@ class Corridor:
         """The handler is to ask; see `_after`."""
 
         async def ask() -> GeeTestResult:
+            if check.result is not None:  # decided, when the handler lost patience with an observer
+                return check.result
             evidence = await self._examine(check, check.ask)
             return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
 
-        after = After(check, ask, self.protects)
+        after = After(check, ask, self.match)
         after.scope[FINDING] = (check.captcha_id, after.finding)
         net = after.net(lambda: self._deny(check, after.result, receive, send), send)
         await self.app(after.scope, receive, check.watched(net))

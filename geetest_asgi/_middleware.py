@@ -129,7 +129,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._table, self._protected, self._idle = table, table.patterns, table.idle
-        self._on_one_route = protect is None
+        match = None if protect is None else table.match
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -139,7 +139,7 @@ class GeeTestMiddleware:
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
         memory, admissions = Budget(limits.max_buffered), Admissions(limits)
-        self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, protects=self._protects)
+        self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, match)
         log_modes((policy.name, policy.mode) for _, policy in table.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -166,11 +166,6 @@ class GeeTestMiddleware:
         finally:
             if scope["type"] == "lifespan":
                 await self.aclose()
-
-    def _protects(self, scope: Scope, path: str) -> bool:
-        if self._on_one_route:  # what other paths lead past this guard, it cannot know
-            return path.strip("/") == str(scope["path"]).strip("/")
-        return self._table.match(scope["method"], path, b"", scope.get("root_path") or "") is not None
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; they are opened again when needed.

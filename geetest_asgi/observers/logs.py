@@ -84,10 +84,10 @@ def log_never_asked(rule: str, status: int) -> None:
 def log_not_heeded(result: GeeTestResult, status: int) -> None:
     """A handler behind `after=True` has asked, heard a no, and answered all the same: the visitor gets the denial.
 
-    That the handler has done its work, nobody else will tell.
+    That the handler has done its work, nobody else will tell. A visitor can bring it about, so it is no warning.
     """
     told = "%(rule)r: the handler asked, heard %(outcome)s, and answered %(status)d"
-    _log(logging.WARNING, "not_heeded", told, rule=result.rule, outcome=str(result.outcome), status=status)
+    _log(logging.INFO, "not_heeded", told, rule=result.rule, outcome=str(result.outcome), status=status)
 
 
 def log_outage(outage: Outage) -> None:

@@ -87,6 +87,7 @@ async def test_a_handler_that_never_asks_is_stopped(geetest: GeeTest, caplog: py
 
 @each_backend
 async def test_a_handler_that_does_not_listen_is_stopped(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     guard = geetest.guard(site(deaf), after=True)
     assert (await visit(geetest.token()).run(guard)).code == "in"
     stopped = await visit(geetest.token(expired=True)).run(guard)
@@ -225,6 +226,50 @@ async def test_asked_often_and_at_once_it_asks_once(geetest: GeeTest) -> None:
     assert len(heard) == 7
     assert all(each is heard[0] for each in heard)
     assert len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize("hook", ["accept", "on_result"])
+@each_backend
+async def test_a_handler_that_lost_patience_with_a_hook_may_ask_again(hook: str, geetest: GeeTest) -> None:
+    """GeeTest has been asked by then: its answer is kept, and the token is not taken for a replay of itself."""
+
+    async def slow_at_first(result: GeeTestResult, scope: Scope) -> bool:
+        heard.append(result)
+        if len(heard) == 1:
+            patience.cancel()
+            await anyio.sleep_forever()
+        return True
+
+    async def impatient(request: Request) -> Response:
+        with patience:
+            await geetest_result(request).verify()
+        return PlainTextResponse("in" if (await geetest_result(request).verify()).verified else "no")
+
+    heard: list[GeeTestResult] = []
+    patience = anyio.CancelScope()
+    settings = {hook: slow_at_first}
+    assert (await visit(geetest.token()).run(geetest.guard(site(impatient), after=True, **settings))).code == "in"
+    assert len(geetest.calls) == 1
+    assert len(heard) == (2 if hook == "accept" else 1)
+
+
+@each_backend
+async def test_a_handler_that_lost_patience_with_geetest_leaves_the_token_unspent(geetest: GeeTest) -> None:
+    """Law 8: it was not let in, and there was no verdict."""
+    waiting = anyio.Event()
+
+    async def impatient(request: Request) -> Response:
+        with anyio.move_on_after(0.2 if not waiting.is_set() else None):
+            waiting.set()
+            await geetest_result(request).verify()
+        return PlainTextResponse("in" if geetest_result(request).verified else "too slow", 200)
+
+    guard = geetest.guard(site(impatient), after=True)
+    token = geetest.token()
+    geetest.simulator.hanging()
+    assert (await visit(token).run(guard)).code == "captcha_misconfigured"
+    geetest.simulator.up()
+    assert (await visit(token).run(guard)).code == "in"
 
 
 @each_backend
