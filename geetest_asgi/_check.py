@@ -71,7 +71,8 @@ class Check:
     async def ask(self, gone: Callable[[], Awaitable[bool]] | None = None) -> Evidence | None:
         """Spend the token, and hear what GeeTest and `accept` say. None if `gone` was true: the visitor has left."""
         if self._further_out is not None:
-            return await self._accept(await self._further_out())
+            known = await self._further_out()
+            return await self._accept(known and replace(known, elapsed=0.0))  # that guard has told of the call
         assert self.fields is not None  # noqa: S101 - `examine` has found them
         return await self._accept(await self._spend(self.fields, gone))
 
