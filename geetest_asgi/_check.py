@@ -83,7 +83,8 @@ class Check:
         if self.finding is not None:  # asked already, when the handler lost patience with `accept`, or it raised
             return await self._accept(self.finding)
         if self._further_out is not None:
-            return await self._accept(await self._further_out())
+            known = await self._further_out()
+            return await self._accept(known and replace(known, elapsed=0.0))  # that guard has told of the call
         assert self.fields is not None  # noqa: S101 - `examine` has found them
         return await self._accept(await self._spend(self.fields, gone))
 

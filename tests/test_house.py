@@ -121,6 +121,14 @@ def test_redis_is_imported_in_one_file_and_only_when_it_is_used() -> None:
     assert not [name for node in late for name in ("redis", "valkey") if name in ast.unparse(node)]
 
 
+def test_opentelemetry_is_an_add_on_which_nothing_imports_and_needs_the_api_only() -> None:
+    otel = f"{PACKAGE}.observers.otel"
+    assert {name for name in MODULES if "opentelemetry" in {each.split(".")[0] for each in imports(name)}} == {otel}
+    assert not [name for name in MODULES if otel in set(imports(name))]
+    foreign = {each for each in imports(otel) if each.startswith("opentelemetry")}
+    assert foreign == {"opentelemetry.metrics", "opentelemetry.trace"}
+
+
 def test_sqlite_is_imported_in_one_file() -> None:
     assert {name for name in MODULES if "sqlite3" in set(imports(name))} == {f"{PACKAGE}.stores.sqlite_file"}
 
