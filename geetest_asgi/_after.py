@@ -4,20 +4,26 @@
 
 A token counts once, so asking first costs a visitor who mistyped an e-mail address a second captcha. The fields are
 found and looked at as ever, and without them nothing gets to the handler; only the call waits for the handler's word.
-Below it is a net: until GeeTest has said yes, nothing but an error leaves.
+Below it is a net: until GeeTest has said yes, nothing but an error leaves, or a router's redirect. It stops the answer,
+and not what a handler did that never asked or did not listen.
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import anyio
+from anyio.lowlevel import checkpoint
 from starlette.types import Message, Send
 
 from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
 from ._state import KEY, with_result
-from .observers.logs import logger
+from .observers.logs import log_never_asked, log_not_heeded
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
+Match = Callable[[str, str, bytes, str], object]
+"""RuleTable's."""
 
 
 class PendingResult(GeeTestResult):
@@ -36,10 +42,13 @@ class PendingResult(GeeTestResult):
 
 
 class After:
-    """One request whose handler is to ask. `ask` decides; it is awaited once, however often the handler asks."""
+    """One request whose handler is to ask. `ask` decides; it is awaited once, however often the handler asks.
 
-    def __init__(self, check: Check, ask: Ask) -> None:
-        self._check, self._ask = check, ask
+    `match` says what the guard protects; None where it stands on one route, and cannot know what leads past it.
+    """
+
+    def __init__(self, check: Check, ask: Ask, match: Match | None) -> None:
+        self._check, self._ask, self._match = check, ask, match
         self._lock = anyio.Lock()
         self._caught = False
         lot_number = check.fields.lot_number if check.fields else None
@@ -63,18 +72,45 @@ class After:
 
         async def net(message: Message) -> None:
             if self._caught:
-                return None
+                return await checkpoint()  # who streams without an end must not have the event loop to itself
             if self._may_leave(message):
                 return await send(message)
             self._caught = True
-            if isinstance(self.result, PendingResult):
-                logger.error("%r: the handler answered %d and never asked", self.result.rule, message["status"])
+            self._say(message["status"])
             return await deny()
 
         return send if self._check.policy.mode == "monitor" else net
 
+    def _say(self, status: int) -> None:
+        if isinstance(self.result, PendingResult):
+            log_never_asked(self.result.rule, status)
+        else:
+            log_not_heeded(self.result, status)
+
     def _may_leave(self, message: Message) -> bool:
-        """All after a yes, any error, and what sends the visitor to another path, which has a rule of its own."""
+        """All after a yes, any error, and a redirect that takes the token to where this guard will see it again."""
         if message["type"] != "http.response.start" or self.result.allowed:
             return True
-        return message["status"] >= 400 or message["status"] in REDIRECTS
+        return message["status"] >= 400 or (message["status"] in REDIRECTS and self._is_on_its_way(message))
+
+    def _is_on_its_way(self, message: Message) -> bool:
+        """Routers redirect before a handler runs. A handler that redirects to some page has not, and must have asked:
+        307 is what frameworks redirect with by default, and a session's cookie may be in it.
+        """
+        location = _location(self._check.scope["path"], message)
+        return isinstance(self.result, PendingResult) and location is not None and self._protects(location)
+
+    def _protects(self, path: str) -> bool:
+        scope = self._check.scope
+        if self._match is None:
+            return path.strip("/") == str(scope["path"]).strip("/")
+        return self._match(scope["method"], path, b"", scope.get("root_path") or "") is not None
+
+
+def _location(path: str, message: Message) -> str | None:
+    """The path that a redirect leads to, whichever host it names; None where there is no telling."""
+    for name, value in message.get("headers", ()):
+        if name.lower() == b"location":
+            with suppress(ValueError):  # a host that is none; a visitor may have made it up
+                return unquote(urlsplit(urljoin(f"http://host{quote(path)}", value.decode("latin-1"))).path)
+    return None

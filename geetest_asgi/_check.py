@@ -1,6 +1,7 @@
 """One request's way to a finding: skip, find the fields, reserve the token, ask GeeTest, accept."""
 
 from collections.abc import Awaitable, Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
@@ -10,7 +11,8 @@ from starlette.types import Message, Scope, Send
 from . import _config, _ledger
 from ._body import Body
 from ._caller import Caller
-from ._core.model import CaptchaFields, Evidence, Outcome
+from ._core.errors import ConfigError
+from ._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
 from ._core.policy import Policy, judge
 from ._core.protocol import build_request
 from ._core.scanners import MultipartScanner, UrlencodedScanner, scanner_for
@@ -47,17 +49,25 @@ class Check:
     """What GeeTest said, where it was asked and has answered."""
     captcha_id: str = ""
     keys: tuple[str, ...] = field(default=(), repr=False)
+    granted: str | None = None
+    """A `Set-Cookie` for the answer."""
     fields: CaptchaFields | None = None
     """The token, where one of the right shape came and has yet to be asked about."""
+    result: GeeTestResult | None = None
+    """The decision, once it is made."""
 
     async def examine(self) -> Evidence | None:
         """What is known about this request; None if the visitor has left, and nobody needs an answer."""
         policy = self.policy
         if policy.mode == "off":
             return Evidence(Outcome.SKIPPED, "mode is off")
-        self.captcha_id, self.keys = await self._credentials()
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):
             return Evidence(Outcome.SKIPPED, str(reason))
+        if policy.clearance is not None and policy.clearance.admits(self.scope, policy.name):
+            return Evidence(Outcome.SKIPPED, "clearance")
+        if (credentials := await self._credentials()) is None:
+            return Evidence(Outcome.MISCONFIGURED, "credentials gave no pair, and there is no usual one")
+        self.captcha_id, self.keys = credentials
         if self._further_out is None:
             found = await self._find()
             if not isinstance(found, CaptchaFields):
@@ -70,8 +80,11 @@ class Check:
 
     async def ask(self, gone: Callable[[], Awaitable[bool]] | None = None) -> Evidence | None:
         """Spend the token, and hear what GeeTest and `accept` say. None if `gone` was true: the visitor has left."""
+        if self.finding is not None:  # asked already, when the handler lost patience with `accept`, or it raised
+            return await self._accept(self.finding)
         if self._further_out is not None:
-            return await self._accept(await self._further_out())
+            known = await self._further_out()
+            return await self._accept(known and replace(known, elapsed=0.0))  # that guard has told of the call
         assert self.fields is not None  # noqa: S101 - `examine` has found them
         return await self._accept(await self._spend(self.fields, gone))
 
@@ -98,13 +111,16 @@ class Check:
         answer = await self.caller.ask_until_signed(requests, self.policy.timeout, gone, self._hear)
         return None if self.body.gone else answer
 
-    async def _credentials(self) -> tuple[str, tuple[str, ...]]:
+    async def _credentials(self) -> tuple[str, tuple[str, ...]] | None:
+        """None where no pair is this request's: a visitor who names a tenant that is none raises nothing."""
         policy = self.policy
         given = policy.credentials and await call(policy.credentials, self.scope)
         if given is not None:
             return _config.given_credentials(given)
         if not policy.captcha_id and policy.credentials is not None:
-            return _config.credentials(None, None)
+            with suppress(ConfigError):
+                return _config.credentials(None, None)
+            return None
         return policy.captcha_id, (policy.captcha_key, *policy.older_keys)
 
     def _hear(self, answer: Evidence) -> None:
@@ -166,17 +182,27 @@ class Check:
         unknown = bool(self._headers(b"transfer-encoding"))
         return unknown or self.length > self.policy.limits.max_body
 
+    def reward(self, result: GeeTestResult) -> None:
+        """A visitor whom GeeTest has verified may get a pass that lasts."""
+        if self.policy.clearance is not None and result.verified:
+            self.granted = self.policy.clearance.grant(self.scope, self.policy.name)
+
     async def found(self) -> Evidence | None:
         """For a guard further in."""
         return self.finding
 
     def watched(self, send: Send) -> Send:
-        """A `send` for the app: what is known is left with the token for the request that a redirect brings."""
+        """A `send` for the app: what is known is left with the token for the request that a redirect brings; a pass
+        that lasts goes along with the answer.
+        """
 
         async def watch(message: Message) -> None:
-            redirects = message["type"] == "http.response.start" and message["status"] in REDIRECTS
-            if redirects and self.claim is not None and self.finding is not None:
+            begins = message["type"] == "http.response.start"
+            if begins and message["status"] in REDIRECTS and self.claim is not None and self.finding is not None:
                 await self.claim.carry_over(self.finding)
+            if begins and self.granted is not None:
+                cookie = (b"set-cookie", self.granted.encode("latin-1"))
+                message = {**message, "headers": [*message.get("headers", ()), cookie]}
             await send(message)
 
         return watch

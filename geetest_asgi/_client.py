@@ -13,6 +13,7 @@ from ._core.policy import judge
 from ._core.protocol import build_request
 from ._core.rules import OnOutage, OnUnavailable, Rule
 from ._core.sources import fields_from_mapping
+from .observers.logs import log_decision
 
 
 class GeeTestClient:
@@ -65,7 +66,9 @@ class GeeTestClient:
         found = fields if isinstance(fields, CaptchaFields) else fields_from_mapping(fields, policy.limits.max_field)
         evidence = found if isinstance(found, Evidence) else await self._ask(found)
         evidence, room = self._admissions.consider(policy, evidence, None)
-        return judge(policy, evidence, room=room)
+        result = judge(policy, evidence, room=room)
+        log_decision(result)
+        return result
 
     async def _ask(self, fields: CaptchaFields) -> Evidence:
         policy = self._policy

@@ -23,7 +23,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", "clearance", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 
 
@@ -56,6 +56,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
         hook(name, chosen[name])
     limits(chosen["limits"])
     switch("after", chosen["after"])
+    clearance(chosen["clearance"])
     captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
@@ -193,6 +194,12 @@ def store(given: Any) -> Store:
         raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
     trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
     return cast("Store", given if trusted else FailSafe(given))
+
+
+def clearance(given: object) -> None:
+    """Something that admits and grants, or nothing."""
+    if given is not None and not (hasattr(given, "admits") and hasattr(given, "grant")):
+        raise ConfigError(f"clearance={given!r}: give a geetest_asgi.clearance.Clearance(secret)")
 
 
 def switch(name: str, given: object) -> bool:

@@ -7,8 +7,8 @@ from typing import Any
 from starlette.types import Scope
 
 from ._core.model import GeeTestResult
-from ._core.rules import OnResult
-from .observers.logs import log_result, logger
+from ._core.policy import Policy
+from .observers.logs import log_decision, log_hook_raised
 
 
 async def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -17,12 +17,12 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def tell(on_result: OnResult | None, result: GeeTestResult, scope: Scope) -> None:
+async def tell(policy: Policy, result: GeeTestResult, scope: Scope) -> None:
     """Log the decision and tell the user's observer. A fault in an observer is logged; the decision stands."""
-    log_result(result, scope)
-    if on_result is None:
+    log_decision(result, scope, policy.mode)
+    if policy.on_result is None:
         return
     try:
-        await call(on_result, result, scope)
+        await call(policy.on_result, result, scope)
     except Exception:
-        logger.exception("on_result raised; the decision stands")
+        log_hook_raised("on_result")

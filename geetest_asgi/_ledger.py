@@ -31,15 +31,19 @@ class Claim:
     async def settle(self, answer: Evidence | None, *, let_in: bool) -> None:
         """After the decision, or after none. `answer`: what came of asking GeeTest, if it came to that."""
         spent = let_in or (answer is not None and answer.outcome in _VERDICTS)
-        if self._key is not None and self.evidence is None and not spent:
-            await self._store.release(self._key)
+        if not spent:
+            await self._release()
 
     async def carry_over(self, evidence: Evidence) -> None:
         """Leave the finding for the request that a redirect brings. Not twice: a redirect's own is not carried on."""
-        if self._key is not None and self.evidence is None:
-            # An outage is not carried on: it may be over, and then the next request is to be asked about.
-            note = None if evidence.outcome is Outcome.UNAVAILABLE else _to_note(evidence)
-            await self._store.release(self._key, note)
+        # An outage is not carried on: it may be over, and then the next request is to be asked about.
+        await self._release(None if evidence.outcome is Outcome.UNAVAILABLE else _to_note(evidence))
+
+    async def _release(self, note: str | None = None) -> None:
+        """Once: from then on the key may be another request's."""
+        key, self._key = self._key, None
+        if key is not None and self.evidence is None:
+            await self._store.release(key, note)
 
 
 async def claim(store: Store, captcha_id: str, fields: CaptchaFields) -> Claim:

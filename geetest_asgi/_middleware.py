@@ -1,34 +1,33 @@
-"""GeeTestMiddleware: the corridor that a request walks down.
+"""GeeTestMiddleware: what the user says, and which requests it is about. What is protected walks down the corridor."""
 
-rules.match      which policy, if any              not protected: straight to the app
-Check.examine    find the fields, ask GeeTest      evidence
-judge            the only place that says yes      GeeTestResult
-tell             logs, on_result
-app or denial    with the decision in scope["state"]["geetest"], and the body from its start
-"""
-
-from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import _config
 from ._admissions import Admissions
-from ._after import After
-from ._body import Body
 from ._caller import Caller
-from ._check import FINDING, NOT_ASKED, Check
 from ._core.decisions import Decisions
 from ._core.limits import Limits
-from ._core.model import Evidence, GeeTestResult, Outcome
 from ._core.patterns import WEBSOCKET
-from ._core.policy import Policy, judge
-from ._core.rules import Accept, Credentials, Mode, OnDenied, OnOutage, OnResult, OnUnavailable, Rule, Skip, Source
-from ._hooks import call, tell
+from ._core.rules import (
+    Accept,
+    Clearance,
+    Credentials,
+    Mode,
+    OnDenied,
+    OnOutage,
+    OnResult,
+    OnUnavailable,
+    Rule,
+    Skip,
+    Source,
+)
+from ._corridor import Corridor
 from ._meters import Budget
-from ._state import PROTECTED, with_result
-from .denials import default_denial, deny
-from .observers.logs import logger
+from ._state import PROTECTED
+from .observers.logs import log_modes
 from .stores import Store
 
 
@@ -61,7 +60,9 @@ class GeeTestMiddleware:
     limits          every bound in one value, see `Limits`.
     mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
     after           True: the handler asks, by `await geetest_result(request).verify()`, once its own checks have
-                    passed; until the answer is yes, only an error (status 400 and above) leaves. Not on websockets.
+                    passed; until the answer is yes, only an error (status 400 and above) leaves. What the handler did
+                    before it asked, or in spite of a no, is done all the same. Not on websockets.
+    clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
@@ -98,6 +99,7 @@ class GeeTestMiddleware:
         limits: Limits | None = None,
         mode: Mode = "enforce",
         after: bool = False,
+        clearance: Clearance | None = None,
         skip: Skip | None = None,
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
@@ -118,6 +120,7 @@ class GeeTestMiddleware:
             "limits": limits,
             "mode": mode,
             "after": after,
+            "clearance": clearance,
             "skip": skip,
             "accept": accept,
             "on_denied": on_denied,
@@ -126,6 +129,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self._table, self._protected, self._idle = table, table.patterns, table.idle
+        match = None if protect is None else table.match
         self._decisions = Decisions(table.match)
         self._caller = Caller(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -134,11 +138,9 @@ class GeeTestMiddleware:
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._store = _config.store(store)
-        self._memory = Budget(limits.max_buffered)
-        self._admissions = Admissions(limits)
-        if mode != "enforce":
-            logger.warning("mode=%r: nothing is denied", mode)
+        memory, admissions = Budget(limits.max_buffered), Admissions(limits)
+        self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, match)
+        log_modes((policy.name, policy.mode) for _, policy in table.rules)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -155,7 +157,7 @@ class GeeTestMiddleware:
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
         if policy is None or _is_preflight(scope):
             return await self.app(scope, receive, send)
-        return await self._guard(policy, scope, receive, send)
+        return await self._corridor.run(policy, scope, receive, send)
 
     async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
         """A lifespan, or what ASGI may bring one day. The end of a lifespan is a good time to close connections."""
@@ -164,68 +166,6 @@ class GeeTestMiddleware:
         finally:
             if scope["type"] == "lifespan":
                 await self.aclose()
-
-    async def _guard(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
-        body = Body(receive, policy.limits, self._memory)
-        check = Check(policy, scope, body, self._caller, self._store)
-        try:
-            evidence = await self._examine(check, check.examine)
-            if evidence is None:
-                return None
-            receive = body.replay if body.touched else receive
-            if evidence is NOT_ASKED:
-                return await self._hand_over(check, receive, send)
-            result = await self._decide(check, evidence)
-            if result.allowed or policy.mode == "monitor":
-                await self._forward(check, result, receive, send)
-            else:
-                await self._deny(check, result, receive, send)
-        finally:
-            await body.aclose()
-
-    async def _examine(self, check: Check, examine: Callable[[], Awaitable[Evidence | None]]) -> Evidence | None:
-        evidence = None
-        try:
-            evidence = await examine()
-        finally:
-            if evidence is None:  # the visitor left, a hook raised, or all was cancelled
-                await check.settle(let_in=False)
-        return evidence
-
-    async def _decide(self, check: Check, evidence: Evidence) -> GeeTestResult:
-        policy = check.policy
-        self._admissions.heard(check.answer)
-        evidence, room = self._admissions.consider(policy, evidence, check.scope)
-        result = judge(policy, evidence, room=room)
-        await check.settle(let_in=result.allowed or policy.mode == "monitor")
-        await tell(policy.on_result, result, check.scope)
-        return result
-
-    async def _hand_over(self, check: Check, receive: Receive, send: Send) -> None:
-        """The handler is to ask; see `_after`."""
-
-        async def ask() -> GeeTestResult:
-            evidence = await self._examine(check, check.ask)
-            return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
-
-        after = After(check, ask)
-        after.scope[FINDING] = (check.captcha_id, after.finding)
-        net = after.net(lambda: self._deny(check, after.result, receive, send), send)
-        await self.app(after.scope, receive, check.watched(net))
-
-    async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
-        scope = with_result(check.scope, result)
-        if check.claim is None:
-            return await self.app(scope, receive, send)
-        scope[FINDING] = (check.captcha_id, check.found)
-        return await self.app(scope, receive, check.watched(send))
-
-    async def _deny(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
-        scope = with_result(check.scope, result)
-        denial = check.policy.on_denied or default_denial
-        app = await call(denial, result, scope)
-        close = check.much_is_unread or result.outcome is Outcome.TOO_SLOW
-        await deny(app or default_denial(result, scope), scope, receive, send, close=close)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; they are opened again when needed.

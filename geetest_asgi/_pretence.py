@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from typing import Final
 from urllib.parse import urlsplit
 
-from .observers.logs import logger
+from .observers.logs import log_loopback, log_simulator
 
 MARK: Final = "x-geetest-simulator"
 """The header of all that `geetest_asgi.testing.Simulator` answers."""
@@ -25,13 +25,13 @@ class Pretence:
         self._said = _TEST_RUN in os.environ
         near = [server for server in servers if is_loopback(urlsplit(server).hostname or "")]
         if near and not self._said:
-            logger.warning("%s is this machine, not GeeTest: whatever listens there says who gets in", near[0])
+            log_loopback(near[0])
 
     def simulated(self) -> None:
         """An answer was marked as a simulator's."""
         if not self._said:
             self._said = True
-            logger.warning("a simulator answers in GeeTest's place: anybody can make tokens that it takes for good")
+            log_simulator()
 
 
 def is_loopback(host: str) -> bool:

@@ -7,7 +7,7 @@ from ._breaker import Breaker
 from ._core.limits import Limits
 from ._core.model import Evidence, Outage, Outcome
 from ._core.rules import OnOutage
-from .observers.logs import log_outage, logger
+from .observers.logs import log_hook_raised, log_outage
 
 NOT_ASKED: Final = Evidence(Outcome.UNAVAILABLE, "GeeTest was not asked: it did not answer the calls before this one")
 
@@ -26,7 +26,7 @@ class Server:
             try:
                 self._on_outage(outage)
             except Exception:
-                logger.exception("on_outage raised")
+                log_hook_raised("on_outage")
 
     def heard(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
         """What came of a call. Whatever is neither an answer nor an outage is our own doing, and says nothing."""

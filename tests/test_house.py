@@ -32,7 +32,7 @@ PURE = {  # what the core may use besides itself
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }
 HTTPX_MAY = {"_transport", "testing", "demo"}
-ADD_ONS = {"testing", "demo", "commands", "frontend", "pytest_plugin", "__main__"}
+ADD_ONS = {"testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"}
 FACES = {"_middleware", "_client"}
 
 
@@ -119,6 +119,14 @@ def test_redis_is_imported_in_one_file_and_only_when_it_is_used() -> None:
     assert users == {f"{PACKAGE}.stores.redis"}
     late = [node for node in MODULES[f"{PACKAGE}.stores.redis"].body if isinstance(node, ast.Import | ast.ImportFrom)]
     assert not [name for node in late for name in ("redis", "valkey") if name in ast.unparse(node)]
+
+
+def test_opentelemetry_is_an_add_on_which_nothing_imports_and_needs_the_api_only() -> None:
+    otel = f"{PACKAGE}.observers.otel"
+    assert {name for name in MODULES if "opentelemetry" in {each.split(".")[0] for each in imports(name)}} == {otel}
+    assert not [name for name in MODULES if otel in set(imports(name))]
+    foreign = {each for each in imports(otel) if each.startswith("opentelemetry")}
+    assert foreign == {"opentelemetry.metrics", "opentelemetry.trace"}
 
 
 def test_sqlite_is_imported_in_one_file() -> None:

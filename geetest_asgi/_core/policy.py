@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .limits import Limits
 from .model import Evidence, GeeTestResult, Outcome
-from .rules import Accept, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
+from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
 from .sources import Spelling
 
 
@@ -27,6 +27,7 @@ class Policy:
     on_result: OnResult | None
     older_keys: tuple[str, ...] = field(default=(), repr=False)
     credentials: Credentials | None = None
+    clearance: Clearance | None = None
     after: bool = False
 
 

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Generic, Literal, TypeVar
+from typing import Any, Generic, Literal, Protocol, TypeVar
 
 from . import paths
 from .limits import Limits
@@ -23,6 +23,16 @@ OnResult = Callable[[GeeTestResult, Scope], Any]
 Pair = tuple[str, str | Sequence[str]]
 Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
 OnOutage = Callable[[Outage], object]
+
+
+class Clearance(Protocol):
+    """Who has passed by a rule before: `geetest_asgi.clearance.Clearance`, or one of your own."""
+
+    def admits(self, scope: Scope, rule: str) -> bool:
+        """May this request pass unasked?"""
+
+    def grant(self, scope: Scope, rule: str) -> str:
+        """The `Set-Cookie` header of an answer to somebody whom GeeTest has verified."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +62,7 @@ class Rule:
     mode: Mode | None = field(default=None, kw_only=True)
     after: bool | None = field(default=None, kw_only=True)
     """The handler asks GeeTest: `await geetest_result(request).verify()`."""
+    clearance: Clearance | None = field(default=None, kw_only=True)
     skip: Skip | None = field(default=None, kw_only=True)
     accept: Accept | None = field(default=None, kw_only=True)
     on_denied: OnDenied | None = field(default=None, kw_only=True)

@@ -191,8 +191,8 @@
     const find = (selector) => form.querySelector(selector);
     const button = find("button:not([type=button]):not([type=reset]), input[type=submit], input[type=image]");
     const above = (element) => (button ? button.before(element) : form.append(element));
-    const home = (typeof place === "string" ? document.querySelector(place) : place) || find("[data-geetest-place]") ||
-      (config.product === "bind" ? null : add("div", above));
+    const wished = typeof place === "string" ? document.querySelector(place) : place;
+    const home = config.product === "bind" ? null : wished || find("[data-geetest-place]") || add("div", above);
     const message = find("[data-geetest-message]") || add("p", above, { className: "geetest-form-message" });
     message.setAttribute("role", "alert");
     // In front of everything: in a multipart body the server finds them before the files.
@@ -233,7 +233,7 @@
     function ready() {
       making = making || captcha(config, told).then((it) => {
         current = it;
-        if (home && config.product !== "bind") it.widget.appendTo(home);
+        if (home) it.widget.appendTo(home);
         say();
         emit("ready", { captcha: it });
         return it;

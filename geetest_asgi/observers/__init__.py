@@ -1,1 +1,1 @@
-"""Who is told about each decision. `logs` is always there; `on_result` is yours."""
+"""Who is told about each decision. `logs` is always there; `otel`, if you give it to `on_result`."""

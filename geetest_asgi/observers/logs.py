@@ -1,7 +1,11 @@
-"""Every decision as a record of the logger "geetest_asgi". Neither key nor token ever gets here."""
+"""All that is logged: records of the logger "geetest_asgi", listed in docs/observability.md.
+
+A record says its `geetest_event`, and has as attributes all that its message is made of. Neither key nor token ever
+gets here.
+"""
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .._core.model import GeeTestResult, Outage, Outcome
@@ -21,55 +25,126 @@ LEVELS: Final[Mapping[Outcome, int]] = {
 }
 
 _MAX_PATH: Final = 200
+_MAX_METHOD: Final = 20
 
 
-def log_result(result: GeeTestResult, scope: "Scope") -> None:
-    """One record; the fields stand in it as attributes too: `geetest_outcome`, `_allowed`, `_rule`, `_code`, …"""
+def _log(level: int, event: str, message: str, *, exc_info: bool = False, **fields: object) -> None:
+    """`message` is made of the fields: "%(rule)r". What others have sent is shown by %r, and so begins no new line."""
+    extra = {f"geetest_{name}": value for name, value in {"event": event, **fields}.items()}
+    logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra, stacklevel=3)
+
+
+def log_decision(result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce") -> None:
+    """Every decision. `scope`: the request's; None where it was GeeTestClient that was asked."""
     level = LEVELS.get(result.outcome, logging.INFO)
     if not logger.isEnabledFor(level):
         return
-    extra: dict[str, Any] = {
-        "geetest_outcome": str(result.outcome),
-        "geetest_allowed": result.allowed,
-        "geetest_rule": result.rule,
-        "geetest_reason": result.reason,
-        "geetest_code": result.code,
-        "geetest_elapsed": result.elapsed,
+    fields: dict[str, Any] = {
+        "outcome": str(result.outcome),
+        "allowed": result.allowed,
+        "verified": result.verified,
+        "rule": result.rule,
+        "reason": result.reason,
+        "code": result.code,
+        "lot_number": result.lot_number,
+        "elapsed": result.elapsed,
+        "mode": mode,
+        "method": _method(scope or {}),
+        "path": (scope or {}).get("path", "")[:_MAX_PATH],
     }
-    # %r: what a visitor or GeeTest sends cannot begin a new line in the log.
-    logger.log(
-        level,
-        "%s %s (%r, %r) %r by rule %r",
-        "allowed" if result.allowed else "not allowed",
-        result.outcome,
-        result.reason,
-        result.code,
-        scope.get("path", "")[:_MAX_PATH],
-        result.rule,
-        extra=extra,
-    )
+    _log(level, "decision", _decision(result, scope, mode), **fields)
+
+
+def _method(scope: Mapping[str, Any]) -> str:
+    return "WEBSOCKET" if scope.get("type") == "websocket" else str(scope.get("method", ""))[:_MAX_METHOD]
+
+
+def _decision(result: GeeTestResult, scope: "Scope | None", mode: str) -> str:
+    verdict = "allowed" if result.allowed else "not allowed"
+    if not result.allowed and mode == "monitor":
+        verdict = "not allowed, but let in by mode 'monitor'"
+    elif result.outcome is Outcome.UNAVAILABLE and result.allowed:
+        verdict = "allowed unverified"
+    why = ", ".join(f"%({name})r" for name in ("reason", "code") if getattr(result, name))
+    where = "" if scope is None else "%(method)r %(path)r "
+    return f"%(outcome)s, {verdict}{f' ({why})' if why else ''}: {where}by rule %(rule)r"
+
+
+def log_hook_raised(hook: str) -> None:
+    """From within `except`: an observer of the user's has raised. Nothing else comes of it."""
+    _log(logging.ERROR, "hook_raised", "%(hook)s raised; the decision stands", exc_info=True, hook=hook)
+
+
+def log_never_asked(rule: str, status: int) -> None:
+    """A handler behind `after=True` has answered, and never asked: its answer was held back."""
+    told = "%(rule)r: the handler answered %(status)d and never asked"
+    _log(logging.ERROR, "never_asked", told, rule=rule, status=status)
+
+
+def log_not_heeded(result: GeeTestResult, status: int) -> None:
+    """A handler behind `after=True` has asked, heard a no, and answered all the same: the visitor gets the denial.
+
+    That the handler has done its work, nobody else will tell. A visitor can bring it about, so it is no warning.
+    """
+    told = "%(rule)r: the handler asked, heard %(outcome)s, and answered %(status)d"
+    _log(logging.INFO, "not_heeded", told, rule=result.rule, outcome=str(result.outcome), status=status)
 
 
 def log_outage(outage: Outage) -> None:
     """One warning when a server is no longer asked, one when it answers again."""
-    extra = {"geetest_server": outage.server, "geetest_over": outage.over, "geetest_seconds": outage.seconds}
+    server, reason = outage.server, outage.reason
     if outage.over:
-        logger.warning("%s answers again, after %.1f s", outage.server, outage.seconds, extra=extra)
+        told = "%(server)s answers again, after %(seconds).1f s"
+        _log(logging.WARNING, "server_answers", told, server=server, reason=reason, seconds=outage.seconds)
     else:
-        logger.warning("%s is out of order (%r): asked only now and then", outage.server, outage.reason, extra=extra)
+        told = "%(server)s is out of order (%(reason)r): asked only now and then"
+        _log(logging.WARNING, "server_fails", told, server=server, reason=reason)
 
 
 def log_outage_begins(reason: str, policy: str) -> None:
     """One warning when GeeTest is missed for the first time. `policy`: the rule's `on_unavailable`."""
-    logger.warning("GeeTest is down (%r): the rule says %r to requests that it cannot vouch for", reason, policy)
+    told = "GeeTest is down (%(reason)r): the rule says %(on_unavailable)r to requests that it cannot vouch for"
+    _log(logging.WARNING, "outage_begins", told, reason=reason, on_unavailable=policy)
 
 
 def log_outage_ends(let_in: int, refused: int, seconds: float) -> None:
     """One warning with the sum, when GeeTest answers again."""
-    logger.warning(
-        "GeeTest is back: in %.0f s %d requests were let in unverified, and %d refused",
-        seconds,
-        let_in,
-        refused,
-        extra={"geetest_let_in": let_in, "geetest_refused": refused, "geetest_seconds": seconds},
+    told = "GeeTest is back: in %(seconds).0f s %(let_in)d requests were let in unverified, and %(refused)d refused"
+    _log(logging.WARNING, "outage_ends", told, let_in=let_in, refused=refused, seconds=seconds)
+
+
+def log_store_fails(store: str, reason: str) -> None:
+    """One warning when a store begins to fail. `store`: its class; `reason`: what it raised."""
+    told = "%(store)s fails (%(reason)s): until it answers, each process knows the tokens that it has seen itself"
+    _log(logging.WARNING, "store_fails", told, store=store, reason=reason)
+
+
+def log_store_answers(store: str, seconds: float) -> None:
+    """One warning when it answers again."""
+    told = "%(store)s answers again, after %(seconds).1f seconds"
+    _log(logging.WARNING, "store_answers", told, store=store, seconds=seconds)
+
+
+def log_modes(modes: Iterable[tuple[str, str]]) -> None:
+    """While the app is built: one warning for each mode that denies nobody, with the rules that have it."""
+    lenient: dict[str, list[str]] = {}
+    for rule, mode in modes:
+        if mode != "enforce":
+            lenient.setdefault(mode, []).append(rule)
+    for mode, rules in lenient.items():
+        _log(logging.WARNING, "mode", "mode=%(mode)r: nothing is denied by %(rules)s", mode=mode, rules=rules)
+
+
+def log_loopback(server: str) -> None:
+    """One warning while the app is built: this `api_server` can only be reached from this machine."""
+    told = "%(server)s is this machine, not GeeTest: whatever listens there says who gets in"
+    _log(logging.WARNING, "loopback", told, server=server)
+
+
+def log_simulator() -> None:
+    """One warning at the first answer that is marked as a simulator's."""
+    _log(
+        logging.WARNING,
+        "simulator",
+        "a simulator answers in GeeTest's place: anybody can make tokens that it takes for good",
     )

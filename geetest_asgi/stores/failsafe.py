@@ -5,7 +5,6 @@ claim    this process's memory     taken here: spent, and nobody else is asked
          no answer from it         what this process's memory said
 """
 
-import logging
 import threading
 import time
 from collections.abc import Awaitable, Callable
@@ -14,6 +13,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
+from ..observers.logs import log_store_answers, log_store_fails
 from .memory import SPENT, MemoryStore, Store
 
 PATIENCE: Final = 2.0
@@ -25,8 +25,6 @@ PAUSE: Final = 1.0
 _ELSEWHERE: Final = "\0elsewhere"
 """A note to ourselves: the store said that this is spent, but it was not let in here, and may be given back there."""
 
-logger: Final = logging.getLogger("geetest_asgi")
-
 
 class FailSafe:
     """A store with a memory of this process's own before it, so that the store may fail.
@@ -34,7 +32,7 @@ class FailSafe:
     Every store but a `MemoryStore` that is given to the middleware is put into one; do it yourself to look at
     `failing` from a health check. While the store raises or does not answer within 2 s, each process goes by what it
     has seen: no token is let in twice by one process, but perhaps by two. Each beginning and each end of a failure is
-    one record of the logger "geetest_asgi", with the attribute `geetest_store_failing`.
+    one record of the logger "geetest_asgi": its `geetest_event` is "store_fails" or "store_answers".
 
     What was spent in one process while the store was down, is not known to others when it is back: GeeTest tells them.
     """
@@ -123,8 +121,7 @@ class _Health:
             began, self.failing = not self.failing, True
             self._since = self._latest if began else self._since
         if began:
-            told = "%s fails (%s): until it answers, each process knows the tokens that it has seen itself"
-            logger.warning(told, self._name, _description(error, private), extra={"geetest_store_failing": True})
+            log_store_fails(self._name, _description(error, private))
 
     def answered(self, began: float) -> None:
         """One record when it is back. What was asked before the failure says nothing about what came after."""
@@ -132,9 +129,7 @@ class _Health:
             back = self.failing and began > self._latest
             self.failing = self.failing and not back
         if back:
-            told = "%s answers again, after %.1f seconds"
-            extra = {"geetest_store_failing": False}
-            logger.warning(told, self._name, self.now() - self._since, extra=extra)
+            log_store_answers(self._name, self.now() - self._since)
 
 
 def _description(error: Exception, private: tuple[str | None, ...]) -> str:

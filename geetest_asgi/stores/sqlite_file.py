@@ -16,9 +16,6 @@ T = TypeVar("T")
 _OURS: Final = 0x67743476
 """The file's application id (https://www.sqlite.org/pragma.html#pragma_application_id): "gt4v"."""
 
-_NO_CKPT_ON_CLOSE: Final = 1006
-"""SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE: leave the write-ahead log alone when the last connection goes."""
-
 _START: Final = 10.0
 """Seconds to wait for other workers that open the file in the same moment, while the app is built."""
 
@@ -36,7 +33,7 @@ _SCHEMA: Final = (
 
 _creating: Final = threading.Lock()
 _left_open: Final[list[sqlite3.Connection]] = []
-"""Connections that must not be closed: a parent process's, or of a file that has gone."""
+"""Connections of a parent process: a child must not even close them (https://www.sqlite.org/howtocorrupt.html#fork)."""
 
 
 class SpentFile:
@@ -86,13 +83,7 @@ class SpentFile:
         """SQLite goes on with a deleted file as if nothing had happened, and other workers have another by then."""
         if self._connection is None or self._identity == _identity(self._path):
             return
-        # Closing would also delete what stands beside the new file of this name, by its name. So:
-        if hasattr(self._connection, "setconfig"):  # Python 3.12
-            self._connection.setconfig(_NO_CKPT_ON_CLOSE)
-            self._connection.close()
-        else:
-            _left_open.append(self._connection)
-        self._connection = None
+        self._close()  # SQLite (3.8.3) sees that too, and leaves the log of the new file alone
         raise FileNotFoundError(f"{self._path!r} was deleted or replaced while in use")
 
     def _open(self, timeout: float) -> sqlite3.Connection:

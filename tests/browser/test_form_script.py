@@ -209,6 +209,7 @@ def test_two_submissions_at_one_stroke_and_the_form_is_empty_after_the_first(sta
     stage.ask(
         """() => {
           const form = document.querySelector("form"), channel = new MessageChannel();
+          form.addEventListener("formdata", () => { window.read = (window.read || 0) + 1; });
           form.requestSubmit();
           form.requestSubmit();
           channel.port1.onmessage = () => form.requestSubmit();  // another task, before any timer has its turn
@@ -221,6 +222,7 @@ def test_two_submissions_at_one_stroke_and_the_form_is_empty_after_the_first(sta
         for _ in range(100):
             stage.page.wait_for_timeout(0 if stage.simulator.calls else 50)
         assert stage.message.count() == 0, "a second stroke is no matter to talk about"
+        assert stage.ask("read") == 1, "the browser has read the form once"
     else:
         stage.page.wait_for_url("**/slow")
         assert stage.answer() == PASSED

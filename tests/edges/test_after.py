@@ -86,11 +86,13 @@ async def test_a_handler_that_never_asks_is_stopped(geetest: GeeTest, caplog: py
 
 
 @each_backend
-async def test_a_handler_that_does_not_listen_is_stopped(geetest: GeeTest) -> None:
+async def test_a_handler_that_does_not_listen_is_stopped(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
     guard = geetest.guard(site(deaf), after=True)
     assert (await visit(geetest.token()).run(guard)).code == "in"
     stopped = await visit(geetest.token(expired=True)).run(guard)
     assert (stopped.status, stopped.code) == (403, "captcha_failed")
+    assert "'POST /login': the handler asked, heard failed, and answered 200" in caplog.messages
 
 
 @pytest.mark.parametrize(("status", "leaves"), [(200, False), (204, False), (303, False), (302, False), (400, True)])
@@ -122,6 +124,73 @@ async def test_a_redirect_with_the_same_body_needs_no_yes(geetest: GeeTest) -> N
     assert len(geetest.calls) == 1
 
 
+@pytest.mark.parametrize("asks", [False, True])
+@each_backend
+async def test_a_handlers_own_redirect_does_not_leave_with_what_it_carries(asks: bool, geetest: GeeTest) -> None:
+    """307 is the status of a RedirectResponse that names none."""
+
+    async def log_in(request: Request) -> Response:
+        if asks:
+            await geetest_result(request).verify()
+        answer = RedirectResponse("/home")
+        answer.set_cookie("session", "secret")
+        return answer
+
+    stopped = await visit(geetest.token(expired=True)).run(geetest.guard(site(log_in), after=True))
+    assert stopped.code == ("captcha_failed" if asks else "captcha_misconfigured")
+    assert "set-cookie" not in stopped.headers
+
+
+@pytest.mark.parametrize(
+    ("location", "leaves"),
+    [
+        ("/new", True),
+        ("/new/?next=/", True),
+        ("new", True),
+        ("https://elsewhere.example/new", True),
+        ("//elsewhere.example/%6Eew", True),
+        ("?again", True),
+        ("", True),
+        ("/newer", False),
+        ("https://elsewhere.example/", False),
+        ("new/../home", False),
+        ("https://[elsewhere/new", False),
+        (None, False),
+    ],
+)
+@each_backend
+async def test_unasked_it_may_go_where_the_guard_sees_it_again(
+    location: str | None, leaves: bool, geetest: GeeTest
+) -> None:
+    headers = [] if location is None else [(b"Location", location.encode())]
+    guard = geetest.guard(App(308, headers), protect=["/old", "/new"], after=True)
+    assert ((await visit(geetest.token(), path="/old").run(guard)).status == 308) is leaves
+
+
+@pytest.mark.parametrize(("location", "leaves"), [("/login/", True), ("/home", False)])
+@each_backend
+async def test_a_guard_on_one_route_knows_that_route(location: str, leaves: bool, geetest: GeeTest) -> None:
+    guard = geetest.guard(App(307, [(b"location", location.encode())]), protect=None, after=True)
+    assert ((await visit(geetest.token()).run(guard)).status == 307) is leaves
+
+
+@each_backend
+async def test_an_endless_answer_that_is_stopped_lets_the_others_have_their_turn(geetest: GeeTest) -> None:
+    async def stream(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        for _ in range(300_000):
+            await send({"type": "http.response.body", "body": b"more", "more_body": True})
+            if ended:
+                return
+        raise AssertionError("nobody else had a turn")
+
+    ended: list[bool] = []
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(visit(geetest.token()).run, geetest.guard(stream, after=True))
+        await anyio.sleep(0.05)
+        ended.append(True)
+
+
 @each_backend
 async def test_a_redirect_after_the_yes_takes_it_along(geetest: GeeTest, app: App) -> None:
     async def moved(request: Request) -> Response:
@@ -129,7 +198,7 @@ async def test_a_redirect_after_the_yes_takes_it_along(geetest: GeeTest, app: Ap
         return RedirectResponse("/new", 308)
 
     guard = geetest.guard(site(moved, "/old"), protect=["/old"], after=True)
-    target = geetest.guard(app, protect=["/new"], store=guard._store)
+    target = geetest.guard(app, protect=["/new"], store=guard._corridor.store)
     token = geetest.token()
     assert (await visit(token, path="/old").run(guard)).status == 308
     assert (await visit(token, path="/new").run(target)).code == "in"
@@ -157,6 +226,50 @@ async def test_asked_often_and_at_once_it_asks_once(geetest: GeeTest) -> None:
     assert len(heard) == 7
     assert all(each is heard[0] for each in heard)
     assert len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize("hook", ["accept", "on_result"])
+@each_backend
+async def test_a_handler_that_lost_patience_with_a_hook_may_ask_again(hook: str, geetest: GeeTest) -> None:
+    """GeeTest has been asked by then: its answer is kept, and the token is not taken for a replay of itself."""
+
+    async def slow_at_first(result: GeeTestResult, scope: Scope) -> bool:
+        heard.append(result)
+        if len(heard) == 1:
+            patience.cancel()
+            await anyio.sleep_forever()
+        return True
+
+    async def impatient(request: Request) -> Response:
+        with patience:
+            await geetest_result(request).verify()
+        return PlainTextResponse("in" if (await geetest_result(request).verify()).verified else "no")
+
+    heard: list[GeeTestResult] = []
+    patience = anyio.CancelScope()
+    settings = {hook: slow_at_first}
+    assert (await visit(geetest.token()).run(geetest.guard(site(impatient), after=True, **settings))).code == "in"
+    assert len(geetest.calls) == 1
+    assert len(heard) == (2 if hook == "accept" else 1)
+
+
+@each_backend
+async def test_a_handler_that_lost_patience_with_geetest_leaves_the_token_unspent(geetest: GeeTest) -> None:
+    """Law 8: it was not let in, and there was no verdict."""
+    waiting = anyio.Event()
+
+    async def impatient(request: Request) -> Response:
+        with anyio.move_on_after(0.2 if not waiting.is_set() else None):
+            waiting.set()
+            await geetest_result(request).verify()
+        return PlainTextResponse("in" if geetest_result(request).verified else "too slow", 200)
+
+    guard = geetest.guard(site(impatient), after=True)
+    token = geetest.token()
+    geetest.simulator.hanging()
+    assert (await visit(token).run(guard)).code == "captcha_misconfigured"
+    geetest.simulator.up()
+    assert (await visit(token).run(guard)).code == "in"
 
 
 @each_backend

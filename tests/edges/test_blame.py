@@ -682,7 +682,7 @@ async def test_a_real_outage_lets_in_as_many_as_the_cap_says(geetest: GeeTest) -
     fault: Callable[[Simulator], None]
     for fault in (Simulator.down, Simulator.garbled, Simulator.hanging):
         fault(geetest.simulator)
-        door = Door(geetest, timeout=1.0)
+        door = Door(geetest, timeout=2.5)
         assert set(await crowd(door, [geetest.token(forged=True) for _ in range(5)])) == {"in"}
     with RawServer(replying(http_reply(b"", "502 Bad Gateway"))) as server:
         door = Door(geetest, api_server=server.url)

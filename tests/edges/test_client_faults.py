@@ -35,8 +35,7 @@ if TYPE_CHECKING:
 
 each_backend = pytest.mark.anyio
 
-SILENCE = 0.8
-LONG_SILENCE = 2.5
+SILENCE = 2.0
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
 
 
@@ -259,14 +258,14 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(g
         servers = {name: stack.enter_context(RawServer(behave)) for name, behave in SILENCES.items()}
 
         async def one(name: str, client: str, allow: bool) -> None:
-            guard, app, told = verdict_of(servers[name].url, LONG_SILENCE, allow=allow, client=clients[client])
+            guard, app, told = verdict_of(servers[name].url, SILENCE, allow=allow, client=clients[client])
             start = time.monotonic()
             code, result = await judged(guard, told, geetest.token())
             took = time.monotonic() - start
             wanted = "in" if allow else "captcha_unavailable"
             assert (code, result.outcome, len(app.seen)) == (wanted, Outcome.UNAVAILABLE, allow), (name, client)
-            assert LONG_SILENCE * 0.9 <= took < LONG_SILENCE + 1, (name, client)
-            assert LONG_SILENCE * 0.9 <= result.elapsed <= took, (name, client)
+            assert SILENCE * 0.9 <= took < SILENCE + 1, (name, client)
+            assert SILENCE * 0.9 <= result.elapsed <= took, (name, client)
 
         for client in clients:
             async with anyio.create_task_group() as tasks:
@@ -482,20 +481,20 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
 async def test_the_timeout_is_for_all_servers_together(geetest: GeeTest) -> None:
     with ExitStack() as stack:
         urls = [stack.enter_context(never_accepting()) for _ in range(3)]
-        guard, _, told = verdict_of(urls, 0.6, allow=False)
+        guard, _, told = verdict_of(urls, SILENCE, allow=False)
         start = time.monotonic()
         _, result = await judged(guard, told, geetest.token())
-        assert 0.5 <= time.monotonic() - start < 1.5
+        assert 0.9 * SILENCE <= time.monotonic() - start < SILENCE + 1
     assert result.outcome is Outcome.UNAVAILABLE
 
 
 @each_backend
 async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: GeeTest) -> None:
     with never_accepting() as silent, RawServer(say("200 OK")) as server:
-        guard, _, told = verdict_of([silent, server.url], 1.0, allow=False)
+        guard, _, told = verdict_of([silent, server.url], 3.0, allow=False)
         code, result = await judged(guard, told, geetest.token())
         assert (code, result.outcome) == ("in", Outcome.PASSED)
-        assert 0.4 < result.elapsed < 1.0
+        assert 1.2 < result.elapsed < 3.0
 
 
 @each_backend

@@ -144,6 +144,15 @@ async def test_each_tenant_has_a_pair_of_its_own(strict: GeeTest, app: App) -> N
 
 
 @each_backend
+async def test_who_is_excused_needs_no_pair(strict: GeeTest, app: App) -> None:
+    def nobody(scope: Scope) -> None:
+        raise AssertionError("looked up for a request that is not asked about")
+
+    guard = strict.guard(app, credentials=nobody, skip=lambda scope: "friend")
+    assert (await visit({}).run(guard)).code == "in"
+
+
+@each_backend
 async def test_none_stands_for_the_usual_pair(strict: GeeTest, app: App) -> None:
     guard = strict.guard(app, credentials=tenant)
     assert (await visit(strict.token(), headers={"host": "elsewhere"}).run(guard)).code == "in"
@@ -172,10 +181,23 @@ async def test_what_cannot_be_a_pair_lets_nobody_in(given: Any, strict: GeeTest,
 
 
 @each_backend
-async def test_without_a_pair_at_all_the_function_must_give_one(strict: GeeTest, app: App) -> None:
-    guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=lambda scope: None)
-    with pytest.raises(ConfigError, match="captcha_id is missing"):
-        await visit(strict.token()).run(guard)
+async def test_a_tenant_that_is_none_gets_nobody_in_and_raises_nothing(strict: GeeTest, app: App) -> None:
+    """A visitor can name any host."""
+    guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=tenant)
+    denied = await visit(strict.token(), headers={"host": "three.example"}).run(guard)
+    assert (denied.status, denied.code) == (503, "captcha_misconfigured")
+    assert app.seen == []
+    assert strict.calls == []
+
+
+@each_backend
+async def test_the_usual_pair_may_be_the_environments(
+    strict: GeeTest, app: App, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "a" * 32)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", OLD)
+    guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=tenant)
+    assert (await visit(strict.token(), headers={"host": "three.example"}).run(guard)).code == "in"
 
 
 @each_backend

@@ -413,9 +413,9 @@ async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog:
     await anyio.sleep(0.1)
     assert await site.come() == "in"
     changes = [record for record in caplog.records if hasattr(record, "geetest_server")]
-    assert [(record.levelno, record.geetest_over) for record in changes] == [  # type: ignore[attr-defined]
-        (logging.WARNING, False),
-        (logging.WARNING, True),
+    assert [(record.levelno, record.geetest_event) for record in changes] == [  # type: ignore[attr-defined]
+        (logging.WARNING, "server_fails"),
+        (logging.WARNING, "server_answers"),
     ]
     assert geetest.url in changes[0].getMessage()
     assert "HTTP 503" in changes[0].getMessage()
@@ -525,7 +525,7 @@ async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_
     geetest.simulator.down()
     site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
     clock = time.monotonic()
-    site.guard._admissions._clock = lambda: clock
+    site.guard._corridor.admissions._clock = lambda: clock
     await site.come_until_asked_no_more()
     inside = len(site.app.seen)
     geetest.simulator.up()

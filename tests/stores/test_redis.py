@@ -1,5 +1,6 @@
 """RedisStore: what is refused, what is stored, whose client is closed, and a Redis that hangs or forgets."""
 
+import multiprocessing
 import subprocess
 import sys
 import time
@@ -144,6 +145,18 @@ async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
     assert [await store.claim("a", 60) for store in stores * 2] == [None, None, "", ""]
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+def test_a_store_made_before_a_fork_holds_keys_for_each_process_by_itself(redis: RedisServer) -> None:
+    redis.ask("FLUSHALL")
+    store, forks = RedisStore(redis.url), multiprocessing.get_context("fork")
+    anyio.run(store.claim, "parent's", 60.0)
+    child = forks.Process(target=anyio.run, args=(store.release, "parent's"))
+    child.start()
+    child.join(SECONDS)
+    assert child.exitcode == 0
+    assert anyio.run(store.claim, "parent's", 60.0) == ""
+
+
 # Clients
 
 
@@ -154,7 +167,9 @@ async def test_a_given_client_stays_open_and_is_used(redis: RedisServer) -> None
     given = client(redis.url)
     store = RedisStore(given)
     await store.claim("a", 60)
+    connection = await given.client_id()
     await store._clients.aclose()
+    assert await given.client_id() == connection, "it would have connected again"
     assert await given.exists("geetest_asgi:a") == 1
     await given.aclose()
 

@@ -125,6 +125,20 @@ async def test_a_file_is_used_again_after_a_restart(path: Path) -> None:
     assert await SQLiteStore(path).claim("a", 60) == ""
 
 
+@pytest.mark.parametrize("begin", ["BEGIN; SELECT * FROM sqlite_master", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
+def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
+    """A worker that makes the file locks it; what SQLite says to the others at once is no reason not to start."""
+    path.touch()
+    other = sqlite3.connect(path, isolation_level=None, check_same_thread=False)
+    for statement in begin.split("; "):
+        other.execute(statement).fetchall()
+    later = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
+    later.start()
+    assert anyio.run(SQLiteStore(path).claim, "a", 60.0) is None
+    later.join()
+    other.close()
+
+
 # Bounds
 
 
@@ -161,6 +175,16 @@ async def test_what_has_ended_is_cleared_away_some_with_each_claim(path: Path) -
         await store.claim(f"new {number}", 60)
         left.append(rows(path))
     assert left == [137, 74, 11, 4, 5]
+
+
+@each_backend
+async def test_what_has_ended_is_free_though_it_was_not_yet_cleared_away(path: Path) -> None:
+    clock = Clock()
+    store = SQLiteStore(path, clock=clock)
+    for number in range(200):
+        await store.claim(str(number), 60)
+    clock.now += 61
+    assert [await store.claim("199", 60) for _ in range(2)] == [None, ""]
 
 
 @each_backend
@@ -329,8 +353,9 @@ async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, re
     assert [await store.claim("a", 60), await other.claim("b", 60)] == [None, None]
     for each in path.parent.iterdir():
         each.unlink()
-    if replaced:
-        assert await FailSafe(SQLiteStore(path)).claim("c", 60) is None
+    new = SQLiteStore(path) if replaced else None
+    if new is not None:
+        assert await new.claim("c", 60) is None
     assert await store.claim("a", 60) == ""
     assert await store.claim("b", 60) is None, "forgotten"
     assert store.failing
@@ -338,7 +363,21 @@ async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, re
     await _comes_back(other)
     assert await store.claim("d", 60) is None
     assert await other.claim("d", 60) == "", "both have the new file"
+    log = path.with_name("spent.db-wal")
+    assert log.exists(), "closing the old file must not delete the new one's log, which has its name"
     assert rows(path) > 0
+
+
+@each_backend
+async def test_an_error_amid_a_claim_does_not_spoil_the_next_one(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.claim("a", 60)
+    other = sqlite3.connect(path)
+    other.execute("DROP TABLE spent")
+    other.close()
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await store.claim("a", 60)
+    assert [await store.claim("a", 60) for _ in range(2)] == [None, ""]
 
 
 @each_backend

@@ -1,0 +1,132 @@
+"""OpenTelemetry: the decision on the request's span, a span for the call to GeeTest, metrics of both.
+
+    from geetest_asgi.observers.otel import OpenTelemetry
+
+    telemetry = OpenTelemetry()
+    app = GeeTestMiddleware(app, protect=["POST /login"], on_result=telemetry, on_outage=telemetry.on_outage)
+
+It needs opentelemetry-api (the extra `otel`), and nothing imports it but you. Where no SDK is set up, nothing comes of
+it. Metrics have the rule, the outcome and what became of it as attributes, and never what a visitor or GeeTest has
+made up: those there can be any number of. docs/observability.md lists all names.
+"""
+
+import threading
+import time
+from collections.abc import Mapping
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+try:
+    from opentelemetry.metrics import MeterProvider, get_meter
+    from opentelemetry.trace import SpanKind, StatusCode, TracerProvider, get_current_span, get_tracer
+except ImportError as error:
+    raise ImportError("OpenTelemetry is missing: pip install 'geetest-asgi[otel]'", name=error.name) from error
+
+from .. import __version__
+from .._core.model import GeeTestResult, Outage, Outcome
+
+OUTCOME: Final = "geetest.outcome"
+RULE: Final = "geetest.rule"
+ALLOWED: Final = "geetest.allowed"
+
+BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
+"""Seconds. From a kept connection nearby to the default time-out of 3 s, which ends up in a bucket of its own."""
+
+_FAULTS: Final = frozenset({Outcome.UNAVAILABLE, Outcome.MISCONFIGURED, Outcome.BUSY})
+"""Calls that came to nothing, whoever the visitor is."""
+
+
+class OpenTelemetry:
+    """For `on_result=` of a middleware or a Rule; its `on_outage` for `on_outage=`. One serves any number of them.
+
+    tracer_provider, meter_provider   where the spans and the numbers go. Default: OpenTelemetry's global ones, also
+                                      where they are set later.
+
+    It is a plain function of a result, and so also for what GeeTestClient answers: `telemetry(result)`.
+    """
+
+    def __init__(
+        self, *, tracer_provider: TracerProvider | None = None, meter_provider: MeterProvider | None = None
+    ) -> None:
+        self._tracer = get_tracer("geetest_asgi", __version__, tracer_provider)
+        meter = get_meter("geetest_asgi", __version__, meter_provider)
+        self._decisions = meter.create_counter("geetest.decisions", "{decision}", "Decisions of the guard.")
+        self._unverified = meter.create_counter(
+            "geetest.unverified_admissions", "{admission}", "Requests let in unverified, since GeeTest was down."
+        )
+        self._duration = meter.create_histogram(
+            "geetest.validate.duration",
+            "s",
+            "Duration of calls to GeeTest, failover included.",
+            explicit_bucket_boundaries_advisory=BUCKETS,
+        )
+        self._out_of_order = meter.create_up_down_counter(
+            "geetest.servers.out_of_order",
+            "{server}",
+            "Servers of GeeTest's that are not asked, since they do not answer.",
+        )
+        self._rules: set[str] = set()
+        self._lock = threading.Lock()
+
+    def __call__(self, result: GeeTestResult, scope: object = None) -> None:
+        """Tell of this decision. The request's span is the current one."""
+        self._count(result)
+        attributes = _attributes(result)
+        get_current_span().set_attributes(attributes)
+        if result.elapsed:
+            self._trace_call(result, attributes)
+
+    def on_outage(self, outage: Outage) -> None:
+        """Tell that one of GeeTest's servers is no longer asked, or is asked again."""
+        self._out_of_order.add(-1 if outage.over else 1, _address(outage.server))
+
+    def _count(self, result: GeeTestResult) -> None:
+        self._begin_at_zero(result.rule)
+        about = {OUTCOME: str(result.outcome), RULE: result.rule}
+        self._decisions.add(1, {**about, ALLOWED: result.allowed})
+        if result.outcome is Outcome.UNAVAILABLE and result.allowed:
+            self._unverified.add(1, {RULE: result.rule})
+        if result.elapsed:
+            self._duration.record(result.elapsed, about)
+
+    def _begin_at_zero(self, rule: str) -> None:
+        """A counter that is first seen at 1 has not gone up, in the eyes of an alert rule."""
+        with self._lock:
+            if rule in self._rules:
+                return
+            self._rules.add(rule)
+        for outcome in Outcome:
+            allowed = outcome in (Outcome.PASSED, Outcome.SKIPPED)
+            self._decisions.add(0, {OUTCOME: str(outcome), RULE: rule, ALLOWED: allowed})
+        self._decisions.add(0, {OUTCOME: str(Outcome.UNAVAILABLE), RULE: rule, ALLOWED: True})
+        self._unverified.add(0, {RULE: rule})
+
+    def _trace_call(self, result: GeeTestResult, attributes: Mapping[str, str | bool]) -> None:
+        """After the fact. Internal, as it is no single request: other servers and other keys may have been tried."""
+        end = time.time_ns()
+        start = end - int(result.elapsed * 1e9)
+        span = self._tracer.start_span(
+            "geetest.validate", kind=SpanKind.INTERNAL, attributes=attributes, start_time=start
+        )
+        if result.outcome in _FAULTS:
+            span.set_attribute("error.type", str(result.outcome))
+            span.set_status(StatusCode.ERROR, result.reason)
+        span.end(end)
+
+
+def _attributes(result: GeeTestResult) -> dict[str, str | bool]:
+    """For spans, where each may differ from all others."""
+    told: dict[str, str | bool] = {
+        OUTCOME: str(result.outcome),
+        RULE: result.rule,
+        ALLOWED: result.allowed,
+        "geetest.verified": result.verified,
+    }
+    words = {"reason": result.reason, "code": result.code, "lot_number": result.lot_number}
+    return told | {f"geetest.{name}": word for name, word in words.items() if word}
+
+
+def _address(server: str) -> dict[str, Any]:
+    parts = urlsplit(server)
+    port = parts.port or (443 if parts.scheme == "https" else 80)
+    return {"server.address": parts.hostname or "", "server.port": port}

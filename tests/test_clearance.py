@@ -1,0 +1,247 @@
+"""A signed cookie after a pass: who gets one, what it is good for, and what it is not."""
+
+import re
+import time
+from http.cookies import SimpleCookie
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geetest_asgi import ConfigError, GeeTestMiddleware, Rule, geetest_result
+from geetest_asgi.clearance import Clearance
+from geetest_asgi.testing import GeeTest
+
+SECRET, OTHER = "a-secret-that-nobody-can-guess", "another-one-that-nobody-can-guess"
+PAGE = (Path(__file__).parent.parent / "docs" / "clearance.md").read_text()
+
+
+async def comments(scope: Scope, receive: Receive, send: Send) -> None:
+    request = Request(scope, receive)
+    await request.body()
+    result = await geetest_result(scope).verify()
+    await JSONResponse({"outcome": result.outcome, "reason": result.reason}, headers={"set-cookie": "own=1"})(
+        scope, receive, send
+    )
+
+
+def guard(*, app: ASGIApp = comments, name: str = "comments", **settings: Any) -> GeeTestMiddleware:
+    rules = [Rule("POST /comments", name=name), "POST /login"]
+    return GeeTestMiddleware(app, protect=rules, captcha_id="a" * 32, captcha_key="b" * 32, **settings)
+
+
+@pytest.fixture
+def geetest() -> Any:
+    with GeeTest() as stand_in:
+        yield stand_in
+
+
+class Visitor(httpx.AsyncClient):
+    """A browser: it keeps cookies, and sends what it is told."""
+
+    def __init__(self, app: ASGIApp, address: str = "192.0.2.1") -> None:
+        super().__init__(transport=httpx.ASGITransport(app, client=(address, 1)), base_url="https://site")
+
+    async def says(self, fields: dict[str, str] | None = None, path: str = "/comments", **more: Any) -> str:
+        answer = (await self.post(path, data=fields, **more)).json()
+        return str(answer.get("code") or answer.get("reason") or answer["outcome"])
+
+
+async def cookie_of(app: ASGIApp, geetest: GeeTest) -> tuple[str, str]:
+    async with Visitor(app) as visitor:
+        await visitor.says(geetest.token())
+        ((name, value),) = ((name, value) for name, value in visitor.cookies.items() if name != "own")
+    return name, value
+
+
+@pytest.mark.anyio
+async def test_one_captcha_is_enough_for_a_while(geetest: GeeTest) -> None:
+    async with Visitor(guard(clearance=Clearance(SECRET))) as visitor:
+        assert await visitor.says() == "captcha_missing"
+        assert await visitor.says(geetest.token()) == "passed"
+        assert [await visitor.says() for _ in range(3)] == ["clearance"] * 3
+        assert "own" in visitor.cookies, "the app's cookies are left alone"
+    assert len(geetest.calls) == 1
+
+
+@pytest.mark.anyio
+async def test_the_cookie_is_one_that_scripts_and_other_sites_cannot_use(geetest: GeeTest) -> None:
+    async with Visitor(guard(clearance=Clearance(SECRET, seconds=120))) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+    (header,) = [each for each in answer.headers.get_list("set-cookie") if not each.startswith("own")]
+    ((name, cookie),) = SimpleCookie(header).items()
+    assert name.startswith("geetest_clearance_")
+    assert {key: value for key, value in cookie.items() if value} == {
+        "max-age": "120",
+        "path": "/",
+        "httponly": True,
+        "samesite": "Lax",
+        "secure": True,
+    }
+
+
+@pytest.mark.anyio
+async def test_on_a_test_machine_it_goes_over_plain_http(geetest: GeeTest) -> None:
+    async with Visitor(guard(clearance=Clearance(SECRET, secure=False))) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+    assert "secure" not in answer.headers["set-cookie"].lower()
+
+
+@pytest.mark.anyio
+async def test_it_is_good_for_its_rule_only(geetest: GeeTest) -> None:
+    async with Visitor(guard(clearance=Clearance(SECRET))) as visitor:
+        assert await visitor.says(geetest.token()) == "passed"
+        assert await visitor.says(path="/login") == "captcha_missing"
+        ((name, value),) = ((name, value) for name, value in visitor.cookies.items() if name != "own")
+        assert await visitor.says(geetest.token(), path="/login") == "passed"
+        (other,) = (each for each in visitor.cookies if each not in (name, "own"))
+    async with Visitor(guard(clearance=Clearance(SECRET))) as thief:
+        assert await thief.says(path="/login", headers={"cookie": f"{other}={value}"}) == "captcha_missing"
+        assert await thief.says(headers={"cookie": f"x=1;{name}={value}"}) == "clearance"
+
+
+@pytest.mark.anyio
+async def test_it_ends(geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET, seconds=1))
+    name, value = await cookie_of(app, geetest)
+    time.sleep(2.1)  # itsdangerous counts whole seconds
+    async with Visitor(app) as visitor:
+        assert await visitor.says(headers={"cookie": f"{name}={value}"}) == "captcha_missing"
+
+
+@pytest.mark.anyio
+async def test_a_changed_one_is_none(geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET))
+    name, value = await cookie_of(app, geetest)
+    async with Visitor(app) as visitor:
+        for at in range(len(value)):
+            changed = value[:at] + ("A" if value[at] != "A" else "B") + value[at + 1 :]
+            assert await visitor.says(headers={"cookie": f"{name}={changed}"}) == "captcha_missing", changed
+        for odd in ("", "1", ".", "1..", "\xff", "1" * 9000, value + value):
+            cookie = f"{name}={odd}".encode("latin-1")
+            assert await visitor.says(headers={"cookie": cookie}) == "captcha_missing", odd[:20]
+        both = f"{name}=stale; {name}={value}"
+        assert await visitor.says(headers={"cookie": both}) == "clearance"
+
+
+@pytest.mark.anyio
+async def test_another_secret_takes_none_and_a_list_takes_all(geetest: GeeTest) -> None:
+    name, value = await cookie_of(guard(clearance=Clearance(SECRET)), geetest)
+    for secrets, code in ((OTHER, "captcha_missing"), ([OTHER, SECRET], "clearance"), ([SECRET, OTHER], "clearance")):
+        async with Visitor(guard(clearance=Clearance(secrets))) as visitor:
+            assert await visitor.says(headers={"cookie": f"{name}={value}"}) == code
+    name, value = await cookie_of(guard(clearance=Clearance([OTHER, SECRET])), geetest)
+    async with Visitor(guard(clearance=Clearance(OTHER))) as visitor:
+        assert await visitor.says(headers={"cookie": f"{name}={value}"}) == "clearance", "the first one signs"
+
+
+@pytest.mark.anyio
+async def test_bound_to_an_address_it_is_good_from_there_only(geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET, bind=lambda scope: scope["client"][0]))
+    name, value = await cookie_of(app, geetest)
+    for address, code in (("192.0.2.1", "clearance"), ("192.0.2.2", "captcha_missing")):
+        async with Visitor(app, address) as visitor:
+            assert await visitor.says(headers={"cookie": f"{name}={value}"}) == code
+
+
+@pytest.mark.parametrize("how", ["failed", "down", "skipped", "accept said no"])
+@pytest.mark.anyio
+async def test_nobody_gets_one_whom_geetest_has_not_verified(how: str, geetest: GeeTest) -> None:
+    hooks: dict[str, dict[str, Any]] = {
+        "skipped": {"skip": lambda scope: "friend"},
+        "accept said no": {"accept": lambda result, scope: False},
+    }
+    settings = hooks.get(how, {})
+    if how == "down":
+        geetest.down()
+    async with Visitor(guard(clearance=Clearance(SECRET), **settings)) as visitor:
+        await visitor.says(geetest.token(expired=how == "failed"))
+        assert set(visitor.cookies) <= {"own"}
+
+
+@pytest.mark.anyio
+async def test_a_handler_that_asks_by_itself_gives_one_too(geetest: GeeTest) -> None:
+    async with Visitor(guard(clearance=Clearance(SECRET), after=True)) as visitor:
+        assert await visitor.says(geetest.token()) == "passed"
+        assert await visitor.says() == "clearance"
+
+
+@pytest.mark.anyio
+async def test_rules_have_it_or_not(geetest: GeeTest) -> None:
+    rules = [Rule("POST /comments", clearance=Clearance(SECRET)), "POST /login"]
+    app = GeeTestMiddleware(comments, protect=rules, captcha_id="a", captcha_key="b")
+    async with Visitor(app) as visitor:
+        await visitor.says(geetest.token(), path="/login")
+        assert set(visitor.cookies) == {"own"}
+        await visitor.says(geetest.token())
+        assert len(visitor.cookies) == 2
+
+
+@pytest.mark.anyio
+async def test_one_of_your_own_will_do(geetest: GeeTest) -> None:
+    class Always:
+        def admits(self, scope: Scope, rule: str) -> bool:
+            return rule == "comments"
+
+        def grant(self, scope: Scope, rule: str) -> str:
+            return "passed=1"
+
+    async with Visitor(guard(clearance=Always())) as visitor:
+        assert await visitor.says() == "clearance"
+        await visitor.says(geetest.token(), path="/login")
+        assert visitor.cookies["passed"] == "1"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ({"secret": "short"}, "secret"),
+        ({"secret": []}, "secret"),
+        ({"secret": [SECRET, ""]}, "secret"),
+        ({"secret": None}, "secret"),
+        ({"secret": SECRET.encode()}, "secret"),
+        ({"secret": SECRET, "seconds": 0}, "seconds=0"),
+        ({"secret": SECRET, "seconds": 1.5}, "seconds=1.5"),
+        ({"secret": SECRET, "seconds": True}, "seconds=True"),
+        ({"secret": SECRET, "seconds": 10**9}, "seconds="),
+        ({"secret": SECRET, "cookie": ""}, "cookie=''"),
+        ({"secret": SECRET, "cookie": "a;b"}, "cookie='a;b'"),
+        ({"secret": SECRET, "bind": "client"}, "bind='client'"),
+    ],
+)
+def test_what_cannot_be_meant_stops_the_app(arguments: dict[str, Any], said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+        Clearance(**arguments)
+    assert SECRET not in str(refused.value)
+
+
+def test_the_setting_wants_an_object() -> None:
+    with pytest.raises(ConfigError, match="clearance=True"):
+        guard(clearance=True)
+
+
+def test_the_secret_is_shown_nowhere() -> None:
+    clearance = Clearance(SECRET)
+    assert SECRET not in repr(clearance)
+    assert SECRET not in repr(Rule("/x", clearance=clearance))
+
+
+@pytest.mark.anyio
+async def test_the_page_works_as_it_is_written(geetest: GeeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARANCE_SECRET", SECRET)
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "a" * 32)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "b" * 32)
+    blocks = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert len(blocks) == 2
+    namespace: dict[str, Any] = {"app": comments}
+    exec(blocks[0], namespace)
+    async with Visitor(namespace["app"]) as visitor:
+        assert await visitor.says(geetest.token()) == "passed"
+        assert await visitor.says() == "clearance"
+        assert await visitor.says(path="/login") == "captcha_missing"
+    exec(blocks[1], namespace)
+    assert namespace["clearance"].grant({"client": ("192.0.2.1", 1)}, "x").endswith("Secure")

@@ -1,0 +1,281 @@
+"""docs/observability.md, the log: each event is brought about, each table is held against what is logged then."""
+
+import ast
+import json
+import logging
+import re
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, Outcome, Rule, geetest_result
+from geetest_asgi._admissions import QUIET, Admissions
+from geetest_asgi._core.model import Evidence
+from geetest_asgi.observers.logs import LEVELS
+from geetest_asgi.stores import FailSafe, MemoryStore
+from geetest_asgi.testing import Simulator, serve
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "observability.md").read_text()
+BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+
+
+def codes(cell: str) -> list[str]:
+    return re.findall(r"`([^`]+)`", cell)
+
+
+def table(head: str) -> list[list[str]]:
+    """The rows of the table whose head begins so."""
+    tables = [
+        [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
+        for text in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
+    ]
+    (rows,) = [rows for rows in tables if rows[0][0] == head]
+    return rows[2:]
+
+
+def block(text: str) -> str:
+    (found,) = [each for each in BLOCKS if text in each]
+    return str(found)
+
+
+EVENTS = {codes(row[0])[0]: (row[1], set(codes(row[3]))) for row in table("`geetest_event`")}
+FIELDS = {name: row[1].split(", ") for row in table("field") for name in codes(row[0])}
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+@pytest.fixture
+def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    simulator, url = running
+    simulator.up()
+    monkeypatch.setenv("GEETEST_API_SERVER", url)
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+    return simulator
+
+
+async def app(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"in"})
+
+
+def post(guard: ASGIApp, fields: dict[str, str]) -> None:
+    async def sent() -> None:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://test") as visitor:
+            await visitor.post("/login", data=fields)
+
+    anyio.run(sent)
+
+
+def guarded(behind: ASGIApp = app, **settings: Any) -> GeeTestMiddleware:
+    return GeeTestMiddleware(behind, **{"protect": ["POST /login"], **settings})
+
+
+# How each event comes about
+
+
+def decision(geetest: Simulator) -> None:
+    """Every outcome but those of `test_each_outcome…`, which is about their levels."""
+    guard = guarded()
+    post(guard, geetest.token())
+    post(guard, geetest.token(forged=True))
+    post(guard, {})
+    post(guarded(mode="monitor"), {})
+    anyio.run(GeeTestClient().validate, geetest.token())
+
+
+def never_asked(geetest: Simulator) -> None:
+    post(guarded(after=True), geetest.token())
+
+
+def not_heeded(geetest: Simulator) -> None:
+    async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
+        await geetest_result(scope).verify()
+        await PlainTextResponse("in")(scope, receive, send)
+
+    post(guarded(deaf, after=True), geetest.token(expired=True))
+
+
+def hook_raised(geetest: Simulator) -> None:
+    def boom(*_: object) -> None:
+        raise RuntimeError("the metrics are down")
+
+    geetest.down()
+    guard = guarded(on_result=boom, on_outage=boom, limits=Limits(breaker_failures=1))
+    post(guard, geetest.token())
+
+
+def outage(geetest: Simulator) -> None:
+    now = 0.0
+    admissions = Admissions(Limits(), lambda: now)
+    (policy,) = (policy for _, policy in guarded()._table.rules)
+    admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), None)
+    now = QUIET
+    admissions.heard(Evidence(Outcome.PASSED))
+
+
+def server(geetest: Simulator) -> None:
+    guard = guarded(limits=Limits(breaker_failures=1, breaker_pause=0.01, breaker_longest_pause=0.01))
+    geetest.down()
+    post(guard, geetest.token())
+    geetest.up()
+    anyio.run(anyio.sleep, 0.05)
+    post(guard, geetest.token())
+
+
+def store(geetest: Simulator) -> None:
+    class Shaky(MemoryStore):
+        async def claim(self, key: str, seconds: float) -> str | None:
+            if fails:
+                raise ConnectionError("no route to host")
+            return await super().claim(key, seconds)
+
+    now, fails = 0.0, True
+    safe = FailSafe(Shaky(), clock=lambda: now)
+    anyio.run(safe.claim, "a", 60)
+    now, fails = 60.0, False
+    anyio.run(safe.claim, "b", 60)
+
+
+def mode(geetest: Simulator) -> None:
+    guarded(protect=["POST /login", Rule("/other", mode="monitor")])
+
+
+def loopback(geetest: Simulator) -> None:
+    guarded()
+
+
+def simulator(geetest: Simulator) -> None:
+    post(guarded(), geetest.token())
+
+
+BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
+    "decision": decision,
+    "never_asked": never_asked,
+    "not_heeded": not_heeded,
+    "hook_raised": hook_raised,
+    "outage_begins": outage,
+    "outage_ends": outage,
+    "server_fails": server,
+    "server_answers": server,
+    "store_fails": store,
+    "store_answers": store,
+    "mode": mode,
+    "loopback": loopback,
+    "simulator": simulator,
+}
+
+
+def records_of(event: str, caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
+    ours = [record for record in caplog.records if record.name.startswith("geetest_asgi")]
+    assert all(hasattr(record, "geetest_event") for record in ours), "a record without its event"
+    return [record for record in ours if vars(record)["geetest_event"] == event]
+
+
+def fields_of(record: logging.LogRecord) -> dict[str, Any]:
+    fields = {name: value for name, value in vars(record).items() if name.startswith("geetest_")}
+    return {name.removeprefix("geetest_"): value for name, value in fields.items() if name != "geetest_event"}
+
+
+@pytest.mark.parametrize("event", EVENTS)
+def test_each_event_has_the_level_and_the_fields_of_its_row(
+    event: str, geetest: Simulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    if event in ("loopback", "simulator"):
+        monkeypatch.delenv("PYTEST_VERSION")
+    BRINGS_ABOUT[event](geetest)
+    records = records_of(event, caplog)
+    level, fields = EVENTS[event]
+    assert records
+    for record in records:
+        assert set(fields_of(record)) == fields
+        assert event == "decision" or record.levelname == level
+        assert record.getMessage().isprintable()
+        assert bool(record.exc_info) == (event == "hook_raised")
+        for name, value in fields_of(record).items():
+            assert type(value).__name__.replace("NoneType", "None") in FIELDS[name], name
+
+
+def test_all_events_and_fields_are_in_the_tables() -> None:
+    tree = ast.parse((ROOT / "geetest_asgi" / "observers" / "logs.py").read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_log"]
+    assert {ast.literal_eval(call.args[1]) for call in calls} == set(EVENTS) == set(BRINGS_ABOUT)
+    assert set(FIELDS) == set().union(*(fields for _, fields in EVENTS.values()))
+
+
+def test_nothing_is_logged_but_by_the_functions_of_the_table() -> None:
+    """Every other module names its event by calling one of them."""
+    users = [
+        str(path.relative_to(ROOT))
+        for path in (ROOT / "geetest_asgi").rglob("*.py")
+        if re.search(r"getLogger|\blog(ger)?\.(debug|info|warning|error|exception|critical|log)\(", path.read_text())
+    ]
+    assert users == ["geetest_asgi/observers/logs.py"]
+
+
+def test_the_levels_of_decisions_are_those_of_the_table() -> None:
+    shown = {Outcome(name): row[0] for row in table("level of a `decision`") for name in codes(row[1])}
+    assert shown == {outcome: logging.getLevelName(LEVELS.get(outcome, logging.INFO)) for outcome in Outcome}
+
+
+def test_decisions_are_logged_at_their_levels(geetest: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    decision(geetest)
+    geetest.error("-50102")
+    post(guarded(), geetest.token())
+    geetest.down()
+    post(guarded(), geetest.token())
+    told = [(record.levelname, record.getMessage()) for record in records_of("decision", caplog)]
+    where = "'POST' '/login' by rule 'POST /login'"
+    assert told[:5] == [
+        ("DEBUG", f"passed, allowed: {where}"),
+        ("INFO", f"failed, not allowed ('pass_token error'): {where}"),
+        ("INFO", f"missing, not allowed ('no captcha field'): {where}"),
+        ("INFO", f"missing, not allowed, but let in by mode 'monitor' ('no captcha field'): {where}"),
+        ("DEBUG", "passed, allowed: by rule 'GeeTestClient'"),
+    ]
+    assert told[5][0] == "ERROR"
+    assert re.fullmatch(r"misconfigured, not allowed \('.+', '-50102'\): " + re.escape(where), told[5][1])
+    assert told[6] == ("INFO", f"unavailable, allowed unverified ('HTTP 503'): {where}")
+
+
+def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+    guarded(protect=["POST /login", Rule("/a", mode="monitor"), Rule("/b", name="b", mode="off")])
+    guarded(protect=[Rule("POST /login", mode="enforce")], mode="monitor")
+    assert [record.getMessage() for record in records_of("mode", caplog)] == [
+        "mode='monitor': nothing is denied by ['/a']",
+        "mode='off': nothing is denied by ['b']",
+    ]
+
+
+def test_the_formatter_writes_an_object_for_each_record(geetest: Simulator) -> None:
+    program = f"""{block("class JSONFormatter")}
+from geetest_asgi.observers.logs import log_hook_raised, log_modes
+log_modes([("a\\n\\u2028b", "monitor")])
+try:
+    raise RuntimeError("the metrics are down")
+except RuntimeError:
+    log_hook_raised("on_result")
+"""
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    first, second = (json.loads(line) for line in done.stderr.splitlines())
+    assert (first["level"], first["logger"]) == ("WARNING", "geetest_asgi")
+    assert (first["geetest_event"], first["geetest_rules"]) == ("mode", ["a\n\u2028b"])
+    assert (second["geetest_hook"], second["message"]) == ("on_result", "on_result raised; the decision stands")
+    assert second["exception"].endswith("RuntimeError: the metrics are down")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", first["time"])

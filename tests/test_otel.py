@@ -1,0 +1,367 @@
+"""observers.otel with OpenTelemetry's own SDK and its official ASGI instrumentation, in process and on a socket."""
+
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
+from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from opentelemetry.trace import SpanKind, StatusCode
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome, Rule
+from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
+from geetest_asgi.testing import Simulator, serve
+
+Point = tuple[tuple[str, Any], ...]
+
+
+@dataclass
+class Telemetry:
+    """All that an SDK records, in memory."""
+
+    spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
+    reader: InMemoryMetricReader = field(default_factory=InMemoryMetricReader)
+
+    def __post_init__(self) -> None:
+        self.tracers = TracerProvider()
+        self.tracers.add_span_processor(SimpleSpanProcessor(self.spans))
+        self.meters = MeterProvider([self.reader])
+        self.observer = OpenTelemetry(tracer_provider=self.tracers, meter_provider=self.meters)
+
+    def instrumented(self, app: ASGIApp) -> ASGIApp:
+        return OpenTelemetryMiddleware(app, tracer_provider=self.tracers, meter_provider=self.meters)
+
+    def guarded(self, app: ASGIApp | None = None, **settings: Any) -> GeeTestMiddleware:
+        settings = {"protect": ["POST /login"], "on_result": self.observer, **settings}
+        return GeeTestMiddleware(app or site, on_outage=self.observer.on_outage, **settings)
+
+    @property
+    def server_spans(self) -> list[ReadableSpan]:
+        return [span for span in self.spans.get_finished_spans() if span.kind is SpanKind.SERVER]
+
+    @property
+    def call_spans(self) -> list[ReadableSpan]:
+        return [span for span in self.spans.get_finished_spans() if span.name == "geetest.validate"]
+
+    def metrics(self) -> dict[str, Any]:
+        data = self.reader.get_metrics_data()
+        scopes = [scope for resource in data.resource_metrics for scope in resource.scope_metrics] if data else []
+        return {
+            metric.name: metric for scope in scopes for metric in scope.metrics if scope.scope.name == "geetest_asgi"
+        }
+
+    def points(self, name: str) -> dict[Point, Any]:
+        """What was counted, by its attributes; without the zeros that counters begin at."""
+        metrics = self.metrics()
+        points = metrics[name].data.data_points if name in metrics else []
+        numbers = {
+            _key(point.attributes): point if isinstance(point, HistogramDataPoint) else point.value for point in points
+        }
+        return {key: number for key, number in numbers.items() if number}
+
+
+def _key(attributes: Mapping[str, Any] | None) -> Point:
+    return tuple(sorted((attributes or {}).items()))
+
+
+def about(outcome: str, *, allowed: bool | None = None, rule: str = "POST /login") -> Point:
+    told = {"geetest.outcome": outcome, "geetest.rule": rule}
+    return _key(told if allowed is None else {**told, "geetest.allowed": allowed})
+
+
+async def site(scope: Scope, receive: Receive, send: Send) -> None:
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"in"})
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+@pytest.fixture
+def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> Simulator:
+    simulator, url = running
+    simulator.up()
+    simulator.calls.clear()
+    monkeypatch.setenv("GEETEST_API_SERVER", url)
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+    return simulator
+
+
+@pytest.fixture
+def telemetry() -> Telemetry:
+    return Telemetry()
+
+
+async def post(app: ASGIApp, fields: Mapping[str, str], path: str = "/login") -> httpx.Response:
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
+        return await visitor.post(path, data=dict(fields))
+
+
+# --- spans ------------------------------------------------------------------------------------------------------------
+
+
+def test_the_outcome_is_on_the_span_of_the_request_and_the_call_is_a_span_below_it(
+    geetest: Simulator, telemetry: Telemetry
+) -> None:
+    with (
+        serve(telemetry.instrumented(telemetry.guarded())) as url,
+        httpx.Client(base_url=url, trust_env=False) as browser,
+    ):
+        token = geetest.token()
+        assert browser.post("/login", data=token).text == "in"
+        assert browser.post("/login", data=geetest.token(forged=True)).status_code == 403
+        assert browser.get("/login").text == "in"
+    passed, failed, free = telemetry.server_spans
+    assert dict(passed.attributes or {}) | {
+        "geetest.outcome": "passed",
+        "geetest.rule": "POST /login",
+        "geetest.allowed": True,
+        "geetest.verified": True,
+        "geetest.lot_number": token["lot_number"],
+    } == dict(passed.attributes or {})
+    assert (failed.attributes or {})["geetest.reason"] == "pass_token error"
+    assert (failed.attributes or {})["geetest.allowed"] is False
+    assert not [name for name in free.attributes or {} if name.startswith("geetest.")]
+    for span, server in zip(telemetry.call_spans, (passed, failed), strict=True):
+        assert span.kind is SpanKind.INTERNAL
+        assert span.parent == server.context
+        assert span.status.status_code is StatusCode.UNSET
+        told = {name: value for name, value in (server.attributes or {}).items() if name.startswith("geetest.")}
+        assert dict(span.attributes or {}) == told
+
+
+@pytest.mark.anyio
+async def test_the_span_is_as_long_as_the_call_and_within_the_request(geetest: Simulator, telemetry: Telemetry) -> None:
+    told: list[GeeTestResult] = []
+
+    def both(result: GeeTestResult, scope: Scope) -> None:
+        told.append(result)
+        telemetry.observer(result, scope)
+
+    geetest.slow(0.2)
+    await post(telemetry.instrumented(telemetry.guarded(on_result=both)), geetest.token())
+    (span,), (server,) = telemetry.call_spans, telemetry.server_spans
+    assert span.start_time is not None
+    assert span.end_time is not None
+    assert (span.end_time - span.start_time) / 1e9 == pytest.approx(told[0].elapsed, abs=1e-6)
+    assert told[0].elapsed >= 0.2
+    assert (server.start_time or 0) <= span.start_time < span.end_time <= (server.end_time or 0)
+
+
+@pytest.mark.anyio
+async def test_where_geetest_is_not_asked_there_is_no_span_of_a_call(geetest: Simulator, telemetry: Telemetry) -> None:
+    app = telemetry.instrumented(telemetry.guarded())
+    token = geetest.token()
+    for fields in (token, token, {}):
+        await post(app, fields)
+    outcomes = [(span.attributes or {})["geetest.outcome"] for span in telemetry.server_spans]
+    assert outcomes == ["passed", "replayed", "missing"]
+    assert len(telemetry.call_spans) == 1
+    assert len(telemetry.points("geetest.validate.duration")) == 1
+
+
+@pytest.mark.anyio
+async def test_a_call_that_came_to_nothing_is_an_error_and_a_bots_is_none(
+    geetest: Simulator, telemetry: Telemetry
+) -> None:
+    app = telemetry.instrumented(telemetry.guarded())
+    geetest.down()
+    await post(app, geetest.token())
+    geetest.up()
+    geetest.error("-50102")
+    await post(app, geetest.token())
+    geetest.up()
+    geetest.error("-50005")
+    await post(app, geetest.token())
+    told = [(span.status.status_code, (span.attributes or {}).get("error.type")) for span in telemetry.call_spans]
+    assert told == [(StatusCode.ERROR, "unavailable"), (StatusCode.ERROR, "misconfigured"), (StatusCode.UNSET, None)]
+    assert telemetry.call_spans[0].status.description == "HTTP 503"
+    assert (telemetry.call_spans[2].attributes or {})["geetest.code"] == "-50005"
+
+
+@pytest.mark.anyio
+async def test_a_handler_that_asks_is_on_the_span_too(geetest: Simulator, telemetry: Telemetry) -> None:
+    from geetest_asgi import geetest_result
+
+    async def asking(scope: Scope, receive: Receive, send: Send) -> None:
+        await geetest_result(scope).verify()
+        await site(scope, receive, send)
+
+    await post(telemetry.instrumented(telemetry.guarded(asking, after=True)), geetest.token())
+    assert [(span.attributes or {})["geetest.outcome"] for span in telemetry.server_spans] == ["passed"]
+    assert telemetry.call_spans[0].parent == telemetry.server_spans[0].context
+
+
+# --- metrics ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_decisions_calls_and_unverified_admissions_are_counted(geetest: Simulator, telemetry: Telemetry) -> None:
+    app = telemetry.guarded(protect=["POST /login", Rule("POST /strict", name="strict", on_unavailable="deny")])
+    for _ in range(2):
+        await post(app, geetest.token())
+    await post(app, {})
+    geetest.down()
+    for path in ("/login", "/login", "/strict"):
+        await post(app, geetest.token(), path)
+    assert telemetry.points("geetest.decisions") == {
+        about("passed", allowed=True): 2,
+        about("missing", allowed=False): 1,
+        about("unavailable", allowed=True): 2,
+        about("unavailable", allowed=False, rule="strict"): 1,
+    }
+    assert telemetry.points("geetest.unverified_admissions") == {(("geetest.rule", "POST /login"),): 2}
+    durations = telemetry.points("geetest.validate.duration")
+    assert {key: point.count for key, point in durations.items()} == {
+        about("passed"): 2,
+        about("unavailable"): 2,
+        about("unavailable", rule="strict"): 1,
+    }
+    for point in durations.values():
+        assert tuple(point.explicit_bounds) == BUCKETS
+        assert 0 < point.sum < 60
+
+
+@pytest.mark.anyio
+async def test_two_guards_in_one_stack_are_two_decisions_and_one_call(geetest: Simulator, telemetry: Telemetry) -> None:
+    inner = telemetry.guarded(protect=[Rule("POST /login", name="inner")])
+    await post(telemetry.instrumented(telemetry.guarded(inner)), geetest.token())
+    assert sum(telemetry.points("geetest.decisions").values()) == 2
+    assert [point.count for point in telemetry.points("geetest.validate.duration").values()] == [1]
+    assert len(telemetry.call_spans) == len(geetest.calls) == 1
+
+
+@pytest.mark.anyio
+async def test_a_server_that_is_not_asked_is_one_and_then_none(geetest: Simulator, telemetry: Telemetry) -> None:
+    limits = Limits(breaker_failures=2, breaker_pause=0.01, breaker_longest_pause=0.01)
+    app = telemetry.guarded(limits=limits)
+    geetest.down()
+    for _ in range(3):
+        await post(app, geetest.token())
+        await anyio.sleep(0.05)
+    ((key, number),) = telemetry.points("geetest.servers.out_of_order").items()
+    assert dict(key)["server.address"] == "127.0.0.1"
+    assert isinstance(dict(key)["server.port"], int)
+    assert number == 1
+    geetest.up()
+    await post(app, geetest.token())
+    assert telemetry.points("geetest.servers.out_of_order") == {}
+
+
+@pytest.mark.parametrize(
+    ("server", "port"), [("https://a.example", 443), ("http://a.example", 80), ("https://a.example:8443/x", 8443)]
+)
+def test_a_server_is_known_by_its_address(server: str, port: int, telemetry: Telemetry) -> None:
+    telemetry.observer.on_outage(Outage(server, over=False))
+    expected = _key({"server.address": "a.example", "server.port": port})
+    assert telemetry.points("geetest.servers.out_of_order") == {expected: 1}
+
+
+def test_every_counter_is_there_at_zero_from_a_rules_first_decision(telemetry: Telemetry) -> None:
+    telemetry.observer(GeeTestResult(Outcome.PASSED, True, True, rule="a"))
+    points = {
+        _key(point.attributes): point.value for point in telemetry.metrics()["geetest.decisions"].data.data_points
+    }
+    lenient = {Outcome.PASSED, Outcome.SKIPPED}
+    expected = {about(outcome, allowed=outcome in lenient, rule="a"): 0 for outcome in Outcome}
+    assert points == {
+        **expected,
+        about("unavailable", allowed=True, rule="a"): 0,
+        about("passed", allowed=True, rule="a"): 1,
+    }
+    (unverified,) = telemetry.metrics()["geetest.unverified_admissions"].data.data_points
+    assert (unverified.value, dict(unverified.attributes)) == (0, {"geetest.rule": "a"})
+
+
+def test_what_visitors_and_geetest_make_up_makes_no_series(telemetry: Telemetry) -> None:
+    for number in range(100):
+        made_up: dict[str, Any] = {"reason": f"reason {number}", "code": f"-{number}", "lot_number": f"{number:032x}"}
+        telemetry.observer(GeeTestResult(Outcome.REFUSED, False, False, rule="a", elapsed=0.01 * number, **made_up))
+    assert telemetry.points("geetest.decisions") == {about("refused", allowed=False, rule="a"): 100}
+    assert len(telemetry.points("geetest.validate.duration")) == 1
+    assert len(telemetry.metrics()["geetest.decisions"].data.data_points) == len(Outcome) + 1
+
+
+@pytest.mark.anyio
+async def test_what_the_client_answers_can_be_told_too(geetest: Simulator, telemetry: Telemetry) -> None:
+    async with GeeTestClient() as client:
+        telemetry.observer(await client.validate(geetest.token()))
+    assert telemetry.points("geetest.decisions") == {about("passed", allowed=True, rule="GeeTestClient"): 1}
+
+
+# --- where something is missing ---------------------------------------------------------------------------------------
+
+
+def run(program: str) -> str:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
+    return done.stdout.strip()
+
+
+def test_without_an_sdk_nothing_comes_of_it() -> None:
+    assert (
+        run("""
+import sys
+from geetest_asgi import GeeTestResult, Outage, Outcome
+from geetest_asgi.observers.otel import OpenTelemetry
+telemetry = OpenTelemetry()
+telemetry(GeeTestResult(Outcome.UNAVAILABLE, True, False, rule="a", elapsed=1.0), {})
+telemetry.on_outage(Outage("https://a.example", over=False))
+print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
+""")
+        == "[]"
+    )
+
+
+def test_the_global_providers_may_be_set_up_later() -> None:
+    assert (
+        run("""
+from geetest_asgi import GeeTestResult, Outcome
+from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
+telemetry = OpenTelemetry()
+from opentelemetry import metrics, trace
+from opentelemetry.sdk.metrics import MeterProvider
+from opentelemetry.sdk.metrics.export import InMemoryMetricReader
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+reader, exporter, tracers = InMemoryMetricReader(), InMemorySpanExporter(), TracerProvider()
+tracers.add_span_processor(SimpleSpanProcessor(exporter))
+trace.set_tracer_provider(tracers)
+metrics.set_meter_provider(MeterProvider([reader]))
+telemetry(GeeTestResult(Outcome.PASSED, True, True, rule="a", elapsed=1.0))
+(span,) = exporter.get_finished_spans()
+(scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
+(duration,) = [metric for metric in scope.metrics if metric.name == "geetest.validate.duration"]
+print(span.name, tuple(duration.data.data_points[0].explicit_bounds) == BUCKETS)
+""")
+        == "geetest.validate True"
+    )
+
+
+def test_without_the_api_the_error_says_what_to_install() -> None:
+    assert (
+        run("""
+import sys
+sys.modules["opentelemetry"] = None
+try:
+    import geetest_asgi.observers.otel
+except ImportError as error:
+    print(error)
+""")
+        == "OpenTelemetry is missing: pip install 'geetest-asgi[otel]'"
+    )
