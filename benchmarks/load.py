@@ -69,8 +69,8 @@ class _Crowd:
         self._times.append(after)
         self._refused += not let_in
         passed = time.perf_counter() - self._start
-        # Where all are answered in one wave after seconds of nothing, a part of the wave must be in it.
-        if self.turn is None and passed >= self._seconds and len(self._times) > self._visitors / 4:
+        # Where all are answered in one wave after seconds of nothing, the wave must be in it.
+        if self.turn is None and passed >= self._seconds and len(self._times) >= self._visitors:
             self.turn = Turn(passed, len(self._times), self._times, 0)
         return self.turn is not None
 
