@@ -11,6 +11,7 @@ import json
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from itertools import count
 from typing import Final
@@ -27,11 +28,15 @@ class Turn:
     """What came of one turn of the crowd."""
 
     seconds: float
-    """From the first request until its time was up and each visitor had been answered once: all are there all along."""
+    """How long it lasted. It began when each visitor had been answered once, and what was under way at its end is not
+    in it.
+    """
     counted: int
-    """Logins that were answered in these seconds; the others were under way at their end."""
+    """Logins that were answered in these seconds."""
     times: list[float]
-    """Seconds, of each login."""
+    """Seconds of each login, also of those that were under way; but not of each visitor's first, for which a connection
+    was opened.
+    """
     refused: int
     """Those that were answered otherwise than with 200."""
 
@@ -43,21 +48,29 @@ class Turn:
 
 class _Crowd:
     def __init__(self, visitors: int, seconds: float) -> None:
-        self.start = time.perf_counter()
         self.turn: Turn | None = None
-        self._seconds = seconds
-        self._waiting = visitors
+        self._visitors, self._seconds = visitors, seconds
+        self._start = 0.0
+        self._here: list[Callable[[], None]] = []
         self._numbers = count(time.time_ns())
         self._times: list[float] = []
         self._refused = 0
 
-    def answered(self, after: float, *, first: bool, let_in: bool) -> bool:
+    def came(self, send: Callable[[], None]) -> None:
+        """A visitor was answered for the first time; who `send` again when all are here."""
+        self._here.append(send)
+        if len(self._here) == self._visitors:
+            self._start = time.perf_counter()
+            for each in self._here:
+                each()
+
+    def answered(self, after: float, *, let_in: bool) -> bool:
         """Take note; whether the turn is over."""
         self._times.append(after)
-        self._waiting -= first
         self._refused += not let_in
-        passed = time.perf_counter() - self.start
-        if self.turn is None and passed >= self._seconds and not self._waiting:
+        passed = time.perf_counter() - self._start
+        # Where all are answered in one wave after seconds of nothing, a part of the wave must be in it.
+        if self.turn is None and passed >= self._seconds and len(self._times) > self._visitors / 4:
             self.turn = Turn(passed, len(self._times), self._times, 0)
         return self.turn is not None
 
@@ -99,10 +112,10 @@ class _Visitor(asyncio.Protocol):
         head, found, body = self._read.partition(b"\r\n\r\n")
         if not found or len(body) < int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]):
             return
-        took = time.perf_counter() - self._start
-        over = self._crowd.answered(took, first=self._first, let_in=head.startswith(b"HTTP/1.1 200"))
-        self._first = False
-        if not over:
+        if self._first:
+            self._first = False
+            self._crowd.came(self._send)
+        elif not self._crowd.answered(time.perf_counter() - self._start, let_in=head.startswith(b"HTTP/1.1 200")):
             self._send()
         elif self._transport is not None:
             self._transport.close()

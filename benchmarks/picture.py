@@ -65,7 +65,7 @@ def draw(charts: list[Chart]) -> str:
 
 
 def _said(chart: Chart) -> str:
-    return ", ".join(f"{_plain(name)} {figure:,.0f}" for name, figure in chart.bars.items())
+    return ", ".join(f"{plain(name)} {figure:,.0f}" for name, figure in chart.bars.items())
 
 
 def _draw(chart: Chart, top: int) -> tuple[str, int]:
@@ -79,7 +79,7 @@ def _draw(chart: Chart, top: int) -> tuple[str, int]:
         kind = ' class="ours"' if name.startswith("**") else ""
         width = max(1.0, figure * unit)
         lines.append(
-            f'<text x="12" y="{top + 14}"{kind}>{escape(_plain(name))}</text>'
+            f'<text x="12" y="{top + 14}"{kind}>{escape(plain(name))}</text>'
             f'<rect x="{NAMES}" y="{top}" width="{width:.1f}" height="{BAR}" rx="2"{kind}/>'
             f'<text x="{NAMES + width + 6:.1f}" y="{top + 14}"{kind}>{figure:,.0f}</text>\n'
         )
@@ -87,5 +87,6 @@ def _draw(chart: Chart, top: int) -> tuple[str, int]:
     return "".join(lines), top + GAP
 
 
-def _plain(name: str) -> str:
+def plain(name: str) -> str:
+    """A row's name without its marks."""
     return name.replace("*", "").replace("`", "")
