@@ -253,6 +253,62 @@ def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.L
     ]
 
 
+def test_there_is_no_block_but_those_that_are_run() -> None:
+    """Here, and the last two in test_dashboard.py, on uvicorn."""
+    known = [
+        "class JSONFormatter",
+        "audit(",
+        "OpenTelemetryMiddleware(app)",
+        "PrometheusMetricReader()",
+        "begin_at_zero",
+    ]
+    assert [block(text) for text in known] == BLOCKS
+    assert PAGE.count("```") == 2 * len(BLOCKS) + 2
+    assert "pip install 'geetest-asgi[otel]'\n" in PAGE
+
+
+def test_several_observers_are_told(geetest: Simulator) -> None:
+    told: list[tuple[str, str]] = []
+    names: dict[str, Any] = {
+        "app": app,
+        "audit": lambda result, scope: told.append(("audit", result.outcome)),
+        "telemetry": lambda result, scope: told.append(("telemetry", result.outcome)),
+    }
+    exec(compile(block("audit("), "docs/observability.md", "exec", dont_inherit=True), names)
+    post(names["app"], {})
+    assert told == [("audit", "missing"), ("telemetry", "missing")]
+
+
+def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest: Simulator) -> None:
+    program = f"""
+import json, sys
+import anyio, httpx
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter = InMemorySpanExporter()
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+
+async def app(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b"in"}})
+
+{block("OpenTelemetryMiddleware(app)")}
+async def main():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
+        assert (await visitor.post("/login", data=json.loads(sys.argv[1]))).text == "in"
+
+anyio.run(main)
+(server,) = [span for span in exporter.get_finished_spans() if span.kind is trace.SpanKind.SERVER]
+print(server.attributes["geetest.outcome"])
+"""
+    command = [sys.executable, "-c", program, json.dumps(geetest.token())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "passed\n"
+
+
 def test_the_formatter_writes_an_object_for_each_record(geetest: Simulator) -> None:
     program = f"""{block("class JSONFormatter")}
 from geetest_asgi.observers.logs import log_hook_raised, log_modes
