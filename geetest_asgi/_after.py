@@ -8,14 +8,16 @@ Below it is a net: until GeeTest has said yes, nothing but an error leaves.
 """
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 
 import anyio
 from starlette.types import Message, Send
 
 from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
+from ._core.policy import judge
+from ._hooks import tell
 from ._state import KEY, with_result
-from .observers.logs import log_never_asked
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
 
@@ -49,7 +51,7 @@ class After:
     async def verify(self) -> GeeTestResult:
         """The decision, which `geetest_result` gives from now on as well."""
         async with self._lock:
-            if isinstance(self.result, PendingResult):
+            if self._is_pending:
                 self.result = self.scope["state"][KEY] = await self._ask()
             return self.result
 
@@ -58,7 +60,7 @@ class After:
         await self.verify()
         return self._check.finding
 
-    def net(self, deny: Callable[[], Awaitable[None]], send: Send) -> Send:
+    def net(self, deny: Callable[[GeeTestResult], Awaitable[None]], send: Send) -> Send:
         """A `send` for the app. Where an answer may not leave, that of `deny` does, and the app talks to nobody."""
 
         async def net(message: Message) -> None:
@@ -66,12 +68,23 @@ class After:
                 return None
             if self._may_leave(message):
                 return await send(message)
-            self._caught = True
-            if isinstance(self.result, PendingResult):
-                log_never_asked(self.result.rule, message["status"])
-            return await deny()
+            self._caught = self._check.policy.mode != "monitor"
+            result = await self._never_asked(message["status"]) if self._is_pending else self.result
+            return await (deny(result) if self._caught else send(message))
 
-        return send if self._check.policy.mode == "monitor" else net
+        return net
+
+    @property
+    def _is_pending(self) -> bool:
+        return isinstance(self.result, PendingResult)
+
+    async def _never_asked(self, status: int) -> GeeTestResult:
+        """That is a decision too, of which observers hear."""
+        policy, reason = self._check.policy, f"the handler answered {status} and never asked"
+        finding = replace(NOT_ASKED, reason=reason, lot_number=self.result.lot_number)
+        result = self.result = self.scope["state"][KEY] = judge(policy, finding, room=False)
+        await tell(policy, result, self._check.scope)
+        return result
 
     def _may_leave(self, message: Message) -> bool:
         """All after a yes, any error, and what sends the visitor to another path, which has a rule of its own."""

@@ -209,7 +209,7 @@ class GeeTestMiddleware:
 
         after = After(check, ask)
         after.scope[FINDING] = (check.captcha_id, after.finding)
-        net = after.net(lambda: self._deny(check, after.result, receive, send), send)
+        net = after.net(lambda result: self._deny(check, result, receive, send), send)
         await self.app(after.scope, receive, check.watched(net))
 
     async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:

@@ -97,10 +97,6 @@ def decision(geetest: Simulator) -> None:
     anyio.run(GeeTestClient().validate, geetest.token())
 
 
-def never_asked(geetest: Simulator) -> None:
-    post(guarded(after=True), geetest.token())
-
-
 def hook_raised(geetest: Simulator) -> None:
     def boom(*_: object) -> None:
         raise RuntimeError("the metrics are down")
@@ -156,7 +152,6 @@ def simulator(geetest: Simulator) -> None:
 
 BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "decision": decision,
-    "never_asked": never_asked,
     "hook_raised": hook_raised,
     "outage_begins": outage,
     "outage_ends": outage,

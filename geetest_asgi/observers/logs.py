@@ -75,12 +75,6 @@ def log_hook_raised(hook: str) -> None:
     _log(logging.ERROR, "hook_raised", "%(hook)s raised; the decision stands", exc_info=True, hook=hook)
 
 
-def log_never_asked(rule: str, status: int) -> None:
-    """A handler behind `after=True` has answered, and never asked: its answer was held back."""
-    told = "%(rule)r: the handler answered %(status)d and never asked"
-    _log(logging.ERROR, "never_asked", told, rule=rule, status=status)
-
-
 def log_outage(outage: Outage) -> None:
     """One warning when a server is no longer asked, one when it answers again."""
     server, reason = outage.server, outage.reason
