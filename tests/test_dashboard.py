@@ -270,7 +270,6 @@ def test_prometheus_answers_each_query_of_the_dashboard(sites: dict[str, Site], 
     jobs = [
         {
             "job_name": name,
-            "metrics_path": "/metrics/",
             "static_configs": [{"targets": [site.url.removeprefix("http://")]}],
         }
         for name, site in sites.items()

@@ -15,10 +15,10 @@ import httpx
 import pytest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, Outcome, Rule
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule
 from geetest_asgi._admissions import QUIET, Admissions
 from geetest_asgi._core.model import Evidence
-from geetest_asgi.observers.logs import LEVELS
+from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.testing import Simulator, serve
 
@@ -237,6 +237,34 @@ def test_decisions_are_logged_at_their_levels(geetest: Simulator, caplog: pytest
     assert told[5][0] == "ERROR"
     assert re.fullmatch(r"misconfigured, not allowed \('.+', '-50102'\): " + re.escape(where), told[5][1])
     assert told[6] == ("INFO", f"unavailable, allowed unverified ('HTTP 503'): {where}")
+
+
+def test_what_a_visitor_can_make_long_is_cut_and_cannot_begin_a_line(
+    geetest: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def connect() -> Any:
+        return {"type": "websocket.connect"}
+
+    scope: dict[str, Any] = {"raw_path": b"", "query_string": b"", "headers": [], "root_path": "", "client": None}
+    guard = guarded(protect=["* /**", "WEBSOCKET /**"])
+    http = {**scope, "type": "http", "method": "POST", "path": "/\nroot: in" + "x" * 500}
+    anyio.run(guard, http, receive, send)
+    anyio.run(guard, {**scope, "type": "websocket", "path": "/ws"}, connect, send)
+    post, websocket = records_of("decision", caplog)
+    assert fields_of(post)["path"] == http["path"][:200]
+    assert "'/\\nroot: in" in post.getMessage()
+    assert (fields_of(websocket)["method"], fields_of(websocket)["path"]) == ("WEBSOCKET", "/ws")
+    log_decision(GeeTestResult(Outcome.MISSING, False, False), {"type": "http", "method": "X" * 50, "path": "/"})
+    assert fields_of(records_of("decision", caplog)[-1])["method"] == "X" * 20
 
 
 def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.LogCaptureFixture) -> None:

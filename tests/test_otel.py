@@ -1,5 +1,6 @@
 """observers.otel with OpenTelemetry's own SDK and its official ASGI instrumentation, in process and on a socket."""
 
+import json
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
@@ -206,6 +207,23 @@ async def test_a_handler_that_asks_is_on_the_span_too(geetest: Simulator, teleme
     await post(telemetry.instrumented(telemetry.guarded(asking, after=True)), geetest.token())
     assert [(span.attributes or {})["geetest.outcome"] for span in telemetry.server_spans] == ["passed"]
     assert telemetry.call_spans[0].parent == telemetry.server_spans[0].context
+
+
+@pytest.mark.parametrize("source", ["body", "header"])
+@pytest.mark.anyio
+async def test_no_secret_is_recorded(source: str, geetest: Simulator, telemetry: Telemetry) -> None:
+    app = telemetry.instrumented(telemetry.guarded(sources=[source]))
+    for fault in (geetest.up, geetest.down, geetest.garbled, lambda: geetest.error("-50005")):
+        fault()
+        token = geetest.token()
+        headers = {"x-geetest": json.dumps(token)} if source == "header" else {}
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
+            await visitor.post("/login", data=token, headers=headers)
+        recorded = "".join(span.to_json() for span in telemetry.spans.get_finished_spans())
+        recorded += str(telemetry.reader.get_metrics_data())
+        assert token["lot_number"] in recorded, "there is something to look through"
+        for secret in (token["pass_token"], token["captcha_output"], geetest.captcha_key):
+            assert secret[:16] not in recorded
 
 
 # --- metrics ----------------------------------------------------------------------------------------------------------

@@ -31,7 +31,7 @@ _MAX_METHOD: Final = 20
 def _log(level: int, event: str, message: str, *, exc_info: bool = False, **fields: object) -> None:
     """`message` is made of the fields: "%(rule)r". What others have sent is shown by %r, and so begins no new line."""
     extra = {f"geetest_{name}": value for name, value in {"event": event, **fields}.items()}
-    logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra, stacklevel=3)
+    logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra)
 
 
 def log_decision(result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce") -> None:
