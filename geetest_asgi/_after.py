@@ -10,6 +10,7 @@ and not what a handler did that never asked or did not listen.
 
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from dataclasses import replace
 from urllib.parse import quote, unquote, urljoin, urlsplit
 
 import anyio
@@ -18,8 +19,10 @@ from starlette.types import Message, Send
 
 from ._check import NOT_ASKED, REDIRECTS, Check
 from ._core.model import Evidence, GeeTestResult
+from ._core.policy import judge
+from ._hooks import tell
 from ._state import KEY, with_result
-from .observers.logs import log_never_asked, log_not_heeded
+from .observers.logs import log_not_heeded
 
 Ask = Callable[[], Awaitable[GeeTestResult]]
 Match = Callable[[str, str, bytes, str], object]
@@ -75,17 +78,21 @@ class After:
                 return await checkpoint()  # who streams without an end must not have the event loop to itself
             if self._may_leave(message):
                 return await send(message)
-            self._caught = True
-            self._say(message["status"])
-            return await deny()
+            self._caught = self._check.policy.mode != "monitor"
+            if isinstance(self.result, PendingResult):
+                await self._never_asked(message["status"])
+            elif self._caught:
+                log_not_heeded(self.result, message["status"])
+            return await (deny() if self._caught else send(message))
 
-        return send if self._check.policy.mode == "monitor" else net
+        return net
 
-    def _say(self, status: int) -> None:
-        if isinstance(self.result, PendingResult):
-            log_never_asked(self.result.rule, status)
-        else:
-            log_not_heeded(self.result, status)
+    async def _never_asked(self, status: int) -> None:
+        """That is a decision too, of which observers hear."""
+        policy, reason = self._check.policy, f"the handler answered {status} and never asked"
+        finding = replace(NOT_ASKED, reason=reason, lot_number=self.result.lot_number)
+        self.result = self.scope["state"][KEY] = judge(policy, finding, room=False)
+        await tell(policy, self.result, self._check.scope)
 
     def _may_leave(self, message: Message) -> bool:
         """All after a yes, any error, and a redirect that takes the token to where this guard will see it again."""

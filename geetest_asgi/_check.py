@@ -140,7 +140,7 @@ class Check:
         return tuple(source for source in self.policy.sources if source != "body") or ("header", "query")
 
     async def _in_headers(self) -> CaptchaFields | Evidence:
-        return from_headers(self.scope["headers"], self._gatherer())
+        return from_headers(self.scope.get("headers", ()), self._gatherer())
 
     async def _in_query(self) -> CaptchaFields | Evidence:
         gatherer = self._gatherer()
@@ -166,7 +166,7 @@ class Check:
         return Gatherer(self.policy.spelling, self.policy.limits.max_field)
 
     def _headers(self, wanted: bytes) -> list[bytes]:
-        return [value for name, value in self.scope["headers"] if name.lower() == wanted]
+        return [value for name, value in self.scope.get("headers", ()) if name.lower() == wanted]
 
     @property
     def length(self) -> int:

@@ -179,5 +179,5 @@ def _is_preflight(scope: Scope) -> bool:
     """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
     if scope.get("method") != "OPTIONS":
         return False
-    names = {name.lower() for name, _ in scope["headers"]}
+    names = {name.lower() for name, _ in scope.get("headers", ())}
     return b"origin" in names and b"access-control-request-method" in names

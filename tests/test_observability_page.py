@@ -16,10 +16,18 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, Outcome, Rule, geetest_result
+from geetest_asgi import (
+    GeeTestClient,
+    GeeTestMiddleware,
+    GeeTestResult,
+    Limits,
+    Outcome,
+    Rule,
+    geetest_result,
+)
 from geetest_asgi._admissions import QUIET, Admissions
 from geetest_asgi._core.model import Evidence
-from geetest_asgi.observers.logs import LEVELS
+from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.testing import Simulator, serve
 
@@ -98,10 +106,6 @@ def decision(geetest: Simulator) -> None:
     anyio.run(GeeTestClient().validate, geetest.token())
 
 
-def never_asked(geetest: Simulator) -> None:
-    post(guarded(after=True), geetest.token())
-
-
 def not_heeded(geetest: Simulator) -> None:
     async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
         await geetest_result(scope).verify()
@@ -165,7 +169,6 @@ def simulator(geetest: Simulator) -> None:
 
 BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "decision": decision,
-    "never_asked": never_asked,
     "not_heeded": not_heeded,
     "hook_raised": hook_raised,
     "outage_begins": outage,
@@ -254,6 +257,34 @@ def test_decisions_are_logged_at_their_levels(geetest: Simulator, caplog: pytest
     assert told[6] == ("INFO", f"unavailable, allowed unverified ('HTTP 503'): {where}")
 
 
+def test_what_a_visitor_can_make_long_is_cut_and_cannot_begin_a_line(
+    geetest: Simulator, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    sent: list[Any] = []
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def connect() -> Any:
+        return {"type": "websocket.connect"}
+
+    scope: dict[str, Any] = {"raw_path": b"", "query_string": b"", "headers": [], "root_path": "", "client": None}
+    guard = guarded(protect=["* /**", "WEBSOCKET /**"])
+    http = {**scope, "type": "http", "method": "POST", "path": "/\nroot: in" + "x" * 500}
+    anyio.run(guard, http, receive, send)
+    anyio.run(guard, {**scope, "type": "websocket", "path": "/ws"}, connect, send)
+    post, websocket = records_of("decision", caplog)
+    assert fields_of(post)["path"] == http["path"][:200]
+    assert "'/\\nroot: in" in post.getMessage()
+    assert (fields_of(websocket)["method"], fields_of(websocket)["path"]) == ("WEBSOCKET", "/ws")
+    log_decision(GeeTestResult(Outcome.MISSING, False, False), {"type": "http", "method": "X" * 50, "path": "/"})
+    assert fields_of(records_of("decision", caplog)[-1])["method"] == "X" * 20
+
+
 def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.LogCaptureFixture) -> None:
     guarded(protect=["POST /login", Rule("/a", mode="monitor"), Rule("/b", name="b", mode="off")])
     guarded(protect=[Rule("POST /login", mode="enforce")], mode="monitor")
@@ -261,6 +292,62 @@ def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.L
         "mode='monitor': nothing is denied by ['/a']",
         "mode='off': nothing is denied by ['b']",
     ]
+
+
+def test_there_is_no_block_but_those_that_are_run() -> None:
+    """Here, and the last two in test_dashboard.py, on uvicorn."""
+    known = [
+        "class JSONFormatter",
+        "audit(",
+        "OpenTelemetryMiddleware(app)",
+        "PrometheusMetricReader()",
+        "begin_at_zero",
+    ]
+    assert [block(text) for text in known] == BLOCKS
+    assert PAGE.count("```") == 2 * len(BLOCKS) + 2
+    assert "pip install 'geetest-asgi[otel]'\n" in PAGE
+
+
+def test_several_observers_are_told(geetest: Simulator) -> None:
+    told: list[tuple[str, str]] = []
+    names: dict[str, Any] = {
+        "app": app,
+        "audit": lambda result, scope: told.append(("audit", result.outcome)),
+        "telemetry": lambda result, scope: told.append(("telemetry", result.outcome)),
+    }
+    exec(compile(block("audit("), "docs/observability.md", "exec", dont_inherit=True), names)
+    post(names["app"], {})
+    assert told == [("audit", "missing"), ("telemetry", "missing")]
+
+
+def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest: Simulator) -> None:
+    program = f"""
+import json, sys
+import anyio, httpx
+from opentelemetry import trace
+from opentelemetry.sdk.trace import TracerProvider
+from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+exporter = InMemorySpanExporter()
+trace.set_tracer_provider(TracerProvider())
+trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
+
+async def app(scope, receive, send):
+    await send({{"type": "http.response.start", "status": 200, "headers": []}})
+    await send({{"type": "http.response.body", "body": b"in"}})
+
+{block("OpenTelemetryMiddleware(app)")}
+async def main():
+    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
+        assert (await visitor.post("/login", data=json.loads(sys.argv[1]))).text == "in"
+
+anyio.run(main)
+(server,) = [span for span in exporter.get_finished_spans() if span.kind is trace.SpanKind.SERVER]
+print(server.attributes["geetest.outcome"])
+"""
+    command = [sys.executable, "-c", program, json.dumps(geetest.token())]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
+    assert done.stdout == "passed\n"
 
 
 def test_the_formatter_writes_an_object_for_each_record(geetest: Simulator) -> None:

@@ -365,7 +365,7 @@ async def sent(captcha_id: str, simulator: Simulator, fields: Mapping[str, str])
         captcha_id=captcha_id,
         captcha_key="any-key",
         on_unavailable="deny",
-        timeout=2.0,
+        timeout=1.0,
         client=httpx.AsyncClient(transport=httpx.ASGITransport(app=simulator)),
     )
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app=guarded), base_url="http://site") as http:

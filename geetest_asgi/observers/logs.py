@@ -31,7 +31,7 @@ _MAX_METHOD: Final = 20
 def _log(level: int, event: str, message: str, *, exc_info: bool = False, **fields: object) -> None:
     """`message` is made of the fields: "%(rule)r". What others have sent is shown by %r, and so begins no new line."""
     extra = {f"geetest_{name}": value for name, value in {"event": event, **fields}.items()}
-    logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra, stacklevel=3)
+    logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra)
 
 
 def log_decision(result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce") -> None:
@@ -73,12 +73,6 @@ def _decision(result: GeeTestResult, scope: "Scope | None", mode: str) -> str:
 def log_hook_raised(hook: str) -> None:
     """From within `except`: an observer of the user's has raised. Nothing else comes of it."""
     _log(logging.ERROR, "hook_raised", "%(hook)s raised; the decision stands", exc_info=True, hook=hook)
-
-
-def log_never_asked(rule: str, status: int) -> None:
-    """A handler behind `after=True` has answered, and never asked: its answer was held back."""
-    told = "%(rule)r: the handler answered %(status)d and never asked"
-    _log(logging.ERROR, "never_asked", told, rule=rule, status=status)
 
 
 def log_not_heeded(result: GeeTestResult, status: int) -> None:

@@ -13,7 +13,7 @@ made up: those there can be any number of. docs/observability.md lists all names
 import threading
 import time
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 try:
@@ -78,7 +78,8 @@ class OpenTelemetry:
 
     def on_outage(self, outage: Outage) -> None:
         """Tell that one of GeeTest's servers is no longer asked, or is asked again."""
-        self._out_of_order.add(-1 if outage.over else 1, _address(outage.server))
+        about = {"server.address": urlsplit(outage.server).hostname or ""}
+        self._out_of_order.add(-1 if outage.over else 1, about)
 
     def _count(self, result: GeeTestResult) -> None:
         self._begin_at_zero(result.rule)
@@ -124,9 +125,3 @@ def _attributes(result: GeeTestResult) -> dict[str, str | bool]:
     }
     words = {"reason": result.reason, "code": result.code, "lot_number": result.lot_number}
     return told | {f"geetest.{name}": word for name, word in words.items() if word}
-
-
-def _address(server: str) -> dict[str, Any]:
-    parts = urlsplit(server)
-    port = parts.port or (443 if parts.scheme == "https" else 80)
-    return {"server.address": parts.hostname or "", "server.port": port}

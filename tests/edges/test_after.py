@@ -82,7 +82,27 @@ async def test_a_handler_that_never_asks_is_stopped(geetest: GeeTest, caplog: py
     assert (stopped.status, stopped.code) == (503, "captcha_misconfigured")
     assert geetest.calls == []
     errors = [record.getMessage() for record in caplog.records if record.levelno == logging.ERROR]
-    assert errors == ["'POST /login': the handler answered 200 and never asked"]
+    told = (
+        "misconfigured, not allowed ('the handler answered 200 and never asked'): 'POST' '/login' by rule 'POST /login'"
+    )
+    assert errors == [told]
+
+
+@each_backend
+async def test_observers_hear_of_a_handler_that_never_asks(geetest: GeeTest) -> None:
+    """Also in mode "monitor", where its answer leaves all the same."""
+    for mode, code in (("enforce", "captcha_misconfigured"), ("monitor", "in")):
+        told: list[GeeTestResult] = []
+        guard = geetest.guard(
+            site(forgetful), after=True, mode=mode, on_result=lambda result, scope, told=told: told.append(result)
+        )
+        token = geetest.token()
+        assert (await visit(token).run(guard)).code == code
+        (result,) = told
+        assert (result.outcome, result.allowed, result.rule) == (Outcome.MISCONFIGURED, False, "POST /login")
+        assert result.reason == "the handler answered 200 and never asked"
+        assert result.lot_number == token["lot_number"]
+    assert geetest.calls == []
 
 
 @each_backend

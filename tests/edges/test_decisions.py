@@ -837,3 +837,20 @@ async def test_a_client_is_given_what_a_visitor_sent_in_place_of_an_object(sent:
     result = await client.validate(sent)
     assert result.outcome in (Outcome.MISSING, Outcome.MALFORMED)
     assert not geetest.simulator.calls
+
+
+REQUIRED = {"type", "method", "path"}
+
+
+@pytest.mark.parametrize("after", [False, True])
+@pytest.mark.parametrize("method", ["POST", "OPTIONS"])
+@pytest.mark.parametrize("absent", [*sorted(http_scope().keys() - REQUIRED), "all of these"])
+@each_backend
+async def test_a_scope_may_be_short(absent: str, method: str, after: bool, geetest: GeeTest) -> None:
+    """As those that tests write by hand are, and those of servers that leave out what ASGI lets them."""
+    geetest.simulator.down()
+    scope = http_scope(method, query=form(geetest.token()))
+    scope = {name: value for name, value in scope.items() if name in REQUIRED or absent not in (name, "all of these")}
+    guard = geetest.guard(App(400), protect=["* /login"], sources=["header", "query", "body"], after=after)
+    went = await Visit(scope, {"type": "http.request", "body": b""}).run(guard)
+    assert went.status == (400 if "query_string" in scope else 403)

@@ -1,0 +1,381 @@
+"""The Prometheus recipes of docs/observability.md on uvicorn; what the dashboard and the alert rules ask for is there.
+
+Where Prometheus is installed it scrapes both recipes, runs each query of the dashboard, and tries each alert.
+"""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from prometheus_client.parser import text_string_to_metric_families
+from test_observability_page import ROOT, block, codes, table
+from test_readme import free_port
+
+from geetest_asgi import Outcome
+from geetest_asgi.testing import Simulator, serve
+
+SECONDS = 60
+RECIPES = {"otel": block("PrometheusMetricReader()"), "client": block("begin_at_zero")}
+DASHBOARD = json.loads((ROOT / "examples" / "grafana-dashboard.json").read_text())
+QUERIES = {
+    f"{panel['title']} {target['refId']}": target["expr"]
+    for panel in DASHBOARD["panels"]
+    for target in panel["targets"]
+}
+ALERTS = ROOT / "examples" / "alerts.yml"
+
+needs_prometheus = pytest.mark.skipif(
+    not (shutil.which("prometheus") and shutil.which("promtool")),
+    reason="Prometheus is not installed (Debian: prometheus): .ci/run tries the dashboard and the alerts with it",
+)
+
+
+Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
+
+
+@dataclass
+class Site:
+    """One recipe in a process of its own."""
+
+    url: str
+    simulator: Simulator
+    counted: Samples = field(default_factory=dict)
+    """What it said after the first visits."""
+
+    def post(self, fields: Mapping[str, str]) -> int:
+        return httpx.post(f"{self.url}/login", data=dict(fields), trust_env=False).status_code
+
+    def live(self) -> None:
+        """Something of everything; and at last GeeTest is down for long enough that it is no longer asked."""
+        self.simulator.up()
+        for fields in (self.simulator.token(), self.simulator.token(), self.simulator.token(forged=True), {}):
+            self.post(fields)
+        self.simulator.down()
+        for _ in range(6):
+            self.post(self.simulator.token())
+
+    def samples(self) -> Samples:
+        text = httpx.get(f"{self.url}/metrics/", trust_env=False).text
+        found = {}
+        for family in text_string_to_metric_families(text):
+            for sample in family.samples:
+                labels = {name: value for name, value in sample.labels.items() if not name.startswith("otel_scope_")}
+                found[sample.name, tuple(sorted(labels.items()))] = sample.value
+        return {key: value for key, value in found.items() if key[0].startswith("geetest_")}
+
+    def labels(self) -> dict[str, set[str]]:
+        """Of each metric, those that it has."""
+        found: dict[str, set[str]] = {}
+        for name, labels in self.samples():
+            if not name.endswith("_created"):
+                found.setdefault(name, set()).update(label for label, _ in labels)
+        return found
+
+
+@contextmanager
+def running(command: list[str], ready: str, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+    with (cwd / "output").open("w+") as output:
+        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
+        try:
+            _await(process, ready, cwd / "output")
+            yield
+        finally:
+            process.terminate()
+            process.wait(SECONDS)
+
+
+def _await(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
+    ends = time.monotonic() + SECONDS
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            if httpx.get(url, trust_env=False).is_success:
+                return
+        except httpx.TransportError:
+            pass
+        time.sleep(0.05)
+    raise AssertionError(f"nothing answers at {url}:\n{output.read_text()}")
+
+
+HANDLER = """
+@app.post("/login")
+async def login():
+    return "in"
+"""
+
+
+@pytest.fixture(scope="module")
+def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]:
+    with ExitStack() as stack:
+        found = {}
+        for name, recipe in RECIPES.items():
+            simulator, folder, port = Simulator(), tmp_path_factory.mktemp(name), free_port()
+            (folder / "site_of_recipe.py").write_text(recipe + HANDLER)
+            env = {
+                **os.environ,
+                "GEETEST_API_SERVER": stack.enter_context(serve(simulator)),
+                "GEETEST_CAPTCHA_ID": simulator.captcha_id,
+                "GEETEST_CAPTCHA_KEY": simulator.captcha_key,
+            }
+            command = [sys.executable, "-m", "uvicorn", "site_of_recipe:app", "--port", port]
+            url = f"http://127.0.0.1:{port}"
+            stack.enter_context(running(command, f"{url}/metrics/", folder, env))
+            found[name] = Site(url, simulator)
+            found[name].live()
+            found[name].counted = found[name].samples()
+        yield found
+
+
+# --- the recipes ------------------------------------------------------------------------------------------------------
+
+
+def test_both_recipes_count_the_same(sites: dict[str, Site]) -> None:
+    counted = [
+        {key: value for key, value in site.counted.items() if not re.search("_(sum|bucket|created)$", key[0])}
+        for site in sites.values()
+    ]
+    assert counted[0] == counted[1]
+    decisions = {
+        (dict(labels)["geetest_outcome"], dict(labels)["geetest_allowed"]): value
+        for (name, labels), value in counted[0].items()
+        if name == "geetest_decisions_total"
+    }
+    assert {key: value for key, value in decisions.items() if value} == {
+        ("passed", "true"): 2,
+        ("failed", "false"): 1,
+        ("missing", "false"): 1,
+        ("unavailable", "true"): 6,
+    }
+    assert len(decisions) == len(Outcome) + 1
+    assert counted[0]["geetest_servers_out_of_order", (("server_address", "127.0.0.1"),)] == 1
+
+
+def test_both_recipes_have_the_same_buckets(sites: dict[str, Site]) -> None:
+    def edges(site: Site) -> set[float]:
+        return {float(dict(labels)["le"]) for name, labels in site.samples() if name.endswith("_bucket")}
+
+    assert edges(sites["otel"]) == edges(sites["client"])
+    assert len(edges(sites["otel"])) == 17
+
+
+@pytest.mark.parametrize("recipe", RECIPES)
+def test_the_metrics_are_those_of_the_table(recipe: str, sites: dict[str, Site]) -> None:
+    rows = {name: set(codes(row[2])) - {"true", "false"} for row in table("OpenTelemetry") for name in codes(row[1])}
+    told = {name: labels - {"le"} for name, labels in sites[recipe].labels().items()}
+    assert told == rows
+    assert {codes(row[0])[0] for row in table("OpenTelemetry")} == {codes(row[0])[0] for row in table("metric")}
+
+
+# --- the dashboard ----------------------------------------------------------------------------------------------------
+
+
+def asked_for(query: str) -> dict[str, set[str]]:
+    """The metrics of a query, each with the labels in its braces."""
+    found: dict[str, set[str]] = {}
+    for name, braces in re.findall(r"\b(geetest_\w+)(?:\{([^}]*)\})?", re.sub(r"\bby\s*\([^)]*\)", "", query)):
+        found.setdefault(name, set()).update(re.findall(r"(\w+)\s*(?:=~|!~|!=|=)", braces))
+    return found
+
+
+def grouped_by(query: str) -> set[str]:
+    return {label.strip() for group in re.findall(r"\bby\s*\(([^)]*)\)", query) for label in group.split(",")}
+
+
+def alert_queries() -> dict[str, str]:
+    """By the alert's name. The file is simple enough to be read by eye, and so by this."""
+    found = re.findall(r"- alert: (\w+)\n +expr: (?:\|\n)?(.*?)\n +(?:labels|for):", ALERTS.read_text(), re.DOTALL)
+    return dict(found)
+
+
+ALL_QUERIES = QUERIES | alert_queries()
+
+
+@pytest.mark.parametrize("name", ALL_QUERIES)
+def test_each_query_asks_for_metrics_and_labels_that_there_are(name: str, sites: dict[str, Site]) -> None:
+    query = re.sub(r'"[^"]*"', '""', ALL_QUERIES[name])
+    metrics = asked_for(query)
+    assert metrics
+    for site in sites.values():
+        there = site.labels()
+        assert set(metrics) <= set(there)
+        for metric, labels in metrics.items():
+            assert labels | grouped_by(query) <= there[metric] | {"job"}, metric
+
+
+@pytest.mark.parametrize("name", ALL_QUERIES)
+def test_each_outcome_in_a_query_is_one(name: str) -> None:
+    outcomes = re.findall(r'geetest_outcome=~?"([^"]*)"', ALL_QUERIES[name])
+    assert {one for each in outcomes for one in each.split("|")} <= {str(outcome) for outcome in Outcome}
+
+
+def test_the_dashboard_can_be_imported() -> None:
+    assert {"title", "uid", "schemaVersion", "panels", "templating", "time"} <= set(DASHBOARD)
+    assert DASHBOARD.get("id") is None, "a number of somebody's Grafana"
+    variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
+    assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
+    panels = DASHBOARD["panels"]
+    assert len({panel["id"] for panel in panels}) == len(panels)
+    for panel in panels:
+        assert panel["type"] in ("stat", "timeseries")
+        assert panel["title"]
+        assert panel["description"]
+        assert panel["fieldConfig"]["defaults"]["unit"]
+        assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
+        for each in [panel, *panel["targets"]]:
+            assert each["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+    for query in QUERIES.values():
+        assert set(re.findall(r"\$(\w+)", query)) <= {*variables, "__rate_interval"}
+
+
+def test_no_panel_lies_on_another() -> None:
+    taken: set[tuple[int, int]] = set()
+    for panel in DASHBOARD["panels"]:
+        at = panel["gridPos"]
+        place = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not place & taken, panel["title"]
+        assert at["x"] + at["w"] <= 24
+        taken |= place
+
+
+def test_the_dashboard_shows_what_it_must() -> None:
+    text = json.dumps(QUERIES)
+    for needed in (
+        "0.5,",
+        "0.95,",
+        "0.99,",
+        "misconfigured",
+        "busy",
+        "unverified",
+        "geetest_allowed",
+        "geetest_outcome)",
+    ):
+        assert needed in text
+
+
+# --- with Prometheus --------------------------------------------------------------------------------------------------
+
+
+@needs_prometheus
+def test_prometheus_answers_each_query_of_the_dashboard(sites: dict[str, Site], tmp_path: Path) -> None:
+    jobs = [
+        {
+            "job_name": name,
+            "static_configs": [{"targets": [site.url.removeprefix("http://")]}],
+        }
+        for name, site in sites.items()
+    ]
+    config = {"global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"}, "scrape_configs": jobs}
+    (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # YAML is a superset
+    address = f"127.0.0.1:{free_port()}"
+    options = {"config.file": tmp_path / "prometheus.yml", "storage.tsdb.path": tmp_path, "web.listen-address": address}
+    command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
+    with running(command, f"http://{address}/-/ready", tmp_path, os.environ):
+        missing = {(job, name) for job in sites for name in QUERIES}
+        ends = time.monotonic() + SECONDS
+        while missing and time.monotonic() < ends:
+            for site in sites.values():
+                site.live()
+            missing = {(job, name) for job, name in missing if not answers(address, QUERIES[name], job)}
+        state = httpx.get(f"http://{address}/api/v1/targets", trust_env=False).text
+    assert not missing, state
+
+
+def answers(prometheus: str, query: str, job: str) -> bool:
+    """Whether there is a number."""
+    for name, value in {"$job": job, "$rule": "POST /login|.*", "$__rate_interval": "30s"}.items():
+        query = query.replace(name, value)
+    answer = httpx.get(f"http://{prometheus}/api/v1/query", params={"query": query}, trust_env=False).json()
+    assert answer["status"] == "success", answer
+    return any(each["value"][1] != "NaN" for each in answer["data"]["result"])
+
+
+def series(metric: str, values: str, **labels: str) -> dict[str, str]:
+    told = ", ".join(f'{name}="{value}"' for name, value in {"job": "shop", **labels}.items())
+    return {"series": f"{metric}{{{told}}}", "values": values}
+
+
+def decided(outcome: str, values: str, allowed: str = "false") -> dict[str, str]:
+    about = {"geetest_outcome": outcome, "geetest_rule": "POST /login", "geetest_allowed": allowed}
+    return series("geetest_decisions_total", values, **about)
+
+
+def latency(slow: str, fast: str) -> list[dict[str, str]]:
+    about = {"geetest_outcome": "passed", "geetest_rule": "POST /login"}
+    edges = {"1.0": fast, "2.0": slow, "+Inf": slow}
+    return [series("geetest_validate_duration_seconds_bucket", values, le=le, **about) for le, values in edges.items()]
+
+
+BY_RULE = {"job": "shop", "geetest_rule": "POST /login"}
+UNVERIFIED = "geetest_unverified_admissions_total"
+OUT_OF_ORDER = "geetest_servers_out_of_order"
+STEADY = "0+60x30"
+"""Sixty more each minute."""
+
+FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
+    "GeeTestMisconfigured": ([decided("misconfigured", "0x20 1x10")], BY_RULE),
+    "GeeTestUnavailable": (
+        [decided("passed", STEADY, "true"), decided("unavailable", "0+4x30", "true")],
+        {"job": "shop"},
+    ),
+    "GeeTestUnverifiedAdmissions": ([series(UNVERIFIED, "0x15 0+1x15", geetest_rule="POST /login")], BY_RULE),
+    "GeeTestBusy": ([decided("busy", "0x15 0+1x15")], BY_RULE),
+    "GeeTestSlow": (latency("0+60x30", "0+50x30"), {"job": "shop"}),
+    "GeeTestServerOutOfOrder": (
+        [series(OUT_OF_ORDER, "0x15 1x15", server_address="a.example")],
+        {"job": "shop", "server_address": "a.example"},
+    ),
+}
+"""What it fires on at minute 29, and the labels that it has then. One value each minute."""
+
+QUIET: dict[str, list[dict[str, str]]] = {
+    "GeeTestMisconfigured": [decided("misconfigured", "0x30"), decided("failed", STEADY)],
+    "GeeTestUnavailable": [
+        decided("passed", STEADY, "true"),
+        decided("unavailable", "0+3x30", "true"),
+        decided("missing", "0+600x30"),
+    ],
+    "GeeTestUnverifiedAdmissions": [series(UNVERIFIED, "0x26 7x4", geetest_rule="POST /login")],
+    "GeeTestBusy": [decided("busy", "0x26 7x4")],
+    "GeeTestSlow": latency("0+60x30", "0+58x30"),
+    "GeeTestServerOutOfOrder": [series(OUT_OF_ORDER, "0x25 1x5", server_address="a.example")],
+}
+"""What it does not fire on."""
+
+
+def test_each_alert_is_in_the_table_with_its_severity_and_says_what_to_do() -> None:
+    found = re.findall(r"- alert: (\w+)\n.*?severity: (\w+)\n.*?description: >-\n +\S", ALERTS.read_text(), re.DOTALL)
+    assert [(codes(row[0])[0], row[2]) for row in table("alert")] == found
+    assert [name for name, _ in found] == list(FIRES) == list(QUIET) == list(alert_queries())
+
+
+@needs_prometheus
+@pytest.mark.parametrize("alert", FIRES)
+def test_each_alert_fires_when_it_must_and_not_before(alert: str, tmp_path: Path) -> None:
+    given, labels = FIRES[alert]
+    for name, inputs, expected in (("fires", given, [labels]), ("quiet", QUIET[alert], [])):
+        (tmp_path / f"{name}.yml").write_text(json.dumps(_unit_test(alert, inputs, expected)))
+        done = subprocess.run(["promtool", "test", "rules", tmp_path / f"{name}.yml"], capture_output=True, text=True)
+        assert done.returncode == 0, done.stdout + done.stderr
+
+
+def _unit_test(alert: str, inputs: list[dict[str, str]], expected: list[dict[str, str]]) -> dict[str, Any]:
+    """What promtool takes. Only who fires is compared: a summary may say what it likes."""
+    labels = ", ".join(f'{name}="{value}"' for name, value in sorted(expected[0].items())) if expected else ""
+    number = {"expr": f'count by (job) (ALERTS{{alertname="{alert}", alertstate="firing"}})', "eval_time": "29m"}
+    exact = f'count(ALERTS{{alertname="{alert}", alertstate="firing", {labels}}})'
+    samples = [{"labels": '{job="shop"}', "value": 1}] if expected else []
+    tests = [{**number, "exp_samples": samples}]
+    if expected:
+        tests.append({"expr": exact, "eval_time": "29m", "exp_samples": [{"labels": "{}", "value": 1}]})
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": tests}
+    return {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}
