@@ -17,7 +17,8 @@ from ._core.scanners import Scanner
 from ._meters import Budget
 from ._spool import Spool
 
-_AT_ONCE: Final = 0.001
+_AT_ONCE: Final = 0.05
+"""Seconds; longer than a busy machine takes to run a task that was ready."""
 
 _PIECE: Final = 16 * 1024
 """Bytes scanned without a look at the clock: up to 5 ms of the hardest JSON, 9 ms of the hardest multipart body."""
@@ -85,7 +86,7 @@ class Body:
     async def until_gone(self) -> bool:
         """Wait for news of the visitor; only after the end of the body. True: they left. The app hears of it too.
 
-        A disconnect that was there at once, or an error, is left to the app: it is no news that came meanwhile, and
+        A disconnect at the very beginning, or an error, is left to the app: it is no news that came meanwhile, and
         test harnesses answer so when they have nothing more to say.
         """
         if self._early is not None:  # heard already, by a call before

@@ -7,7 +7,7 @@ app or denial    with the decision in scope["state"]["geetest"], and the body fr
 """
 
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -29,7 +29,8 @@ from .stores import Store
 class Corridor:
     """One middleware's: all that its requests share."""
 
-    app: ASGIApp
+    app: ASGIApp = field(repr=False)
+    """Without its repr: an app that is a dataclass may keep what it saw."""
     caller: Caller
     store: Store
     memory: Budget
