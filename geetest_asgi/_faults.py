@@ -109,9 +109,11 @@ class Lateness:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._counted = math.inf
 
     async def wait_until(self, deadline: float) -> None:
-        """Sleep until then, in small steps."""
+        """Sleep until then, in small steps. Whoever has counted before was to come here at once."""
+        self.count(self._counted)
         step = max(_SHORTEST, (deadline - anyio.current_time()) / _STEPS)
         while (left := deadline - anyio.current_time()) > 0:
             wake = anyio.current_time() + min(step, left)
@@ -120,7 +122,8 @@ class Lateness:
 
     def count(self, wake: float) -> None:
         """We were to be woken then, and have been now."""
-        self.seconds += max(0.0, anyio.current_time() - wake - _PAUSE)
+        self._counted = anyio.current_time()
+        self.seconds += max(0.0, self._counted - wake - _PAUSE)
 
 
 class Threads:
