@@ -10,8 +10,7 @@ from litestar.middleware import DefineMiddleware
 
 from geetest_asgi import GeeTestMiddleware, geetest_result
 
-# Litestar types an ASGI scope as a TypedDict, everybody else as a mapping: hence the word to mypy.
-guard = DefineMiddleware(GeeTestMiddleware)  # type: ignore[arg-type]
+guard = DefineMiddleware(GeeTestMiddleware)
 
 
 @post("/login", status_code=200, middleware=[guard])

@@ -13,12 +13,16 @@ from .tree import PathSet
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
+"""Any framework's: Starlette types what travels as mappings, Litestar as TypedDicts; neither takes the other's."""
 Source = Literal["header", "query", "body"]
 Mode = Literal["enforce", "monitor", "off"]
 OnUnavailable = Literal["allow", "deny"]
 Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
-OnDenied = Callable[[GeeTestResult, Scope], Any]
+OnDenied = Callable[[GeeTestResult, Scope], ASGIApp | Awaitable[ASGIApp]]
 OnResult = Callable[[GeeTestResult, Scope], Any]
 Pair = tuple[str, str | Sequence[str]]
 Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
