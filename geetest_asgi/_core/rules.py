@@ -87,13 +87,13 @@ class RuleTable(Generic[T]):
         self, rules: Sequence[tuple[Pattern, T]], exempt: Sequence[Pattern] = (), roots: Sequence[str] = ()
     ) -> None:
         self.rules = rules
-        self.patterns = tuple(pattern.text for pattern, _ in rules)
+        self.patterns: tuple[str, ...] = tuple(pattern.text for pattern, _ in rules)
         """The protected patterns, as they were written."""
         self._tree = PathSet([pattern for pattern, _ in rules], fold=True)
         self.exempt = exempt
         self._exempt_tree = PathSet(exempt, fold=False)
         self._roots = roots
-        self.idle = frozenset(
+        self.idle: frozenset[str] = frozenset(
             method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _spoken_of(method, rules)
         )
         """Methods that no rule speaks of. Most requests are such GETs: they need no look at their path."""
