@@ -5,7 +5,6 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Final
 
-from anyio import CancelScope
 from starlette.types import Message, Scope, Send
 
 from . import _config, _ledger
@@ -103,8 +102,7 @@ class Check:
         return finding if captcha_id == self.captcha_id else None
 
     async def _spend(self, found: CaptchaFields, gone: Callable[[], Awaitable[bool]] | None) -> Evidence | None:
-        with CancelScope(shield=True):  # a claim that is cut short may have taken the token all the same
-            claim = self.claim = await _ledger.claim(self.store, self.captcha_id, found)
+        claim = self.claim = await _ledger.claim(self.store, self.captcha_id, found)
         if claim.evidence is not None:
             return claim.evidence
         requests = [build_request(self.captcha_id, key, found) for key in self.keys]
@@ -210,8 +208,7 @@ class Check:
     async def settle(self, *, let_in: bool) -> None:
         """Keep the token spent or give it back; also where the visitor has left, and everything is cancelled."""
         if self.claim is not None:
-            with CancelScope(shield=True):
-                await self.claim.settle(self.answer, let_in=let_in)
+            await self.claim.settle(self.answer, let_in=let_in)
 
 
 _LOOK: Final[Mapping[str, Callable[[Check], Awaitable[CaptchaFields | Evidence | None]]]] = {

@@ -13,7 +13,6 @@ from contextlib import ExitStack, suppress
 from typing import Final
 
 import anyio
-from anyio.abc import TaskGroup
 from anyio.lowlevel import checkpoint
 
 from ._core.model import Evidence, Outcome
@@ -110,14 +109,21 @@ class Lateness:
 
     def __init__(self) -> None:
         self.seconds = 0.0
+        self._counted = math.inf
 
-    async def wait_until(self, deadline: float, steps: int = _STEPS) -> None:
-        """Sleep until then, in small steps."""
-        step = max(_SHORTEST, (deadline - anyio.current_time()) / steps)
+    async def wait_until(self, deadline: float) -> None:
+        """Sleep until then, in small steps. Whoever has counted before was to come here at once."""
+        self.count(self._counted)
+        step = max(_SHORTEST, (deadline - anyio.current_time()) / _STEPS)
         while (left := deadline - anyio.current_time()) > 0:
             wake = anyio.current_time() + min(step, left)
             await anyio.sleep_until(wake)
-            self.seconds += max(0.0, anyio.current_time() - wake - _PAUSE)
+            self.count(wake)
+
+    def count(self, wake: float) -> None:
+        """We were to be woken then, and have been now."""
+        self._counted = anyio.current_time()
+        self.seconds += max(0.0, self._counted - wake - _PAUSE)
 
 
 class Threads:
@@ -179,14 +185,21 @@ class Patience:
         """Seconds that the event loop was late so far."""
         return self._late.seconds
 
-    async def run_out(self, group: TaskGroup) -> Evidence:
-        """Wait until the time is over, and say what it is evidence of if no answer came.
+    async def soon(self, done: anyio.Event) -> bool:
+        """Wait for `done` for the call's first tenth, in which most calls end: those pay for no watch beside them."""
+        wake = self._deadline - 0.9 * self._seconds
+        with anyio.CancelScope(deadline=wake):
+            await done.wait()
+        if not done.is_set():
+            self._late.count(wake)
+        return done.is_set()
 
-        Most calls end within the first tenth, and pay for no watch over this process; `group` is where it runs.
-        """
-        await self._late.wait_until(self._deadline - 0.9 * self._seconds, steps=1)
-        group.start_soon(self._threads.watch)
-        await self._late.wait_until(self._deadline)
+    async def run_out(self) -> Evidence:
+        """Wait until the time is over, and say what it is evidence of that no answer came."""
+        async with anyio.create_task_group() as group:
+            group.start_soon(self._threads.watch)
+            await self._late.wait_until(self._deadline)
+            group.cancel_scope.cancel()
         return blame_silence(self._late.seconds / self._seconds, self._threads.waited / self._seconds)
 
     async def blame(self, error: Exception, seconds: float, late: float) -> Evidence:

@@ -1,6 +1,6 @@
 """Reading GeeTest's answer, and no more of it than an answer can have: the rest may be without an end."""
 
-from collections.abc import AsyncIterable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
 
 from anyio import CancelScope
 
@@ -17,10 +17,18 @@ async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncItera
     simulated = MARK in headers
     if status != 200 or headers.get("content-encoding", "identity") != "identity":
         return Reply(status, None, simulated)
-    body = bytearray()
+    body, pieces = bytearray(), aiter(chunks)
+    async for piece in pieces:
+        body += piece
+        if len(body) > MAX_REPLY:
+            await _break_off(pieces)
+            return Reply(status, None, simulated)
+    return Reply(status, bytes(body), simulated)
+
+
+async def _break_off(pieces: AsyncIterator[bytes]) -> None:
+    """The generators inside must be unwound, and only an exception does that."""
     with CancelScope() as enough:
-        async for chunk in chunks:
-            body += chunk
-            if len(body) > MAX_REPLY:
-                enough.cancel()  # not `break`: the generators inside must be unwound, and only an exception does that
-    return Reply(status, bytes(body) if len(body) <= MAX_REPLY else None, simulated)
+        enough.cancel()
+        async for _ in pieces:
+            pass

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
+from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
@@ -35,6 +36,7 @@ def section(name: str) -> str:
     return found[1]
 
 
+@pytest.mark.skipif(find_spec("aiohttp") is None, reason="aiohttp is not installed: pip install '.[bench]'")
 @pytest.mark.parametrize("name", NAMES)
 def test_each_benchmark_runs_and_prints_the_tables_that_the_page_has(name: str) -> None:
     done = run(name)

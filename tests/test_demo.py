@@ -473,7 +473,7 @@ def test_live_on_the_command_line_serves_tells_no_story_and_logs_decisions(serve
         assert url is not None
         fields = served.simulator.token()
         assert httpx.post(f"{url[1]}login", data=fields, trust_env=False).status_code == 200
-        terminal.read_until("allowed passed")
+        terminal.read_until("passed, allowed")
         assert terminal.press_ctrl_c() == 0
         assert rows(terminal.shown) == []
 

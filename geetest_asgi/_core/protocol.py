@@ -10,8 +10,9 @@ causes the error shape at will (`gen_time=abc`), and an HTTP 4xx too, so neither
 import hmac
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any, Final
-from urllib.parse import urlencode
+from urllib.parse import quote_plus, urlencode
 
 from .model import CaptchaFields, Evidence, Outcome, Reply, ValidateRequest
 
@@ -59,8 +60,13 @@ def build_request(captcha_id: str, captcha_key: str, fields: CaptchaFields) -> V
         "gen_time": fields.gen_time,
         "sign_token": sign_token(captcha_key, fields.lot_number),
     }
-    query = urlencode({"captcha_id": captcha_id})
-    return ValidateRequest(captcha_id, fields.lot_number, query, urlencode(form).encode())
+    body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items())
+    return ValidateRequest(captcha_id, fields.lot_number, _query(captcha_id), body.encode())
+
+
+@lru_cache(64)
+def _query(captcha_id: str) -> str:
+    return urlencode({"captcha_id": captcha_id})
 
 
 def parse_reply(reply: Reply, lot_number: str) -> Evidence:

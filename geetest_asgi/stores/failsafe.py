@@ -79,7 +79,8 @@ class FailSafe:
             return False, None
         began = self._health.now()
         try:
-            with anyio.fail_after(PATIENCE):
+            # Shielded: a claim that is cut short may have taken the token all the same.
+            with anyio.fail_after(PATIENCE, shield=True):
                 answer = await what()
             if answer is not None and not isinstance(answer, str):
                 raise TypeError(f"a store answers None or a str, not {type(answer).__name__}")

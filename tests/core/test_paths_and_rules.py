@@ -501,7 +501,9 @@ def test_matching_does_not_take_longer_with_more_patterns(target: str) -> None:
     small, large = table(few), table(many)
     path, raw_path = unquote(target), target.encode()
     assert small.match("POST", path, raw_path) == large.match("POST", path, raw_path)
-    assert work(lambda: large.match("POST", path, raw_path)) <= 1.1 * work(lambda: small.match("POST", path, raw_path))
+    # The least of some: the garbage collector may run finalizers of other tests in between.
+    of_few, of_many = (min(work(partial(t.match, "POST", path, raw_path)) for _ in range(3)) for t in (small, large))
+    assert of_many <= 1.1 * of_few
 
 
 @pytest.mark.parametrize("unit", ["/a", "//", "/.", "/..", "/%0A", "/a;", "/a%2Fb", "/A", "x"])

@@ -574,9 +574,13 @@ async def test_a_visitor_who_leaves_after_the_fields_is_the_apps_to_notice(geete
     assert heard == ["http.request", "http.request", "http.disconnect"]
 
 
+@pytest.mark.parametrize("slow", [0, 0.3])
 @each_backend
-async def test_a_disconnect_that_comes_while_geetest_is_asked_reaches_the_app_once(geetest: GeeTest) -> None:
-    """A server may say it once only. Here it is there before the call has begun, and so is the app's to hear."""
+async def test_a_disconnect_that_comes_while_geetest_is_asked_reaches_the_app_once(
+    slow: float, geetest: GeeTest
+) -> None:
+    """A server may say it once only. Here it is there before anybody listens, and so is the app's to hear."""
+    geetest.simulator.slow(slow)
     heard: list[str] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -587,7 +591,7 @@ async def test_a_disconnect_that_comes_while_geetest_is_asked_reaches_the_app_on
 
     asked = visit(geetest.token())
     asked.say({"type": "http.disconnect"})
-    await asked.run(geetest.guard(app))
+    await asked.run(geetest.guard(app, timeout=1))
     assert heard == ["http.request", "http.disconnect"]
 
 

@@ -154,16 +154,17 @@ async def test_a_visitor_who_leaves_during_the_handshake_leaves_no_connection(
     async with AsyncExitStack() as stack:
         given = kit and await stack.enter_async_context(kit.AsyncClient())
         server = stack.enter_context(RawServer(never_shake_hands))
-        guard = geetest.guard(App(), api_server=f"https://127.0.0.1:{server.port}", timeout=30, client=given)
+        guard = geetest.guard(App(), api_server=f"https://127.0.0.1:{server.port}", timeout=5, client=given)
         leaving = visit(geetest.token())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(leaving.run, guard)
             with anyio.fail_after(5):
                 while not server.accepted:
                     await anyio.sleep(0.01)
-            await anyio.sleep(0.05)
+            await anyio.sleep(0.7)  # past the call's first tenth, in which nobody listens
             leaving.leave()
-        await hung_up(server, 1)
+            with anyio.fail_after(3):
+                await hung_up(server, 1)
         await guard.aclose()
     assert server.accepted == 1
 
