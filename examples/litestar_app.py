@@ -1,4 +1,4 @@
-"""Litestar: a handler says by a guard that it wants a captcha; there is no pattern that a spelling of a path could miss.
+"""Litestar: a handler says by a guard that it wants a captcha; no pattern, so no spelling of a path can miss it.
 
 GEETEST_CAPTCHA_ID=… GEETEST_CAPTCHA_KEY=… uvicorn examples.litestar_app:app
 """
