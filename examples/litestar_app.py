@@ -1,4 +1,4 @@
-"""Litestar: a handler says by a guard that it wants a captcha; no pattern, so no spelling of a path can miss it.
+"""Litestar: a handler says by a guard that it wants a captcha; there is no pattern for a spelling of a path to miss.
 
 GEETEST_CAPTCHA_ID=… GEETEST_CAPTCHA_KEY=… uvicorn examples.litestar_app:app
 """
