@@ -56,12 +56,11 @@ def add_geetest(app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = ()
 
     `settings` are GeeTestMiddleware's. FastAPI puts what is added last outermost: call this before
     `app.add_middleware(CORSMiddleware, …)`. The marked routes are looked up when FastAPI builds its middleware, at the
-    start or the first request: so they may be declared before or after. ConfigError is raised then, too.
+    start or the first request: so they may be declared before or after. ConfigError is raised then, too. An app that is
+    mounted in `app` is guarded as well; its OpenAPI document, which is its own, stays as it is.
     """
     check_names("add_geetest", settings)
     others = [protect] if isinstance(protect, str | Rule) else list(protect)
-    if app.root_path:
-        settings = {"root_paths": [app.root_path], **settings}
     app.add_middleware(GeeTestMiddleware, protect=_Rules(app, others), **settings)
     _complete_openapi(app, settings)
 

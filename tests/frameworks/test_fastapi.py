@@ -7,7 +7,7 @@ from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request, WebSocket
 from fastapi.openapi.models import OpenAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
@@ -202,6 +202,23 @@ def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) ->
     assert client.post("/users7").status_code == 404
 
 
+def test_such_a_route_has_its_methods_and_the_name_of_its_mark(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/users(id)", dependencies=[Depends(Captcha(name="users"))])
+    async def marked(request: Request) -> str:
+        return request.state.geetest.rule  # type: ignore[no-any-return]
+
+    @app.put("/users(id)")
+    async def open_() -> str:
+        return "in"
+
+    client = TestClient(app)
+    assert client.post("/users(id)", json=geetest.token()).json() == "users"
+    assert client.put("/users(id)").json() == "in"
+
+
 def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
     app, inner = FastAPI(), FastAPI()
 
@@ -315,6 +332,19 @@ def test_the_denials_are_there_with_their_codes() -> None:
     assert "captcha_replayed" in responses["403"]["description"]
     schema = responses["503"]["content"]["application/problem+json"]["schema"]
     assert set(schema["required"]) == {"type", "title", "status", "detail", "code", "retry"}
+
+
+def test_a_response_that_the_route_describes_itself_stays() -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/login", dependencies=[Depends(captcha)], responses={403: {"description": "mine"}})
+    async def login() -> str:
+        return "in"
+
+    responses = app.openapi()["paths"]["/login"]["post"]["responses"]
+    assert responses["403"] == {"description": "mine"}
+    assert "503" in responses
 
 
 def test_a_denial_is_what_the_document_says(client: TestClient, geetest: GeeTest) -> None:
