@@ -19,8 +19,8 @@ from urllib.parse import urlsplit
 try:
     from opentelemetry.metrics import MeterProvider, get_meter
     from opentelemetry.trace import SpanKind, StatusCode, TracerProvider, get_current_span, get_tracer
-except ImportError as error:
-    raise ImportError("OpenTelemetry is missing: pip install 'geetest-asgi[otel]'", name=error.name) from error
+except ImportError as _error:
+    raise ImportError("OpenTelemetry is missing: pip install 'geetest-asgi[otel]'", name=_error.name) from _error
 
 from .. import __version__
 from .._core.model import GeeTestResult, Outage, Outcome
