@@ -13,11 +13,30 @@ from typing import Any
 
 _TERM = re.compile(r"(\S+(?: \S+)*) {2,}(\S.*)")
 _GOES_ON = " " * 6
+_ASGI = (  # what Sphinx makes of ASGI's types, and what everybody calls them
+    ("~collections.abc.MutableMapping[str, ~typing.Any]", "Scope"),
+    ("~collections.abc.Callable[[], ~collections.abc.Awaitable[Scope]]", "Receive"),
+    ("~collections.abc.Callable[[Scope], ~collections.abc.Awaitable[None]]", "Send"),
+    ("~collections.abc.Callable[[Scope, Receive, Send], ~collections.abc.Awaitable[None]]", "ASGIApp"),
+)
 
 
 def process(app: Any, what: str, name: str, obj: Any, options: Any, lines: list[str]) -> None:
     """What Sphinx calls for each docstring; `lines` is changed in place."""
     lines[:] = as_rst("\n".join(lines)).splitlines()
+
+
+def name_asgi_types(
+    app: Any, what: str, name: str, obj: Any, options: Any, signature: str | None, returned: str | None
+) -> tuple[str | None, str | None]:
+    """What Sphinx calls for each signature."""
+    return _named(signature), _named(returned)
+
+
+def _named(types: str | None) -> str | None:
+    for long, short in _ASGI:
+        types = types and types.replace(long, short)
+    return types
 
 
 def as_rst(docstring: str) -> str:

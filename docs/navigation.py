@@ -7,21 +7,22 @@ from typing import Any
 INDEX = "docs/index"
 
 
-def sections(index: str) -> dict[str, list[str]]:
-    """Heading → the Markdown files that are linked to below it, as they are written."""
-    found: dict[str, list[str]] = {}
+def sections(index: str) -> dict[str, dict[str, str]]:
+    """Heading → the Markdown files that are linked to below it, as they are written, and what the links say."""
+    found: dict[str, dict[str, str]] = {}
     heading = ""
     for line in re.sub(r"^```.*?^```$", "", index, flags=re.MULTILINE | re.DOTALL).splitlines():
         if line.startswith("## "):
             heading = line[3:]
         elif heading:
-            found.setdefault(heading, []).extend(re.findall(r"\]\(([^)#:]+\.md)\)", line))
-    return {heading: list(dict.fromkeys(links)) for heading, links in found.items() if links}
+            links = re.findall(r"\[([^]]+)\]\(([^)#:]+\.md)\)", line)
+            found.setdefault(heading, {}).update({link: text for text, link in links})
+    return found
 
 
-def toctree(heading: str, links: list[str]) -> str:
+def toctree(heading: str, links: dict[str, str]) -> str:
     """In MyST's spelling; a page is named by its path from the repository's root."""
-    pages = [_from_the_root(link).removesuffix(".md") for link in links]
+    pages = [f"{text} <{_from_the_root(link).removesuffix('.md')}>" for link, text in links.items()]
     return "\n".join(["", "```{toctree}", ":hidden:", f":caption: {heading}", "", *pages, "```", ""])
 
 

@@ -1,7 +1,7 @@
 """docs/: how a request travels, patterns, production, migrating: they do what they say. Every page has its place."""
 
+import importlib
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -247,15 +247,53 @@ def test_what_changes_is_what_the_page_says(sides: Sides) -> None:
 # The pages, and their places
 
 
-def test_every_page_is_linked_from_the_index() -> None:
-    sys.path.insert(0, str(DOCS))
-    try:
-        import navigation
-    finally:
-        sys.path.remove(str(DOCS))
-    linked = {link for links in navigation.sections(page("index")).values() for link in links}
+def of_the_site(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A module of docs/, which is no package."""
+    monkeypatch.syspath_prepend(DOCS)
+    return importlib.import_module(name)
+
+
+def test_every_page_is_linked_from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    sections = of_the_site("navigation", monkeypatch).sections(page("index"))
+    linked = {link for links in sections.values() for link in links}
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"index.md"}
     assert pages <= linked, "these pages stand in no navigation: link them in docs/index.md"
+
+
+def test_the_navigation_has_the_headings_and_the_words_of_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
+    navigation = of_the_site("navigation", monkeypatch)
+    index = "# A\n[no](no.md)\n## B\n- [One](one.md): and [two](../TWO.md), [web](https://x/y.md), [part](a.md#b)\n"
+    assert navigation.sections(index) == {"B": {"one.md": "One", "../TWO.md": "two"}}
+    assert "One </docs/one>\ntwo </TWO>\n" in navigation.toctree("B", {"one.md": "One", "../TWO.md": "two"})
+
+
+DOCSTRING = """A sentence with `a*b` and geetest_.
+
+    f(x)
+
+    g(x)
+
+name, other   what they are
+              and mean
+`x` or y      the rest"""
+
+RST = """A sentence with `a*b` and geetest\\_.
+
+.. code-block:: python
+
+   f(x)
+
+   g(x)
+
+``name, other``
+   what they are and mean
+
+`x` or y
+   the rest"""
+
+
+def test_a_docstring_becomes_what_it_looks_like(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert of_the_site("docstrings", monkeypatch).as_rst(DOCSTRING) == RST
 
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
