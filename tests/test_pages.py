@@ -2,6 +2,9 @@
 
 import importlib
 import re
+import subprocess
+import sys
+import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -68,6 +71,29 @@ def ask(app: ASGIApp, method: str, path: str, **body: Any) -> httpx.Response:
             return await client.request(method, path, **body)
 
     return anyio.run(sent)
+
+
+# The index
+
+
+def test_the_first_lines_protect_an_app(geetest: GeeTest) -> None:
+    app = run("index")["app"]
+    app.post("/login")(lambda: "in")
+    assert ask(app, "POST", "/login").status_code == 403
+    assert ask(app, "POST", "/login", data=geetest.token()).json() == "in"
+
+
+def test_the_name_that_is_installed_is_the_name_of_the_package() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    assert f"\npip install {project['name']}\n" in page("index")
+
+
+@pytest.mark.parametrize(
+    ("name", "number"),
+    [("index", 1), ("how-a-request-travels", 1), ("patterns", 2), ("production", 1), ("migrating", 2)],
+)
+def test_no_block_of_these_pages_is_without_a_test(name: str, number: int) -> None:
+    assert len(blocks(name)) == number
 
 
 # How a request travels
@@ -171,16 +197,14 @@ def test_the_checklist_decides_on_settings_that_there_are() -> None:
     assert named <= GeeTestMiddleware.__init__.__annotations__.keys()
 
 
-def test_the_commands_of_the_checklist_are_there(capsys: pytest.CaptureFixture[str]) -> None:
-    from geetest_asgi.__main__ import main
-
-    of_uvicorn = {"--lifespan", "--proxy-headers", "--forwarded-allow-ips"}
-    options = set(re.findall(r"--[a-z][a-z-]+", page("production"))) - of_uvicorn
-    with pytest.raises(SystemExit):
-        main(["check", "--help"])
-    said = capsys.readouterr().out
-    assert options
-    assert all(option in said for option in options)
+def test_the_check_of_the_checklist_passes_on_its_own_example(tmp_path: Path, geetest: GeeTest) -> None:
+    routes = "@app.post('/login')\n@app.post('/register')\ndef handler() -> None: ...\n"
+    (tmp_path / "shop.py").write_text(blocks("production")[0] + routes)
+    (command,) = re.findall(r"`geetest-asgi (check --app shop:app)`", page("production"))[:1]
+    assert "`--strict --offline`" in page("production")
+    words = [sys.executable, "-m", "geetest_asgi", *command.split(), "--strict", "--offline"]
+    ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
+    assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "All is well."), ran.stdout + ran.stderr
 
 
 # Migrating
