@@ -32,7 +32,17 @@ PURE = {  # what the core may use besides itself
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }
 HTTPX_MAY = {"_transport", "testing", "demo"}
-ADD_ONS = {"testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "fastapi", "_openapi", "__main__"}
+ADD_ONS = {
+    "testing",
+    "demo",
+    "clearance",
+    "commands",
+    "frontend",
+    "pytest_plugin",
+    "fastapi",
+    "_openapi",
+    "__main__",
+} | {"blacksheep", "django"}
 FACES = {"_middleware", "_client"}
 
 

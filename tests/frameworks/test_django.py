@@ -1,0 +1,274 @@
+"""Django: settings, `asgi.py`, system checks, and the error where requests come past the guard."""
+
+import logging
+import re
+from collections.abc import Iterator
+from typing import Any
+
+import httpx
+import pytest
+
+pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
+
+import django
+from asgiref import wsgi
+from django.conf import settings
+from django.core.asgi import get_asgi_application
+from django.core.checks import Error, Tags, Warning, run_checks
+from django.core.signals import request_started
+from django.core.wsgi import get_wsgi_application
+from django.http import HttpRequest, JsonResponse
+from django.test import AsyncClient, Client, override_settings
+from django.urls import include, path, re_path, register_converter
+from django.utils.translation import gettext_lazy
+
+from geetest_asgi import ConfigError, GeeTestResult, Rule, geetest_result
+from geetest_asgi.testing import GeeTest, serve
+
+if not settings.configured:
+    settings.configure(ALLOWED_HOSTS=["*"], INSTALLED_APPS=["geetest_asgi.django"], ROOT_URLCONF=__name__)
+    django.setup()
+
+from geetest_asgi.django import protect
+from geetest_asgi.django.apps import notice_unguarded
+
+
+async def login(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": request.POST["username"], "verified": geetest_result(request).verified})
+
+
+def sync_login(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"user": request.POST["username"], "verified": geetest_result(request).verified})
+
+
+def open_(request: HttpRequest) -> JsonResponse:
+    return JsonResponse({"in": True})
+
+
+class Slashed:
+    regex = ".+"
+
+    def to_python(self, value: str) -> str:
+        return value
+
+    def to_url(self, value: str) -> str:
+        return value
+
+
+register_converter(Slashed, "slashed")
+
+urlpatterns = [
+    path("login", login),
+    path("sync/login/", sync_login),
+    path("open", open_),
+    path("users/<int:id>/reset/", open_),
+    path("files/<path:rest>", open_),
+    path("tags/<slashed:rest>/x", open_),
+    path("api/", include([path("", open_), path("orders/<slug:name>", open_), re_path(r"^old/(\d+)$", open_)])),
+    path(gettext_lazy("sprache/"), include([path("wechseln", open_)])),
+]
+# What there is no telling about would match every path.
+urlpatterns_to_tell = urlpatterns[:-1]
+
+PAIR = {"captcha_id": "an-id", "captcha_key": "a-key"}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Django runs on asyncio alone."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _unnoticed(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """No id and key but the test's own, and nothing noticed yet."""
+    for name in ("GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"):
+        monkeypatch.delenv(name, raising=False)
+    request_started.connect(notice_unguarded)
+    yield
+    request_started.connect(notice_unguarded)
+
+
+def guarded(**given: Any) -> Any:
+    with override_settings(GEETEST={"protect": ["POST /login", "POST /sync/login/"], **PAIR, **given}):
+        return protect(get_asgi_application())
+
+
+# --- asgi.py ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/login", "/sync/login/"])
+def test_a_view_is_guarded_and_reads_the_decision(path: str, geetest: GeeTest) -> None:
+    with serve(guarded()) as url:
+        body = {"username": "ada"}
+        denied = httpx.post(url + path, data=body)
+        assert (denied.status_code, denied.json()["code"]) == (403, "captcha_missing")
+        assert httpx.post(url + path, data=body | geetest.token()).json() == {"user": "ada", "verified": True}
+        assert httpx.post(f"{url}/open").json() == {"in": True}
+        geetest.down()
+        assert httpx.post(url + path, data=body | geetest.token()).json() == {"user": "ada", "verified": False}
+
+
+def let_in(result: GeeTestResult, scope: Any) -> bool:
+    return bool(result.captcha_args["used_type"] == "slide")
+
+
+def test_a_function_may_be_a_dotted_path(geetest: GeeTest) -> None:
+    guard = guarded(accept=f"{__name__}.let_in", skip=lambda scope: None)
+    assert [policy.accept for _, policy in guard._table.rules] == [let_in] * 2
+
+
+def test_the_id_and_the_key_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "from-there")
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "the-key")
+    guard = guarded(captcha_id=None, captcha_key=None)
+    assert {policy.captcha_id for _, policy in guard._table.rules} == {"from-there"}
+
+
+@pytest.mark.parametrize("prefix", ["/shop", "/shop/"])
+@pytest.mark.anyio
+async def test_a_script_name_that_only_django_knows_opens_nothing(prefix: str, geetest: GeeTest) -> None:
+    with override_settings(FORCE_SCRIPT_NAME=prefix):
+        transport = httpx.ASGITransport(guarded(root_paths="/old"))
+        async with httpx.AsyncClient(transport=transport, base_url="http://shop") as client:
+            served = "/shop//open" if prefix.endswith("/") else "/shop/open"
+            assert (await client.post(served)).json() == {"in": True}
+            for path in ("/login", "/shop/login", "/shop//login", "/old/login"):
+                assert (await client.post(f"http://shop{path}", data={"username": "ada"})).status_code == 403, path
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        (None, "say in the settings what to protect"),
+        ("POST /login", "say in the settings what to protect"),
+        ({**PAIR}, "say in the settings what to protect"),
+        ({"protects": [], **PAIR, "protect": ["/a"]}, "no setting 'protects'; there are protect, exempt"),
+        ({"app": None, **PAIR, "protect": ["/a"]}, "no setting 'app'"),
+        (dict[Any, Any](PAIR | {"protect": ["/a"]}) | {7: None}, "no setting 7"),
+        ({**PAIR, "protect": ["login"]}, "the path must begin with '/'"),
+        ({**PAIR, "protect": ["/a"], "accept": "shop.nothing"}, r"GEETEST\['accept'\]: No module named 'shop'"),
+        ({**PAIR, "protect": ["/a"], "accept": "nothing"}, r"GEETEST\['accept'\]: nothing doesn't look like"),
+        ({**PAIR, "protect": ["/a"], "root_paths": 7}, "root_paths: 7 is no prefix"),
+        ({"captcha_id": "an-id", "protect": ["/a"]}, "captcha_key is missing"),
+    ],
+)
+def test_a_wrong_setting_is_told_by_asgi_py_and_by_the_check(given: Any, said: str) -> None:
+    with override_settings(GEETEST=given):
+        with pytest.raises(ConfigError, match=said) as raised:
+            protect(get_asgi_application())
+        (error,) = found()
+    assert isinstance(error, Error)
+    assert (error.id, error.msg) == ("geetest.E001", str(raised.value))
+    assert "GeeTestMiddleware's arguments" in error.hint
+    assert PAIR["captcha_key"] not in error.msg
+
+
+# --- manage.py check --------------------------------------------------------------------------------------------------
+
+
+def found() -> list[Any]:
+    return [each for each in run_checks(tags=[Tags.security]) if str(each.id).startswith("geetest.")]
+
+
+def told(**given: Any) -> list[tuple[str, str]]:
+    with override_settings(GEETEST=given):
+        return [(each.id, each.msg) for each in found()]
+
+
+def test_a_good_configuration_has_nothing_to_say() -> None:
+    assert told(**PAIR, protect=["POST /login"]) == []
+
+
+def test_without_an_id_and_key_commands_run_all_the_same() -> None:
+    with override_settings(GEETEST={"protect": ["POST /login"]}):
+        (warning,) = found()
+    assert isinstance(warning, Warning)
+    assert warning.id == "geetest.W001"
+    assert "GEETEST_CAPTCHA_ID" in warning.hint
+    assert [id for id, _ in told(protect=["POST /login"], timeout=-1)] == ["geetest.E001"]
+    assert told(protect=[Rule("POST /login", **PAIR)]) == []  # type: ignore[arg-type]
+
+
+MATCHED = [
+    *(
+        "POST /login",
+        "/LOGIN/",
+        "/users/{id}/reset",
+        "/users/7/reset/",
+        "/users/**",
+        "/**",
+        "/files/a/b",
+        "/tags/a/b/x",
+    ),
+    *("/api", "/api/orders/x", "/api/**", "/api/old/7", "WEBSOCKET /ws", re.compile("/(login|logout)"), "/open"),
+]
+
+
+@pytest.mark.parametrize("pattern", MATCHED, ids=str)
+def test_a_pattern_that_some_url_matches_is_no_matter(pattern: Any) -> None:
+    with override_settings(ROOT_URLCONF=tuple(urlpatterns_to_tell)):
+        assert told(**PAIR, protect=[pattern]) == []
+
+
+@pytest.mark.parametrize(
+    "pattern", ["POST /lgoin", "/login/x", "/users/7/8/reset", "/users/reset", "/file/a", "/ap/orders/x", "/apis/**"]
+)
+def test_a_pattern_that_no_url_can_match_is_a_warning(pattern: str) -> None:
+    with override_settings(ROOT_URLCONF=tuple(urlpatterns_to_tell)):
+        ((id, message),) = told(**PAIR, protect=["/login", pattern])
+    assert id == "geetest.W002"
+    assert repr(pattern) in message
+
+
+@pytest.mark.parametrize("pattern", ["/en/login", "/login", "/language/change"])
+def test_what_a_language_decides_is_not_doubted(pattern: str) -> None:
+    from django.conf.urls.i18n import i18n_patterns
+
+    translated = path(gettext_lazy("language/"), include([path("change", open_)]))
+    with override_settings(ROOT_URLCONF=(*i18n_patterns(path("login", login)), translated)):
+        assert told(**PAIR, protect=[pattern]) == []
+    with override_settings(ROOT_URLCONF=tuple(i18n_patterns(path("login", login)))):
+        assert [id for id, _ in told(**PAIR, protect=["/logout"])] == ["geetest.W002"]
+
+
+# --- requests that come past the guard --------------------------------------------------------------------------------
+
+
+def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [vars(each)["geetest_interface"] for each in caplog.records if each.levelno == logging.ERROR]
+
+
+@pytest.mark.parametrize("interface", ["ASGI", "WSGI"])
+def test_a_site_that_is_served_without_the_guard_says_so_once(
+    interface: str, geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    adapter: Any = wsgi.WsgiToAsgi
+    app = get_asgi_application() if interface == "ASGI" else adapter(get_wsgi_application())
+    with caplog.at_level(logging.ERROR, "geetest_asgi"), serve(app) as url:
+        assert [httpx.post(f"{url}/open").status_code for _ in range(2)] == [200, 200]
+    assert errors(caplog) == [interface]
+
+
+def test_a_guarded_site_has_nothing_to_say(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "geetest_asgi"), serve(guarded()) as url:
+        assert httpx.post(f"{url}/open").status_code == 200
+        assert httpx.get(f"{url}/open").status_code == 200
+    assert errors(caplog) == []
+
+
+def test_djangos_own_test_clients_are_let_be(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.ERROR, "geetest_asgi"):
+        assert Client().post("/open").json() == {"in": True}
+    assert errors(caplog) == []
+
+
+def test_a_view_that_asks_is_not_open_where_there_is_no_guard() -> None:
+    with pytest.raises(TypeError, match="WSGIRequest"):
+        Client().post("/sync/login/", {"username": "ada"})
+
+
+@pytest.mark.anyio
+async def test_nor_is_it_with_djangos_asynchronous_client() -> None:
+    with pytest.raises(LookupError, match="no GeeTestMiddleware saw this request"):
+        await AsyncClient().post("/login", {"username": "ada"})
