@@ -3,6 +3,7 @@
 import logging
 import re
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -12,7 +13,9 @@ pytest.importorskip("django", reason="django is not installed: pip install 'geet
 
 import django
 from asgiref import wsgi
+from asgiref.sync import async_to_sync
 from django.conf import settings
+from django.contrib.staticfiles import finders
 from django.core.asgi import get_asgi_application
 from django.core.checks import Error, Tags, Warning, run_checks
 from django.core.signals import request_started
@@ -23,6 +26,8 @@ from django.urls import include, path, re_path, register_converter
 from django.utils.translation import gettext_lazy
 
 from geetest_asgi import ConfigError, GeeTestResult, Rule, geetest_result
+from geetest_asgi.clearance import Clearance
+from geetest_asgi.frontend import SCRIPT
 from geetest_asgi.testing import GeeTest, serve
 
 if not settings.configured:
@@ -31,6 +36,7 @@ if not settings.configured:
 
 from geetest_asgi.django import protect
 from geetest_asgi.django.apps import notice_unguarded
+from geetest_asgi.django.test import AsyncClient as GuardedClient
 
 
 async def login(request: HttpRequest) -> JsonResponse:
@@ -272,3 +278,66 @@ def test_a_view_that_asks_is_not_open_where_there_is_no_guard() -> None:
 async def test_nor_is_it_with_djangos_asynchronous_client() -> None:
     with pytest.raises(LookupError, match="no GeeTestMiddleware saw this request"):
         await AsyncClient().post("/login", {"username": "ada"})
+
+
+# --- the test client --------------------------------------------------------------------------------------------------
+
+
+def asks_itself(request: HttpRequest) -> JsonResponse:
+    if "@" not in request.POST["email"]:
+        return JsonResponse({"error": "no e-mail address"}, status=422)
+    result = async_to_sync(geetest_result(request).verify)()
+    return JsonResponse({"verified": result.verified}, status=200 if result.allowed else 403)
+
+
+@pytest.fixture
+def client() -> Iterator[GuardedClient]:
+    protected = ["POST /login", "POST /sync/login/", Rule("POST /asks", after=True), Rule("/open", sources=["query"])]
+    site = (*urlpatterns_to_tell, path("asks", asks_itself), path("broken", broken))
+    with override_settings(GEETEST={"protect": protected, "clearance": Clearance("x" * 32)}, ROOT_URLCONF=site):
+        yield GuardedClient()
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("path", ["/login", "/sync/login/"])
+async def test_the_client_goes_through_the_guard(path: str, client: GuardedClient, geetest: GeeTest) -> None:
+    denied = await client.post(path, {"username": "ada"})
+    assert (denied.status_code, denied.json()["code"]) == (403, "captcha_missing")
+    assert denied.headers["content-type"] == "application/problem+json"
+    passed = await client.post(path, {"username": "ada"} | geetest.token())
+    assert passed.json() == {"user": "ada", "verified": True}
+    assert (passed.resolver_match.route, denied.resolver_match.route) == (path[1:], path[1:])
+    assert passed.client is client
+    assert len(geetest.calls) == 1
+
+
+@pytest.mark.anyio
+async def test_the_client_sends_queries_and_keeps_cookies(client: GuardedClient, geetest: GeeTest) -> None:
+    assert (await client.post("/open")).status_code == 403
+    assert (await client.post("/open", query_params=geetest.token())).json() == {"in": True}
+    assert (await client.post("/open")).json() == {"in": True}, "the cookie of the clearance"
+
+
+@pytest.mark.anyio
+async def test_the_client_tests_a_view_that_asks_after_its_own_checks(client: GuardedClient, geetest: GeeTest) -> None:
+    token = geetest.token()
+    assert (await client.post("/asks", {"email": "ada"} | token)).status_code == 422
+    assert (await client.post("/asks", {"email": "a@b"} | token)).json() == {"verified": True}
+    assert len(geetest.calls) == 1
+    other = GuardedClient()
+    assert (await other.post("/asks", {"email": "a@b"} | geetest.token(forged=True))).status_code == 403
+
+
+def broken(request: HttpRequest) -> JsonResponse:
+    raise ZeroDivisionError
+
+
+@pytest.mark.anyio
+async def test_what_a_view_raises_gets_to_the_test(client: GuardedClient, geetest: GeeTest) -> None:
+    with pytest.raises(ZeroDivisionError):
+        await client.post("/broken")
+
+
+def test_the_script_for_forms_is_a_static_file() -> None:
+    found = Path(finders.find("geetest/geetest-form.js"))
+    assert found.read_bytes() == SCRIPT.read_bytes()
