@@ -332,6 +332,14 @@ def broken(request: HttpRequest) -> JsonResponse:
     raise ZeroDivisionError
 
 
+def test_a_synchronous_view_asks_on_a_real_server_too(geetest: GeeTest) -> None:
+    site = (path("asks", asks_itself),)
+    with override_settings(ROOT_URLCONF=site), serve(guarded(protect=[Rule("POST /asks", after=True)])) as url:
+        token = geetest.token()
+        assert httpx.post(f"{url}/asks", data={"email": "ada"} | token).status_code == 422
+        assert httpx.post(f"{url}/asks", data={"email": "a@b"} | token).json() == {"verified": True}
+
+
 @pytest.mark.anyio
 async def test_what_a_view_raises_gets_to_the_test(client: GuardedClient, geetest: GeeTest) -> None:
     with pytest.raises(ZeroDivisionError):
