@@ -14,22 +14,21 @@ app nothing. A mark that no guard knows of raises: a route is never open by mist
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, routing
 from starlette.requests import HTTPConnection
 from starlette.routing import Mount, WebSocketRoute
 
-from ._core.errors import ConfigError
 from ._core.model import GeeTestResult
 from ._core.rules import Rule
+from ._mark import Mark
 from ._middleware import GeeTestMiddleware
 from ._openapi import describe
 from ._state import geetest_result
 
 
-class Captcha:
+class Captcha(Mark):
     """A dependency: this route, router or app wants a captcha. The settings are those of `Rule`, all of them optional.
 
         @app.post("/transfer", dependencies=[Depends(Captcha(on_unavailable="deny", sources=["header"]))])
@@ -39,19 +38,9 @@ class Captcha:
     a setting that `Rule` does not have.
     """
 
-    def __init__(self, **settings: Any) -> None:
-        try:
-            self._rule = Rule("/", **settings)
-        except TypeError as error:
-            raise ConfigError(f"Captcha(): {error}; the settings are those of Rule, by name") from None
-
     async def __call__(self, connection: HTTPConnection) -> GeeTestResult:
         """The decision about the request. Asynchronous, since FastAPI calls what is not in a thread."""
         return geetest_result(connection)
-
-    def rule(self, pattern: str) -> Rule:
-        """What protects one route that is marked with this."""
-        return replace(self._rule, pattern=pattern)
 
 
 captcha: Final = Captcha()

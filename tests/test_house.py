@@ -33,16 +33,10 @@ PURE = {  # what the core may use besides itself
 }
 HTTPX_MAY = {"_transport", "testing", "demo"}
 ADD_ONS = {
-    "testing",
-    "demo",
-    "clearance",
-    "commands",
-    "frontend",
-    "pytest_plugin",
-    "fastapi",
-    "_openapi",
-    "__main__",
-} | {"blacksheep", "django"}
+    *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
+    *("fastapi", "litestar", "_mark", "_openapi"),
+    *("blacksheep", "django"),
+}
 FACES = {"_middleware", "_client"}
 
 
