@@ -12,12 +12,14 @@ Views read the decision by `geetest_asgi.geetest_result(request)`, synchronous o
 
 import inspect
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
 from django.utils.module_loading import import_string
 
 from .._core.errors import ConfigError
+from .._core.rules import Rule
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -49,7 +51,9 @@ def middleware_settings() -> dict[str, Any]:
         raise ConfigError("GEETEST: say in the settings what to protect, as in GEETEST = {'protect': ['POST /login/']}")
     _refuse_unknown(given)
     chosen = {name: _imported(name, value) for name, value in given.items()}
-    return chosen | {"root_paths": [*_script_name(), *_listed(given.get("root_paths", ()))]}
+    chosen["protect"] = _with_functions(given["protect"])
+    roots = given.get("root_paths", ())
+    return chosen | {"root_paths": [*_script_name(), *(roots if isinstance(roots, list | tuple) else [roots])]}
 
 
 def _refuse_unknown(given: Mapping[Any, Any]) -> None:
@@ -69,11 +73,16 @@ def _imported(name: str, value: Any) -> Any:
         raise ConfigError(f"GEETEST[{name!r}]: {error}; give a function, or its dotted path") from error
 
 
+def _with_functions(given: Any) -> Any:
+    """`protect`; a Rule in it may have functions of its own."""
+    if isinstance(given, list | tuple):
+        return [_with_functions(each) for each in given]
+    if not isinstance(given, Rule):
+        return given
+    return replace(given, **{name: _imported(name, getattr(given, name)) for name in FUNCTIONS if hasattr(given, name)})
+
+
 def _script_name() -> list[str]:
     """With FORCE_SCRIPT_NAME = "/shop" Django serves /login as /shop/login too, and only Django knows."""
     prefix = str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
     return [prefix] if prefix.startswith("/") else []
-
-
-def _listed(given: Any) -> Any:
-    return given if isinstance(given, list | tuple) else [given]

@@ -2,7 +2,7 @@
 
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from django.conf import settings
@@ -12,7 +12,7 @@ from django.urls.converters import IntConverter, SlugConverter, StringConverter,
 from django.urls.resolvers import LocalePrefixPattern, RegexPattern, RoutePattern
 
 from .._core.errors import ConfigError
-from . import middleware_settings, protect
+from . import middleware_settings
 
 if TYPE_CHECKING:
     from .._core.patterns import Pattern
@@ -27,35 +27,42 @@ _WITHIN_A_SEGMENT: Final = (IntConverter, SlugConverter, StringConverter, UUIDCo
 def check_settings(app_configs: object, **_: object) -> list[CheckMessage]:
     """Django's system check: a list of Errors and Warnings, empty if all is well."""
     try:
-        return _unmatched(protect(_nothing))
+        return _unmatched(_guard())
     except ConfigError as error:
-        if _pair_is_given():
-            return [Error(str(error), hint=_hint(), id="geetest.E001")]
-    return _without_a_pair()
+        return [_wrong(error)] if _pair_is_given() else _without_a_pair()
 
 
 def _without_a_pair() -> list[CheckMessage]:
     """Many a command is run where the secrets are not, so that is no error here: asgi.py will not start without."""
-    from .._middleware import GeeTestMiddleware
-
     try:
-        guard = GeeTestMiddleware(_nothing, **middleware_settings() | dict.fromkeys(_PAIR, "none"))
+        guard = _guard(captcha_id="none", captcha_key="none")
     except ConfigError as error:
-        return [Error(str(error), hint=_hint(), id="geetest.E001")]
+        return [_wrong(error)]
     missing = "there is no captcha id and key here: asgi.py raises ConfigError without them"
     hint = "Set GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY in the environment of the server."
     return [Warning(missing, hint=hint, id="geetest.W001"), *_unmatched(guard)]
 
 
+def _guard(**instead: str) -> "GeeTestMiddleware":
+    """What asgi.py builds. A store in a file is left out: whoever runs this may be another user than the server."""
+    from .._middleware import GeeTestMiddleware
+
+    chosen = middleware_settings() | instead
+    if str(chosen.get("store")).startswith("sqlite:"):
+        del chosen["store"]
+    return GeeTestMiddleware(_nothing, **chosen)
+
+
 def _pair_is_given() -> bool:
     """Half of it counts: that is somebody's mistake."""
     given = getattr(settings, "GEETEST", None)
-    inside = isinstance(given, dict) and any(given.get(name) is not None for name in _PAIR)
+    inside = isinstance(given, Mapping) and any(given.get(name) for name in _PAIR)
     return inside or any(os.environ.get(f"GEETEST_{name.upper()}") for name in _PAIR)
 
 
-def _hint() -> str:
-    return "GEETEST is a dict of GeeTestMiddleware's arguments, by name; the README of geetest_asgi lists them."
+def _wrong(error: ConfigError) -> CheckMessage:
+    hint = "GEETEST is a dict of GeeTestMiddleware's arguments, by name; the README of geetest_asgi lists them."
+    return Error(str(error), hint=hint, id="geetest.E001")
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
@@ -63,21 +70,29 @@ async def _nothing(scope: Any, receive: Any, send: Any) -> None:
 
 
 def _unmatched(guard: "GeeTestMiddleware") -> list[CheckMessage]:
-    """A rule that protects nothing looks like a typing error in its path."""
+    """A rule that protects nothing looks like a typing error. Of a regular expression there is no telling, and
+    websockets are not Django's.
+    """
     from .._core.overlap import meets
     from .._core.patterns import EVERY, WEBSOCKET, Pattern
 
     if not getattr(settings, "ROOT_URLCONF", None):
         return []
-    routes = [Pattern(route, EVERY, tuple(route.split("/"))) for route in url_routes(get_resolver())]
-    rules = [pattern for pattern, _ in guard._table.rules if set(pattern.methods.names) != {WEBSOCKET}]
-    return [_no_url(rule) for rule in rules if not any(meets(rule, route) for route in routes)]
+    prefixes = ["", *(f"{root.removeprefix('/')}/" for root in middleware_settings()["root_paths"])]
+    routes = [
+        Pattern(each, EVERY, tuple(each.split("/"))) for root in prefixes for each in url_routes(get_resolver(), root)
+    ]
+    return [
+        _no_url(rule)
+        for rule, _ in guard._table.rules
+        if rule.regex is None and rule.methods.names != {WEBSOCKET} and not any(meets(rule, route) for route in routes)
+    ]
 
 
 def _no_url(rule: "Pattern") -> CheckMessage:
     return Warning(
         f"GEETEST['protect']: no URL pattern of this site can match {rule.text!r}",
-        hint="Write the path as visitors see it, beginning with '/', and <int:id> as {id}.",
+        hint="Write the whole path, beginning with '/', without a root path of the server, and <int:id> as {id}.",
         id="geetest.W002",
     )
 
@@ -94,8 +109,8 @@ def url_routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 def _joined(prefix: str, pattern: Any) -> str:
     """`prefix` and what comes after it; "**" from the segment on of which there is no telling."""
-    if isinstance(pattern, LocalePrefixPattern):  # at the root only: "en/", or nothing
-        return "**/"
+    if isinstance(pattern, LocalePrefixPattern):  # "en/", or nothing; Django has them at the root of its URLs only
+        return f"{prefix}**/"
     text, whole = _read(pattern)
     route = prefix + text
     return route if whole else route[: route.rfind("/") + 1] + "**"

@@ -16,6 +16,7 @@ Django's synchronous `Client` is WSGI, and no ASGI guard can stand in front of i
 
 from typing import TYPE_CHECKING, Any, Final
 
+from anyio import sleep_forever
 from django.core.handlers.asgi import ASGIRequest
 from django.http import HttpResponse
 from django.test.client import AsyncClient as DjangoAsyncClient
@@ -61,11 +62,13 @@ class AsyncClient(DjangoAsyncClient):  # type: ignore[misc, unused-ignore]
 
 
 async def _answer(guard: "GeeTestMiddleware", scope: dict[str, Any], body: bytes) -> Any:
-    requests: list[Message] = [{"type": "http.disconnect"}, {"type": "http.request", "body": body}]
+    requests: list[Message] = [{"type": "http.request", "body": body}]
     messages: list[Message] = []
 
     async def receive() -> "Message":
-        return requests.pop() if len(requests) > 1 else requests[0]
+        if not requests:
+            await sleep_forever()  # a test does not hang up
+        return requests.pop()
 
     async def send(message: "Message") -> None:
         messages.append(message)

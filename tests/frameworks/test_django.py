@@ -71,10 +71,7 @@ urlpatterns = [
     path("files/<path:rest>", open_),
     path("tags/<slashed:rest>/x", open_),
     path("api/", include([path("", open_), path("orders/<slug:name>", open_), re_path(r"^old/(\d+)$", open_)])),
-    path(gettext_lazy("sprache/"), include([path("wechseln", open_)])),
 ]
-# What there is no telling about would match every path.
-urlpatterns_to_tell = urlpatterns[:-1]
 
 PAIR = {"captcha_id": "an-id", "captcha_key": "a-key"}
 
@@ -120,8 +117,11 @@ def let_in(result: GeeTestResult, scope: Any) -> bool:
 
 
 def test_a_function_may_be_a_dotted_path(geetest: GeeTest) -> None:
-    guard = guarded(accept=f"{__name__}.let_in", skip=lambda scope: None)
-    assert [policy.accept for _, policy in guard._table.rules] == [let_in] * 2
+    dotted: Any = f"{__name__}.let_in"
+    assert [policy.accept for _, policy in guarded(accept=dotted)._table.rules] == [let_in] * 2
+    assert [policy.accept for _, policy in guarded(protect=Rule("/a", accept=dotted))._table.rules] == [let_in]
+    rules = [Rule("/a", accept=dotted, skip=lambda scope: None), Rule("/b"), "/c"]
+    assert [policy.accept for _, policy in guarded(protect=rules)._table.rules] == [let_in, None, None]
 
 
 def test_the_id_and_the_key_may_be_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +154,8 @@ async def test_a_script_name_that_only_django_knows_opens_nothing(prefix: str, g
         (dict[Any, Any](PAIR | {"protect": ["/a"]}) | {7: None}, "no setting 7"),
         ({**PAIR, "protect": ["login"]}, "the path must begin with '/'"),
         ({**PAIR, "protect": ["/a"], "accept": "shop.nothing"}, r"GEETEST\['accept'\]: No module named 'shop'"),
+        ({**PAIR, "protect": [Rule("/a", skip="nope.f")]}, r"GEETEST\['skip'\]: No module named 'nope'"),  # type: ignore
+        ({**PAIR, "protect": {"POST /login": 1}}, "give a list of strings"),
         ({**PAIR, "protect": ["/a"], "accept": "nothing"}, r"GEETEST\['accept'\]: nothing doesn't look like"),
         ({**PAIR, "protect": ["/a"], "root_paths": 7}, "root_paths: 7 is no prefix"),
         ({"captcha_id": "an-id", "protect": ["/a"]}, "captcha_key is missing"),
@@ -192,7 +194,11 @@ def test_without_an_id_and_key_commands_run_all_the_same() -> None:
     assert isinstance(warning, Warning)
     assert warning.id == "geetest.W001"
     assert "GEETEST_CAPTCHA_ID" in warning.hint
+    empty = {"captcha_id": "", "captcha_key": ""}  # os.environ.get("…", ""), as settings have it
+    assert [id for id, _ in told(protect=["POST /login"], **empty)] == ["geetest.W001"]
+    assert [id for id, _ in told(protect=["POST /lgoin"])] == ["geetest.W001", "geetest.W002"]
     assert [id for id, _ in told(protect=["POST /login"], timeout=-1)] == ["geetest.E001"]
+    assert [id for id, _ in told(protect=["POST /login"], captcha_id="an-id")] == ["geetest.E001"]
     assert told(protect=[Rule("POST /login", **PAIR)]) == []  # type: ignore[arg-type]
 
 
@@ -207,22 +213,27 @@ MATCHED = [
         "/files/a/b",
         "/tags/a/b/x",
     ),
-    *("/api", "/api/orders/x", "/api/**", "/api/old/7", "WEBSOCKET /ws", re.compile("/(login|logout)"), "/open"),
+    *("/api", "/api/orders/x", "/api/**", "/api/old/7", "WEBSOCKET /ws", re.compile("/(a|b)/[0-9a-f]+"), "/open"),
 ]
 
 
 @pytest.mark.parametrize("pattern", MATCHED, ids=str)
 def test_a_pattern_that_some_url_matches_is_no_matter(pattern: Any) -> None:
-    with override_settings(ROOT_URLCONF=tuple(urlpatterns_to_tell)):
-        assert told(**PAIR, protect=[pattern]) == []
+    assert told(**PAIR, protect=[pattern]) == []
+
+
+@pytest.mark.parametrize("pattern", ["/login", "/shop/login", "/old/users/7/reset"])
+def test_a_prefix_may_be_written_and_need_not(pattern: str) -> None:
+    with override_settings(FORCE_SCRIPT_NAME="/shop"):
+        assert told(**PAIR, protect=[pattern], root_paths=["/old"]) == []
+        assert [id for id, _ in told(**PAIR, protect=[f"/other{pattern}"])] == ["geetest.W002"]
 
 
 @pytest.mark.parametrize(
     "pattern", ["POST /lgoin", "/login/x", "/users/7/8/reset", "/users/reset", "/file/a", "/ap/orders/x", "/apis/**"]
 )
 def test_a_pattern_that_no_url_can_match_is_a_warning(pattern: str) -> None:
-    with override_settings(ROOT_URLCONF=tuple(urlpatterns_to_tell)):
-        ((id, message),) = told(**PAIR, protect=["/login", pattern])
+    ((id, message),) = told(**PAIR, protect=["/login", pattern])
     assert id == "geetest.W002"
     assert repr(pattern) in message
 
@@ -236,6 +247,11 @@ def test_what_a_language_decides_is_not_doubted(pattern: str) -> None:
         assert told(**PAIR, protect=[pattern]) == []
     with override_settings(ROOT_URLCONF=tuple(i18n_patterns(path("login", login)))):
         assert [id for id, _ in told(**PAIR, protect=["/logout"])] == ["geetest.W002"]
+
+
+def test_the_check_makes_no_file_that_the_server_could_not_write(tmp_path: Path) -> None:
+    assert told(**PAIR, protect=["/login"], store=f"sqlite:///{tmp_path}/spent.db") == []
+    assert list(tmp_path.iterdir()) == []
 
 
 # --- requests that come past the guard --------------------------------------------------------------------------------
@@ -293,7 +309,7 @@ def asks_itself(request: HttpRequest) -> JsonResponse:
 @pytest.fixture
 def client() -> Iterator[GuardedClient]:
     protected = ["POST /login", "POST /sync/login/", Rule("POST /asks", after=True), Rule("/open", sources=["query"])]
-    site = (*urlpatterns_to_tell, path("asks", asks_itself), path("broken", broken))
+    site = (*urlpatterns, path("asks", asks_itself), path("broken", broken))
     with override_settings(GEETEST={"protect": protected, "clearance": Clearance("x" * 32)}, ROOT_URLCONF=site):
         yield GuardedClient()
 
@@ -338,6 +354,12 @@ def test_a_synchronous_view_asks_on_a_real_server_too(geetest: GeeTest) -> None:
         token = geetest.token()
         assert httpx.post(f"{url}/asks", data={"email": "ada"} | token).status_code == 422
         assert httpx.post(f"{url}/asks", data={"email": "a@b"} | token).json() == {"verified": True}
+
+
+@pytest.mark.anyio
+async def test_the_client_waits_for_a_geetest_that_is_slow(client: GuardedClient, geetest: GeeTest) -> None:
+    geetest.slow(0.5)
+    assert (await client.post("/login", {"username": "ada"} | geetest.token())).status_code == 200
 
 
 @pytest.mark.anyio

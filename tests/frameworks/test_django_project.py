@@ -20,11 +20,13 @@ PROJECT = projects_of(PAGE)["Django"]
 PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
 
 
-def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> "subprocess.Popen[str]":
+def manage(
+    command: str, directory: Path, *, settings: str = "", tests: str = "", **env: str
+) -> "subprocess.Popen[str]":
     """`manage.py command` in a fresh copy of the project; its output, both streams, is read from `stdout`."""
-    for name, text in PROJECT.items():
+    more = {"settings.py": PROJECT["settings.py"] + settings, "test_login.py": tests or PROJECT["test_login.py"]}
+    for name, text in (PROJECT | more).items():
         (directory / name).write_text(text)
-    (directory / "settings.py").write_text(PROJECT["settings.py"] + settings)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "django", *command.split()],
         cwd=directory,
@@ -58,6 +60,18 @@ def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: 
     assert (status, "geetest.W001" in said) == (0, True)
     status, said = check(tmp_path, 'GEETEST["timeout"] = "soon"\n', **PAIR)
     assert (status, "geetest.E001" in said) == (1, True)
+
+
+def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
+    """As the page says: `setUp` in the fixture's place, an id and a key in the environment."""
+    set_up = "    def setUp(self):\n        self.geetest = self.enterContext(geetest_asgi.testing.GeeTest())\n"
+    fixture = re.compile(r"    @pytest.fixture.*?self.geetest = geetest\n", re.DOTALL)
+    tests = fixture.sub(set_up, PROJECT["test_login.py"]).replace("import pytest", "import geetest_asgi.testing")
+    assert set_up in tests
+    with manage("test", tmp_path, tests=tests, **PAIR) as process:
+        said, _ = process.communicate(timeout=60)
+    assert re.search(r"^Ran 3 tests", said, re.MULTILINE), said
+    assert process.returncode == 0, said
 
 
 def test_the_table_has_each_id() -> None:
