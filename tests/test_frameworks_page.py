@@ -1,4 +1,4 @@
-"""docs/frameworks.md: each of its projects in a fresh directory, as a reader would copy it."""
+"""docs/frameworks.md and frameworks-more.md: each of their projects in a fresh directory, as a reader would copy it."""
 
 import re
 from pathlib import Path
@@ -6,7 +6,8 @@ from pathlib import Path
 import pytest
 from projects import projects_of, run_pytest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "frameworks.md").read_text()
+DOCS = Path(__file__).parent.parent / "docs"
+PAGE = "".join((DOCS / name).read_text() for name in ("frameworks.md", "frameworks-more.md"))
 PROJECTS = projects_of(PAGE)
 MODULES = {heading: heading.lower() for heading in PROJECTS}
 

@@ -37,6 +37,7 @@ HTTPX_MAY = {"_transport", "testing", "demo"}
 ADD_ONS = {
     *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
     *("fastapi", "litestar", "_mark", "_openapi"),
+    *("blacksheep", "django"),
 }
 FACES = {"_middleware", "_client"}
 
