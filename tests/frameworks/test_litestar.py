@@ -234,12 +234,12 @@ def test_a_guard_in_front_of_the_app_serves_the_parameter_as_well(geetest: GeeTe
         return captcha.verified
 
     app = Litestar([bare], dependencies={"captcha": Provide(provide_captcha)})
-    with serve(GeeTestMiddleware(app, protect=["POST /login"])) as url:  # type: ignore[arg-type]
+    with serve(GeeTestMiddleware(app, protect=["POST /login"])) as url:
         assert httpx.post(f"{url}/login", json=geetest.token()).json() is True
 
 
 def test_two_guards_in_one_stack_ask_once(geetest: GeeTest) -> None:
-    with serve(GeeTestMiddleware(shop(), protect=["POST /login"])) as url:  # type: ignore[arg-type]
+    with serve(GeeTestMiddleware(shop(), protect=["POST /login"])) as url:
         told = httpx.post(f"{url}/login", data={"username": "ada"} | geetest.token())
         assert (told.status_code, len(geetest.calls)) == (200, 1)
 
@@ -328,8 +328,8 @@ def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -
     async def mount(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(scope["path"])(scope, receive, send)  # type: ignore[arg-type]
 
-    inside = Litestar([mount], middleware=[DefineMiddleware(GeeTestMiddleware, protect=["/mount/**"])])  # type: ignore[arg-type]
-    around = GeeTestMiddleware(Litestar([mount]), protect=["/mount/**"])  # type: ignore[arg-type]
+    inside = Litestar([mount], middleware=[DefineMiddleware(GeeTestMiddleware, protect=["/mount/**"])])
+    around = GeeTestMiddleware(Litestar([mount]), protect=["/mount/**"])
     with serve(inside) as url:  # type: ignore[arg-type]
         assert httpx.post(f"{url}/mount/a").text == "/a/"
     with serve(around) as url:
