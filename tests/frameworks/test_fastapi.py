@@ -219,6 +219,26 @@ def test_such_a_route_has_its_methods_and_the_name_of_its_mark(geetest: GeeTest)
     assert client.put("/users(id)").json() == "in"
 
 
+@pytest.mark.parametrize("layer", ["app", "include", "router"])
+def test_a_mark_on_any_layer_reaches_the_route(layer: str, geetest: GeeTest) -> None:
+    marks = {layer: [Depends(captcha)]}
+    app = FastAPI(dependencies=marks.get("app"))
+    outer = APIRouter(prefix="/outer")
+    inner = APIRouter(prefix="/inner", dependencies=marks.get("router"))
+
+    @inner.post("/login")
+    async def login() -> str:
+        return "in"
+
+    outer.include_router(inner, dependencies=marks.get("include"))
+    app.include_router(outer)
+    add_geetest(app)
+    client = TestClient(app)
+    assert client.post("/outer/inner/login").status_code == 403
+    assert client.post("/outer/inner/login", json=geetest.token()).json() == "in"
+    assert "403" in app.openapi()["paths"]["/outer/inner/login"]["post"]["responses"]
+
+
 def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
     app, inner = FastAPI(), FastAPI()
 

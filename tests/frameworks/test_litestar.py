@@ -8,7 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Controller, Litestar, Router, asgi, delete, post, websocket
+from litestar import Controller, Litestar, Router, asgi, delete, get, post, websocket
 from litestar.config.cors import CORSConfig
 from litestar.connection import WebSocket
 from litestar.di import Provide
@@ -300,6 +300,25 @@ def test_its_connections_are_closed_when_the_app_ends(geetest_server: GeeTestSer
         assert client.post("/login", data={"username": "ada"} | geetest_server.token()).json()["verified"] is True
         assert not made[0].is_closed
     assert closed_by_then == [True]
+
+
+@pytest.mark.anyio
+async def test_without_a_lifespan_it_begins_with_the_first_request(geetest: GeeTest) -> None:
+    transport = httpx.ASGITransport(shop())  # type: ignore[arg-type]  # which runs none
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+        assert (await client.post("/login", data={"username": "ada"})).status_code == 403
+        told = await client.post("/login", data={"username": "ada"} | geetest.token())
+        assert told.json()["verified"] is True
+
+
+def test_what_is_cached_is_not_open(geetest: GeeTest) -> None:
+    @get("/costly", guards=[Captcha(sources=["header"])], cache=True, sync_to_thread=False)
+    def costly() -> str:
+        return "in"
+
+    with TestClient(shop([costly])) as client:
+        assert client.get("/costly", headers=geetest.headers()).text == "in"
+        assert client.get("/costly").status_code == 403
 
 
 def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -> None:
