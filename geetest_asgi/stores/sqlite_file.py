@@ -90,7 +90,7 @@ class SpentFile:
         with _creating:  # closing a file ends this process's locks on it, whoever else has it open here
             with suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-            connection = sqlite3.connect(self._path, timeout, isolation_level=None, check_same_thread=False)
+            connection = sqlite3.connect(self._path, timeout=timeout, isolation_level=None, check_same_thread=False)
         try:
             self._identity = _identity(self._path)
             _prepare(connection, time.monotonic() + timeout)
