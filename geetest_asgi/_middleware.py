@@ -1,9 +1,8 @@
 """GeeTestMiddleware: what the user says, and which requests it is about. What is protected walks down the corridor."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
-
-from starlette.types import ASGIApp, Receive, Scope, Send
 
 from . import _config
 from ._admissions import Admissions
@@ -13,6 +12,7 @@ from ._core.limits import Limits
 from ._core.patterns import WEBSOCKET
 from ._core.rules import (
     Accept,
+    ASGIApp,
     Clearance,
     Credentials,
     Mode,
@@ -20,7 +20,9 @@ from ._core.rules import (
     OnOutage,
     OnResult,
     OnUnavailable,
+    Receive,
     Rule,
+    Send,
     Skip,
     Source,
 )
@@ -85,8 +87,9 @@ class GeeTestMiddleware:
         self,
         app: ASGIApp,
         *,
-        protect: Iterable[str | Any | Rule] | str | Rule | None = None,
-        exempt: Iterable[str | Any] | str = (),
+        # Any: to mypy a list of strings and Rules in a variable of the app's is a list[object]
+        protect: Iterable[str | Any | Rule] | str | re.Pattern[str] | Rule | None = None,
+        exempt: Iterable[str | Any] | str | re.Pattern[str] = (),
         root_paths: Iterable[str] | str = (),
         captcha_id: str | None = None,
         captcha_key: str | Sequence[str] | None = None,
@@ -142,7 +145,7 @@ class GeeTestMiddleware:
         self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, match)
         log_modes((policy.name, policy.mode) for _, policy in table.rules)
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """ASGI 3."""
         kind = scope["type"]
         if kind == "http":
@@ -159,7 +162,7 @@ class GeeTestMiddleware:
             return await self.app(scope, receive, send)
         return await self._corridor.run(policy, scope, receive, send)
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, scope: Any, receive: Receive, send: Send) -> None:
         """A lifespan, or what ASGI may bring one day. The end of a lifespan is a good time to close connections."""
         try:
             await self.app(scope, receive, send)
@@ -175,7 +178,7 @@ class GeeTestMiddleware:
         await self._caller.aclose()
 
 
-def is_preflight(scope: Scope) -> bool:
+def is_preflight(scope: Any) -> bool:
     """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
     if scope.get("method") != "OPTIONS":
         return False

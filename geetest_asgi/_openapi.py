@@ -1,9 +1,9 @@
 """What a protected operation says of itself in an OpenAPI document (OpenAPI 3.1, 2024-10): fields and denials."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from typing import Any, Final
 
-from ._core.rules import Source
+from ._core.rules import Rule
 from ._core.sources import Spelling, spelling
 from .denials import DENIALS
 
@@ -32,20 +32,35 @@ _PROBLEM: Final = {
 }
 
 
-def describe(operation: dict[str, Any], sources: Iterable[Source] | None, fields: Any) -> None:
-    """Add the captcha's fields and the denials to one operation, in place. `sources` and `fields` are a rule's."""
-    spelt, places = spelling(fields), tuple(sources or ("body",))
-    alone = len(places) == 1
+def describe(operation: dict[str, Any], rule: Rule, settings: Mapping[str, Any]) -> None:
+    """Add the captcha's fields and the denials to one operation, in place.
+
+    `settings` are the middleware's. Where some requests pass without the fields, these are not required; where nobody
+    is refused, or `on_denied` answers, there is no denial to describe.
+    """
+
+    def setting(name: str) -> Any:
+        own = getattr(rule, name)
+        return settings.get(name) if own is None else own
+
+    enforced = setting("mode") in (None, "enforce")
+    always = enforced and not any(map(setting, ("skip", "clearance")))
+    _add_fields(operation, spelling(setting("fields")), tuple(setting("sources") or ("body",)), always=always)
+    if enforced and setting("on_denied") is None:
+        for status, response in _denials().items():
+            operation.setdefault("responses", {}).setdefault(status, response)
+
+
+def _add_fields(operation: dict[str, Any], spelt: Spelling, places: tuple[str, ...], *, always: bool) -> None:
+    required = always and len(places) == 1
     for place in places:
         if place == "body":
-            _add_to_body(operation, spelt, required=alone)
+            _add_to_body(operation, spelt, required=required)
         else:
             named = _in_headers(spelt) if place == "header" else _in_a_form(spelt)
             operation.setdefault("parameters", []).extend(
-                {"name": name, "in": place, "required": alone, "schema": schema} for name, schema in named.items()
+                {"name": name, "in": place, "required": required, "schema": schema} for name, schema in named.items()
             )
-    for status, response in _denials().items():
-        operation.setdefault("responses", {}).setdefault(status, response)
 
 
 def _add_to_body(operation: dict[str, Any], spelt: Spelling, *, required: bool) -> None:

@@ -18,11 +18,12 @@ from typing import Annotated, Any, Final
 
 from fastapi import Depends, FastAPI, routing
 from starlette.requests import HTTPConnection
-from starlette.routing import Mount, WebSocketRoute
+from starlette.routing import Host, Mount, WebSocketRoute
 
+from ._core.errors import ConfigError
 from ._core.model import GeeTestResult
 from ._core.rules import Rule
-from ._mark import Mark
+from ._mark import Mark, check_names
 from ._middleware import GeeTestMiddleware
 from ._openapi import describe
 from ._state import geetest_result
@@ -55,11 +56,11 @@ def add_geetest(app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = ()
 
     `settings` are GeeTestMiddleware's. FastAPI puts what is added last outermost: call this before
     `app.add_middleware(CORSMiddleware, …)`. The marked routes are looked up when FastAPI builds its middleware, at the
-    start or the first request: so they may be declared before or after. ConfigError is raised then, too.
+    start or the first request: so they may be declared before or after. ConfigError is raised then, too. An app that is
+    mounted in `app` is guarded as well; its OpenAPI document, which is its own, stays as it is.
     """
+    check_names("add_geetest", settings)
     others = [protect] if isinstance(protect, str | Rule) else list(protect)
-    if app.root_path:
-        settings = {"root_paths": [app.root_path], **settings}
     app.add_middleware(GeeTestMiddleware, protect=_Rules(app, others), **settings)
     _complete_openapi(app, settings)
 
@@ -71,15 +72,17 @@ class _Rules:
         self._app, self._others = app, others
 
     def __iter__(self) -> Iterator[str | Rule]:
-        yield from (mark.rule(f"{methods} {path}") for path, methods, mark in marked(self._app.routes))
-        yield from self._others
+        rules = [mark.rule(methods, path) for path, methods, mark in marked(self._app.routes)] + self._others
+        if not rules:
+            raise ConfigError("add_geetest: no route is marked; write dependencies=[Depends(captcha)], or protect=")
+        return iter(rules)
 
 
 def marked(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str, Captcha]]:
     """The path, the methods joined by commas and the mark of each marked route, those of mounted apps among them."""
     for route in _opened(routes):
-        kind, path = getattr(route, "original_route", route), prefix + getattr(route, "path", "")
-        if isinstance(kind, Mount):
+        kind, path = getattr(route, "original_route", route), prefix + (getattr(route, "path", None) or "")
+        if isinstance(kind, Mount | Host):
             yield from marked(kind.routes, path)
         elif (mark := _mark(getattr(route, "dependant", None))) is not None:
             yield path, "WEBSOCKET" if isinstance(kind, WebSocketRoute) else ",".join(sorted(route.methods)), mark
@@ -109,9 +112,8 @@ def _complete_openapi(app: FastAPI, settings: dict[str, Any]) -> None:
         if document is not described:  # FastAPI makes another when there are new routes
             described = document
             for path, methods, mark in marked(app.routes):
-                rule = mark.rule(path)
                 for operation in _operations(document, path, methods):
-                    describe(operation, rule.sources or settings.get("sources"), rule.fields or settings.get("fields"))
+                    describe(operation, mark.rule(methods, path), settings)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documentation, "Extending OpenAPI"

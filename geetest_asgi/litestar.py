@@ -14,7 +14,7 @@ where the plugin did not decide: a marked route is never open by mistake.
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
-from typing import Any, Final, cast
+from typing import Any, ClassVar, Final, cast
 
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
@@ -29,7 +29,7 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ._core.errors import ConfigError
 from ._core.model import GeeTestResult
 from ._core.rules import Rule
-from ._mark import Mark
+from ._mark import Mark, check_names
 from ._middleware import GeeTestMiddleware, is_preflight
 from ._openapi import describe
 from ._state import PROTECTED, geetest_result
@@ -90,6 +90,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
         for name in _BY_PATH:
             if name in settings:
                 raise ConfigError(f"{name}: the plugin goes by handlers and not by paths; write guards=[captcha] there")
+        check_names("GeeTestPlugin", settings)
         self._settings = settings
         self._marked: dict[tuple[BaseRouteHandler, str], Rule] = {}
 
@@ -119,17 +120,16 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
 
     def receive_route(self, route: BaseRoute) -> None:
         """Litestar calls it for each route, and again when another handler joins it at its path."""
-        for handler, pattern in _handlers(route):
+        for handler, methods, path in _handlers(route):
             mark = next((each for each in reversed(handler.resolve_guards()) if isinstance(each, Captcha)), None)
             if mark is not None:
-                rule = self._marked[handler, route.path_format] = mark.rule(pattern)
+                rule = self._marked[handler, route.path_format] = mark.rule(methods, path)
                 self._describe(handler, rule)
 
     def _describe(self, handler: BaseRouteHandler, rule: Rule) -> None:
         if isinstance(handler, HTTPRouteHandler) and not issubclass(handler.operation_class, _Described):
-            plain, settings = handler.operation_class, self._settings
-            told = (rule.sources or settings.get("sources"), rule.fields or settings.get("fields"))
-            handler.operation_class = type(plain.__name__, (_Described, plain), {"told": told})
+            plain, own = handler.operation_class, {"rule": rule, "settings": self._settings}
+            handler.operation_class = type(plain.__name__, (_Described, plain), own)
 
     @asynccontextmanager
     async def _lifespan(self, app: object) -> AsyncIterator[None]:
@@ -164,22 +164,21 @@ async def _go_on(scope: Any, receive: Any, send: Any) -> None:
 class _Described(Operation):
     """An operation of the OpenAPI document that tells of the captcha's fields and the denials as well."""
 
-    told: tuple[Any, Any]
-    """The rule's sources and fields."""
+    rule: ClassVar[Rule]
+    settings: ClassVar[Mapping[str, Any]]
 
     def to_schema(self) -> dict[str, Any]:
         operation = super().to_schema()
-        describe(operation, *self.told)
+        describe(operation, self.rule, self.settings)
         return operation
 
 
-def _handlers(route: BaseRoute) -> Iterator[tuple[BaseRouteHandler, str]]:
-    """The handlers of a route, and what gets to each, as a pattern."""
+def _handlers(route: BaseRoute) -> Iterator[tuple[BaseRouteHandler, str, str]]:
+    """The handlers of a route, with the methods and the path of what gets to each."""
     if isinstance(route, HTTPRoute):
         for handler in route.route_handlers:
-            yield handler, f"{','.join(sorted(handler.http_methods))} {route.path}"
+            yield handler, ",".join(sorted(handler.http_methods)), route.path
     elif isinstance(route, WebSocketRoute):
-        yield route.route_handler, f"WEBSOCKET {route.path}"
+        yield route.route_handler, "WEBSOCKET", route.path
     elif isinstance(route, ASGIRoute):
-        path = f"{route.path.rstrip('/')}/**" if route.route_handler.is_mount else route.path
-        yield route.route_handler, f"* {path}"
+        yield route.route_handler, "*", f"{route.path.rstrip('/')}/**" if route.route_handler.is_mount else route.path

@@ -171,7 +171,7 @@ def test_litestars_plugin_is_one_guard_on_all_routes() -> None:
 
 
 def test_litestars_routes_have_each_their_own_guards() -> None:
-    @litestar_post("/one", middleware=[DefineMiddleware(GeeTestMiddleware)])  # type: ignore[arg-type]
+    @litestar_post("/one", middleware=[DefineMiddleware(GeeTestMiddleware)])
     async def one() -> None: ...
 
     @litestar_post("/two/{number:int}")
@@ -180,7 +180,7 @@ def test_litestars_routes_have_each_their_own_guards() -> None:
     @litestar_get("/three")
     async def three() -> None: ...
 
-    layer = DefineMiddleware(GeeTestMiddleware, protect=["/two/*"])  # type: ignore[arg-type]
+    layer = DefineMiddleware(GeeTestMiddleware, protect=["/two/*"])
     app = Litestar([one, two, three], middleware=[layer], openapi_config=None)
     found = protected(app)
     assert found["POST /one"] == ["/**"]

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import pytest
 
-ROOT = Path(__file__).parent.parent / "geetest_asgi"
+import geetest_asgi
+
+ROOT = Path(geetest_asgi.__file__).parent  # of what is tested: the checkout, or an installed wheel
 PACKAGE = "geetest_asgi"
 MAX_LINES = 250
 
@@ -155,8 +157,6 @@ def test_there_is_no_import_cycle() -> None:
 
 
 def test_all_is_sorted_and_true() -> None:
-    import geetest_asgi
-
     assert geetest_asgi.__all__ == sorted(geetest_asgi.__all__)
     assert all(hasattr(geetest_asgi, name) for name in geetest_asgi.__all__)
     with pytest.raises(AttributeError, match="nonsense"):

@@ -16,6 +16,7 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+import geetest_asgi
 from geetest_asgi import (
     GeeTestClient,
     GeeTestMiddleware,
@@ -32,6 +33,7 @@ from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.testing import Simulator, serve
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = Path(geetest_asgi.__file__).parent
 PAGE = (ROOT / "docs" / "observability.md").read_text()
 BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
@@ -225,7 +227,7 @@ def test_each_event_has_the_level_and_the_fields_of_its_row(
 
 
 def test_all_events_and_fields_are_in_the_tables() -> None:
-    tree = ast.parse((ROOT / "geetest_asgi" / "observers" / "logs.py").read_text())
+    tree = ast.parse((PACKAGE / "observers" / "logs.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_log"]
     assert {ast.literal_eval(call.args[1]) for call in calls} == set(EVENTS) == set(BRINGS_ABOUT)
     assert set(FIELDS) == set().union(*(fields for _, fields in EVENTS.values()))
@@ -234,11 +236,11 @@ def test_all_events_and_fields_are_in_the_tables() -> None:
 def test_nothing_is_logged_but_by_the_functions_of_the_table() -> None:
     """Every other module names its event by calling one of them."""
     users = [
-        str(path.relative_to(ROOT))
-        for path in (ROOT / "geetest_asgi").rglob("*.py")
+        str(path.relative_to(PACKAGE))
+        for path in PACKAGE.rglob("*.py")
         if re.search(r"getLogger|\blog(ger)?\.(debug|info|warning|error|exception|critical|log)\(", path.read_text())
     ]
-    assert users == ["geetest_asgi/observers/logs.py"]
+    assert users == ["observers/logs.py"]
 
 
 def test_the_levels_of_decisions_are_those_of_the_table() -> None:

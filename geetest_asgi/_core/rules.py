@@ -13,12 +13,16 @@ from .tree import PathSet
 
 T = TypeVar("T")
 Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[Any]]
+Send = Callable[[Any], Awaitable[None]]
+ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
+"""Any framework's: Starlette types what travels as mappings, Litestar as TypedDicts; neither takes the other's."""
 Source = Literal["header", "query", "body"]
 Mode = Literal["enforce", "monitor", "off"]
 OnUnavailable = Literal["allow", "deny"]
 Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
-OnDenied = Callable[[GeeTestResult, Scope], Any]
+OnDenied = Callable[[GeeTestResult, Scope], ASGIApp | Awaitable[ASGIApp]]
 OnResult = Callable[[GeeTestResult, Scope], Any]
 Pair = tuple[str, str | Sequence[str]]
 Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
@@ -83,13 +87,13 @@ class RuleTable(Generic[T]):
         self, rules: Sequence[tuple[Pattern, T]], exempt: Sequence[Pattern] = (), roots: Sequence[str] = ()
     ) -> None:
         self.rules = rules
-        self.patterns = tuple(pattern.text for pattern, _ in rules)
+        self.patterns: tuple[str, ...] = tuple(pattern.text for pattern, _ in rules)
         """The protected patterns, as they were written."""
         self._tree = PathSet([pattern for pattern, _ in rules], fold=True)
         self.exempt = exempt
         self._exempt_tree = PathSet(exempt, fold=False)
         self._roots = roots
-        self.idle = frozenset(
+        self.idle: frozenset[str] = frozenset(
             method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _spoken_of(method, rules)
         )
         """Methods that no rule speaks of. Most requests are such GETs: they need no look at their path."""

@@ -165,6 +165,7 @@ def scanner_for(content_types: Sequence[bytes], encodings: Sequence[bytes], gath
     if any(encoding.strip().lower() not in (b"", b"identity") for encoding in encodings):
         return None
     media_type, options = parse_options_header(content_types[0])
+    media_type = media_type.lower()  # python-multipart below 0.0.33 leaves that to us where there are parameters
     if media_type == b"multipart/form-data":
         return _multipart(options.get(b"boundary", b""), gatherer)
     if media_type.startswith(b"application/") and media_type.endswith(b"+json"):

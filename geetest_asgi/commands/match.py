@@ -64,12 +64,12 @@ class Request:
     def __init__(self, method: str, target: str, root_path: str) -> None:
         from .._core.patterns import WEBSOCKET
 
-        self.method = WEBSOCKET if method.upper() == "WEBSOCKET" else method
+        self.method: str = WEBSOCKET if method.upper() == "WEBSOCKET" else method
         wire = quote(target.encode(errors="surrogateescape").partition(b"?")[0], safe=_PRINTABLE)
-        self.root_path = root_path.rstrip("/")
-        self.raw_path = (self.root_path + wire).encode()
-        self.path = unquote(self.root_path + wire)
-        self.title = f"{shown(method)} {self.raw_path.decode()}"
+        self.root_path: str = root_path.rstrip("/")
+        self.raw_path: bytes = (self.root_path + wire).encode()
+        self.path: str = unquote(self.root_path + wire)
+        self.title: str = f"{shown(method)} {self.raw_path.decode()}"
 
 
 def write_decision(report: Report, site: Any, guard: Any, request: Request) -> bool:

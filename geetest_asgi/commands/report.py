@@ -38,7 +38,7 @@ class Report:
         self._stream = stream
         self._colour = has_colour(stream)
         self._begun = False
-        self.counts = {"ok": 0, "note": 0, "warn": 0, "FAIL": 0}
+        self.counts: dict[str, int] = {"ok": 0, "note": 0, "warn": 0, "FAIL": 0}
 
     def head(self, title: str) -> None:
         """The head of a section, behind an empty line; cut where it is too long."""

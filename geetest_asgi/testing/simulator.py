@@ -42,7 +42,7 @@ class Simulator:
         self._fault: _faults.Fault = _faults.UP  # only ever replaced whole, which is atomic
         self._spent = SpentTokens()
         self._tried = SpentTokens()
-        self.calls = Calls()
+        self.calls: Calls = Calls()
         """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
 
     def __repr__(self) -> str:

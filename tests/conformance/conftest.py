@@ -31,7 +31,7 @@ def stage(_stage: Stage) -> Stage:
     return _stage
 
 
-def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter, config: pytest.Config) -> None:
+def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config: pytest.Config) -> None:
     """The matrix: how many spellings reached a handler of the bare app; each was refused, and let in with a token."""
     if not (reached := config.stash.get(REACHED, None)):
         return

@@ -448,7 +448,7 @@ async def test_a_connection_is_not_used_again_after_an_answer_that_was_not_read_
     assert [result.outcome for result in told] == [Outcome.UNAVAILABLE, Outcome.FAILED, Outcome.FAILED]
 
 
-@pytest.mark.parametrize("client", ["own", "httpx"])
+@pytest.mark.parametrize("client", MADE)
 @each_backend
 async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_ones(
     client: str, geetest: GeeTest
@@ -464,9 +464,7 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
         connection.sendall(http_reply(b'{"result":"fail","reason":"x"}'))
 
     with RawServer(late) as server:
-        guard, _, told = verdict_of(
-            server.url, SILENCE, allow=False, client=httpx.AsyncClient if client == "httpx" else None
-        )
+        guard, _, told = verdict_of(server.url, SILENCE, allow=False, client=MADE[client])
         await visit(geetest.token()).run(guard)
         await anyio.sleep(0.15)
         await visit(geetest.token()).run(guard)
@@ -704,9 +702,10 @@ async def test_no_more_of_an_answer_is_read_than_an_answer_can_have(client: str,
 # --- leftovers --------------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.parametrize("client", MADE)
 @pytest.mark.parametrize("behave", [never_answer, endless, drip, reset_mid_answer])
 @each_backend
-async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, geetest: GeeTest) -> None:
+async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, client: str, geetest: GeeTest) -> None:
     """The server sees us hang up, not at the end of the loop, but at once."""
     hung_up = threading.Event()
 
@@ -716,7 +715,7 @@ async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, geet
         hung_up.set()
 
     with RawServer(watched) as server:
-        guard, _, told = verdict_of(server.url, 0.2, allow=False)
+        guard, _, told = verdict_of(server.url, 0.2, allow=False, client=MADE[client])
         await visit(geetest.token()).run(guard)
         assert await anyio.to_thread.run_sync(hung_up.wait, 3)
         assert not told[0].allowed

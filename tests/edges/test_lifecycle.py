@@ -157,12 +157,15 @@ def test_an_event_loop_that_ends_in_the_middle_of_a_call(backend: str, geetest: 
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_client_that_a_function_made_is_closed_with_its_loop(backend: str, geetest: GeeTest, app: App) -> None:
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_client_that_a_function_made_is_closed_with_its_loop(
+    name: str, backend: str, geetest: GeeTest, app: App
+) -> None:
     """Though nobody says so."""
-    made: list[httpx.AsyncClient] = []
+    made: list[Any] = []
 
-    def make() -> httpx.AsyncClient:
-        made.append(httpx.AsyncClient())
+    def make() -> Any:
+        made.append(CLIENTS[name]())
         return made[-1]
 
     guard = geetest.guard(app, client=make)
@@ -409,12 +412,15 @@ def test_a_function_that_makes_a_client_is_called_once_for_each_loop(
         assert [client.is_closed for client in made] == [True] * number
 
 
+@pytest.mark.parametrize("name", CLIENTS)
 @each_backend
-async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_another(geetest: GeeTest, app: App) -> None:
-    made: list[httpx.AsyncClient] = []
+async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_another(
+    name: str, geetest: GeeTest, app: App
+) -> None:
+    made: list[Any] = []
 
-    def make() -> httpx.AsyncClient:
-        made.append(httpx.AsyncClient())
+    def make() -> Any:
+        made.append(CLIENTS[name]())
         return made[-1]
 
     guard = geetest.guard(app, client=make)
@@ -424,24 +430,29 @@ async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_anothe
         assert [client.is_closed for client in made] == [True] * number
 
 
+@pytest.mark.parametrize("name", CLIENTS)
 @each_backend
-async def test_a_class_is_a_function_that_makes_one(geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app, client=httpx.AsyncClient)
+async def test_a_class_is_a_function_that_makes_one(name: str, geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, client=CLIENTS[name])
     await passes(guard, geetest, app)()
     await guard.aclose()
 
 
+@pytest.mark.parametrize("name", CLIENTS)
 @each_backend
-async def test_a_given_client_that_is_closed_is_our_fault_and_lets_nobody_in(geetest: GeeTest, app: App) -> None:
-    client = httpx.AsyncClient()
+async def test_a_given_client_that_is_closed_is_our_fault_and_lets_nobody_in(
+    name: str, geetest: GeeTest, app: App
+) -> None:
+    client = CLIENTS[name]()
     await client.aclose()
     assert (await visit(geetest.token()).run(geetest.guard(app, client=client))).code == "captcha_misconfigured"
     assert app.seen == []
 
 
-def test_a_given_client_of_another_loop_lets_nobody_in(geetest: GeeTest, app: App) -> None:
+@pytest.mark.parametrize("name", CLIENTS)
+def test_a_given_client_of_another_loop_lets_nobody_in(name: str, geetest: GeeTest, app: App) -> None:
     """One client on two loops is a mistake of ours; httpx says so in a RuntimeError, or in stranger ways."""
-    client = httpx.AsyncClient()
+    client = CLIENTS[name]()
     guard = geetest.guard(app, client=client)
 
     async def first() -> None:

@@ -4,8 +4,10 @@ import logging
 import socket
 import subprocess
 import sys
+from typing import Any
 
 import httpx
+import httpx2
 import pytest
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware
@@ -60,11 +62,11 @@ def test_other_servers_are_not(server: str | None, caplog: pytest.LogCaptureFixt
 
 @pytest.mark.anyio
 @pytest.mark.usefixtures("no_test_run")
-@pytest.mark.parametrize("given", [False, True], ids=["own client", "given client"])
-async def test_a_simulator_is_pointed_out_once(given: bool, geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+@pytest.mark.parametrize("client", [None, httpx.AsyncClient, httpx2.AsyncClient], ids=["own", "httpx", "httpx2"])
+async def test_a_simulator_is_pointed_out_once(client: Any, geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     simulator = Simulator()
     with serve(simulator) as url:
-        guarded = guard(url, client=httpx.AsyncClient if given else None)
+        guarded = guard(url, client=client)
         for _ in range(3):
             asked = await visit(simulator.token(captcha_id="a" * 32)).run(guarded)
             assert asked.code == "in"

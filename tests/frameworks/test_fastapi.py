@@ -3,14 +3,17 @@
 import json
 from collections.abc import Iterator
 from typing import Annotated, Any
+from uuid import UUID
 
 import httpx
 import pytest
-from fastapi import APIRouter, Depends, FastAPI, Form, WebSocket
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request, WebSocket
+from fastapi.openapi.models import OpenAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from geetest_asgi import ConfigError, Rule
+from geetest_asgi import ConfigError, GeeTestResult, Rule
+from geetest_asgi.clearance import Clearance
 from geetest_asgi.fastapi import Captcha, CaptchaResult, add_geetest, captcha
 from geetest_asgi.testing import GeeTest, serve
 
@@ -172,6 +175,82 @@ def test_a_setting_that_there_is_not_is_told_at_once() -> None:
         Captcha(colour="red")
 
 
+def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match="add_geetest: unknown setting colour; there are accept"):
+        add_geetest(FastAPI(), colour="red")
+
+
+def test_an_app_without_a_marked_route_does_not_start(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+    with pytest.raises(ConfigError, match="no route is marked"), TestClient(app):
+        pass
+
+
+@pytest.mark.parametrize("path", ["/users(id)", "/report.{rest:path}", "/a/{b}-{c}", "/x/{x:uuid}"])
+def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post(path)
+    async def reached(captcha: CaptchaResult) -> str:
+        return captcha.rule
+
+    client, sent = TestClient(app), path.replace("{x:uuid}", str(UUID(int=1))).replace("{rest:path}", "a/b")
+    assert client.post(sent).json()["code"] == "captcha_missing"
+    assert client.post(sent, json=geetest.token()).json() == f"POST {path}"
+    assert client.post("/users7").status_code == 404
+
+
+def test_such_a_route_has_its_methods_and_the_name_of_its_mark(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/users(id)", dependencies=[Depends(Captcha(name="users"))])
+    async def marked(request: Request) -> str:
+        return request.state.geetest.rule  # type: ignore[no-any-return]
+
+    @app.put("/users(id)")
+    async def open_() -> str:
+        return "in"
+
+    client = TestClient(app)
+    assert client.post("/users(id)", json=geetest.token()).json() == "users"
+    assert client.put("/users(id)").json() == "in"
+
+
+def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
+    app, inner = FastAPI(), FastAPI()
+
+    @inner.post("/login")
+    async def login(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    app.host("shop.example", inner)
+    add_geetest(app)
+    client = TestClient(app, base_url="http://shop.example")
+    assert client.post("/login").status_code == 403
+    assert client.post("/login", json=geetest.token()).json() is True
+
+
+def test_a_handler_may_ask_after_its_own_checks(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/register")
+    async def register(
+        email: Annotated[str, Form()], captcha: Annotated[GeeTestResult, Depends(Captcha(after=True))]
+    ) -> str:
+        if "@" not in email:
+            raise HTTPException(422, "no e-mail address")
+        return str((await captcha.verify()).outcome)
+
+    client, token = TestClient(app), geetest.token()
+    assert client.post("/register", data=token | {"email": "ada"}).json() == {"detail": "no e-mail address"}
+    assert not geetest.calls
+    assert client.post("/register", data=token | {"email": "a@b"}).json() == "passed"
+
+
 def test_over_a_socket(geetest: GeeTest) -> None:
     with serve(shop()) as url:
         body = {"username": "ada"}
@@ -255,6 +334,19 @@ def test_the_denials_are_there_with_their_codes() -> None:
     assert set(schema["required"]) == {"type", "title", "status", "detail", "code", "retry"}
 
 
+def test_a_response_that_the_route_describes_itself_stays() -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/login", dependencies=[Depends(captcha)], responses={403: {"description": "mine"}})
+    async def login() -> str:
+        return "in"
+
+    responses = app.openapi()["paths"]["/login"]["post"]["responses"]
+    assert responses["403"] == {"description": "mine"}
+    assert "503" in responses
+
+
 def test_a_denial_is_what_the_document_says(client: TestClient, geetest: GeeTest) -> None:
     responses = document()["paths"]["/login"]["post"]["responses"]
     denied = client.post("/login", data={"username": "ada"}, headers=JSON)
@@ -278,3 +370,23 @@ def test_a_route_that_comes_later_is_described_too() -> None:
 
 def test_what_is_not_marked_is_as_fastapi_wrote_it() -> None:
     assert document()["paths"]["/open"]["post"]["responses"].keys() == {"200"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "denials", "required"),
+    [
+        ({}, True, True),
+        ({"mode": "monitor"}, False, False),
+        ({"skip": lambda scope: None}, True, False),
+        ({"clearance": Clearance("a-secret-of-thirty-two-characters")}, True, False),
+        ({"on_denied": lambda result, scope: None}, False, True),
+    ],
+)
+def test_it_is_described_as_it_will_be(settings: dict[str, Any], denials: bool, required: bool) -> None:
+    operation = document(sources=["header"], **settings)["paths"]["/nested"]["post"]
+    assert ("403" in operation["responses"]) is denials
+    assert {each["required"] for each in operation["parameters"]} == {required}
+
+
+def test_the_document_is_one_by_the_models_of_fastapi() -> None:
+    OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))

@@ -3,6 +3,7 @@
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 import httpx
@@ -98,6 +99,17 @@ def test_a_marked_handler_is_guarded_however_it_is_reached(path: str, client: Cl
     assert len(geetest.calls) == 1
 
 
+def test_whatever_path_a_handler_has_it_is_guarded(geetest: GeeTest) -> None:
+    @post("/users(id)/{day:date}", guards=[captcha], sync_to_thread=False)
+    def odd(day: FromPath[date], captcha: CaptchaResult) -> str:
+        return f"{day} {captcha.rule}"
+
+    with TestClient(shop([odd])) as client:
+        assert client.post("/users(id)/2026-11-23").json()["code"] == "captcha_missing"
+        told = client.post("/users(id)/2026-11-23", json=geetest.token()).text
+        assert told == "2026-11-23 POST /users(id)/{day:date}"
+
+
 def test_what_is_not_marked_is_open(client: Client, geetest: GeeTest) -> None:
     assert client.post("/open").text == "in"
     assert client.get("/schema/openapi.json").status_code == 200
@@ -109,7 +121,8 @@ def test_the_parameter_is_the_decision(client: Client, geetest: GeeTest) -> None
     assert told == {"user": "ada", "verified": True, "rule": "POST /login"}
     geetest.down()
     assert client.post("/login", data={"username": "ada"} | geetest.token()).json()["verified"] is False
-    assert client.post("/more/7", data=geetest.token()).json()["rule"] == "POST /more/{number:int}"
+    for path in ("/orders", "/more"):
+        assert client.post(f"{path}/7", data=geetest.token()).json()["rule"] == f"POST {path}/{{number:int}}"
 
 
 def test_no_visitor_can_give_the_parameter(client: Client, geetest: GeeTest) -> None:
@@ -221,12 +234,12 @@ def test_a_guard_in_front_of_the_app_serves_the_parameter_as_well(geetest: GeeTe
         return captcha.verified
 
     app = Litestar([bare], dependencies={"captcha": Provide(provide_captcha)})
-    with serve(GeeTestMiddleware(app, protect=["POST /login"])) as url:  # type: ignore[arg-type]
+    with serve(GeeTestMiddleware(app, protect=["POST /login"])) as url:
         assert httpx.post(f"{url}/login", json=geetest.token()).json() is True
 
 
 def test_two_guards_in_one_stack_ask_once(geetest: GeeTest) -> None:
-    with serve(GeeTestMiddleware(shop(), protect=["POST /login"])) as url:  # type: ignore[arg-type]
+    with serve(GeeTestMiddleware(shop(), protect=["POST /login"])) as url:
         told = httpx.post(f"{url}/login", data={"username": "ada"} | geetest.token())
         assert (told.status_code, len(geetest.calls)) == (200, 1)
 
@@ -257,6 +270,11 @@ def leaves(error: BaseException) -> list[BaseException]:
 def test_what_is_about_paths_is_refused_at_once(setting: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match=r"goes by handlers.*guards=\[captcha\]"):
         GeeTestPlugin(**setting)
+
+
+def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match="GeeTestPlugin: unknown setting colour; there are accept"):
+        GeeTestPlugin(colour="red")
 
 
 def test_a_setting_that_rule_has_not_is_told_at_once() -> None:
@@ -291,8 +309,8 @@ def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -
     async def mount(scope: Scope, receive: Receive, send: Send) -> None:
         await PlainTextResponse(scope["path"])(scope, receive, send)  # type: ignore[arg-type]
 
-    inside = Litestar([mount], middleware=[DefineMiddleware(GeeTestMiddleware, protect=["/mount/**"])])  # type: ignore[arg-type]
-    around = GeeTestMiddleware(Litestar([mount]), protect=["/mount/**"])  # type: ignore[arg-type]
+    inside = Litestar([mount], middleware=[DefineMiddleware(GeeTestMiddleware, protect=["/mount/**"])])
+    around = GeeTestMiddleware(Litestar([mount]), protect=["/mount/**"])
     with serve(inside) as url:  # type: ignore[arg-type]
         assert httpx.post(f"{url}/mount/a").text == "/a/"
     with serve(around) as url:
@@ -362,3 +380,15 @@ def test_each_operation_is_described_once_and_in_a_class_of_ones_own() -> None:
     operation = shop([noted, joins]).openapi_schema.to_schema()["paths"]["/open"]["post"]
     assert operation["x-note"] == "mine"
     assert set(operation["requestBody"]["content"]["application/json"]["schema"]) == {"type", "required", "properties"}
+
+
+def test_where_nobody_is_refused_no_denial_is_described() -> None:
+    paths = document(on_denied=lambda result, scope: None)["paths"]
+    assert "403" not in paths["/login"]["post"]["responses"]
+    assert "403" not in document()["paths"]["/v1/account/mild"]["post"]["responses"]
+
+
+def test_the_document_is_one_by_the_models_of_fastapi() -> None:
+    from fastapi.openapi.models import OpenAPI
+
+    OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))

@@ -1,0 +1,366 @@
+# pyright: strict, reportUnnecessaryTypeIgnoreComment=error, reportUnusedFunction=false, reportUnusedVariable=false
+"""The types of every public name, as type checkers see them: typical uses, and wrong ones that must be found.
+
+Never run: `.ci/run` has it read by mypy, and by pyright, which is another opinion and what editors show. A line with
+`type: ignore` is a mistake on purpose; both complain when it is no longer found.
+"""
+
+import re
+from collections.abc import Awaitable, Mapping, MutableMapping
+from typing import Any, Literal, assert_type
+
+import httpx
+import httpx2
+import pytest
+from fastapi import FastAPI
+from litestar import Litestar
+from litestar.middleware import DefineMiddleware
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+import geetest_asgi
+from geetest_asgi import (
+    CaptchaFields,
+    ConfigError,
+    GeeTestClient,
+    GeeTestError,
+    GeeTestMiddleware,
+    GeeTestResult,
+    Limits,
+    Outage,
+    Outcome,
+    Rule,
+    geetest_result,
+)
+from geetest_asgi.clearance import Clearance
+from geetest_asgi.denials import DENIALS, Denial, default_denial
+from geetest_asgi.frontend import form_script
+from geetest_asgi.observers.otel import OpenTelemetry
+from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
+from geetest_asgi.testing import (
+    CODES,
+    DEMO_ID,
+    DEMO_KEY,
+    MAGIC,
+    Call,
+    Fault,
+    GeeTest,
+    GeeTestServer,
+    Magic,
+    Simulator,
+    run_simulator,
+    serve,
+)
+
+# The front door loads lazily, which a type checker must not notice
+
+assert_type(geetest_asgi.Rule, type[Rule])
+assert_type(geetest_asgi.__version__, str)
+
+# A guard in front of an app
+
+
+async def site(scope: Scope, receive: Receive, send: Send) -> None: ...
+
+
+assert_type(GeeTestMiddleware(site), GeeTestMiddleware)
+guarded: ASGIApp = GeeTestMiddleware(app=site, protect=["POST /login", re.compile("/v[12]/.*"), Rule("/api/**")])
+guarded = GeeTestMiddleware(guarded, protect="/login", exempt="/login/help", root_paths="/api")
+guarded = GeeTestMiddleware(Starlette(), protect=Rule("/login"), exempt=["/a", re.compile("/b")], root_paths=["/api"])
+mixed = [Rule("/register"), "POST /login"]
+guarded = GeeTestMiddleware(site, protect=mixed)
+
+starlette_app = Starlette(middleware=[Middleware(GeeTestMiddleware, protect=["POST /login"], on_unavailable="deny")])
+starlette_app.add_middleware(GeeTestMiddleware, protect=["POST /login"], limits=Limits(max_body=2**20))
+Route("/login", starlette_app, middleware=[Middleware(GeeTestMiddleware)])
+FastAPI().add_middleware(GeeTestMiddleware, protect=["POST /login"], timeout=2)
+Litestar(middleware=[DefineMiddleware(GeeTestMiddleware, protect=["POST /login"])])
+
+GeeTestMiddleware()  # type: ignore[call-arg]
+GeeTestMiddleware(site, ["POST /login"])  # type: ignore[call-arg]
+GeeTestMiddleware(site, protct=["POST /login"])  # type: ignore[call-arg]
+GeeTestMiddleware(site, protect=7)  # type: ignore[arg-type]
+GeeTestMiddleware(site, exempt=Rule("/login"))  # type: ignore[arg-type]
+GeeTestMiddleware(site, sources=["cookie"])  # type: ignore[list-item]
+GeeTestMiddleware(site, on_unavailable="open")  # type: ignore[arg-type]
+GeeTestMiddleware(site, mode="on")  # type: ignore[arg-type]
+GeeTestMiddleware(site, timeout="3 s")  # type: ignore[arg-type]
+GeeTestMiddleware(site, captcha_id=b"id")  # type: ignore[arg-type]
+GeeTestMiddleware("shop:app")  # type: ignore[arg-type]
+Middleware(GeeTestMiddleware, mode="on")  # type: ignore[arg-type]
+starlette_app.add_middleware(GeeTestMiddleware, protct=["/"])  # type: ignore[call-arg]
+
+# Every setting that a rule may have
+
+rule = Rule(
+    "/register",
+    methods=["POST", "PUT"],
+    name="register",
+    captcha_id="id",
+    captcha_key=["new", "old"],
+    sources=("header", "body"),
+    fields={"lot_number": "lot"},
+    on_unavailable="deny",
+    timeout=1.5,
+    limits=Limits(max_field=1000),
+    mode="monitor",
+    after=True,
+)
+assert_type(rule, Rule)
+assert_type(rule.name, str | None)
+assert_type(rule.mode, Literal["enforce", "monitor", "off"] | None)
+Rule(re.compile("/a"), methods="*", fields="camelCase")
+Rule()  # type: ignore[call-arg]
+Rule("/a", "POST")  # type: ignore[call-arg]
+Rule(re.compile(b"/a"))  # type: ignore[arg-type]
+Rule("/a", store=MemoryStore())  # type: ignore[call-arg]
+rule.name = "another"  # type: ignore[misc]
+
+assert_type(Limits().max_in_flight, int)
+assert_type(Limits().body_timeout, float)
+Limits(max_body="1 MiB")  # type: ignore[arg-type]
+Limits().max_body = 5  # type: ignore[misc]
+
+# Hooks, plain and asynchronous
+
+
+def skip(scope: Scope) -> str | None:
+    return "api key" if scope["headers"] else None
+
+
+async def skip_later(scope: Scope) -> str | None:
+    return skip(scope)
+
+
+def accept(result: GeeTestResult, scope: Scope) -> bool:
+    return result.captcha_args.get("scene") == "login"
+
+
+async def accept_later(result: GeeTestResult, scope: Scope) -> bool:
+    return accept(result, scope)
+
+
+def on_denied(result: GeeTestResult, scope: Scope) -> Response:
+    return PlainTextResponse(f"captcha: {result.outcome}", DENIALS[result.outcome].status)
+
+
+async def on_denied_later(result: GeeTestResult, scope: Scope) -> ASGIApp:
+    return JSONResponse({}) if scope["type"] == "http" else default_denial(result, scope)
+
+
+def on_result(result: GeeTestResult, scope: MutableMapping[str, Any]) -> None:
+    print(result.rule, result.outcome)
+
+
+async def on_result_later(result: GeeTestResult, scope: Scope) -> None:
+    on_result(result, scope)
+
+
+def credentials(scope: Scope) -> tuple[str, str] | None:
+    return None
+
+
+async def credentials_later(scope: Scope) -> tuple[str, list[str]]:
+    return "id", ["new", "old"]
+
+
+def on_outage(outage: Outage) -> None:
+    assert_type(outage.server, str)
+    assert_type(outage.over, bool)
+    assert_type(outage.reason, str)
+    assert_type(outage.seconds, float)
+
+
+GeeTestMiddleware(site, skip=skip, accept=accept, on_denied=on_denied, on_result=on_result, credentials=credentials)
+Rule("/a", skip=skip, accept=accept, on_denied=on_denied, on_result=on_result, credentials=credentials)
+GeeTestMiddleware(
+    site,
+    skip=skip_later,
+    accept=accept_later,
+    on_denied=on_denied_later,
+    on_result=on_result_later,
+    credentials=credentials_later,
+    on_outage=on_outage,
+)
+Rule(
+    "/a",
+    skip=skip_later,
+    accept=accept_later,
+    on_denied=on_denied_later,
+    on_result=on_result_later,
+    credentials=credentials_later,
+)
+
+
+def says_yes(scope: Scope) -> bool:
+    return True
+
+
+def forgets_to_return(result: GeeTestResult, scope: Scope) -> None: ...
+
+
+GeeTestMiddleware(site, skip=says_yes)  # type: ignore[arg-type]
+GeeTestMiddleware(site, skip=accept)  # type: ignore[arg-type]
+GeeTestMiddleware(site, accept=skip)  # type: ignore[arg-type]
+GeeTestMiddleware(site, accept=forgets_to_return)  # type: ignore[arg-type]
+GeeTestMiddleware(site, on_denied=forgets_to_return)  # type: ignore[arg-type]
+GeeTestMiddleware(site, on_outage=on_result)  # type: ignore[arg-type]
+GeeTestMiddleware(site, credentials=("id", "key"))  # type: ignore[arg-type]
+
+# In the app
+
+
+async def login(request: Request) -> Response:
+    result = geetest_result(request)
+    assert_type(result, GeeTestResult)
+    assert_type(result.outcome, Outcome)
+    assert_type(result.allowed, bool)
+    assert_type(result.verified, bool)
+    assert_type(result.reason, str)
+    assert_type(result.code, str)
+    assert_type(result.rule, str)
+    assert_type(result.lot_number, str | None)
+    assert_type(result.captcha_args, Mapping[str, Any])
+    assert_type(result.elapsed, float)
+    assert_type(bool(result), bool)
+    assert_type(result.verify(), Awaitable[GeeTestResult])
+    assert_type(await result.verify(), GeeTestResult)
+    result.allowed = True  # type: ignore[misc]
+    return Response(status_code=400 if result.outcome is Outcome.PASSED else 200)
+
+
+async def websocket(socket: WebSocket, scope: Scope) -> str:
+    assert_type(geetest_result(scope), GeeTestResult)
+    return geetest_result(socket).outcome  # an Outcome is a str
+
+
+def words(outcome: Outcome) -> str:
+    match outcome:
+        case Outcome.PASSED | Outcome.SKIPPED:
+            return "in"
+        case Outcome.UNAVAILABLE:
+            return "perhaps"
+        case _:
+            return "out"
+
+
+def a_wrong_setting() -> str:
+    try:
+        GeeTestMiddleware(site)
+    except ConfigError as error:
+        general: GeeTestError = error
+        value: ValueError = error
+        return f"{general}{value}"
+    return ""
+
+
+# Asking by oneself
+
+
+async def validates(fields: CaptchaFields, form: dict[str, str]) -> bool:
+    async with GeeTestClient("id", ["new", "old"], on_unavailable="deny", on_outage=on_outage) as client:
+        assert_type(client, GeeTestClient)
+        assert_type(await client.validate(fields), GeeTestResult)
+        await client.aclose()
+        return bool(await client.validate(form))
+
+
+CaptchaFields(lot_number="1", captcha_output="2", pass_token="3", gen_time="4")
+CaptchaFields(lot_number="1")  # type: ignore[call-arg]
+GeeTestClient(mode="monitor")  # type: ignore[call-arg]
+
+# Clients, stores, add-ons
+
+GeeTestMiddleware(site, client=httpx.AsyncClient())
+GeeTestMiddleware(site, client=httpx2.AsyncClient(), trust_env=True, allow_http=True)
+GeeTestMiddleware(site, client=lambda: httpx.AsyncClient(http2=False))
+GeeTestClient(client=httpx2.AsyncClient)
+
+
+class TableStore:
+    """A store of one's own."""
+
+    async def claim(self, key: str, seconds: float) -> str | None: ...
+
+    async def release(self, key: str, note: str | None = None) -> None: ...
+
+
+class PlainStore:
+    """What is not asynchronous is no store."""
+
+    def claim(self, key: str, seconds: float) -> str | None: ...
+
+    def release(self, key: str, note: str | None = None) -> None: ...
+
+
+stores: list[Store] = [
+    MemoryStore(1000),
+    SQLiteStore("spent.db", size=1000, timeout=0.5),
+    RedisStore("redis://", prefix="shop:"),
+    FailSafe(TableStore()),
+    TableStore(),
+]
+GeeTestMiddleware(site, store=stores[0])
+GeeTestMiddleware(site, store="sqlite:///spent.db")
+GeeTestMiddleware(site, store=PlainStore())  # type: ignore[arg-type]
+GeeTestMiddleware(site, store=MemoryStore)  # type: ignore[arg-type]
+assert_type(FailSafe(TableStore()).failing, bool)
+assert_type(FailSafe(TableStore()).failures, int)
+
+clearance = Clearance(["sixteen letters!", "and older ones.."], seconds=300, bind=lambda scope: scope["client"][0])
+GeeTestMiddleware(site, clearance=clearance)
+Rule("/a", clearance=clearance)
+Clearance()  # type: ignore[call-arg]
+GeeTestMiddleware(site, clearance="sixteen letters!")  # type: ignore[arg-type]
+
+telemetry = OpenTelemetry()
+GeeTestMiddleware(site, on_result=telemetry, on_outage=telemetry.on_outage)
+
+assert_type(DENIALS[Outcome.FAILED], Denial)
+assert_type(DENIALS[Outcome.FAILED].retry, Literal["solve", "later", "never"])
+starlette_app.mount("/geetest", form_script)
+
+# In tests
+
+
+def test_login(geetest: GeeTest, geetest_server: GeeTestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert_type(geetest.token(expired=True, used=False, forged=False, offline=False, captcha_id="id"), dict[str, str])
+    assert_type(geetest.headers(expired=True), dict[str, str])
+    geetest.headers(stale=True)  # type: ignore[call-arg]
+    geetest.token(True)  # type: ignore[call-arg]
+    geetest.down()
+    geetest.offline()
+    geetest.slow(2)
+    geetest.hanging()
+    geetest.garbled()
+    geetest.error("-50005")
+    geetest.error(-50005, "no")
+    geetest.answers(404, {"status": "error"}, content_type="application/json", headers={"server": "x"})
+    geetest.up()
+    assert_type(geetest.calls[0], Call)
+    assert_type(geetest.calls[0].parameters, Mapping[str, str])
+    assert_type(geetest.calls[0].status, int | None)
+    assert_type(geetest_server.url, str)
+    assert_type(geetest_server.env, dict[str, str])
+    monkeypatch.setenv("GEETEST_API_SERVER", geetest_server.url)
+
+
+def by_hand() -> None:
+    simulator = Simulator({DEMO_ID: DEMO_KEY}, clock=lambda: 0.0)
+    assert_type(simulator.token(), dict[str, str])
+    assert_type(simulator.captcha_id + simulator.captcha_key + simulator.mode, str)
+    with serve(simulator, host="127.0.0.1", port=0) as url:
+        assert_type(url, str)
+    with GeeTest() as geetest:
+        assert_type(geetest, GeeTest)
+    assert_type(MAGIC["sim-pass"], Magic)
+    assert_type(MAGIC["sim-down"].fault, Fault)
+    assert_type(run_simulator("127.0.0.1", 8077), int)
+    assert_type(CODES["-50005"], str)
+    serve(7)  # type: ignore[arg-type]
+    Simulator(pairs=[DEMO_ID])  # type: ignore[arg-type]
