@@ -7,16 +7,32 @@ from pathlib import Path
 
 import pytest
 
+import geetest_asgi
 from geetest_asgi import Outcome
 from geetest_asgi.testing._magic import MAGIC
 
 ROOT = Path(__file__).parent.parent
+PACKAGE = Path(geetest_asgi.__file__).parent
 FAULTS = (ROOT / "docs" / "faults.md").read_text()
 ROWS = [
     [cell.strip() for cell in line.strip("|").split("|")]
     for line in FAULTS.splitlines()
     if line.startswith("| ") and not line.startswith("| what happens")
 ]
+
+PLACES = re.findall(r"^\| [^|]+ \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1:]
+
+
+@pytest.mark.parametrize("places", PLACES)
+def test_where_to_change_something_is_a_place_that_there_is(places: str) -> None:
+    """Each file of a row is there, in the package or in the tree, and each name stands in one of them."""
+    words = re.findall(r"`([^`]+)`", places)
+    files = [word for word in words if re.fullmatch(r"[\w./]+(\.(py|js|md|json|toml)|/)", word)]
+    found = [path for file in files for path in (PACKAGE / file, ROOT / file) if path.exists()]
+    assert [file for file in files if not any((top / file).exists() for top in (PACKAGE, ROOT))] == []
+    text = "".join(path.read_text() for path in found if path.is_file())
+    names = [word.split(".")[-1] for word in words if re.fullmatch(r"\w+(\.\w+)?", word) and word not in files]
+    assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
 @cache
