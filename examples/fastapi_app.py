@@ -5,20 +5,19 @@ GEETEST_CAPTCHA_ID=… GEETEST_CAPTCHA_KEY=… uvicorn examples.fastapi_app:app
 
 from typing import Annotated
 
-from fastapi import FastAPI, Form, Request
+from fastapi import FastAPI, Form
 
-from geetest_asgi import GeeTestMiddleware, geetest_result
+from geetest_asgi.fastapi import CaptchaResult, add_geetest
 
 app = FastAPI()
-app.add_middleware(GeeTestMiddleware, protect=["POST /login"])
+add_geetest(app)
 
 
 @app.post("/login")
-async def login(request: Request, username: Annotated[str, Form()]) -> dict[str, object]:
-    result = geetest_result(request)
-    if not result:  # let in while GeeTest is down: nobody has verified that this is a human
+async def login(captcha: CaptchaResult, username: Annotated[str, Form()]) -> dict[str, object]:
+    if not captcha:  # let in while GeeTest is down: nobody has verified that this is a human
         return {"user": username, "next": "enter the code that we have sent you by mail"}
-    return {"user": username, "next": "welcome", "captcha": result.captcha_args.get("used_type")}
+    return {"user": username, "next": "welcome", "captcha": captcha.captcha_args.get("used_type")}
 
 
 @app.get("/")

@@ -1,22 +1,24 @@
-"""Litestar: a guard on one route. It needs no pattern, so no spelling of the path can miss it.
+"""Litestar: a handler says by a guard that it wants a captcha; there is no pattern for a spelling of a path to miss.
 
 GEETEST_CAPTCHA_ID=… GEETEST_CAPTCHA_KEY=… uvicorn examples.litestar_app:app
 """
 
-from typing import Any
+from dataclasses import dataclass
 
-from litestar import Litestar, Request, get, post
-from litestar.middleware import DefineMiddleware
+from litestar import Litestar, get, post
+from litestar.params import URLEncodedBody
 
-from geetest_asgi import GeeTestMiddleware, geetest_result
-
-guard = DefineMiddleware(GeeTestMiddleware)
+from geetest_asgi.litestar import CaptchaResult, GeeTestPlugin, captcha
 
 
-@post("/login", status_code=200, middleware=[guard])
-async def login(request: Request[Any, Any, Any]) -> dict[str, object]:
-    form = await request.form()
-    return {"user": form.get("username"), "verified": geetest_result(request).verified}
+@dataclass
+class Login:
+    username: str
+
+
+@post("/login", status_code=200, guards=[captcha])
+async def login(captcha: CaptchaResult, data: URLEncodedBody[Login]) -> dict[str, object]:
+    return {"user": data.username, "verified": captcha.verified}
 
 
 @get("/")
@@ -24,4 +26,4 @@ async def home() -> dict[str, str]:
     return {"message": "POST /login wants a captcha"}
 
 
-app = Litestar([home, login])
+app = Litestar([home, login], plugins=[GeeTestPlugin()])

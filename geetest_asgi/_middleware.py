@@ -158,7 +158,7 @@ class GeeTestMiddleware:
         if method in self._idle:
             return await self.app(scope, receive, send)
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
-        if policy is None or _is_preflight(scope):
+        if policy is None or is_preflight(scope):
             return await self.app(scope, receive, send)
         return await self._corridor.run(policy, scope, receive, send)
 
@@ -178,7 +178,7 @@ class GeeTestMiddleware:
         await self._caller.aclose()
 
 
-def _is_preflight(scope: Any) -> bool:
+def is_preflight(scope: Any) -> bool:
     """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
     if scope.get("method") != "OPTIONS":
         return False

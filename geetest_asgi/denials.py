@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ._core.model import GeeTestResult, Outcome
 
 Retry = Literal["solve", "later", "never"]
+"""What helps a client that was refused."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +43,7 @@ DENIALS: Final[Mapping[Outcome, Denial]] = {
     Outcome.BUSY: Denial(503, "later", "Too many requests at once", "Send the request again in a moment.", 1),
     Outcome.UNAVAILABLE: Denial(503, "later", "Captcha check not available", "Send the request again later.", 10),
 }
+"""What a client is told by default, for each outcome that is refused."""
 
 _PAGE: Final = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">

@@ -17,17 +17,17 @@ STRICT = ("-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning")
 PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text()
 
 
-def projects_of_the_page() -> dict[str, dict[str, str]]:
-    """The files in docs/testing.md, by the heading that they stand under: each block begins with its file's name."""
+def projects_of(page: str) -> dict[str, dict[str, str]]:
+    """The files in a page, by the heading that they stand under: each block begins with its file's name."""
     found = {}
-    for section in re.split(r"^## ", PAGE, flags=re.MULTILINE)[1:]:
+    for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
         files = re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
         if files:
             found[section.partition("\n")[0]] = dict(files)
     return found
 
 
-PROJECTS = projects_of_the_page()
+PROJECTS = projects_of(PAGE)
 
 
 @dataclass(frozen=True)

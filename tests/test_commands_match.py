@@ -89,11 +89,28 @@ def test_without_anything_to_look_in_it_is_wrong_usage() -> None:
     assert "--app or --protect" in done.stderr
 
 
-def test_a_guard_on_one_route_is_asked_about_its_own_requests_only() -> None:
-    app = ["--app", "examples.litestar_app:app"]
-    with_pair = command("match", "POST", "/login", *app)
+ONE_ROUTE = """
+from litestar import Litestar, post
+from litestar.middleware import DefineMiddleware
+
+from geetest_asgi import GeeTestMiddleware
+
+
+@post("/login", middleware=[DefineMiddleware(GeeTestMiddleware)])
+async def login() -> str:
+    return "in"
+
+
+app = Litestar([login])
+"""
+
+
+def test_a_guard_on_one_route_is_asked_about_its_own_requests_only(tmp_path: Path) -> None:
+    (tmp_path / "one_route.py").write_text(ONE_ROUTE)
+    app = ["--app", "one_route:app"]
+    with_pair = command("match", "POST", "/login", *app, cwd=tmp_path)
     assert with_pair.returncode == 0
-    without = command("match", "POST", "/other", *app)
+    without = command("match", "POST", "/other", *app, cwd=tmp_path)
     assert without.returncode == 1
     assert "does not come to the guard on /login" in without.stdout
 

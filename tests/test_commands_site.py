@@ -155,6 +155,21 @@ def test_routes_of_included_fastapi_routers_are_known_by_their_whole_path() -> N
     assert protected(app) == {"POST /outer/inner/x/{name}": ["/outer/**"], "POST /inner/x/{name}": []}
 
 
+def test_litestars_plugin_is_one_guard_on_all_routes() -> None:
+    from geetest_asgi.litestar import GeeTestPlugin, captcha
+
+    @litestar_post("/one", guards=[captcha])
+    async def one() -> None: ...
+
+    @litestar_post("/two")
+    async def two() -> None: ...
+
+    plugin = GeeTestPlugin(captcha_id="id", captcha_key="key")
+    found = site.read(Litestar([one, two], plugins=[plugin], openapi_config=None))
+    assert [guard.middleware for guard in found.guards] == [plugin.guard]
+    assert {route.guards for route in found.routes} == {tuple(found.guards)}
+
+
 def test_litestars_routes_have_each_their_own_guards() -> None:
     @litestar_post("/one", middleware=[DefineMiddleware(GeeTestMiddleware)])
     async def one() -> None: ...

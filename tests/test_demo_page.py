@@ -453,3 +453,10 @@ def test_the_live_page_has_the_log_and_the_code_and_no_switches(
     assert missing["curl"] == f"curl -i -X POST {url}/login"
     assert (passed["asked"], passed["handled"], passed["curl"]) == (True, True, ""), "nobody can mint a real token"
     assert (replayed["decision"]["outcome"], replayed["curl"]) == ("replayed", ""), "nor is one repeated"
+
+
+def test_a_page_of_another_name_reads_no_log(browser: httpx.Client) -> None:
+    """A site of somebody's whose name comes to mean this machine: its scripts may read what it answers them."""
+    for host in ("evil.example", "127.0.0.1.evil.example"):
+        assert browser.get("/demo/log", headers={"host": host}).status_code == 400
+    assert browser.get("/demo/log", headers={"host": "localhost"}).status_code == 200

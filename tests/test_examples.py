@@ -24,6 +24,9 @@ from geetest_asgi.testing import Simulator, serve
 EXAMPLES = Path(__file__).parent.parent / "examples"
 NAMES = sorted(path.stem for path in EXAMPLES.glob("*.py"))
 
+EXTRA = ["blacksheep_app", "django_app", "falcon_app", "quart_app"]
+"""Examples whose frameworks come with `geetest-asgi[conformance]`."""
+
 Start = Callable[[str], AbstractContextManager[httpx.Client]]
 
 
@@ -50,6 +53,7 @@ def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> 
 def start(geetest: Simulator, monkeypatch: pytest.MonkeyPatch) -> Start:
     @contextmanager
     def started(name: str) -> Iterator[httpx.Client]:
+        skip_without_its_framework(name)
         spec = importlib.util.spec_from_file_location(f"_example_{name}", EXAMPLES / f"{name}.py")
         assert spec is not None
         assert spec.loader is not None
@@ -62,13 +66,23 @@ def start(geetest: Simulator, monkeypatch: pytest.MonkeyPatch) -> Start:
     return started
 
 
+def skip_without_its_framework(name: str) -> None:
+    if name in EXTRA:
+        framework = name.removesuffix("_app")
+        pytest.importorskip(framework, reason=f"{framework} is not installed: pip install 'geetest-asgi[conformance]'")
+
+
 def test_there_is_an_example_for_every_need() -> None:
     wanted = [
+        "blacksheep_app",
         "custom_denial",
+        "django_app",
+        "falcon_app",
         "fastapi_app",
         "json_login",
         "litestar_app",
         "plain_asgi",
+        "quart_app",
         "starlette_app",
         "workers_sqlite",
     ]
@@ -82,7 +96,10 @@ def test_an_example_is_short_and_says_how_to_run_it(name: str) -> None:
     assert f"GEETEST_CAPTCHA_ID=… GEETEST_CAPTCHA_KEY=… uvicorn examples.{name}:app" in text
 
 
-@pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "fastapi_app", "litestar_app"])
+IN_THIS_PROCESS = [name for name in EXTRA if name != "django_app"]  # a process has one Django
+
+
+@pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "fastapi_app", "litestar_app", *IN_THIS_PROCESS])
 def test_a_form_login_is_guarded(start: Start, geetest: Simulator, name: str) -> None:
     with start(name) as browser:
         form = {"username": "ada"}
@@ -98,14 +115,14 @@ def test_a_form_login_is_guarded(start: Start, geetest: Simulator, name: str) ->
         assert [call.result for call in geetest.calls] == ["success", "fail"]
 
 
-@pytest.mark.parametrize("name", ["plain_asgi", "fastapi_app", "litestar_app"])
+@pytest.mark.parametrize("name", ["plain_asgi", "fastapi_app", "litestar_app", *IN_THIS_PROCESS])
 def test_what_is_not_protected_is_not_touched(start: Start, geetest: Simulator, name: str) -> None:
     with start(name) as browser:
         assert browser.get("/").json() == {"message": "POST /login wants a captcha"}
         assert not geetest.calls
 
 
-@pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "litestar_app"])
+@pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "litestar_app", *IN_THIS_PROCESS])
 def test_an_outage_lets_in_and_says_that_nobody_was_verified(start: Start, geetest: Simulator, name: str) -> None:
     with start(name) as browser:
         geetest.down()
@@ -224,7 +241,25 @@ def test_the_script_of_the_page_logs_in_and_says_what_a_denial_says(start: Start
 
 @pytest.mark.parametrize("name", NAMES)
 def test_uvicorn_finds_the_app_where_the_example_says(geetest: Simulator, name: str) -> None:
-    """By the command of the docstring, but for the port."""
+    with by_uvicorn(name) as url:
+        path = "/comment" if name == "custom_denial" else "/login"
+        assert httpx.post(url + path, trust_env=False).status_code in (303, 403)
+
+
+def test_django_guards_a_form_login(geetest: Simulator) -> None:
+    with by_uvicorn("django_app") as url, httpx.Client(base_url=url, trust_env=False) as browser:
+        assert browser.get("/").json() == {"message": "POST /login wants a captcha"}
+        form = {"username": "ada"}
+        assert browser.post("/login", data=form | geetest.token()).json() == {"user": "ada", "verified": True}
+        geetest.down()
+        assert browser.post("/login", data=form | geetest.token()).json() == {"user": "ada", "verified": False}
+        assert browser.post("/login", data=form).json()["code"] == "captcha_missing"
+
+
+@contextmanager
+def by_uvicorn(name: str) -> Iterator[str]:
+    """The URL of an example that runs by the command of its docstring, but for the port."""
+    skip_without_its_framework(name)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     process = subprocess.Popen(
@@ -235,19 +270,20 @@ def test_uvicorn_finds_the_app_where_the_example_says(geetest: Simulator, name: 
         text=True,
     )
     try:
-        path = "/comment" if name == "custom_denial" else "/login"
-        denied = _post_when_it_is_up(process, f"http://127.0.0.1:{port}{path}")
-        assert denied.status_code in (303, 403)
+        url = f"http://127.0.0.1:{port}"
+        _await_start(process, url)
+        yield url
     finally:
         process.kill()
         process.communicate(timeout=15)
 
 
-def _post_when_it_is_up(process: subprocess.Popen[str], url: str) -> httpx.Response:
+def _await_start(process: subprocess.Popen[str], url: str) -> None:
     ends = time.monotonic() + 15
     while time.monotonic() < ends and process.poll() is None:
         try:
-            return httpx.post(url, trust_env=False)
+            httpx.get(url, trust_env=False)
+            return
         except httpx.ConnectError:
             time.sleep(0.05)
     process.kill()

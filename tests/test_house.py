@@ -34,7 +34,11 @@ PURE = {  # what the core may use besides itself
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }
 HTTPX_MAY = {"_transport", "testing", "demo"}
-ADD_ONS = {"testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"}
+ADD_ONS = {
+    *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
+    *("fastapi", "litestar", "_mark", "_openapi"),
+    *("blacksheep", "django"),
+}
 FACES = {"_middleware", "_client"}
 
 

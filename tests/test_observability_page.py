@@ -169,6 +169,15 @@ def simulator(geetest: Simulator) -> None:
     post(guarded(), geetest.token())
 
 
+def unguarded(geetest: Simulator) -> None:
+    pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
+    from django.core.handlers.wsgi import WSGIHandler
+
+    from geetest_asgi.django.apps import notice_unguarded
+
+    notice_unguarded(WSGIHandler, environ={})
+
+
 BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "decision": decision,
     "not_heeded": not_heeded,
@@ -182,6 +191,7 @@ BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "mode": mode,
     "loopback": loopback,
     "simulator": simulator,
+    "unguarded": unguarded,
 }
 
 

@@ -157,9 +157,12 @@ def _litestar_path(route: Any, handler: Any, methods: list[str] | None) -> tuple
 
 
 def _litestar_guard(definition: Any, known: dict[int, Guard]) -> Iterator[Guard]:
-    """What Litestar was given: a class, or a definition that holds one with its arguments."""
+    """What Litestar was given: a class, or a definition that holds one with its arguments; or by our plugin."""
     kind = getattr(definition, "middleware", definition)
-    if isinstance(kind, type) and issubclass(kind, GeeTestMiddleware):
+    shared = getattr(getattr(definition, "__self__", None), "guard", None)
+    if isinstance(shared, GeeTestMiddleware):
+        yield known.setdefault(id(shared), Guard(shared))
+    elif isinstance(kind, type) and issubclass(kind, GeeTestMiddleware):
         if id(definition) not in known:
             known[id(definition)] = Guard(definition(app=_nothing), local=True)
         yield known[id(definition)]

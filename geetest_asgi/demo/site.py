@@ -13,6 +13,8 @@ from typing import Any, Final, get_args
 from urllib.parse import urlencode
 
 from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -145,7 +147,9 @@ def live_site() -> ASGIApp:
 
 def _app(routes: Iterable[BaseRoute]) -> Starlette:
     login = [Route("/login", _log_in, methods=["POST"]), Route("/login", _login_form, methods=["GET"])]
-    return Starlette(routes=[*login, *routes])
+    # A page of another site whose name comes to mean this machine ("DNS rebinding") reads no log here.
+    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
+    return Starlette(routes=[*login, *routes], middleware=[hosts])
 
 
 async def _log_in(request: Request) -> JSONResponse:

@@ -129,6 +129,13 @@ def log_modes(modes: Iterable[tuple[str, str]]) -> None:
         _log(logging.WARNING, "mode", "mode=%(mode)r: nothing is denied by %(rules)s", mode=mode, rules=rules)
 
 
+def log_unguarded(interface: str) -> None:
+    """One error when Django serves a request that no guard has seen. `interface`: "WSGI" or "ASGI"."""
+    told = "Django serves by %(interface)s without GeeTest's guard: nothing is protected. Serve the ASGI application "
+    told += "that geetest_asgi.django.protect() gives; 'manage.py runserver' does so with 'daphne' in INSTALLED_APPS"
+    _log(logging.ERROR, "unguarded", told, interface=interface)
+
+
 def log_loopback(server: str) -> None:
     """One warning while the app is built: this `api_server` can only be reached from this machine."""
     told = "%(server)s is this machine, not GeeTest: whatever listens there says who gets in"

@@ -26,8 +26,11 @@ from .. import __version__
 from .._core.model import GeeTestResult, Outage, Outcome
 
 OUTCOME: Final = "geetest.outcome"
+"""Attribute: the `Outcome`."""
 RULE: Final = "geetest.rule"
+"""Attribute: the rule's name."""
 ALLOWED: Final = "geetest.allowed"
+"""Attribute: whether policy lets the request in."""
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
 """Seconds. From a kept connection nearby to the default time-out of 3 s, which ends up in a bucket of its own."""

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from starlette.applications import Starlette
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
 from starlette.routing import Route
 
 from geetest_asgi import GeeTestMiddleware, geetest_result
@@ -49,8 +49,13 @@ def site(geetest: str) -> "ASGIApp":
         await anyio.sleep(5)
         return Response(status_code=204)
 
+    async def late(request: Request) -> RedirectResponse:
+        await anyio.sleep(3)
+        return RedirectResponse(f"{geetest}/load?{request.url.query}")
+
     routes = [
         Route("/silent/load", silent),
+        Route("/late/load", late),
         Route("/login", login, methods=["POST"]),
         Route("/{name}.html", page),
         Route("/{name}.js", script),

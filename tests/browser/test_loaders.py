@@ -5,12 +5,21 @@ GEETEST_GT4_JS. `pages/loader.js` does what they do, by other words, and is alwa
 """
 
 import os
+import re
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
+from starlette.applications import Starlette
+from starlette.routing import Mount
+
+from geetest_asgi.testing import Simulator, serve
 
 from .stage import PAGES, Stage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Request
 
 GENUINE = [Path(path) for path in os.environ.get("GEETEST_GT4_JS", "").split(":") if path]
 LOADERS = [PAGES / "loader.js", *GENUINE]
@@ -57,6 +66,49 @@ def test_two_captchas_on_a_page(stage: Stage, loader: Path) -> None:
     assert stage.button.count() == 2
 
 
+def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage, loader: Path) -> None:
+    """From 4.1.8 on a loader brings the widget's script again for it, which then runs a second time."""
+    servers = open_with(stage, loader)
+    stage.start(product="float", **servers)
+    assert stage.happened(1) == ["ready"]
+    stage.start(".by-class", product="float", **servers)
+    assert stage.happened(2) == ["ready", "ready"]
+    ids = stage.ask("[...document.querySelectorAll('.geetest_sim [id]')].map((element) => element.id)")
+    assert len(set(ids)) == len(ids) == 2
+    assert stage.ask("document.adoptedStyleSheets.length") == 1
+    stage.button.last.click()
+    stage.solve()
+    assert stage.happened(5)[-1] == "success"
+    assert stage.page.locator(".geetest_captcha[data-state=solved]").count() == 1
+
+
+def test_a_second_token(stage: Stage, loader: Path) -> None:
+    """The widget asks by itself for the next captcha, of the servers that the loader left to it."""
+    servers = open_with(stage, loader)
+    stage.start(product="bind", **servers)
+    lots = []
+    for _ in range(2):
+        stage.ask("void captcha.reset().showCaptcha()")
+        stage.solve()
+        stage.page.wait_for_function("captcha.getValidate()")
+        lots.append(stage.ask("captcha.getValidate().lot_number"))
+    assert len(set(lots)) == 2
+
+
+def test_the_options_of_the_page_arrive(stage: Stage, loader: Path) -> None:
+    servers = open_with(stage, loader)
+    with stage.page.expect_request("**/load?*") as asked:
+        stage.start(language="zho", riskType="match", nativeButton={"width": "300px", "height": "40px"}, **servers)
+    query = dict(parse_qsl(urlsplit(asked.value.url).query))
+    assert (query["captcha_id"], query["risk_type"]) == ("sim-site", "match")
+    assert re.fullmatch(r"geetest_\d+", query["callback"])
+    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", query["challenge"])
+    assert stage.button.inner_text().startswith("点击进行验证")
+    box = stage.page.locator(".geetest_captcha").bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (300, 40)
+
+
 def test_without_static_servers_those_of_the_answer_are_asked(stage: Stage, loader: Path) -> None:
     servers = open_with(stage, loader)
     del servers["staticServers"]
@@ -79,3 +131,60 @@ def test_a_bad_id_is_told_to_on_error(stage: Stage, loader: Path) -> None:
     stage.start(captchaId="sim-unknown", **servers)
     [(name, error)] = stage.details(1)
     assert (name, error["code"], error["msg"]) == ("onError", "-50102", "illegal captcha_id")
+    said = stage.ask(f"fetch('{stage.geetest}/load?captcha_id=sim-unknown').then((answer) => answer.json())")
+    assert error["desc"] == said["desc"]
+
+
+def test_the_page_may_have_its_own_way_to_be_offline(stage: Stage, loader: Path) -> None:
+    servers = open_with(stage, loader)
+    stage.simulator.offline()
+    stage.start(offlineCb=True, **servers)
+    assert stage.happened(1) == ["offlineCb"]
+    assert stage.ask("captcha") is None
+
+
+@pytest.mark.parametrize("which", ["apiServers", "staticServers"])
+def test_a_server_that_has_nothing_is_passed_over(stage: Stage, loader: Path, which: str) -> None:
+    servers = open_with(stage, loader)
+    servers[which] = [stage.site.removeprefix("http://"), *servers[which]]
+    stage.start(**servers)
+    assert stage.happened(1) == ["ready"]
+    assert stage.ask("captcha.isOffline()") is False
+
+
+def test_an_answer_that_comes_too_late_changes_nothing(stage: Stage, loader: Path) -> None:
+    servers = open_with(stage, loader)
+    servers["apiServers"] = [f"{stage.site}/late", *servers["apiServers"]]
+    late: list[str] = []
+
+    def finished(request: "Request") -> None:
+        if request.redirected_from:
+            late.append(request.url)
+
+    stage.page.on("requestfinished", finished)
+    stage.start(timeout=1500, **servers)
+    assert stage.happened(1) == ["ready"]
+    for _ in range(200):
+        stage.page.wait_for_timeout(0 if late else 50)
+    assert late[0].startswith(f"{stage.geetest}/load?")
+    stage.page.wait_for_timeout(200)
+    assert stage.happened(1) == ["ready"]
+
+
+def test_scripts_that_cannot_be_had_are_told_to_on_error(stage: Stage, loader: Path) -> None:
+    servers = open_with(stage, loader)
+    servers["staticServers"] = [stage.site.removeprefix("http://")]
+    stage.start(**servers)
+    errors = {error["code"]: error["desc"]["detail"] for _, error in stage.details(2)}
+    assert errors == {"60204": "js resource load timeout", "60205": "gct resource load timeout"}
+    assert stage.ask("captcha") is None
+
+
+def test_a_simulator_below_another_app(stage: Stage, loader: Path) -> None:
+    """Without a protocol it is the page's, without static servers those of the answer."""
+    with serve(Starlette(routes=[Mount("/geetest", Simulator())])) as url:
+        open_with(stage, loader)
+        stage.start(product="bind", apiServers=[f"{url}/geetest"])
+        stage.ask("void captcha.showBox()")
+        stage.solve()
+        assert stage.happened(4)[-1] == "success"

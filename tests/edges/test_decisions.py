@@ -92,12 +92,12 @@ ROWS = {
         503,
         "later",
         calls=1,
-        settings={"on_unavailable": "deny", "timeout": 0.3},
+        settings={"on_unavailable": "deny", "timeout": 1.0},
         fault=Simulator.hanging,
     ),
     "down, allow": Row(Outcome.UNAVAILABLE, calls=1, fault=Simulator.down),
     "garbled, allow": Row(Outcome.UNAVAILABLE, calls=1, fault=Simulator.garbled),
-    "hanging, allow": Row(Outcome.UNAVAILABLE, calls=1, settings={"timeout": 0.3}, fault=Simulator.hanging),
+    "hanging, allow": Row(Outcome.UNAVAILABLE, calls=1, settings={"timeout": 1.0}, fault=Simulator.hanging),
 }
 
 

@@ -371,13 +371,13 @@ async def test_endless_answers_at_once_are_held_to_the_bound(name: str, geetest:
 
     with RawServer(behave) as server:
         watched = Watched(geetest, api_server=server.url, on_unavailable="deny", timeout=1.0)
-        crowd = [visit(geetest.token()) for _ in range(3 if name in BUSY else 9)]
-        await crowd.pop().run(watched)  # loads what is loaded once
+        crowd = [visit(geetest.token()) for _ in range(2 if name in BUSY else 9)]
+        await crowd.pop().run(watched, 60)  # loads what is loaded once
         tracemalloc.start()
         try:
             async with anyio.create_task_group() as tasks:
                 for each in crowd:
-                    tasks.start_soon(each.run, watched)
+                    tasks.start_soon(each.run, watched, 60)
             assert tracemalloc.get_traced_memory()[1] < 4 * MIB
         finally:
             tracemalloc.stop()

@@ -13,6 +13,10 @@
 (() => {
   "use strict";
 
+  // GeeTest's gt4.js brings this again for each captcha that is made later (4.1.8 to 4.2.1 do): ids, styles and the
+  // policy are the page's, so the first one stays.
+  if (window.Geetest4?.simulator) return;
+
   const nonce = document.currentScript?.nonce || ""; // for a page whose policy names scripts by nonce
   const TIMEOUT = 30000; // milliseconds for one request, as GeeTest's documentation has it
   const SHOWN = 700; // milliseconds for which a box says that it was solved

@@ -1,0 +1,88 @@
+"""Django: the guard stands in `asgi.py`, its settings in `settings.py`, and `manage.py check` looks at them.
+
+    # settings.py
+    INSTALLED_APPS = [..., "geetest_asgi.django"]
+    GEETEST = {"protect": ["POST /login/"]}
+
+    # asgi.py
+    application = protect(get_asgi_application())
+
+Views read the decision by `geetest_asgi.geetest_result(request)`, synchronous ones too.
+"""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.utils.module_loading import import_string
+
+from .._core.errors import ConfigError
+from .._core.rules import Rule
+
+if TYPE_CHECKING:
+    from starlette.types import ASGIApp
+
+    from .._middleware import GeeTestMiddleware
+
+FUNCTIONS: Final = ("skip", "accept", "on_denied", "on_result", "on_outage", "credentials", "client")
+"""The settings that may be dotted paths: settings.py is read before any model or view can be imported."""
+
+
+def protect(application: "ASGIApp") -> "GeeTestMiddleware":
+    """`application` behind a guard with the settings of GEETEST, for `asgi.py`.
+
+    GEETEST is a dict of GeeTestMiddleware's own argument names. "protect" must be in it: the guard stands in front of
+    a whole site. Where it has no id and key, GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY are read from the environment.
+    A function may be given as its dotted path. Raises ConfigError where a setting is wrong.
+
+    Give it what `get_asgi_application()` returns, or Channels' `ProtocolTypeRouter`: what it wraps is guarded.
+    """
+    from .._middleware import GeeTestMiddleware  # with Starlette: no need to load it for each command of manage.py
+
+    return GeeTestMiddleware(application, **middleware_settings())
+
+
+def middleware_settings() -> dict[str, Any]:
+    """GEETEST as arguments of GeeTestMiddleware. Raises ConfigError, and quotes no value: one of them is the key."""
+    given = getattr(settings, "GEETEST", None)
+    if not isinstance(given, Mapping) or given.get("protect") is None:
+        raise ConfigError("GEETEST: say in the settings what to protect, as in GEETEST = {'protect': ['POST /login/']}")
+    _refuse_unknown(given)
+    chosen = {name: _imported(name, value) for name, value in given.items()}
+    chosen["protect"] = _with_functions(given["protect"])
+    roots = given.get("root_paths", ())
+    return chosen | {"root_paths": [*_script_name(), *(roots if isinstance(roots, list | tuple) else [roots])]}
+
+
+def _refuse_unknown(given: Mapping[Any, Any]) -> None:
+    from .._middleware import GeeTestMiddleware
+
+    known = [name for name in inspect.signature(GeeTestMiddleware).parameters if name != "app"]
+    if unknown := [name for name in given if name not in known]:
+        raise ConfigError(f"GEETEST: there is no setting {unknown[0]!r}; there are {', '.join(known)}")
+
+
+def _imported(name: str, value: Any) -> Any:
+    if name not in FUNCTIONS or not isinstance(value, str):
+        return value
+    try:
+        return import_string(value)
+    except ImportError as error:
+        raise ConfigError(f"GEETEST[{name!r}]: {error}; give a function, or its dotted path") from error
+
+
+def _with_functions(given: Any) -> Any:
+    """`protect`; a Rule in it may have functions of its own."""
+    if isinstance(given, list | tuple):
+        return [_with_functions(each) for each in given]
+    if not isinstance(given, Rule):
+        return given
+    return replace(given, **{name: _imported(name, getattr(given, name)) for name in FUNCTIONS if hasattr(given, name)})
+
+
+def _script_name() -> list[str]:
+    """With FORCE_SCRIPT_NAME = "/shop" Django serves /login as /shop/login too, and only Django knows."""
+    prefix = str(settings.FORCE_SCRIPT_NAME or "").rstrip("/")
+    return [prefix] if prefix.startswith("/") else []

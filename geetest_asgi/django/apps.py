@@ -1,0 +1,38 @@
+"""The app for INSTALLED_APPS: it registers the checks, and notices requests that no guard has seen."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.apps import AppConfig
+from django.core.checks import Tags, register
+from django.core.handlers.asgi import ASGIHandler
+from django.core.handlers.wsgi import WSGIHandler
+from django.core.signals import request_started
+
+from .._state import PROTECTED
+from ..observers.logs import log_unguarded
+from .checks import check_settings
+
+
+class GeeTestConfig(AppConfig):  # type: ignore[misc, unused-ignore]  # Django has no types
+    """`"geetest_asgi.django"` in INSTALLED_APPS."""
+
+    name = "geetest_asgi.django"
+    label = "geetest"
+    verbose_name = "GeeTest"
+
+    def ready(self) -> None:
+        """Called by Django once all apps are loaded."""
+        register(check_settings, Tags.security)
+        request_started.connect(notice_unguarded)
+
+
+def notice_unguarded(sender: object, *, scope: Mapping[str, Any] | None = None, **_: object) -> None:
+    """One error in the log at the first request that came past the guard: by WSGI, or by an asgi.py without it.
+
+    Django sends this signal for every request, with an ASGI scope or with a WSGI environment. Its test clients have
+    handlers of their own, and are let be.
+    """
+    if sender in (ASGIHandler, WSGIHandler) and PROTECTED not in (scope or ()):
+        request_started.disconnect(notice_unguarded)
+        log_unguarded("WSGI" if scope is None else "ASGI")

@@ -1,0 +1,130 @@
+"""What `manage.py check` says about GEETEST, by the ids in docs/frameworks-more.md."""
+
+import os
+import re
+from collections.abc import Iterator, Mapping
+from typing import TYPE_CHECKING, Any, Final
+
+from django.conf import settings
+from django.core.checks import CheckMessage, Error, Warning
+from django.urls import URLResolver, get_resolver
+from django.urls.converters import IntConverter, SlugConverter, StringConverter, UUIDConverter
+from django.urls.resolvers import LocalePrefixPattern, RegexPattern, RoutePattern
+
+from .._core.errors import ConfigError
+from . import middleware_settings
+
+if TYPE_CHECKING:
+    from .._core.patterns import Pattern
+    from .._middleware import GeeTestMiddleware
+
+_PAIR: Final = ("captcha_id", "captcha_key")
+_PARAMETER: Final = r"<(?:[^<>:]+:)?([^<>:]+)>"
+_WITHIN_A_SEGMENT: Final = (IntConverter, SlugConverter, StringConverter, UUIDConverter)
+"""Django's own converters (5.2, 2025) that never match a slash; PathConverter does, and a site's own may."""
+
+
+def check_settings(app_configs: object, **_: object) -> list[CheckMessage]:
+    """Django's system check: a list of Errors and Warnings, empty if all is well."""
+    try:
+        return _unmatched(_guard())
+    except ConfigError as error:
+        return [_wrong(error)] if _pair_is_given() else _without_a_pair()
+
+
+def _without_a_pair() -> list[CheckMessage]:
+    """Many a command is run where the secrets are not, so that is no error here: asgi.py will not start without."""
+    try:
+        guard = _guard(captcha_id="none", captcha_key="none")
+    except ConfigError as error:
+        return [_wrong(error)]
+    missing = "there is no captcha id and key here: asgi.py raises ConfigError without them"
+    hint = "Set GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY in the environment of the server."
+    return [Warning(missing, hint=hint, id="geetest.W001"), *_unmatched(guard)]
+
+
+def _guard(**instead: str) -> "GeeTestMiddleware":
+    """What asgi.py builds. A store in a file is left out: whoever runs this may be another user than the server."""
+    from .._middleware import GeeTestMiddleware
+
+    chosen = middleware_settings() | instead
+    if str(chosen.get("store")).startswith("sqlite:"):
+        del chosen["store"]
+    return GeeTestMiddleware(_nothing, **chosen)
+
+
+def _pair_is_given() -> bool:
+    """Half of it counts: that is somebody's mistake."""
+    given = getattr(settings, "GEETEST", None)
+    inside = isinstance(given, Mapping) and any(given.get(name) for name in _PAIR)
+    return inside or any(os.environ.get(f"GEETEST_{name.upper()}") for name in _PAIR)
+
+
+def _wrong(error: ConfigError) -> CheckMessage:
+    hint = "GEETEST is a dict of GeeTestMiddleware's arguments, by name; the README of geetest_asgi lists them."
+    return Error(str(error), hint=hint, id="geetest.E001")
+
+
+async def _nothing(scope: Any, receive: Any, send: Any) -> None:
+    """What a guard is built around that is only looked at."""
+
+
+def _unmatched(guard: "GeeTestMiddleware") -> list[CheckMessage]:
+    """A rule that protects nothing looks like a typing error. Of a regular expression there is no telling, and
+    websockets are not Django's.
+    """
+    from .._core.overlap import meets
+    from .._core.patterns import EVERY, WEBSOCKET, Pattern
+
+    if not getattr(settings, "ROOT_URLCONF", None):
+        return []
+    prefixes = ["", *(f"{root.removeprefix('/')}/" for root in middleware_settings()["root_paths"])]
+    routes = [
+        Pattern(each, EVERY, tuple(each.split("/"))) for root in prefixes for each in url_routes(get_resolver(), root)
+    ]
+    return [
+        _no_url(rule)
+        for rule, _ in guard._table.rules
+        if rule.regex is None and rule.methods.names != {WEBSOCKET} and not any(meets(rule, route) for route in routes)
+    ]
+
+
+def _no_url(rule: "Pattern") -> CheckMessage:
+    return Warning(
+        f"GEETEST['protect']: no URL pattern of this site can match {rule.text!r}",
+        hint="Write the whole path, beginning with '/', without a root path of the server, and <int:id> as {id}.",
+        id="geetest.W002",
+    )
+
+
+def url_routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
+    """The URL patterns under `resolver` in the grammar of `protect`, each at least as wide as what Django matches."""
+    for each in resolver.url_patterns:
+        route = _joined(prefix, each.pattern)
+        if isinstance(each, URLResolver) and not route.endswith("**"):
+            yield from url_routes(each, route)
+        else:
+            yield route
+
+
+def _joined(prefix: str, pattern: Any) -> str:
+    """`prefix` and what comes after it; "**" from the segment on of which there is no telling."""
+    if isinstance(pattern, LocalePrefixPattern):  # "en/", or nothing; Django has them at the root of its URLs only
+        return f"{prefix}**/"
+    text, whole = _read(pattern)
+    route = prefix + text
+    return route if whole else route[: route.rfind("/") + 1] + "**"
+
+
+def _read(pattern: Any) -> tuple[str, bool]:
+    """The beginning of what a URL pattern matches, and whether that is all."""
+    route = getattr(pattern, "_route", None)
+    if isinstance(pattern, RoutePattern) and isinstance(route, str):  # else it is a translation
+        told = re.sub(_PARAMETER, lambda part: "*" if _within_a_segment(pattern, part[1]) else part[0], route)
+        return told.partition("<")[0], "<" not in told
+    found = re.match(r"\^([\w/-]*)", str(pattern)) if isinstance(pattern, RegexPattern) else None
+    return (found[1] if found and "|" not in str(pattern) else ""), False
+
+
+def _within_a_segment(pattern: Any, name: str) -> bool:
+    return type(pattern.converters.get(name)) in _WITHIN_A_SEGMENT

@@ -1,0 +1,184 @@
+"""Litestar: a route says that it wants a captcha by a guard, and the plugin does the rest.
+
+    @post("/login", guards=[captcha])
+    async def login(captcha: CaptchaResult, data: JSONBody[Login]) -> str: ...
+
+    app = Litestar([login], plugins=[GeeTestPlugin()])
+
+Litestar builds its middleware anew for each route: a `DefineMiddleware(GeeTestMiddleware)` on an app or a router is as
+many middlewares as there are routes, each with connections, bounds and a memory of its own. The plugin has one for all.
+It goes by the handler that Litestar has chosen, and not by the path, so no spelling can miss it. And the guard raises
+where the plugin did not decide: a marked route is never open by mistake.
+"""
+
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import aclosing, asynccontextmanager
+from functools import cached_property
+from typing import Any, ClassVar, Final, cast
+
+from litestar.config.app import AppConfig
+from litestar.connection import ASGIConnection
+from litestar.di import NamedDependency, Provide
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
+from litestar.openapi.spec import Operation
+from litestar.params import SkipValidation
+from litestar.plugins import InitPlugin, ReceiveRoutePlugin
+from litestar.routes import ASGIRoute, BaseRoute, HTTPRoute, WebSocketRoute
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from ._core.errors import ConfigError
+from ._core.model import GeeTestResult
+from ._core.rules import Rule
+from ._mark import Mark, check_names
+from ._middleware import GeeTestMiddleware, is_preflight
+from ._openapi import describe
+from ._state import PROTECTED, geetest_result
+
+_NEXT: Final = "geetest_asgi.litestar.next"
+"""Scope key: the rest of the route's middleware, and its handler."""
+_BY_PATH: Final = ("protect", "exempt", "root_paths")
+
+
+class Captcha(Mark):
+    """A guard: this handler, controller, router or app wants a captcha. The settings are those of `Rule`, all optional.
+
+        @post("/transfer", guards=[Captcha(on_unavailable="deny", sources=["header"])])
+
+    Of several on a route, the one nearest to the handler counts. Raises LookupError at a request that `GeeTestPlugin`
+    knows nothing of: in an app without the plugin, or on a route that was registered after the first request. Raises
+    ConfigError for a setting that `Rule` does not have.
+    """
+
+    async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+        """Not the check itself, which was made when the request came in: only that there was one."""
+        scope = cast("dict[str, Any]", connection.scope)
+        if not is_preflight(scope):
+            geetest_result(scope)
+
+
+captcha: Final = Captcha()
+"""The guard with the settings of the plugin: `guards=[captcha]`."""
+
+CaptchaResult = NamedDependency[SkipValidation[GeeTestResult]]
+"""The decision as a parameter of a handler. Litestar goes by the parameter's name, which must be `captcha`.
+
+Not validated: Litestar would take a dataclass apart, and one that is yet to ask GeeTest (`after=True`) is refused.
+"""
+
+
+async def provide_captcha(scope: Scope) -> GeeTestResult:
+    """What the plugin provides as `captcha`. For an app without it, that a GeeTestMiddleware stands in front of:
+    `dependencies={"captcha": Provide(provide_captcha)}`.
+
+    Raises LookupError on a route that is not protected; the message says which are.
+    """
+    return geetest_result(scope)
+
+
+class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
+    """Guards every marked handler of one app, and writes it into the OpenAPI document.
+
+        app = Litestar([...], plugins=[GeeTestPlugin(on_unavailable="deny")])
+
+    `settings` are GeeTestMiddleware's, without those that are about paths. The guard is the outermost of the app's
+    middleware, and inside `cors_config`; or where `middleware` stands in the app's list: a rate limit is in front of it
+    with `Litestar(middleware=[limit.middleware, plugin.middleware], plugins=[plugin])`. A wrong setting, and an app
+    without a marked handler, raise ConfigError at the start; where no lifespan is run, at each request.
+    """
+
+    def __init__(self, **settings: Any) -> None:
+        for name in _BY_PATH:
+            if name in settings:
+                raise ConfigError(f"{name}: the plugin goes by handlers and not by paths; write guards=[captcha] there")
+        check_names("GeeTestPlugin", settings)
+        self._settings = settings
+        self._marked: dict[tuple[BaseRouteHandler, str], Rule] = {}
+
+    @cached_property
+    def guard(self) -> GeeTestMiddleware:
+        """The one of all routes. It is built at the start or the first request, when the routes are known."""
+        if not self._marked:
+            raise ConfigError("GeeTestPlugin: no handler of this app is marked; write guards=[captcha]")
+        return _Guard(self._marked, self._settings)
+
+    def middleware(self, app: ASGIApp) -> ASGIApp:
+        """The guard's place, for the app's list of middleware."""
+
+        async def place(scope: Scope, receive: Receive, send: Send) -> None:
+            cast("dict[str, Any]", scope)[_NEXT] = app
+            await self.guard(cast("Any", scope), cast("Any", receive), cast("Any", send))
+
+        return place
+
+    def on_app_init(self, app_config: AppConfig) -> AppConfig:
+        """Litestar calls it while it builds the app."""
+        if self.middleware not in app_config.middleware:
+            app_config.middleware.insert(0, self.middleware)
+        app_config.dependencies.setdefault("captcha", Provide(provide_captcha))
+        app_config.lifespan.append(self._lifespan)
+        return app_config
+
+    def receive_route(self, route: BaseRoute) -> None:
+        """Litestar calls it for each route, and again when another handler joins it at its path."""
+        for handler, methods, path in _handlers(route):
+            mark = next((each for each in reversed(handler.resolve_guards()) if isinstance(each, Captcha)), None)
+            if mark is not None:
+                rule = self._marked[handler, route.path_format] = mark.rule(methods, path)
+                self._describe(handler, rule)
+
+    def _describe(self, handler: BaseRouteHandler, rule: Rule) -> None:
+        if isinstance(handler, HTTPRouteHandler) and not issubclass(handler.operation_class, _Described):
+            plain, own = handler.operation_class, {"rule": rule, "settings": self._settings}
+            handler.operation_class = type(plain.__name__, (_Described, plain), own)
+
+    @asynccontextmanager
+    async def _lifespan(self, app: object) -> AsyncIterator[None]:
+        """Litestar's middleware is told of neither the start, which a wrong setting must end, nor of the end."""
+        async with aclosing(self.guard):
+            yield
+
+
+class _Guard(GeeTestMiddleware):
+    """Its rules are found by handler and route; the patterns in them are for logs and messages."""
+
+    def __init__(self, marked: Mapping[tuple[BaseRouteHandler, str], Rule], settings: Mapping[str, Any]) -> None:
+        super().__init__(_go_on, protect=list(marked.values()), **settings)
+        policies = [policy for _, policy in self._table.rules]
+        self._policies = dict(zip(marked, policies, strict=True))
+        # Litestar does not say which path a mount was reached by.
+        self._mounts = {handler: policy for (handler, _), policy in self._policies.items()}
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        handler = scope["route_handler"]
+        policy = self._policies.get((handler, scope.get("path_template"))) or self._mounts.get(handler)
+        scope[PROTECTED] = self._protected
+        if policy is None or is_preflight(scope):
+            return await self.app(scope, receive, send)
+        return await self._corridor.run(policy, scope, receive, send)
+
+
+async def _go_on(scope: Any, receive: Any, send: Any) -> None:
+    await scope[_NEXT](scope, receive, send)
+
+
+class _Described(Operation):
+    """An operation of the OpenAPI document that tells of the captcha's fields and the denials as well."""
+
+    rule: ClassVar[Rule]
+    settings: ClassVar[Mapping[str, Any]]
+
+    def to_schema(self) -> dict[str, Any]:
+        operation = super().to_schema()
+        describe(operation, self.rule, self.settings)
+        return operation
+
+
+def _handlers(route: BaseRoute) -> Iterator[tuple[BaseRouteHandler, str, str]]:
+    """The handlers of a route, with the methods and the path of what gets to each."""
+    if isinstance(route, HTTPRoute):
+        for handler in route.route_handlers:
+            yield handler, ",".join(sorted(handler.http_methods)), route.path
+    elif isinstance(route, WebSocketRoute):
+        yield route.route_handler, "WEBSOCKET", route.path
+    elif isinstance(route, ASGIRoute):
+        yield route.route_handler, "*", f"{route.path.rstrip('/')}/**" if route.route_handler.is_mount else route.path

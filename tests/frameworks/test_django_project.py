@@ -1,0 +1,132 @@
+"""The project of docs/frameworks-more.md, by Django's own commands: `check`, and both kinds of `runserver`."""
+
+import re
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import httpx
+import pytest
+from projects import environment, projects_of
+
+pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
+
+PAGE = (Path(__file__).parents[2] / "docs" / "frameworks-more.md").read_text()
+PROJECT = projects_of(PAGE)["Django"]
+PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
+
+
+def manage(
+    command: str, directory: Path, *, settings: str = "", tests: str = "", **env: str
+) -> "subprocess.Popen[str]":
+    """`manage.py command` in a fresh copy of the project; its output, both streams, is read from `stdout`."""
+    more = {"settings.py": PROJECT["settings.py"] + settings, "test_login.py": tests or PROJECT["test_login.py"]}
+    for name, text in (PROJECT | more).items():
+        (directory / name).write_text(text)
+    return subprocess.Popen(
+        [sys.executable, "-W", "error", "-m", "django", *command.split()],
+        cwd=directory,
+        env=environment(DJANGO_SETTINGS_MODULE="settings", PYTHONPATH=str(directory), **env),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+
+
+def check(directory: Path, settings: str = "", **env: str) -> tuple[int, str]:
+    with manage("check", directory, settings=settings, **env) as process:
+        said, _ = process.communicate(timeout=60)
+    return process.returncode, said
+
+
+def test_the_check_of_the_project_is_clean(tmp_path: Path) -> None:
+    assert check(tmp_path, **PAIR) == (0, "System check identified no issues (0 silenced).\n")
+
+
+def test_a_wrong_pattern_is_told_as_the_page_shows(tmp_path: Path) -> None:
+    shown = re.search(r"^```text\n(\?: \(geetest.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert shown is not None
+    status, said = check(tmp_path, 'GEETEST = {"protect": ["POST /lgoin/"]}\n', **PAIR)
+    assert status == 0
+    assert shown[1] in said
+
+
+def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: Path) -> None:
+    status, said = check(tmp_path)
+    assert (status, "geetest.W001" in said) == (0, True)
+    status, said = check(tmp_path, 'GEETEST["timeout"] = "soon"\n', **PAIR)
+    assert (status, "geetest.E001" in said) == (1, True)
+
+
+def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
+    """As the page says: `setUp` in the fixture's place, an id and a key in the environment."""
+    set_up = "    def setUp(self):\n        self.geetest = self.enterContext(geetest_asgi.testing.GeeTest())\n"
+    fixture = re.compile(r"    @pytest.fixture.*?self.geetest = geetest\n", re.DOTALL)
+    tests = fixture.sub(set_up, PROJECT["test_login.py"]).replace("import pytest", "import geetest_asgi.testing")
+    assert set_up in tests
+    with manage("test", tmp_path, tests=tests, **PAIR) as process:
+        said, _ = process.communicate(timeout=60)
+    assert re.search(r"^Ran 3 tests", said, re.MULTILINE), said
+    assert process.returncode == 0, said
+
+
+def test_the_table_has_each_id() -> None:
+    source = (Path(__file__).parents[2] / "geetest_asgi" / "django" / "checks.py").read_text()
+    assert set(re.findall(r'"(geetest\.\w+)"', source)) == set(
+        re.findall(r"^\| `(geetest\.\w+)` \|", PAGE, re.MULTILINE)
+    )
+
+
+# --- manage.py runserver ----------------------------------------------------------------------------------------------
+
+
+@contextmanager
+def runserver(directory: Path, settings: str) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    command = f"runserver --noreload --skip-checks {port}"
+    process = manage(command, directory, settings=f"DEBUG = True\n{settings}", **PAIR)
+    try:
+        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
+            await_start(client, process)
+            yield client, process
+    finally:
+        process.kill()
+        process.communicate(timeout=15)
+
+
+def await_start(client: httpx.Client, process: "subprocess.Popen[str]") -> None:
+    ends = time.monotonic() + 60
+    while process.poll() is None and time.monotonic() < ends:
+        try:
+            client.get("/static/geetest/geetest-form.js")
+            return
+        except httpx.ConnectError:
+            time.sleep(0.05)
+    process.kill()
+    raise AssertionError(f"does not serve:\n{process.communicate()[0]}")
+
+
+def test_runserver_is_wsgi_and_the_log_says_that_nothing_is_guarded(tmp_path: Path) -> None:
+    with runserver(tmp_path, "") as (client, process):
+        assert client.get("/login/").status_code == 200
+        process.kill()
+        said = process.communicate(timeout=15)[0]
+    assert said.count("Django serves by WSGI without GeeTest's guard") == 1
+
+
+def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None:
+    pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
+    settings = 'INSTALLED_APPS.insert(0, "daphne")\nASGI_APPLICATION = "asgi.application"\n'
+    with runserver(tmp_path, settings) as (client, process):
+        page = client.get("/login/").text
+        script = re.findall(r'src="(/[^"]+)"', page)
+        assert script == ["/static/geetest/geetest-form.js"]
+        assert "GeeTest" in client.get(script[0]).text
+        assert client.post("/login/", data={"username": "ada"}).json()["code"] == "captcha_missing"
+        process.kill()
+        assert "without GeeTest's guard" not in process.communicate(timeout=15)[0]

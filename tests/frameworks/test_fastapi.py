@@ -1,0 +1,412 @@
+"""FastAPI: marked routes are guarded, one call for each request, and the OpenAPI document says so."""
+
+import json
+from collections.abc import Iterator
+from typing import Annotated, Any
+from uuid import UUID
+
+import httpx
+import pytest
+from fastapi import APIRouter, Depends, FastAPI, Form, HTTPException, Request, WebSocket
+from fastapi.openapi.models import OpenAPI
+from pydantic import BaseModel
+from starlette.testclient import TestClient
+
+from geetest_asgi import ConfigError, GeeTestResult, Rule
+from geetest_asgi.clearance import Clearance
+from geetest_asgi.fastapi import Captcha, CaptchaResult, add_geetest, captcha
+from geetest_asgi.testing import GeeTest, serve
+
+JSON = {"accept": "application/json"}
+
+
+class Order(BaseModel):
+    item: str
+
+
+def shop(**settings: Any) -> FastAPI:
+    app = FastAPI()
+    add_geetest(app, protect=["POST /by-pattern"], **settings)
+
+    @app.post("/login")
+    async def login(captcha: CaptchaResult, username: Annotated[str, Form()]) -> dict[str, object]:
+        return {"user": username, "verified": captcha.verified, "rule": captcha.rule}
+
+    @app.put("/orders/{number:int}", dependencies=[Depends(captcha)])
+    def order(number: int, order: Order) -> dict[str, object]:
+        return {"number": number, "item": order.item}
+
+    async def user(captcha: CaptchaResult) -> str:
+        return str(captcha.outcome)
+
+    @app.post("/nested")
+    async def nested(user: Annotated[str, Depends(user)]) -> str:
+        return user
+
+    @app.post("/by-pattern")
+    async def by_pattern() -> str:
+        return "in"
+
+    @app.post("/open")
+    async def open_() -> str:
+        return "in"
+
+    router = APIRouter(prefix="/account", dependencies=[Depends(Captcha(sources=["header"], name="account"))])
+
+    @router.delete("/{name}")
+    async def remove(name: str) -> str:
+        return name
+
+    @router.websocket("/live")
+    async def live(socket: WebSocket, captcha: CaptchaResult) -> None:
+        await socket.accept()
+        await socket.send_json({"rule": captcha.rule})
+        await socket.close()
+
+    app.include_router(router, prefix="/v1")
+    inner = FastAPI()
+
+    @inner.post("/upload")
+    async def upload(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    app.mount("/files", inner)
+    return app
+
+
+@pytest.fixture
+def client(geetest: GeeTest) -> Iterator[TestClient]:
+    with TestClient(shop(), raise_server_exceptions=False) as client:
+        yield client
+
+
+GUARDED = [
+    ("POST", "/login", {"username": "ada"}),
+    ("PUT", "/orders/7", {"item": "x"}),
+    ("POST", "/nested", {}),
+    ("POST", "/by-pattern", {}),
+    ("POST", "/files/upload", {}),
+]
+
+
+@pytest.mark.parametrize(("method", "path", "body"), GUARDED)
+def test_a_marked_route_is_guarded_and_geetest_is_asked_once(
+    method: str, path: str, body: dict[str, str], client: TestClient, geetest: GeeTest
+) -> None:
+    kind = "data" if path == "/login" else "json"
+    denied = client.request(method, path, headers=JSON, **{kind: body})  # type: ignore[arg-type]
+    assert (denied.status_code, denied.json()["code"]) == (403, "captcha_missing")
+    assert denied.headers["content-type"] == "application/problem+json"
+    assert client.request(method, path, **{kind: body | geetest.token()}).status_code == 200  # type: ignore[arg-type]
+    assert len(geetest.calls) == 1
+
+
+def test_what_is_not_marked_is_open(client: TestClient, geetest: GeeTest) -> None:
+    assert client.post("/open").status_code == 200
+    assert client.get("/openapi.json").status_code == 200
+
+
+def test_the_parameter_is_the_decision(client: TestClient, geetest: GeeTest) -> None:
+    told = client.post("/login", data={"username": "ada"} | geetest.token()).json()
+    assert told == {"user": "ada", "verified": True, "rule": "POST /login"}
+    geetest.down()
+    assert client.post("/login", data={"username": "ada"} | geetest.token()).json()["verified"] is False
+
+
+def test_a_mark_has_settings_of_its_own(client: TestClient, geetest: GeeTest) -> None:
+    assert client.delete("/v1/account/ada").status_code == 403
+    assert client.request("DELETE", "/v1/account/ada", json=geetest.token()).status_code == 403
+    assert client.delete("/v1/account/ada", headers=geetest.headers()).json() == "ada"
+
+
+def test_a_marked_websocket_is_guarded(client: TestClient, geetest: GeeTest) -> None:
+    with client.websocket_connect("/v1/account/live", headers=geetest.headers()) as socket:
+        assert socket.receive_json() == {"rule": "account"}
+    with pytest.raises(Exception), client.websocket_connect("/v1/account/live"):  # noqa: B017, PT011
+        pass
+
+
+@pytest.mark.filterwarnings("ignore:The `root_path` parameter")
+def test_marks_that_come_after_the_guard_count_and_its_settings_are_theirs(geetest: GeeTest) -> None:
+    app = FastAPI(root_path="/api")
+    add_geetest(app, on_unavailable="deny", protect=Rule("/old/**", on_unavailable="allow"))
+
+    @app.post("/late")
+    async def late(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    @app.post("/old/way")
+    async def way() -> str:
+        return "in"
+
+    client = TestClient(app)
+    geetest.down()
+    assert client.post("/late", json=geetest.token()).status_code == 503
+    assert client.post("/api/late", json=geetest.token()).status_code == 503
+    assert client.post("/old/way", json=geetest.token()).json() == "in"
+
+
+def test_a_route_without_a_guard_is_not_open(geetest: GeeTest) -> None:
+    app = FastAPI()
+
+    @app.post("/login", dependencies=[Depends(captcha)])
+    async def login() -> str:
+        return "in"
+
+    with pytest.raises(LookupError, match="no GeeTestMiddleware saw this request"):
+        TestClient(app).post("/login", json=geetest.token())
+
+
+def test_a_route_that_came_too_late_is_not_open(geetest: GeeTest) -> None:
+    app = shop()
+    client = TestClient(app)
+    client.post("/open")
+
+    @app.post("/later", dependencies=[Depends(captcha)])
+    async def later() -> str:
+        return "in"
+
+    with pytest.raises(LookupError, match="'/later' is not protected"):
+        client.post("/later", json=geetest.token())
+
+
+def test_a_setting_that_there_is_not_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
+        Captcha(colour="red")
+
+
+def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match="add_geetest: unknown setting colour; there are accept"):
+        add_geetest(FastAPI(), colour="red")
+
+
+def test_an_app_without_a_marked_route_does_not_start(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+    with pytest.raises(ConfigError, match="no route is marked"), TestClient(app):
+        pass
+
+
+@pytest.mark.parametrize("path", ["/users(id)", "/report.{rest:path}", "/a/{b}-{c}", "/x/{x:uuid}"])
+def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post(path)
+    async def reached(captcha: CaptchaResult) -> str:
+        return captcha.rule
+
+    client, sent = TestClient(app), path.replace("{x:uuid}", str(UUID(int=1))).replace("{rest:path}", "a/b")
+    assert client.post(sent).json()["code"] == "captcha_missing"
+    assert client.post(sent, json=geetest.token()).json() == f"POST {path}"
+    assert client.post("/users7").status_code == 404
+
+
+def test_such_a_route_has_its_methods_and_the_name_of_its_mark(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/users(id)", dependencies=[Depends(Captcha(name="users"))])
+    async def marked(request: Request) -> str:
+        return request.state.geetest.rule  # type: ignore[no-any-return]
+
+    @app.put("/users(id)")
+    async def open_() -> str:
+        return "in"
+
+    client = TestClient(app)
+    assert client.post("/users(id)", json=geetest.token()).json() == "users"
+    assert client.put("/users(id)").json() == "in"
+
+
+@pytest.mark.parametrize("layer", ["app", "include", "router"])
+def test_a_mark_on_any_layer_reaches_the_route(layer: str, geetest: GeeTest) -> None:
+    marks = {layer: [Depends(captcha)]}
+    app = FastAPI(dependencies=marks.get("app"))
+    outer = APIRouter(prefix="/outer")
+    inner = APIRouter(prefix="/inner", dependencies=marks.get("router"))
+
+    @inner.post("/login")
+    async def login() -> str:
+        return "in"
+
+    outer.include_router(inner, dependencies=marks.get("include"))
+    app.include_router(outer)
+    add_geetest(app)
+    client = TestClient(app)
+    assert client.post("/outer/inner/login").status_code == 403
+    assert client.post("/outer/inner/login", json=geetest.token()).json() == "in"
+    assert "403" in app.openapi()["paths"]["/outer/inner/login"]["post"]["responses"]
+
+
+def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
+    app, inner = FastAPI(), FastAPI()
+
+    @inner.post("/login")
+    async def login(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    app.host("shop.example", inner)
+    add_geetest(app)
+    client = TestClient(app, base_url="http://shop.example")
+    assert client.post("/login").status_code == 403
+    assert client.post("/login", json=geetest.token()).json() is True
+
+
+def test_a_handler_may_ask_after_its_own_checks(geetest: GeeTest) -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/register")
+    async def register(
+        email: Annotated[str, Form()], captcha: Annotated[GeeTestResult, Depends(Captcha(after=True))]
+    ) -> str:
+        if "@" not in email:
+            raise HTTPException(422, "no e-mail address")
+        return str((await captcha.verify()).outcome)
+
+    client, token = TestClient(app), geetest.token()
+    assert client.post("/register", data=token | {"email": "ada"}).json() == {"detail": "no e-mail address"}
+    assert not geetest.calls
+    assert client.post("/register", data=token | {"email": "a@b"}).json() == "passed"
+
+
+def test_over_a_socket(geetest: GeeTest) -> None:
+    with serve(shop()) as url:
+        body = {"username": "ada"}
+        assert httpx.post(f"{url}/login", data=body).status_code == 403
+        assert httpx.post(f"{url}/login", data=body | geetest.token()).json()["verified"] is True
+
+
+# --- the OpenAPI document ---------------------------------------------------------------------------------------------
+
+
+def document(**settings: Any) -> dict[str, Any]:
+    app = shop(**settings)
+    assert app.openapi() is app.openapi(), "it is made once"
+    made: dict[str, Any] = json.loads(json.dumps(app.openapi()))
+    return made
+
+
+def test_a_form_shows_the_fields_besides_its_own() -> None:
+    operation = document()["paths"]["/login"]["post"]
+    ((media_type, content),) = operation["requestBody"]["content"].items()
+    assert media_type == "application/x-www-form-urlencoded"
+    theirs, ours = content["schema"]["allOf"]
+    assert "$ref" in theirs
+    assert ours["required"] == ["lot_number", "captcha_output", "pass_token", "gen_time"]
+
+
+def test_an_operation_without_a_body_gets_one() -> None:
+    body = document()["paths"]["/nested"]["post"]["requestBody"]
+    assert body["required"] is True
+    assert set(body["content"]) == {
+        "application/json",
+        "application/x-www-form-urlencoded",
+        "multipart/form-data",
+    }
+
+
+def test_headers_are_parameters() -> None:
+    operation = document()["paths"]["/v1/account/{name}"]["delete"]
+    assert "requestBody" not in operation
+    named = {each["name"]: each["required"] for each in operation["parameters"] if each["in"] == "header"}
+    assert named == dict.fromkeys(
+        ["x-geetest-lot-number", "x-geetest-captcha-output", "x-geetest-pass-token", "x-geetest-gen-time"], True
+    )
+
+
+def test_where_there_is_a_choice_nothing_is_required() -> None:
+    operation = document(sources=["query", "body"])["paths"]["/login"]["post"]
+    assert (
+        operation["requestBody"]["content"]["application/x-www-form-urlencoded"]["schema"]["allOf"][1]["required"] == []
+    )
+    assert [each["required"] for each in operation["parameters"] if each["in"] == "query"] == [False] * 4
+
+
+@pytest.mark.parametrize(
+    ("fields", "sent"),
+    [
+        ("camelCase", ["lotNumber", "captchaOutput", "passToken", "genTime"]),
+        ({"lot_number": "lot"}, ["lot", "captcha_output", "pass_token", "gen_time"]),
+        ("captcha", ["captcha"]),
+    ],
+)
+def test_the_fields_are_spelt_as_the_guard_reads_them(fields: Any, sent: list[str]) -> None:
+    content = document(fields=fields)["paths"]["/login"]["post"]["requestBody"]["content"]
+    assert content["application/x-www-form-urlencoded"]["schema"]["allOf"][1]["required"] == sent
+
+
+def test_a_container_is_an_object_in_json_and_a_header() -> None:
+    paths = document(fields="data.captcha", sources=["body", "header"])["paths"]
+    ours = paths["/orders/{number}"]["put"]["requestBody"]["content"]["application/json"]["schema"]["allOf"][1]
+    inner = ours["properties"]["data"]["properties"]["captcha"]
+    assert list(inner["properties"]) == ["lot_number", "captcha_output", "pass_token", "gen_time"]
+    named = [each["name"] for each in paths["/login"]["post"]["parameters"] if each["in"] == "header"]
+    assert named == ["data.captcha"]
+
+
+def test_the_denials_are_there_with_their_codes() -> None:
+    responses = document()["paths"]["/login"]["post"]["responses"]
+    assert {"200", "403", "408", "413", "422", "503"} <= set(responses)
+    assert "captcha_replayed" in responses["403"]["description"]
+    schema = responses["503"]["content"]["application/problem+json"]["schema"]
+    assert set(schema["required"]) == {"type", "title", "status", "detail", "code", "retry"}
+
+
+def test_a_response_that_the_route_describes_itself_stays() -> None:
+    app = FastAPI()
+    add_geetest(app)
+
+    @app.post("/login", dependencies=[Depends(captcha)], responses={403: {"description": "mine"}})
+    async def login() -> str:
+        return "in"
+
+    responses = app.openapi()["paths"]["/login"]["post"]["responses"]
+    assert responses["403"] == {"description": "mine"}
+    assert "503" in responses
+
+
+def test_a_denial_is_what_the_document_says(client: TestClient, geetest: GeeTest) -> None:
+    responses = document()["paths"]["/login"]["post"]["responses"]
+    denied = client.post("/login", data={"username": "ada"}, headers=JSON)
+    schema = responses[str(denied.status_code)]["content"][denied.headers["content-type"]]["schema"]
+    assert set(schema["properties"]) == set(denied.json())
+    assert denied.json()["code"] in schema["properties"]["code"]["enum"]
+
+
+def test_a_route_that_comes_later_is_described_too() -> None:
+    app = shop()
+    before = app.openapi()
+
+    @app.post("/later", dependencies=[Depends(captcha)])
+    async def later() -> str:
+        return "in"
+
+    assert "/later" not in before["paths"]
+    assert "403" in app.openapi()["paths"]["/later"]["post"]["responses"]
+    assert len(app.openapi()["paths"]["/login"]["post"]["requestBody"]["content"]) == 1
+
+
+def test_what_is_not_marked_is_as_fastapi_wrote_it() -> None:
+    assert document()["paths"]["/open"]["post"]["responses"].keys() == {"200"}
+
+
+@pytest.mark.parametrize(
+    ("settings", "denials", "required"),
+    [
+        ({}, True, True),
+        ({"mode": "monitor"}, False, False),
+        ({"skip": lambda scope: None}, True, False),
+        ({"clearance": Clearance("a-secret-of-thirty-two-characters")}, True, False),
+        ({"on_denied": lambda result, scope: None}, False, True),
+    ],
+)
+def test_it_is_described_as_it_will_be(settings: dict[str, Any], denials: bool, required: bool) -> None:
+    operation = document(sources=["header"], **settings)["paths"]["/nested"]["post"]
+    assert ("403" in operation["responses"]) is denials
+    assert {each["required"] for each in operation["parameters"]} == {required}
+
+
+def test_the_document_is_one_by_the_models_of_fastapi() -> None:
+    OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))

@@ -1,0 +1,413 @@
+"""Litestar: marked handlers are guarded by one guard, however they are reached, and the OpenAPI document says so."""
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+
+import httpx
+import pytest
+from litestar import Controller, Litestar, Router, asgi, delete, get, post, websocket
+from litestar.config.cors import CORSConfig
+from litestar.connection import WebSocket
+from litestar.di import Provide
+from litestar.exceptions import ImproperlyConfiguredException, WebSocketDisconnect
+from litestar.middleware import DefineMiddleware
+from litestar.middleware.rate_limit import RateLimitConfig
+from litestar.openapi.spec import Operation
+from litestar.params import FromPath, JSONBody, URLEncodedBody
+from litestar.testing import TestClient
+from litestar.types import Receive, Scope, Send
+from starlette.responses import PlainTextResponse
+
+from geetest_asgi import ConfigError, GeeTestMiddleware
+from geetest_asgi.litestar import Captcha, CaptchaResult, GeeTestPlugin, captcha, provide_captcha
+from geetest_asgi.testing import GeeTest, GeeTestServer, serve
+
+Client = TestClient[Litestar]
+
+
+@dataclass
+class Login:
+    username: str
+
+
+@post("/login", guards=[captcha], status_code=200)
+async def login(captcha: CaptchaResult, data: URLEncodedBody[Login]) -> dict[str, object]:
+    return {"user": data.username, "verified": captcha.verified, "rule": captcha.rule}
+
+
+@post(["/orders/{number:int}", "/more/{number:int}"], guards=[captcha], sync_to_thread=False)
+def order(number: FromPath[int], captcha: CaptchaResult) -> dict[str, object]:
+    return {"number": number, "rule": captcha.rule}
+
+
+@post("/open", sync_to_thread=False)
+def open_() -> str:
+    return "in"
+
+
+@websocket("/live", guards=[captcha])
+async def live(socket: WebSocket[Any, Any, Any], captcha: CaptchaResult) -> None:
+    await socket.accept()
+    await socket.send_json({"rule": captcha.rule})
+    await socket.close()
+
+
+@asgi("/files", is_mount=True, guards=[captcha], copy_scope=True)
+async def files(scope: Scope, receive: Receive, send: Send) -> None:
+    await PlainTextResponse("file")(scope, receive, send)  # type: ignore[arg-type]
+
+
+class Account(Controller):
+    path = "/account"
+    guards = (Captcha(sources=["header"], name="account"),)
+
+    @delete("/{name:str}", sync_to_thread=False)
+    def remove(self, name: FromPath[str]) -> None:
+        """Nothing."""
+
+    @post("/mild", guards=[Captcha(mode="off", name="mild")], sync_to_thread=False)
+    def mild(self, captcha: CaptchaResult) -> str:
+        return captcha.rule
+
+
+HANDLERS: list[Any] = [login, order, open_, live, files, Router("/v1", route_handlers=[Account])]
+
+
+def shop(handlers: Any = None, **settings: Any) -> Litestar:
+    return Litestar(handlers or HANDLERS, plugins=[GeeTestPlugin(**settings)])
+
+
+@pytest.fixture
+def client(geetest: GeeTest) -> Iterator[Client]:
+    with TestClient(shop()) as client:
+        yield client
+
+
+PATHS = ["/login", "/login/", "//login", "/orders/7", "/more/7", "/files", "/files/a/b", "//files/a", "/filesandmore"]
+
+
+@pytest.mark.parametrize("path", PATHS)
+def test_a_marked_handler_is_guarded_however_it_is_reached(path: str, client: Client, geetest: GeeTest) -> None:
+    url = f"{client.base_url}{path}"  # as it stands: "//login" alone would name a host
+    denied = client.post(url, data={"username": "ada"})
+    assert (denied.status_code, denied.json()["code"]) == (403, "captcha_missing")
+    assert denied.headers["content-type"] == "application/problem+json"
+    assert client.post(url, data={"username": "ada"} | geetest.token()).is_success
+    assert len(geetest.calls) == 1
+
+
+def test_whatever_path_a_handler_has_it_is_guarded(geetest: GeeTest) -> None:
+    @post("/users(id)/{day:date}", guards=[captcha], sync_to_thread=False)
+    def odd(day: FromPath[date], captcha: CaptchaResult) -> str:
+        return f"{day} {captcha.rule}"
+
+    with TestClient(shop([odd])) as client:
+        assert client.post("/users(id)/2026-11-23").json()["code"] == "captcha_missing"
+        told = client.post("/users(id)/2026-11-23", json=geetest.token()).text
+        assert told == "2026-11-23 POST /users(id)/{day:date}"
+
+
+def test_what_is_not_marked_is_open(client: Client, geetest: GeeTest) -> None:
+    assert client.post("/open").text == "in"
+    assert client.get("/schema/openapi.json").status_code == 200
+    assert client.post("/nowhere").status_code == 404
+
+
+def test_the_parameter_is_the_decision(client: Client, geetest: GeeTest) -> None:
+    told = client.post("/login", data={"username": "ada"} | geetest.token()).json()
+    assert told == {"user": "ada", "verified": True, "rule": "POST /login"}
+    geetest.down()
+    assert client.post("/login", data={"username": "ada"} | geetest.token()).json()["verified"] is False
+    for path in ("/orders", "/more"):
+        assert client.post(f"{path}/7", data=geetest.token()).json()["rule"] == f"POST {path}/{{number:int}}"
+
+
+def test_no_visitor_can_give_the_parameter(client: Client, geetest: GeeTest) -> None:
+    given = client.post("/login?captcha=1&verified=1", data={"username": "ada", "captcha": "1"})
+    assert given.json()["code"] == "captcha_missing"
+
+
+def test_all_routes_have_one_guard_and_so_one_memory_of_spent_tokens(client: Client, geetest: GeeTest) -> None:
+    token = geetest.token()
+    assert client.post("/orders/7", json=token).status_code == 201
+    assert client.post("/files/a", json=token).json()["code"] == "captcha_replayed"
+    assert len(geetest.calls) == 1
+
+
+def test_a_mark_has_settings_of_its_own_and_the_nearest_counts(client: Client, geetest: GeeTest) -> None:
+    assert client.request("DELETE", "/v1/account/ada", json=geetest.token()).status_code == 403
+    assert client.delete("/v1/account/ada", headers=geetest.headers()).status_code == 204
+    assert client.post("/v1/account/mild").text == "mild"
+
+
+def test_a_marked_websocket_is_guarded(client: Client, geetest: GeeTest) -> None:
+    with client.websocket_connect("/live", headers=geetest.headers()) as socket:
+        assert socket.receive_json() == {"rule": "WEBSOCKET /live"}
+    with pytest.raises(WebSocketDisconnect), client.websocket_connect("/live") as socket:
+        socket.receive_json()
+
+
+def test_a_handler_may_ask_after_its_own_checks(geetest: GeeTest) -> None:
+    @post("/register", guards=[Captcha(after=True)], status_code=200)
+    async def register(captcha: CaptchaResult, data: JSONBody[dict[str, str]]) -> str:
+        return str((await captcha.verify()).outcome) if "@" in data["email"] else "no address"
+
+    with TestClient(shop([register])) as client:
+        token = geetest.token()
+        assert client.post("/register", json=token | {"email": "ada"}).json()["code"] == "captcha_misconfigured"
+        assert not geetest.calls
+        assert client.post("/register", json=geetest.token() | {"email": "a@b"}).text == "passed"
+
+
+def test_a_browser_of_another_origin_may_read_the_denial_and_ask_beforehand(geetest: GeeTest) -> None:
+    site = "https://front.example"
+    asks = {"origin": site, "access-control-request-method": "DELETE"}
+    app = Litestar(HANDLERS, plugins=[GeeTestPlugin()], cors_config=CORSConfig(allow_origins=[site]))
+    with TestClient(app) as client:
+        denied = client.post("/login", headers={"origin": site})
+        assert (denied.status_code, denied.headers["access-control-allow-origin"]) == (403, site)
+        assert client.options("/v1/account/ada", headers=asks).headers["access-control-allow-origin"] == site
+    with TestClient(shop()) as client:  # and Litestar answers by itself, through the guard
+        assert client.options("/v1/account/ada", headers=asks).headers["allow"] == "DELETE, OPTIONS"
+
+
+def test_the_guard_may_stand_behind_a_rate_limit(geetest: GeeTest) -> None:
+    limit, plugin = RateLimitConfig(rate_limit=("minute", 2)), GeeTestPlugin()
+    app = Litestar([login], middleware=[limit.middleware, plugin.middleware], plugins=[plugin])
+    with TestClient(app) as client:
+        assert [client.post("/login").status_code for _ in range(3)] == [403, 403, 429]
+        assert len(app.middleware) == 2
+
+
+def test_without_a_place_of_its_own_it_is_the_outermost(geetest: GeeTest) -> None:
+    app = Litestar(
+        [login], middleware=[RateLimitConfig(rate_limit=("minute", 2)).middleware], plugins=[GeeTestPlugin()]
+    )
+    with TestClient(app) as client:
+        assert [client.post("/login").status_code for _ in range(3)] == [403, 403, 403]
+
+
+def test_a_handler_without_a_guard_in_front_is_not_open(geetest: GeeTest) -> None:
+    @post("/login", guards=[captcha], sync_to_thread=False)
+    def bare() -> str:
+        return "in"
+
+    with TestClient(Litestar([bare], debug=True)) as client:
+        answer = client.post("/login", data=geetest.token())
+    assert answer.status_code == 500
+    assert "no GeeTestMiddleware saw this request" in answer.text
+
+
+def test_a_handler_that_came_too_late_is_not_open(geetest: GeeTest) -> None:
+    app = shop([login])
+    with TestClient(app) as client:
+        app.register(order)
+        assert client.post("/orders/7", data=geetest.token()).status_code == 500
+        app.debug = True
+        assert "protected here: POST /login" in client.post("/orders/7", data=geetest.token()).text
+
+
+def test_a_parameter_on_a_route_that_is_not_marked_says_which_are(geetest: GeeTest) -> None:
+    @post("/other", sync_to_thread=False)
+    def other(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    with TestClient(Litestar([login, other], plugins=[GeeTestPlugin()], debug=True)) as client:
+        assert "'/other' is not protected by GeeTest; protected here: POST /login" in client.post("/other").text
+
+
+def test_in_an_app_without_the_plugin_the_parameter_is_a_mistake_that_litestar_tells_of() -> None:
+    @post("/login", sync_to_thread=False)
+    def bare(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    with pytest.raises(ImproperlyConfiguredException, match="captcha"):
+        Litestar([bare])
+
+
+def test_a_guard_in_front_of_the_app_serves_the_parameter_as_well(geetest: GeeTest) -> None:
+    @post("/login", status_code=200, sync_to_thread=False)
+    def bare(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    app = Litestar([bare], dependencies={"captcha": Provide(provide_captcha)})
+    with serve(GeeTestMiddleware(app, protect=["POST /login"])) as url:
+        assert httpx.post(f"{url}/login", json=geetest.token()).json() is True
+
+
+def test_two_guards_in_one_stack_ask_once(geetest: GeeTest) -> None:
+    with serve(GeeTestMiddleware(shop(), protect=["POST /login"])) as url:
+        told = httpx.post(f"{url}/login", data={"username": "ada"} | geetest.token())
+        assert (told.status_code, len(geetest.calls)) == (200, 1)
+
+
+@pytest.mark.parametrize(
+    ("handlers", "settings", "says"),
+    [
+        ([open_], {}, "no handler of this app is marked"),
+        ([login], {"on_unavailable": "maybe"}, "on_unavailable='maybe'"),
+        ([login], {"captcha_key": ""}, "captcha_key is missing"),
+    ],
+)
+def test_a_wrong_setting_ends_the_start(handlers: Any, settings: dict[str, Any], says: str, geetest: GeeTest) -> None:
+    # Litestar runs its start in a task group, which wraps what is raised there.
+    with pytest.raises(BaseExceptionGroup) as raised, TestClient(shop(handlers, **settings)):
+        pass
+    (error,) = leaves(raised.value)
+    assert isinstance(error, ConfigError)
+    assert says in str(error)
+
+
+def leaves(error: BaseException) -> list[BaseException]:
+    inner = error.exceptions if isinstance(error, BaseExceptionGroup) else ()
+    return [leaf for each in inner for leaf in leaves(each)] or [error]
+
+
+@pytest.mark.parametrize("setting", [{"protect": ["POST /x"]}, {"exempt": "/x"}, {"root_paths": "/x"}])
+def test_what_is_about_paths_is_refused_at_once(setting: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match=r"goes by handlers.*guards=\[captcha\]"):
+        GeeTestPlugin(**setting)
+
+
+def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match="GeeTestPlugin: unknown setting colour; there are accept"):
+        GeeTestPlugin(colour="red")
+
+
+def test_a_setting_that_rule_has_not_is_told_at_once() -> None:
+    with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
+        Captcha(colour="red")
+
+
+def test_its_connections_are_closed_when_the_app_ends(geetest_server: GeeTestServer) -> None:
+    made = []
+
+    def make() -> httpx.AsyncClient:
+        made.append(httpx.AsyncClient())
+        return made[-1]
+
+    closed_by_then = []
+
+    async def at_the_end() -> None:  # the loop goes on: it is not its end that closes them
+        closed_by_then.append(made[0].is_closed)
+
+    own = {"api_server": geetest_server.url, "captcha_id": geetest_server.captcha_id}
+    plugin = GeeTestPlugin(client=make, captcha_key=geetest_server.captcha_key, **own)
+    with TestClient(Litestar([login], plugins=[plugin], on_shutdown=[at_the_end])) as client:
+        assert client.post("/login", data={"username": "ada"} | geetest_server.token()).json()["verified"] is True
+        assert not made[0].is_closed
+    assert closed_by_then == [True]
+
+
+@pytest.mark.anyio
+async def test_without_a_lifespan_it_begins_with_the_first_request(geetest: GeeTest) -> None:
+    transport = httpx.ASGITransport(shop())  # type: ignore[arg-type]  # which runs none
+    async with httpx.AsyncClient(transport=transport, base_url="http://shop.example") as client:
+        assert (await client.post("/login", data={"username": "ada"})).status_code == 403
+        told = await client.post("/login", data={"username": "ada"} | geetest.token())
+        assert told.json()["verified"] is True
+
+
+def test_what_is_cached_is_not_open(geetest: GeeTest) -> None:
+    @get("/costly", guards=[Captcha(sources=["header"])], cache=True, sync_to_thread=False)
+    def costly() -> str:
+        return "in"
+
+    with TestClient(shop([costly])) as client:
+        assert client.get("/costly", headers=geetest.headers()).text == "in"
+        assert client.get("/costly").status_code == 403
+
+
+def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -> None:
+    """Why docs/frameworks.md says so: Litestar takes the mount's path away before its middleware runs."""
+
+    @asgi("/mount", is_mount=True, copy_scope=True)
+    async def mount(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse(scope["path"])(scope, receive, send)  # type: ignore[arg-type]
+
+    inside = Litestar([mount], middleware=[DefineMiddleware(GeeTestMiddleware, protect=["/mount/**"])])
+    around = GeeTestMiddleware(Litestar([mount]), protect=["/mount/**"])
+    with serve(inside) as url:  # type: ignore[arg-type]
+        assert httpx.post(f"{url}/mount/a").text == "/a/"
+    with serve(around) as url:
+        assert httpx.post(f"{url}/mount/a").status_code == 403
+
+
+def test_over_a_socket(geetest: GeeTest) -> None:
+    with serve(shop()) as url:  # type: ignore[arg-type]
+        body = {"username": "ada"}
+        assert httpx.post(f"{url}/login", data=body).status_code == 403
+        assert httpx.post(f"{url}/login", data=body | geetest.token()).json()["verified"] is True
+        assert httpx.post(f"{url}/files/a", json=geetest.token()).text == "file"
+
+
+# --- the OpenAPI document ---------------------------------------------------------------------------------------------
+
+
+def document(**settings: Any) -> dict[str, Any]:
+    made: dict[str, Any] = json.loads(json.dumps(shop(**settings).openapi_schema.to_schema()))
+    return made
+
+
+def test_a_form_shows_the_fields_besides_its_own() -> None:
+    content = document()["paths"]["/login"]["post"]["requestBody"]["content"]
+    theirs, ours = content["application/x-www-form-urlencoded"]["schema"]["allOf"]
+    assert "$ref" in theirs
+    assert ours["required"] == ["lot_number", "captcha_output", "pass_token", "gen_time"]
+
+
+def test_the_mark_and_the_plugin_say_where_the_fields_are() -> None:
+    paths = document(sources=["query"])["paths"]
+    assert [each["name"] for each in paths["/orders/{number}"]["post"]["parameters"]][1:] == [
+        *("lot_number", "captcha_output", "pass_token", "gen_time"),
+    ]
+    parameters = paths["/v1/account/{name}"]["delete"]["parameters"]
+    assert {each["name"] for each in parameters if each["in"] == "header"} == {
+        *("x-geetest-lot-number", "x-geetest-captcha-output", "x-geetest-pass-token", "x-geetest-gen-time"),
+    }
+
+
+def test_a_denial_is_what_the_document_says(client: Client, geetest: GeeTest) -> None:
+    responses = document()["paths"]["/login"]["post"]["responses"]
+    denied = client.post("/login", data={"username": "ada"})
+    schema = responses[str(denied.status_code)]["content"][denied.headers["content-type"]]["schema"]
+    assert set(schema["properties"]) == set(denied.json())
+    assert denied.json()["code"] in schema["properties"]["code"]["enum"]
+
+
+def test_what_is_not_marked_is_as_litestar_wrote_it() -> None:
+    plain = Litestar([open_]).openapi_schema.to_schema()["paths"]["/open"]
+    assert document()["paths"]["/open"] == json.loads(json.dumps(plain))
+
+
+def test_each_operation_is_described_once_and_in_a_class_of_ones_own() -> None:
+    class Noted(Operation):
+        def to_schema(self) -> dict[str, Any]:
+            return super().to_schema() | {"x-note": "mine"}
+
+    @post("/open", guards=[captcha], operation_class=Noted, sync_to_thread=False)
+    def noted() -> str:
+        return "in"
+
+    @delete("/open", sync_to_thread=False)
+    def joins() -> None:
+        """At the same path, so that Litestar tells of the first handler again."""
+
+    operation = shop([noted, joins]).openapi_schema.to_schema()["paths"]["/open"]["post"]
+    assert operation["x-note"] == "mine"
+    assert set(operation["requestBody"]["content"]["application/json"]["schema"]) == {"type", "required", "properties"}
+
+
+def test_where_nobody_is_refused_no_denial_is_described() -> None:
+    paths = document(on_denied=lambda result, scope: None)["paths"]
+    assert "403" not in paths["/login"]["post"]["responses"]
+    assert "403" not in document()["paths"]["/v1/account/mild"]["post"]["responses"]
+
+
+def test_the_document_is_one_by_the_models_of_fastapi() -> None:
+    from fastapi.openapi.models import OpenAPI
+
+    OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))

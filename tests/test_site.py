@@ -1,0 +1,130 @@
+"""The documentation site, built by the command in CONTRIBUTING.md: without a warning, for use without a network.
+
+Skipped where Sphinx is not installed: pip install 'geetest-asgi[docs]'.
+"""
+
+import ast
+import importlib
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import pytest
+
+pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install 'geetest-asgi[docs]'")
+
+ROOT = Path(__file__).parent.parent
+LOADS = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src"), ("object", "data")}
+NOT_TO_IMPORT = {"commands", "demo", "pytest_plugin", "observers", "observers.logs"}
+"""Programs, what pytest loads, and what is always there."""
+
+
+@dataclass
+class Page(HTMLParser):
+    """What a page loads, where it leads to, and the places within it."""
+
+    text: str
+    loads: list[str] = field(default_factory=list)
+    leads_to: list[str] = field(default_factory=list)
+    ids: set[str] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        super().__init__()
+        self.feed(self.text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        for name, value in attrs:
+            if (tag, name) in LOADS:
+                self.loads.append(value or "")
+            elif (tag, name) == ("a", "href"):
+                self.leads_to.append(value or "")
+            elif name == "id":
+                self.ids.add(value or "")
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("site")
+    (command,) = re.findall(r"^ *(\S+python -m sphinx .*)$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)
+    words = [sys.executable, *shlex.split(command)[1:-1], str(folder)]
+    built = subprocess.run(words, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert (built.returncode, built.stdout + built.stderr) == (0, "")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+
+
+def test_every_page_of_the_repository_is_there(site: Path) -> None:
+    for path in [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]:
+        assert (site / path.relative_to(ROOT).with_suffix(".html")).exists()
+
+
+def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, Page]) -> None:
+    loads = [load for page in pages.values() for load in page.loads]
+    assert loads
+    assert [load for load in loads if urlsplit(load).netloc or load.startswith("//")] == []
+    for path in site.rglob("*.css"):
+        assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*", path.read_text(encoding="utf-8")), path
+
+
+def test_what_is_loaded_is_there_and_every_link_leads_somewhere(pages: dict[Path, Page]) -> None:
+    lost = [
+        (path.name, link)
+        for path, page in pages.items()
+        for link in page.loads + page.leads_to
+        if not _is_there(pages, path, link)
+    ]
+    assert lost == []
+
+
+def _is_there(pages: dict[Path, Page], path: Path, link: str) -> bool:
+    parts = urlsplit(link)
+    if parts.scheme in ("https", "http", "data", "mailto"):
+        return True
+    target = (path.parent / unquote(parts.path)).resolve() if parts.path else path
+    fragment = unquote(parts.fragment)
+    return target.exists() and (not fragment or target not in pages or fragment in pages[target].ids)
+
+
+def public_modules() -> Iterator[str]:
+    """The modules that users import, by their names after the package's."""
+    package = ROOT / "geetest_asgi"
+    for path in [*package.iterdir(), *(package / "observers").iterdir()]:
+        name = ".".join(path.relative_to(package).with_suffix("").parts)
+        if path.suffix in ("", ".py") and not path.stem.startswith("_") and name not in NOT_TO_IMPORT:
+            yield name
+
+
+def public_names(module: str) -> list[str]:
+    """`__all__`; where there is none, what the module itself defines without an underscore."""
+    imported = importlib.import_module(module)
+    if hasattr(imported, "__all__"):
+        return list(imported.__all__)
+    found: list[str] = []
+    for node in ast.parse(Path(str(imported.__file__)).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
+            found.append(node.name)
+        elif isinstance(node, ast.Assign | ast.AnnAssign):
+            targets = node.targets if isinstance(node, ast.Assign) else [node.target]
+            found += [target.id for target in targets if isinstance(target, ast.Name)]
+    return [name for name in found if not name.startswith("_")]
+
+
+@pytest.mark.parametrize("module", ["geetest_asgi", *(f"geetest_asgi.{name}" for name in sorted(public_modules()))])
+def test_every_public_name_is_on_the_page_of_the_api(site: Path, pages: dict[Path, Page], module: str) -> None:
+    try:
+        names = public_names(module)
+    except ImportError as error:
+        pytest.skip(f"{module}: {error}")
+    ids = pages[site / "docs" / "api.html"].ids
+    assert names
+    assert [name for name in names if f"{module}.{name}" not in ids] == [], f"tell of {module} in docs/api.md"
