@@ -12,8 +12,9 @@ from typing import Any, Literal, assert_type
 import httpx
 import httpx2
 import pytest
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
 from litestar import Litestar
+from litestar import post as litestar_post
 from litestar.middleware import DefineMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
@@ -37,6 +38,8 @@ from geetest_asgi import (
     Rule,
     geetest_result,
 )
+from geetest_asgi import fastapi as fastapi_helper
+from geetest_asgi import litestar as litestar_helper
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.denials import DENIALS, Denial, default_denial
 from geetest_asgi.frontend import form_script
@@ -324,6 +327,27 @@ GeeTestMiddleware(site, on_result=telemetry, on_outage=telemetry.on_outage)
 assert_type(DENIALS[Outcome.FAILED], Denial)
 assert_type(DENIALS[Outcome.FAILED].retry, Literal["solve", "later", "never"])
 starlette_app.mount("/geetest", form_script)
+
+# The frameworks' helpers
+
+api = FastAPI()
+fastapi_helper.add_geetest(api, protect=["POST /login", Rule("/api/**")], on_unavailable="deny")
+fastapi_helper.add_geetest(api, protect=7)  # type: ignore[arg-type]
+
+
+@api.post("/register", dependencies=[Depends(fastapi_helper.Captcha())])
+async def register(captcha: fastapi_helper.CaptchaResult) -> bool:
+    assert_type(captcha, GeeTestResult)
+    return captcha.verified
+
+
+@litestar_post("/comments", guards=[litestar_helper.captcha])
+async def comment(captcha: litestar_helper.CaptchaResult) -> bool:
+    assert_type(captcha, GeeTestResult)
+    return captcha.verified
+
+
+Litestar([comment], plugins=[litestar_helper.GeeTestPlugin(protect=["POST /login"], on_unavailable="deny")])
 
 # In tests
 
