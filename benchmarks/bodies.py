@@ -12,9 +12,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
+from geetest_asgi._core.fields.gatherer import Gatherer, spelling
+from geetest_asgi._core.fields.scanners import scanner_for
 from geetest_asgi._core.model import CaptchaFields
-from geetest_asgi._core.scanners import scanner_for
-from geetest_asgi._core.sources import Gatherer, spelling
 
 from .measure import Goal, Work, alternate, goals, table
 from .visitors import KINDS, InstantGeeTest, guard_with, keep_posting, post, reader, token, whole

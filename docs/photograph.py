@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from geetest_asgi.demo.site import Site
+from geetest_asgi.demo.playground import Site
 from geetest_asgi.testing import Simulator, serve
 
 HERE: Final = Path(__file__).parent

@@ -3,8 +3,8 @@
 Held against the oracle: a header is read by its name in any case, one that is sent twice makes all of it malformed.
 """
 
+from geetest_asgi._core.fields.gatherer import from_headers
 from geetest_asgi._core.model import CaptchaFields, Outcome
-from geetest_asgi._core.sources import from_headers
 
 from . import laws, oracle
 

@@ -6,7 +6,7 @@ a value whose escapes or UTF-8 take more bytes than the bound, stricter: the bou
 
 from collections.abc import Iterator
 
-from geetest_asgi._core.sources import fields_from_mapping
+from geetest_asgi._core.fields.gatherer import fields_from_mapping
 
 from . import laws, oracle
 

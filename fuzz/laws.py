@@ -1,4 +1,4 @@
-"""What holds for every scanner of bodies, whatever the format: the laws at the top of `_core/scanners.py`.
+"""What holds for every scanner of bodies, whatever the format: the laws at the top of `_core/fields/scanners.py`.
 
 An input is five bytes and a body. The first byte chooses a spelling and a bound; the other four are the lengths of
 the pieces in which the body arrives, over and over.
@@ -9,10 +9,10 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Final
 
+from geetest_asgi._core.fields.gatherer import Gatherer, Spelling, spelling
+from geetest_asgi._core.fields.scanners import Scanner, scanner_for
 from geetest_asgi._core.model import CaptchaFields, Evidence
 from geetest_asgi._core.protocol import build_request
-from geetest_asgi._core.scanners import Scanner, scanner_for
-from geetest_asgi._core.sources import Gatherer, Spelling, spelling
 
 from .targets import require
 

@@ -6,8 +6,8 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import Final
 
+from geetest_asgi._core.fields.gatherer import Spelling
 from geetest_asgi._core.model import CaptchaFields, Outcome
-from geetest_asgi._core.sources import Spelling
 
 from .laws import Answer, Case
 from .targets import require

@@ -11,8 +11,8 @@ from urllib.parse import unquote
 from starlette.responses import Response
 from starlette.routing import Match, Route
 
-from geetest_asgi._core.patterns import parse
-from geetest_asgi._core.rules import RuleTable, exempt_pattern
+from geetest_asgi._core.paths.patterns import parse
+from geetest_asgi._core.paths.rule_table import RuleTable, exempt_pattern
 
 from .targets import require
 

@@ -10,10 +10,10 @@ from fnmatch import fnmatchcase
 from starlette.routing import compile_path
 
 from geetest_asgi._core.errors import ConfigError
-from geetest_asgi._core.paths import Segments, split
-from geetest_asgi._core.patterns import EVERY, Pattern, parse
-from geetest_asgi._core.rules import RuleTable
-from geetest_asgi._core.tree import PathSet
+from geetest_asgi._core.paths.forms import Segments, split
+from geetest_asgi._core.paths.path_set import PathSet
+from geetest_asgi._core.paths.patterns import EVERY, Pattern, parse
+from geetest_asgi._core.paths.rule_table import RuleTable
 
 from .targets import require
 

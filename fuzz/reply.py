@@ -8,12 +8,13 @@ from dataclasses import replace
 from itertools import product
 from typing import Final
 
+from geetest_asgi._core.fields.gatherer import spelling
+from geetest_asgi._core.judge import judge
 from geetest_asgi._core.limits import Limits
 from geetest_asgi._core.model import Evidence, Outcome, Reply
-from geetest_asgi._core.policy import Policy, judge
+from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import MAX_REPLY, parse_reply
 from geetest_asgi._core.rules import OnUnavailable
-from geetest_asgi._core.sources import spelling
 
 from .targets import require
 

@@ -1,14 +1,14 @@
 """A protected path, misspelt: the input's bytes choose what is done to it, from the inside out.
 
 Dot segments, empty segments, `;parameters`, blanks, control characters, the case of letters, percent escapes, the
-absolute form and a root path, in any mixture, and the rule is the same or an earlier one. See `_core/paths.py`.
+absolute form and a root path, in any mixture, and the rule is the same or an earlier one. See `_core/paths/forms.py`.
 """
 
 from typing import Any, Final
 from urllib.parse import unquote
 
-from geetest_asgi._core.patterns import parse
-from geetest_asgi._core.rules import RuleTable
+from geetest_asgi._core.paths.patterns import parse
+from geetest_asgi._core.paths.rule_table import RuleTable
 
 from .targets import require
 

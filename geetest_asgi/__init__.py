@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from ._core.model import Outcome as Outcome
     from ._core.rules import Rule as Rule
     from ._middleware import GeeTestMiddleware as GeeTestMiddleware
-    from ._state import geetest_result as geetest_result
+    from ._scope import geetest_result as geetest_result
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ _HOMES: Final = {
     "Outage": "_core.model",
     "Outcome": "_core.model",
     "Rule": "_core.rules",
-    "geetest_result": "_state",
+    "geetest_result": "_scope",
 }
 
 __all__ = [

@@ -5,14 +5,14 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import _config
-from ._admissions import Admissions
-from ._caller import Caller
+from ._bounds.unverified import Admissions
+from ._core.fields.gatherer import fields_from_mapping
+from ._core.judge import judge
 from ._core.limits import Limits
 from ._core.model import CaptchaFields, Evidence, GeeTestResult
-from ._core.policy import judge
 from ._core.protocol import build_request
 from ._core.rules import OnOutage, OnUnavailable, Rule
-from ._core.sources import fields_from_mapping
+from ._line.line import Caller
 from .observers.logs import log_decision
 
 

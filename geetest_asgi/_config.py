@@ -8,12 +8,13 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from ._core.errors import ConfigError
+from ._core.fields.gatherer import spelling
 from ._core.limits import Limits
+from ._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.policy import Policy
 from ._core.protocol import API_SERVERS, SERVICES
-from ._core.rules import EVERYTHING, Rule, RuleTable, as_rule, exempt_pattern, rule_pattern
-from ._core.sources import spelling
-from ._pretence import is_loopback
+from ._core.rules import Rule
+from ._line.pretence import is_loopback
 from .stores import FailSafe, MemoryStore, Store
 from .stores.urls import from_url
 

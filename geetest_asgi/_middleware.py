@@ -5,11 +5,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _config
-from ._admissions import Admissions
-from ._caller import Caller
-from ._core.decisions import Decisions
+from ._bounds.counters import Budget
+from ._bounds.unverified import Admissions
 from ._core.limits import Limits
-from ._core.patterns import WEBSOCKET
+from ._core.paths.decisions import Decisions
+from ._core.paths.patterns import WEBSOCKET
 from ._core.rules import (
     Accept,
     ASGIApp,
@@ -26,9 +26,9 @@ from ._core.rules import (
     Skip,
     Source,
 )
-from ._corridor import Corridor
-from ._meters import Budget
-from ._state import PROTECTED
+from ._corridor.walk import Corridor
+from ._line.line import Caller
+from ._scope import PROTECTED
 from .observers.logs import log_modes
 from .stores import Store
 

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from blacksheep.server.bindings import Binder
 
 from ._core.model import GeeTestResult
-from ._state import geetest_result
+from ._scope import geetest_result
 
 CaptchaResult: TypeAlias = GeeTestResult
 """Annotates a parameter of a request handler or of a websocket handler: the decision about this request.

@@ -23,10 +23,10 @@ from starlette.routing import Host, Mount, WebSocketRoute
 from ._core.errors import ConfigError
 from ._core.model import GeeTestResult
 from ._core.rules import Rule
-from ._mark import Mark, check_names
 from ._middleware import GeeTestMiddleware
-from ._openapi import describe
-from ._state import geetest_result
+from ._routes.mark import Mark, check_names
+from ._routes.openapi import describe
+from ._scope import geetest_result
 
 
 class Captcha(Mark):

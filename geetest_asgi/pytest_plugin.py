@@ -79,7 +79,7 @@ def _give_id_and_key(environment: pytest.MonkeyPatch) -> None:
     """Both or neither: half a pair is somebody's mistake, and the guard says so."""
     pair = ("GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY")
     if not any(os.environ.get(name) for name in pair):
-        from ._stand_in import DEMO_ID, DEMO_KEY
+        from ._line.stand_in import DEMO_ID, DEMO_KEY
 
         for name, value in zip(pair, (DEMO_ID, DEMO_KEY), strict=True):
             environment.setenv(name, value)

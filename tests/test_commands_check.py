@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 from commands import ROOT, SECONDS, command, environment
 
+from geetest_asgi._core.fields.gatherer import fields_from_mapping
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi._core.protocol import KEY_CODES
-from geetest_asgi._core.sources import fields_from_mapping
 from geetest_asgi.commands import service, verdicts
 from geetest_asgi.testing import CODES, DEMO_ID, DEMO_KEY, Simulator, serve
 

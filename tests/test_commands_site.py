@@ -21,7 +21,7 @@ from starlette.responses import Response
 from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Rule
-from geetest_asgi.commands import site
+from geetest_asgi.commands import app_routes as site
 from geetest_asgi.commands.coverage import cover
 from geetest_asgi.commands.report import Report, columns, shown
 from geetest_asgi.commands.tables import write_routes, write_rules

@@ -21,7 +21,7 @@ import pytest
 from geetest_asgi.commands.report import has_colour
 from geetest_asgi.demo import command, run_demo, run_live
 from geetest_asgi.demo.pages import GT4
-from geetest_asgi.demo.site import Site, live_site
+from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.story import STORY, Answer, Step, play
 from geetest_asgi.demo.table import write_row
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve

@@ -21,8 +21,8 @@ from starlette.types import Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
 from geetest_asgi.demo import guard
+from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.rows import curl
-from geetest_asgi.demo.site import Site, live_site
 from geetest_asgi.demo.story import STORY, play
 from geetest_asgi.demo.visits import MAX_KEPT, MAX_VISITS, Log, Visit
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve

@@ -6,16 +6,17 @@ from typing import Any
 import pytest
 
 from fuzz import headers, laws, patterns, reply, targets
-from geetest_asgi._core import scanners
-from geetest_asgi._core.json_scanner import JsonScanner
+from geetest_asgi._core.fields import scanners
+from geetest_asgi._core.fields.gatherer import Gatherer, from_headers
+from geetest_asgi._core.fields.json_scanner import JsonScanner
+from geetest_asgi._core.fields.scanners import MultipartScanner, Scanner, UrlencodedScanner
+from geetest_asgi._core.judge import judge
 from geetest_asgi._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome, Reply
-from geetest_asgi._core.paths import Segments, split
-from geetest_asgi._core.patterns import Pattern
-from geetest_asgi._core.policy import Policy, judge
+from geetest_asgi._core.paths.forms import Segments, split
+from geetest_asgi._core.paths.path_set import PathSet
+from geetest_asgi._core.paths.patterns import Pattern
+from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import parse_reply
-from geetest_asgi._core.scanners import MultipartScanner, Scanner, UrlencodedScanner
-from geetest_asgi._core.sources import Gatherer, from_headers
-from geetest_asgi._core.tree import PathSet
 
 
 def replay(target: str) -> None:
@@ -117,7 +118,7 @@ def room_for_all(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestRe
     return judge(policy, evidence, room=True)
 
 
-PATHS = "geetest_asgi._core.paths"
+PATHS = "geetest_asgi._core.paths.forms"
 BROKEN: dict[str, tuple[str, Any, str, Any]] = {
     "pairs end with a chunk": ("urlencoded", laws, "scanner_for", in_place_of(FORM, CutsAtChunks)),
     "semicolons part pairs": ("urlencoded", laws, "scanner_for", in_place_of(FORM, CutsAtSemicolons)),

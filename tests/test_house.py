@@ -1,7 +1,4 @@
-"""The house rules, read off the source: a pure core, imports that only go down, httpx in one place, small modules.
-
-_core  <-  the edges (_body, _caller, …)  <-  _middleware, _client  <-  add-ons (testing, demo, __main__)
-"""
+"""The house rules, read off the source: a pure core, a wall for each folder, httpx in one place, small modules."""
 
 import ast
 import sys
@@ -33,13 +30,25 @@ PURE = {  # what the core may use besides itself
     *("types", "typing", "urllib.parse"),
     *("python_multipart.exceptions", "python_multipart.multipart"),
 }
-HTTPX_MAY = {"_transport", "testing", "demo"}
-ADD_ONS = {
-    *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
-    *("fastapi", "litestar", "_mark", "_openapi"),
-    *("blacksheep", "django"),
-}
-FACES = {"_middleware", "_client"}
+HTTPX_MAY = {"_line", "testing", "demo"}
+WALLS = (  # each imports from those before it
+    {"_core"},
+    {"observers"},
+    {"_bounds"},
+    {"stores", "_line"},
+    {"denials", "_scope"},
+    {"_config"},
+    {"_corridor"},
+    {"_middleware", "_client"},
+    {
+        *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
+        *("fastapi", "litestar", "blacksheep", "django", "_routes"),
+    },
+    {""},  # the front door
+)
+FOLDERS = {each: number for number, wall in enumerate(WALLS) for each in wall}
+LONE: set[tuple[str, str]] = {("_line", "stores"), ("stores", "_line")}
+"""Neighbours that know nothing of each other."""
 
 
 def modules() -> dict[str, ast.Module]:
@@ -80,12 +89,12 @@ def runtime_imports(name: str) -> set[str]:
     return set(imports(name, WithoutTypeChecking().visit(ast.parse(ast.unparse(MODULES[name])))))
 
 
+def folder(name: str) -> str:
+    return name.split(".")[1] if "." in name else ""
+
+
 def layer(name: str) -> int:
-    """0: the core; 1: the edges; 2: what users are given; 3: add-ons. The front door stands above them all."""
-    top = name.split(".")[1] if "." in name else ""
-    if top == "":
-        return 4
-    return 0 if top == "_core" else 2 if top in FACES else 3 if top in ADD_ONS else 1
+    return FOLDERS[folder(name)]
 
 
 def test_there_is_something_to_read() -> None:
@@ -112,12 +121,14 @@ def test_imports_only_go_down(name: str) -> None:
     up = {each for each in runtime_imports(name) if each.startswith(PACKAGE) and layer(each) > layer(name)}
     up.discard(PACKAGE)  # the front door holds the version number and nothing else that is loaded
     assert not up, f"{name} imports {sorted(up)}, which stand above it"
+    beside = {each for each in runtime_imports(name) if (folder(name), folder(each)) in LONE}
+    assert not beside, f"{name} imports {sorted(beside)}, which stand beside it"
 
 
 def test_httpx_is_imported_in_one_file_of_the_guard() -> None:
     users = {name for name in MODULES if any(each.split(".")[0] in ("httpx", "httpcore") for each in imports(name))}
     assert {name.split(".")[1] for name in users} <= HTTPX_MAY
-    assert f"{PACKAGE}._transport" in users
+    assert f"{PACKAGE}._line.transport" in users
 
 
 def test_redis_is_imported_in_one_file_and_only_when_it_is_used() -> None:

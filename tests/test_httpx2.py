@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 import httpx2
 import pytest
 
-from geetest_asgi import _transport
+from geetest_asgi._line import transport as _transport
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
 
 PAGE = (Path(__file__).parent.parent / "docs" / "httpx2.md").read_text()

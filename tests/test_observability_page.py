@@ -26,7 +26,7 @@ from geetest_asgi import (
     Rule,
     geetest_result,
 )
-from geetest_asgi._admissions import QUIET, Admissions
+from geetest_asgi._bounds.unverified import QUIET, Admissions
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore

@@ -20,7 +20,7 @@ from starlette.routing import Route
 from starlette.testclient import TestClient
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, geetest_result
-from geetest_asgi._stand_in import stand_in
+from geetest_asgi._line.stand_in import stand_in
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Call, GeeTest, GeeTestServer, Simulator, serve
 
 TIMEOUT = 20.0
@@ -458,7 +458,7 @@ def test_classes_of_unittest(project: Callable[..., Run]) -> None:
 
 FAILS_FIRST = """
 from starlette.testclient import TestClient
-from geetest_asgi._stand_in import stand_in
+from geetest_asgi._line.stand_in import stand_in
 
 def test_fails(geetest):
     geetest.down()

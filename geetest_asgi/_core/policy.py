@@ -1,11 +1,10 @@
-"""The only place that says yes."""
+"""Policy: everything that one rule says, with nothing left open."""
 
 from dataclasses import dataclass, field
 
+from .fields.gatherer import Spelling
 from .limits import Limits
-from .model import Evidence, GeeTestResult, Outcome
 from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
-from .sources import Spelling
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,24 +28,3 @@ class Policy:
     credentials: Credentials | None = None
     clearance: Clearance | None = None
     after: bool = False
-
-
-def judge(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestResult:
-    """The decision. `room`: the cap on unverified admissions allows one more.
-
-    Let in: whom GeeTest vouched for; whom the developer's own `skip` excused; and, while GeeTest is down, whoever
-    came with a well-formed token, if policy says so and there is room. A visitor can bring about the first only.
-    """
-    outcome = evidence.outcome
-    excused = outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow" and room
-    return GeeTestResult(
-        outcome=outcome,
-        allowed=outcome in (Outcome.PASSED, Outcome.SKIPPED) or excused,
-        verified=outcome is Outcome.PASSED,
-        reason=evidence.reason,
-        code=evidence.code,
-        rule=policy.name,
-        lot_number=evidence.lot_number,
-        captcha_args=evidence.captcha_args,
-        elapsed=evidence.elapsed,
-    )

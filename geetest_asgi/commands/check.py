@@ -52,7 +52,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _site(arguments: argparse.Namespace) -> Any:
-    from . import site
+    from . import app_routes as site
 
     if not arguments.app:
         timeout = 3.0 if arguments.timeout is None else arguments.timeout
@@ -62,7 +62,7 @@ def _site(arguments: argparse.Namespace) -> Any:
 
 def read_site(arguments: argparse.Namespace) -> Any:
     """The application of `--app`, with at least one guard in it."""
-    from . import site
+    from . import app_routes as site
     from .app import load_app
 
     found = site.read(load_app(arguments.app, factory=arguments.factory))

@@ -6,12 +6,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .._core.explain import Why, explain
-from .._core.overlap import covers, example, includes, meets
-from .._core.patterns import EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern
+from .._core.paths.patterns import EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern
+from .._core.paths.rule_table import RuleTable
 from .._core.policy import Policy
-from .._core.rules import RuleTable
-from .site import Guard, Route
+from .app_routes import Guard, Route
+from .explain import Why, explain
+from .overlap import covers, example, includes, meets
 
 COMMON: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
 """What a route that takes all methods is tried with."""

@@ -49,7 +49,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _site(arguments: argparse.Namespace) -> Any:
-    from . import site
+    from . import app_routes as site
     from .check import read_site
 
     if arguments.app:
@@ -62,7 +62,7 @@ class Request:
     """What a server makes of a request line: it cuts off the query and decodes once, and normalises nothing."""
 
     def __init__(self, method: str, target: str, root_path: str) -> None:
-        from .._core.patterns import WEBSOCKET
+        from .._core.paths.patterns import WEBSOCKET
 
         self.method: str = WEBSOCKET if method.upper() == "WEBSOCKET" else method
         wire = quote(target.encode(errors="surrogateescape").partition(b"?")[0], safe=_PRINTABLE)
@@ -74,7 +74,7 @@ class Request:
 
 def write_decision(report: Report, site: Any, guard: Any, request: Request) -> bool:
     """One guard's decision, and whether it protects."""
-    from .._core.explain import explain
+    from .explain import explain
     from .tables import numbers, where
 
     if not _arrives(site, guard, request):
@@ -92,7 +92,7 @@ def write_decision(report: Report, site: Any, guard: Any, request: Request) -> b
 
 def _arrives(site: Any, guard: Any, request: Request) -> bool:
     """Whether some route that the guard stands on may be the request's."""
-    from .._core.rules import RuleTable
+    from .._core.paths.rule_table import RuleTable
 
     if not guard.local:
         return True
@@ -101,8 +101,8 @@ def _arrives(site: Any, guard: Any, request: Request) -> bool:
 
 
 def _why(table: Any, found: Any, first: int, request: Request) -> str:
-    from .._core.explain import Why
     from .coverage import named
+    from .explain import Why
 
     def rule(number: int) -> str:
         return f"rule {first + number}, {shown(table.rules[number][0].text)}"

@@ -13,10 +13,10 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from .._caller import Caller
 from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.policy import Policy
 from .._core.protocol import build_request
+from .._line.line import Caller
 from .._middleware import GeeTestMiddleware
 from . import verdicts
 

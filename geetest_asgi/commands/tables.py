@@ -3,12 +3,12 @@
 import re
 from collections.abc import Iterator
 
-from .._core.overlap import example
-from .._core.patterns import UNSAFE, WEBSOCKET, Pattern
+from .._core.paths.patterns import UNSAFE, WEBSOCKET, Pattern
 from .._core.policy import Policy
+from .app_routes import Guard, Route, Site
 from .coverage import Covered, cover, doubts, matches_everything, named, reaches
+from .overlap import example
 from .report import Report, columns, shown
-from .site import Guard, Route, Site
 
 _HEAD = ("rule", "methods", "path", "name", "captcha id", "sources", "unavailable", "mode")
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")

@@ -12,7 +12,7 @@ from .. import _config
 from .._core.errors import ConfigError
 from ..observers.logs import logger
 from ..testing import Simulator, serve
-from .site import Site, live_site
+from .playground import Site, live_site
 from .story import STORY, Step, play
 from .table import write_row
 

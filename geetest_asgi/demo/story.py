@@ -9,7 +9,7 @@ import httpx
 from .._core.model import GeeTestResult, Outcome
 from .._core.rules import OnUnavailable
 from ..testing import Simulator
-from .site import Site
+from .playground import Site
 
 Fields = Mapping[str, str]
 

@@ -9,7 +9,7 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 
-from .._state import PROTECTED
+from .._scope import PROTECTED
 from ..observers.logs import log_unguarded
 from .checks import check_settings
 

@@ -15,7 +15,7 @@ from .._core.errors import ConfigError
 from . import middleware_settings
 
 if TYPE_CHECKING:
-    from .._core.patterns import Pattern
+    from .._core.paths.patterns import Pattern
     from .._middleware import GeeTestMiddleware
 
 _PAIR: Final = ("captcha_id", "captcha_key")
@@ -73,8 +73,8 @@ def _unmatched(guard: "GeeTestMiddleware") -> list[CheckMessage]:
     """A rule that protects nothing looks like a typing error. Of a regular expression there is no telling, and
     websockets are not Django's.
     """
-    from .._core.overlap import meets
-    from .._core.patterns import EVERY, WEBSOCKET, Pattern
+    from .._core.paths.patterns import EVERY, WEBSOCKET, Pattern
+    from ..commands.overlap import meets
 
     if not getattr(settings, "ROOT_URLCONF", None):
         return []

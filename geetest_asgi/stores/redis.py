@@ -14,8 +14,8 @@ from typing import Any, Final
 
 import anyio
 
+from .._bounds.per_loop import PerLoop
 from .._core.errors import ConfigError
-from .._perloop import PerLoop
 from .failsafe import PATIENCE
 
 CLAIM: Final = """

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from .._pretence import MARK
+from .._line.pretence import MARK
 
 CODES: Final[Mapping[str, str]] = MappingProxyType(
     {

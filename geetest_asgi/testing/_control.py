@@ -7,9 +7,9 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from . import _faults
-from ._faults import Fault
+from . import _outages as _faults
 from ._magic import table
+from ._outages import Fault
 
 _YES_NO: Final[Mapping[str, bool]] = MappingProxyType(
     {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}

@@ -6,9 +6,9 @@ from urllib.parse import unquote, urlsplit
 import anyio
 from starlette.types import ASGIApp, Message, Scope
 
-from .._connections import HEADERS
 from .._core.model import Reply
-from .._reading import read_reply
+from .._line.connections import HEADERS
+from .._line.reading import read_reply
 
 
 class InProcess:

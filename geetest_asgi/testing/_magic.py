@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final
 
-from . import _faults
+from . import _outages as _faults
 from ._answers import fail
-from ._faults import Fault
+from ._outages import Fault
 from ._service import Check
 
 

@@ -3,7 +3,7 @@
 from types import TracebackType
 from typing import Self, TypedDict, Unpack
 
-from .._stand_in import put_in_place, take_away
+from .._line.stand_in import put_in_place, take_away
 from ._in_process import InProcess
 from .simulator import Simulator
 from .tokens import ANY_ID

@@ -9,8 +9,9 @@ import anyio
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from .._stand_in import DEMO_ID, DEMO_KEY
-from . import _browser, _control, _faults, _magic, _static, _wire, tokens
+from .._line.stand_in import DEMO_ID, DEMO_KEY
+from . import _browser, _control, _magic, _static, _wire, tokens
+from . import _outages as _faults
 from ._answers import Answer, as_json, text
 from ._browser import Visit
 from ._calls import Calls, record

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 
-from geetest_asgi.demo.site import Site, live_site
+from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.visits import MAX_VISITS
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
 

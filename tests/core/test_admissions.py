@@ -8,10 +8,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
-from geetest_asgi._admissions import QUIET, Admissions, client_of
+from geetest_asgi._bounds.counters import ClientCap
+from geetest_asgi._bounds.unverified import QUIET, Admissions, client_of
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.policy import Policy
-from geetest_asgi._meters import ClientCap
 
 DOWN = Evidence(Outcome.UNAVAILABLE, "HTTP 503")
 UP = Evidence(Outcome.PASSED)

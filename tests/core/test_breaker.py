@@ -9,7 +9,7 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 
-from geetest_asgi._breaker import GRACE, Breaker, State
+from geetest_asgi._bounds.breaker import GRACE, Breaker, State
 
 CALL = 3.0
 """Seconds that a call may take."""

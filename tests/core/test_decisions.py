@@ -3,7 +3,7 @@
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geetest_asgi._core.decisions import KEPT, LONGEST, Decisions
+from geetest_asgi._core.paths.decisions import KEPT, LONGEST, Decisions
 
 lines = st.tuples(st.text(max_size=3), st.text(max_size=3), st.binary(max_size=3), st.text(max_size=3))
 

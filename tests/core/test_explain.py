@@ -9,10 +9,10 @@ from hypothesis import assume, example, given, settings
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
-from geetest_asgi._core import overlap
-from geetest_asgi._core.explain import Why, explain
-from geetest_asgi._core.patterns import EVERY, EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern, parse
-from geetest_asgi._core.rules import RuleTable, exempt_pattern
+from geetest_asgi._core.paths.patterns import EVERY, EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern, parse
+from geetest_asgi._core.paths.rule_table import RuleTable, exempt_pattern
+from geetest_asgi.commands import overlap
+from geetest_asgi.commands.explain import Why, explain
 
 quick = settings(deadline=None, max_examples=400)
 

@@ -13,10 +13,10 @@ import pytest
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestError, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
+from geetest_asgi._core.fields.gatherer import spelling
+from geetest_asgi._core.paths.rule_table import RuleTable
 from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import API_SERVERS, SERVICES
-from geetest_asgi._core.rules import RuleTable
-from geetest_asgi._core.sources import spelling
 from geetest_asgi.stores import MemoryStore
 
 ID, KEY = "an-id-of-ours", "the-key-nobody-may-read"

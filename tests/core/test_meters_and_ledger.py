@@ -19,11 +19,11 @@ import httpx2
 import pytest
 
 from geetest_asgi import CaptchaFields, Outcome
+from geetest_asgi._bounds.counters import Budget, RateCap
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._faults import Lateness, Threads, blame, blame_silence, was_not_sent
-from geetest_asgi._handshake import KeptConnectionError
-from geetest_asgi._ledger import KEEP, Claim, claim
-from geetest_asgi._meters import Budget, RateCap
+from geetest_asgi._corridor.spent import KEEP, Claim, claim
+from geetest_asgi._line.blame import Lateness, Threads, blame, blame_silence, was_not_sent
+from geetest_asgi._line.handshake import KeptConnectionError
 from geetest_asgi.stores import MemoryStore, Store
 
 LOT, TOKEN = "4dc3cfc2cdff448cad8d13107198d473", "3f" * 32
@@ -783,7 +783,7 @@ def test_a_process_without_a_free_socket_does_not_call_it_an_outage() -> None:
     """A host that cannot be looked up then looks like one that does not exist, with no word of sockets."""
     code = """
 import resource, socket, json, httpx
-from geetest_asgi._faults import blame, was_not_sent
+from geetest_asgi._line.blame import blame, was_not_sent
 error = socket.gaierror(socket.EAI_AGAIN, "x"), httpx.ConnectError("x"), httpx.ReadTimeout("x")
 before = [blame(each).outcome for each in error]
 resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))

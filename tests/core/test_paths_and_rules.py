@@ -20,9 +20,9 @@ from starlette.responses import Response
 from starlette.routing import Route
 
 from geetest_asgi import GeeTestMiddleware, Rule
-from geetest_asgi._core import paths
-from geetest_asgi._core.patterns import WEBSOCKET
-from geetest_asgi._core.rules import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
+from geetest_asgi._core.paths import forms as paths
+from geetest_asgi._core.paths.patterns import WEBSOCKET
+from geetest_asgi._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 quick = settings(deadline=None, max_examples=300)
 

@@ -5,8 +5,8 @@ import re
 import pytest
 
 from geetest_asgi import ConfigError, Rule
-from geetest_asgi._core.patterns import WEBSOCKET, parse
-from geetest_asgi._core.rules import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
+from geetest_asgi._core.paths.patterns import WEBSOCKET, parse
+from geetest_asgi._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 
 def matches(pattern: object, method: str, path: str, methods: object = None) -> bool:

@@ -13,10 +13,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from geetest_asgi._core.fields.gatherer import Gatherer, JsonNumber, spelling
+from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, MAX_PARTS, MultipartScanner, scanner_for
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 from geetest_asgi._core.protocol import build_request
-from geetest_asgi._core.scanners import MAX_CONTENT_TYPE, MAX_PARTS, MultipartScanner, scanner_for
-from geetest_asgi._core.sources import Gatherer, JsonNumber, spelling
 
 quick = settings(deadline=None, max_examples=150)
 

@@ -21,8 +21,10 @@ import trio
 import trustme
 from starlette.responses import PlainTextResponse
 
-from geetest_asgi import GeeTestMiddleware, Limits, _caller, _transport
+from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi._core.protocol import parse_reply
+from geetest_asgi._line import line as _caller
+from geetest_asgi._line import transport as _transport
 from geetest_asgi.stores import MemoryStore
 
 from .support import SUCCESS, App, GeeTest, RawServer, Visit, cut, form, http_reply, visit

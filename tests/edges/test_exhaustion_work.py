@@ -12,10 +12,11 @@ from typing import Any
 import anyio
 import pytest
 
-from geetest_asgi import GeeTestMiddleware, _body
+from geetest_asgi import GeeTestMiddleware
 from geetest_asgi._core.errors import ConfigError
-from geetest_asgi._core.scanners import scanner_for
-from geetest_asgi._core.sources import Gatherer, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer, spelling
+from geetest_asgi._core.fields.scanners import scanner_for
+from geetest_asgi._corridor import body as _body
 
 from .support import FORM, App, GeeTest, Visit, cut, http_scope, messages, visit
 

@@ -14,10 +14,10 @@ import httpx
 import pytest
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
-from geetest_asgi._breaker import Breaker, State
+from geetest_asgi._bounds.breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._faults import Patience
-from geetest_asgi._servers import NOT_ASKED, Server, Turn
+from geetest_asgi._line.blame import Patience
+from geetest_asgi._line.servers import NOT_ASKED, Server, Turn
 
 from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
 

@@ -14,7 +14,8 @@ import httpx2
 import pytest
 import trustme
 
-from geetest_asgi import Outcome, _transport
+from geetest_asgi import Outcome
+from geetest_asgi._line import transport as _transport
 
 from .support import App, Behave, GeeTest, RawServer, http_reply, replying, visit
 

@@ -9,7 +9,7 @@ import anyio
 import httpx
 import pytest
 
-from geetest_asgi._ledger import KEEP
+from geetest_asgi._corridor.spent import KEEP
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore
 from geetest_asgi.stores.failsafe import PATIENCE, PAUSE
 from geetest_asgi.testing import Simulator, serve

@@ -1,0 +1,1 @@
+"""Shared counters and switches that bound what the guard does. No I/O."""

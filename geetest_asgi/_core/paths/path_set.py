@@ -1,0 +1,129 @@
+"""PathSet: which of many patterns match a path, in a time that does not grow with their number.
+
+Patterns without wildcards are kept in a dictionary, the others as a tree of segments. A path walks it with a set of
+nodes (a segment may lead to a literal, to a `*` and past a `**` at once), so the work is bounded by the length of the
+path, whatever the patterns are; there is no backtracking. What is tried one by one: regular expressions, and globs such
+as `a*.zip` that stand in the same place.
+"""
+
+import re
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from .forms import Segments
+from .patterns import Pattern
+
+
+@dataclass(slots=True, eq=False)
+class _Node:
+    literal: dict[str, "_Node"] = field(default_factory=dict)
+    globs: dict[str, tuple[re.Pattern[str], "_Node"]] = field(default_factory=dict)
+    any: "_Node | None" = None
+    deep: "_Node | None" = None
+    loops: bool = False
+    ends: list[int] = field(default_factory=list)
+
+
+class PathSet:
+    """Patterns with their numbers. With `fold`, for protecting, letters of either case are the same."""
+
+    def __init__(self, patterns: Sequence[Pattern], *, fold: bool) -> None:
+        self._fold = fold
+        self._exact: dict[Segments, set[int]] = {}
+        self._root: _Node | None = None
+        self._regexes: list[tuple[int, tuple[re.Pattern[str], ...]]] = []
+        for number, pattern in enumerate(patterns):
+            if pattern.regex is not None:
+                self._regexes.append((number, _variants(pattern.regex, fold)))
+            else:
+                self._add(number, pattern.segments)
+        self._start = _enter([self._root] if self._root is not None else [])
+
+    def find(self, segments: Segments) -> set[int]:
+        """The numbers of the patterns that match this form of a path."""
+        found = set(self._matching("/" + "/".join(segments))) if self._regexes else _NONE
+        if self._fold:
+            segments = tuple([segment.casefold() for segment in segments])
+        if (exact := self._exact.get(segments)) is not None:
+            found = found | exact
+        return found.union(_walk(self._start, segments)) if self._start else found
+
+    def _matching(self, path: str) -> Iterator[int]:
+        for number, variants in self._regexes:
+            if any(regex.fullmatch(path) for regex in variants):
+                yield number
+
+    def _add(self, number: int, segments: Segments) -> None:
+        if self._fold:
+            segments = tuple(map(str.casefold, segments))
+        # A slash at the end is not compared: `/login` and `/login/` are forms of each other.
+        for variant in {segments, segments[:-1]} if segments[-1] == "" else {segments}:
+            if not any("*" in segment for segment in variant):
+                self._exact.setdefault(variant, set()).add(number)
+                continue
+            node = self._root = self._root or _Node()
+            for segment in variant:
+                node = _child(node, segment)
+            node.ends.append(number)
+
+
+_NONE: Final[set[int]] = set()
+
+
+def _walk(nodes: dict[int, _Node], segments: Segments) -> list[int]:
+    for segment in segments:
+        reached = _next(nodes, segment)
+        if not reached:  # as nearly always, at the first segment
+            return []
+        nodes = _enter(reached)
+    return [number for node in nodes.values() for number in node.ends]
+
+
+def _variants(regex: re.Pattern[str], fold: bool) -> tuple[re.Pattern[str], ...]:
+    """As the user wrote it; for protecting also such that a dot takes a newline, and that case does not count."""
+    return (regex, re.compile(regex.pattern, regex.flags | re.DOTALL | re.IGNORECASE)) if fold else (regex,)
+
+
+def _child(node: _Node, segment: str) -> _Node:
+    if segment == "**":
+        node.deep = node.deep or _Node(loops=True)
+        return node.deep
+    if segment == "*":
+        node.any = node.any or _Node()
+        return node.any
+    if "*" in segment:
+        return node.globs.setdefault(segment, (_glob(segment), _Node()))[1]
+    return node.literal.setdefault(segment, _Node())
+
+
+def _glob(segment: str) -> re.Pattern[str]:
+    """Atomic groups: each star takes the least it can and never reconsiders, so matching is linear."""
+    first, *middle, last = map(re.escape, segment.split("*"))
+    steps = "".join(f"(?>.*?{part})" for part in middle)
+    return re.compile(f"{first}{steps}.*{last}", re.DOTALL)
+
+
+def _enter(nodes: Iterable[_Node]) -> dict[int, _Node]:
+    """`nodes`, and those behind a `**` that stands for nothing. Keyed by identity: a node is entered once."""
+    entered: dict[int, _Node] = {}
+    for start in nodes:
+        node: _Node | None = start
+        while node is not None and id(node) not in entered:
+            entered[id(node)] = node
+            node = node.deep
+    return entered
+
+
+def _next(nodes: dict[int, _Node], segment: str) -> list[_Node]:
+    reached: list[_Node] = []
+    for node in nodes.values():
+        if (literal := node.literal.get(segment)) is not None:
+            reached.append(literal)
+        if node.any is not None:
+            reached.append(node.any)
+        if node.loops:
+            reached.append(node)
+        if node.globs:
+            reached += [child for regex, child in node.globs.values() if regex.fullmatch(segment)]
+    return reached

@@ -1,0 +1,1 @@
+"""The steps that one protected request takes."""

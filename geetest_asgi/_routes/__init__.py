@@ -1,0 +1,1 @@
+"""What the framework helpers share: marks on routes and OpenAPI documents."""

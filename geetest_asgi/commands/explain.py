@@ -1,0 +1,92 @@
+"""Why a request is protected or is not, in the words of the table that decides it.
+
+`RuleTable.match` gives the answer and is asked for it; what is found here besides says how it came about.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from typing import TypeVar
+
+from .._core.paths import forms as paths
+from .._core.paths.rule_table import RuleTable
+
+T = TypeVar("T")
+
+
+class Why(StrEnum):
+    """What decided."""
+
+    MATCHED = "matched"
+    """Some form of the path is protected for this method."""
+    TOO_MUCH = "too much"
+    """The path is longer than what is looked at, and counts as protected."""
+    EXEMPT = "exempt"
+    """Every form of the path is exempt."""
+    METHOD = "method"
+    """Patterns match the path, but none of them for this method."""
+    NOWHERE = "nowhere"
+    """No pattern matches any form of the path."""
+
+
+@dataclass(frozen=True, slots=True)
+class Form:
+    """One form of the path, and what is said about it."""
+
+    path: str
+    rules: tuple[int, ...]
+    """Places in the table of the rules whose pattern matches it, for any method."""
+    exempt: tuple[int, ...]
+    """Places of the exemptions that let it go."""
+    rooted: bool = False
+    """It has a root path put before it. Rules are looked up by it, exemptions are not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """One decision. `protected` is the table's own answer."""
+
+    protected: bool
+    why: Why
+    rule: int | None
+    """The place of the rule that decided, also where an exemption took its power."""
+    matching: tuple[int, ...]
+    """All rules whose pattern matches some form, in order, for any method."""
+    forms: tuple[Form, ...]
+
+
+def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> Explanation:
+    """The decision about this request, and how it comes about. The arguments are those of `RuleTable.match`."""
+    protected = table.match(method, path, raw_path, root_path) is not None
+    method = method.upper()
+    if paths.is_too_much(path, raw_path):
+        rule = _first(table, method, range(len(table.rules)))
+        return Explanation(protected, Why.METHOD if rule is None else Why.TOO_MUCH, rule, (), ())
+    forms = _forms(table, method, path, raw_path, root_path)
+    matching = tuple(sorted({number for form in forms for number in form.rules}))
+    rule = _first(table, method, matching)
+    return Explanation(protected, _why(matching, rule, forms), rule, matching, forms)
+
+
+def _first(table: RuleTable[T], method: str, numbers: Sequence[int]) -> int | None:
+    return next((number for number in numbers if method in table.rules[number][0].methods), None)
+
+
+def _forms(table: RuleTable[T], method: str, path: str, raw_path: bytes, root_path: str) -> tuple[Form, ...]:
+    forms, rooted = table.forms(path, raw_path, root_path)
+    found = [
+        Form(_text(form), tuple(sorted(table.matching(form))), tuple(sorted(table.exempting(method, form))))
+        for form in sorted(forms)
+    ]
+    found += [Form(_text(form), tuple(sorted(table.matching(form))), (), True) for form in sorted(rooted - forms)]
+    return tuple(found)
+
+
+def _text(form: paths.Segments) -> str:
+    return "/" + "/".join(form)
+
+
+def _why(matching: Sequence[int], rule: int | None, forms: Sequence[Form]) -> Why:
+    if rule is None:
+        return Why.METHOD if matching else Why.NOWHERE
+    return Why.EXEMPT if all(form.exempt or form.rooted for form in forms) else Why.MATCHED
