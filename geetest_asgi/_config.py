@@ -24,7 +24,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", "clearance", *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "clearance", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 
 
@@ -56,18 +56,17 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
     for name in _HOOKS:
         hook(name, chosen[name])
     limits(chosen["limits"])
-    switch("after", chosen["after"])
     clearance(chosen["clearance"])
     captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
         name=rule.name or text,
         captcha_id=captcha_id,
-        captcha_key=keys[0],
-        older_keys=keys[1:],
+        keys=keys,
         sources=_sources(chosen.pop("sources")),
         spelling=spelling(chosen.pop("fields")),
         timeout=_seconds(chosen.pop("timeout")),
+        forgive=_statuses(chosen.pop("forgive")),
         **chosen,
     )
 
@@ -92,6 +91,24 @@ def _sources(given: object) -> tuple[Any, ...]:
     if not sources or any(sources.count(each) > 1 or each not in known for each in sources):
         raise ConfigError(f"sources={given!r}: list each of {', '.join(known)} once, those you want, in order")
     return sources
+
+
+def _statuses(given: object) -> tuple[int, ...]:
+    statuses = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
+    for each in statuses:
+        if isinstance(each, bool) or not isinstance(each, int) or not 400 <= each <= 499:
+            raise ConfigError(f"forgive={given!r}: list statuses from 400 to 499, such as (422,)")
+    return statuses
+
+
+def mode(given: object) -> tuple[Any, str]:
+    """The mode, and the environment variable that it comes from, if it does."""
+    if given is not None:
+        return given, ""
+    named = os.environ.get("GEETEST_MODE", "").strip()
+    if named and named not in _CHOICES["mode"]:
+        raise ConfigError(f"GEETEST_MODE={named!r}: write one of {', '.join(_CHOICES['mode'])}")
+    return named or "enforce", "GEETEST_MODE" if named else ""
 
 
 def _seconds(given: object) -> float:

@@ -95,21 +95,20 @@ def _weight(parameters: str) -> float:
     return 1.0
 
 
-async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send, *, close: bool) -> None:
-    """Run a denial: over HTTP, or in place of a websocket's handshake. `close`: part of the body is still coming."""
+async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+    """Run a denial: over HTTP, or in place of a websocket's handshake."""
     if scope["type"] == "websocket":
         await receive()  # the handshake, or the news that the client has left
         if "websocket.http.response" not in (scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
-    extra = [(b"connection", b"close")] if close and scope.get("http_version", "1.1").startswith("1") else []
 
     async def send_denial(message: Message) -> None:
         if message["type"].endswith("http.response.start"):
             headers = list(message.get("headers", ()))
             if not any(name.lower() == b"cache-control" for name, _ in headers):
                 headers.append((b"cache-control", b"no-store"))
-            message = {**message, "headers": headers + extra}
+            message = {**message, "headers": headers}
         await send(message)
 
     await denial(scope, receive, send_denial)

@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import geetest_asgi
@@ -24,9 +23,8 @@ from geetest_asgi import (
     Limits,
     Outcome,
     Rule,
-    geetest_result,
 )
-from geetest_asgi._bounds.unverified import QUIET, Admissions
+from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
@@ -108,14 +106,6 @@ def decision(geetest: Simulator) -> None:
     anyio.run(GeeTestClient().validate, geetest.token())
 
 
-def not_heeded(geetest: Simulator) -> None:
-    async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
-        await geetest_result(scope).verify()
-        await PlainTextResponse("in")(scope, receive, send)
-
-    post(guarded(deaf, after=True), geetest.token(expired=True))
-
-
 def hook_raised(geetest: Simulator) -> None:
     def boom(*_: object) -> None:
         raise RuntimeError("the metrics are down")
@@ -127,11 +117,11 @@ def hook_raised(geetest: Simulator) -> None:
 
 def outage(geetest: Simulator) -> None:
     now = 0.0
-    admissions = Admissions(Limits(), lambda: now)
-    (policy,) = (policy for _, policy in guarded()._table.rules)
-    admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), None)
+    admissions = Unverified(Limits(), lambda: now)
+    (policy,) = (policy for _, policy in guarded().table.rules)
+    admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), {})
     now = QUIET
-    admissions.heard(Evidence(Outcome.PASSED))
+    admissions.note_answer(Evidence(Outcome.PASSED))
 
 
 def server(geetest: Simulator) -> None:
@@ -180,7 +170,6 @@ def unguarded(geetest: Simulator) -> None:
 
 BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "decision": decision,
-    "not_heeded": not_heeded,
     "hook_raised": hook_raised,
     "outage_begins": outage,
     "outage_ends": outage,

@@ -34,10 +34,11 @@ class Claim:
         if not spent:
             await self._release()
 
-    async def carry_over(self, evidence: Evidence) -> None:
+    async def keep(self, evidence: Evidence) -> bool:
         """Leave the finding for the request that a redirect brings. Not twice: a redirect's own is not carried on."""
         # An outage is not carried on: it may be over, and then the next request is to be asked about.
         await self._release(None if evidence.outcome is Outcome.UNAVAILABLE else _to_note(evidence))
+        return True
 
     async def _release(self, note: str | None = None) -> None:
         """Once: from then on the key may be another request's."""
@@ -46,7 +47,7 @@ class Claim:
             await self._store.release(key, note)
 
 
-async def claim(store: Store, captcha_id: str, fields: CaptchaFields) -> Claim:
+async def claim(store: Store, captcha_id: str, rule: str, fields: CaptchaFields) -> Claim:
     """Reserve a token. GeeTest's constant offline token is everybody's, and so nobody's to spend."""
     if fields.lot_number.startswith("V"):
         return Claim(store, None, None)

@@ -227,8 +227,8 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
         places, token = Places(number), stage.token()
         await stage.cancelled(token, way, places)
 
-        assert stage.guard._corridor.memory._left == LIMITS.max_buffered, number
-        assert stage.guard._caller._in_flight._left == LIMITS.max_in_flight, number
+        assert stage.guard.guard.memory._left == LIMITS.max_buffered, number
+        assert stage.guard.guard.line._in_flight._left == LIMITS.max_in_flight, number
         assert held(port) <= (files, 2), number  # each of the two guards may keep one connection
         started, heard = stage.started, stage.heard
         again = await stage.gets_in(token)

@@ -125,7 +125,7 @@ def test_a_list_of_keys_that_cannot_be_meant(keys: Any) -> None:
 
 def test_no_key_is_shown(strict: GeeTest) -> None:
     guard = strict.guard(App(), protect=[Rule("/x", captcha_id="a", captcha_key=[NEW, OLD])])
-    for each in (guard._table.rules, Rule("/x", captcha_id="a", captcha_key=[NEW, OLD])):
+    for each in (guard.table.rules, Rule("/x", captcha_id="a", captcha_key=[NEW, OLD])):
         assert NEW not in repr(each)
         assert OLD not in repr(each)
 

@@ -15,7 +15,7 @@ from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
 from geetest_asgi.denials import DENIALS, default_denial
 from geetest_asgi.testing import Simulator
 
-from .support import FORM, App, Front, GeeTest, Visit, form, http_scope, messages, raw_request, read_all, visit
+from .support import FORM, App, Front, GeeTest, form, raw_request, read_all, visit
 
 each_backend = pytest.mark.anyio
 
@@ -243,40 +243,12 @@ async def test_on_denied_may_read_the_body_as_the_app_would(geetest: GeeTest, ap
 # --- the connection after a denial ------------------------------------------------------------------------------------
 
 BIG = Limits(max_body=1000)
-UNREAD = {
-    "a form that is too long": (raw_request(b"", f"Content-Type: {FORM}").replace(b": 0\r", b": 5000\r"), 413),
-    "JSON that is too long": (raw_request(b"", "Content-Type: application/json").replace(b": 0\r", b": 5000\r"), 413),
-    "a long body without fields": (raw_request(b"", "Content-Type: text/plain").replace(b": 0\r", b": 5000\r"), 403),
-    "a long body in chunks": (
-        b"POST /login HTTP/1.1\r\nHost: f\r\nContent-Type: application/x-www-form-urlencoded\r\n"
-        b"Transfer-Encoding: chunked\r\n\r\n7d0\r\n" + b"x" * 2000 + b"\r\n",
-        413,
-    ),
-}
 
 
-@pytest.mark.parametrize("name", UNREAD)
-def test_where_much_is_unread_the_connection_is_closed(name: str, geetest: GeeTest, app: App, front: Front) -> None:
-    """The server would else go on to read what nobody wants, for as long as the visitor likes to send it."""
-    request, status = UNREAD[name]
-    front.put_on(geetest.guard(app, limits=BIG))
-    answer = front.talk(request)  # returns when the server has hung up
-    assert answer.startswith(f"HTTP/1.1 {status} ".encode())
-    assert b"\r\nconnection: close\r\n" in answer.lower()
-    assert (app.seen, geetest.calls) == ([], [])
-
-
-def test_a_body_that_is_too_slow_ends_the_connection(geetest: GeeTest, app: App, front: Front) -> None:
-    front.put_on(geetest.guard(app, limits=Limits(body_timeout=0.05)))
-    answer = front.talk(raw_request(b"", f"Content-Type: {FORM}").replace(b": 0\r", b": 50\r") + b"a=b&")
-    assert answer.startswith(b"HTTP/1.1 408 ")
-    assert b"\r\nconnection: close\r\n" in answer.lower()
-
-
-def test_after_any_other_denial_the_connection_is_kept(geetest: GeeTest, app: App, front: Front) -> None:
+def test_after_a_denial_the_connection_is_kept(geetest: GeeTest, app: App, front: Front) -> None:
     front.put_on(geetest.guard(app, limits=BIG))
     token = geetest.token()
-    bodies = [b"", b"a=b", form(geetest.token(forged=True)), b"x" * 900, form(token), form(token)]
+    bodies = [b"", b"a=b", form(geetest.token(forged=True)), b"x" * 9000, form(token), form(token)]
     with front.connect() as wire:
         statuses = []
         for body in bodies:
@@ -284,7 +256,7 @@ def test_after_any_other_denial_the_connection_is_kept(geetest: GeeTest, app: Ap
             answer = read_one(wire)
             statuses.append(int(answer.split()[1]))
             assert b"connection: close" not in answer.lower()
-    assert statuses == [403, 403, 403, 403, 200, 403]
+    assert statuses == [403, 403, 403, 413, 200, 403]
 
 
 def read_one(wire: socket.socket) -> bytes:
@@ -295,39 +267,6 @@ def read_one(wire: socket.socket) -> bytes:
         assert more, data
         data += more
     return data
-
-
-@pytest.mark.parametrize(("version", "closes"), [("1.0", True), ("1.1", True), ("2", False), ("3", False)])
-@each_backend
-async def test_connection_close_is_never_said_over_http_2(
-    version: str, closes: bool, geetest: GeeTest, app: App
-) -> None:
-    """There it is no header, but an error (RFC 9113 §8.2.2)."""
-    early = visit(headers={"content-length": "5000"}, http_version=version)
-    await early.run(geetest.guard(app, limits=BIG))
-    assert early.status == 413
-    assert early.received == 0
-    assert ("connection" in early.headers) is closes
-    slow = Visit(http_scope(headers={"content-type": FORM}, http_version=version), *messages(b"a", ends=False))
-    await slow.run(geetest.guard(app, limits=Limits(body_timeout=0.02)))
-    assert slow.status == 408
-    assert ("connection" in slow.headers) is closes
-
-
-@each_backend
-async def test_a_developers_own_denial_closes_the_connection_too(geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app, limits=BIG, on_denied=lambda result, scope: raw_app)
-    assert (await visit(headers={"content-length": "5000"}).run(guard)).headers["connection"] == "close"
-    assert "connection" not in (await visit(headers={"content-length": "0"}).run(guard)).headers
-
-
-@each_backend
-async def test_a_denial_says_nothing_that_a_second_guard_says_again(geetest: GeeTest, app: App) -> None:
-    inner = geetest.guard(app, protect=None, limits=BIG)
-    outer = geetest.guard(inner, limits=BIG, mode="monitor")
-    denied = await visit(headers={"content-length": "5000"}).run(outer)
-    assert denied.status == 413
-    assert denied.headers["connection"] == "close"  # and `headers` takes no header twice
 
 
 def test_no_continue_is_said_to_a_body_that_is_refused_by_its_length(geetest: GeeTest, app: App, front: Front) -> None:
