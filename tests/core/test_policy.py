@@ -100,7 +100,8 @@ def test_a_verified_request_is_an_allowed_one() -> None:
 def test_the_outcomes_are_stable_words() -> None:
     """They stand in logs, metrics and other people's `match` statements."""
     assert [each.value for each in Outcome] == (
-        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured busy unavailable"
+        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured unknown_tenant busy "
+        "unavailable"
     ).split()
     assert f"{Outcome.PASSED}" == "passed"
 
