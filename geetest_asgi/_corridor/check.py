@@ -104,7 +104,7 @@ class Check:
         return finding if captcha_id == self.captcha_id else None
 
     async def _spend(self, found: CaptchaFields, gone: Callable[[], Awaitable[bool]] | None) -> Evidence | None:
-        claim = self.claim = await _ledger.claim(self.store, self.captcha_id, found)
+        claim = self.claim = await _ledger.claim(self.store, self.captcha_id, self.policy.name, found)
         if claim.evidence is not None:
             return claim.evidence
         requests = [build_request(self.captcha_id, key, found) for key in self.keys]
@@ -199,7 +199,7 @@ class Check:
         async def watch(message: Message) -> None:
             begins = message["type"] == "http.response.start"
             if begins and message["status"] in REDIRECTS and self.claim is not None and self.finding is not None:
-                await self.claim.carry_over(self.finding)
+                await self.claim.keep(self.finding)
             if begins and self.granted is not None:
                 cookie = (b"set-cookie", self.granted.encode("latin-1"))
                 message = {**message, "headers": [*message.get("headers", ()), cookie]}
