@@ -1,4 +1,4 @@
-"""One process that takes keys as fast as it can: `racer race URL FIRST LAST`, `chain URL FIRST LAST`, `endure URL FIRST`.
+"""One process that takes keys as fast as it can: `racer race URL FIRST LAST`, `chain …` or `endure URL FIRST`.
 
 It says "ready", is told when to begin, and prints the number of each key that it has won.
 
@@ -69,8 +69,10 @@ async def race(url: str, first: str, last: str) -> None:
 
 async def chain(url: str, first: str, last: str) -> None:
     store = from_url(url)
-    time.sleep(max(0, await ready(store) - time.time()))
+    at = await ready(store)
     for number in range(int(first), int(last)):
+        time.sleep(max(0, at - time.time()))
+        at += 0.05
         for _ in range(4):
             await try_all(store, [number] * 2, send_one)
 
