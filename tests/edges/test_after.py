@@ -217,8 +217,8 @@ async def test_a_redirect_after_the_yes_takes_it_along(geetest: GeeTest, app: Ap
         assert (await geetest_result(request).verify()).verified
         return RedirectResponse("/new", 308)
 
-    guard = geetest.guard(site(moved, "/old"), protect=["/old"], after=True)
-    target = geetest.guard(app, protect=["/new"], store=guard._corridor.store)
+    guard = geetest.guard(site(moved, "/old"), protect=[Rule("/old", name="moved")], after=True)
+    target = geetest.guard(app, protect=[Rule("/new", name="moved")], store=guard._corridor.store)
     token = geetest.token()
     assert (await visit(token, path="/old").run(guard)).status == 308
     assert (await visit(token, path="/new").run(target)).code == "in"
