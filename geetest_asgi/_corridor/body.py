@@ -21,6 +21,9 @@ from .._core.model import Evidence, Outcome
 _AT_ONCE: Final = 20
 """Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
 
+_QUIET: Final = 1.0
+"""Seconds without data after which a body is drained no more: curl stops sending when it sees an error status."""
+
 LITTLE: Final = 64 * 1024
 """Bytes of a body that are kept even where long bodies have filled three quarters of `max_buffered`."""
 
@@ -154,9 +157,12 @@ class Body:
 
     async def drain(self) -> None:
         """Read the rest of the body and throw it away, within `drain_bytes` and `drain_seconds`."""
+        self.close()
         left = self._limits.drain_bytes
-        with anyio.move_on_after(self._limits.drain_seconds):
+        ends = anyio.current_time() + self._limits.drain_seconds
+        with anyio.CancelScope() as patience:
             while left > 0 and not self.complete:
+                patience.deadline = min(ends, anyio.current_time() + _QUIET)
                 message = await self._server()
                 if message["type"] != "http.request":
                     return
