@@ -12,8 +12,9 @@ from typing import Final
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from geetest_asgi._core.fields.gatherer import Gatherer, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import scanner_for
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import CaptchaFields
 
 from .measure import Goal, Work, alternate, goals, table

@@ -6,7 +6,7 @@ import string
 from collections.abc import Iterable, Iterator
 from typing import Final
 
-from geetest_asgi._core.fields.gatherer import Spelling
+from geetest_asgi._core.fields.spelling import Spelling
 from geetest_asgi._core.model import CaptchaFields, Outcome
 
 from .laws import Answer, Case

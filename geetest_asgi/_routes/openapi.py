@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._core.fields.gatherer import Spelling, spelling
+from .._core.fields.spelling import Spelling, spelling
 from .._core.rules import Rule
 from ..denials import DENIALS
 

@@ -13,8 +13,11 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from geetest_asgi._core.fields.gatherer import Gatherer, JsonNumber, spelling
-from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, MAX_PARTS, MultipartScanner, scanner_for
+from geetest_asgi._core.fields.gatherer import Gatherer
+from geetest_asgi._core.fields.json_scanner import MAX_VALUES
+from geetest_asgi._core.fields.multipart_scanner import MAX_PARTS
+from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, MultipartScanner, scanner_for
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 from geetest_asgi._core.protocol import build_request
 

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
-from geetest_asgi._core.fields.gatherer import Gatherer, JsonNumber, fields_from_mapping, from_headers, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer, fields_from_mapping, from_headers
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
 quick = settings(deadline=None, max_examples=300)

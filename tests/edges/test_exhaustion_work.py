@@ -14,8 +14,9 @@ import pytest
 
 from geetest_asgi import GeeTestMiddleware
 from geetest_asgi._core.errors import ConfigError
-from geetest_asgi._core.fields.gatherer import Gatherer, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import scanner_for
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._corridor import body as _body
 
 from .support import FORM, App, GeeTest, Visit, cut, http_scope, messages, visit
