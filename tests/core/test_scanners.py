@@ -1,7 +1,8 @@
 """The push parsers of bodies: what a browser or a program encodes is found however it is cut, any bytes give an answer,
-what comes after the fields changes nothing, and memory does not grow with what is sent.
+and memory does not grow with what is sent, but for JSON, which is kept until it has ended.
 """
 
+import gc
 import json
 import re
 import tracemalloc
@@ -96,21 +97,21 @@ def small(content_type: bytes, **changes: object) -> bytes:
     return encode(content_type, pairs)
 
 
-hexes = st.text("0123456789abcdef", min_size=64, max_size=64)
-base64url = st.text("ABCYZabcyz0189_-", min_size=1, max_size=400)
+printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=100).filter(
+    lambda text: text not in ("false", "null", "undefined") and "xYzZY" not in text
+)
 tokens = st.builds(
-    lambda first, lot, output, padding, token, time: {
-        "lot_number": first + lot[:32],
+    lambda lot, output, padding, token, time: {
+        "lot_number": lot,
         "captcha_output": output + padding,
         "pass_token": token,
         "gen_time": str(time),
     },
-    st.sampled_from(["", "", "", "V"]),
-    hexes,
-    base64url,
+    printable,
+    printable,
     st.sampled_from(["", "=", "=="]),
-    hexes,
-    st.integers(10**9, 10**13 - 1),
+    printable,
+    st.integers(0, 10**13 - 1),
 )
 encodable = st.text(st.characters(codec="utf-8"), max_size=12)
 names = (
@@ -255,9 +256,10 @@ def test_another_spelling_than_the_one_asked_for_is_not_found(content_type: byte
     assert outcome(scan(content_type, [small(content_type)], fields)) == "missing"
 
 
-def test_a_json_body_may_end_without_its_closing_brace_once_the_fields_are_there() -> None:
-    body = small(JSON)
-    assert scan(JSON, [body[:-1]]) == FIELDS
+@pytest.mark.parametrize("rest", [b"", b"}}", b"} x", b', "a"}', b', "a": nonsense}', b', "a": "\xff"}'])
+def test_a_json_body_is_read_to_its_end_and_malformed_where_any_of_it_is(rest: bytes) -> None:
+    body = small(JSON)[:-1] + rest
+    assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
 
 
 @pytest.mark.parametrize("end", [b"--xYzZY--\r\n", b"--xYzZY--", b"--xYzZY--\r\nepilogue", b"--xYzZY\r\n"])
@@ -367,7 +369,8 @@ NO_STRINGS = ["true", "0", "1", "-1", "[]", "{}", '["a"]', '[{"a": null}]', '{"a
 @pytest.mark.parametrize("name", FIELD_NAMES)
 def test_a_json_value_that_is_no_string_is_malformed(name: str, value: str) -> None:
     body = json.dumps({**TOKEN, name: "@"}).replace('"@"', value).encode()
-    assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
+    expected = "found" if name == "gen_time" and value in ("0", "1") else "malformed"
+    assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == expected
 
 
 def test_a_json_number_may_be_the_time_and_nothing_else() -> None:
@@ -392,10 +395,12 @@ def test_a_bare_word_that_is_no_text_is_malformed(value: bytes) -> None:
     assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
 
 
-def test_numbers_of_5000_digits_are_malformed_or_passed_over() -> None:
+def test_numbers_of_5000_digits_are_malformed() -> None:
+    """As they are to `json.loads`, wherever they stand."""
     long = "1" * 5000
     fields = json.dumps(dict(TOKEN))[1:]
-    assert scan(JSON, [f'{{"n": {long}, "m": -{long}.{long}e+{long}, {fields}'.encode()]) == FIELDS
+    assert outcome(scan(JSON, [f'{{"n": {long}, {fields}'.encode()])) == "malformed"
+    assert scan(JSON, [f'{{"n": {long}.{long}e+{long}, {fields}'.encode()]) == FIELDS
     for name in FIELD_NAMES:
         body = json.dumps({**TOKEN, name: "@"}).replace('"@"', long).encode()
         assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
@@ -410,22 +415,30 @@ def test_lone_surrogates_and_broken_escapes_are_malformed(name: str, escape: str
         assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
 
 
-@pytest.mark.parametrize("key", ["\\ud800", "\\ud83d\\ude00", "\\u12", "\\x", "lot_number\\ud800", "\\u0000", "\x00"])
+@pytest.mark.parametrize("key", ["\\ud800", "\\ud83d\\ude00", "lot_number\\ud800", "\\u0000", ""])
 def test_odd_keys_are_passed_over(key: str) -> None:
     body = f'{{"{key}": "x", {json.dumps(dict(TOKEN))[1:]}'.encode()
     assert scan(JSON, [body]) == scan(JSON, byte_by_byte(body)) == FIELDS
 
 
+@pytest.mark.parametrize("key", ["\\u12", "\\x", "\x00"])
+def test_keys_that_are_not_json_are_malformed(key: str) -> None:
+    body = f'{{"{key}": "x", {json.dumps(dict(TOKEN))[1:]}'.encode()
+    assert outcome(scan(JSON, [body])) == outcome(scan(JSON, byte_by_byte(body))) == "malformed"
+
+
 @pytest.mark.parametrize("depth", [1, 100, 100_000])
 @pytest.mark.parametrize("signs", ["[]", "{}"])
-def test_deep_nesting_is_passed_over_or_malformed_and_never_recursed_into(depth: int, signs: str) -> None:
+def test_deep_nesting_is_passed_over_or_malformed_and_raises_nothing(depth: int, signs: str) -> None:
     opening = "[" if signs == "[]" else '{"lot_number":'
     nested = opening * depth + ("1" if signs == "{}" else "") + signs[1] * depth
     fields = json.dumps(dict(TOKEN))[1:]
-    assert scan(JSON, [f'{{"deep": {nested}, {fields}'.encode()]) == FIELDS
+    found = scan(JSON, [f'{{"deep": {nested}, {fields}'.encode()])
+    assert found == FIELDS if depth < 1000 else outcome(found) == "malformed"
     assert outcome(scan(JSON, [f'{{"lot_number": {nested}, {fields}'.encode()])) == "malformed"
     assert outcome(scan(JSON, [f'{{"deep": {nested}'.encode()])) == "malformed", "cut off"
-    assert outcome(scan(JSON, [nested.encode()])) == ("missing" if signs == "[]" else "malformed")
+    alone = "missing" if signs == "[]" and depth < 1000 else "malformed"
+    assert outcome(scan(JSON, [nested.encode()])) == alone
 
 
 def test_brackets_and_quotes_within_strings_do_not_count() -> None:
@@ -608,7 +621,7 @@ def test_any_signs_of_json_give_one_answer_however_they_are_cut(text: str, field
 def test_what_python_reads_as_json_is_read_alike(body: bytes) -> None:
     """The plain way, by `json.loads`, gives the same answer wherever it gives one."""
     try:
-        members = json.loads(body, object_pairs_hook=tuple, parse_int=JsonNumber, parse_float=JsonNumber)
+        members = json.loads(body, object_pairs_hook=tuple)
     except ValueError:
         return
     gatherer = Gatherer(spelling(None), 8192)
@@ -643,28 +656,26 @@ def test_any_boundary_is_no_error(boundary: bytes) -> None:
 
 
 @quick
-@given(st.data(), st.sampled_from(TYPES), st.binary(max_size=300))
+@given(st.data(), st.sampled_from([FORM, MULTIPART]), st.binary(max_size=300))
 def test_what_comes_after_the_fourth_field_changes_nothing(
     data: st.DataObject, content_type: bytes, rest: bytes
 ) -> None:
     token = data.draw(tokens)
-    more = data.draw(st.sampled_from([b"", rest, b"lot_number=x&", b'"lot_number":"x"}', part("lot_number", b"x")]))
+    more = data.draw(st.sampled_from([b"", rest, b"lot_number=x&", part("lot_number", b"x")]))
     if content_type == FORM:
         body = urlencode(token).encode() + b"&"
-    elif content_type == JSON:
-        body = json.dumps(token).encode()[:-1]
     else:
         body = b"".join(part(name, value.encode()) for name, value in token.items()) + b"--xYzZY\r\n"
     assert scan(content_type, [body + more + rest]) == CaptchaFields(**token)
     assert scan(content_type, byte_by_byte(body + more + rest)) == CaptchaFields(**token)
 
 
-@pytest.mark.parametrize("content_type", TYPES, ids=["form", "JSON", "multipart"])
+@pytest.mark.parametrize("content_type", [FORM, MULTIPART], ids=["form", "multipart"])
 def test_a_scanner_knows_with_the_fourth_field_and_not_before(content_type: bytes) -> None:
     """What comes later need not be read: an upload of a gigabyte goes on to the app as it comes."""
-    last = {FORM: b"&", JSON: b'"', MULTIPART: b"\r\n--xYzZY\r\n"}[content_type]
+    last = {FORM: b"&", MULTIPART: b"\r\n--xYzZY\r\n"}[content_type]
     body = small(content_type)
-    before = body if content_type == FORM else body[: body.rindex(last if content_type == JSON else b"\r\n--xYzZY")]
+    before = body if content_type == FORM else body[: body.rindex(b"\r\n--xYzZY")]
     scanner = scanner_for([content_type], [], Gatherer(spelling(None), 8192))
     assert scanner is not None
     for piece in byte_by_byte(before):
@@ -672,6 +683,19 @@ def test_a_scanner_knows_with_the_fourth_field_and_not_before(content_type: byte
         assert not scanner.done
     scanner.feed(last)
     assert scanner.done
+
+
+def test_json_is_known_with_its_end_and_not_before() -> None:
+    gatherer = Gatherer(spelling(None), 8192)
+    scanner = scanner_for([JSON], [], gatherer)
+    assert scanner is not None
+    scanner.feed(small(JSON))
+    assert not scanner.done
+    scanner.end()
+    assert scanner.done
+    scanner.feed(b"garbage")
+    scanner.end()
+    assert gatherer.conclude(scanner.broken) == FIELDS
 
 
 @quick
@@ -690,10 +714,8 @@ def test_whatever_is_found_can_be_signed_and_sent(data: st.DataObject, content_t
         sent = dict(parse_qsl(request.form.decode(), strict_parsing=True))
         assert sent.pop("sign_token").isalnum()
         assert sent == {each: getattr(found, each) for each in FIELD_NAMES}
-        assert re.fullmatch(r"V?[0-9a-f]{32}", found.lot_number)
-        assert re.fullmatch(r"[0-9a-f]{64}", found.pass_token)
-        assert re.fullmatch(r"[0-9]{10,13}", found.gen_time)
-        assert re.fullmatch(r"[A-Za-z0-9_=-]+", found.captcha_output)
+        assert all(re.fullmatch(r"[!-~]+", getattr(found, each)) for each in FIELD_NAMES)
+        assert re.fullmatch(r"[0-9]{1,13}", found.gen_time)
 
 
 # Bounds
@@ -724,7 +746,7 @@ def test_a_value_in_percent_escapes_counts_as_what_it_means() -> None:
 
 @pytest.mark.parametrize("more", [0, 1])
 def test_the_longest_value_in_json_escapes_is_the_same_however_it_is_cut(more: int) -> None:
-    body = small(JSON, captcha_output="@").replace(b"@", b"A" * (8192 - 6 + more) + b"\\u0041")
+    body = small(JSON, captcha_output="@").replace(b"@", b"A" * (8192 - 1 + more) + b"\\u0041")
     for pieces in ([body], byte_by_byte(body), cut(body, [2000]), cut(body, [len(body) - 100])):
         assert outcome(scan(JSON, pieces)) == ("malformed" if more else "found")
 
@@ -735,12 +757,11 @@ def test_a_body_may_be_cut_within_an_escape() -> None:
         assert scan(JSON, cut(body, [place])) == FIELDS
 
 
-def test_a_value_in_json_escapes_counts_as_it_was_sent() -> None:
-    """Each escape has six bytes; what is too long is not cut to what fits."""
+def test_a_value_in_json_escapes_counts_as_what_it_means() -> None:
     escaped = json.dumps({**TOKEN, "captcha_output": "@"}).replace("@", "\\u0041" * 150).encode()
     for pieces in ([escaped], byte_by_byte(escaped)):
-        assert outcome(scan(JSON, pieces, max_field=900)) == "found"
-        assert [outcome(scan(JSON, pieces, max_field=length)) for length in range(590, 606)] == ["malformed"] * 16
+        assert outcome(scan(JSON, pieces, max_field=150)) == "found"
+        assert outcome(scan(JSON, pieces, max_field=149)) == "malformed"
 
 
 @pytest.mark.parametrize("content_type", TYPES, ids=["form", "JSON", "multipart"])
@@ -755,10 +776,8 @@ def test_the_length_of_a_container_counts_in_bytes_and_nothing_is_cut_off(conten
             if content_type == JSON
             else encode(content_type, [("captcha", value)])
         )
-        # A JSON text in JSON has its quotes escaped, and counts as it was sent.
-        more = inner.count('"') if content_type == JSON else 0
         for pieces in ([body], byte_by_byte(body)):
-            assert outcome(scan(content_type, pieces, "captcha", max_field=limit + more)) == wanted, spaces
+            assert outcome(scan(content_type, pieces, "captcha", max_field=limit)) == wanted, spaces
 
 
 def test_a_part_that_is_called_a_file_in_a_second_header_is_no_field() -> None:
@@ -809,18 +828,6 @@ LONG = {  # what comes first, and what then comes until 20 MB are sent
     "form: an escaped name": (FORM, b"", C),
     "form: short pairs": (FORM, b"", b"a=b&" * 16384),
     "form: the field again and again": (FORM, b"", b"&lot_number=" + A),
-    "JSON: a field": (JSON, b'{"lot_number": "', A),
-    "JSON: a field, backslashes": (JSON, b'{"lot_number": "', b"\\" * 65536),
-    "JSON: a field, backslashes where it is cut": (JSON, b'{"lot_number": "', B),
-    "JSON: another member": (JSON, b'{"x": "', A),
-    "JSON: a name": (JSON, b'{"', A),
-    "JSON: a name, backslashes where it is cut": (JSON, b'{"', B),
-    "JSON: a number": (JSON, b'{"gen_time": ', b"1" * 65536),
-    "JSON: white space": (JSON, b"{", b" " * 65536),
-    "JSON: lists": (JSON, b'{"x": ', b"[" * 16384),
-    "JSON: objects": (JSON, b'{"x": ', b'{"a":' * 13107),
-    "JSON: short members": (JSON, b"{", b'"a": "b",' * 7281),
-    "JSON: the field again and again": (JSON, b"{", b'"lot_number": "' + A + b'",'),
     "multipart: a field": (MULTIPART, part("lot_number", b"x")[:-2], A),
     "multipart: a file": (MULTIPART, part("x", b"", "a.bin")[:-2], A),
     "multipart: near boundaries": (MULTIPART, part("x", b"")[:-2], b"\r\n--xYzZ" * 7281),
@@ -852,33 +859,51 @@ def test_the_scanner_holds_little_whatever_comes(content_type: bytes, first: byt
     assert peak < 2 * MEGABYTE, "some times the longest piece"
 
 
-def test_the_scanner_keeps_no_piece_of_20_megabytes() -> None:
-    """The first piece fills the room for a value, and ends in a backslash; the second is long."""
-    long = b"a" * 20 * MEGABYTE
-    gatherer = Gatherer(spelling(None), 8192)
-    scanner = scanner_for([JSON], [], gatherer)
+def test_json_is_kept_until_it_has_ended() -> None:
+    """Twice its length while it grows, some times its length while it is decoded, nothing afterwards."""
+    length, piece = 64 * 65536, b"a" * 65536
+    scanner = scanner_for([JSON], [], Gatherer(spelling(None), 8192))
     assert scanner is not None
-    scanner.feed(b'{"lot_number": "' + b"a" * 9000 + b"\\")
     tracemalloc.start()
     try:
-        scanner.feed(long)
-        assert tracemalloc.get_traced_memory()[0] < 200_000
+        scanner.feed(b'{"a": "')
+        for _ in range(64):
+            scanner.feed(piece)
+        _, fed = tracemalloc.get_traced_memory()
+        scanner.end()
+        held, ended = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
+    assert fed < 2.5 * length
+    assert ended < 6 * length
+    assert held < 200_000
 
 
-def test_many_backslashes_at_the_ends_of_pieces_are_not_collected() -> None:
-    gatherer = Gatherer(spelling(None), 1000)
-    scanner = scanner_for([JSON], [], gatherer)
-    assert scanner is not None
-    scanner.feed(b'{"lot_number": "')
-    tracemalloc.start()
+@pytest.mark.parametrize("unit", ["0,", "[],", "{},"])
+def test_json_of_too_many_values_is_not_decoded(unit: str) -> None:
+    for values, expected in ((MAX_VALUES // len(unit) - 1, "found"), (MAX_VALUES + 1, "malformed")):
+        filler = " " * MEGABYTE + unit * values
+        body = json.dumps({"a": ["@"], **TOKEN}).replace('"@"', filler[:-1]).encode()
+        assert outcome(scan(JSON, [body])) == expected
+
+
+def test_the_hardest_mebibyte_has_not_too_many_values() -> None:
+    for unit in ("0,", "[],", "{},"):
+        filler = unit * ((2**20 - 500) // len(unit))
+        body = json.dumps({"a": ["@"], **TOKEN}).replace('"@"', filler[:-1]).encode()
+        assert scan(JSON, [body]) == FIELDS
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("body", [small(JSON), b"{", b"[" * 100_000])
+def test_the_garbage_collector_is_left_as_it_was(body: bytes, collecting: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
     try:
-        for _ in range(40_000):
-            scanner.feed(b"a\\")
-        assert tracemalloc.get_traced_memory()[0] < 20_000
+        scan(JSON, [body])
+        assert gc.isenabled() is collecting
     finally:
-        tracemalloc.stop()
+        (gc.enable if before else gc.disable)()
 
 
 # Content types
@@ -962,7 +987,7 @@ def test_only_a_multipart_scanner_is_called_so() -> None:
 
 def test_the_reasons_never_repeat_what_was_sent() -> None:
     for content_type in TYPES:
-        answer = scan(content_type, [small(content_type, lot_number="<script>", pass_token="secret")])
+        answer = scan(content_type, [small(content_type, lot_number="<script> x", pass_token="my secret")])
         assert isinstance(answer, Evidence)
         assert answer.outcome is Outcome.MALFORMED
         assert "script" not in repr(answer)

@@ -54,6 +54,7 @@ def scan(content_type: str, body: bytes, piece: int, fields: str | None = None) 
     assert scanner is not None
     for each in cut(body, piece):
         scanner.feed(each)
+    scanner.end()
 
 
 MEMBERS = [b'"a":[],', b'"":{"":[[[[[]]]]]},', b'"\\n":1,', b'"\\u0061":[],', b'"lot_number":"",', b'"gen_time":1,']

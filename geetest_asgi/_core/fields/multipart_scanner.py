@@ -83,15 +83,17 @@ class MultipartScanner:
         if name == b"content-disposition":
             _, options = parse_options_header(self._header_value)
             self._name = options.get(b"name", b"").decode(errors="replace")
-            self._is_file = self._is_file or b"filename" in options
+            self._is_file = b"filename" in options
         elif name == b"content-type":
-            self._is_json = parse_options_header(self._header_value)[0].lower() == b"application/json"
+            self._is_json |= self._header_value.partition(b";")[0].strip().lower() == b"application/json"
         self._header = self._header_value = b""
 
     def _on_headers_finished(self) -> None:
         spelling = self._gatherer.spelling
         contained = self._name in spelling.form_containers
-        self._wanted = (contained and self._is_json) if self._is_file else (contained or self._name in spelling.form_names)
+        self._wanted = (
+            (contained and self._is_json) if self._is_file else (contained or self._name in spelling.form_names)
+        )
         self._value.clear()
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:

@@ -6,6 +6,7 @@ from urllib.parse import unquote_plus
 
 from .gatherer import Gatherer
 
+
 class UrlencodedScanner:
     """Finds the fields among pairs that are separated by `&`, as browsers write them."""
 
