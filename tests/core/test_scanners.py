@@ -429,16 +429,35 @@ def test_keys_that_are_not_json_are_malformed(key: str) -> None:
 
 @pytest.mark.parametrize("depth", [1, 100, 100_000])
 @pytest.mark.parametrize("signs", ["[]", "{}"])
-def test_deep_nesting_is_passed_over_or_malformed_and_raises_nothing(depth: int, signs: str) -> None:
+def test_deep_nesting_is_passed_over_or_malformed_and_never_raises(depth: int, signs: str) -> None:
     opening = "[" if signs == "[]" else '{"lot_number":'
     nested = opening * depth + ("1" if signs == "{}" else "") + signs[1] * depth
     fields = json.dumps(dict(TOKEN))[1:]
-    found = scan(JSON, [f'{{"deep": {nested}, {fields}'.encode()])
-    assert found == FIELDS if depth < 1000 else outcome(found) == "malformed"
-    assert outcome(scan(JSON, [f'{{"lot_number": {nested}, {fields}'.encode()])) == "malformed"
+    assert scan(JSON, [f'{{"deep": {nested}, {fields}'.encode()]) == FIELDS
+    assert scan(JSON, [f'{{"deep": [1, {nested}, "]"], {fields}'.encode()]) == FIELDS
+    inner = f'{{"deep": {nested}, "captcha": {{"deep": {nested}, {fields}, "deep": "x"}}'.encode()
+    assert scan(JSON, [inner], "captcha") == FIELDS
+    for name in FIELD_NAMES:
+        assert outcome(scan(JSON, [f'{{"{name}": {nested}, {fields}'.encode()])) == "malformed"
     assert outcome(scan(JSON, [f'{{"deep": {nested}'.encode()])) == "malformed", "cut off"
-    alone = "missing" if signs == "[]" and depth < 1000 else "malformed"
-    assert outcome(scan(JSON, [nested.encode()])) == alone
+    assert outcome(scan(JSON, [nested.encode()])) == ("missing" if signs == "[]" else "malformed")
+
+
+too_deep = "[" * 5000 + "]" * 5000
+
+
+@quick
+@given(documents(), st.recursive(json_values, st.lists).map(json.dumps), st.integers(0, 2), cuts)
+def test_beside_what_is_too_deep_for_python_all_is_read_as_ever(
+    sent: tuple[dict[str, str], bytes], other: str, where: int, places: list[int]
+) -> None:
+    """The deep value stands before the other members, among them in a list, or after them."""
+    token, body = sent
+    members = body.decode("utf-8-sig").strip()[1:-1]
+    deep = [f'"d":{too_deep},"o":{other},{members}', f'"o":[{other},{too_deep},{{}},{other}],{members}']
+    deep += [f'{members},"o":[{{"":{other}}},{{"":[{other},{too_deep}]}}]']
+    whole = f"{{{deep[where]}}}".encode()
+    assert scan(JSON, [whole]) == scan(JSON, cut(whole, places)) == CaptchaFields(**token)
 
 
 def test_brackets_and_quotes_within_strings_do_not_count() -> None:

@@ -1,6 +1,7 @@
 """Find the captcha fields in a JSON body. It is decoded once, when it has ended, as the app will decode it."""
 
 import gc
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +12,38 @@ from .texts import read_json
 MAX_VALUES: Final = 700_000
 """Values in one document: as many as 1 MiB can hold. Decoding runs in one go and holds up the event loop, 20 to 50 ms
 for the hardest 1 MiB; this keeps it near that where `Limits.max_body` is raised."""
+
+
+# Possessive quantifiers: each sign is looked at twice at most.
+_NO_BRACKET: Final = r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
+_BRACKETS: Final = re.compile(
+    rf"(?:{_NO_BRACKET}|[{{\[]{_NO_BRACKET}*+[}}\]])*+(?:(?P<opening>[{{\[]++)|(?P<closing>[}}\]]++))", re.DOTALL
+)
+"""The next brackets outside of strings; lists and objects with no others in them are passed over."""
+
+
+def _read(text: str, levels: int) -> object:
+    """Decode a document. Where it is nested too deeply for that, without what is nested deeper than `levels`."""
+    try:
+        return read_json(text)
+    except RecursionError:
+        return read_json(_shallow(text, levels))
+
+
+def _shallow(text: str, levels: int) -> str:
+    """Put an empty list in place of each list or object that is nested deeper than `levels`."""
+    kept, start, level = [], 0, 0
+    for brackets in _BRACKETS.finditer(text):
+        if brackets["opening"]:
+            if level <= levels < level + len(brackets["opening"]):
+                kept.append(text[start : brackets.start("opening") + levels - level])
+            level += len(brackets["opening"])
+        else:
+            if level - len(brackets["closing"]) <= levels < level:
+                kept.append("[]")
+                start = brackets.start("closing") + level - levels
+            level -= len(brackets["closing"])
+    return "".join(kept) + (text[start:] if level <= levels else "")
 
 
 class JsonScanner:
@@ -49,12 +82,13 @@ class JsonScanner:
         if len(self._body) > MIB and sum(map(self._body.count, (b",", b"[", b"{"))) > MAX_VALUES:
             self.broken = f"more than {MAX_VALUES} values in the body"
             return
+        path = self._gatherer.spelling.container or ()
         try:
-            document = read_json(self._body.decode("utf-8-sig"))
+            document = _read(self._body.decode("utf-8-sig"), len(path) + 1)
         except ValueError:
             self.broken = "the body is not JSON"
         else:
-            self._search(document, self._gatherer.spelling.container or ())
+            self._search(document, path)
 
     def _search(self, value: object, path: Sequence[str]) -> None:
         """Offer the fields in one value. `path`: the keys that lead to them; empty: they are in here."""

@@ -13,11 +13,8 @@ _DECODE: Final = json.JSONDecoder(object_pairs_hook=tuple).decode
 
 
 def read_json(text: str) -> object:
-    """Decode one JSON document, with objects as `Pairs`. Raises ValueError for whatever the `json` module refuses."""
-    try:
-        return _DECODE(text)
-    except RecursionError:
-        raise ValueError("nested too deeply") from None
+    """Decode one JSON document, with objects as `Pairs`. Raises ValueError, or RecursionError where it is deep."""
+    return _DECODE(text)
 
 
 def read_container(value: object, max_field: int) -> Iterable[tuple[str, object]]:
@@ -31,6 +28,6 @@ def read_container(value: object, max_field: int) -> Iterable[tuple[str, object]
                 return parse_qsl(text)
             text = base64.urlsafe_b64decode(text.rstrip("=") + "==").decode()
         found = read_json(text)
-    except ValueError:  # bad base64 and bad UTF-8 too
+    except (ValueError, RecursionError):  # bad base64 and bad UTF-8 are ValueErrors
         return ()
     return found if isinstance(found, tuple) else ()
