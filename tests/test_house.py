@@ -21,9 +21,11 @@ PURE = {  # what the core may use besides itself
         "dataclasses",
         "enum",
         "functools",
+        "gc",
         "hmac",
         "itertools",
         "json",
+        "logging",  # for a logger that says nothing
         "math",
         "re",
     ),
