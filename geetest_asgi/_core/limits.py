@@ -22,8 +22,8 @@ class Limits:
     max_body: int = 1 * MIB
     """Bytes read at most in search of the fields; beyond, 413. A login form is under 1 KiB; a multipart upload whose
     captcha fields come before its files is read no further than them, however long it is. What a larger value lets
-    past 1 MiB is kept on disk, not in memory; JSON is kept in memory as well until it has ended, and then decoded in one
-    go."""
+    past 1 MiB is kept on disk, not in memory. JSON is kept in memory as well until it has ended, and decoded in one go.
+    """
     body_timeout: float = 30.0
     """Seconds for the fields to arrive; then 408. No server bounds this time by itself."""
     max_field: int = 8192

@@ -4,6 +4,7 @@ and memory does not grow with what is sent, but for JSON, which is kept until it
 
 import gc
 import json
+import logging
 import re
 import tracemalloc
 from collections.abc import Iterable, Mapping, Sequence
@@ -820,6 +821,32 @@ def test_parts_are_counted_up_to_the_fourth_field(more: int) -> None:
     body = multipart(*others, *(part(name, value.encode()) for name, value in TOKEN.items()))
     assert outcome(scan(MULTIPART, [body])) == ("malformed" if more else "found")
     assert outcome(scan(MULTIPART, cut(body, range(0, len(body), 1000)))) == ("malformed" if more else "found")
+
+
+UNREADABLE = {
+    "no boundary": b"garbage",
+    "another boundary": small(MULTIPART).replace(b"--xYzZY", b"--xYzZX", 1),
+    "a boundary that goes on": b"--xYzZYx\r\n",
+    "a header without a colon": b"--xYzZY\r\nContent-Disposition\r\n\r\n",
+    "a header of odd signs": b"--xYzZY\r\nContent\x00: x\r\n\r\n",
+    "a header that is too long": b"--xYzZY\r\na: " + b"b" * 1_000_000,
+    "too many headers": b"--xYzZY\r\n" + b"a: b\r\n" * 1000,
+    "no line feed": b"--xYzZY\rx",
+    "no line feed after a header": b"--xYzZY\r\na: b\rx",
+    "no line feed after the headers": b"--xYzZY\r\na: b\r\n\rx",
+    "one dash": b"--xYzZY\r\n\r\nx\r\n--xYzZY-x",
+    "data after the end": small(MULTIPART, gen_time=None) + b"\r\nmore",
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_multipart_body_that_cannot_be_read_writes_nothing_to_the_log(
+    body: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.DEBUG)
+    for pieces in ([body], cut(body, [5]), cut(body, range(0, len(body), 4096))):
+        assert outcome(scan(MULTIPART, pieces)) == "malformed"
+    assert not caplog.records
 
 
 def test_parts_after_the_fourth_field_are_not_counted() -> None:
