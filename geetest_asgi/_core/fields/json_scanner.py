@@ -74,7 +74,6 @@ class JsonScanner:
         finally:
             if collecting:
                 gc.enable()
-        self._body = bytearray()
 
     def _read(self) -> None:
         if not self._body:
@@ -84,7 +83,9 @@ class JsonScanner:
             return
         path = self._gatherer.spelling.container or ()
         try:
-            document = _read(self._body.decode("utf-8-sig"), len(path) + 1)
+            text = self._body.decode("utf-8-sig")
+            self._body = bytearray()
+            document = _read(text, len(path) + 1)
         except ValueError:
             self.broken = "the body is not JSON"
         else:

@@ -48,6 +48,12 @@ class Spelling:
         """All names that mean something in a form, in UTF-8."""
         return frozenset(name.encode() for name in (*self.form_names, *self.form_containers))
 
+    @cached_property
+    def plain_names(self) -> Mapping[bytes, str]:
+        """Those of `form_names` that mean themselves where they are sent without escapes."""
+        plain = re.compile(r"[\w.\[\]-]+", re.ASCII).fullmatch
+        return {name.encode(): field for name, field in self.form_names.items() if plain(name)}
+
 
 def _bracketed(first: str, *rest: str) -> str:
     """A name as PHP, Rails, jQuery and qs write it: `data[captcha][lot_number]`."""

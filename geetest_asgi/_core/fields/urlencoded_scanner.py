@@ -12,6 +12,7 @@ class UrlencodedScanner:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
+        self._plain_names = gatherer.spelling.plain_names
         self._pairs = _pairs(gatherer.spelling.form_bytes)
         # Percent escapes treble what they stand for. Pairs are cut off here: the rest is too long for its field anyway.
         self._longest = 3 * (max(map(len, gatherer.spelling.form_bytes)) + gatherer.max_field + 1)
@@ -39,7 +40,11 @@ class UrlencodedScanner:
     def _search(self, pairs: bytes) -> None:
         for found in self._pairs.finditer(pairs):
             name, value = found.groups()
-            self._gatherer.offer(_unquote(name), _unquote(value[: self._longest - len(name) - 2]))
+            text = _unquote(value[: self._longest - len(name) - 2])
+            if (field := self._plain_names.get(name)) is not None:
+                self._gatherer.offer_field(field, text)
+            else:
+                self._gatherer.offer(_unquote(name), text)
 
 
 @lru_cache(64)
