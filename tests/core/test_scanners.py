@@ -588,6 +588,77 @@ def test_a_container_is_found_in_a_field_of_its_name(content_type: bytes, name: 
     assert outcome(scan(content_type, [small(content_type)], name)) == "missing"
 
 
+IN_FORMS = {
+    "brackets": ("captcha", "captcha[{}]"),
+    "dots": ("captcha", "captcha.{}"),
+    "brackets, deep": ("data.captcha", "data[captcha][{}]"),
+    "dots, deep": ("data.captcha", "data.captcha.{}"),
+}
+
+
+@pytest.mark.parametrize("content_type", [FORM, MULTIPART], ids=["form", "multipart"])
+@pytest.mark.parametrize(("fields", "name"), IN_FORMS.values(), ids=IN_FORMS)
+@pytest.mark.parametrize("camel", [False, True])
+def test_a_container_may_be_spread_over_the_fields_of_a_form(
+    content_type: bytes, fields: str, name: str, camel: bool
+) -> None:
+    sent = {camel_name: TOKEN[each] for camel_name, each in CAMEL.items()} if camel else TOKEN
+    pairs = [("lot_number", OTHER_LOT), *((name.format(each), value) for each, value in sent.items()), ("x", "y")]
+    body = encode(content_type, pairs)
+    assert scan(content_type, [body], fields) == scan(content_type, byte_by_byte(body), fields) == FIELDS
+    if content_type == FORM:  # as `qs` and URLSearchParams leave the brackets, or do not
+        plain = body.replace(b"%5B", b"[").replace(b"%5D", b"]")
+        assert scan(FORM, [plain], fields) == scan(FORM, byte_by_byte(plain), fields) == FIELDS
+
+
+@pytest.mark.parametrize(
+    "name", ["captcha[{}", "captcha{}]", "captcha[[{}]]", "[captcha][{}]", "other[{}]", "a.captcha.{}"]
+)
+@pytest.mark.parametrize("content_type", [FORM, MULTIPART], ids=["form", "multipart"])
+def test_other_brackets_mean_nothing(content_type: bytes, name: str) -> None:
+    body = encode(content_type, [(name.format(each), value) for each, value in TOKEN.items()])
+    assert outcome(scan(content_type, [body], "captcha")) == "missing"
+
+
+@pytest.mark.parametrize("content_type", TYPES, ids=["form", "JSON", "multipart"])
+def test_a_container_may_be_url_encoded_text(content_type: bytes) -> None:
+    text = urlencode({"captcha_id": "x", **TOKEN})
+    for value in (text, text.replace("%3D", "="), urlencode({**TOKEN, "more": "&=%+ é"})):
+        body = encode(content_type, [("captcha", value)])
+        assert scan(content_type, [body], "captcha") == scan(content_type, byte_by_byte(body), "captcha") == FIELDS
+    for value in ("a=b&c=d", "&", text.replace("gen_time", "time")):
+        assert outcome(scan(content_type, [encode(content_type, [("captcha", value)])], "captcha")) == "malformed"
+
+
+def blob(name: str, content: bytes, media_type: str) -> bytes:
+    """A part as `FormData.append(name, new Blob([content], {type}))` sends it."""
+    head = f'Content-Disposition: form-data; name="{name}"; filename="blob"\r\nContent-Type: {media_type}'
+    return f"--xYzZY\r\n{head}\r\n\r\n".encode() + content + b"\r\n"
+
+
+@pytest.mark.parametrize("media_type", ["application/json", "Application/JSON; charset=utf-8"])
+@pytest.mark.parametrize(("fields", "name"), [("captcha", "captcha"), ("a.b", "a.b"), ("a.b", "a[b]")])
+def test_a_container_may_be_a_file_of_json(fields: str, name: str, media_type: str) -> None:
+    body = multipart(part("x", b"y", "f.bin"), blob(name, CONTAINED.encode(), media_type))
+    assert scan(MULTIPART, [body], fields) == scan(MULTIPART, byte_by_byte(body), fields) == FIELDS
+
+
+def test_another_file_is_no_container() -> None:
+    contained = CONTAINED.encode()
+    for each in (blob("captcha", contained, "text/plain"), blob("other", contained, "application/json")):
+        assert outcome(scan(MULTIPART, [multipart(each)], "captcha")) == "missing"
+        assert scan(MULTIPART, [multipart(each, part("captcha", contained))], "captcha") == FIELDS
+    flat = [blob(name, value.encode(), "application/json") for name, value in TOKEN.items()]
+    assert outcome(scan(MULTIPART, [multipart(*flat)])) == "missing"
+
+
+def test_a_file_of_json_is_bounded_like_any_value() -> None:
+    for spaces, expected in ((8192 - len(CONTAINED), "found"), (8193 - len(CONTAINED), "malformed")):
+        body = multipart(blob("captcha", CONTAINED.encode() + b" " * spaces, "application/json"))
+        assert outcome(scan(MULTIPART, [body], "captcha")) == expected
+    assert outcome(scan(MULTIPART, [multipart(blob("captcha", b"\xff", "application/json"))], "captcha")) == "malformed"
+
+
 # Nothing raises, cutting never matters
 
 
