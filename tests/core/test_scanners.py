@@ -886,6 +886,14 @@ def test_names_may_be_escaped_in_full() -> None:
     assert scan(FORM, [body]) == scan(FORM, byte_by_byte(body)) == FIELDS
 
 
+@pytest.mark.parametrize("name", ["lot%41", "lot+number", "lotñ"])
+def test_a_name_that_has_to_be_escaped_is_not_found_without(name: str) -> None:
+    fields = {"lot_number": name}
+    rest = urlencode({each: TOKEN[each] for each in FIELD_NAMES[1:]})
+    assert scan(FORM, [f"{urlencode({name: TOKEN['lot_number']})}&{rest}".encode()], fields) == FIELDS
+    assert outcome(scan(FORM, [f"{name}={TOKEN['lot_number']}&{rest}".encode()], fields)) == "malformed"
+
+
 @pytest.mark.parametrize("more", [0, 1])
 def test_parts_are_counted_up_to_the_fourth_field(more: int) -> None:
     others = [part("x", b"y")] * (MAX_PARTS - 4 + more)
