@@ -84,7 +84,10 @@ class Body:
             return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
         # Cut at the limit, so that one large chunk gives the same answer as many small ones.
-        await self._scan(scanner, chunk[: self._room])
+        if not scanner.whole:
+            await self._scan(scanner, chunk[: self._room])
+        elif self.complete and len(chunk) <= self._room:
+            scanner.feed(self._kept or b"")
         if len(chunk) > self._room and not scanner.done:
             return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
         self._room -= len(chunk)
