@@ -7,9 +7,12 @@ import asyncio
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .checkouts import ROOT, command
 
 _BODY = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
@@ -63,19 +66,29 @@ async def _serve(delay: float, certificate: str | None = None) -> None:
 @contextmanager
 def fast_geetest(delay: float, certificate: Path | None = None) -> Iterator[str]:
     """Its URL. `delay`: seconds from a call to its answer; `certificate`: for TLS, with its key, as PEM."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.fast_geetest",
-        str(delay),
-        *([str(certificate)] if certificate else []),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+    arguments = [delay, certificate] if certificate else [delay]
+    with subprocess.Popen(
+        command("fast_geetest", *arguments), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
         assert process.stdout is not None
         scheme = "https" if certificate else "http"
         yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
         process.stdin.close()
+
+
+@contextmanager
+def authority() -> Iterator[tuple[Path, Path]]:
+    """A certificate for `fast_geetest`, and a file of authorities: its own, among as many as there usually are."""
+    import certifi
+    import trustme
+
+    ours = trustme.CA()
+    with tempfile.TemporaryDirectory() as directory:
+        certificate, trusted = Path(directory, "geetest.pem"), Path(directory, "trusted.pem")
+        certificate.write_bytes(ours.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes())
+        trusted.write_text(certifi.contents() + ours.cert_pem.bytes().decode())
+        yield certificate, trusted
 
 
 if __name__ == "__main__":
