@@ -85,8 +85,8 @@ def _run(program: str, url: str, trusted: Path) -> tuple[float, float]:
 
 def measure() -> dict[str, list[tuple[float, float]]]:
     """By program."""
-    with authority() as (certificate, trusted), fast_geetest(0, certificate) as url:
-        turns = {name: functools.partial(_run, program, url, trusted) for name, program in PROGRAMS.items()}
+    with authority() as (certificate, trusted), fast_geetest(certificate) as geetest:
+        turns = {name: functools.partial(_run, program, geetest.url, trusted) for name, program in PROGRAMS.items()}
         for turn in turns.values():
             turn()  # the first may compile
         return take_turns(turns, TURNS)
@@ -104,4 +104,3 @@ def main() -> str:
         Goal("the first protected request after that beside a first httpx post", first / of_httpx, 1, "×"),
     )
     return f"{table(['over `python -c pass`', 'processor, ms', 'clock, ms'], cells)}\n\n{met}"
-
