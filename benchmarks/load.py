@@ -1,21 +1,15 @@
-"""A crowd of visitors who log in again and again, each on a kept connection, in a process of its own.
+"""A crowd of visitors who log in again and again, each on a kept connection.
 
 Our own and not wrk or oha: each login needs a token that was never sent before, which wrk takes a Lua script for, and
 this runs wherever Python does. With uvloop it sends several times what the fastest way here can take.
-
-    python -m benchmarks.load PORT VISITORS SECONDS
 """
 
 import asyncio
-import json
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from itertools import count
-from typing import Any, Final
-
-from .checkouts import run
+from typing import Final
 
 _FORM: Final = "username=ada&password=correct+horse&lot_number={:032x}&captcha_output={}&pass_token={:064x}&gen_time={}"
 _HEAD: Final = (
@@ -145,9 +139,9 @@ async def _turn(port: int, visitors: int, seconds: float) -> Turn:
 
 
 def turn(port: int, visitors: int, seconds: float) -> Turn:
-    """Let the crowd have a turn, from another process."""
-    said: dict[str, Any] = run("load", port, visitors, seconds)
-    return Turn(**said | {name: Logins(**said[name]) for name in ("first", "again")})
+    """Let the crowd have a turn. This process does nothing else meanwhile."""
+    with asyncio.Runner(loop_factory=new_event_loop()) as runner:
+        return runner.run(_turn(port, visitors, seconds))
 
 
 def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
@@ -158,8 +152,3 @@ def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
         return None
     made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
     return made
-
-
-if __name__ == "__main__":
-    with asyncio.Runner(loop_factory=new_event_loop()) as runner:
-        print(json.dumps(asdict(runner.run(_turn(int(sys.argv[1]), int(sys.argv[2]), float(sys.argv[3]))))))

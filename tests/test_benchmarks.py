@@ -79,7 +79,7 @@ def test_another_checkout_is_measured_and_not_this_one_again(longer: Path) -> No
 
 def test_our_share_is_held_against_the_other_checkouts(longer: Path) -> None:
     printed = run("share", "--beside", str(longer)).stdout
-    assert re.search(r"^\| our share of a login, beside the other checkout's .* × ", printed, re.MULTILINE)
+    assert re.search(r"^\| our share of a login, beside the other checkout's +\| +\d+ / \d+ µs ", printed, re.MULTILINE)
 
 
 def test_what_is_no_other_checkout_is_refused(tmp_path: Path) -> None:
@@ -175,12 +175,20 @@ def test_a_goal_is_met_on_the_right_side_of_its_bound() -> None:
 
 
 def test_a_ratio_shows_its_parts_and_the_other_checkouts() -> None:
-    said = goals(ratio("cost", (30, 20), "µs", 2, beside=(50, 20)), Goal("most", 2, 2, "ms"))
-    assert [cell.strip() for cell in said.splitlines()[2].split("|")][1:-1] == [
-        *("cost", "30 / 20 µs", "1.50 ×", "2.50 ×", "≤ 2 ×", "yes"),
+    head, _, first, second = goals(
+        ratio("cost", (30, 20), "µs", 2, beside=(50, 20)), Goal("most", 2, 2, "ms")
+    ).splitlines()
+    assert BESIDE in head
+    assert [cell.strip(" \N{MULTIPLICATION SIGN}") for cell in first.split("|")[1:-1]] == [
+        "cost",
+        "30 / 20 µs",
+        "1.50",
+        "2.50",
+        "≤ 2",
+        "yes",
     ]
-    assert BESIDE in said.splitlines()[0]
-    assert "**no**" in goals(ratio("none was let in", (1, 0), "a second", 9, at_least=True))
+    assert [cell.strip() for cell in second.split("|")[1:-1]] == ["most", "", "2.00 ms", "", "≤ 2 ms", "yes"]
+    assert "**no**" in goals(ratio("nobody was let in", (1, 0), "a second", 9, at_least=True))
 
 
 def test_a_column_is_read_by_its_tables_first_cell_and_its_head() -> None:
