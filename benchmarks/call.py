@@ -8,7 +8,6 @@ import asyncio
 import functools
 import hmac
 import json
-import operator
 import ssl
 import statistics
 import sys
@@ -26,10 +25,10 @@ import httpx
 
 from geetest_asgi import GeeTestClient
 
-from .checkouts import BESIDE, OURS, ROOT, checkouts, environment, run
+from .checkouts import OURS, environment, rows, run
 from .fast_geetest import authority, fast_geetest
 from .load import new_event_loop
-from .measure import SECONDS, Goal, goals, ratio, scaled, table, take_turns
+from .measure import SECONDS, goal, goals, scaled, table, take_turns
 from .visitors import ID, KEY, token
 
 AT_ONCE: Final = (1, 10, 100, 500)
@@ -181,45 +180,35 @@ def measure(url: str, beside: Path | None, trusted: Path | None) -> Measured:
         return [Turn(**each) for each in run("call", way, url, TURN * SECONDS, env=env)]
 
     rivals = {}
-    for name in WAYS:
-        for row, checkout in checkouts(beside).items() if name == OURS else [(name, ROOT)]:
-            rivals[row] = functools.partial(one, name, environment(checkout, trusted=trusted))
-            if name == OURS:
-                without = environment(checkout, hidden="httptools", trusted=trusted)
-                rivals[row + WITHOUT] = functools.partial(one, name, without)
+    for row, (way, checkout) in rows(WAYS, beside).items():
+        rivals[row] = functools.partial(one, way, environment(checkout, trusted=trusted))
+        if way == OURS:
+            without = environment(checkout, hidden="httptools", trusted=trusted)
+            rivals[row + WITHOUT] = functools.partial(one, way, without)
     took = take_turns(rivals, ROUNDS)
     return {row: took[row] for row in rivals}
 
 
-def _median(rounds: list[list[Turn]], at_once: int, figure: Callable[[Turn], float]) -> float:
-    return statistics.median(figure(turns[AT_ONCE.index(at_once)]) for turns in rounds)
+def _median(rounds: list[list[Turn]], at_once: int, figure: str) -> float:
+    figures: list[float] = [getattr(turns[AT_ONCE.index(at_once)], figure) for turns in rounds]
+    return statistics.median(figures)
 
 
 def _cell(rounds: list[list[Turn]], at_once: int) -> str:
     if AT_ONCE.index(at_once) >= len(rounds[0]):
         return ""
-    rate, cpu, refused = (_median(rounds, at_once, getter) for getter in (_rate, _cpu, _refused))
+    rate, cpu, refused = (_median(rounds, at_once, figure) for figure in ("rate", "cpu", "refused"))
     return f"{rate:,.0f}/s · {cpu:,.0f} µs" + (f" ({refused:.0%} refused)" if refused else "")
 
 
-_rate, _cpu, _refused = (operator.attrgetter(name) for name in ("rate", "cpu", "refused"))
-
-
 def _goals(measured: Measured) -> str:
-    def to_raw(row: str) -> tuple[float, float]:
-        return _median(measured[row], 10, _cpu), _median(measured[RAW], 10, _cpu)
-
-    def to_ten(row: str) -> tuple[float, float]:
-        return _median(measured[row], 500, _cpu), _median(measured[row], 10, _cpu)
-
-    def goal(what: str, pair: Callable[[str], tuple[float, float]], bound: float, without: str = "") -> Goal:
-        other = pair(BESIDE + without) if BESIDE in measured else None
-        return ratio(what, pair(OURS + without), "µs", bound, beside=other)
+    def cpu(row: str, at_once: int) -> float:
+        return _median(measured[row], at_once, "cpu")
 
     return goals(
-        goal("10 at once: a call beside the raw socket's", to_raw, 4),
-        goal("the same, httptools absent", to_raw, 7, WITHOUT),
-        goal("500 at once: a call beside one of 10 at once", to_ten, 1.1),
+        goal("10 at once: a call beside the raw socket's", lambda row: (cpu(row, 10), cpu(RAW, 10)), 4, "µs", measured),
+        goal("the same, httptools absent", lambda row: (cpu(row + WITHOUT, 10), cpu(RAW, 10)), 7, "µs", measured),
+        goal("500 at once: a call beside one of 10", lambda row: (cpu(row, 500), cpu(row, 10)), 1.1, "µs", measured),
     )
 
 
@@ -232,8 +221,8 @@ def main(beside: Path | None = None) -> str:
                 geetest.answer_after(delay)
                 measured = measure(geetest.url, beside, trusted if tls else None)
             title = f"GeeTest answers after {delay * 1000:g} ms" + (" over TLS" if tls else "")
-            rows = [[row, *(_cell(rounds, number) for number in AT_ONCE)] for row, rounds in measured.items()]
-            parts.append(table([title, *(f"{number} at once" for number in AT_ONCE)], rows))
+            cells = [[row, *(_cell(rounds, number) for number in AT_ONCE)] for row, rounds in measured.items()]
+            parts.append(table([title, *(f"{number} at once" for number in AT_ONCE)], cells))
             if not delay:
                 parts.append(_goals(measured))
     return "\n\n".join(parts)

@@ -7,7 +7,7 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -23,6 +23,15 @@ def checkouts(beside: Path | None) -> dict[str, Path]:
     if not (beside / "geetest_asgi" / "__init__.py").exists():
         raise SystemExit(f"--beside {beside}: there is no geetest_asgi in it; give a checkout of this project")
     return {OURS: ROOT, BESIDE: beside.resolve()}
+
+
+def rows(ways: Iterable[str], beside: Path | None) -> dict[str, tuple[str, Path]]:
+    """By row of a table the way and the checkout: ours once for each, the rivals once."""
+    return {
+        row: (way, checkout)
+        for way in ways
+        for row, checkout in (checkouts(beside) if way == OURS else {way: ROOT}).items()
+    }
 
 
 def environment(checkout: Path = ROOT, *, hidden: str = "", trusted: Path | None = None) -> dict[str, str]:

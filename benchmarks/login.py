@@ -5,18 +5,19 @@ which so many visitors log in again and again; a way that is so slow that a turn
 Only those that were let in count as logins. A cold crowd comes to a server that has just started, all at once.
 """
 
+import functools
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from .checkouts import BESIDE, OURS, ROOT, checkouts, environment
+from .checkouts import OURS, environment, rows
 from .fast_geetest import authority, fast_geetest
 from .load import Logins, Turn, turn
-from .measure import SECONDS, Goal, divided, goals, ratio, scaled, table, take_turns
+from .measure import SECONDS, Goal, divided, goal, goals, scaled, table, take_turns
 from .ways import AIOHTTP, EACH, RAW, SHARED, WAYS, Site, server_version, site
 
 MAIN: Final = tuple(name for name in (RAW, AIOHTTP, OURS, SHARED) if name in WAYS)
@@ -41,7 +42,8 @@ class Case:
         return f"{self.visitors} visitors, {1000 * self.delay:g} ms" + (", TLS" if self.tls else "")
 
 
-FEW, MANY, SLOW = Case(32, 0.05, 1, 3), Case(256, 0.05, 4, 3), Case(32, 0.35, 2, 2, MAIN)
+FEW, MANY = Case(32, 0.05, 1, 3), Case(256, 0.05, 4, 3)
+SLOW: Final = Case(7 * 32, 0.35, 3, 2, MAIN)  # as many a second as FEW, where the server can keep up
 CASES: Final = (
     Case(32, 0, 1, 3),
     FEW,
@@ -58,21 +60,18 @@ class Result:
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
-        self.cpu: list[float] = []
-        """Microseconds of the server's processor for each login."""
-        self.took = 0.0
-        """Seconds that the turns took with all that goes with them."""
+        self._cpu: list[float] = []
+        self._took = 0.0  # seconds, with all that goes with the turns
 
     def add(self, served: Site, case: Case) -> None:
         """One more turn, unless there were enough."""
-        if self.took >= ENOUGH:
+        if self._took >= ENOUGH:
             return
         before, start = served.cpu(), time.monotonic()
         one = turn(served.port, scaled(case.visitors), case.seconds * SECONDS)
         self.turns.append(one)
-        logins = len(one.first.times) + len(one.again.times)
-        self.cpu.append(divided((1e6 * (served.cpu() - before), logins)))
-        self.took += time.monotonic() - start
+        self._cpu.append(divided(1e6 * (served.cpu() - before), len(one.first.times) + len(one.again.times)))
+        self._took += time.monotonic() - start
 
     @property
     def rate(self) -> float:
@@ -80,9 +79,9 @@ class Result:
         return statistics.median(each.rate for each in self.turns)
 
     @property
-    def median_cpu(self) -> float:
-        """The median turn's."""
-        return statistics.median(self.cpu)
+    def cpu(self) -> float:
+        """Microseconds of the server's processor for each login, first ones too."""
+        return statistics.median(self._cpu)
 
     @property
     def again(self) -> Logins:
@@ -90,7 +89,7 @@ class Result:
         return together(each.again for each in self.turns)
 
 
-def together(several: Iterator[Logins]) -> Logins:
+def together(several: Iterable[Logins]) -> Logins:
     """As if they had been one turn's."""
     whole = Logins()
     for each in several:
@@ -109,37 +108,30 @@ def refused(logins: Logins) -> float:
     return logins.refused / len(logins)
 
 
-Rows = Mapping[str, tuple[str, dict[str, str]]]
-"""By row: the way, and its process's environment."""
-
-
-def _rows(beside: Path | None, trusted: Path | None = None) -> Rows:
-    rows = {}
-    for name in WAYS:
-        for row, checkout in checkouts(beside).items() if name == OURS else [(name, ROOT)]:
-            rows[row] = (name, environment(checkout, trusted=trusted))
-    return rows
-
-
 def measure(beside: Path | None) -> dict[Case, dict[str, Result]]:
     """By case and row."""
     results = {}
     with authority() as (certificate, trusted):
         for tls in (False, True):
             cases = [case for case in CASES if case.tls is tls]
-            wanted = {name for case in cases for name in case.ways}
-            rows = {row: each for row, each in _rows(beside, trusted if tls else None).items() if each[0] in wanted}
-            with fast_geetest(certificate if tls else None) as geetest, _sites(rows, geetest.url) as sites:
+            wanted = rows({way: None for case in cases for way in case.ways}, beside)
+            with (
+                fast_geetest(certificate if tls else None) as geetest,
+                _sites(wanted, geetest.url, trusted if tls else None) as sites,
+            ):
                 for case in cases:
                     geetest.answer_after(case.delay)
-                    results[case] = _measure({row: sites[row] for row in rows if rows[row][0] in case.ways}, case)
+                    results[case] = _measure({row: sites[row] for row in rows(case.ways, beside)}, case)
     return results
 
 
 @contextmanager
-def _sites(rows: Rows, url: str) -> Iterator[dict[str, Site]]:
+def _sites(wanted: Mapping[str, tuple[str, Path]], url: str, trusted: Path | None) -> Iterator[dict[str, Site]]:
     with ExitStack() as stack:
-        sites = {row: stack.enter_context(site(way, url, env)) for row, (way, env) in rows.items()}
+        sites = {
+            row: stack.enter_context(site(way, url, environment(checkout, trusted=trusted)))
+            for row, (way, checkout) in wanted.items()
+        }
         for served in sites.values():
             turn(served.port, 1, 0)  # the first request of anything is slow
         yield sites
@@ -147,73 +139,46 @@ def _sites(rows: Rows, url: str) -> Iterator[dict[str, Site]]:
 
 def _measure(sites: dict[str, Site], case: Case) -> dict[str, Result]:
     results = {row: Result() for row in sites}
-
-    def one(row: str) -> Callable[[], None]:
-        return lambda: results[row].add(sites[row], case)
-
-    take_turns({row: one(row) for row in sites}, case.turns)
+    take_turns({row: functools.partial(results[row].add, sites[row], case) for row in sites}, case.turns)
     return results
 
 
 def measure_cold(beside: Path | None) -> dict[str, Logins]:
     """The first logins of a crowd, by row: all at once, to a server that nobody has asked before."""
 
-    def one(row: str) -> Callable[[], Logins]:
-        def crowd() -> Logins:
-            way, env = rows[row]
-            with site(way, geetest.url, env) as served:
-                return turn(served.port, scaled(CROWD), 0).first
+    def crowd(way: str, checkout: Path) -> Logins:
+        with site(way, geetest.url, environment(checkout)) as served:
+            return turn(served.port, scaled(CROWD), 0).first
 
-        return crowd
-
-    rows = {row: each for row, each in _rows(beside).items() if each[0] in MAIN}
+    rivals = rows(MAIN, beside)
     with fast_geetest() as geetest:
         geetest.answer_after(0.05)
-        took = take_turns({row: one(row) for row in rows}, 3)
-    return {row: together(iter(took[row])) for row in rows}
+        took = take_turns({row: functools.partial(crowd, *each) for row, each in rivals.items()}, 3)
+    return {row: together(took[row]) for row in rivals}
 
 
 Results = dict[Case, dict[str, Result]]
 
 
 def _goals(results: Results, cold: dict[str, Logins]) -> str:
-    def goal(
-        what: str, figure: Callable[[Result], float], rival: str, unit: str, bound: float, *, at_least: bool = True
-    ) -> Goal:
-        many = results[MANY]
-        pairs = {row: (figure(many[row]), figure(many[rival])) for row in (OURS, BESIDE) if row in many}
-        return ratio(f"{MANY}: {what}", pairs[OURS], unit, bound, at_least=at_least, beside=pairs.get(BESIDE))
+    many = results[MANY]
 
-    def more(row: str) -> float:
-        return results[SLOW][row].median_cpu - results[FEW][row].median_cpu
-
-    def other(figure: Callable[[str], float]) -> float | None:
-        return figure(BESIDE) if BESIDE in cold else None
+    def beside(rival: str, bound: float) -> Goal:
+        what = f"{MANY}: logins beside {rival}"
+        return goal(what, lambda row: (many[row].rate, many[rival].rate), bound, "a second", many, at_least=True)
 
     return goals(
-        goal("processor time beside the raw socket", lambda it: it.median_cpu, RAW, "µs", 2.6, at_least=False),
-        goal("logins beside the raw socket", lambda it: it.rate, RAW, "a second", 0.5),
-        goal("logins beside httpx by hand", lambda it: it.rate, SHARED, "a second", 9),
-        *(
-            [goal("logins beside aiohttp by hand", lambda it: it.rate, AIOHTTP, "a second", 1.2)]
-            if AIOHTTP in WAYS
-            else []
+        goal(f"{MANY}: processor time beside {RAW}", lambda row: (many[row].cpu, many[RAW].cpu), 2.6, "µs", many),
+        *(beside(rival, bound) for rival, bound in ((RAW, 0.5), (SHARED, 9), (AIOHTTP, 1.2)) if rival in many),
+        goal(
+            f"{SLOW}: processor time over that of {FEW}",
+            lambda row: results[SLOW][row].cpu - results[FEW][row].cpu,
+            100,
+            "µs",
+            many,
         ),
-        Goal("processor time, GeeTest after 350 ms, over that after 50 ms", more(OURS), 100, "µs", beside=other(more)),
-        Goal(
-            "a cold crowd: refused",
-            100 * refused(cold[OURS]),
-            0,
-            "%",
-            beside=other(lambda row: 100 * refused(cold[row])),
-        ),
-        Goal(
-            "a cold crowd: 99 of 100 are let in within",
-            within(cold[OURS], 0.99),
-            800,
-            "ms",
-            beside=other(lambda row: within(cold[row], 0.99)),
-        ),
+        goal("a cold crowd: refused", lambda row: 100 * refused(cold[row]), 0, "%", cold),
+        goal("a cold crowd: 99 of 100 are let in within", lambda row: within(cold[row], 0.99), 800, "ms", cold),
     )
 
 
@@ -229,19 +194,19 @@ def _tables(results: Results) -> list[str]:
     shows: dict[str, Callable[[Result], str]] = {
         "logins a second": lambda it: f"{it.rate:,.0f}{_share(it.again)}",
         "ms until half / 99 of 100 are let in": lambda it: _times(it.again),
-        "the server's processor time for a login, µs": lambda it: f"{it.median_cpu:,.0f}",
+        "the server's processor time for a login, µs": lambda it: f"{it.cpu:,.0f}",
     }
-    rows = list(results[MANY])
+    ways = list(results[MANY])
     tables = []
     for head, show in shows.items():
-        cells = [[show(case[row]) if row in case else "" for case in results.values()] for row in rows]
-        tables.append(table([head, *map(str, results)], [[row, *each] for row, each in zip(rows, cells, strict=True)]))
+        cells = [[show(case[row]) if row in case else "" for case in results.values()] for row in ways]
+        tables.append(table([head, *map(str, results)], [[row, *each] for row, each in zip(ways, cells, strict=True)]))
     return tables
 
 
 def _cold_table(cold: dict[str, Logins]) -> str:
-    rows = [[row, f"{refused(each):.0%}", _times(each)] for row, each in cold.items()]
-    return table([f"a cold crowd of {CROWD}, 50 ms", "refused", "ms until half / 99 of 100 are let in"], rows)
+    cells = [[row, f"{refused(each):.0%}", _times(each)] for row, each in cold.items()]
+    return table([f"a cold crowd of {CROWD}, 50 ms", "refused", "ms until half / 99 of 100 are let in"], cells)
 
 
 def main(beside: Path | None = None) -> str:

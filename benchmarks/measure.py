@@ -7,9 +7,11 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, TypeVar
+
+from .checkouts import BESIDE, OURS
 
 SECONDS: Final = float(os.environ.get("BENCHMARK_SECONDS", "1"))
 """How long a turn takes; below 1 everything else shrinks with it, for a look at whether it runs."""
@@ -86,35 +88,45 @@ class Goal:
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
 
-def ratio(
+def goal(
     what: str,
-    pair: tuple[float, float],
-    unit: str,
+    figure: Callable[[str], float | tuple[float, float]],
     bound: float,
+    unit: str,
+    rows: Container[str],
     *,
     at_least: bool = False,
-    beside: tuple[float, float] | None = None,
 ) -> Goal:
-    """Our figure beside the rival's; `beside`: the other checkout's, beside the same."""
-    ours, rival = pair
-    both = f"{rounded(ours)} / {rounded(rival)} {unit}"
-    return Goal(what, divided(pair), bound, "×", at_least, both, None if beside is None else divided(beside))
+    """What this figure of ours is held against, with that of the other checkout where it is one of the rows.
+
+    `figure` gives a row's, or a pair of it and the rival's: then their ratio is held, and `unit` is the pair's.
+    """
+    ours = figure(OURS)
+    other = figure(BESIDE) if BESIDE in rows else None
+    if not isinstance(ours, tuple):
+        return Goal(what, ours, bound, unit, at_least, beside=_held(other))
+    pair = f"{rounded(ours[0])} / {rounded(ours[1])} {unit}"
+    return Goal(what, divided(*ours), bound, "×", at_least, pair, _held(other))
 
 
-def divided(pair: tuple[float, float]) -> float:
-    """The first by the second; where there is none, not a number."""
-    return pair[0] / pair[1] if pair[1] else float("nan")
+def _held(figure: float | tuple[float, float] | None) -> float | None:
+    return divided(*figure) if isinstance(figure, tuple) else figure
+
+
+def divided(one: float, other: float) -> float:
+    """The one by the other; not a number where there is no other."""
+    return one / other if other else float("nan")
 
 
 def goals(*each: Goal) -> str:
     """A table of them, with a column for the other checkout if there is one."""
     rows = {
-        "goal": [goal.what for goal in each],
-        "ours / the rival's": [goal.pair for goal in each],
-        "measured": [f"{rounded(goal.measured)} {goal.unit}" for goal in each],
-        "the other checkout": ["" if goal.beside is None else f"{rounded(goal.beside)} {goal.unit}" for goal in each],
-        "bound": [f"{'≥' if goal.at_least else '≤'} {goal.bound:,g} {goal.unit}" for goal in each],
-        "met": ["yes" if goal.met else "**no**" for goal in each],
+        "goal": [one.what for one in each],
+        "ours / the rival's": [one.pair for one in each],
+        "measured": [f"{rounded(one.measured)} {one.unit}" for one in each],
+        BESIDE: ["" if one.beside is None else f"{rounded(one.beside)} {one.unit}" for one in each],
+        "bound": [f"{'≥' if one.at_least else '≤'} {one.bound:,g} {one.unit}" for one in each],
+        "met": ["yes" if one.met else "**no**" for one in each],
     }
     shown = {head: cells for head, cells in rows.items() if any(cells)}
     return table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)])

@@ -17,7 +17,7 @@ from starlette.responses import Response
 from starlette.types import Message, Receive, Scope, Send
 
 from .checkouts import BESIDE, OURS, checkouts, environment, run
-from .measure import Goal, alternate, goals, ratio, table, take_turns
+from .measure import Goal, alternate, divided, goal, goals, table, take_turns
 from .visitors import KINDS, InstantGeeTest, guard_with, keep_posting, post, reader, token, whole
 
 TIMES, ROUNDS, PROCESSES = 300, 9, 5
@@ -76,12 +76,13 @@ ROWS: Final = (  # what we do and what the rival does, µs that were meant befor
 
 
 def _goals(took: dict[str, Figures]) -> str:
-    each = [Goal(what, took[OURS][name], bound, "µs") for what, name, _, _, bound, _ in ROWS]
-    if BESIDE in took:
-        each += [
-            ratio(f"{what}, beside the other checkout's", (took[OURS][name], took[BESIDE][name]), "µs", bound)
-            for what, name, _, _, _, bound in ROWS
-        ]
+    each = []
+    for what, name, _, _, most, part in ROWS:
+        figures = {row: took[row][name] for row in took}
+        each.append(goal(what, figures.__getitem__, most, "µs", took))
+        if BESIDE in took:
+            pair = figures[OURS], figures[BESIDE]
+            each.append(Goal(f"{what}, beside the other checkout's", divided(*pair), part, "×"))
     return goals(*each)
 
 

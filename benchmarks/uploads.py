@@ -23,8 +23,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from .checkouts import BESIDE, OURS, ROOT, checkouts, environment, run
-from .measure import Goal, goals, ratio, scaled, table, take_turns
+from .checkouts import OURS, environment, rows, run
+from .measure import Goal, goal, goals, scaled, table, take_turns
 from .visitors import BOUNDARY, KINDS, Fields, InstantGeeTest, guard_with, pieces, post, reader, token
 
 MIB: Final = 1024 * 1024
@@ -152,10 +152,10 @@ async def refused_after() -> int:
 
 def measure(beside: Path | None) -> dict[str, list[Row]]:
     """Every row's rounds."""
-    turns: dict[str, Callable[[], Row | None]] = {}
-    for name, (_, rounds) in WAYS.items():
-        for row, checkout in checkouts(beside).items() if name == OURS else [(name, ROOT)]:
-            turns[row] = _Turns(name, environment(checkout), scaled(rounds))
+    turns: dict[str, Callable[[], Row | None]] = {
+        row: _Turns(way, environment(checkout), scaled(WAYS[way][1]))
+        for row, (way, checkout) in rows(WAYS, beside).items()
+    }
     took = take_turns(turns, max(rounds for _, rounds in WAYS.values()))
     return {row: [each for each in took[row] if each] for row in turns}
 
@@ -171,30 +171,24 @@ class _Turns:
         return Row(**run("uploads", self._name, env=self._env)) if self._left >= 0 else None
 
 
-def _pair(rows: dict[str, list[Row]], row: str) -> tuple[float, float]:
-    """Milliseconds of processor time: the row's and the app's alone."""
-    ours, bare = (1000 * statistics.median(each.cpu for each in rows[name]) for name in (row, BARE))
-    return ours, bare
-
-
 def main(beside: Path | None = None) -> str:
     """The table and the goals."""
-    rows = measure(beside)
-    peaks = {name: statistics.median(row.peak for row in each) / MIB for name, each in rows.items()}
+    took = measure(beside)
+    peaks = {name: statistics.median(row.peak for row in each) / MIB for name, each in took.items()}
+    cpu = {name: statistics.median(row.cpu for row in each) * 1000 for name, each in took.items()}
     cells = [
         [
             name,
-            f"{_pair(rows, name)[0]:,.1f}",
+            f"{cpu[name]:,.1f}",
             f"{statistics.median(row.seconds for row in each) * 1000:,.1f}",
             f"+{peaks[name]:,.1f}",
             f"{statistics.median(row.asked_after for row in each) * 1000:,.1f}" if name != BARE else "",
         ]
-        for name, each in rows.items()
+        for name, each in took.items()
     ]
-    other = _pair(rows, BESIDE) if BESIDE in rows else None
     met = goals(
-        ratio("processor time beside the app alone", _pair(rows, OURS), "ms", 1.1, beside=other),
-        Goal("peak memory", peaks[OURS], 2, "MiB", beside=peaks.get(BESIDE)),
+        goal("processor time beside the app alone", lambda row: (cpu[row], cpu[BARE]), 1.1, "ms", took),
+        goal("peak memory", peaks.__getitem__, 2, "MiB", took),
         Goal("a bad token is refused after", asyncio.run(refused_after()) / 1024, 256, "KiB"),
     )
     size = f"{SIZE / MIB:,.0f} MiB of multipart"
