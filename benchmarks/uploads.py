@@ -6,6 +6,7 @@ after a small request. `BENCHMARK_MIB=1024` makes it a gigabyte instead of 256 M
 """
 
 import asyncio
+import functools
 import json
 import os
 import random
@@ -115,18 +116,13 @@ def by_hand(upload: Upload) -> ASGIApp:
 
 
 BARE, FORM, BY_HAND = "the app alone", "`request.form()` alone", "`BaseHTTPMiddleware`, `form()`"
-WAYS: Final[dict[str, tuple[Way, int]]] = {  # the way, rounds
-    BARE: (bare, 9),
-    OURS: (ours, 9),
-    FORM: (form, 2),
-    BY_HAND: (by_hand, 1),
-}
+WAYS: Final[dict[str, Way]] = {BARE: bare, OURS: ours, FORM: form, BY_HAND: by_hand}
+ROUNDS: Final = {9: (BARE, OURS), 2: (FORM, BY_HAND)}
 
 
 async def upload(name: str) -> Row:
     """One row, in this process."""
-    way, _ = WAYS[name]
-    small = Upload(0, token(1))
+    way, small = WAYS[name], Upload(0, token(1))
     await post(way(small), MEDIA_TYPE, small.messages())
     before, one = _peak(), Upload(SIZE, token(2))
     app = way(one)
@@ -152,23 +148,16 @@ async def refused_after() -> int:
 
 def measure(beside: Path | None) -> dict[str, list[Row]]:
     """Every row's rounds."""
-    turns: dict[str, Callable[[], Row | None]] = {
-        row: _Turns(way, environment(checkout), scaled(WAYS[way][1]))
-        for row, (way, checkout) in rows(WAYS, beside).items()
-    }
-    took = take_turns(turns, max(rounds for _, rounds in WAYS.values()))
-    return {row: [each for each in took[row] if each] for row in turns}
+    took: dict[str, list[Row]] = {}
+    for rounds, ways in ROUNDS.items():
+        rivals = rows(ways, beside)
+        turns = take_turns({row: functools.partial(_in_a_process, *each) for row, each in rivals.items()}, rounds)
+        took |= {row: turns[row] for row in rivals}
+    return took
 
 
-class _Turns:
-    """So many of one row, each in a process of its own."""
-
-    def __init__(self, name: str, env: dict[str, str], rounds: int) -> None:
-        self._name, self._env, self._left = name, env, rounds
-
-    def __call__(self) -> Row | None:
-        self._left -= 1
-        return Row(**run("uploads", self._name, env=self._env)) if self._left >= 0 else None
+def _in_a_process(way: str, checkout: Path) -> Row:
+    return Row(**run("uploads", way, env=environment(checkout)))
 
 
 def main(beside: Path | None = None) -> str:

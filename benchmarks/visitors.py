@@ -11,7 +11,7 @@ from urllib.parse import urlencode
 import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, Limits
+from geetest_asgi import GeeTestMiddleware
 
 from .measure import Work
 
@@ -93,16 +93,10 @@ async def reader(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def guard_with(client: Any, *, app: ASGIApp = reader, limits: Limits | None = None) -> GeeTestMiddleware:
-    """As it comes, in front of POST /login."""
+def guard_with(client: Any) -> GeeTestMiddleware:
+    """As it comes, in front of POST /login and an app that reads the body."""
     return GeeTestMiddleware(
-        app,
-        protect=["POST /login"],
-        captcha_id=ID,
-        captcha_key=KEY,
-        client=client,
-        limits=limits,
-        on_unavailable="deny",
+        reader, protect=["POST /login"], captcha_id=ID, captcha_key=KEY, client=client, on_unavailable="deny"
     )
 
 
