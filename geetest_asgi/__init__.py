@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
     from ._client import GeeTestClient as GeeTestClient
+    from ._core.address import client_address as client_address
     from ._core.errors import ConfigError as ConfigError
     from ._core.errors import GeeTestError as GeeTestError
     from ._core.limits import Limits as Limits
@@ -36,6 +37,7 @@ _HOMES: Final = {
     "Outage": "_core.model",
     "Outcome": "_core.model",
     "Rule": "_core.rules",
+    "client_address": "_core.address",
     "geetest_result": "_scope",
 }
 
@@ -50,6 +52,7 @@ __all__ = [
     "Outage",
     "Outcome",
     "Rule",
+    "client_address",
     "geetest_result",
 ]
 

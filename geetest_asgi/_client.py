@@ -1,31 +1,37 @@
-"""GeeTestClient: the same call without a middleware, for a handler that asks by itself."""
+"""GeeTestClient: the same check without a middleware, for a handler that asks by itself."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import asdict
 from types import TracebackType
 from typing import Any, Self
 
 from . import _config
-from ._bounds.unverified import Admissions
+from ._bounds.counters import Pot
+from ._bounds.unverified import Unverified
 from ._core.fields.gatherer import fields_from_mapping
-from ._core.judge import judge
 from ._core.limits import Limits
 from ._core.model import CaptchaFields, Evidence, GeeTestResult
-from ._core.protocol import build_request
 from ._core.rules import OnOutage, OnUnavailable, Rule
-from ._line.line import Caller
-from .observers.logs import log_decision
+from ._corridor.body import LITTLE
+from ._corridor.steps import CLIENT_STEPS, Step
+from ._corridor.visit import Visit
+from ._corridor.walk import Guard
+from ._line.line import Line
+from ._scope import scope_of
+from .stores import Store
 
 
 class GeeTestClient:
-    """Asks GeeTest about one token at a time. The settings are those of GeeTestMiddleware, with the same defaults.
+    """Verifies one token at a time. The settings are those of GeeTestMiddleware, with the same defaults.
 
         client = GeeTestClient(captcha_id, captcha_key)
-        if await client.validate(await request.json()):   # a GeeTestResult, true if a human was verified
+        result = await client.validate(await request.json(), request)
+        if not result.allowed:
             ...
 
-    Make one for the whole app: it serves any number of requests and event loops, and keeps its connections. It
-    keeps no account of spent tokens: GeeTest itself refuses a token the second time. Raises ConfigError
-    when a setting is wrong.
+    Make one for the whole app: it serves any number of requests and event loops, keeps its connections, refuses a
+    token that it has seen before, and caps what it lets in while GeeTest is down. Raises ConfigError when a setting is
+    wrong.
     """
 
     def __init__(
@@ -38,6 +44,7 @@ class GeeTestClient:
         timeout: float = 3.0,
         limits: Limits | None = None,
         on_outage: OnOutage | None = None,
+        store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
         allow_http: bool = False,
@@ -45,40 +52,32 @@ class GeeTestClient:
         limits = _config.limits(limits)
         defaults: dict[str, Any] = dict.fromkeys(_config.PER_RULE)
         defaults |= {"sources": ("body",), "on_unavailable": on_unavailable, "timeout": timeout}
-        defaults |= {"limits": limits, "mode": "enforce", "after": False}
+        defaults |= {"limits": limits, "mode": "enforce", "forgive": ()}
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
-        self._caller = Caller(
+        line = Line(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
             limits,
             client=_config.client(client),
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._admissions = Admissions(limits)
+        self._guard = Guard(line, _config.store(store), Unverified(limits), Pot(limits.max_buffered, little=LITTLE))
 
-    async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any) -> GeeTestResult:
-        """What GeeTest says about these four fields, given by GeeTest's names; other keys are passed over.
+    async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any, request: Any = None, /) -> GeeTestResult:
+        """What GeeTest says about these four fields, given by GeeTest's names; other keys are ignored.
 
-        Never raises over what is in `fields`: what cannot be a token is `malformed` and costs no call. `bool(result)`
-        says whether a human was verified, `result.allowed` what `on_unavailable` makes of an outage.
+        `request`: the request or its ASGI scope, so that `limits.unverified_per_client` knows the client. Never raises
+        over what is in `fields`: what cannot be a token is `malformed` and costs no call. `result.allowed` says whether
+        to go on, `bool(result)` whether GeeTest verified a human.
         """
-        policy = self._policy
-        found = fields if isinstance(fields, CaptchaFields) else fields_from_mapping(fields, policy.limits.max_field)
-        evidence = found if isinstance(found, Evidence) else await self._ask(found)
-        evidence, room = self._admissions.consider(policy, evidence, None)
-        result = judge(policy, evidence, room=room)
-        log_decision(result)
-        return result
-
-    async def _ask(self, fields: CaptchaFields) -> Evidence:
-        policy = self._policy
-        keys = (policy.captcha_key, *policy.older_keys)
-        requests = [build_request(policy.captcha_id, key, fields) for key in keys]
-        return await self._caller.ask_until_signed(requests, policy.timeout, heard=self._admissions.heard)
+        scope = {} if request is None else dict(scope_of(request))
+        visit = self._guard.visit(self._policy, scope, _nothing_to_receive)
+        visit.captcha_id, visit.keys = self._policy.captcha_id, self._policy.keys
+        return await self._guard.decide(visit, (_take(fields), *CLIENT_STEPS))
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. It is done anyway when the loop ends."""
-        await self._caller.aclose()
+        await self._guard.line.aclose()
 
     async def __aenter__(self) -> Self:
         return self
@@ -87,3 +86,21 @@ class GeeTestClient:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         await self.aclose()
+
+
+def _take(given: CaptchaFields | Mapping[str, Any] | Any) -> Step:
+    """The step that finds the fields in what the handler gave."""
+
+    async def take(visit: Visit) -> Evidence | None:
+        values = asdict(given) if isinstance(given, CaptchaFields) else given
+        found = fields_from_mapping(values, visit.policy.limits.max_field)
+        if isinstance(found, Evidence):
+            return found
+        visit.fields = found
+        return None
+
+    return take
+
+
+async def _nothing_to_receive() -> Any:
+    raise RuntimeError("GeeTestClient reads no request")

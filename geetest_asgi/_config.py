@@ -23,8 +23,9 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "mode": ("enforce", "monitor", "off"),
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
+_VERBS: Final = ("add", "pop", "delete", "count")
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", "clearance", *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "clearance", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 
 
@@ -56,18 +57,17 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
     for name in _HOOKS:
         hook(name, chosen[name])
     limits(chosen["limits"])
-    switch("after", chosen["after"])
     clearance(chosen["clearance"])
     captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
         name=rule.name or text,
         captcha_id=captcha_id,
-        captcha_key=keys[0],
-        older_keys=keys[1:],
+        keys=keys,
         sources=_sources(chosen.pop("sources")),
         spelling=spelling(chosen.pop("fields")),
         timeout=_seconds(chosen.pop("timeout")),
+        forgive=_statuses(chosen.pop("forgive")),
         **chosen,
     )
 
@@ -94,6 +94,24 @@ def _sources(given: object) -> tuple[Any, ...]:
     return sources
 
 
+def _statuses(given: object) -> tuple[int, ...]:
+    statuses = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
+    for each in statuses:
+        if isinstance(each, bool) or not isinstance(each, int) or not 400 <= each <= 499:
+            raise ConfigError(f"forgive={given!r}: list statuses from 400 to 499, such as (422,)")
+    return statuses
+
+
+def mode(given: object) -> tuple[Any, str]:
+    """The mode, and the environment variable that it comes from, if it does."""
+    if given is not None:
+        return given, ""
+    named = os.environ.get("GEETEST_MODE", "").strip()
+    if named and named not in _CHOICES["mode"]:
+        raise ConfigError(f"GEETEST_MODE={named!r}: write one of {', '.join(_CHOICES['mode'])}")
+    return named or "enforce", "GEETEST_MODE" if named else ""
+
+
 def _seconds(given: object) -> float:
     if isinstance(given, bool) or not isinstance(given, int | float) or not (0 < given <= _LONGEST):
         raise ConfigError(f"timeout={given!r}: give a positive number of seconds, {_LONGEST:g} at most")
@@ -107,7 +125,8 @@ def _pair(rule: Rule, pair: tuple[str | None, Key], *, needed: bool) -> tuple[st
     if (rule.captcha_id is None) is not (rule.captcha_key is None):
         raise ConfigError(f"Rule({rule.pattern!r}): captcha_id and captcha_key belong together; give both or neither")
     captcha_id, captcha_key = pair if rule.captcha_id is None else (rule.captcha_id, rule.captcha_key)
-    if not needed and not (captcha_id and captcha_key):
+    given = captcha_id, captcha_key, os.environ.get("GEETEST_CAPTCHA_ID"), os.environ.get("GEETEST_CAPTCHA_KEY")
+    if not needed and not any(given):
         return "", ("",)
     return credentials(captcha_id, captcha_key)
 
@@ -186,15 +205,24 @@ def limits(given: object) -> Limits:
 
 
 def store(given: Any) -> Store:
-    """The store: the one given, or a new one in memory. What is not in this process's memory may fail: see FailSafe."""
+    """The store: the one given, or a new one in memory. A store outside of this process may fail: see FailSafe."""
     if given is None:
         return MemoryStore()
     if isinstance(given, str):
         given = from_url(given)
-    if isinstance(given, type) or not (hasattr(given, "claim") and hasattr(given, "release")):
-        raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
+    _check_store(given)
     trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
     return cast("Store", given if trusted else FailSafe(given))
+
+
+def _check_store(given: object) -> None:
+    wanted = "give an object with async add, pop, delete and count (geetest_asgi.stores.Store), a URL, or None"
+    if isinstance(given, type):
+        raise ConfigError(f"store={given!r} is a class: {wanted}")
+    missing = [verb for verb in _VERBS if not callable(getattr(given, verb, None))]
+    if missing:
+        earlier = " (claim and release are no longer used)" if hasattr(given, "claim") else ""
+        raise ConfigError(f"store={given!r} has no {', '.join(missing)}{earlier}: {wanted}")
 
 
 def clearance(given: object) -> None:

@@ -1,12 +1,12 @@
-"""GeeTestMiddleware: what the user says, and which requests it is about. What is protected walks down the corridor."""
+"""GeeTestMiddleware: the settings, and which requests they are about. `_corridor.walk` does the rest."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _config
-from ._bounds.counters import Budget
-from ._bounds.unverified import Admissions
+from ._bounds.counters import Pot
+from ._bounds.unverified import Unverified
 from ._core.limits import Limits
 from ._core.paths.decisions import Decisions
 from ._core.paths.patterns import WEBSOCKET
@@ -26,9 +26,9 @@ from ._core.rules import (
     Skip,
     Source,
 )
-from ._corridor.walk import Corridor
-from ._line.line import Caller
-from ._scope import PROTECTED
+from ._corridor.body import LITTLE
+from ._corridor.walk import Guard
+from ._line.line import Line
 from .observers.logs import log_modes
 from .stores import Store
 
@@ -60,10 +60,10 @@ class GeeTestMiddleware:
                     `limits.unverified_per_second` and `unverified_per_client`) or "deny" (503).
     timeout         seconds for the whole call, failover included. Default 3.0.
     limits          every bound in one value, see `Limits`.
-    mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped.
-    after           True: the handler asks, by `await geetest_result(request).verify()`, once its own checks have
-                    passed; until the answer is yes, only an error (status 400 and above) leaves. What the handler did
-                    before it asked, or in spite of a no, is done all the same. Not on websockets.
+    mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped. None: what
+                    GEETEST_MODE in the environment says, else "enforce".
+    forgive         statuses of the app's answer, such as (422,) for a form with a mistake, after which the same token
+                    is good for one more request under the same rule; three times at most. Default: none.
     clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
@@ -100,8 +100,8 @@ class GeeTestMiddleware:
         on_unavailable: OnUnavailable = "allow",
         timeout: float = 3.0,
         limits: Limits | None = None,
-        mode: Mode = "enforce",
-        after: bool = False,
+        mode: Mode | None = None,
+        forgive: Iterable[int] = (),
         clearance: Clearance | None = None,
         skip: Skip | None = None,
         accept: Accept | None = None,
@@ -115,14 +115,15 @@ class GeeTestMiddleware:
     ) -> None:
         self.app = app
         limits = _config.limits(limits)
+        chosen, source = _config.mode(mode)
         defaults: dict[str, Any] = {
             "sources": sources,
             "fields": fields,
             "on_unavailable": on_unavailable,
             "timeout": timeout,
             "limits": limits,
-            "mode": mode,
-            "after": after,
+            "mode": chosen,
+            "forgive": forgive,
             "clearance": clearance,
             "skip": skip,
             "accept": accept,
@@ -131,19 +132,23 @@ class GeeTestMiddleware:
             "credentials": credentials,
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
-        self._table, self._protected, self._idle = table, table.patterns, table.idle
-        match = None if protect is None else table.match
-        self._decisions = Decisions(table.match)
-        self._caller = Caller(
-            _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
-            limits,
-            client=_config.client(client),
-            trust_env=_config.switch("trust_env", trust_env),
-            on_outage=_config.plain_hook("on_outage", on_outage),
+        self.table = table
+        self.guard = Guard(
+            Line(
+                _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
+                limits,
+                client=_config.client(client),
+                trust_env=_config.switch("trust_env", trust_env),
+                on_outage=_config.plain_hook("on_outage", on_outage),
+            ),
+            _config.store(store),
+            Unverified(limits),
+            Pot(limits.max_buffered, little=LITTLE),
+            app,
+            None if protect is None else table.match,
         )
-        memory, admissions = Budget(limits.max_buffered), Admissions(limits)
-        self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, match)
-        log_modes((policy.name, policy.mode) for _, policy in table.rules)
+        self._idle, self._decisions = table.idle, Decisions(table.match)
+        log_modes(((policy.name, policy.mode) for _, policy in table.rules), source)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
         """ASGI 3."""
@@ -154,28 +159,37 @@ class GeeTestMiddleware:
             method = WEBSOCKET
         else:
             return await self._pass_on(scope, receive, send)
-        scope[PROTECTED] = self._protected  # for the message of geetest_result's LookupError
         if method in self._idle:
             return await self.app(scope, receive, send)
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
         if policy is None or is_preflight(scope):
             return await self.app(scope, receive, send)
-        return await self._corridor.run(policy, scope, receive, send)
+        return await self.guard.run(policy, scope, receive, send)
 
     async def _pass_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """A lifespan, or what ASGI may bring one day. The end of a lifespan is a good time to close connections."""
-        try:
-            await self.app(scope, receive, send)
-        finally:
-            if scope["type"] == "lifespan":
+        """A lifespan, or what ASGI may bring one day."""
+        if scope["type"] == "lifespan":
+            send = self._on_lifespan(send)
+        await self.app(scope, receive, send)
+
+    def _on_lifespan(self, send: Send) -> Send:
+        """Load what the first call needs before the start is complete; close the connections before the end is."""
+
+        async def send_on(message: Any) -> None:
+            if message["type"] == "lifespan.startup.complete":
+                await self.guard.line.prepare()
+            elif message["type"].startswith("lifespan.shutdown."):
                 await self.aclose()
+            await send(message)
+
+        return send_on
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop; they are opened again when needed.
 
         Called by itself at the end of a lifespan and of an event loop: there is no need to.
         """
-        await self._caller.aclose()
+        await self.guard.line.aclose()
 
 
 def is_preflight(scope: Any) -> bool:

@@ -1,32 +1,40 @@
-"""Where the app finds the decision: `scope["state"]["geetest"]`, which Starlette calls `request.state.geetest`."""
+"""What the guard reads from an ASGI scope and writes to it: `scope["state"]["geetest"]` is the decision."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
-
-from starlette.types import Scope
 
 from ._core.model import GeeTestResult
 
 KEY: Final = "geetest"
-PROTECTED: Final = "geetest_asgi.protected"
-"""Scope key: the patterns of the guards that this request came through, for the message of LookupError."""
 
 
-def with_result(scope: Scope, result: GeeTestResult) -> Scope:
-    """A scope for the app, with the decision in a state of its own: nothing that requests share is written to."""
-    return {**scope, "state": {**(scope.get("state") or {}), KEY: result}}
+def put_result(scope: MutableMapping[str, Any], result: GeeTestResult) -> None:
+    """Set `scope["state"]["geetest"]` in place: middleware further out keeps seeing the scope that it handed on.
+
+    Servers give each request a state of its own (ASGI, "Lifespan state").
+    """
+    scope.setdefault("state", {})[KEY] = result
+
+
+def scope_of(request_or_scope: Any) -> Mapping[str, Any]:
+    """The ASGI scope of a request object, or the scope itself. Raises TypeError."""
+    scope = request_or_scope if isinstance(request_or_scope, Mapping) else getattr(request_or_scope, "scope", None)
+    if not isinstance(scope, Mapping):
+        raise TypeError(f"give a request that has a scope, or a scope, not {type(request_or_scope)}")
+    return scope
 
 
 def geetest_result(request_or_scope: Any) -> GeeTestResult:
     """The decision about this request, in any framework: give it the request object or the ASGI scope.
 
-    Raises LookupError where no guard decided about this request; the message says which paths are protected.
+    Raises LookupError where no guard decided about this request.
     """
-    scope = request_or_scope if isinstance(request_or_scope, Mapping) else getattr(request_or_scope, "scope", None)
-    if not isinstance(scope, Mapping):
-        raise TypeError(f"geetest_result() wants a request with a scope, or a scope, not {type(request_or_scope)}")
+    scope = scope_of(request_or_scope)
     result = (scope.get("state") or {}).get(KEY)
     if isinstance(result, GeeTestResult):
         return result
-    known = ", ".join(scope.get(PROTECTED, ())) or "none: no GeeTestMiddleware saw this request"
-    raise LookupError(f"{scope.get('path', '?')!r} is not protected by GeeTest; protected here: {known}")
+    method, path = scope.get("method", ""), scope.get("path", "?")
+    raise LookupError(
+        f"{path!r} is not protected by GeeTest: no GeeTestMiddleware in front of it has a rule for it; "
+        f"'geetest-asgi match' says which rules there are, and whether one is for '{method} {path}'"
+    )

@@ -32,7 +32,7 @@ from ._core.rules import Rule
 from ._middleware import GeeTestMiddleware, is_preflight
 from ._routes.mark import Mark, check_names
 from ._routes.openapi import describe
-from ._scope import PROTECTED, geetest_result
+from ._scope import geetest_result
 
 _NEXT: Final = "geetest_asgi.litestar.next"
 """Scope key: the rest of the route's middleware, and its handler."""
@@ -62,7 +62,7 @@ captcha: Final = Captcha()
 CaptchaResult = NamedDependency[SkipValidation[GeeTestResult]]
 """The decision as a parameter of a handler. Litestar goes by the parameter's name, which must be `captcha`.
 
-Not validated: Litestar would take a dataclass apart, and one that is yet to ask GeeTest (`after=True`) is refused.
+Not validated: Litestar would take the dataclass apart.
 """
 
 
@@ -143,7 +143,7 @@ class _Guard(GeeTestMiddleware):
 
     def __init__(self, marked: Mapping[tuple[BaseRouteHandler, str], Rule], settings: Mapping[str, Any]) -> None:
         super().__init__(_go_on, protect=list(marked.values()), **settings)
-        policies = [policy for _, policy in self._table.rules]
+        policies = [policy for _, policy in self.table.rules]
         self._policies = dict(zip(marked, policies, strict=True))
         # Litestar does not say which path a mount was reached by.
         self._mounts = {handler: policy for (handler, _), policy in self._policies.items()}
@@ -151,10 +151,9 @@ class _Guard(GeeTestMiddleware):
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         handler = scope["route_handler"]
         policy = self._policies.get((handler, scope.get("path_template"))) or self._mounts.get(handler)
-        scope[PROTECTED] = self._protected
         if policy is None or is_preflight(scope):
             return await self.app(scope, receive, send)
-        return await self._corridor.run(policy, scope, receive, send)
+        return await self.guard.run(policy, scope, receive, send)
 
 
 async def _go_on(scope: Any, receive: Any, send: Any) -> None:

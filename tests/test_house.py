@@ -22,6 +22,7 @@ PURE = {  # what the core may use besides itself
         "enum",
         "functools",
         "hmac",
+        "ipaddress",
         "itertools",
         "json",
         "math",

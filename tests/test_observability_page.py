@@ -13,7 +13,6 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import geetest_asgi
@@ -24,9 +23,8 @@ from geetest_asgi import (
     Limits,
     Outcome,
     Rule,
-    geetest_result,
 )
-from geetest_asgi._bounds.unverified import QUIET, Admissions
+from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
@@ -108,14 +106,6 @@ def decision(geetest: Simulator) -> None:
     anyio.run(GeeTestClient().validate, geetest.token())
 
 
-def not_heeded(geetest: Simulator) -> None:
-    async def deaf(scope: Scope, receive: Receive, send: Send) -> None:
-        await geetest_result(scope).verify()
-        await PlainTextResponse("in")(scope, receive, send)
-
-    post(guarded(deaf, after=True), geetest.token(expired=True))
-
-
 def hook_raised(geetest: Simulator) -> None:
     def boom(*_: object) -> None:
         raise RuntimeError("the metrics are down")
@@ -127,11 +117,11 @@ def hook_raised(geetest: Simulator) -> None:
 
 def outage(geetest: Simulator) -> None:
     now = 0.0
-    admissions = Admissions(Limits(), lambda: now)
-    (policy,) = (policy for _, policy in guarded()._table.rules)
+    admissions = Unverified(Limits(), lambda: now)
+    (policy,) = (policy for _, policy in guarded().table.rules)
     admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), None)
     now = QUIET
-    admissions.heard(Evidence(Outcome.PASSED))
+    admissions.note_answer(Evidence(Outcome.PASSED))
 
 
 def server(geetest: Simulator) -> None:
@@ -145,16 +135,16 @@ def server(geetest: Simulator) -> None:
 
 def store(geetest: Simulator) -> None:
     class Shaky(MemoryStore):
-        async def claim(self, key: str, seconds: float) -> str | None:
+        async def add(self, key: str, value: str, seconds: float) -> bool:
             if fails:
                 raise ConnectionError("no route to host")
-            return await super().claim(key, seconds)
+            return await super().add(key, value, seconds)
 
     now, fails = 0.0, True
     safe = FailSafe(Shaky(), clock=lambda: now)
-    anyio.run(safe.claim, "a", 60)
+    anyio.run(safe.add, "a", "", 60)
     now, fails = 60.0, False
-    anyio.run(safe.claim, "b", 60)
+    anyio.run(safe.add, "b", "", 60)
 
 
 def mode(geetest: Simulator) -> None:
@@ -180,7 +170,6 @@ def unguarded(geetest: Simulator) -> None:
 
 BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "decision": decision,
-    "not_heeded": not_heeded,
     "hook_raised": hook_raised,
     "outage_begins": outage,
     "outage_ends": outage,

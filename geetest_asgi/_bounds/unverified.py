@@ -2,10 +2,9 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from ipaddress import IPv6Address, ip_address
-from typing import Any, Final
+from typing import Final
 
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
@@ -19,10 +18,9 @@ there would else be two warnings for each.
 """
 
 _ANSWERS: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED})
-_LONGEST: Final = 64
 
 
-class Admissions:
+class Unverified:
     """Those of one middleware or client, over all its rules. Safe across threads and event loops."""
 
     def __init__(self, limits: Limits, clock: Callable[[], float] = time.monotonic) -> None:
@@ -34,16 +32,16 @@ class Admissions:
         self._last = 0.0
         self._let_in = self._refused = 0
 
-    def consider(self, policy: Policy, evidence: Evidence, scope: Mapping[str, Any] | None) -> tuple[Evidence, bool]:
+    def consider(self, policy: Policy, evidence: Evidence, client: str | None) -> tuple[Evidence, bool]:
         """May this one be let in unverified? Where a cap forbids it, the evidence says which.
 
-        `scope`: the request's, where its client counts; who that is is looked up only in an outage.
+        `client`: its address; None where it is not to be counted.
         """
         if evidence.outcome is not Outcome.UNAVAILABLE:
             return evidence, False
         allow = policy.on_unavailable == "allow"
         with self._lock:
-            used_up = self._used_up(client_of(scope or {})) if allow else ""
+            used_up = self._used_up(client) if allow else ""
             begins = self._began is None
             self._count(let_in=allow and not used_up)
         if begins:
@@ -65,9 +63,9 @@ class Admissions:
             self._each_client.count(client)
         return ""
 
-    def heard(self, answer: Evidence | None) -> None:
-        """What GeeTest said, where it was asked: perhaps the end of an outage."""
-        if self._began is None or answer is None or answer.outcome not in _ANSWERS:
+    def note_answer(self, answer: Evidence) -> None:
+        """GeeTest has answered: perhaps the end of an outage."""
+        if self._began is None or answer.outcome not in _ANSWERS:
             return
         with self._lock:
             began, last = self._began, self._last
@@ -76,20 +74,3 @@ class Admissions:
             let_in, refused = self._let_in, self._refused
             self._began, self._let_in, self._refused = None, 0, 0
         log_outage_ends(let_in, refused, last - began)
-
-
-def client_of(scope: Mapping[str, Any]) -> str | None:
-    """Whom the server takes for the client: an IPv4 address, or the /64 of an IPv6 one, of which a host has all.
-
-    None where there is no address, as with a Unix socket.
-    """
-    host = (scope.get("client") or ("",))[0]
-    if not isinstance(host, str) or not host:
-        return None
-    try:
-        address = ip_address(host)
-    except ValueError:  # a test client's name, or what a proxy wrote
-        return host[:_LONGEST]
-    if not isinstance(address, IPv6Address):
-        return str(address)
-    return str(address.ipv4_mapped or f"{address.packed[:8].hex()}/64")

@@ -4,14 +4,14 @@ from .model import Evidence, GeeTestResult, Outcome
 from .policy import Policy
 
 
-def judge(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestResult:
-    """The decision. `room`: the cap on unverified admissions allows one more.
+def judge(policy: Policy, evidence: Evidence, *, admit_unverified: bool) -> GeeTestResult:
+    """The decision. `admit_unverified`: the rule and the caps allow one more request without a verdict.
 
-    Let in: whom GeeTest vouched for; whom the developer's own `skip` excused; and, while GeeTest is down, whoever
-    came with a well-formed token, if policy says so and there is room. A visitor can bring about the first only.
+    Allowed: a token that GeeTest verified; a request that the developer's own settings excuse; and, while GeeTest is
+    down, a well-formed token, if the rule says so and the caps permit. A client can bring about the first only.
     """
     outcome = evidence.outcome
-    excused = outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow" and room
+    excused = outcome is Outcome.UNAVAILABLE and policy.on_unavailable == "allow" and admit_unverified
     return GeeTestResult(
         outcome=outcome,
         allowed=outcome in (Outcome.PASSED, Outcome.SKIPPED) or excused,

@@ -7,7 +7,7 @@ from .errors import ConfigError
 
 MIB = 1024 * 1024
 
-_SECONDS = ("body_timeout", "breaker_pause", "breaker_longest_pause")
+_SECONDS = ("body_timeout", "drain_seconds", "breaker_pause", "breaker_longest_pause")
 _MAY_BE_0 = ("unverified_per_second", "unverified_per_client", "breaker_failures")
 
 
@@ -21,8 +21,7 @@ class Limits:
 
     max_body: int = 1 * MIB
     """Bytes read at most in search of the fields; beyond, 413. A login form is under 1 KiB; a multipart upload whose
-    captcha fields come before its files is read no further than them, however long it is. What a larger value lets
-    past 1 MiB is kept on disk, not in memory."""
+    captcha fields come before its files is read no further than them, however long it is."""
     body_timeout: float = 30.0
     """Seconds for the fields to arrive; then 408. No server bounds this time by itself."""
     max_field: int = 8192
@@ -31,6 +30,11 @@ class Limits:
     max_buffered: int = 64 * MIB
     """Bytes of request bodies held in memory at one time by all requests together; beyond, 503. What goes with each
     request comes on top: with a thousand slow bodies of 60 KB at once 100 MiB were measured."""
+    drain_bytes: int = 32 * MIB
+    """Bytes of a refused request that are read and thrown away before its answer ends, so that the client and any proxy
+    get that answer. They take no memory. Beyond, the server closes the connection."""
+    drain_seconds: float = 10.0
+    """Seconds for the same."""
     max_in_flight: int = 256
     """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20

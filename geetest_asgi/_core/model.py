@@ -8,7 +8,7 @@ GeeTestResult   the decision, as the app and the observers see it
 Outage          news of one of GeeTest's servers, as the observers see it
 """
 
-from collections.abc import Awaitable, Generator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
@@ -39,8 +39,9 @@ class Outcome(StrEnum):
     TOO_SLOW = "too_slow"
     """The fields did not come within `Limits.body_timeout`."""
     MISCONFIGURED = "misconfigured"
-    """Our id or key is wrong, or the call could not be made for a reason that is ours, or (by a rule with `after=True`)
-    the handler has not asked."""
+    """Our id or key is wrong, or the call could not be made for a reason that is ours."""
+    UNKNOWN_TENANT = "unknown_tenant"
+    """`credentials` gave no pair for this request, and there is no usual one: a client named a tenant that is none."""
     BUSY = "busy"
     """A bound of our own was hit."""
     UNAVAILABLE = "unavailable"
@@ -123,23 +124,10 @@ class GeeTestResult:
     def __bool__(self) -> bool:
         return self.verified
 
-    def verify(self) -> Awaitable["GeeTestResult"]:
-        """To be awaited: this result, or where it is pending, what GeeTest says now. See `Rule.after`.
-
-        Of any number of calls one asks; the others wait for it and get the same.
-        """
-        return _Known(self)
-
-
-class _Known:
-    """Awaitable, and there at once."""
-
-    def __init__(self, result: GeeTestResult) -> None:
-        self._result = result
-
-    def __await__(self) -> Generator[None, None, GeeTestResult]:
-        return self._result
-        yield
+    @property
+    def unverified(self) -> bool:
+        """Let in although GeeTest could not be reached: nobody has verified this client."""
+        return self.outcome is Outcome.UNAVAILABLE and self.allowed
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,7 +13,8 @@ class Policy:
 
     name: str
     captcha_id: str
-    captcha_key: str = field(repr=False)
+    keys: tuple[str, ...] = field(repr=False)
+    """The first signs; the others are tried where GeeTest says that the signature is wrong."""
     sources: tuple[Source, ...]
     spelling: Spelling
     on_unavailable: OnUnavailable
@@ -24,7 +25,6 @@ class Policy:
     accept: Accept | None
     on_denied: OnDenied | None
     on_result: OnResult | None
-    older_keys: tuple[str, ...] = field(default=(), repr=False)
     credentials: Credentials | None = None
     clearance: Clearance | None = None
-    after: bool = False
+    forgive: tuple[int, ...] = ()

@@ -60,8 +60,7 @@ class Rule:
     timeout: float | None = field(default=None, kw_only=True)
     limits: Limits | None = field(default=None, kw_only=True)
     mode: Mode | None = field(default=None, kw_only=True)
-    after: bool | None = field(default=None, kw_only=True)
-    """The handler asks GeeTest: `await geetest_result(request).verify()`."""
+    forgive: Iterable[int] | None = field(default=None, kw_only=True)
     clearance: Clearance | None = field(default=None, kw_only=True)
     skip: Skip | None = field(default=None, kw_only=True)
     accept: Accept | None = field(default=None, kw_only=True)

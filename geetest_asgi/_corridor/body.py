@@ -1,10 +1,11 @@
-"""The receive edge: read a request's body as far as the captcha fields, then let the app read it from the start.
+"""Read a request's body as far as the captcha fields, then let the app read it from the start.
 
-After the replay comes the server's own `receive`, whatever it says: no disconnect is invented, none is lost. A
-disconnect while reading means that nobody is there any more: the app does not run, GeeTest is not asked.
+After the replay comes the server's own `receive`: no disconnect is invented, none is lost. A disconnect while we read
+is VisitorLeft: the app does not run, GeeTest is not asked.
 """
 
 import time
+from collections.abc import Awaitable
 from contextlib import suppress
 from typing import Final
 
@@ -12,58 +13,73 @@ import anyio
 from anyio.lowlevel import checkpoint
 from starlette.types import Message, Receive
 
-from .._bounds.counters import Budget
+from .._bounds.counters import Pot
 from .._core.fields.scanners import Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
-from .spool import Spool
 
 _AT_ONCE: Final = 20
-"""Turns of the event loop. What comes through others' middlewares takes some of them, and no more on a slow machine."""
+"""Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
+
+LITTLE: Final = 64 * 1024
+"""Bytes of a body that are kept even where long bodies have filled three quarters of `max_buffered`."""
 
 _PIECE: Final = 16 * 1024
 """Bytes scanned without a look at the clock: up to 5 ms of the hardest JSON, 9 ms of the hardest multipart body."""
 _TURN: Final = 0.002
-"""Seconds of scanning until the others have their turn: a server may have a whole body ready, so nothing else waits."""
+"""Seconds of scanning before other tasks run: a server may have a whole body ready, so nothing else waits."""
+
+
+class VisitorLeft(Exception):  # noqa: N818 - not an error: there is nobody left to answer
+    """The client has disconnected. Raised and caught inside the guard."""
 
 
 class Body:
     """The body of one request."""
 
-    def __init__(self, receive: Receive, limits: Limits, memory: Budget) -> None:
-        self._receive = receive
+    def __init__(self, receive: Receive, limits: Limits, memory: Pot, client: str | None) -> None:
+        self._server = receive
         self._limits = limits
-        self._spool = Spool(memory)
+        self._memory = memory
+        self._client = client
+        self._kept: bytes | bytearray | None = None
+        """What was read and is to be replayed; None: nothing was read, or it was replayed."""
+        self._taken = 0
         self._room = limits.max_body
         self._turn_ends = 0.0
-        self._replayed = False
         self._early: Message | None = None
         self.touched = False
-        """Something was taken from the server: the app must be given `replay` for its `receive`."""
+        """Something was read from the server."""
         self.complete = False
-        """The end of the body was seen."""
-        self.gone = False
-        """The visitor left before the end."""
+        """The end of the body was read."""
+        self.disconnected = False
+        """The client has disconnected while we waited."""
+
+    @property
+    def receive(self) -> Receive:
+        """The app's `receive`."""
+        return self._replay if self.touched else self._server
 
     async def search(self, scanner: Scanner) -> Evidence | None:
-        """Read until the scanner knows. Evidence where a bound was hit; else None, and the scanner has the answer."""
+        """Read until the scanner is done. Evidence where a bound was hit, else None. Raises VisitorLeft."""
         self.touched = True
         with anyio.move_on_after(self._limits.body_timeout):
-            while not (scanner.done or self.complete or self.gone):
+            while not (scanner.done or self.complete):
                 if (evidence := await self._step(scanner)) is not None:
                     return evidence
             return None
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
     async def _step(self, scanner: Scanner) -> Evidence | None:
-        message = await self._receive()
+        message = await self._server()
         if message["type"] != "http.request":
-            self.gone = True
-            return None
+            raise VisitorLeft
         self.complete = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
-        if not await self._spool.append(chunk):
-            return Evidence(Outcome.BUSY, "no room to keep more request bodies")
+        self._keep(chunk)
+        if not self._memory.take(len(chunk), self._client, self._taken):
+            return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
+        self._taken += len(chunk)
         # Cut at the limit, so that one large chunk gives the same answer as many small ones.
         await self._scan(scanner, chunk[: self._room])
         if len(chunk) > self._room and not scanner.done:
@@ -73,8 +89,16 @@ class Body:
             scanner.end()
         return None
 
+    def _keep(self, chunk: bytes) -> None:
+        """Most bodies come in one piece, which is kept as it is. Small ones in a list take 40 bytes each."""
+        if not self._kept:
+            self._kept = chunk
+        else:
+            self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
+            self._kept += chunk
+
     async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
-        """Feed the scanner in pieces, and let go of the event loop where that takes long."""
+        """Feed the scanner in pieces, and let other tasks run where that takes long."""
         for start in range(0, len(chunk), _PIECE):
             if time.perf_counter() > self._turn_ends:
                 if self._turn_ends:
@@ -84,14 +108,14 @@ class Body:
             if scanner.done:
                 return
 
-    async def until_gone(self) -> bool:
-        """Wait for news of the visitor; only after the end of the body. True: they left. The app hears of it too.
+    async def wait_for_disconnect(self) -> bool:
+        """Wait for the server's next message, only after the end of the body. True: the client has disconnected.
 
-        A disconnect that was there already, or an error, is left to the app: it is no news that came meanwhile, and
-        test harnesses answer so when they have nothing more to say.
+        A disconnect that was queued before, or an error, is left to the app: test clients send one when the body is
+        exhausted. Whatever came, the app receives it too.
         """
-        if self._early is not None:  # heard already, by a call before
-            return self.gone
+        if self._early is not None:
+            return self.disconnected
         waited = False
 
         async def count_turns() -> None:
@@ -103,22 +127,45 @@ class Body:
         async with anyio.create_task_group() as group:
             group.start_soon(count_turns)
             with suppress(Exception):  # the app's own call will meet it
-                self._early = await self._receive()
+                self._early = await self._server()
             group.cancel_scope.cancel()
-        self.gone = waited and self._early is not None and self._early["type"] == "http.disconnect"
-        return self.gone
+        self.disconnected = waited and self._early is not None and self._early["type"] == "http.disconnect"
+        return self.disconnected
 
-    async def replay(self) -> Message:
-        """The app's `receive`: what was read, then the server's own."""
-        if self._spool or (self.complete and not self._replayed):
-            piece = await self._spool.take()
-            self._replayed = True
-            return {"type": "http.request", "body": piece, "more_body": bool(self._spool) or not self.complete}
-        if self._early is not None:
-            message, self._early = self._early, None
-            return message
-        return await self._receive()
+    def _replay(self) -> Awaitable[Message]:
+        """What was read, then the server's own: not a coroutine of ours for each piece of a long upload."""
+        return self._server() if self._kept is None and self._early is None else self._next()
 
-    async def aclose(self) -> None:
-        """Let go of what was kept."""
-        await self._spool.aclose()
+    async def _next(self) -> Message:
+        if self._kept is not None:
+            piece = bytes(self._kept)
+            self.close()
+            return {"type": "http.request", "body": piece, "more_body": not self.complete}
+        message, self._early = self._early, None
+        assert message is not None  # noqa: S101 - see _replay
+        return message
+
+    async def receive_until_complete(self) -> Message:
+        """The `receive` of a denial: as the app's, and `complete` says when there is nothing left to drain."""
+        message = await self._replay()
+        if message["type"] == "http.request" and not message.get("more_body", False):
+            self.complete = True
+        return message
+
+    async def drain(self) -> None:
+        """Read the rest of the body and throw it away, within `drain_bytes` and `drain_seconds`."""
+        left = self._limits.drain_bytes
+        with anyio.move_on_after(self._limits.drain_seconds):
+            while left > 0 and not self.complete:
+                message = await self._server()
+                if message["type"] != "http.request":
+                    return
+                self.complete = not message.get("more_body", False)
+                left -= len(message.get("body", b""))
+
+    def close(self) -> None:
+        """Forget what was kept."""
+        self._kept = None
+        if self._taken:
+            self._memory.give(self._taken, self._client)
+            self._taken = 0

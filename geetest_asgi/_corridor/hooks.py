@@ -17,7 +17,7 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def tell(policy: Policy, result: GeeTestResult, scope: Scope) -> None:
+async def tell(policy: Policy, result: GeeTestResult, scope: Scope | None) -> None:
     """Log the decision and tell the user's observer. A fault in an observer is logged; the decision stands."""
     log_decision(result, scope, policy.mode)
     if policy.on_result is None:

@@ -1,107 +1,131 @@
-"""The corridor that a protected request walks down.
+"""One protected request, from the rule to the app or to a denial. The page docs/how-a-request-travels.md says the same.
 
-Check.examine    find the fields, ask GeeTest      evidence
-judge            the only place that says yes      GeeTestResult
-tell             logs, on_result
-app or denial    with the decision in scope["state"]["geetest"], and the body from its start
+steps       excuse, find, claim, ask             Evidence
+accept      the developer's last word            Evidence
+judge       the only place that says yes         GeeTestResult
+settle      spend the token or give it back
+tell        logs, on_result
+app or denial
 """
 
-from collections.abc import Awaitable, Callable
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .._bounds.counters import Budget
-from .._bounds.unverified import Admissions
+from .._bounds.counters import Pot
+from .._bounds.unverified import Unverified
+from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
-from .._line.line import Caller
+from .._line.line import Line
 from .._line.stand_in import stand_in
-from .._scope import with_result
+from .._scope import put_result
 from ..denials import default_denial, deny
 from ..stores import Store
-from .after import After, Match
-from .body import Body
-from .check import FINDING, NOT_ASKED, Check
+from .body import Body, VisitorLeft
 from .hooks import call, tell
+from .outgoing import draining, outgoing
+from .steps import SHARED, STEPS, Step
+from .visit import Visit
+
+Match = Callable[[str, str, bytes, str], Any]
+"""`RuleTable.match`."""
 
 
 @dataclass(frozen=True, slots=True)
-class Corridor:
-    """One middleware's: all that its requests share."""
+class Guard:
+    """What the requests of one middleware share, or those of one GeeTestClient."""
 
-    app: ASGIApp = field(repr=False)
-    """Without its repr: an app that is a dataclass may keep what it saw."""
-    caller: Caller
+    line: Line
     store: Store
-    memory: Budget
-    admissions: Admissions
-    match: Match | None
-    """What the middleware protects; None where it stands on one route."""
+    unverified: Unverified
+    memory: Pot
+    app: ASGIApp | None = field(default=None, repr=False)
+    """Without its repr: an app that is a dataclass may keep what it saw."""
+    match: Match | None = None
+    """Which rule a path falls under; None where the guard stands on one route."""
+
+    def visit(self, policy: Policy, scope: Scope, receive: Receive) -> Visit:
+        """A new request. This is where a test's stand-in takes the place of GeeTest."""
+        standing_in = stand_in()
+        line = self.line if standing_in is None else Line.over(standing_in)
+        client = None if standing_in is not None else client_address(scope)  # in a test all come from one address
+        return Visit(policy, scope, Body(receive, policy.limits, self.memory, client), line, self.store, client)
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
-        """One request, to the app or to a denial."""
-        body = Body(receive, policy.limits, self.memory)
-        check = Check(policy, scope, body, self.caller, self.store)
+        """Take one request to the app or to a denial."""
+        visit = self.visit(policy, scope, receive)
         try:
-            evidence = await self._examine(check, check.examine)
-            if evidence is None:
-                return None
-            receive = body.replay if body.touched else receive
-            if evidence is NOT_ASKED:
-                return await self._hand_over(check, receive, send)
-            result = await self._decide(check, evidence)
+            result = await self.decide(visit)
+            put_result(scope, result)
             if result.allowed or policy.mode == "monitor":
-                await self._forward(check, result, receive, send)
+                await self._forward(visit, result, send)
             else:
-                await self._deny(check, result, receive, send)
+                await self._deny(visit, result, send)
+        except VisitorLeft:
+            await _answer_nobody(scope, send)
         finally:
-            await body.aclose()
+            visit.body.close()
 
-    async def _examine(self, check: Check, examine: Callable[[], Awaitable[Evidence | None]]) -> Evidence | None:
-        evidence = None
+    async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
+        """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""
+        policy, let_in = visit.policy, False
         try:
-            evidence = await examine()
-        finally:
-            if evidence is None:  # the visitor left, a hook raised, or all was cancelled
-                await check.settle(let_in=False)
-        return evidence
-
-    async def _decide(self, check: Check, evidence: Evidence) -> GeeTestResult:
-        policy = check.policy
-        self.admissions.heard(check.answer)
-        evidence, room = self.admissions.consider(policy, evidence, None if stand_in() else check.scope)
-        result = check.result = judge(policy, evidence, room=room)
-        await check.settle(let_in=result.allowed or policy.mode == "monitor")
-        check.reward(result)
-        await tell(policy, result, check.scope)
+            evidence = await _accept(visit, await _walk(visit, steps))
+            if visit.answer is not None:
+                self.unverified.note_answer(visit.answer)
+            evidence, admit = self.unverified.consider(policy, evidence, visit.client)
+            result = judge(policy, evidence, admit_unverified=admit)
+            let_in = result.allowed or policy.mode == "monitor"
+        finally:  # also where a client left, a function raised, or all was cancelled
+            await visit.settle(let_in=let_in)
+        await tell(policy, result, visit.scope or None)
         return result
 
-    async def _hand_over(self, check: Check, receive: Receive, send: Send) -> None:
-        """The handler is to ask; see `_after`."""
+    async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
+        assert self.app is not None  # noqa: S101 - a middleware has one
+        policy, scope = visit.policy, visit.scope
+        if visit.finding is not None and visit.captcha_id:
+            scope[SHARED] = (visit.captcha_id, visit.finding)
+        if policy.clearance is not None and result.verified:
+            visit.cookie = policy.clearance.grant(scope, policy.name)
+        if visit.claim is not None or visit.cookie is not None:
+            send = outgoing(visit, self.match, send)
+        await self.app(scope, visit.body.receive, send)
 
-        async def ask() -> GeeTestResult:
-            if check.result is not None:  # decided, when the handler lost patience with an observer
-                return check.result
-            evidence = await self._examine(check, check.ask)
-            return await self._decide(check, evidence or Evidence(Outcome.BUSY, "the visitor left"))
+    async def _deny(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
+        scope = visit.scope
+        denial = await call(visit.policy.on_denied or default_denial, result, scope)
+        if scope["type"] == "http" and result.outcome is not Outcome.TOO_SLOW:
+            send = draining(visit, send)
+        await deny(denial or default_denial(result, scope), scope, visit.body.receive_until_complete, send)
 
-        after = After(check, ask, self.match)
-        after.scope[FINDING] = (check.captcha_id, after.finding)
-        net = after.net(lambda: self._deny(check, after.result, receive, send), send)
-        await self.app(after.scope, receive, check.watched(net))
 
-    async def _forward(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
-        scope = with_result(check.scope, result)
-        if check.claim is None:
-            return await self.app(scope, receive, send)
-        scope[FINDING] = (check.captcha_id, check.found)
-        return await self.app(scope, receive, check.watched(send))
+async def _walk(visit: Visit, steps: tuple[Step, ...]) -> Evidence:
+    for step in steps:
+        if (evidence := await step(visit)) is not None:
+            visit.finding = evidence
+            return evidence
+    raise AssertionError("the last step always has evidence")
 
-    async def _deny(self, check: Check, result: GeeTestResult, receive: Receive, send: Send) -> None:
-        scope = with_result(check.scope, result)
-        denial = check.policy.on_denied or default_denial
-        app = await call(denial, result, scope)
-        close = check.much_is_unread or result.outcome is Outcome.TOO_SLOW
-        await deny(app or default_denial(result, scope), scope, receive, send, close=close)
+
+async def _accept(visit: Visit, evidence: Evidence) -> Evidence:
+    """The rule's last word on a token that passed."""
+    policy = visit.policy
+    if evidence.outcome is Outcome.PASSED and policy.accept is not None:
+        result = judge(policy, evidence, admit_unverified=False)
+        if not await call(policy.accept, result, visit.scope):
+            return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
+    return evidence
+
+
+async def _answer_nobody(scope: Scope, send: Send) -> None:
+    """The client has disconnected. BaseHTTPMiddleware further out raises where nothing is answered."""
+    with suppress(OSError):  # ASGI 2.4: a server raises OSError for an answer to nobody
+        if scope["type"] == "http":
+            await send({"type": "http.response.start", "status": 400, "headers": []})
+            await send({"type": "http.response.body"})

@@ -21,7 +21,7 @@ from .servers import NOT_ASKED, Server, Turn, servers
 from .stand_in import stand_in
 
 
-class Caller:
+class Line:
     """The calls of one middleware or client, over all its rules."""
 
     def __init__(
@@ -39,7 +39,7 @@ class Caller:
         self._pretence = Pretence(api_servers)
         self._wires: PerLoop[Wire] = PerLoop(_wire_maker(client, trust_env), _close)
 
-    async def ask(
+    async def _ask_one(
         self,
         request: ValidateRequest,
         seconds: float,
@@ -65,17 +65,25 @@ class Caller:
         elapsed = 0.0 if evidence is NOT_ASKED else time.perf_counter() - start
         return replace(evidence, lot_number=request.lot_number, elapsed=elapsed)
 
-    async def ask_until_signed(
+    @classmethod
+    def over(cls, wire: Wire) -> "Line":
+        return cls(("http://127.0.0.1",), Limits())
+
+    async def prepare(self) -> None:
+        pass
+
+    async def ask(
         self,
         requests: Sequence[ValidateRequest],
         seconds: float,
-        gone: Callable[[], Awaitable[bool]] | None = None,
-        heard: Callable[[Evidence], None] = lambda _: None,
+        *,
+        disconnected: Callable[[], Awaitable[bool]] | None = None,
+        on_answer: Callable[[Evidence], None] = lambda _: None,
     ) -> Evidence:
         """Ask about one token, signed with one key after the other until GeeTest does not object to the signature."""
         took = 0.0
         for request in requests:
-            evidence = await self.ask(request, seconds - took, gone, heard)
+            evidence = await self._ask_one(request, seconds - took, disconnected, on_answer)
             took += evidence.elapsed
             if took >= seconds or not is_about_the_key(evidence):
                 break
@@ -149,7 +157,7 @@ class Caller:
                 return turn.end(parse_reply(reply, request.lot_number), answered=True)
         return evidence
 
-    def each(self) -> Iterator[tuple[str, "Caller"]]:
+    def each(self) -> Iterator[tuple[str, "Line"]]:
         """Every server with a caller that asks it alone, on the same connections: for a look at each of them."""
         for server in self._servers:
             alone = copy(self)

@@ -52,7 +52,7 @@ def _covered(route: Route, method: str, path: str) -> Covered:
     partly: list[tuple[Guard, int]] = []
     exempt: list[tuple[Guard, int]] = []
     for guard in route.guards:
-        table = guard.middleware._table
+        table = guard.middleware.table
         found = explain(table, method, path, b"", guard.prefix)
         if found.protected:
             return Covered(route, method, guard, found.rule)

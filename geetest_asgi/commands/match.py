@@ -80,7 +80,7 @@ def write_decision(report: Report, site: Any, guard: Any, request: Request) -> b
     if not _arrives(site, guard, request):
         report.say("note", f"does not come to {where(site, guard)}")
         return False
-    table = guard.middleware._table
+    table = guard.middleware.table
     found = explain(table, request.method, request.path, request.raw_path, request.root_path + guard.prefix)
     first = numbers(site)[guard]
     report.say("ok" if found.protected else "note", _why(table, found, first, request))

@@ -16,7 +16,7 @@ import anyio
 from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.policy import Policy
 from .._core.protocol import build_request
-from .._line.line import Caller
+from .._line.line import Line
 from .._middleware import GeeTestMiddleware
 from . import verdicts
 
@@ -32,7 +32,7 @@ class Server:
     """One server, and what came of asking it."""
 
     url: str
-    caller: Caller = field(repr=False)
+    line: Line = field(repr=False)
     seconds: float
     addresses: list[str] = field(default_factory=list)
     lookup: float = 0.0
@@ -68,18 +68,18 @@ class Service:
 
     def add(self, middleware: GeeTestMiddleware) -> None:
         """Its servers and its pairs, each once; a rule whose mode is off asks nobody."""
-        policies = [policy for _, policy in middleware._table.rules if policy.mode != "off"]
+        policies = [policy for _, policy in middleware.table.rules if policy.mode != "off"]
         if not policies:
             return
         seconds = min(LONGEST, max(policy.timeout for policy in policies))
-        own = [self._server(url, caller, seconds) for url, caller in middleware._caller.each()]
+        own = [self._server(url, line, seconds) for url, line in middleware.guard.line.each()]
         for policy in policies:
             self._add_pair(policy, own)
 
-    def _server(self, url: str, caller: Caller, seconds: float) -> Server:
+    def _server(self, url: str, line: Line, seconds: float) -> Server:
         known = next((server for server in self.servers if server.url == url), None)
         if known is None:
-            self.servers.append(known := Server(url, caller, seconds))
+            self.servers.append(known := Server(url, line, seconds))
         return known
 
     def _add_pair(self, policy: Policy, servers: list[Server]) -> None:
@@ -87,7 +87,7 @@ class Service:
             self.by_request.append(policy.name)
         if not policy.captcha_id:
             return
-        for key in (policy.captcha_key, *policy.older_keys):
+        for key in policy.keys:
             for pair in self.pairs:
                 if (pair.captcha_id, pair.captcha_key, pair.servers) == (policy.captcha_id, key, servers):
                     pair.rules.append(policy.name)
@@ -123,7 +123,7 @@ async def _ask(service: Service) -> None:
         await _all(_compare, service.pairs)
     finally:
         for server in service.servers:
-            await server.caller.aclose()
+            await server.line.aclose()
 
 
 async def _all(function: Any, each: Iterable[Any]) -> None:
@@ -150,7 +150,7 @@ async def _compare(pair: Pair) -> None:
 
 
 async def _call(server: Server, captcha_id: str, captcha_key: str) -> Evidence:
-    return await server.caller.ask(build_request(captcha_id, captcha_key, impossible_token()), server.seconds)
+    return await server.line.ask([build_request(captcha_id, captcha_key, impossible_token())], server.seconds)
 
 
 async def _look_up(server: Server) -> None:

@@ -19,7 +19,7 @@ def numbers(site: Site) -> dict[Guard, int]:
     begin, found = 1, {}
     for guard in site.guards:
         found[guard] = begin
-        begin += len(guard.middleware._table.rules)
+        begin += len(guard.middleware.table.rules)
     return found
 
 
@@ -35,7 +35,7 @@ def write_rules(report: Report, site: Site) -> None:
     first = numbers(site)
     for guard in site.guards:
         report.head(f"Rules{where(site, guard, ' of ')}; the first that matches decides")
-        table = guard.middleware._table
+        table = guard.middleware.table
         rows = [_row(first[guard] + place, *rule) for place, rule in enumerate(table.rules)]
         report.lines(columns([_HEAD, *rows]))
         for place, (pattern, _) in enumerate(table.rules):
@@ -67,7 +67,7 @@ def _row(number: int, pattern: Pattern, policy: Policy) -> tuple[str, ...]:
         shortened(policy.captcha_id) or ("by request" if policy.credentials else "-"),
         ",".join(policy.sources),
         policy.on_unavailable,
-        policy.mode + (" after" if policy.after else ""),
+        policy.mode,
     )
 
 
@@ -108,7 +108,7 @@ def write_routes(report: Report, site: Site) -> None:
 
 def _rules(site: Site) -> Iterator[tuple[Guard, int, Pattern]]:
     for guard in site.guards:
-        for place, (pattern, _) in enumerate(guard.middleware._table.rules):
+        for place, (pattern, _) in enumerate(guard.middleware.table.rules):
             yield guard, place, pattern
 
 
@@ -127,7 +127,7 @@ def _by(each: Covered, first: dict[Guard, int]) -> str:
 def _but(route: Route, guard: Guard, method: str) -> str:
     exempt = [
         path_of(pattern)
-        for pattern in guard.middleware._table.exempt
+        for pattern in guard.middleware.table.exempt
         if method in pattern.methods and reaches(pattern, route)
     ]
     return f", but for {', '.join(exempt)}" if exempt else ""

@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from weakref import WeakSet
 
 from django.conf import settings
 from django.utils.module_loading import import_string
@@ -41,7 +42,17 @@ def protect(application: "ASGIApp") -> "GeeTestMiddleware":
     """
     from .._middleware import GeeTestMiddleware  # with Starlette: no need to load it for each command of manage.py
 
-    return GeeTestMiddleware(application, **middleware_settings())
+    guard = GeeTestMiddleware(application, **middleware_settings())
+    _guards.add(guard)
+    return guard
+
+
+_guards: "Final[WeakSet[GeeTestMiddleware]]" = WeakSet()
+
+
+def is_protected() -> bool:
+    """Has this process a guard that `protect` made?"""
+    return bool(_guards)
 
 
 def middleware_settings() -> dict[str, Any]:

@@ -9,8 +9,8 @@ from django.core.handlers.asgi import ASGIHandler
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.signals import request_started
 
-from .._scope import PROTECTED
 from ..observers.logs import log_unguarded
+from . import is_protected
 from .checks import check_settings
 
 
@@ -28,11 +28,11 @@ class GeeTestConfig(AppConfig):  # type: ignore[misc, unused-ignore]  # Django h
 
 
 def notice_unguarded(sender: object, *, scope: Mapping[str, Any] | None = None, **_: object) -> None:
-    """One error in the log at the first request that came past the guard: by WSGI, or by an asgi.py without it.
+    """One error in the log at the first request that came past the guard: by WSGI, or by ASGI without `protect`.
 
     Django sends this signal for every request, with an ASGI scope or with a WSGI environment. Its test clients have
     handlers of their own, and are let be.
     """
-    if sender in (ASGIHandler, WSGIHandler) and PROTECTED not in (scope or ()):
+    if sender in (ASGIHandler, WSGIHandler) and (scope is None or not is_protected()):
         request_started.disconnect(notice_unguarded)
         log_unguarded("WSGI" if scope is None else "ASGI")

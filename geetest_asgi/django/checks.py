@@ -84,7 +84,7 @@ def _unmatched(guard: "GeeTestMiddleware") -> list[CheckMessage]:
     ]
     return [
         _no_url(rule)
-        for rule, _ in guard._table.rules
+        for rule, _ in guard.table.rules
         if rule.regex is None and rule.methods.names != {WEBSOCKET} and not any(meets(rule, route) for route in routes)
     ]
 

@@ -75,15 +75,6 @@ def log_hook_raised(hook: str) -> None:
     _log(logging.ERROR, "hook_raised", "%(hook)s raised; the decision stands", exc_info=True, hook=hook)
 
 
-def log_not_heeded(result: GeeTestResult, status: int) -> None:
-    """A handler behind `after=True` has asked, heard a no, and answered all the same: the visitor gets the denial.
-
-    That the handler has done its work, nobody else will tell. A visitor can bring it about, so it is no warning.
-    """
-    told = "%(rule)r: the handler asked, heard %(outcome)s, and answered %(status)d"
-    _log(logging.INFO, "not_heeded", told, rule=result.rule, outcome=str(result.outcome), status=status)
-
-
 def log_outage(outage: Outage) -> None:
     """One warning when a server is no longer asked, one when it answers again."""
     server, reason = outage.server, outage.reason
@@ -119,14 +110,18 @@ def log_store_answers(store: str, seconds: float) -> None:
     _log(logging.WARNING, "store_answers", told, store=store, seconds=seconds)
 
 
-def log_modes(modes: Iterable[tuple[str, str]]) -> None:
-    """While the app is built: one warning for each mode that denies nobody, with the rules that have it."""
+def log_modes(modes: Iterable[tuple[str, str]], source: str = "") -> None:
+    """While the app is built: one warning for each mode that denies nobody, with the rules that have it.
+
+    `source`: the environment variable that the mode comes from, if it does.
+    """
     lenient: dict[str, list[str]] = {}
     for rule, mode in modes:
         if mode != "enforce":
             lenient.setdefault(mode, []).append(rule)
+    told = "mode=%(mode)r" + (" (from %(source)s)" if source else "") + ": nothing is denied by %(rules)s"
     for mode, rules in lenient.items():
-        _log(logging.WARNING, "mode", "mode=%(mode)r: nothing is denied by %(rules)s", mode=mode, rules=rules)
+        _log(logging.WARNING, "mode", told, mode=mode, rules=rules, source=source)
 
 
 def log_unguarded(interface: str) -> None:

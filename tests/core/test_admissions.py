@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geetest_asgi import GeeTestMiddleware, Limits, Outcome
+from geetest_asgi import GeeTestMiddleware, Limits, Outcome, client_address
 from geetest_asgi._bounds.counters import ClientCap
-from geetest_asgi._bounds.unverified import QUIET, Admissions, client_of
+from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.policy import Policy
 
@@ -37,7 +37,7 @@ async def nothing(*_: object) -> None: ...
 
 def policy(on_unavailable: Any = "allow") -> Policy:
     guard = GeeTestMiddleware(nothing, captcha_id="id", captcha_key="key", on_unavailable=on_unavailable)
-    found = guard._table.match("POST", "/", b"/", "")
+    found = guard.table.match("POST", "/", b"/", "")
     assert found is not None
     return found
 
@@ -45,19 +45,15 @@ def policy(on_unavailable: Any = "allow") -> Policy:
 ALLOW, DENY = policy(), policy("deny")
 
 
-def by(client: str | None) -> dict[str, Any]:
-    return {"client": client and (client, 50000)}
-
-
-def let_in(admissions: Admissions, client: str | None = None) -> bool:
-    return admissions.consider(ALLOW, DOWN, by(client))[1]
+def let_in(admissions: Unverified, client: str | None = None) -> bool:
+    return admissions.consider(ALLOW, DOWN, client)[1]
 
 
 # --- the caps ---------------------------------------------------------------------------------------------------------
 
 
 def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
+    admissions = Unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     for _ in range(3):
         assert [let_in(admissions, "a") for _ in range(5)] == [True] * 3 + [False] * 2
         assert [let_in(admissions, "b") for _ in range(5)] == [True] * 3 + [False] * 2
@@ -67,18 +63,18 @@ def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
 
 
 def test_whom_it_does_not_know_it_does_not_cap(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
+    admissions = Unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     assert all(let_in(admissions, None) for _ in range(1000))
 
 
 def test_one_client_that_is_turned_away_takes_no_room_from_the_others(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_client=3, unverified_per_second=20), clock)
+    admissions = Unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
     assert [let_in(admissions, "bot") for _ in range(1000)].count(True) == 3
     assert [let_in(admissions, f"human {number}") for number in range(30)] == [True] * 17 + [False] * 13
 
 
 def test_whom_the_cap_for_all_turns_away_has_not_used_their_own(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_client=2, unverified_per_second=1), clock)
+    admissions = Unverified(Limits(unverified_per_client=2, unverified_per_second=1), clock)
     assert [let_in(admissions, "a"), let_in(admissions, "b"), let_in(admissions, "b")] == [True, False, False]
     for expected in (True, True, False):
         clock.now += 1
@@ -86,16 +82,16 @@ def test_whom_the_cap_for_all_turns_away_has_not_used_their_own(clock: Clock) ->
 
 
 def test_none_of_each_client_are_none(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_client=0), clock)
+    admissions = Unverified(Limits(unverified_per_client=0), clock)
     assert not let_in(admissions, "a")
     assert let_in(admissions, None)
 
 
 def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_client=1, unverified_per_second=2), clock)
-    assert admissions.consider(ALLOW, DOWN, by("a")) == (DOWN, True)
+    admissions = Unverified(Limits(unverified_per_client=1, unverified_per_second=2), clock)
+    assert admissions.consider(ALLOW, DOWN, "a") == (DOWN, True)
     for client, name in (("a", "unverified_per_client"), ("b", ""), ("c", "unverified_per_second")):
-        evidence, room = admissions.consider(ALLOW, DOWN, by(client))
+        evidence, room = admissions.consider(ALLOW, DOWN, client)
         assert room is not bool(name)
         assert evidence.reason == (f"HTTP 503; {name} is used up" if name else "HTTP 503")
         assert evidence.outcome is Outcome.UNAVAILABLE
@@ -103,22 +99,22 @@ def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
 
 @pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.UNAVAILABLE])
 def test_nothing_but_an_outage_is_considered(outcome: Outcome, clock: Clock) -> None:
-    admissions = Admissions(Limits(), clock)
+    admissions = Unverified(Limits(), clock)
     evidence = Evidence(outcome, "why")
-    assert admissions.consider(ALLOW, evidence, by("a")) == (evidence, False)
+    assert admissions.consider(ALLOW, evidence, "a") == (evidence, False)
     assert admissions._began is None
 
 
 def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
-    admissions = Admissions(Limits(unverified_per_second=1), clock)
-    assert not any(admissions.consider(DENY, DOWN, by("a"))[1] for _ in range(10))
+    admissions = Unverified(Limits(unverified_per_second=1), clock)
+    assert not any(admissions.consider(DENY, DOWN, "a")[1] for _ in range(10))
     assert let_in(admissions, "a")
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=60), st.integers(1, 4), st.integers(1, 4))
 def test_no_cap_is_ever_passed(visits: list[tuple[int, float]], per_client: int, per_second: int) -> None:
     clock = Clock()
-    admissions = Admissions(Limits(unverified_per_client=per_client, unverified_per_second=per_second), clock)
+    admissions = Unverified(Limits(unverified_per_client=per_client, unverified_per_second=per_second), clock)
     inside: list[tuple[int, int, int]] = []
     for client, later in visits:
         clock.now += later
@@ -152,9 +148,15 @@ def test_no_more_clients_are_remembered_than_there_is_room_for(clock: Clock) -> 
         (("192.0.2.7", 4711), "192.0.2.7"),
         (["192.0.2.7", 4711], "192.0.2.7"),
         (("::ffff:192.0.2.7", 1), "192.0.2.7"),
-        (("2001:db8:1:2:3:4:5:6", 1), "20010db800010002/64"),
-        (("2001:db8:1:2::", 1), "20010db800010002/64"),
-        (("fe80::1%eth0", 1), "fe80000000000000/64"),
+        (("2001:db8:1:2:3:4:5:6", 1), "2001:db8:1:2::/64"),
+        (("[2001:db8:1:2::7]:4711", 1), "2001:db8:1:2::/64"),
+        (("[2001:db8:1:2::7]", 1), "2001:db8:1:2::/64"),
+        (("192.0.2.7:4711", 1), "192.0.2.7"),
+        (("64:ff9b::192.0.2.7", 1), "192.0.2.7"),
+        (("[::ffff:192.0.2.7]:80", 1), "192.0.2.7"),
+        (("host:80", 1), "host:80"),
+        (("2001:db8:1:2::", 1), "2001:db8:1:2::/64"),
+        (("fe80::1%eth0", 1), "fe80::/64"),
         (("testclient", 50000), "testclient"),
         (("x" * 1000, 1), "x" * 64),
         (("", 0), None),
@@ -164,8 +166,8 @@ def test_no_more_clients_are_remembered_than_there_is_room_for(clock: Clock) -> 
     ],
 )
 def test_whom_the_server_takes_for_the_client(client: Any, expected: str | None) -> None:
-    assert client_of({"client": client}) == expected
-    assert client_of({}) is None
+    assert client_address({"client": client}) == expected
+    assert client_address({}) is None
 
 
 # --- the log ----------------------------------------------------------------------------------------------------------
@@ -174,7 +176,7 @@ def test_whom_the_server_takes_for_the_client(client: Any, expected: str | None)
 def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    admissions = Admissions(Limits(unverified_per_second=2), clock)
+    admissions = Unverified(Limits(unverified_per_second=2), clock)
     for _ in range(2):
         caplog.clear()
         for _ in range(30):
@@ -185,49 +187,49 @@ def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
         assert "HTTP 503" in caplog.text
         clock.now += QUIET
         for _ in range(3):
-            admissions.heard(UP)
+            admissions.note_answer(UP)
         assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
         sums = caplog.records[1]
         assert (sums.geetest_let_in, sums.geetest_refused, sums.geetest_seconds) == (60, 90, 29.0)  # type: ignore[attr-defined]
 
 
 def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = Admissions(Limits(), clock)
+    admissions = Unverified(Limits(), clock)
     for _ in range(5):
-        assert not admissions.consider(DENY, DOWN, by("a"))[1]
+        assert not admissions.consider(DENY, DOWN, "a")[1]
     assert "'deny'" in caplog.text
     clock.now += QUIET
-    admissions.heard(UP)
+    admissions.note_answer(UP)
     assert "0 requests were let in unverified, and 5 refused" in caplog.text
     assert len(caplog.records) == 2
 
 
 def test_while_every_other_call_fails_there_is_one_warning(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = Admissions(Limits(), clock)
+    admissions = Unverified(Limits(), clock)
     for _ in range(100):
         let_in(admissions)
         clock.now += QUIET - 0.01
-        admissions.heard(UP)
+        admissions.note_answer(UP)
     assert len(caplog.records) == 1
     clock.now += QUIET
-    admissions.heard(UP)
+    admissions.note_answer(UP)
     assert len(caplog.records) == 2
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED, None])
+@pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED])
 def test_what_is_no_answer_about_a_token_ends_nothing(
-    outcome: Outcome | None, clock: Clock, caplog: pytest.LogCaptureFixture
+    outcome: Outcome, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    admissions = Admissions(Limits(), clock)
+    admissions = Unverified(Limits(), clock)
     let_in(admissions)
     clock.now += QUIET
-    admissions.heard(None if outcome is None else Evidence(outcome))
+    admissions.note_answer(Evidence(outcome))
     assert len(caplog.records) == 1
 
 
 def test_without_an_outage_the_log_is_silent(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = Admissions(Limits(), clock)
+    admissions = Unverified(Limits(), clock)
     for _ in range(3):
-        admissions.heard(UP)
+        admissions.note_answer(UP)
         clock.now += QUIET
     assert caplog.records == []

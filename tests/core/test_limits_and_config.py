@@ -52,6 +52,25 @@ def refusal(build: Callable[[], object]) -> ConfigError:
 
 # Every wrong value, and a part of what must be said about it
 
+
+class Earlier:
+    """A store with the two verbs of before."""
+
+    async def claim(self, key: str, seconds: float) -> str | None: ...
+
+    async def release(self, key: str, note: str | None = None) -> None: ...
+
+
+class NoCounters:
+    """Three verbs of four."""
+
+    async def add(self, key: str, value: str, seconds: float) -> bool: ...
+
+    async def pop(self, key: str) -> str | None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+
 WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "protect: no pattern": ({"protect": []}, "protect=[]"),
     "protect: an empty tuple": ({"protect": ()}, "at least one pattern"),
@@ -146,7 +165,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_unavailable: nothing": ({"on_unavailable": None}, "on_unavailable=None"),
     "mode: unknown": ({"mode": "on"}, "mode='on': write one of 'enforce', 'monitor', 'off'"),
     "mode: false": ({"mode": False}, "mode=False"),
-    "mode: nothing": ({"mode": None}, "mode=None"),
     "timeout: zero": ({"timeout": 0}, "timeout=0"),
     "timeout: negative": ({"timeout": -1.0}, "timeout=-1.0"),
     "timeout: a string": ({"timeout": "3"}, "timeout='3'"),
@@ -161,6 +179,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_denied: no function": ({"on_denied": 403}, "on_denied=403"),
     "on_result: no function": ({"on_result": "log"}, "on_result='log'"),
     "store: no store": ({"store": {}}, "store={}"),
+    "store: of an earlier kind": ({"store": Earlier()}, "has no add, pop, delete, count (claim and release are no"),
+    "store: without counters": (
+        {"store": NoCounters()},
+        "has no count: give an object with async add, pop, delete and",
+    ),
     "store: a name": ({"store": "redis"}, "store='…'"),
     "store: a class": ({"store": MemoryStore}, "MemoryStore"),
     "store: another kind of URL": ({"store": "postgres://ada:secret@h/db"}, "store='postgres'"),
@@ -358,7 +381,7 @@ DEFAULTS: Mapping[str, Any] = {
     "timeout": 3.0,
     "limits": Limits(),
     "mode": "enforce",
-    "after": False,
+    "forgive": (),
 }
 
 
@@ -377,7 +400,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
     assert inherited == Policy(
         name="/x",
         captcha_id=ID,
-        captcha_key=KEY,
+        keys=(KEY,),
         sources=("body",),
         spelling=spelling(None),
         on_unavailable="allow",
@@ -415,7 +438,7 @@ def test_a_rule_may_set_everything_of_its_own() -> None:
     assert own == Policy(
         name="mine",
         captcha_id="own",
-        captcha_key="own-key",
+        keys=("own-key",),
         sources=("header", "query"),
         spelling=spelling("captcha"),
         on_unavailable="deny",
@@ -511,7 +534,7 @@ def test_a_limit_is_none_only_where_that_means_something(name: str) -> None:
 
 @pytest.mark.parametrize("name", EACH)
 def test_only_a_time_may_be_a_fraction(name: str) -> None:
-    if name in ("body_timeout", "breaker_pause", "breaker_longest_pause"):
+    if name in ("body_timeout", "drain_seconds", "breaker_pause", "breaker_longest_pause"):
         assert getattr(Limits(**{name: 2.5}), name) == 2.5  # type: ignore[arg-type]
     else:
         assert f"{name}=2.5" in str(refusal(lambda: Limits(**{name: 2.5})))  # type: ignore[arg-type]

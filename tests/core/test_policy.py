@@ -16,7 +16,7 @@ from geetest_asgi._core.rules import Mode, OnUnavailable
 POLICY = Policy(
     name="login",
     captcha_id="id",
-    captcha_key="the-secret-key",
+    keys=("the-secret-key",),
     sources=("body",),
     spelling=spelling(None),
     on_unavailable="allow",
@@ -42,6 +42,7 @@ LET_IN: dict[Outcome, set[tuple[OnUnavailable, bool]]] = {
     Outcome.TOO_LARGE: set(),
     Outcome.TOO_SLOW: set(),
     Outcome.MISCONFIGURED: set(),
+    Outcome.UNKNOWN_TENANT: set(),
     Outcome.BUSY: set(),
 }
 CHOICES: tuple[OnUnavailable, ...] = ("allow", "deny")
@@ -51,13 +52,13 @@ TABLE = list(product(Outcome, CHOICES, (True, False)))
 
 def test_the_table_is_whole() -> None:
     assert set(LET_IN) == set(Outcome)
-    assert len(TABLE) == 12 * 2 * 2
+    assert len(TABLE) == 13 * 2 * 2
 
 
 @pytest.mark.parametrize(("outcome", "on_unavailable", "room"), TABLE)
 def test_who_is_let_in(outcome: Outcome, on_unavailable: OnUnavailable, room: bool) -> None:
     policy = replace(POLICY, on_unavailable=on_unavailable)
-    result = judge(policy, Evidence(outcome), room=room)
+    result = judge(policy, Evidence(outcome), admit_unverified=room)
     assert result.allowed is ((on_unavailable, room) in LET_IN[outcome])
     assert result.verified is (outcome is Outcome.PASSED)
     assert bool(result) is result.verified
@@ -68,16 +69,16 @@ def test_who_is_let_in(outcome: Outcome, on_unavailable: OnUnavailable, room: bo
 def test_nothing_but_the_outcome_counts(outcome: Outcome, on_unavailable: OnUnavailable, room: bool) -> None:
     """Not the reason, not the code, not the token, not the mode: monitoring judges as enforcing does."""
     policy = replace(POLICY, on_unavailable=on_unavailable)
-    plain = judge(policy, Evidence(outcome), room=room)
+    plain = judge(policy, Evidence(outcome), admit_unverified=room)
     full = Evidence(outcome, "passed", "-50101", "V" + "0" * 32, {"result": "success"}, 9.9)
     for mode in MODES:
-        result = judge(replace(policy, mode=mode), full, room=room)
+        result = judge(replace(policy, mode=mode), full, admit_unverified=room)
         assert (result.allowed, result.verified) == (plain.allowed, plain.verified)
 
 
 def test_the_result_says_all_that_is_known() -> None:
     evidence = Evidence(Outcome.FAILED, "pass_token used", "-1", "4dc3", {"scene": "x"}, 0.25)
-    assert judge(POLICY, evidence, room=True) == GeeTestResult(
+    assert judge(POLICY, evidence, admit_unverified=True) == GeeTestResult(
         outcome=Outcome.FAILED,
         allowed=False,
         verified=False,
@@ -92,14 +93,15 @@ def test_the_result_says_all_that_is_known() -> None:
 
 def test_a_verified_request_is_an_allowed_one() -> None:
     for outcome, on_unavailable, room in TABLE:
-        result = judge(replace(POLICY, on_unavailable=on_unavailable), Evidence(outcome), room=room)
+        result = judge(replace(POLICY, on_unavailable=on_unavailable), Evidence(outcome), admit_unverified=room)
         assert result.allowed or not result.verified
 
 
 def test_the_outcomes_are_stable_words() -> None:
     """They stand in logs, metrics and other people's `match` statements."""
     assert [each.value for each in Outcome] == (
-        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured busy unavailable"
+        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured unknown_tenant busy "
+        "unavailable"
     ).split()
     assert f"{Outcome.PASSED}" == "passed"
 

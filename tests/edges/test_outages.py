@@ -112,7 +112,7 @@ async def test_an_open_breaker_costs_no_time(geetest: GeeTest) -> None:
         site = Guarded(geetest, api_server=server.url, timeout=0.05)
         await site.come_until_asked_no_more()
         patient = Guarded(geetest, api_server=server.url, timeout=30)
-        patient.guard._caller._servers = site.guard._caller._servers
+        patient.guard.guard.line._servers = site.guard.guard.line._servers
         with anyio.fail_after(SECONDS):
             assert {await patient.come() for _ in range(300)} == {"captcha_unavailable"}
         assert server.accepted == len(site.results)
@@ -213,7 +213,7 @@ class Beaten(Breaker):
 @each_backend
 async def test_who_is_beaten_to_the_trial_does_not_ask(geetest: GeeTest) -> None:
     site = Guarded(geetest)
-    site.guard._caller._servers = (Server(geetest.url, Beaten(1, 1, 1)),)
+    site.guard.guard.line._servers = (Server(geetest.url, Beaten(1, 1, 1)),)
     assert await site.come() == "captcha_unavailable"
     assert (site.reasons, site.results[0].elapsed, geetest.calls) == ([NOT_ASKED.reason], 0.0, [])
 
@@ -526,7 +526,7 @@ async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_
     geetest.simulator.down()
     site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
     clock = time.monotonic()
-    site.guard._corridor.admissions._clock = lambda: clock
+    site.guard.guard.unverified._clock = lambda: clock
     await site.come_until_asked_no_more()
     inside = len(site.app.seen)
     geetest.simulator.up()

@@ -1,0 +1,96 @@
+"""What the guard does to the app's answer: keep a verdict for a repeated request, and add headers of its own."""
+
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Final
+from urllib.parse import quote, unquote, urljoin, urlsplit
+
+from starlette.types import Message, Send
+
+from .._core.model import Outcome
+from .visit import Visit
+
+Headers = list[tuple[bytes, bytes]]
+
+REDIRECTS: Final = (307, 308)
+"""The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
+
+KEPT: Final = (b"x-geetest-token", b"kept")
+"""Tells the page that the token is good once more."""
+
+
+def outgoing(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, send: Send) -> Send:
+    """The app's `send`. `match`: which rule a path falls under; None where the guard stands on one route."""
+
+    async def send_on(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = await _begin(visit, match, message)
+        await send(message)
+
+    return send_on
+
+
+def draining(visit: Visit, send: Send) -> Send:
+    """A denial's `send`: before its last message the rest of the request is read, within bounds.
+
+    A server that closes a connection with unread data resets it (RFC 9112 §9.6): clients then lose the answer, and
+    proxies take the server for dead.
+    """
+    body = visit.body
+
+    async def send_on(message: Message) -> None:
+        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        if last and not body.complete and not _waits_for_continue(visit):
+            await send({**message, "more_body": True})
+            with suppress(Exception):  # a server's own, about a request that nobody wants any more
+                await body.drain()
+            message = {"type": "http.response.body", "body": b""}
+        await send(message)
+
+    return send_on
+
+
+def _waits_for_continue(visit: Visit) -> bool:
+    """`Expect: 100-continue` (RFC 9110 §10.1.1): the client sends its body only once somebody reads it."""
+    return not visit.body.touched and any(name.lower() == b"expect" for name, _ in visit.scope.get("headers", ()))
+
+
+async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, message: Message) -> Message:
+    ours: Headers = []
+    status = message["status"]
+    if status in REDIRECTS:
+        message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
+        if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
+            await visit.claim.keep(visit.finding)
+    elif status in visit.policy.forgive and await _forgive(visit):
+        ours.append(KEPT)
+    if visit.cookie is not None:
+        ours.append((b"set-cookie", visit.cookie.encode("latin-1")))
+    return {**message, "headers": [*message.get("headers", ()), *ours]} if ours else message
+
+
+async def _forgive(visit: Visit) -> bool:
+    finding, claim = visit.finding, visit.claim
+    if finding is None or claim is None or finding.outcome is not Outcome.PASSED:
+        return False
+    return await claim.keep(finding)
+
+
+def _same_rule(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, headers: Headers) -> bool:
+    """Does the redirect lead to a path of this rule? The host does not matter: only our guard honours what we keep."""
+    scope = visit.scope
+    path = _location(scope["path"], headers)
+    if path is None:
+        return False
+    if match is None:
+        return path.strip("/") == str(scope["path"]).strip("/")
+    return match(scope["method"], path, b"", scope.get("root_path") or "") is visit.policy
+
+
+def _location(path: str, headers: Headers) -> str | None:
+    """The path of `Location` (RFC 9110 §10.2.2); None where it cannot be read."""
+    for name, value in headers:
+        if name.lower() == b"location":
+            with suppress(ValueError):  # not a URL; a client may have made it up
+                return unquote(urlsplit(urljoin(f"http://host{quote(path)}", value.decode("latin-1"))).path)
+    return None

@@ -1,0 +1,87 @@
+"""The steps of one request, in order. Each returns the evidence that ends the walk, or None: then the next one runs."""
+
+from collections.abc import Awaitable, Callable
+from typing import Final
+
+from .. import _config
+from .._core.model import CaptchaFields, Evidence, Outcome
+from .._core.protocol import build_request
+from .body import VisitorLeft
+from .find import find
+from .hooks import call
+from .spent import claim
+from .visit import Visit
+
+Step = Callable[[Visit], Awaitable[Evidence | None]]
+
+SHARED: Final = "geetest_asgi.finding"
+"""Scope key: (captcha_id, evidence) of a guard further out, so that two guards in one stack ask GeeTest once."""
+
+
+async def excuse(visit: Visit) -> Evidence | None:
+    """No captcha is wanted: the mode is off, `skip` gave a reason, or the client has a clearance."""
+    policy = visit.policy
+    if policy.mode == "off":
+        return Evidence(Outcome.SKIPPED, "mode is off")
+    if policy.skip is not None and (reason := await call(policy.skip, visit.scope)):
+        return Evidence(Outcome.SKIPPED, str(reason))
+    if policy.clearance is not None and policy.clearance.admits(visit.scope, policy.name):
+        return Evidence(Outcome.SKIPPED, "clearance")
+    return None
+
+
+async def choose_credentials(visit: Visit) -> Evidence | None:
+    """The id and the keys of this request: the rule's own, or those of `credentials`."""
+    policy = visit.policy
+    given = None if policy.credentials is None else await call(policy.credentials, visit.scope)
+    if given is not None:
+        visit.captcha_id, visit.keys = _config.given_credentials(given)
+    elif policy.captcha_id:
+        visit.captcha_id, visit.keys = policy.captcha_id, policy.keys
+    else:
+        return Evidence(Outcome.UNKNOWN_TENANT, "credentials gave no pair, and there is no usual one")
+    return None
+
+
+async def share(visit: Visit) -> Evidence | None:
+    """A guard further out has asked about this token already."""
+    captcha_id, finding = visit.scope.get(SHARED, ("", None))
+    return finding if captcha_id == visit.captcha_id else None
+
+
+async def find_fields(visit: Visit) -> Evidence | None:
+    """The captcha fields in the headers, the query or the body."""
+    found = await find(visit.policy, visit.scope, visit.body)
+    if not isinstance(found, CaptchaFields):
+        return found
+    visit.fields = found
+    return None
+
+
+async def claim_token(visit: Visit) -> Evidence | None:
+    """Spend the token: of two copies, even simultaneous ones, one goes on."""
+    assert visit.fields is not None  # noqa: S101 - find_fields has run
+    visit.claim = await claim(visit.store, visit.captcha_id, visit.policy.name, visit.fields)
+    return visit.claim.evidence
+
+
+async def ask_geetest(visit: Visit) -> Evidence | None:
+    """`POST /validate`, once."""
+    fields = visit.fields
+    assert fields is not None  # noqa: S101 - find_fields has run
+    requests = [build_request(visit.captcha_id, key, fields) for key in visit.keys]
+    # While more of the body is to come, receive() cannot tell whether the client is still there.
+    disconnected = visit.body.wait_for_disconnect if visit.body.complete else None
+    evidence = await visit.line.ask(
+        requests, visit.policy.timeout, disconnected=disconnected, on_answer=visit.note_answer
+    )
+    if visit.body.disconnected:
+        raise VisitorLeft
+    return evidence
+
+
+STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, share, find_fields, claim_token, ask_geetest)
+"""What happens to a request of the middleware."""
+
+CLIENT_STEPS: Final[tuple[Step, ...]] = (claim_token, ask_geetest)
+"""What happens to the fields that a handler gives to GeeTestClient."""

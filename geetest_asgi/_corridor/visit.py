@@ -1,0 +1,44 @@
+"""One protected request, and what is known about it so far."""
+
+from dataclasses import dataclass, field
+
+from starlette.types import Scope
+
+from .._core.model import CaptchaFields, Evidence
+from .._core.policy import Policy
+from .._line.line import Line
+from ..stores import Store
+from .body import Body
+from .spent import Claim
+
+
+@dataclass(slots=True)
+class Visit:
+    """Mutable, one for each request; each step adds what it has learnt."""
+
+    policy: Policy
+    scope: Scope
+    body: Body
+    line: Line
+    store: Store
+    client: str | None = None
+    """Whom the caps for each client count; None: nobody."""
+    captcha_id: str = ""
+    keys: tuple[str, ...] = field(default=(), repr=False)
+    fields: CaptchaFields | None = None
+    claim: Claim | None = None
+    answer: Evidence | None = None
+    """GeeTest's answer, noted the moment it comes: from then on the token is used up, even if we are cancelled."""
+    finding: Evidence | None = None
+    """What the steps found, before this rule's `accept`: another guard or a repeated request may share it."""
+    cookie: str | None = None
+    """A `Set-Cookie` for the app's answer."""
+
+    def note_answer(self, answer: Evidence) -> None:
+        """GeeTest has answered."""
+        self.answer = answer
+
+    async def settle(self, *, let_in: bool) -> None:
+        """Keep the token spent, or give it back where it was neither judged by GeeTest nor let in."""
+        if self.claim is not None:
+            await self.claim.settle(self.answer, let_in=let_in)
