@@ -12,14 +12,14 @@ import pytest
 import geetest_asgi
 from benchmarks import budget
 
-BUDGET = {  # at most                goal
-    "functions": 110,  #               60
-    "coroutines": 50,  #               22
-    "files": 27,  #                    12
-    "depth": 10,  #                     8
-    "lines": 5200,  #               4,300
-    "median function": 8,  #            8
-    "longest function": 61,  #         40
+BUDGET = {  # at most             goal
+    "functions": 115,  #            60
+    "coroutines": 50,  #            22
+    "files": 31,  #                 12
+    "depth": 10,  #                  8
+    "lines": 5600,  #            4,300
+    "median function": 8,  #         8
+    "longest function": 66,  #      40
 }
 
 
