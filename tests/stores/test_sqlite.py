@@ -226,6 +226,28 @@ async def test_a_file_that_is_too_long_shrinks_in_steps(path: Path) -> None:
     assert left == [137, 74, 11, 10]
 
 
+def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> None:
+    """Another program may read the file for long: a backup, a shell. The log grows meanwhile, and shrinks after it."""
+    store, log, mib = SQLiteStore(path), path.with_name("spent.db-wal"), 1024 * 1024
+
+    async def add(first: int, number: int) -> int:
+        longest = 0
+        for each in range(first, first + number):
+            assert await store.add(f"{each:064}", "", 600)
+            longest = max(longest, log.stat().st_size)
+        return longest
+
+    assert 2 * mib < anyio.run(add, 0, 3000) < 5 * mib
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchone()
+    assert anyio.run(add, 3000, 3000) > 5 * mib
+    other.close()
+    anyio.run(add, 6000, 3000)
+    assert log.stat().st_size < 5 * mib
+    assert rows(path) == 9000
+
+
 @each_backend
 async def test_a_clock_set_forward_ends_keys_and_one_set_back_keeps_them(path: Path) -> None:
     clock = Clock()
