@@ -38,7 +38,7 @@ class SQLiteStore:
     path      of a file that is ours alone; created if need be, readable by its owner only. Its directory must exist, on
               a file system of this host. Beside it stand `path-wal` and `path-shm`.
     size      Values kept at most, and counters kept at most; the one that ends first goes first. A million spent tokens
-              take about 210 MB.
+              take about 190 MB.
     timeout   Seconds to wait for other processes, before a call fails; 2 at most.
 
     Each event loop runs one call at a time, on a worker thread; asyncio and trio. Each process opens the file when it

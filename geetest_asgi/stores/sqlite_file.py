@@ -24,7 +24,7 @@ _START: Final = 10.0
 """Seconds to wait for other workers that open the file in the same moment, while the app is built."""
 
 _LOG: Final = 4 * 1024 * 1024
-"""Bytes of the write-ahead log after which a call folds it into the file. SQLite's own checkpoints do not get to the end
+"""Bytes of the write-ahead log after which a call folds it into the file. SQLite's own checkpoints do not reach the end
 of the log while writes come without a pause: 60,000 by three processes left 160 MB."""
 
 _FOLDING: Final = 100
