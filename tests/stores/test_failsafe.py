@@ -2,8 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
 
 import anyio
 import pytest
@@ -15,6 +15,7 @@ from .support import Clock
 
 each_backend = pytest.mark.anyio
 Fault = Callable[[], Any]
+T = TypeVar("T")
 
 
 class Shaky(MemoryStore):
@@ -38,13 +39,13 @@ class Shaky(MemoryStore):
     async def count(self, key: str, seconds: float) -> int:
         return await self._maybe_fail(f"count {key}", lambda: super(Shaky, self).count(key, seconds))
 
-    async def _maybe_fail(self, what: str, work: Callable[[], Any]) -> Any:
+    async def _maybe_fail(self, what: str, work: Callable[[], Awaitable[T]]) -> T:
         self.asked.append(what)
         await anyio.lowlevel.checkpoint()
-        done = await work() if self.late else None
+        done = [await work()] if self.late else []
         if self.fault is not None:
             await self.fault()
-        return done if self.late else await work()
+        return done[0] if done else await work()
 
     async def others_add(self, key: str, value: str = "") -> bool:
         """As another process does."""
