@@ -222,6 +222,19 @@ async def test_what_was_added_without_an_answer_is_not_deleted_in_the_store(
 
 
 @each_backend
+async def test_a_request_that_is_cancelled_learns_what_it_has_taken_and_gives_it_back(
+    store: FailSafe, shaky: Shaky
+) -> None:
+    """An add that is cut short may have taken the token all the same, and nobody would give it back."""
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        assert await store.add("a", "", 60)
+        await store.delete("a")
+    assert shaky.asked == ["add a", "delete a"]
+    assert await adds(store, "a", "a") == [True, False]
+
+
+@each_backend
 async def test_while_the_store_fails_each_process_counts_by_itself(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
     """Its own count goes on from where it was: a store that fails gives nobody a new start."""
     assert [await store.count("n", 60) for _ in range(2)] == [1, 2]
