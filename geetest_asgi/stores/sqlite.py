@@ -27,7 +27,6 @@ _REMOVE_FIRST: Final = (
     "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY ends, id LIMIT"
     " (SELECT min({most}, max(0, rows - ?)) FROM sizes WHERE name = '{table}'))"
 )
-_INSERT: Final = "INSERT OR IGNORE INTO {table} (key, ends, value) VALUES (?, ?, ?)"
 
 _limiter: Final[RunVar[CapacityLimiter | None]] = RunVar("geetest_asgi.stores.sqlite", None)
 
@@ -115,10 +114,11 @@ class SQLiteStore:
         now = self._clock()  # after taking the lock, so that earlier rows are never newer
         execute(_REMOVE_ENDED, now)
         execute("DELETE FROM {table} WHERE key = ? AND ends <= ?", key, now)
-        inserted = execute(_INSERT, key, now + seconds, value).rowcount > 0
-        if inserted:
-            execute(_REMOVE_FIRST, self._size)
-        return inserted
+        if execute("SELECT 1 FROM {table} WHERE key = ?", key).fetchone():
+            return False
+        execute(_REMOVE_FIRST, self._size - 1)  # before the insertion: the new row may be the one that ends first
+        execute("INSERT INTO {table} (key, ends, value) VALUES (?, ?, ?)", key, now + seconds, value)
+        return True
 
 
 def _checked(path: str | os.PathLike[str]) -> str:

@@ -182,6 +182,15 @@ async def test_the_file_is_bounded_and_the_oldest_goes_first(path: Path) -> None
 
 
 @each_backend
+async def test_a_full_file_takes_what_ends_sooner_than_all_that_it_holds(path: Path) -> None:
+    """A verdict is kept for less long than the tokens that fill the file."""
+    store = SQLiteStore(path, size=2)
+    for key, seconds in (("a", 600), ("b", 700), ("kept", 5)):
+        assert await store.add(key, "value", seconds)
+    assert [await store.pop(key) for key in ("a", "b", "kept")] == [None, "value", "value"]
+
+
+@each_backend
 async def test_what_is_given_back_pushes_nothing_out(path: Path) -> None:
     """Else whoever keeps a site busy, whose tokens are all given back, could make it forget the spent ones."""
     store = SQLiteStore(path, size=3)
