@@ -47,10 +47,10 @@ def _shallow(text: str, levels: int) -> str:
 
 
 class JsonScanner:
-    """Finds the captcha fields at the top level of a JSON object, or in the container that the spelling names."""
+    """Finds the captcha fields at the top level of a JSON object, or in the container that the spelling names.
 
-    whole: Final = True
-    """Nothing is found before the body's end: whoever keeps the body anyway can give it in one piece."""
+    Nothing is found before the end: whoever keeps the body anyway can feed it in one piece.
+    """
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer

@@ -1,7 +1,6 @@
 """Find the captcha fields in a `multipart/form-data` body, with the parser that Starlette and FastAPI use."""
 
 import logging
-from typing import Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
@@ -20,8 +19,6 @@ class MultipartScanner:
 
     Raises FormParserError for a boundary that is too long.
     """
-
-    whole: Final = False
 
     def __init__(self, gatherer: Gatherer, boundary: bytes) -> None:
         self._gatherer = gatherer

@@ -9,6 +9,7 @@ bounded, by `max_field` or, for JSON, by the length of the body.
 """
 
 from collections.abc import Callable, Sequence
+from functools import lru_cache
 from typing import Final
 
 from python_multipart.exceptions import FormParserError
@@ -41,10 +42,11 @@ def scanner_for(content_types: Sequence[bytes], encodings: Sequence[bytes], gath
         return None
     if any(encoding.strip().lower() not in (b"", b"identity") for encoding in encodings):
         return None
-    make = _SIMPLE.get(content_types[0]) or _parameterized(content_types[0])
+    make = _SIMPLE.get(content_types[0]) or _parameterized(bytes(content_types[0]))
     return make(gatherer) if make else None
 
 
+@lru_cache(128)
 def _parameterized(content_type: bytes) -> Callable[[Gatherer], Scanner | None] | None:
     media_type, options = parse_options_header(content_type)
     media_type = media_type.lower()  # python-multipart below 0.0.33 leaves that to us where there are parameters

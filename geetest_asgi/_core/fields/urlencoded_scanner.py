@@ -2,7 +2,6 @@
 
 import re
 from functools import lru_cache
-from typing import Final
 from urllib.parse import unquote_plus
 
 from .gatherer import Gatherer
@@ -10,8 +9,6 @@ from .gatherer import Gatherer
 
 class UrlencodedScanner:
     """Finds the fields among pairs that are separated by `&`, as browsers write them."""
-
-    whole: Final = False
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
