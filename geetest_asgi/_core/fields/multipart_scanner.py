@@ -1,6 +1,7 @@
 """Find the captcha fields in a `multipart/form-data` body, with the parser that Starlette and FastAPI use."""
 
 import logging
+from typing import Final
 
 from python_multipart.exceptions import FormParserError
 from python_multipart.multipart import MultipartParser, parse_options_header
