@@ -64,7 +64,7 @@ class CutsAtSemicolons(UrlencodedScanner):
 class LastOfAName(JsonScanner):
     """Starts anew with the last member that has the name."""
 
-    def feed(self, data: bytes) -> None:
+    def feed(self, data: bytes | bytearray) -> None:
         start = data.rfind(b'"lot_number"')
         super().feed(b"{" + data[start:] if start > 0 else data)
 
