@@ -12,7 +12,8 @@ from ._core.limits import Limits
 from ._core.model import CaptchaFields, Evidence, GeeTestResult
 from ._core.protocol import build_request
 from ._core.rules import OnOutage, OnUnavailable, Rule
-from ._line.line import Caller
+from ._line.line import Line
+from ._line.stand_in import stand_in
 from .observers.logs import log_decision
 
 
@@ -47,7 +48,7 @@ class GeeTestClient:
         defaults |= {"sources": ("body",), "on_unavailable": on_unavailable, "timeout": timeout}
         defaults |= {"limits": limits, "mode": "enforce", "after": False}
         self._policy = _config.build_policy(Rule("/**", name="GeeTestClient"), (captcha_id, captcha_key), defaults)
-        self._caller = Caller(
+        self._line = Line(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
             limits,
             client=_config.client(client),
@@ -74,11 +75,12 @@ class GeeTestClient:
         policy = self._policy
         keys = (policy.captcha_key, *policy.older_keys)
         requests = [build_request(policy.captcha_id, key, fields) for key in keys]
-        return await self._caller.ask_until_signed(requests, policy.timeout, heard=self._admissions.heard)
+        line = Line.over(wire) if (wire := stand_in()) else self._line
+        return await line.ask(requests, policy.timeout, on_answer=self._admissions.heard)
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. It is done anyway when the loop ends."""
-        await self._caller.aclose()
+        await self._line.aclose()
 
     async def __aenter__(self) -> Self:
         return self

@@ -27,7 +27,7 @@ from ._core.rules import (
     Source,
 )
 from ._corridor.walk import Corridor
-from ._line.line import Caller
+from ._line.line import Line
 from ._scope import PROTECTED
 from .observers.logs import log_modes
 from .stores import Store
@@ -134,7 +134,7 @@ class GeeTestMiddleware:
         self._table, self._protected, self._idle = table, table.patterns, table.idle
         match = None if protect is None else table.match
         self._decisions = Decisions(table.match)
-        self._caller = Caller(
+        self._line = Line(
             _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
             limits,
             client=_config.client(client),
@@ -142,7 +142,7 @@ class GeeTestMiddleware:
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
         memory, admissions = Budget(limits.max_buffered), Admissions(limits)
-        self._corridor = Corridor(app, self._caller, _config.store(store), memory, admissions, match)
+        self._corridor = Corridor(app, self._line, _config.store(store), memory, admissions, match)
         log_modes((policy.name, policy.mode) for _, policy in table.rules)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
@@ -175,7 +175,7 @@ class GeeTestMiddleware:
 
         Called by itself at the end of a lifespan and of an event loop: there is no need to.
         """
-        await self._caller.aclose()
+        await self._line.aclose()
 
 
 def is_preflight(scope: Any) -> bool:

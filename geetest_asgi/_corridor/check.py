@@ -15,7 +15,7 @@ from .._core.judge import judge
 from .._core.model import CaptchaFields, Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
 from .._core.protocol import build_request
-from .._line.line import Caller
+from .._line.line import Line
 from ..stores import Store
 from . import spent as _ledger
 from .body import Body
@@ -41,7 +41,7 @@ class Check:
     policy: Policy
     scope: Scope
     body: Body
-    caller: Caller
+    line: Line
     store: Store
     claim: _ledger.Claim | None = None
     finding: Evidence | None = None
@@ -108,7 +108,7 @@ class Check:
         if claim.evidence is not None:
             return claim.evidence
         requests = [build_request(self.captcha_id, key, found) for key in self.keys]
-        answer = await self.caller.ask_until_signed(requests, self.policy.timeout, gone, self._hear)
+        answer = await self.line.ask(requests, self.policy.timeout, disconnected=gone, on_answer=self._hear)
         return None if self.body.gone else answer
 
     async def _credentials(self) -> tuple[str, tuple[str, ...]] | None:

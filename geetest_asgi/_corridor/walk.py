@@ -16,7 +16,7 @@ from .._bounds.unverified import Admissions
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
-from .._line.line import Caller
+from .._line.line import Line
 from .._line.stand_in import stand_in
 from .._scope import with_result
 from ..denials import default_denial, deny
@@ -33,7 +33,7 @@ class Corridor:
 
     app: ASGIApp = field(repr=False)
     """Without its repr: an app that is a dataclass may keep what it saw."""
-    caller: Caller
+    line: Line
     store: Store
     memory: Budget
     admissions: Admissions
@@ -43,7 +43,7 @@ class Corridor:
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """One request, to the app or to a denial."""
         body = Body(receive, policy.limits, self.memory)
-        check = Check(policy, scope, body, self.caller, self.store)
+        check = Check(policy, scope, body, Line.over(wire) if (wire := stand_in()) else self.line, self.store)
         try:
             evidence = await self._examine(check, check.examine)
             if evidence is None:

@@ -1,7 +1,7 @@
 """The seam for tests: somebody who is asked in GeeTest's place by every guard and client of this process.
 
-`Caller` looks here at each call, so an app is covered whenever it was imported and built, in whatever thread and event
-loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` puts anybody
+The guard looks here for each request, so an app is covered whenever it was imported and built, in whatever thread and
+event loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` puts anybody
 here, for the length of a `with` block; outside of tests there is nobody.
 """
 
@@ -9,7 +9,7 @@ from threading import Lock
 from typing import TYPE_CHECKING, Final
 
 if TYPE_CHECKING:
-    from .connections import Wire
+    from .exchange import Wire
 
 DEMO_ID: Final = "647f5ed2ed8acb4be36784e01556bb71"
 """The public demonstration `captcha_id`: printed in GeeTest's documentation and in each of its demos."""

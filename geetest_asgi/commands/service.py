@@ -16,7 +16,7 @@ import anyio
 from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.policy import Policy
 from .._core.protocol import build_request
-from .._line.line import Caller
+from .._line.line import Line
 from .._middleware import GeeTestMiddleware
 from . import verdicts
 
@@ -32,7 +32,7 @@ class Server:
     """One server, and what came of asking it."""
 
     url: str
-    caller: Caller = field(repr=False)
+    line: Line = field(repr=False)
     seconds: float
     addresses: list[str] = field(default_factory=list)
     lookup: float = 0.0
@@ -72,14 +72,14 @@ class Service:
         if not policies:
             return
         seconds = min(LONGEST, max(policy.timeout for policy in policies))
-        own = [self._server(url, caller, seconds) for url, caller in middleware._caller.each()]
+        own = [self._server(url, line, seconds) for url, line in middleware._line.each()]
         for policy in policies:
             self._add_pair(policy, own)
 
-    def _server(self, url: str, caller: Caller, seconds: float) -> Server:
+    def _server(self, url: str, line: Line, seconds: float) -> Server:
         known = next((server for server in self.servers if server.url == url), None)
         if known is None:
-            self.servers.append(known := Server(url, caller, seconds))
+            self.servers.append(known := Server(url, line, seconds))
         return known
 
     def _add_pair(self, policy: Policy, servers: list[Server]) -> None:
@@ -116,14 +116,14 @@ def ask(service: Service) -> None:
 
 
 async def _ask(service: Service) -> None:
-    # httpx is imported with the first call, which is no part of how fast the service is.
-    await anyio.to_thread.run_sync(__import__, "geetest_asgi._transport")
+    for server in service.servers:  # what is imported and read before the first call is no part of how fast it is
+        await server.line.prepare()
     try:
         await _all(_try, service.servers)
         await _all(_compare, service.pairs)
     finally:
         for server in service.servers:
-            await server.caller.aclose()
+            await server.line.aclose()
 
 
 async def _all(function: Any, each: Iterable[Any]) -> None:
@@ -150,7 +150,8 @@ async def _compare(pair: Pair) -> None:
 
 
 async def _call(server: Server, captcha_id: str, captcha_key: str) -> Evidence:
-    return await server.caller.ask(build_request(captcha_id, captcha_key, impossible_token()), server.seconds)
+    request = build_request(captcha_id, captcha_key, impossible_token())
+    return await server.line.ask([request], server.seconds)
 
 
 async def _look_up(server: Server) -> None:
