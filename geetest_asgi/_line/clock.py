@@ -68,6 +68,10 @@ class Clock:
     def _next(self, now: float) -> float:
         return max(self._heap[0][0], now + GRAIN) if self._heap else math.inf
 
+    def now(self) -> float:
+        """Return the event loop's time, seconds. Needs no task around it, as anyio's function does."""
+        raise NotImplementedError
+
     def _arm(self, when: float) -> None:
         raise NotImplementedError
 
@@ -90,6 +94,10 @@ class AsyncioClock(Clock):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> float:
+        """Return the event loop's time, seconds."""
+        return self._loop.time()
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
@@ -143,6 +151,10 @@ class TrioClock(Clock):
         self._news = trio.Event()
         trio.lowlevel.spawn_system_task(self._tick, context=Context())
 
+    def now(self) -> float:
+        """Return the event loop's time, seconds."""
+        return float(self._trio.current_time())
+
     def _arm(self, when: float) -> None:
         self._armed = when
         self._news.set()
@@ -153,7 +165,7 @@ class TrioClock(Clock):
                 await self._news.wait()
             self._news = self._trio.Event()
             self._armed = -math.inf
-            now = self._trio.current_time()
+            now = self.now()
             if expired := self._wake(now):
                 for _ in range(TURNS):
                     await self._trio.lowlevel.checkpoint()

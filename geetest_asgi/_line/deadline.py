@@ -6,9 +6,10 @@ shorter than a fair share of the call's time is `busy`, and no outage.
 """
 
 import math
+import time
 from collections.abc import Awaitable, Callable
 from contextvars import copy_context
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final
 
 import anyio
@@ -29,9 +30,11 @@ _OURS: Final = "too little of the time was GeeTest's"
 class Progress:
     """How far the call to one server has come. The wire that makes the call keeps it up to date."""
 
-    until: float
+    now: Callable[[], float] = time.monotonic
+    """The event loop's time."""
+    until: float = math.inf
     """When the server's share of the time ends, if nothing was sent by then."""
-    scope: anyio.CancelScope
+    scope: anyio.CancelScope = field(default_factory=anyio.CancelScope)
     ours: str = ""
     """What is waited for at our own end, in words; empty while the other end is waited for."""
     since: float = math.inf
@@ -51,7 +54,7 @@ class Progress:
 
     def waits(self) -> None:
         """Something was sent just now, or a connection was asked for."""
-        self.ours, self.since, self.connecting = "", anyio.current_time(), True
+        self.ours, self.since, self.connecting = "", self.now(), True
 
     def waits_for_us(self, what: str) -> None:
         """It is our own end that takes time."""
@@ -59,7 +62,7 @@ class Progress:
 
     def sends(self, *, kept: bool) -> None:
         """The request leaves now."""
-        self.ours, self.since, self.sent, self.kept = "", anyio.current_time(), True, kept
+        self.ours, self.since, self.sent, self.kept = "", self.now(), True, kept
 
     @property
     def was_not_sent(self) -> bool:
@@ -78,7 +81,7 @@ class Deadline:
         """Why the call was ended before an answer came."""
         self._clock, self.seconds, self._deliberate = clock, seconds, deliberate
         self._fair = seconds / (2 * servers)
-        start = anyio.current_time()
+        start = clock.now()
         self._end, self._tenth = start + seconds, start + seconds / 10
         self._disconnected = disconnected
         self._context = copy_context()
@@ -90,22 +93,22 @@ class Deadline:
 
     def begin(self, servers: int) -> Progress:
         """Return a new server's progress, of the `servers` that are left. To be used in its scope."""
-        now = anyio.current_time()
+        now = self._clock.now()
         share = now + (self._end - now) / servers if servers > 1 else math.inf
-        self._progress = Progress(share, anyio.CancelScope(), since=now, pool=(self._end - now) / (8 * servers))
+        self._progress = Progress(self._clock.now, share, since=now, pool=(self._end - now) / (8 * servers))
         if share < self._end:
             self._clock.watch(self, share)
         return self._progress
 
     def waiting(self, what: str) -> anyio.CancelScope:
         """Return the scope in which the call waits for something at our own end."""
-        self._progress = Progress(math.inf, anyio.CancelScope(), what)
+        self._progress = Progress(self._clock.now, ours=what)
         return self._progress.scope
 
     def follow(self, progress: Progress) -> None:
         """Look at how late the event loop is from now on: a client of the user's is making the call."""
         progress.foreign = True
-        self._due = anyio.current_time() + self._step
+        self._due = self._clock.now() + self._step
         self._clock.watch(self, self._due)
 
     @property
@@ -142,7 +145,7 @@ class Deadline:
 
     def give_up(self) -> float:
         """By the clock, after some turns of the loop in which an answer would have been read."""
-        now, progress = anyio.current_time(), self._progress
+        now, progress = self._clock.now(), self._progress
         if self._over or self.ended is not None:
             return math.inf
         if now < self._end:
@@ -166,7 +169,7 @@ class Deadline:
             return Evidence(Outcome.UNAVAILABLE, "no answer in time")
         if progress.ours:
             return Evidence(Outcome.BUSY, progress.ours)
-        if anyio.current_time() - progress.since < self._fair:
+        if self._clock.now() - progress.since < self._fair:
             return Evidence(Outcome.BUSY, _OURS)
         if not progress.kept and not sockets_to_spare():
             return Evidence(Outcome.BUSY, "no connection to spare")
@@ -177,7 +180,7 @@ class Deadline:
         evidence, progress = blame(error), self._progress
         if evidence.outcome is not Outcome.UNAVAILABLE or progress is None:
             return evidence
-        now = anyio.current_time()
+        now = self._clock.now()
         if progress.foreign:
             self._look_how_late(progress, now)
         if progress.held_up:

@@ -58,7 +58,7 @@ class Reader:
         self._make = parser
         self._parser: Parser | None = None
         self._head = bytearray()
-        self._raw = 0
+        self._raw = self._length = 0
         self._persists = False
 
     @property
@@ -103,8 +103,7 @@ class Reader:
             raise BrokenReplyError
         options = b",".join(fields.get(b"connection", []))
         self._persists = match[1] == b"1" and b"close" not in options and bool(lengths or codings)
-        if lengths and int(lengths[0]) > MAX_REPLY and match[2] == b"200":
-            raise TooLongReplyError
+        self._length = int(lengths[0]) if lengths else 0
         return int(match[2])
 
     def _begin(self, head: bytes, rest: bytes) -> None:
@@ -112,6 +111,8 @@ class Reader:
         if self.status != 200:
             self.done = True
             return
+        if self._length > MAX_REPLY:
+            raise TooLongReplyError
         self._parser = self._make()
         self._read_body(head + rest)
 

@@ -1,8 +1,8 @@
 """The seam for tests: somebody who is asked in GeeTest's place by every guard and client of this process.
 
 The guard looks here for each request, so an app is covered whenever it was imported and built, in whatever thread and
-event loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` puts anybody
-here, for the length of a `with` block; outside of tests there is nobody.
+event loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` puts
+anybody here, for the length of a `with` block; outside of tests there is nobody.
 """
 
 from threading import Lock

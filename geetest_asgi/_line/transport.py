@@ -70,7 +70,7 @@ class Transport(httpx.AsyncBaseTransport):
         body = await request.aread()
         left = {"host", "content-length", "transfer-encoding", "connection"}
         headers = {name: value for name, value in request.headers.items() if name not in left}
-        progress = Progress(float("inf"), anyio.CancelScope())
+        progress = Progress()
         reader = await self.call(str(request.url), body, headers, progress, method=request.method)
         return httpx.Response(reader.status, headers=reader.headers, stream=_Body(reader.body or b""))
 
