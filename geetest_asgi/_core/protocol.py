@@ -106,7 +106,7 @@ def _json_object(body: bytes | None) -> dict[str, Any] | None:
     if body is None or len(body) > MAX_REPLY:
         return None
     try:
-        answer = json.loads(body, parse_constant=_refuse_constant)  # UTF-8, -16 or -32, with or without a BOM
+        answer = _DECODER.decode(body.decode(json.detect_encoding(body)))  # UTF-8, -16 or -32, with or without a BOM
     except UnicodeDecodeError:
         raise _UnlikeJsonError("the answer is not UTF-8") from None
     except (ValueError, RecursionError):  # ValueError covers bad JSON and numbers too long for int
@@ -116,6 +116,9 @@ def _json_object(body: bytes | None) -> dict[str, Any] | None:
 
 def _refuse_constant(name: str) -> NoReturn:
     raise _UnlikeJsonError(f"the answer contains {name}, which JSON does not have")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 
 def _error(answer: Mapping[str, Any]) -> Evidence:

@@ -52,11 +52,11 @@ class Resolver:
 
 
 class Stream(ByteStream):
-    """A connection that reports when it sends: from then on it is the other end's turn."""
+    """What TLS is spoken over. It reports each step of the handshake: from then on it is the other end's turn."""
 
-    def __init__(self, inner: ByteStream) -> None:
-        self.progress: Progress | None = None
+    def __init__(self, inner: ByteStream, progress: Progress) -> None:
         self._inner = inner
+        self._progress = progress
 
     async def receive(self, max_bytes: int = AT_ONCE) -> bytes:
         """Receive all that has come, whatever TLS asks for: nothing is kept back where `is_quiet` would not see it."""
@@ -64,8 +64,7 @@ class Stream(ByteStream):
 
     async def send(self, item: bytes) -> None:
         """Send as anyio's streams do."""
-        if self.progress is not None:
-            self.progress.waits()
+        self._progress.waits()
         await self._inner.send(item)
 
     async def send_eof(self) -> None:
@@ -90,10 +89,10 @@ async def connect(
     Raises OSError (of which SSLError is one) and anyio's exceptions for a broken stream.
     """
     progress.waits()
-    stream = Stream(await _first(addresses, port))
+    plain = await _first(addresses, port)
     if context is None:
-        return stream
-    stream.progress = progress
+        return plain
+    stream = Stream(plain, progress)
     try:
         return await TLSStream.wrap(stream, hostname=host, ssl_context=context, standard_compatible=False)
     except BaseException:
@@ -137,30 +136,28 @@ async def close(stream: ByteStream) -> None:
         await anyio.aclose_forcefully(stream)
 
 
-def is_quiet(stream: ByteStream) -> bool:
-    """Whether nothing has come that nobody asked for: neither data nor the end of the connection."""
-    raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
-    return not _readable(raw) and not _has_leftovers(stream)
+class Ear:
+    """Tells whether something has come on a connection that nobody asked for: data, or its end."""
+
+    def __init__(self, stream: ByteStream) -> None:
+        self._raw = stream.extra(SocketAttribute.raw_socket)  # noqa: S610 - not Django's
+        self._secure = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610
+        self._poll = select.poll() if hasattr(select, "poll") else None
+        if self._poll is not None:
+            self._poll.register(self._raw.fileno(), select.POLLIN)
+
+    def hears(self) -> bool:
+        """Look, without waiting."""
+        return self._is_readable() or (self._secure is not None and _has_leftovers(self._secure))
+
+    def _is_readable(self) -> bool:
+        if self._poll is not None:
+            return bool(self._poll.poll(0))
+        return bool(select.select([self._raw], [], [], 0)[0])  # Windows
 
 
-if hasattr(select, "poll"):
-
-    def _readable(raw: socket.socket) -> bool:
-        poll = select.poll()
-        poll.register(raw.fileno(), select.POLLIN)
-        return bool(poll.poll(0))
-
-else:
-
-    def _readable(raw: socket.socket) -> bool:
-        return bool(select.select([raw], [], [], 0)[0])
-
-
-def _has_leftovers(stream: ByteStream) -> bool:
+def _has_leftovers(secure: ssl.SSLObject) -> bool:
     """TLS may hold what was received together with the last answer."""
-    secure = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
-    if secure is None:
-        return False
     try:
         secure.read(1)
     except ssl.SSLWantReadError:

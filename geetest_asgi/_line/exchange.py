@@ -52,7 +52,7 @@ class OwnWire:
             return await (await self._through(proxy, progress)).post(url, form, progress)
         transport = self._transport or await self._load(progress)
         reader = await transport.call(url, form, HEADERS, progress)
-        return _reply(reader.status, dict(reader.headers), reader.body)
+        return _reply(reader.status, {name: values[-1] for name, values in reader.fields.items()}, reader.body)
 
     async def prepare(self) -> None:
         """Import what the first call needs, and read the certificates."""

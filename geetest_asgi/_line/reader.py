@@ -22,7 +22,11 @@ _HEAD: Final = re.compile(
 )
 """RFC 9112 §4 and §5, without folded lines and bare line feeds. A server may leave out the space before no reason."""
 
-_FRAMING: Final = re.compile(rb"\r\n(content-length|transfer-encoding|connection):[ \t]*(.*?)[ \t]*(?=\r\n)", re.I)
+_FIELD: Final = re.compile(
+    rb"\r\n(content-length|transfer-encoding|connection|content-encoding|x-geetest-simulator):[ \t]*(.*?)[ \t]*(?=\r\n)",
+    re.I,
+)
+"""The header fields that count here."""
 
 
 class BrokenReplyError(Exception):
@@ -42,6 +46,9 @@ class Parser(Protocol):
     more: bool
     """Something stands behind its end."""
 
+    def __init__(self, *, framed: bool) -> None:
+        """`framed`: the head says how long the body is; else it ends with the connection."""
+
     def feed(self, data: bytes) -> None:
         """Read on; b"" is the end of the connection. Raises what the library raises."""
 
@@ -51,7 +58,8 @@ class Reader:
 
     def __init__(self, parser: "type[Parser]") -> None:
         self.status = 0
-        self.headers: list[tuple[bytes, bytes]] = []
+        self.fields: dict[bytes, list[bytes]] = {}
+        """The values of the header fields that count here, by their names in lower case."""
         self.done = False
         self.reusable = False
         """The answer has ended exactly, and the connection may be used again."""
@@ -59,7 +67,12 @@ class Reader:
         self._parser: Parser | None = None
         self._head = bytearray()
         self._raw = self._length = 0
-        self._persists = False
+        self._persists = self._framed = False
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return all of the header, names in lower case."""
+        lines = (line.partition(b":") for line in self._head.split(b"\r\n")[1:-2])
+        return [(bytes(name.lower()), bytes(value.strip(b" \t"))) for name, _, value in lines]
 
     @property
     def body(self) -> bytes | None:
@@ -94,26 +107,28 @@ class Reader:
         if match is None or len(head) > MAX_HEAD or match[2] == b"101":
             raise BrokenReplyError
         fields: dict[bytes, list[bytes]] = {}
-        for name, value in _FRAMING.findall(head):
+        for name, value in _FIELD.findall(head):
             fields.setdefault(name.lower(), []).append(value.lower())
+        self.fields = fields
         lengths, codings = fields.get(b"content-length", []), fields.get(b"transfer-encoding", [])
         if len(lengths) + len(codings) > 1 or not all(re.fullmatch(rb"[0-9]{1,15}", each) for each in lengths):
             raise BrokenReplyError
         if codings and (codings != [b"chunked"] or match[1] == b"0"):
             raise BrokenReplyError
         options = b",".join(fields.get(b"connection", []))
-        self._persists = match[1] == b"1" and b"close" not in options and bool(lengths or codings)
+        self._framed = bool(lengths or codings)
+        self._persists = match[1] == b"1" and b"close" not in options and self._framed
         self._length = int(lengths[0]) if lengths else 0
         return int(match[2])
 
     def _begin(self, head: bytes, rest: bytes) -> None:
-        self.headers = _headers(head)
+        del self._head[len(head) :]
         if self.status != 200:
             self.done = True
             return
         if self._length > MAX_REPLY:
             raise TooLongReplyError
-        self._parser = self._make()
+        self._parser = self._make(framed=self._framed)
         self._read_body(head + rest)
 
     def _read_body(self, data: bytes) -> None:
@@ -131,15 +146,10 @@ class Reader:
         self.reusable = parser.ended and self._persists and not parser.more and self._raw <= MAX_RAW
 
 
-def _headers(head: bytes) -> list[tuple[bytes, bytes]]:
-    lines = (line.partition(b":") for line in head.split(b"\r\n")[1:-2])
-    return [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
-
-
 class H11Parser:
     """By h11."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, framed: bool) -> None:
         import h11
 
         self.body, self.ended, self.more = bytearray(), False, False
@@ -175,11 +185,11 @@ def _h11_request(made: list[Any] = []) -> list[Any]:  # noqa: B006 - the same fo
 class HttptoolsParser:
     """By httptools."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, framed: bool) -> None:
         import httptools
 
         self.body, self.ended, self.more = bytearray(), False, False
-        self._keep_alive = False
+        self._framed = framed
         self._parser = httptools.HttpResponseParser(self)
 
     def feed(self, data: bytes) -> None:
@@ -192,20 +202,10 @@ class HttptoolsParser:
             self._end()
 
     def _end(self) -> None:
-        # llhttp tells of no end of the connection here. Without a length the body ends with it (RFC 9112 §6.3).
-        if not self._headers_complete or self._framed:
+        # httptools is not told that the connection has ended: without a length the body ends with it (RFC 9112 §6.3).
+        if self._framed:
             raise BrokenReplyError
         self.ended = True
-
-    _headers_complete = _framed = False
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """By httptools."""
-        self._framed = self._framed or name.lower() in (b"content-length", b"transfer-encoding")
-
-    def on_headers_complete(self) -> None:
-        """By httptools."""
-        self._headers_complete = True
 
     def on_body(self, body: bytes) -> None:
         """By httptools."""

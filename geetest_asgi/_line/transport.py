@@ -18,7 +18,7 @@ import anyio
 import httpx
 from anyio.abc import ByteStream
 
-from .connect import Resolver, close, connect, is_quiet
+from .connect import AT_ONCE, Ear, Resolver, close, connect
 from .deadline import Progress
 from .reader import BrokenReplyError, Parser, Reader, TooLongReplyError, parsers
 
@@ -41,12 +41,14 @@ class Origin:
     secure: bool
 
 
-@dataclass(slots=True)
 class Connection:
-    """An open connection, free since `since` (by `time.monotonic`)."""
+    """An open connection."""
 
-    stream: ByteStream
-    since: float = 0.0
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self.ear = Ear(stream)
+        self.since = 0.0
+        """When it became free, by `time.monotonic`; 0.0 before its first use."""
 
 
 class Transport(httpx.AsyncBaseTransport):
@@ -72,7 +74,7 @@ class Transport(httpx.AsyncBaseTransport):
         headers = {name: value for name, value in request.headers.items() if name not in left}
         progress = Progress()
         reader = await self.call(str(request.url), body, headers, progress, method=request.method)
-        return httpx.Response(reader.status, headers=reader.headers, stream=_Body(reader.body or b""))
+        return httpx.Response(reader.status, headers=reader.headers(), stream=_Body(reader.body or b""))
 
     async def call(
         self, url: str, body: bytes, headers: Mapping[str, str], progress: Progress, *, method: str = "POST"
@@ -97,7 +99,7 @@ class Transport(httpx.AsyncBaseTransport):
             await close(free.popleft().stream)
         while free:
             connection = free.pop()
-            if is_quiet(connection.stream):
+            if not connection.ear.hears():
                 return connection
             await close(connection.stream)
         return Connection(await self._connect(origin, progress))
@@ -134,7 +136,7 @@ async def _exchange(stream: ByteStream, request: bytes, reader: Reader, progress
 
 async def _receive(stream: ByteStream) -> bytes:
     try:
-        return await stream.receive()
+        return await stream.receive(AT_ONCE)
     except anyio.EndOfStream:
         return b""
 
