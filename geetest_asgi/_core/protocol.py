@@ -40,9 +40,8 @@ MAX_REPLY: Final = 64 * 1024
 
 _WRONG_KEY: Final = "sign_token error"
 
-KEY_CODES: Final = frozenset({"50101", "50102", "50103", "50104", "50105"})
-"""Error codes, without their minus, about the id itself (missing, illegal, unknown, deleted, paused): the operator's to
-mend."""
+KEY_CODES: Final = frozenset({"-50101", "-50102", "-50103", "-50104", "-50105"})
+"""Error codes about the id itself (missing, illegal, unknown, deleted, paused): the operator's to mend."""
 
 _MAX_REASON: Final = 200
 
@@ -123,7 +122,9 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def _error(answer: Mapping[str, Any]) -> Evidence:
     code = _text(answer.get("code"))
-    outcome = Outcome.MISCONFIGURED if code.removeprefix("-") in KEY_CODES else Outcome.REFUSED
+    if len(code) == 5 and code.isdecimal():  # as GeeTest's codes are, without their minus
+        code = f"-{code}"
+    outcome = Outcome.MISCONFIGURED if code in KEY_CODES else Outcome.REFUSED
     return Evidence(outcome, _text(answer.get("msg")), code)
 
 
