@@ -23,10 +23,14 @@ _HEAD: Final = re.compile(
 """RFC 9112 §4 and §5, without folded lines and bare line feeds. A server may leave out the space before no reason."""
 
 _FIELD: Final = re.compile(
-    rb"\r\n(content-length|transfer-encoding|connection|content-encoding|x-geetest-simulator):[ \t]*(.*?)[ \t]*(?=\r\n)",
-    re.I,
+    rb"\r\n(content-length|transfer-encoding|connection|content-encoding|x-geetest-simulator)"
+    rb":[ \t]*(.*?)[ \t]*(?=\r\n)",
+    re.IGNORECASE,
 )
 """The header fields that count here."""
+
+_LAST: Final = re.compile(rb"[^\r\n]\r\n\r\n")
+"""The last bytes of a chunked body: the end of the last line, and an empty one."""
 
 
 class BrokenReplyError(Exception):
@@ -66,8 +70,9 @@ class Reader:
         self._make = parser
         self._parser: Parser | None = None
         self._head = bytearray()
-        self._raw = self._length = 0
-        self._persists = self._framed = False
+        self._raw = self._start = self._length = 0
+        self._persists = self._framed = self._chunked = False
+        self._tail = b""
 
     def headers(self) -> list[tuple[bytes, bytes]]:
         """Return all of the header, names in lower case."""
@@ -119,10 +124,12 @@ class Reader:
         self._framed = bool(lengths or codings)
         self._persists = match[1] == b"1" and b"close" not in options and self._framed
         self._length = int(lengths[0]) if lengths else 0
+        self._chunked = bool(codings)
         return int(match[2])
 
     def _begin(self, head: bytes, rest: bytes) -> None:
         del self._head[len(head) :]
+        self._start = self._raw - len(rest)
         if self.status != 200:
             self.done = True
             return
@@ -142,8 +149,15 @@ class Reader:
             parser.more = True
         if len(parser.body) > MAX_REPLY:
             raise TooLongReplyError
+        self._tail = (self._tail + data)[-5:]
         self.done = parser.ended
-        self.reusable = parser.ended and self._persists and not parser.more and self._raw <= MAX_RAW
+        self.reusable = parser.ended and self._persists and not (parser.more or self._has_more())
+
+    def _has_more(self) -> bool:
+        """Whether something stands behind the end. llhttp passes over empty lines there, without a word."""
+        if self._chunked:
+            return self._raw > MAX_RAW or not _LAST.fullmatch(self._tail)
+        return self._raw != self._start + self._length
 
 
 class H11Parser:
@@ -209,11 +223,12 @@ class HttptoolsParser:
 
     def on_body(self, body: bytes) -> None:
         """By httptools."""
-        self.body += body
+        if not self.ended:
+            self.body += body
 
     def on_message_begin(self) -> None:
         """By httptools."""
-        self.more = self.ended
+        self.more = self.more or self.ended
 
     def on_message_complete(self) -> None:
         """By httptools. Asked later, `should_keep_alive` says no."""
