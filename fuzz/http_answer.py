@@ -42,7 +42,8 @@ def check(data: bytes) -> None:
             for cut in (size, max(1, len(data)))
         }
         answers = {each for each in found.values() if each is not None}
-        require(found[H11Parser, size] or not found[HttptoolsParser, size], "read by httptools alone", found)
+        alone = found[H11Parser, size] is None and found[HttptoolsParser, size] is not None
+        require(not alone, "read by httptools alone", found)
         require(len({(each.status, each.body) for each in answers}) <= 1, "read in two ways", found)
         for parser in (H11Parser, HttptoolsParser):
             pieces, whole = found[parser, size], found[parser, max(1, len(data))]

@@ -500,8 +500,8 @@ async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: Gee
 
 
 @each_backend
-async def test_what_time_is_left_is_shared_by_the_servers_that_are_left(geetest: GeeTest) -> None:
-    """But the last may take longer than there is: that its time is over is for our own clock to say."""
+async def test_a_clients_own_times_are_not_relied_on(geetest: GeeTest) -> None:
+    """That a call's time is over is for our own clock to say, except where the client's own pool is waited for."""
     asked: list[tuple[float | None, ...]] = []
 
     class Nobody:
@@ -512,9 +512,10 @@ async def test_what_time_is_left_is_shared_by_the_servers_that_are_left(geetest:
     guard, _, told = verdict_of([f"http://127.0.0.1:{port}" for port in (1, 2, 3)], 90, allow=False, client=Nobody())
     _, result = await judged(guard, told, geetest.token())
     assert result.outcome is Outcome.UNAVAILABLE
-    assert [connect for connect, *_ in asked] == [pytest.approx(seconds, rel=0.1) for seconds in (30, 45, 180)]
-    assert [(read, write) for _, read, write, _ in asked] == [(None, None)] * 3
-    assert all(connect and pool and pool <= connect / 4 for connect, _, _, pool in asked)
+    assert len(asked) == 1, "that nothing was sent is only its word"
+    connect, read, write, pool = asked[0]
+    assert (connect, read, write) == (None, None, None)
+    assert pool == pytest.approx(90 / 24, rel=0.1)
 
 
 @pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
@@ -583,10 +584,11 @@ async def test_where_nobody_listens_it_is_an_outage(geetest: GeeTest) -> None:
 
 
 @each_backend
-async def test_more_calls_than_max_in_flight_are_busy(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.slow(0.3)
+async def test_calls_past_max_in_flight_wait_and_are_busy_where_their_time_ends(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.slow(1.4)
     told: list[GeeTestResult] = []
-    guard = geetest.guard(app, limits=Limits(max_in_flight=5), on_result=lambda result, _: told.append(result))
+    limits, hear = Limits(max_in_flight=5), lambda result, _: told.append(result)
+    guard = geetest.guard(app, limits=limits, timeout=2.0, on_result=hear)
     tokens = [geetest.token() for _ in range(30)]
     crowd = [visit(token) for token in tokens]
     async with anyio.create_task_group() as tasks:
@@ -594,7 +596,7 @@ async def test_more_calls_than_max_in_flight_are_busy(geetest: GeeTest, app: App
             tasks.start_soon(each.run, guard)
     codes = [each.code for each in crowd]
     assert (codes.count("in"), codes.count("captcha_busy")) == (5, 25)
-    assert len(geetest.calls) == 5
+    assert len(geetest.calls) <= 10, "five, and five in whose time no answer came"
     assert {each.lot_number for each in told} == {token["lot_number"] for token in tokens}
     assert all(each.reason for each in told if each.outcome is Outcome.BUSY)
     geetest.simulator.up()
