@@ -32,7 +32,8 @@ class Limits:
     """Bytes of request bodies held in memory at one time by all requests together; beyond, 503. What goes with each
     request comes on top: with a thousand slow bodies of 60 KB at once 100 MiB were measured."""
     max_in_flight: int = 256
-    """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
+    """Calls to GeeTest under way at one time, in one event loop. Those beyond wait their turn, first come, first
+    served, within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
     """Requests let in without a verdict while GeeTest is down, each second; beyond, 503. 0: none."""
     unverified_per_client: int = 60
