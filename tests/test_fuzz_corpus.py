@@ -120,7 +120,7 @@ def room_for_all(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestRe
 
 
 class NeverMore(H11Parser):
-    more = property(lambda self: False, lambda self, value: None)  # type: ignore[assignment]
+    more = property(lambda self: False, lambda self, value: None)
 
 
 class EndsWithTheConnection(H11Parser):

@@ -24,9 +24,9 @@ from urllib.parse import urlencode
 import anyio
 import httpx
 import pytest
-from geetest_asgi._line.pretence import is_loopback
 from starlette.types import Message, Receive, Scope, Send
 
+from geetest_asgi._config import is_loopback
 from geetest_asgi.testing import (
     CODES,
     DEMO_ID,

@@ -16,7 +16,7 @@ from typing import Any, Final, Protocol
 import anyio
 from anyio.lowlevel import RunVar, current_token
 
-TURNS: Final = 12
+TURNS: Final = 20
 """Turns of the event loop before a call is given up. Two are enough for an answer on an open connection; a new
 connection takes some more from "connected" to "asked".
 """

@@ -23,6 +23,9 @@ Disconnected = Callable[[], Awaitable[bool]]
 _LATE: Final = 0.02
 """The part of a call's time for which one wait of the event loop is taken for none of its own."""
 
+_FAIR: Final = 0.75
+"""The part of a server's time for which it must have been silent."""
+
 _OURS: Final = "too little of the time was GeeTest's"
 
 
@@ -39,6 +42,8 @@ class Progress:
     """What is waited for at our own end, in words; empty while the other end is waited for."""
     since: float = math.inf
     """When that began."""
+    began: float = math.inf
+    """When the server's turn came."""
     connecting: bool = False
     """It is known that a connection is being made, or was made."""
     sent: bool = False
@@ -80,7 +85,7 @@ class Deadline:
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self._clock, self.seconds, self._deliberate = clock, seconds, deliberate
-        self._fair = seconds / (2 * servers)
+        self._least = seconds / (2 * servers)
         start = clock.now()
         self._end, self._tenth = start + seconds, start + seconds / 10
         self._disconnected = disconnected
@@ -95,7 +100,7 @@ class Deadline:
         """Return a new server's progress, of the `servers` that are left. To be used in its scope."""
         now = self._clock.now()
         share = now + (self._end - now) / servers if servers > 1 else math.inf
-        self._progress = Progress(self._clock.now, share, since=now, pool=(self._end - now) / (8 * servers))
+        self._progress = Progress(self._clock.now, share, since=now, began=now, pool=(self._end - now) / (8 * servers))
         if share < self._end:
             self._clock.watch(self, share)
         return self._progress
@@ -169,11 +174,16 @@ class Deadline:
             return Evidence(Outcome.UNAVAILABLE, "no answer in time")
         if progress.ours:
             return Evidence(Outcome.BUSY, progress.ours)
-        if self._clock.now() - progress.since < self._fair:
+        if not self._was_fair(progress):
             return Evidence(Outcome.BUSY, _OURS)
         if not progress.kept and not sockets_to_spare():
             return Evidence(Outcome.BUSY, "no connection to spare")
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if progress.sent else "no connection in time")
+
+    def _was_fair(self, progress: Progress) -> bool:
+        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
+        now = self._clock.now()
+        return now - progress.since >= max(_FAIR * (now - progress.began), self._least)
 
     def blame(self, error: Exception) -> Evidence:
         """Return what a call that failed is evidence of."""

@@ -379,7 +379,7 @@ def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, f
     with ThreadPoolExecutor(40) as threads:
         statuses = set(threads.map(one, range(120)))
     assert door.is_shut()
-    assert statuses == {403, 503}
+    assert 403 in statuses <= {403, 503}
 
 
 @each_backend

@@ -292,7 +292,8 @@ def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(lo
     async def main() -> Evidence:
         async with closing(line_to(server.url)) as line, anyio.create_task_group() as group:
             group.start_soon(hold_often)
-            return await line.ask([REQUEST], 1.0)
+            evidence = await line.ask([REQUEST], 1.0)
+        return evidence
 
     with RawServer(after(30)) as server:
         backend, options = LOOPS[loop]
@@ -309,7 +310,7 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
 
     async def main(wait: float) -> None:
         line = line_to(server.url)
-        task = asyncio.create_task(line.ask([REQUEST], 0.5, disconnected=disconnected))  # type: ignore[arg-type]
+        task = asyncio.create_task(line.ask([REQUEST], 0.5, disconnected=disconnected))
         await asyncio.sleep(wait)
         task.add_done_callback(lambda _: None)
 
