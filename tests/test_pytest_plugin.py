@@ -121,7 +121,7 @@ FAULTS: dict[str, tuple[Callable[[Simulator], None], str]] = {
     "error of the id": (lambda it: it.error(-50102), "misconfigured"),
     "not found": (lambda it: it.answers(404), "refused"),
     "too long": (lambda it: it.answers(200, b'{"a": "%s"}' % (b"a" * 70_000)), "unavailable"),
-    "encoded": (lambda it: it.answers(200, {"result": "success"}, headers={"Content-Encoding": "br"}), "unavailable"),
+    "encoded": (lambda it: it.answers(200, {"result": "success"}, headers={"Content-Encoding": "br"}), "refused"),
     "a pass": (lambda it: it.answers(200, {"status": "success", "result": "success"}), "passed"),
 }
 
