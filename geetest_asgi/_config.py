@@ -4,6 +4,7 @@ import inspect
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -26,6 +27,7 @@ _HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
 _LONGEST: Final = 3600.0
 PER_RULE: Final = ("sources", "fields", "timeout", "limits", "after", "clearance", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
+UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
 
 def build_table(
@@ -41,7 +43,16 @@ def build_table(
         raise ConfigError("protect=[]: give at least one pattern, such as 'POST /login'; None means every request")
     roots = [_root_path(each) for each in _several("root_paths", root_paths)]
     table = [(rule_pattern(rule), build_policy(rule, pair, defaults)) for rule in rules]
-    return RuleTable(table, [exempt_pattern(each) for each in _several("exempt", exempt)], roots)
+    exemptions = [exempt_pattern(each) for each in _several("exempt", exempt)]
+    return RuleTable(table, exemptions, roots, _unclear([policy for _, policy in table], defaults))
+
+
+def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
+    """What is done with a request that the table must refuse: under no rule, and with the middleware's own hooks."""
+    hooks = {name: defaults[name] for name in ("on_denied", "on_result")}
+    mode = "enforce" if any(policy.mode == "enforce" for policy in policies) else "monitor"
+    refusing = {"name": "", "mode": mode, "refuses": UNCLEAR_PATH, "accept": None, "clearance": None}
+    return replace(policies[0], **refusing, **hooks)
 
 
 def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[str, Any]) -> Policy:

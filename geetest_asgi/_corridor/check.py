@@ -60,6 +60,8 @@ class Check:
     async def examine(self) -> Evidence | None:
         """What is known about this request; None if the visitor has left, and nobody needs an answer."""
         policy = self.policy
+        if policy.refuses:
+            return Evidence(Outcome.MALFORMED, policy.refuses)
         if policy.mode == "off":
             return Evidence(Outcome.SKIPPED, "mode is off")
         if policy.skip is not None and (reason := await call(policy.skip, self.scope)):

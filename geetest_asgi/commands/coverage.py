@@ -29,6 +29,8 @@ class Covered:
     guard: Guard | None = None
     """The guard that protects it, whatever the parameters are."""
     rule: int | None = None
+    deciding: tuple[int, ...] = ()
+    """The rules that spellings of the route's path fall under. Of several, none decides: every request is refused."""
     partly: tuple[tuple[Guard, int], ...] = ()
     """Where none does: the rules that protect it for some parameters only."""
     exempt: tuple[tuple[Guard, int], ...] = ()
@@ -55,7 +57,7 @@ def _covered(route: Route, method: str, path: str) -> Covered:
         table = guard.middleware._table
         found = explain(table, method, path, b"", guard.prefix)
         if found.protected:
-            return Covered(route, method, guard, found.rule)
+            return Covered(route, method, guard, found.rule, found.deciding)
         if found.why is Why.EXEMPT and found.rule is not None:
             exempt.append((guard, found.rule))
             continue

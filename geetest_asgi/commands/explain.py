@@ -9,7 +9,7 @@ from enum import StrEnum
 from typing import TypeVar
 
 from .._core.paths import forms as paths
-from .._core.paths.rule_table import RuleTable
+from .._core.paths.rule_table import UNCLEAR, RuleTable
 
 T = TypeVar("T")
 
@@ -20,7 +20,9 @@ class Why(StrEnum):
     MATCHED = "matched"
     """Some form of the path is protected for this method."""
     TOO_MUCH = "too much"
-    """The path is longer than what is looked at, and counts as protected."""
+    """The path is longer than what is looked at: the request is refused, by no rule."""
+    UNCLEAR = "unclear"
+    """Two spellings of the path are decided by different rules: the request is refused, by no rule."""
     EXEMPT = "exempt"
     """Every form of the path is exempt."""
     METHOD = "method"
@@ -36,6 +38,8 @@ class Form:
     path: str
     rules: tuple[int, ...]
     """Places in the table of the rules whose pattern matches it, for any method."""
+    deciding: tuple[int, ...]
+    """Places of the rules that decide about it: the first, and another where that depends on the case of letters."""
     exempt: tuple[int, ...]
     """Places of the exemptions that let it go."""
     rooted: bool = False
@@ -52,20 +56,24 @@ class Explanation:
     """The place of the rule that decided, also where an exemption took its power."""
     matching: tuple[int, ...]
     """All rules whose pattern matches some form, in order, for any method."""
+    deciding: tuple[int, ...]
+    """The rules that decide about some form, in order; more than one where the request is refused."""
     forms: tuple[Form, ...]
 
 
 def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> Explanation:
     """The decision about this request, and how it comes about. The arguments are those of `RuleTable.match`."""
-    protected = table.match(method, path, raw_path, root_path) is not None
+    place = table.decide(method, path, raw_path, root_path)
     method = method.upper()
-    if paths.is_too_much(path, raw_path):
-        rule = _first(table, method, range(len(table.rules)))
-        return Explanation(protected, Why.METHOD if rule is None else Why.TOO_MUCH, rule, (), ())
+    if paths.is_too_much(path, raw_path, root_path):
+        return Explanation(place is not None, Why.METHOD if place is None else Why.TOO_MUCH, None, (), (), ())
     forms = _forms(table, method, path, raw_path, root_path)
     matching = tuple(sorted({number for form in forms for number in form.rules}))
-    rule = _first(table, method, matching)
-    return Explanation(protected, _why(matching, rule, forms), rule, matching, forms)
+    deciding = tuple(sorted({number for form in forms for number in form.deciding}))
+    if place == UNCLEAR:
+        return Explanation(True, Why.UNCLEAR, None, matching, deciding, forms)
+    rule = _first(table, method, matching) if place is None else place
+    return Explanation(place is not None, _why(matching, rule, forms), rule, matching, deciding, forms)
 
 
 def _first(table: RuleTable[T], method: str, numbers: Sequence[int]) -> int | None:
@@ -74,12 +82,14 @@ def _first(table: RuleTable[T], method: str, numbers: Sequence[int]) -> int | No
 
 def _forms(table: RuleTable[T], method: str, path: str, raw_path: bytes, root_path: str) -> tuple[Form, ...]:
     forms, rooted = table.forms(path, raw_path, root_path)
-    found = [
-        Form(_text(form), tuple(sorted(table.matching(form))), tuple(sorted(table.exempting(method, form))))
-        for form in sorted(forms)
-    ]
-    found += [Form(_text(form), tuple(sorted(table.matching(form))), (), True) for form in sorted(rooted - forms)]
-    return tuple(found)
+    found = [_form(table, method, form) for form in sorted(forms)]
+    return (*found, *(_form(table, method, form, rooted=True) for form in sorted(rooted - forms)))
+
+
+def _form(table: RuleTable[T], method: str, form: paths.Segments, *, rooted: bool = False) -> Form:
+    exempt = () if rooted else tuple(sorted(table.exempting(method, form)))
+    deciding = () if exempt else tuple(sorted(table.deciding(method, form)))
+    return Form(_text(form), tuple(sorted(table.matching(form))), deciding, exempt, rooted)
 
 
 def _text(form: paths.Segments) -> str:
