@@ -28,7 +28,7 @@ from ._core.rules import (
 )
 from ._corridor.walk import Corridor
 from ._line.line import Caller
-from ._scope import PROTECTED
+from ._scope import PROTECTED, is_preflight
 from .observers.logs import log_modes
 from .stores import Store
 
@@ -176,11 +176,3 @@ class GeeTestMiddleware:
         Called by itself at the end of a lifespan and of an event loop: there is no need to.
         """
         await self._caller.aclose()
-
-
-def is_preflight(scope: Any) -> bool:
-    """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
-    if scope.get("method") != "OPTIONS":
-        return False
-    names = {name.lower() for name, _ in scope.get("headers", ())}
-    return b"origin" in names and b"access-control-request-method" in names

@@ -30,3 +30,18 @@ def geetest_result(request_or_scope: Any) -> GeeTestResult:
         return result
     known = ", ".join(scope.get(PROTECTED, ())) or "none: no GeeTestMiddleware saw this request"
     raise LookupError(f"{scope.get('path', '?')!r} is not protected by GeeTest; protected here: {known}")
+
+
+def is_preflight(scope: Scope) -> bool:
+    """Is this a CORS preflight? It has no body (Fetch standard, section 4.8, CORS-preflight fetch).
+
+    What says that a body comes is none: a `Content-Length` other than 0, or any `Transfer-Encoding`. With that, any
+    request could pass for a preflight, and handlers that take every method would act on it.
+    """
+    if scope.get("method") != "OPTIONS":
+        return False
+    headers = [(name.lower(), value) for name, value in scope.get("headers", ())]
+    if any(name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 ")) for name, value in headers):
+        return False
+    names = {name for name, _ in headers}
+    return b"origin" in names and b"access-control-request-method" in names

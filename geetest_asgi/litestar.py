@@ -29,10 +29,10 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 from ._core.errors import ConfigError
 from ._core.model import GeeTestResult
 from ._core.rules import Rule
-from ._middleware import GeeTestMiddleware, is_preflight
+from ._middleware import GeeTestMiddleware
 from ._routes.mark import Mark, check_names
 from ._routes.openapi import describe
-from ._scope import PROTECTED, geetest_result
+from ._scope import PROTECTED, geetest_result, is_preflight
 
 _NEXT: Final = "geetest_asgi.litestar.next"
 """Scope key: the rest of the route's middleware, and its handler."""
