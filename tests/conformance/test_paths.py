@@ -119,11 +119,10 @@ def under(root: str, target: str) -> list[str]:
 def test_a_root_path_that_an_operator_wrote_oddly_opens_no_way_around(
     root_path: str, server: str, stage: Stage
 ) -> None:
-    reached = [
-        target
-        for framework in FRAMEWORKS
-        for target in compare(stage.put(framework, server, root_path), under(root_path, "/login"))
-    ]
+    reached = []
+    for framework in FRAMEWORKS:
+        stage.simulator.calls.clear()
+        reached += compare(stage.put(framework, server, root_path), under(root_path, "/login"))
     assert reached
 
 
