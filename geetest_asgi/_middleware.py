@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _config
+from ._application import application
 from ._bounds.counters import Budget
 from ._bounds.unverified import Admissions
 from ._core.limits import Limits
@@ -113,7 +114,7 @@ class GeeTestMiddleware:
         trust_env: bool = False,
         allow_http: bool = False,
     ) -> None:
-        self.app = app
+        self.app = application(app)
         limits = _config.limits(limits)
         defaults: dict[str, Any] = {
             "sources": sources,

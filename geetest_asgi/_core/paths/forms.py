@@ -12,7 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from typing import Final
-from urllib.parse import quote, unquote, urlsplit
+from urllib.parse import unquote, urlsplit
 
 Segments = tuple[str, ...]
 
@@ -96,9 +96,9 @@ def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
         return
     yield _decoded(raw_path)
     for root in roots:
-        for prefix in (root.encode(errors="replace"), quote(root, errors="replace").encode()):
-            if raw_path.startswith(prefix):
-                yield _decoded(raw_path.removeprefix(prefix))
+        prefix = root.encode(errors="replace")
+        if raw_path.startswith(prefix):
+            yield _decoded(raw_path.removeprefix(prefix))
 
 
 def _decoded(raw_path: bytes) -> Segments:
