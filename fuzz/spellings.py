@@ -1,7 +1,8 @@
 """A protected path, misspelt: the input's bytes choose what is done to it, from the inside out.
 
 Dot segments, empty segments, `;parameters`, blanks, control characters, the case of letters, percent escapes, the
-absolute form and a root path, in any mixture, and the rule is the same or the request is refused. See `_core/paths/forms.py`.
+absolute form and a root path, in any mixture, and the rule is the same or the request is refused.
+See `_core/paths/forms.py`.
 """
 
 from typing import Any, Final

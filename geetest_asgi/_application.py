@@ -13,8 +13,8 @@ def application(given: Any) -> Any:
     takes = _positional(given)
     if takes == 1:
         raise ConfigError(
-            "app: takes one argument, so it is no ASGI application. Django's MIDDLEWARE is not the place for this: wrap "
-            "the application in asgi.py, application = geetest_asgi.django.protect(get_asgi_application())"
+            "app: takes one argument, so it is no ASGI application. Django's MIDDLEWARE is not the place for this: "
+            "wrap the application in asgi.py, application = geetest_asgi.django.protect(get_asgi_application())"
         )
     if takes is not None and takes < len(("scope", "receive", "send")):
         raise ConfigError(

@@ -36,9 +36,7 @@ def compare(pair: Pair, targets: Iterable[str], headers: Mapping[str, str] = Map
         bare = dict(zip(targets, pool.map(lambda each: pair.ask(False, each, headers=headers), targets), strict=True))
         reached = [target for target in targets if bare[target].handler]
         entered = pair.entered()
-        refused = dict(
-            zip(reached, pool.map(lambda each: pair.ask(True, each, headers=headers), reached), strict=True)
-        )
+        refused = dict(zip(reached, pool.map(lambda each: pair.ask(True, each, headers=headers), reached), strict=True))
         past = [target for target in reached if refused[target].handler]
         assert past == [], f"{len(past)} of {len(reached)} spellings get past the guard"
         asked = [target for target in reached if refused[target].code == "captcha_missing"]

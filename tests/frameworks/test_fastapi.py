@@ -51,14 +51,15 @@ def shop(**settings: Any) -> FastAPI:
     async def open_() -> str:
         return "in"
 
-    router = APIRouter(prefix="/account", dependencies=[Depends(Captcha(sources=["header"], name="account"))])
+    account = Captcha(sources=["header"], name="account")
+    router = APIRouter(prefix="/account", dependencies=[Depends(account)])
 
     @router.delete("/{name}")
     async def remove(name: str) -> str:
         return name
 
     @router.websocket("/live")
-    async def live(socket: WebSocket, captcha: CaptchaResult) -> None:
+    async def live(socket: WebSocket, captcha: Annotated[GeeTestResult, Depends(account)]) -> None:
         await socket.accept()
         await socket.send_json({"rule": captcha.rule})
         await socket.close()

@@ -40,8 +40,8 @@ class RuleTable(Generic[T]):
         self._as_written = PathSet([pattern for pattern, _ in rules], fold=False)
         self.exempt = exempt
         self._exempt = PathSet(exempt, fold=False)
-        self._roots = roots
-        self._unclear = unclear
+        self.roots = roots
+        self.unclear = unclear
         self.idle: frozenset[str] = frozenset(
             method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _spoken_of(method, rules)
         )
@@ -52,14 +52,14 @@ class RuleTable(Generic[T]):
         place = self.decide(method, path, raw_path, root_path)
         if place is None:
             return None
-        return self._unclear if place == UNCLEAR else self.rules[place][1]
+        return self.unclear if place == UNCLEAR else self.rules[place][1]
 
     def decide(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
         """The place of the rule that decides about the request; None: it is not protected; UNCLEAR: refuse it."""
         method = method.upper()
         if paths.is_too_much(path, raw_path, root_path):
             return UNCLEAR if _spoken_of(method, self.rules) else None
-        if not root_path and not self._roots and paths.is_plain(path, raw_path):
+        if not root_path and not self.roots and paths.is_plain(path, raw_path):
             form = paths.split(path)
             places = self.matching(form)
             return self._among(method, places, {form}, set()) if places else None
@@ -82,7 +82,7 @@ class RuleTable(Generic[T]):
 
         A pattern may be written with a root path where the server leaves it out of the path.
         """
-        roots = [*paths.root_spellings(root_path), *self._roots]
+        roots = [*paths.root_spellings(root_path), *self.roots]
         forms = paths.forms(path, raw_path, roots)
         return forms, {paths.split(root.rstrip("/")) + form for form in forms for root in roots}
 

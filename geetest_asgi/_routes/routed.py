@@ -1,0 +1,99 @@
+"""A guard that goes by the route that Starlette's router picks, and not by the path: no spelling can miss it."""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from starlette.routing import Match
+
+from .._core.paths.decisions import Decisions
+from .._core.paths.forms import is_too_much
+from .._core.paths.patterns import WEBSOCKET
+from .._core.paths.rule_table import RuleTable
+from .._core.rules import Rule
+from .._middleware import GeeTestMiddleware
+from .._scope import PROTECTED, is_preflight
+from ..observers.logs import log_marks
+from .mark import MARKS
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Routed:
+    """One route of an app, as it is tried."""
+
+    route: Any
+    """What has Starlette's `matches`."""
+    path: str
+    methods: list[str]
+    mark: Any
+    inner: "list[Routed]"
+    """The routes of what is mounted here."""
+
+    @property
+    def marked(self) -> "Iterator[Routed]":
+        """This one and those within it, as far as they are marked."""
+        if self.mark is not None:
+            yield self
+        for each in self.inner:
+            yield from each.marked
+
+    @property
+    def rule(self) -> Rule | None:
+        """What protects it."""
+        return None if self.mark is None else self.mark.rule(self.methods, self.path)  # type: ignore[no-any-return]
+
+    @property
+    def title(self) -> str:
+        """For logs."""
+        return f"{','.join(self.methods)} {self.path}"
+
+
+class RouteGuard(GeeTestMiddleware):
+    """Marked routes are guarded by the rules of their marks, whatever the path; other requests by `others`, by path."""
+
+    def __init__(self, app: Any, routes: list[Routed], others: Iterable[str | Rule], settings: dict[str, Any]) -> None:
+        self._routes = routes
+        marked = [route for each in routes for route in each.marked]
+        rules = [(route, rule) for route in marked if (rule := route.rule) is not None]
+        super().__init__(app, protect=[*(rule for _, rule in rules), *others], **settings)
+        count, table = len(rules), self._table
+        self._rules = dict(zip((route for route, _ in rules), table.rules, strict=False))
+        self._by_path = Decisions(table.match)
+        self._decisions = Decisions(RuleTable(table.rules[count:], table.exempt, table.roots, table.unclear).match)
+        log_marks(
+            (rule.pattern for _, rule in rules),
+            (f"{','.join(left)} {route.path}" for route in marked if (left := route.mark.leaves_open(route.methods))),
+        )
+
+    def outer_scope(self, scope: Any) -> Any:
+        """The scope that the app's router sees."""
+        return scope
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI 3."""
+        route = self._route(scope) if scope["type"] in ("http", "websocket") else None
+        if route is None or is_preflight(scope):
+            return await super().__call__(scope, receive, send)
+        _, policy = self._rules[route]
+        scope[PROTECTED], scope[MARKS] = self._protected, (route.mark,)
+        return await self._corridor.run(policy, scope, receive, send)
+
+    def _route(self, scope: Any) -> Routed | None:
+        """The marked route that the request goes to, where its method is guarded."""
+        method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
+        line = (method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or "")
+        # By path first: what no mark's rule matches in any spelling goes to no marked route.
+        if method in self._idle or self._by_path[line] is None or is_too_much(*line[1:]):
+            return None
+        route = _find(self._routes, self.outer_scope(scope))
+        rule = None if route is None else self._rules.get(route)
+        return route if rule is not None and method in rule[0].methods else None
+
+
+def _find(routes: Iterable[Routed], scope: Any) -> Routed | None:
+    """The route that Starlette's router picks: the first that matches the path and the method."""
+    for each in routes:
+        match, more = each.route.matches(scope)
+        if match is Match.FULL:
+            return _find(each.inner, {**scope, **more}) if each.inner else each
+    return None
