@@ -1,12 +1,13 @@
 """Is it an ASGI application that the guard is put in front of? Looked at once, when the guard is built."""
 
 import inspect
-from typing import Any
+from typing import Any, cast
 
 from ._core.errors import ConfigError
+from ._core.rules import ASGIApp
 
 
-def application(given: Any) -> Any:
+def application(given: Any) -> ASGIApp:
     """An ASGI application: something to call with a scope, receive and send."""
     if isinstance(given, type) or not callable(given):
         raise ConfigError(f"app={given!r}: give an ASGI application, the object itself")
@@ -21,7 +22,7 @@ def application(given: Any) -> Any:
             f"app: takes {takes} arguments, as a WSGI application does; give an ASGI one "
             "(Flask: asgiref.wsgi.WsgiToAsgi(app), Django: get_asgi_application())"
         )
-    return given
+    return cast("ASGIApp", given)
 
 
 def _positional(given: Any) -> int | None:

@@ -49,10 +49,16 @@ def build_table(
 
 def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
     """What is done with a request that the table must refuse: under no rule, and with the middleware's own hooks."""
-    hooks = {name: defaults[name] for name in ("on_denied", "on_result")}
-    mode = "enforce" if any(policy.mode == "enforce" for policy in policies) else "monitor"
-    refusing = {"name": "", "mode": mode, "refuses": UNCLEAR_PATH, "accept": None, "clearance": None}
-    return replace(policies[0], **refusing, **hooks)
+    return replace(
+        policies[0],
+        name="",
+        refuses=UNCLEAR_PATH,
+        mode="enforce" if any(policy.mode == "enforce" for policy in policies) else "monitor",
+        accept=None,
+        clearance=None,
+        on_denied=defaults["on_denied"],
+        on_result=defaults["on_result"],
+    )
 
 
 def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[str, Any]) -> Policy:

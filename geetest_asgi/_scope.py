@@ -41,9 +41,7 @@ def is_preflight(scope: Scope) -> bool:
     if scope.get("method") != "OPTIONS":
         return False
     headers = [(name.lower(), value) for name, value in scope.get("headers", ())]
-    if any(
-        name == b"transfer-encoding" or (name == b"content-length" and value.strip(b"0 ")) for name, value in headers
-    ):
-        return False
     names = {name for name, _ in headers}
+    if b"transfer-encoding" in names or any(value.strip(b"0 ") for name, value in headers if name == b"content-length"):
+        return False
     return b"origin" in names and b"access-control-request-method" in names

@@ -65,8 +65,8 @@ def add_geetest(app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = ()
     `settings` are GeeTestMiddleware's. FastAPI puts what is added last outermost: call this before
     `app.add_middleware(CORSMiddleware, …)`. The marked routes are looked up when FastAPI builds its middleware, at the
     start or the first request: so they may be declared before or after. ConfigError is raised then, too. An app that is
-    mounted in `app` is guarded as well; its OpenAPI document, which is its own, stays as it is. What is guarded is logged
-    when the rules are made; marked routes whose methods are not guarded are a warning.
+    mounted in `app` is guarded as well; its OpenAPI document, which is its own, stays as it is. What is guarded is
+    logged when the rules are made, marked routes that stay open as a warning.
     """
     check_names("add_geetest", settings)
     others = [protect] if isinstance(protect, str | Rule) else list(protect)
@@ -102,11 +102,12 @@ def _routed(routes: Iterable[Any], prefix: str = "") -> Iterator[Routed]:
         yield Routed(route, path, methods, mark, inner)
 
 
-def marked(app: FastAPI) -> Iterator[tuple[str, list[str], Captcha]]:
+def marked(app: FastAPI) -> Iterator[tuple[str, list[str], Mark]]:
     """The path, the methods and the mark of each marked route, those of mounted apps among them."""
     for each in _routed(app.routes):
         for route in each.marked:
-            yield route.path, route.methods, route.mark
+            if route.mark is not None:
+                yield route.path, route.methods, route.mark
 
 
 def _opened(routes: Iterable[Any]) -> Iterable[Any]:
@@ -120,7 +121,7 @@ def _mark(dependant: Any, path: str) -> Captcha | None:
     marks = list(dict.fromkeys(_marks(dependant)))
     if len(marks) > 1:
         raise ConfigError(
-            f"{path}: has {len(marks)} different marks, and one route is guarded on one's terms; leave one there. Where "
+            f"{path}: has {len(marks)} different marks, and a route is guarded on the terms of one; leave one. Where "
             "the handler wants the decision, give it the same: Annotated[GeeTestResult, Depends(the_mark)]"
         )
     return marks[0] if marks else None

@@ -49,8 +49,8 @@ class Captcha(Mark):
     `methods` says which methods of the marked handlers are guarded, "*" all of them. Default: all but GET, HEAD,
     OPTIONS and TRACE; a websocket always. Of several marks on a route, the one nearest to the handler counts.
 
-    Raises LookupError at a request that `GeeTestPlugin` did not decide: in an app without the plugin, or on a route that
-    was registered after the first request. Raises ConfigError for a setting that `Rule` does not have.
+    Raises LookupError at a request that `GeeTestPlugin` did not decide: in an app without the plugin, or on a route
+    that was registered after the first request. Raises ConfigError for a setting that `Rule` does not have.
     """
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -104,7 +104,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
         """The one of all routes. It is built at the start or the first request, when the routes are known."""
         if not self._marked:
             raise nothing_guarded("GeeTestPlugin", self._open, "guards=[captcha]")
-        log_marks((rule.pattern for rule in self._marked.values()), self._open)
+        log_marks((str(rule.pattern) for rule in self._marked.values()), self._open)
         return _Guard(self._marked, self._settings)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
@@ -161,9 +161,10 @@ class _Guard(GeeTestMiddleware):
         scope[PROTECTED] = self._protected
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
         if rule is None or method not in rule[0].methods or is_preflight(scope):
-            return await self.app(scope, receive, send)
+            await self.app(scope, receive, send)
+            return
         scope[MARKS] = _marks(handler)[-1:]
-        return await self._corridor.run(rule[1], scope, receive, send)
+        await self._corridor.run(rule[1], scope, receive, send)
 
 
 async def _go_on(scope: Any, receive: Any, send: Any) -> None:

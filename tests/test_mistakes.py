@@ -14,7 +14,7 @@ from commands import command
 
 from geetest_asgi import ConfigError, GeeTestMiddleware
 
-PAIR = {"captcha_id": "an-id", "captcha_key": "a-key"}
+PAIR: dict[str, Any] = {"captcha_id": "an-id", "captcha_key": "a-key"}
 
 
 async def app(scope: Any, receive: Any, send: Any) -> None:
@@ -28,7 +28,7 @@ SEVERAL = ["POST /login, /register", "/login,/register", "POST /login,PUT /regis
 @pytest.mark.parametrize("setting", ["protect", "exempt"])
 def test_several_patterns_in_one_string(setting: str, pattern: str) -> None:
     with pytest.raises(ConfigError, match="give a list, one pattern in each string"):
-        GeeTestMiddleware(app, **PAIR, **{setting: pattern})
+        GeeTestMiddleware(app, **PAIR | {setting: pattern})
 
 
 @pytest.mark.parametrize("pattern", ["/at/{lat},{lon}", "/a,b", "/x,y/z", "PUT,POST /login", "PUT, POST /login"])
@@ -66,7 +66,7 @@ def test_djangos_middleware_is_called_with_get_response_before_anything_else_is_
         raise AssertionError
 
     with pytest.raises(ConfigError, match=r"asgi\.py, application = geetest_asgi\.django\.protect"):
-        GeeTestMiddleware(get_response)
+        GeeTestMiddleware(get_response)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("given", [None, "shop:app", Wsgi, 7])

@@ -47,8 +47,11 @@ class Mark:
         return method.upper() in self._methods
 
     def leaves_open(self, methods: Iterable[str]) -> list[str]:
-        """The methods of a marked route that are not guarded, though nothing was said about them."""
-        return [] if self._rule.methods is not None else [each for each in methods if not self.guards(each)]
+        """The methods of a marked route that are not guarded, though nothing was said about them.
+
+        HEAD, OPTIONS and TRACE are not named: frameworks add them.
+        """
+        return [] if self._rule.methods is not None else [each for each in methods if each == "GET"]
 
     def rule(self, methods: Iterable[str], path: str) -> Rule | None:
         """What protects a route that is marked with this; None where it takes no guarded method.

@@ -9,12 +9,12 @@ from starlette.routing import Match
 from .._core.paths.decisions import Decisions
 from .._core.paths.forms import is_too_much
 from .._core.paths.patterns import WEBSOCKET
-from .._core.paths.rule_table import RuleTable
+from .._core.paths.rule_table import UNCLEAR, RuleTable
 from .._core.rules import Rule
 from .._middleware import GeeTestMiddleware
 from .._scope import PROTECTED, is_preflight
 from ..observers.logs import log_marks
-from .mark import MARKS
+from .mark import MARKS, Mark
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -25,7 +25,7 @@ class Routed:
     """What has Starlette's `matches`."""
     path: str
     methods: list[str]
-    mark: Any
+    mark: Mark | None
     inner: "list[Routed]"
     """The routes of what is mounted here."""
 
@@ -40,11 +40,17 @@ class Routed:
     @property
     def rule(self) -> Rule | None:
         """What protects it."""
-        return None if self.mark is None else self.mark.rule(self.methods, self.path)  # type: ignore[no-any-return]
+        return None if self.mark is None else self.mark.rule(self.methods, self.path)
+
+    @property
+    def left_open(self) -> str:
+        """The methods and the path that its mark does not guard, though nothing was said about them; or nothing."""
+        left = [] if self.mark is None else self.mark.leaves_open(self.methods)
+        return f"{','.join(left)} {self.path}" if left else ""
 
     @property
     def title(self) -> str:
-        """For logs."""
+        """For messages."""
         return f"{','.join(self.methods)} {self.path}"
 
 
@@ -56,14 +62,24 @@ class RouteGuard(GeeTestMiddleware):
         marked = [route for each in routes for route in each.marked]
         rules = [(route, rule) for route in marked if (rule := route.rule) is not None]
         super().__init__(app, protect=[*(rule for _, rule in rules), *others], **settings)
-        count, table = len(rules), self._table
-        self._rules = dict(zip((route for route, _ in rules), table.rules, strict=False))
-        self._by_path = Decisions(table.match)
-        self._decisions = Decisions(RuleTable(table.rules[count:], table.exempt, table.roots, table.unclear).match)
-        log_marks(
-            (rule.pattern for _, rule in rules),
-            (f"{','.join(left)} {route.path}" for route in marked if (left := route.mark.leaves_open(route.methods))),
-        )
+        self._rules = dict(zip((route for route, _ in rules), self._table.rules, strict=False))
+        self._by_path, self._decisions = Decisions(self._table.match), Decisions(self._match_others)
+        table = self._table
+        self._others = RuleTable(table.rules[len(rules) :], table.exempt, table.roots, table.unclear)
+        log_marks((str(rule.pattern) for _, rule in rules), filter(None, (route.left_open for route in marked)))
+
+    def _match_others(self, *line: Any) -> Any:
+        """What is done by path alone. A path past the bounds is refused where a mark speaks of its method, too."""
+        return (self._table if is_too_much(*line[1:]) else self._others).match(*line)
+
+    def place(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
+        """As `RuleTable.decide`, for commands: the place of the rule that decides about such a request."""
+        kind = "websocket" if method == WEBSOCKET else "http"
+        line = {"method": method, "path": path, "raw_path": raw_path, "root_path": root_path}
+        if (route := self._route({"type": kind, "headers": [], **line})) is not None:
+            return list(self._rules).index(route)
+        place = self._others.decide(method, path, raw_path, root_path)
+        return place if place is None or place == UNCLEAR else place + len(self._rules)
 
     def outer_scope(self, scope: Any) -> Any:
         """The scope that the app's router sees."""
@@ -73,10 +89,11 @@ class RouteGuard(GeeTestMiddleware):
         """ASGI 3."""
         route = self._route(scope) if scope["type"] in ("http", "websocket") else None
         if route is None or is_preflight(scope):
-            return await super().__call__(scope, receive, send)
+            await super().__call__(scope, receive, send)
+            return
         _, policy = self._rules[route]
         scope[PROTECTED], scope[MARKS] = self._protected, (route.mark,)
-        return await self._corridor.run(policy, scope, receive, send)
+        await self._corridor.run(policy, scope, receive, send)
 
     def _route(self, scope: Any) -> Routed | None:
         """The marked route that the request goes to, where its method is guarded."""

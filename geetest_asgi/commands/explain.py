@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .._core.paths import forms as paths
 from .._core.paths.rule_table import UNCLEAR, RuleTable
+from .._routes.routed import RouteGuard
 
 T = TypeVar("T")
 
@@ -25,6 +26,8 @@ class Why(StrEnum):
     """Two spellings of the path are decided by different rules: the request is refused, by no rule."""
     EXEMPT = "exempt"
     """Every form of the path is exempt."""
+    ROUTE = "route"
+    """The guard goes by routes, and the one that the app's router picks is not marked."""
     METHOD = "method"
     """Patterns match the path, but none of them for this method."""
     NOWHERE = "nowhere"
@@ -74,6 +77,17 @@ def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", 
         return Explanation(True, Why.UNCLEAR, None, matching, deciding, forms)
     rule = _first(table, method, matching) if place is None else place
     return Explanation(place is not None, _why(matching, rule, forms), rule, matching, deciding, forms)
+
+
+def explain_guard(guard: Any, *line: Any) -> Explanation:
+    """The decision of a guard about a request, and how it comes about: of one that goes by routes, the route counts."""
+    found = explain(guard._table, *line)
+    if found.why is Why.TOO_MUCH or not isinstance(guard, RouteGuard):
+        return found
+    place = guard.place(*line)
+    if place is None:
+        return replace(found, protected=False, why=Why.ROUTE if found.protected else found.why, rule=None)
+    return found if place == UNCLEAR else replace(found, protected=True, why=Why.MATCHED, rule=place)
 
 
 def _first(table: RuleTable[T], method: str, numbers: Sequence[int]) -> int | None:

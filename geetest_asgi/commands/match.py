@@ -74,14 +74,15 @@ class Request:
 
 def write_decision(report: Report, site: Any, guard: Any, request: Request) -> bool:
     """One guard's decision, and whether it protects."""
-    from .explain import explain
+    from .explain import explain_guard
     from .tables import numbers, where
 
     if not _arrives(site, guard, request):
         report.say("note", f"does not come to {where(site, guard)}")
         return False
     table = guard.middleware._table
-    found = explain(table, request.method, request.path, request.raw_path, request.root_path + guard.prefix)
+    line = (request.method, request.path, request.raw_path, request.root_path + guard.prefix)
+    found = explain_guard(guard.middleware, *line)
     first = numbers(site)[guard]
     report.say("ok" if found.protected else "note", _why(table, found, first, request))
     _write_forms(report, table, found, first)
@@ -118,6 +119,8 @@ def _why(table: Any, found: Any, first: int, request: Request) -> str:
         return f"refused, by no rule: spellings of the path fall under {' and '.join(map(rule, found.deciding))}"
     if found.why is Why.EXEMPT:
         return f"not protected: {rule(found.rule)} matches, but every form of the path is exempt"
+    if found.why is Why.ROUTE:
+        return "not protected: the route that the app picks is not marked"
     if found.why is Why.METHOD:
         speaks = "; ".join(
             f"{rule(number)} is for {named(table.rules[number][0].methods)}" for number in found.matching

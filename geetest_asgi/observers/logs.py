@@ -137,9 +137,7 @@ def log_marks(guarded: Iterable[str], left_open: Iterable[str]) -> None:
     """
     _log(logging.INFO, "marks", "marked, and guarded: %(routes)s", routes=list(guarded))
     if left_open := list(left_open):
-        told = (
-            "marked, but open: %(routes)s. A mark guards unsafe methods, unless it says methods=, such as '*' for all"
-        )
+        told = "marked, but open: %(routes)s. A mark guards unsafe methods, unless it says others: methods='*'"
         _log(logging.WARNING, "marks_open", told, routes=left_open)
 
 

@@ -53,14 +53,16 @@ def _slash(draw: st.DrawFn, path: str) -> str:
 
 def _letter(draw: st.DrawFn, path: str) -> str:
     at = draw(st.sampled_from([at for at, each in enumerate(path) if each.isalpha()]))
-    return path[:at] + draw(LETTERS)(path[at]) + path[at + 1 :]
+    changed: str = draw(LETTERS)(path[at])
+    return path[:at] + changed + path[at + 1 :]
 
 
 def _segment(draw: st.DrawFn, path: str) -> str:
     segments = path.split("/")
     at = draw(st.integers(0, len(segments) - 1))
     odd = st.sampled_from([str.upper, str.title, lambda each: f"{each};x", lambda each: f"{each}%0a", lambda _: ""])
-    return "/".join([*segments[:at], draw(odd)(segments[at]), *segments[at + 1 :]])
+    changed: str = draw(odd)(segments[at])
+    return "/".join([*segments[:at], changed, *segments[at + 1 :]])
 
 
 MISSPELT: dict[str, Callable[[st.DrawFn, str], str]] = {

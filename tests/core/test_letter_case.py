@@ -1,4 +1,4 @@
-"""Letters that a framework takes for a letter of ASCII: each is the same letter to a pattern. All of Unicode is tried."""
+"""Letters that a framework takes for one of ASCII: each is the same letter to a pattern. All of Unicode is tried."""
 
 import re
 import string
