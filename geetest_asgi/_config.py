@@ -150,7 +150,8 @@ def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
 def _check_credential(name: str, value: object, *, shown: str) -> None:
     if value is None or value == "":
         raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment")
-    if isinstance(value, str) and re.fullmatch(r"""["'][\w,-]+["']?|[\w,-]+["']""", value):  # one end, if cut at a comma
+    # A quote at one end is enough: several keys in one variable are cut at commas first.
+    if isinstance(value, str) and re.fullmatch(r"""["'][\w,-]+["']?|[\w,-]+["']""", value):
         raise ConfigError(f"{name}={shown}: has quotes around it; write it without (docker's --env-file keeps them)")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")
