@@ -53,7 +53,7 @@ def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
         policies[0],
         name="",
         refuses=UNCLEAR_PATH,
-        mode="enforce" if any(policy.mode == "enforce" for policy in policies) else "monitor",
+        mode="monitor" if all(policy.mode != "enforce" for policy in policies) else "enforce",
         accept=None,
         clearance=None,
         on_denied=defaults["on_denied"],
@@ -150,7 +150,6 @@ def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
 def _check_credential(name: str, value: object, *, shown: str) -> None:
     if value is None or value == "":
         raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment")
-    # A quote at one end is enough: several keys in one variable are cut at commas first.
     if isinstance(value, str) and re.fullmatch(r"""["'][\w,-]+["']?|[\w,-]+["']""", value):
         raise ConfigError(f"{name}={shown}: has quotes around it; write it without (docker's --env-file keeps them)")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
