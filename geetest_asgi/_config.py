@@ -5,6 +5,7 @@ import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
@@ -14,7 +15,7 @@ from ._core.limits import Limits
 from ._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.policy import Policy
 from ._core.protocol import API_SERVERS, SERVICES
-from ._core.rules import Rule
+from ._core.rules import Preflight, Rule
 from .observers.logs import log_loopback
 from .stores import FailSafe, MemoryStore, Store
 from .stores.urls import from_url
@@ -28,6 +29,7 @@ _VERBS: Final = ("add", "pop", "delete", "count")
 _LONGEST: Final = 3600.0
 PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "clearance", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
+UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
 
 def build_table(
@@ -43,7 +45,22 @@ def build_table(
         raise ConfigError("protect=[]: give at least one pattern, such as 'POST /login'; None means every request")
     roots = [_root_path(each) for each in _several("root_paths", root_paths)]
     table = [(rule_pattern(rule), build_policy(rule, pair, defaults)) for rule in rules]
-    return RuleTable(table, [exempt_pattern(each) for each in _several("exempt", exempt)], roots)
+    exemptions = [exempt_pattern(each) for each in _several("exempt", exempt)]
+    return RuleTable(table, exemptions, roots, _unclear([policy for _, policy in table], defaults))
+
+
+def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
+    """What is done with a request that the table must refuse: under no rule, and with the middleware's own hooks."""
+    return replace(
+        policies[0],
+        name="",
+        refuses=UNCLEAR_PATH,
+        mode="monitor" if all(policy.mode != "enforce" for policy in policies) else "enforce",
+        accept=None,
+        clearance=None,
+        on_denied=defaults["on_denied"],
+        on_result=defaults["on_result"],
+    )
 
 
 def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[str, Any]) -> Policy:
@@ -153,6 +170,8 @@ def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
 def _check_credential(name: str, value: object, *, shown: str) -> None:
     if value is None or value == "":
         raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment")
+    if isinstance(value, str) and re.fullmatch(r"""["'][\w,-]+["']?|[\w,-]+["']""", value):
+        raise ConfigError(f"{name}={shown}: has quotes around it; write it without (docker's --env-file keeps them)")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")
 
@@ -272,3 +291,10 @@ def client(given: Any) -> Any:
     if given is not None and not known:
         raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given
+
+
+def preflight(given: Any) -> Preflight:
+    """What becomes of a CORS preflight."""
+    if given not in ("allow", "deny"):
+        raise ConfigError(f"preflight={given!r}: write 'allow' or 'deny'")
+    return cast("Preflight", given)

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _config
+from ._application import application
 from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
 from ._core.limits import Limits
@@ -20,6 +21,7 @@ from ._core.rules import (
     OnOutage,
     OnResult,
     OnUnavailable,
+    Preflight,
     Receive,
     Rule,
     Send,
@@ -64,6 +66,8 @@ class GeeTestMiddleware:
                     GEETEST_MODE in the environment says, else "enforce".
     forgive         statuses of the app's answer, such as (422,) for a form with a mistake, after which the same token
                     is good for one more request under the same rule; three times at most. Default: none.
+    preflight       what becomes of a CORS preflight (OPTIONS without a body): "allow" hands it to the app with an empty
+                    body; "deny" treats it like any other request, for sites whose CORS is answered further out.
     clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
@@ -102,6 +106,7 @@ class GeeTestMiddleware:
         limits: Limits | None = None,
         mode: Mode | None = None,
         forgive: Iterable[int] = (),
+        preflight: Preflight = "allow",
         clearance: Clearance | None = None,
         skip: Skip | None = None,
         accept: Accept | None = None,
@@ -113,7 +118,7 @@ class GeeTestMiddleware:
         trust_env: bool = False,
         allow_http: bool = False,
     ) -> None:
-        self.app = app
+        self.app = application(app)
         limits = _config.limits(limits)
         chosen, source = _config.mode(mode)
         defaults: dict[str, Any] = {
@@ -145,6 +150,7 @@ class GeeTestMiddleware:
             Unverified(limits),
             Pot(limits.max_buffered, little=LITTLE),
             app,
+            _config.preflight(preflight),
             None if protect is None else table.match,
         )
         self._idle, self._decisions = table.idle, Decisions(table.match)
@@ -162,7 +168,7 @@ class GeeTestMiddleware:
         if method in self._idle:
             return await self.app(scope, receive, send)
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
-        if policy is None or is_preflight(scope):
+        if policy is None:
             return await self.app(scope, receive, send)
         return await self.guard.run(policy, scope, receive, send)
 
@@ -190,11 +196,3 @@ class GeeTestMiddleware:
         Called by itself at the end of a lifespan and of an event loop: there is no need to.
         """
         await self.guard.line.aclose()
-
-
-def is_preflight(scope: Any) -> bool:
-    """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
-    if scope.get("method") != "OPTIONS":
-        return False
-    names = {name.lower() for name, _ in scope.get("headers", ())}
-    return b"origin" in names and b"access-control-request-method" in names

@@ -11,7 +11,10 @@ import re
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
-from itsdangerous import BadSignature, TimestampSigner
+try:
+    from itsdangerous import BadSignature, TimestampSigner
+except ImportError as _error:
+    raise ImportError("itsdangerous is missing: pip install 'geetest-asgi[clearance]'", name=_error.name) from _error
 
 from ._core.errors import ConfigError
 from ._core.rules import Scope

@@ -40,7 +40,7 @@ WALLS = (  # each imports from those before it
     {"_bounds"},
     {"stores", "_line"},
     {"denials", "_scope"},
-    {"_config"},
+    {"_config", "_application"},
     {"_corridor"},
     {"_middleware", "_client"},
     {

@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import geetest_asgi
@@ -26,6 +27,7 @@ from geetest_asgi import (
 )
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
+from geetest_asgi.fastapi import add_geetest, captcha
 from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.testing import Simulator, serve
@@ -151,6 +153,14 @@ def mode(geetest: Simulator) -> None:
     guarded(protect=["POST /login", Rule("/other", mode="monitor")])
 
 
+def marks(geetest: Simulator) -> None:
+    app = FastAPI(dependencies=[Depends(captcha)])
+    app.get("/items")(lambda: None)
+    app.post("/items")(lambda: None)
+    add_geetest(app)
+    app.build_middleware_stack()
+
+
 def loopback(geetest: Simulator) -> None:
     guarded()
 
@@ -178,6 +188,8 @@ BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "store_fails": store,
     "store_answers": store,
     "mode": mode,
+    "marks": marks,
+    "marks_open": marks,
     "loopback": loopback,
     "simulator": simulator,
     "unguarded": unguarded,

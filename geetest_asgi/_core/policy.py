@@ -28,3 +28,5 @@ class Policy:
     credentials: Credentials | None = None
     clearance: Clearance | None = None
     forgive: tuple[int, ...] = ()
+    refuses: str = ""
+    """Why every request is refused, whatever it brings; empty for the policy of a rule."""

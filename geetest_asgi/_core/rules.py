@@ -15,6 +15,7 @@ ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 """Any framework's: Starlette types what travels as mappings, Litestar as TypedDicts; neither takes the other's."""
 Source = Literal["header", "query", "body"]
 Mode = Literal["enforce", "monitor", "off"]
+Preflight = Literal["allow", "deny"]
 OnUnavailable = Literal["allow", "deny"]
 Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]

@@ -19,8 +19,10 @@ SHARED: Final = "geetest_asgi.finding"
 
 
 async def excuse(visit: Visit) -> Evidence | None:
-    """No captcha is wanted: the mode is off, `skip` gave a reason, or the client has a clearance."""
+    """No captcha is wanted: the mode is off, `skip` gave a reason, the client has a clearance. Or none would help."""
     policy = visit.policy
+    if policy.refuses:
+        return Evidence(Outcome.MALFORMED, policy.refuses)
     if policy.mode == "off":
         return Evidence(Outcome.SKIPPED, "mode is off")
     if policy.skip is not None and (reason := await call(policy.skip, visit.scope)):

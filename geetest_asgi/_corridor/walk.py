@@ -21,12 +21,13 @@ from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
+from .._core.rules import Preflight
 from .._line.line import Line
 from .._line.stand_in import stand_in
-from .._scope import put_result
+from .._scope import is_preflight, put_result
 from ..denials import default_denial, deny
 from ..stores import Store
-from .body import Body, VisitorLeft
+from .body import Body, VisitorLeft, without_body
 from .hooks import call, tell
 from .outgoing import draining, outgoing
 from .steps import SHARED, STEPS, Step
@@ -46,6 +47,8 @@ class Guard:
     memory: Pot
     app: ASGIApp | None = field(default=None, repr=False)
     """Without its repr: an app that is a dataclass may keep what it saw."""
+    preflight: Preflight = "allow"
+    """What becomes of a CORS preflight."""
     match: Match | None = None
     """Which rule a path falls under; None where the guard stands on one route."""
 
@@ -58,6 +61,8 @@ class Guard:
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request to the app or to a denial."""
+        if self.preflight == "allow" and is_preflight(scope):
+            return await self._pass_on(scope, receive, send)
         visit = self.visit(policy, scope, receive)
         try:
             result = await self.decide(visit)
@@ -70,6 +75,11 @@ class Guard:
             await _answer_nobody(scope, send)
         finally:
             visit.body.close()
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A CORS preflight: the app gets an empty body, whatever comes, so that no handler acts on one."""
+        assert self.app is not None  # noqa: S101 - a middleware has one
+        await self.app(scope, without_body(receive), send)
 
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
         """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""

@@ -120,7 +120,9 @@ def _route(each: Covered, why: str) -> tuple[str, str, str]:
 
 def _by(each: Covered, first: dict[Guard, int]) -> str:
     assert each.guard is not None  # noqa: S101 - those without one are listed elsewhere
-    assert each.rule is not None  # noqa: S101
+    if each.rule is None:
+        rules = tuple((each.guard, place) for place in each.deciding)
+        return f"refused, whatever it brings: its spellings fall under {_names(rules, first)}"
     return f"by rule {first[each.guard] + each.rule}{_but(each.route, each.guard, each.method)}"
 
 
