@@ -25,6 +25,7 @@ from ._core.rules import (
     Send,
     Skip,
     Source,
+    When,
 )
 from ._corridor.walk import Guard
 from ._line.line import Line
@@ -64,6 +65,8 @@ class GeeTestMiddleware:
     forgive         statuses of the app's answer, such as (422,) for a form with a mistake, after which the same token
                     is good for one more request under the same rule; three times at most. Default: none.
     clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
+    when            `geetest_asgi.AfterFailures()`, or another object that says which requests need a captcha: no captcha
+                    before a client has failed three times. Default: every request.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
@@ -102,6 +105,7 @@ class GeeTestMiddleware:
         mode: Mode | None = None,
         forgive: Iterable[int] = (),
         clearance: Clearance | None = None,
+        when: When | None = None,
         skip: Skip | None = None,
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
@@ -124,6 +128,7 @@ class GeeTestMiddleware:
             "mode": chosen,
             "forgive": forgive,
             "clearance": clearance,
+            "when": when,
             "skip": skip,
             "accept": accept,
             "on_denied": on_denied,

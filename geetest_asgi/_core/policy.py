@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .fields.gatherer import Spelling
 from .limits import Limits
-from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
+from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,4 +27,7 @@ class Policy:
     on_result: OnResult | None
     credentials: Credentials | None = None
     clearance: Clearance | None = None
+    when: When | None = None
     forgive: tuple[int, ...] = ()
+    methods: str = ""
+    """The rule's methods as one text: a pass by another method's rule is none."""

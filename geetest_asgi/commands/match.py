@@ -101,7 +101,6 @@ def _arrives(site: Any, guard: Any, request: Request) -> bool:
 
 
 def _why(table: Any, found: Any, first: int, request: Request) -> str:
-    from .coverage import named
     from .explain import Why
 
     def rule(number: int) -> str:
@@ -117,9 +116,7 @@ def _why(table: Any, found: Any, first: int, request: Request) -> str:
     if found.why is Why.EXEMPT:
         return f"not protected: {rule(found.rule)} matches, but every form of the path is exempt"
     if found.why is Why.METHOD:
-        speaks = "; ".join(
-            f"{rule(number)} is for {named(table.rules[number][0].methods)}" for number in found.matching
-        )
+        speaks = "; ".join(f"{rule(number)} is for {table.rules[number][0].methods}" for number in found.matching)
         return f"not protected: no rule is for {shown(request.title.partition(' ')[0])} here" + (
             speaks and f" ({speaks})"
         )
