@@ -15,7 +15,6 @@ from ._core.policy import Policy
 from ._core.protocol import API_SERVERS, SERVICES
 from ._core.rules import Rule
 from ._line.pretence import is_loopback
-from .stores.given import store as store
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "on_unavailable": ("allow", "deny"),

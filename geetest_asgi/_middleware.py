@@ -31,6 +31,7 @@ from ._corridor.walk import Guard
 from ._line.line import Line
 from .observers.logs import log_modes
 from .stores import Store
+from .stores.setting import as_store
 
 
 class GeeTestMiddleware:
@@ -64,9 +65,9 @@ class GeeTestMiddleware:
                     GEETEST_MODE in the environment says, else "enforce".
     forgive         statuses of the app's answer, such as (422,) for a form with a mistake, after which the same token
                     is good for one more request under the same rule; three times at most. Default: none.
-    clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
-    when            `geetest_asgi.AfterFailures()`, or another object that says which requests need a captcha: no captcha
-                    before a client has failed three times. Default: every request.
+    clearance       a `geetest_asgi.clearance.Clearance`: a verified client gets a pass for some minutes.
+    when            an object that says which requests need a captcha, such as `geetest_asgi.AfterFailures(3)`: none
+                    before a client has failed three times. Default: every request needs one.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
@@ -145,7 +146,7 @@ class GeeTestMiddleware:
                 trust_env=_config.switch("trust_env", trust_env),
                 on_outage=_config.plain_hook("on_outage", on_outage),
             ),
-            _config.store(store),
+            as_store(store),
             Unverified(limits),
             Budget(limits.max_buffered),
             app,

@@ -2,7 +2,7 @@
 
     Rule("POST /comments", clearance=Clearance(secret, seconds=600))
 
-Off by default, and not for a login: within the time a client sends as many requests as it likes. Signing is itsdangerous'
+Off by default, and not for a login: a client with a pass sends as many requests as it likes. Signing is itsdangerous'
 (`pip install 'geetest-asgi[clearance]'`); an add-on, imported by nobody here.
 """
 
@@ -25,7 +25,7 @@ _HEADER: Final = HEADER.lower().encode()
 _SHORTEST_SECRET: Final = 16
 _LONGEST_HEADER: Final = 8192
 _MOST_TRIED: Final = 4
-"""Passes of one request whose signature is checked. A browser sends two of one name at most: for a path, for the site."""
+"""Passes of one request whose signature is checked."""
 _GRANTED: Final = b"1"
 
 

@@ -23,6 +23,7 @@ from ._corridor.outgoing import REDIRECTS
 from ._scope import geetest_result, scope_of
 from .stores import FailSafe, Store
 from .stores.failsafe import StoreFailsError
+from .stores.setting import as_store
 
 _ATTEMPTS: Final = "geetest_asgi.attempts"
 """Scope key: the `_Attempt` of each guard in the stack that counts this request."""
@@ -83,7 +84,7 @@ class AfterFailures:
         self._seconds = float(seconds)
         self._statuses = _config.statuses("statuses", statuses)
         self._key = key
-        self._store = None if store is None else _config.store(store)
+        self._store = None if store is None else as_store(store)
 
     def __repr__(self) -> str:
         return f"AfterFailures({self._limit}, seconds={self._seconds:g})"

@@ -1,4 +1,4 @@
-"""What the guard does at the app's answer: keep a verdict for a repeated request, tell `when`, add headers of its own."""
+"""What the guard does with the app's answer: keep a verdict, tell `when`, add headers of its own."""
 
 from collections.abc import Callable
 from contextlib import suppress

@@ -11,7 +11,7 @@ from .urls import from_url
 _VERBS: Final = ("add", "pop", "delete", "count")
 
 
-def store(given: Any) -> Store:
+def as_store(given: Any) -> Store:
     """The store: the one given, or a new one in memory. A store outside of this process may fail: see FailSafe."""
     if given is None:
         return MemoryStore()
