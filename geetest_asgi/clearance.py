@@ -17,6 +17,7 @@ from itsdangerous import BadSignature, TimestampSigner
 
 from ._core.errors import ConfigError
 from ._core.rules import Headers, Scope
+from .observers.logs import log_hook_raised
 
 HEADER: Final = "X-GeeTest-Clearance"
 """For clients without cookies. In the answer that grants a pass, and in requests: one pass, or several with commas."""
@@ -36,8 +37,8 @@ class Clearance:
               signs, and the others are still good. Not the captcha_key: GeeTest knows that one.
     seconds   for which a pass lasts, 30 days at most. It is not prolonged by use.
     cookie    the beginning of the cookie's name; the rest is the rule's, so that a client can have a pass for each.
-    bind      fn(scope) -> str | None: what the pass is bound to besides, such as `client_address` or the session. None:
-              no pass is given to this client. Default: a pass is good for whoever has it.
+    bind      fn(scope) -> str | None: what the pass is bound to besides, such as `client_address` or the session. Where it
+              gives None, or raises, there is no pass for this client. Default: a pass is good for whoever has it.
     secure    False sends the cookie over plain http too, for a test machine.
 
     A pass holds a time and a signature, no more. It is good for the captcha_id, the methods and the name of the rule by
@@ -89,11 +90,22 @@ class Clearance:
 
     def _signer(self, scope: Scope, realm: str) -> TimestampSigner | None:
         """What the pass is bound to is the salt, and so stands in no pass."""
-        bound_to = self._bind(scope) if self._bind else ""
+        bound_to = self._bound_to(scope)
         if bound_to is None:
             return None
         salt = json.dumps([__name__, realm, bound_to])
         return TimestampSigner(self._secrets, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
+
+    def _bound_to(self, scope: Scope) -> str | None:
+        if self._bind is None:
+            return ""
+        try:
+            return self._bind(scope)
+        except (
+            Exception
+        ):  # such as scope["client"][0] behind a Unix socket: no pass, rather than an error for everybody
+            log_hook_raised("bind")
+            return None
 
 
 def _secrets(given: object) -> list[str]:

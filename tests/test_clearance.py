@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -279,10 +279,11 @@ async def test_two_guards_of_every_request_with_names_do_not_take_each_others_pa
         assert await visitor.says(headers={"x-geetest-clearance": value}) == "captcha_missing"
 
 
+@pytest.mark.parametrize("bind", [client_address, lambda scope: scope["client"][0]], ids=["None", "raises"])
 @pytest.mark.anyio
-async def test_without_anything_to_bind_to_nobody_gets_a_pass(geetest: GeeTest) -> None:
+async def test_without_anything_to_bind_to_nobody_gets_a_pass(bind: Any, geetest: GeeTest) -> None:
     """A server behind a Unix socket names no client."""
-    app = guard(clearance=Clearance(SECRET, bind=client_address))
+    app = guard(clearance=Clearance(SECRET, bind=bind))
     name, value = await cookie_of(app, geetest)
 
     async def without_a_client(scope: Scope, receive: Receive, send: Send) -> None:
@@ -336,6 +337,17 @@ async def test_of_many_passes_a_few_are_looked_at(place: str, geetest: GeeTest) 
         assert await visitor.says(headers=sent(["1.made.up"] * 4 + [value])) == "captcha_missing"
 
 
+@pytest.mark.anyio
+async def test_a_header_that_no_browser_sends_is_not_looked_at(geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET))
+    name, value = await cookie_of(app, geetest)
+    async with Visitor(app) as visitor:
+        for filler, said in (("x" * 8000, "clearance"), ("x" * 8192, "captcha_missing")):
+            assert await visitor.says(headers={"cookie": f"other={filler}; {name}={value}"}) == said
+            assert await visitor.says(headers={"x-geetest-clearance": f"{filler}, {value}"}) == said
+
+
+@example(made_up=_with_time(2**63))  # itsdangerous 2.1.1 raised OverflowError
 @given(made_up=st.one_of(st.binary(max_size=60), st.integers(0, 2**64).map(_with_time)))
 def test_no_made_up_pass_raises(made_up: bytes) -> None:
     clearance = Clearance(SECRET)
