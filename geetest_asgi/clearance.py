@@ -37,13 +37,13 @@ class Clearance:
               signs, and the others are still good. Not the captcha_key: GeeTest knows that one.
     seconds   for which a pass lasts, 30 days at most. It is not prolonged by use.
     cookie    the beginning of the cookie's name; the rest is the rule's, so that a client can have a pass for each.
-    bind      fn(scope) -> str | None: what the pass is bound to besides, such as `client_address` or the session. Where it
-              gives None, or raises, there is no pass for this client. Default: a pass is good for whoever has it.
+    bind      fn(scope) -> str | None: what the pass is bound to besides, such as `client_address` or the session. None,
+              or an exception, means that this client gets no pass. Default: a pass is good for whoever has it.
     secure    False sends the cookie over plain http too, for a test machine.
 
     A pass holds a time and a signature, no more. It is good for the captcha_id, the methods and the name of the rule by
     which it was given: never for another tenant of `credentials`. The answer to a request that GeeTest verified brings
-    it, as a cookie (`HttpOnly`, `SameSite=Lax`, `Path=/`, RFC 6265bis) and in the header `X-GeeTest-Clearance`; requests
+    it, as a cookie (`HttpOnly`, `SameSite=Lax`, `Path=/`, RFC 6265bis) and in the header `X-GeeTest-Clearance`. Requests
     let in by `skip`, by `when` or in an outage get none. A request let in by a pass is `skipped`, reason "clearance".
     Raises ConfigError.
     """

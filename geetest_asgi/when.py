@@ -59,7 +59,7 @@ class AfterFailures:
               what requests under `when=` are counted in.
 
     An answer below 400 is a success: it clears the failures of its client, once in `seconds`, so that nobody guesses on
-    and on with logins to an account of their own in between. Any other answer counts for nothing, and so does 307 or 308,
+    and on with logins to an account of their own in between. Any other answer counts for nothing; so do 307 and 308,
     after which the request comes again. A request that got no answer counts as a failure. Where the store fails, every
     request needs a captcha. Raises ConfigError.
     """
