@@ -43,9 +43,9 @@ class Clearance:
 
     A pass holds a time and a signature, no more. It is good for the captcha_id, the methods and the name of the rule by
     which it was given: never for another tenant of `credentials`. The answer to a request that GeeTest verified brings
-    it, as a cookie (`HttpOnly`, `SameSite=Lax`, `Path=/`, RFC 6265bis) and in the header `X-GeeTest-Clearance`. Requests
-    let in by `skip`, by `when` or in an outage get none. A request let in by a pass is `skipped`, reason "clearance".
-    Raises ConfigError.
+    it, as a cookie (`HttpOnly`, `SameSite=Lax`, `Path=/`, RFC 6265bis) and in the header `X-GeeTest-Clearance`; what
+    `skip`, `when` or an outage lets in gets none. A request let in by a pass is `skipped`, reason "clearance". Raises
+    ConfigError.
     """
 
     def __init__(

@@ -338,6 +338,8 @@ async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) ->
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
     async with Visitor(guard(AfterFailures(2), store=inner_store)) as visitor:
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
+    async with Visitor(guard(AfterFailures(1), app=guard(AfterFailures(1)))) as visitor:
+        assert [await visitor.succeeds() for _ in range(3)] == [FREE] * 3
 
 
 # Handlers that count by themselves.
@@ -477,11 +479,7 @@ async def test_an_app_that_raises_or_a_client_that_leaves_counts_as_a_failure(ge
         assert await visitor.fails() == ASKED
 
 
-@pytest.mark.parametrize(("accepts", "said"), [(True, [FREE] * 4), (False, [FREE] * 3 + ["missing"])])
-@pytest.mark.anyio
-async def test_a_websockets_handshake_is_an_attempt(accepts: bool, said: list[str], geetest: GeeTest) -> None:
-    seen: list[str] = []
-
+def websocket_app(*, accepts: bool) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
         await websocket.receive()
@@ -489,10 +487,10 @@ async def test_a_websockets_handshake_is_an_attempt(accepts: bool, said: list[st
             await websocket.accept()
         await websocket.close()
 
-    def note(result: Any, scope: Scope) -> None:
-        seen.append(result.reason if result.allowed else result.outcome)
+    return app
 
-    protected = guard(app=app, protect="WEBSOCKET /chat", on_result=note)
+
+async def connect(app: ASGIApp) -> None:
     scope = {"type": "websocket", "path": "/chat", "headers": [], "query_string": b"", "client": ("192.0.2.1", 1)}
 
     async def receive() -> Any:
@@ -501,9 +499,31 @@ async def test_a_websockets_handshake_is_an_attempt(accepts: bool, said: list[st
     async def send(message: Any) -> None:
         pass
 
+    await app(scope, receive, send)
+
+
+@pytest.mark.parametrize(("accepts", "said"), [(True, [FREE] * 4), (False, [FREE] * 3 + ["missing"])])
+@pytest.mark.anyio
+async def test_a_websockets_handshake_is_an_attempt(accepts: bool, said: list[str], geetest: GeeTest) -> None:
+    seen: list[str] = []
+
+    def note(result: Any, scope: Scope) -> None:
+        seen.append(result.reason if result.allowed else result.outcome)
+
+    app = guard(app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat", on_result=note)
     for _ in range(4):
-        await protected({**scope, "state": {}}, receive, send)
+        await connect(app)
     assert seen == said
+
+
+@pytest.mark.parametrize(("accepts", "status"), [(True, 101), (False, 403)])
+@pytest.mark.anyio
+async def test_of_a_websocket_the_handshake_is_told_and_not_its_end(
+    accepts: bool, status: int, geetest: GeeTest
+) -> None:
+    when = Abroad()
+    await connect(guard(when, app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat"))
+    assert when.told == [("/chat", status)]
 
 
 # One of your own.
