@@ -45,13 +45,14 @@ class Clearance(Protocol):
 class When(Protocol):
     """Whether a request needs a captcha: `geetest_asgi.AfterFailures`, or a class of your own.
 
-    `store` is the guard's (`geetest_asgi.stores.Store`), shared by all processes that use the same one.
+    Both methods are asynchronous. `store` is the guard's (`geetest_asgi.stores.Store`): all processes that use the same
+    one share what is in it.
     """
 
-    async def wanted(self, scope: Scope, store: Any) -> bool:
+    def wanted(self, scope: Scope, store: Any) -> Awaitable[bool]:
         """Whether this request needs a captcha."""
 
-    async def answered(self, scope: Scope, store: Any, status: int) -> None:
+    def answered(self, scope: Scope, store: Any, status: int) -> Awaitable[None]:
         """The app is about to answer the request with this status, whatever `wanted` said. Not called where the guard
         denied the request, or where the app gave no answer."""
 

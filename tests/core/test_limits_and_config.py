@@ -375,6 +375,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
     inherited = policy(["/x"])
     assert inherited == Policy(
         name="/x",
+        methods="unsafe",
         captcha_id=ID,
         keys=(KEY,),
         sources=("body",),
@@ -413,6 +414,7 @@ def test_a_rule_may_set_everything_of_its_own() -> None:
     own = policy([rule])
     assert own == Policy(
         name="mine",
+        methods="unsafe",
         captcha_id="own",
         keys=("own-key",),
         sources=("header", "query"),
