@@ -17,6 +17,7 @@ from geetest_asgi._core.fields.gatherer import spelling
 from geetest_asgi._core.paths.rule_table import RuleTable
 from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import API_SERVERS, SERVICES
+from geetest_asgi.stores.setting import as_store
 from geetest_asgi.stores import MemoryStore
 
 ID, KEY = "an-id-of-ours", "the-key-nobody-may-read"
@@ -468,9 +469,9 @@ def test_a_store_and_a_client_are_taken_as_they_are() -> None:
         async def stream(self) -> None: ...
 
     store, client = MemoryStore(), Client()
-    assert config.store(store) is store
-    assert isinstance(config.store(None), MemoryStore)
-    assert config.store(None) is not config.store(None)
+    assert as_store(store) is store
+    assert isinstance(as_store(None), MemoryStore)
+    assert as_store(None) is not as_store(None)
     assert config.client(client) is client
     assert config.client(Client) is Client
     assert config.client(None) is None
