@@ -10,7 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
-from hypothesis import example, given
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -261,6 +261,14 @@ async def test_another_rules_pass_is_none(other: Rule, geetest: GeeTest) -> None
     assert answer.status_code == 403
 
 
+@pytest.mark.anyio
+async def test_a_pass_by_one_guard_is_none_by_the_next_one(geetest: GeeTest) -> None:
+    inner = GeeTestMiddleware(comments, protect="POST /comments", captcha_id=ID, captcha_key="b" * 32)
+    async with Visitor(guard(app=inner, clearance=Clearance(SECRET))) as visitor:
+        assert await visitor.says(geetest.token()) == "passed"
+        assert await visitor.says() == "captcha_missing"
+
+
 @pytest.mark.parametrize("protect", [None, "/**", "POST /**", "/{path:path}"])
 def test_a_guard_of_every_request_must_name_its_rule(protect: str | None) -> None:
     with pytest.raises(ConfigError, match=re.escape("protect=Rule('/**', methods='*', name='comments')")):
@@ -347,6 +355,7 @@ async def test_a_header_that_no_browser_sends_is_not_looked_at(geetest: GeeTest)
             assert await visitor.says(headers={"x-geetest-clearance": f"{filler}, {value}"}) == said
 
 
+@settings(deadline=None)
 @example(made_up=_with_time(2**63))  # itsdangerous 2.1.1 raised OverflowError
 @given(made_up=st.one_of(st.binary(max_size=60), st.integers(0, 2**64).map(_with_time)))
 def test_no_made_up_pass_raises(made_up: bytes) -> None:

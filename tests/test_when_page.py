@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from geetest_asgi.testing import GeeTest
 
 PAGE = (Path(__file__).parent.parent / "docs" / "when.md").read_text(encoding="utf-8")
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
 
 RIGHT = {"username": "ada", "password": "correct"}
 WRONG = RIGHT | {"password": "wrong"}

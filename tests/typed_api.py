@@ -326,7 +326,7 @@ GeeTestMiddleware(site, clearance="sixteen letters!")  # type: ignore[arg-type]
 
 class OnlyPosts:
     async def wanted(self, scope: Scope, store: Store) -> bool:
-        return scope["method"] == "POST"
+        return bool(scope["method"] == "POST")
 
     async def answered(self, scope: Scope, store: Store, status: int) -> None:
         pass

@@ -54,20 +54,19 @@ async def _tell_when(visit: Visit, status: int) -> None:
 
 
 def draining(visit: Visit, send: Send) -> Send:
-    """A denial's `send`: before its last message the rest of the request is read, within bounds.
+    """A denial's `send`: between its first and its last message the rest of the request is read, within bounds.
 
     A server that closes a connection with unread data resets it (RFC 9112 §9.6): clients then lose the answer, and
-    proxies take the server for dead.
+    proxies take the server for dead. Some servers stop reading once the announced length of the answer is sent, so the
+    last bytes wait.
     """
     body = visit.body
 
     async def send_on(message: Message) -> None:
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if last and not body.complete and not _waits_for_continue(visit):
-            await send({**message, "more_body": True})
             with suppress(Exception):  # a server's own, about a request that nobody wants any more
                 await body.drain()
-            message = {"type": "http.response.body", "body": b""}
         await send(message)
 
     return send_on
@@ -83,8 +82,8 @@ async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | No
     status = message["status"]
     if status in REDIRECTS:
         message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
-        if _same_rule(visit, match, message["headers"]):
-            await _keep_for_redirect(visit)
+        if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
+            await visit.claim.keep(visit.finding)
     elif status in visit.policy.forgive and await _forgive(visit):
         ours.append(KEPT)
     return {**message, "headers": [*message.get("headers", ()), *ours]} if ours else message
@@ -92,18 +91,9 @@ async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | No
 
 async def _forgive(visit: Visit) -> bool:
     finding, claim = visit.finding, visit.claim
-    passed = finding is not None and finding.outcome is Outcome.PASSED
-    return finding is not None and claim is not None and passed and await claim.keep(finding)
-
-
-async def _keep_for_redirect(visit: Visit) -> None:
-    """An outage is not kept: it may be over, and the next request is to be asked about."""
-    if visit.claim is None or visit.finding is None:
-        return
-    if visit.finding.outcome is Outcome.UNAVAILABLE:
-        await visit.claim.settle(None, let_in=False)
-    else:
-        await visit.claim.keep(visit.finding)
+    if finding is None or claim is None or finding.outcome is not Outcome.PASSED:
+        return False
+    return await claim.keep(finding)
 
 
 def _same_rule(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, headers: Headers) -> bool:

@@ -1,8 +1,8 @@
 """A store in Redis or Valkey, for many hosts. The only file that imports redis-py or valkey-py.
 
 Each call touches one key, as a cluster wants it, by SET NX PX, GET, GETDEL (Redis 6.2, 2021), DEL or a small script.
-redis-py repeats a command whose answer was lost. A repeated SET finds its own value, which begins with a nonce, and so
-counts as the first; a repeated GETDEL finds nothing, and a repeated count counts twice: both are the stricter answer.
+redis-py may repeat a command whose answer was lost. A repeated SET finds its own value, which begins with a nonce, and
+so counts as the first. A repeated GETDEL finds nothing, and a repeated count counts twice: both are the stricter one.
 """
 
 import asyncio
