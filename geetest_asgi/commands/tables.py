@@ -39,8 +39,9 @@ def write_rules(report: Report, site: Site) -> None:
         rows = [_row(first[guard] + place, *rule) for place, rule in enumerate(table.rules)]
         report.lines(columns([_HEAD, *rows]))
         for place, (pattern, policy) in enumerate(table.rules):
-            needed = f"; a captcha is needed {shown(repr(policy.when))}" if policy.when else ""
-            report.lines([f"rule {first[guard] + place} {_matches(pattern)}{needed}"])
+            report.lines([f"rule {first[guard] + place} {_matches(pattern)}"])
+            if policy.when is not None:
+                report.lines([f"rule {first[guard] + place} needs a captcha when {shown(repr(policy.when))} says so"])
         for exempt in table.exempt:
             report.lines([f"exempt: {path_of(exempt)}, methods {exempt.methods}"])
         if any(pattern.methods == UNSAFE for pattern, _ in table.rules):
