@@ -8,7 +8,7 @@ from dataclasses import replace
 from itertools import product
 from typing import Final
 
-from geetest_asgi._core.fields.gatherer import spelling
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.judge import judge
 from geetest_asgi._core.limits import Limits
 from geetest_asgi._core.model import Evidence, Outcome, Reply

@@ -8,7 +8,7 @@ from typing import Any, Final
 from urllib.parse import urlsplit
 
 from ._core.errors import ConfigError
-from ._core.fields.gatherer import spelling
+from ._core.fields.spelling import spelling
 from ._core.limits import Limits
 from ._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.policy import Policy

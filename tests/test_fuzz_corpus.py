@@ -114,7 +114,7 @@ def any_token(given: Reply, lot_number: str) -> Evidence:
     return parse_reply(Reply(given.status, given.body and given.body.replace(b'"lot_number"', b'"x"')), lot_number)
 
 
-def room_for_all(policy: Policy, evidence: Evidence, *, room: bool) -> GeeTestResult:
+def room_for_all(policy: Policy, evidence: Evidence, *, admit_unverified: bool) -> GeeTestResult:
     return judge(policy, evidence, admit_unverified=True)
 
 

@@ -14,7 +14,7 @@ from anyio.lowlevel import checkpoint
 from starlette.types import Message, Receive
 
 from .._bounds.counters import Pot
-from .._core.fields.scanners import Scanner
+from .._core.fields.scanners import JsonScanner, Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 
@@ -84,7 +84,10 @@ class Body:
             return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
         # Cut at the limit, so that one large chunk gives the same answer as many small ones.
-        await self._scan(scanner, chunk[: self._room])
+        if not isinstance(scanner, JsonScanner):
+            await self._scan(scanner, chunk[: self._room])
+        elif self.complete and len(chunk) <= self._room:  # JSON is decoded in one go, and the whole of it is here
+            scanner.feed(self._kept or b"")
         if len(chunk) > self._room and not scanner.done:
             return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
         self._room -= len(chunk)

@@ -117,7 +117,7 @@ def ask(service: Service) -> None:
 
 async def _ask(service: Service) -> None:
     # httpx is imported with the first call, which is no part of how fast the service is.
-    await anyio.to_thread.run_sync(__import__, "geetest_asgi._transport")
+    await anyio.to_thread.run_sync(__import__, "geetest_asgi._line.transport")
     try:
         await _all(_try, service.servers)
         await _all(_compare, service.pairs)

@@ -119,7 +119,7 @@ def all_are_answered(stage: Stage, pair: Pair, port: int, client: str) -> None:
     send = CLIENTS[client]
     for name, (status, body) in uploads(stage).items():
         with ThreadPoolExecutor(AT_ONCE) as threads:
-            told = Counter(threads.map(lambda _, body=body: send(port, pair.guarded, body), range(AT_ONCE)))  # type: ignore[misc]
+            told = Counter(threads.map(lambda _, body=body: send(port, pair.guarded, body), range(AT_ONCE)))
         assert told == {status: AT_ONCE}, name
         assert wire.ask(port, wire.request(pair.bare, "/open", b"", method="POST")).status == 200, "another visitor"
 
