@@ -471,6 +471,21 @@ def test_processes_that_race_share_the_limit(tmp_path: Path) -> None:
     assert int(done.stdout) == 0, "a restart forgets nothing"
 
 
+@pytest.mark.anyio
+async def test_failures_of_many_clients_push_no_spent_token_out_of_the_store(geetest: GeeTest) -> None:
+    clock = Clock()
+    store = MemoryStore(10, clock=clock)
+    asks = GeeTestMiddleware(login, protect="POST /login", captcha_id="a" * 32, captcha_key="b", store=store)
+    app, token = guard(store=store), geetest.token()
+    async with Visitor(asks) as visitor:
+        assert await visitor.succeeds(**token) == "passed"
+        clock.now += 599
+        for number in range(20):
+            async with Visitor(app, f"192.0.2.{number}") as other:
+                assert await other.fails() == FREE
+        assert await visitor.succeeds(**token) == "captcha_replayed"
+
+
 # Requests without an ordinary answer.
 
 
