@@ -19,6 +19,7 @@ from ._corridor.walk import Guard
 from ._line.line import Line
 from ._scope import scope_of
 from .stores import Store
+from .stores.setting import as_store
 
 
 class GeeTestClient:
@@ -61,7 +62,7 @@ class GeeTestClient:
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._guard = Guard(line, _config.store(store), Unverified(limits), Pot(limits.max_buffered, little=LITTLE))
+        self._guard = Guard(line, as_store(store), Unverified(limits), Pot(limits.max_buffered, little=LITTLE))
 
     async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any, request: Any = None, /) -> GeeTestResult:
         """What GeeTest says about these four fields, given by GeeTest's names; other keys are ignored.

@@ -17,17 +17,18 @@ from ._core.policy import Policy
 from ._core.protocol import API_SERVERS, SERVICES
 from ._core.rules import Preflight, Rule
 from .observers.logs import log_loopback
-from .stores import FailSafe, MemoryStore, Store
-from .stores.urls import from_url
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "on_unavailable": ("allow", "deny"),
     "mode": ("enforce", "monitor", "off"),
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
-_VERBS: Final = ("add", "pop", "delete", "count")
+_OBJECTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "clearance": (("admits", "grant"), "a geetest_asgi.clearance.Clearance(secret)"),
+    "when": (("wanted", "answered"), "a geetest_asgi.AfterFailures()"),
+}
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "clearance", *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", *_OBJECTS, *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
@@ -58,6 +59,7 @@ def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
         mode="monitor" if all(policy.mode != "enforce" for policy in policies) else "enforce",
         accept=None,
         clearance=None,
+        when=None,
         on_denied=defaults["on_denied"],
         on_result=defaults["on_result"],
     )
@@ -75,8 +77,15 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
     for name in _HOOKS:
         hook(name, chosen[name])
     limits(chosen["limits"])
-    clearance(chosen["clearance"])
+    for name in _OBJECTS:
+        _object(name, chosen[name])
     captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
+    pattern = rule_pattern(rule)
+    if chosen["clearance"] is not None and pattern.segments == ("**",) and rule.name in (None, EVERYTHING.name):
+        raise ConfigError(
+            "clearance: a pass is bound to its rule's name, and a rule for every request has none of its own; "
+            "write protect=Rule('/**', methods='*', name='comments')"
+        )
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
         name=rule.name or text,
@@ -85,7 +94,8 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
         sources=_sources(chosen.pop("sources")),
         spelling=spelling(chosen.pop("fields")),
         timeout=_seconds(chosen.pop("timeout")),
-        forgive=_statuses(chosen.pop("forgive")),
+        forgive=statuses("forgive", chosen.pop("forgive")),
+        methods=str(pattern.methods),
         **chosen,
     )
 
@@ -112,11 +122,12 @@ def _sources(given: object) -> tuple[Any, ...]:
     return sources
 
 
-def _statuses(given: object) -> tuple[int, ...]:
+def statuses(name: str, given: object) -> tuple[int, ...]:
+    """Statuses of answers that say no."""
     statuses = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
     for each in statuses:
         if isinstance(each, bool) or not isinstance(each, int) or not 400 <= each <= 499:
-            raise ConfigError(f"forgive={given!r}: list statuses from 400 to 499, such as (422,)")
+            raise ConfigError(f"{name}={given!r}: list statuses from 400 to 499, such as (422,)")
     return statuses
 
 
@@ -237,31 +248,11 @@ def limits(given: object) -> Limits:
     return given
 
 
-def store(given: Any) -> Store:
-    """The store: the one given, or a new one in memory. A store outside of this process may fail: see FailSafe."""
-    if given is None:
-        return MemoryStore()
-    if isinstance(given, str):
-        given = from_url(given)
-    _check_store(given)
-    trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
-    return cast("Store", given if trusted else FailSafe(given))
-
-
-def _check_store(given: object) -> None:
-    wanted = "give an object with async add, pop, delete and count (geetest_asgi.stores.Store), a URL, or None"
-    if isinstance(given, type):
-        raise ConfigError(f"store={given!r} is a class: {wanted}")
-    missing = [verb for verb in _VERBS if not callable(getattr(given, verb, None))]
-    if missing:
-        earlier = " (claim and release are no longer used)" if hasattr(given, "claim") else ""
-        raise ConfigError(f"store={given!r} has no {', '.join(missing)}{earlier}: {wanted}")
-
-
-def clearance(given: object) -> None:
-    """Something that admits and grants, or nothing."""
-    if given is not None and not (hasattr(given, "admits") and hasattr(given, "grant")):
-        raise ConfigError(f"clearance={given!r}: give a geetest_asgi.clearance.Clearance(secret)")
+def _object(name: str, given: object) -> None:
+    """An object that does what the setting needs, or None."""
+    verbs, example = _OBJECTS[name]
+    if given is not None and (isinstance(given, type) or not all(hasattr(given, verb) for verb in verbs)):
+        raise ConfigError(f"{name}={given!r}: give {example}")
 
 
 def switch(name: str, given: object) -> bool:

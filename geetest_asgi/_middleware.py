@@ -27,12 +27,14 @@ from ._core.rules import (
     Send,
     Skip,
     Source,
+    When,
 )
 from ._corridor.body import LITTLE
 from ._corridor.walk import Guard
 from ._line.line import Line
 from .observers.logs import log_modes
 from .stores import Store
+from .stores.setting import as_store
 
 
 class GeeTestMiddleware:
@@ -68,7 +70,9 @@ class GeeTestMiddleware:
                     is good for one more request under the same rule; three times at most. Default: none.
     preflight       what becomes of a CORS preflight (OPTIONS without a body): "allow" hands it to the app with an empty
                     body; "deny" treats it like any other request, for sites whose CORS is answered further out.
-    clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
+    clearance       a `geetest_asgi.clearance.Clearance`: a verified client gets a pass for some minutes.
+    when            an object that says which requests need a captcha, such as `geetest_asgi.AfterFailures(3)`: none
+                    before a client has failed three times. Default: every request needs one.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
     accept          fn(result, scope) -> bool: a last word on a token that passed.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
@@ -108,6 +112,7 @@ class GeeTestMiddleware:
         forgive: Iterable[int] = (),
         preflight: Preflight = "allow",
         clearance: Clearance | None = None,
+        when: When | None = None,
         skip: Skip | None = None,
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
@@ -130,6 +135,7 @@ class GeeTestMiddleware:
             "mode": chosen,
             "forgive": forgive,
             "clearance": clearance,
+            "when": when,
             "skip": skip,
             "accept": accept,
             "on_denied": on_denied,
@@ -146,7 +152,7 @@ class GeeTestMiddleware:
                 trust_env=_config.switch("trust_env", trust_env),
                 on_outage=_config.plain_hook("on_outage", on_outage),
             ),
-            _config.store(store),
+            as_store(store),
             Unverified(limits),
             Pot(limits.max_buffered, little=LITTLE),
             app,

@@ -44,7 +44,7 @@ WALLS = (  # each imports from those before it
     {"_corridor"},
     {"_middleware", "_client"},
     {
-        *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
+        *("testing", "demo", "clearance", "when", "commands", "frontend", "pytest_plugin", "__main__"),
         *("fastapi", "litestar", "blacksheep", "django", "_routes"),
     },
     {""},  # the front door

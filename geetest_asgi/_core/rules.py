@@ -26,14 +26,36 @@ Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
 OnOutage = Callable[[Outage], object]
 
 
+Headers = Sequence[tuple[bytes, bytes]]
+
+
 class Clearance(Protocol):
-    """Who has passed by a rule before: `geetest_asgi.clearance.Clearance`, or one of your own."""
+    """Passes for verified clients: `geetest_asgi.clearance.Clearance`, or a class of your own.
 
-    def admits(self, scope: Scope, rule: str) -> bool:
-        """May this request pass unasked?"""
+    A pass is good in one `realm` only: a text that names the captcha_id of the request, the rule's methods and the
+    rule, such as "0123… POST comments".
+    """
 
-    def grant(self, scope: Scope, rule: str) -> str:
-        """The `Set-Cookie` header of an answer to somebody whom GeeTest has verified."""
+    def admits(self, scope: Scope, realm: str) -> bool:
+        """Whether the request carries a pass of this realm."""
+
+    def grant(self, scope: Scope, realm: str) -> Headers:
+        """Headers, for the app's answer, that give a pass of this realm to a client that GeeTest has verified."""
+
+
+class When(Protocol):
+    """Whether a request needs a captcha: `geetest_asgi.AfterFailures`, or a class of your own.
+
+    Both methods are asynchronous. `store` is the guard's (`geetest_asgi.stores.Store`): all processes that use the same
+    one share what is in it.
+    """
+
+    def wanted(self, scope: Scope, store: Any) -> Awaitable[bool]:
+        """Whether this request needs a captcha."""
+
+    def answered(self, scope: Scope, store: Any, status: int) -> Awaitable[None]:
+        """The app is about to answer the request with this status, whatever `wanted` said. Not called where the guard
+        denied the request, or where the app gave no answer."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,6 +85,7 @@ class Rule:
     mode: Mode | None = field(default=None, kw_only=True)
     forgive: Iterable[int] | None = field(default=None, kw_only=True)
     clearance: Clearance | None = field(default=None, kw_only=True)
+    when: When | None = field(default=None, kw_only=True)
     skip: Skip | None = field(default=None, kw_only=True)
     accept: Accept | None = field(default=None, kw_only=True)
     on_denied: OnDenied | None = field(default=None, kw_only=True)

@@ -19,7 +19,7 @@ SHARED: Final = "geetest_asgi.finding"
 
 
 async def excuse(visit: Visit) -> Evidence | None:
-    """No captcha is wanted: the mode is off, `skip` gave a reason, the client has a clearance. Or none would help."""
+    """No captcha is wanted from anybody: the mode is off, or `skip` gave a reason. Or no captcha would help."""
     policy = visit.policy
     if policy.refuses:
         return Evidence(Outcome.MALFORMED, policy.refuses)
@@ -27,8 +27,6 @@ async def excuse(visit: Visit) -> Evidence | None:
         return Evidence(Outcome.SKIPPED, "mode is off")
     if policy.skip is not None and (reason := await call(policy.skip, visit.scope)):
         return Evidence(Outcome.SKIPPED, str(reason))
-    if policy.clearance is not None and policy.clearance.admits(visit.scope, policy.name):
-        return Evidence(Outcome.SKIPPED, "clearance")
     return None
 
 
@@ -42,6 +40,18 @@ async def choose_credentials(visit: Visit) -> Evidence | None:
         visit.captcha_id, visit.keys = policy.captcha_id, policy.keys
     else:
         return Evidence(Outcome.UNKNOWN_TENANT, "credentials gave no pair, and there is no usual one")
+    return None
+
+
+async def waive(visit: Visit) -> Evidence | None:
+    """No captcha is needed from this client: it has a pass, or `when` wants none yet."""
+    policy, scope = visit.policy, visit.scope
+    if policy.clearance is not None and policy.clearance.admits(scope, visit.realm):
+        return Evidence(Outcome.SKIPPED, "clearance")
+    if policy.when is not None:
+        visit.tell_when = True
+        if not await policy.when.wanted(scope, visit.store):
+            return Evidence(Outcome.SKIPPED, "not needed yet")
     return None
 
 
@@ -82,7 +92,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
     return evidence
 
 
-STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, share, find_fields, claim_token, ask_geetest)
+STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, waive, share, find_fields, claim_token, ask_geetest)
 """What happens to a request of the middleware."""
 
 CLIENT_STEPS: Final[tuple[Step, ...]] = (claim_token, ask_geetest)

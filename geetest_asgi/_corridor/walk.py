@@ -1,6 +1,6 @@
 """One protected request, from the rule to the app or to a denial. The page docs/how-a-request-travels.md says the same.
 
-steps       excuse, find, claim, ask             Evidence
+steps       excuse, waive, find, claim, ask      Evidence
 accept      the developer's last word            Evidence
 judge       the only place that says yes         GeeTestResult
 settle      spend the token or give it back
@@ -99,11 +99,13 @@ class Guard:
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
         assert self.app is not None  # noqa: S101 - a middleware has one
         policy, scope = visit.policy, visit.scope
-        if visit.finding is not None and visit.captcha_id:
+        if (
+            visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED
+        ):  # what excuses here may not there
             scope[SHARED] = (visit.captcha_id, visit.finding)
         if policy.clearance is not None and result.verified:
-            visit.cookie = policy.clearance.grant(scope, policy.name)
-        if visit.claim is not None or visit.cookie is not None:
+            visit.granted = policy.clearance.grant(scope, visit.realm)
+        if visit.claim is not None or visit.granted or visit.tell_when:
             send = outgoing(visit, self.match, send)
         await self.app(scope, visit.body.receive, send)
 

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .._core.paths.patterns import EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern
+from .._core.paths.patterns import Methods, Pattern
 from .._core.paths.rule_table import RuleTable
 from .._core.policy import Policy
 from .app_routes import Guard, Route
@@ -104,14 +104,3 @@ def _matches_nothing(pattern: Pattern) -> bool:
 def matches_everything(pattern: Pattern) -> bool:
     """Does this rule take every path?"""
     return pattern.regex is None and pattern.segments == ("**",)
-
-
-def named(methods: Methods) -> str:
-    """A set of methods in a word or two."""
-    if methods == UNSAFE:
-        return "unsafe"
-    if methods == EVERY_HTTP:
-        return "*"
-    if methods.excluded:
-        return "all"
-    return ",".join(sorted("WEBSOCKET" if name == WEBSOCKET else name for name in methods.names))

@@ -102,7 +102,6 @@ def _arrives(site: Any, guard: Any, request: Request) -> bool:
 
 
 def _why(table: Any, found: Any, first: int, request: Request) -> str:
-    from .coverage import named
     from .explain import Why
 
     def rule(number: int) -> str:
@@ -122,9 +121,7 @@ def _why(table: Any, found: Any, first: int, request: Request) -> str:
     if found.why is Why.ROUTE:
         return "not protected: the route that the app picks is not marked"
     if found.why is Why.METHOD:
-        speaks = "; ".join(
-            f"{rule(number)} is for {named(table.rules[number][0].methods)}" for number in found.matching
-        )
+        speaks = "; ".join(f"{rule(number)} is for {table.rules[number][0].methods}" for number in found.matching)
         return f"not protected: no rule is for {shown(request.title.partition(' ')[0])} here" + (
             speaks and f" ({speaks})"
         )

@@ -12,7 +12,7 @@ from fastapi.openapi.models import OpenAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from geetest_asgi import ConfigError, GeeTestMiddleware, GeeTestResult, Rule
+from geetest_asgi import AfterFailures, ConfigError, GeeTestMiddleware, GeeTestResult, Rule
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.fastapi import Captcha, CaptchaResult, add_geetest, captcha
 from geetest_asgi.testing import GeeTest, serve
@@ -582,6 +582,7 @@ def test_what_is_not_marked_is_as_fastapi_wrote_it() -> None:
         ({"mode": "monitor"}, False, False),
         ({"skip": lambda scope: None}, True, False),
         ({"clearance": Clearance("a-secret-of-thirty-two-characters")}, True, False),
+        ({"when": AfterFailures()}, True, False),
         ({"on_denied": lambda result, scope: None}, False, True),
     ],
 )

@@ -44,6 +44,13 @@ class Methods:
     def __contains__(self, method: str) -> bool:
         return (method in self.names) is not self.excluded
 
+    def __str__(self) -> str:
+        if self == UNSAFE:
+            return "unsafe"
+        if self.excluded:
+            return "*" if self == EVERY_HTTP else "all"
+        return ",".join(sorted("WEBSOCKET" if name == WEBSOCKET else name for name in self.names))
+
 
 EVERY: Final = Methods(frozenset(), excluded=True)
 EVERY_HTTP: Final = Methods(frozenset({WEBSOCKET}), excluded=True)
