@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^ +```.*?^ +```$", re.MULTILINE | re.DOTALL)
 
 Rows = list[list[str]]
 Test = TypeVar("Test", bound=Callable[..., object])
@@ -36,7 +37,7 @@ class Page:
         self.path = ROOT / name
         self.text = self.path.read_text(encoding="utf-8")
         self.blocks = [Block(language, text) for language, text in FENCE.findall(self.text)]
-        self.prose = FENCE.sub("", self.text)
+        self.prose = INDENTED.sub("", FENCE.sub("", self.text))
         self._executed: set[int] = set()
 
     def block(self, words: str) -> Block:
@@ -87,7 +88,7 @@ class Page:
     @property
     def lost_links(self) -> list[str]:
         """Links within the repository that lead nowhere."""
-        return [link for link in self.links if not link.startswith("https:") and not self._leads_somewhere(link)]
+        return [link for link in self.links if not re.match("[a-z]+:", link) and not self._leads_somewhere(link)]
 
     @property
     def anchors(self) -> set[str]:
