@@ -6,12 +6,13 @@ from types import TracebackType
 from typing import Any, Self
 
 from . import _config
-from ._bounds.counters import Budget
+from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
 from ._core.fields.gatherer import fields_from_mapping
 from ._core.limits import Limits
 from ._core.model import CaptchaFields, Evidence, GeeTestResult
 from ._core.rules import OnOutage, OnUnavailable, Rule
+from ._corridor.body import LITTLE
 from ._corridor.steps import CLIENT_STEPS, Step
 from ._corridor.visit import Visit
 from ._corridor.walk import Guard
@@ -60,7 +61,7 @@ class GeeTestClient:
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._guard = Guard(line, _config.store(store), Unverified(limits), Budget(limits.max_buffered))
+        self._guard = Guard(line, _config.store(store), Unverified(limits), Pot(limits.max_buffered, little=LITTLE))
 
     async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any, request: Any = None, /) -> GeeTestResult:
         """What GeeTest says about these four fields, given by GeeTest's names; other keys are ignored.

@@ -124,7 +124,8 @@ def _pair(rule: Rule, pair: tuple[str | None, Key], *, needed: bool) -> tuple[st
     if (rule.captcha_id is None) is not (rule.captcha_key is None):
         raise ConfigError(f"Rule({rule.pattern!r}): captcha_id and captcha_key belong together; give both or neither")
     captcha_id, captcha_key = pair if rule.captcha_id is None else (rule.captcha_id, rule.captcha_key)
-    if not needed and not (captcha_id and captcha_key):
+    given = captcha_id, captcha_key, os.environ.get("GEETEST_CAPTCHA_ID"), os.environ.get("GEETEST_CAPTCHA_KEY")
+    if not needed and not any(given):
         return "", ("",)
     return credentials(captcha_id, captcha_key)
 

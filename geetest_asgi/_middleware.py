@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _config
-from ._bounds.counters import Budget
+from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
 from ._core.limits import Limits
 from ._core.paths.decisions import Decisions
@@ -26,6 +26,7 @@ from ._core.rules import (
     Skip,
     Source,
 )
+from ._corridor.body import LITTLE
 from ._corridor.walk import Guard
 from ._line.line import Line
 from .observers.logs import log_modes
@@ -142,7 +143,7 @@ class GeeTestMiddleware:
             ),
             _config.store(store),
             Unverified(limits),
-            Budget(limits.max_buffered),
+            Pot(limits.max_buffered, little=LITTLE),
             app,
             None if protect is None else table.match,
         )

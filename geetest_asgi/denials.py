@@ -40,6 +40,7 @@ DENIALS: Final[Mapping[Outcome, Denial]] = {
     Outcome.TOO_LARGE: Denial(413, "never", "Request too large", "The captcha fields must come earlier in the body."),
     Outcome.TOO_SLOW: Denial(408, "solve", "Request too slow", _AGAIN),
     Outcome.MISCONFIGURED: Denial(503, "later", "Captcha check not available", "The site must mend this.", 60),
+    Outcome.UNKNOWN_TENANT: Denial(403, "never", "Unknown site", "This site is not known here."),
     Outcome.BUSY: Denial(503, "later", "Too many requests at once", "Send the request again in a moment.", 1),
     Outcome.UNAVAILABLE: Denial(503, "later", "Captcha check not available", "Send the request again later.", 10),
 }

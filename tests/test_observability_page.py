@@ -119,7 +119,7 @@ def outage(geetest: Simulator) -> None:
     now = 0.0
     admissions = Unverified(Limits(), lambda: now)
     (policy,) = (policy for _, policy in guarded().table.rules)
-    admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), {})
+    admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), None)
     now = QUIET
     admissions.note_answer(Evidence(Outcome.PASSED))
 

@@ -26,6 +26,44 @@ class Budget:
             self._left += amount
 
 
+class Pot:
+    """An amount that all requests share, such that no client can use it up.
+
+    One client holds half of it at most, and the last quarter is for requests that hold little. Of `client=None` (no
+    address is known) the first does not apply.
+    """
+
+    def __init__(self, amount: int, *, little: int) -> None:
+        self._left = amount
+        self._share, self._reserve = amount // 2, amount // 4
+        self._little = little
+        self._held: dict[str, int] = {}
+        self._lock = threading.Lock()
+
+    def take(self, amount: int, client: str | None, held: int = 0) -> bool:
+        """Take this much, or nothing. `held`: what the request has taken before."""
+        with self._lock:
+            reserve = 0 if held + amount <= self._little else self._reserve
+            mine = self._held.get(client, 0) + amount if client is not None else 0
+            if amount > self._left - reserve or mine > self._share:
+                return False
+            if client is not None:
+                self._held[client] = mine
+            self._left -= amount
+            return True
+
+    def give(self, amount: int, client: str | None) -> None:
+        """Give back what was taken."""
+        with self._lock:
+            self._left += amount
+            if client is not None and amount:
+                mine = self._held[client] - amount
+                if mine:
+                    self._held[client] = mine
+                else:
+                    del self._held[client]
+
+
 class RateCap:
     """At most `per_second` within each second of the clock."""
 

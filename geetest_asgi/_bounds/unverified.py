@@ -2,11 +2,10 @@
 
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 
-from .._core.address import client_address
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 from .._core.policy import Policy
@@ -33,16 +32,16 @@ class Unverified:
         self._last = 0.0
         self._let_in = self._refused = 0
 
-    def consider(self, policy: Policy, evidence: Evidence, scope: Mapping[str, Any]) -> tuple[Evidence, bool]:
+    def consider(self, policy: Policy, evidence: Evidence, client: str | None) -> tuple[Evidence, bool]:
         """May this one be let in unverified? Where a cap forbids it, the evidence says which.
 
-        `scope`: the request's; empty where no client is to be counted.
+        `client`: its address; None where it is not to be counted.
         """
         if evidence.outcome is not Outcome.UNAVAILABLE:
             return evidence, False
         allow = policy.on_unavailable == "allow"
         with self._lock:
-            used_up = self._used_up(client_address(scope)) if allow else ""
+            used_up = self._used_up(client) if allow else ""
             begins = self._began is None
             self._count(let_in=allow and not used_up)
         if begins:

@@ -1,6 +1,7 @@
 """client_address: which client a request counts against."""
 
 from collections.abc import Mapping
+from functools import lru_cache
 from ipaddress import IPv4Address, IPv6Address, IPv6Network, ip_address
 from typing import Any, Final
 
@@ -23,8 +24,13 @@ def client_address(scope: Mapping[str, Any]) -> str | None:
     host = client[0] if client else None
     if not isinstance(host, str) or not host:
         return None
+    return _known(host[:_LONGEST])
+
+
+@lru_cache(4096)
+def _known(host: str) -> str:
     address = _parse(host)
-    return host[:_LONGEST] if address is None else _text(address)
+    return host if address is None else _text(address)
 
 
 def _parse(host: str) -> IPv4Address | IPv6Address | None:

@@ -40,6 +40,8 @@ class Outcome(StrEnum):
     """The fields did not come within `Limits.body_timeout`."""
     MISCONFIGURED = "misconfigured"
     """Our id or key is wrong, or the call could not be made for a reason that is ours."""
+    UNKNOWN_TENANT = "unknown_tenant"
+    """`credentials` gave no pair for this request, and there is no usual one: a client named a tenant that is none."""
     BUSY = "busy"
     """A bound of our own was hit."""
     UNAVAILABLE = "unavailable"

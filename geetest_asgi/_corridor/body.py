@@ -13,13 +13,16 @@ import anyio
 from anyio.lowlevel import checkpoint
 from starlette.types import Message, Receive
 
-from .._bounds.counters import Budget
+from .._bounds.counters import Pot
 from .._core.fields.scanners import Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 
 _AT_ONCE: Final = 20
 """Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
+
+LITTLE: Final = 64 * 1024
+"""Bytes of a body that are kept even where long bodies have filled three quarters of `max_buffered`."""
 
 _PIECE: Final = 16 * 1024
 """Bytes scanned without a look at the clock: up to 5 ms of the hardest JSON, 9 ms of the hardest multipart body."""
@@ -34,10 +37,11 @@ class VisitorLeft(Exception):  # noqa: N818 - not an error: there is nobody left
 class Body:
     """The body of one request."""
 
-    def __init__(self, receive: Receive, limits: Limits, memory: Budget) -> None:
+    def __init__(self, receive: Receive, limits: Limits, memory: Pot, client: str | None) -> None:
         self._server = receive
         self._limits = limits
         self._memory = memory
+        self._client = client
         self._kept: bytes | bytearray | None = None
         """What was read and is to be replayed; None: nothing was read, or it was replayed."""
         self._taken = 0
@@ -73,8 +77,8 @@ class Body:
         self.complete = not message.get("more_body", False)
         chunk: bytes = message.get("body", b"")
         self._keep(chunk)
-        if not self._memory.take(len(chunk)):
-            return Evidence(Outcome.BUSY, "no room to keep more request bodies")
+        if not self._memory.take(len(chunk), self._client, self._taken):
+            return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
         # Cut at the limit, so that one large chunk gives the same answer as many small ones.
         await self._scan(scanner, chunk[: self._room])
@@ -162,5 +166,6 @@ class Body:
     def close(self) -> None:
         """Forget what was kept."""
         self._kept = None
-        self._memory.give(self._taken)
-        self._taken = 0
+        if self._taken:
+            self._memory.give(self._taken, self._client)
+            self._taken = 0

@@ -4,7 +4,6 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from .. import _config
-from .._core.errors import ConfigError
 from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.protocol import build_request
 from .body import VisitorLeft
@@ -37,13 +36,10 @@ async def choose_credentials(visit: Visit) -> Evidence | None:
     given = None if policy.credentials is None else await call(policy.credentials, visit.scope)
     if given is not None:
         visit.captcha_id, visit.keys = _config.given_credentials(given)
-    elif policy.captcha_id or policy.credentials is None:
+    elif policy.captcha_id:
         visit.captcha_id, visit.keys = policy.captcha_id, policy.keys
     else:
-        try:
-            visit.captcha_id, visit.keys = _config.credentials(None, None)
-        except ConfigError:  # a client that names an unknown tenant raises nothing
-            return Evidence(Outcome.MISCONFIGURED, "credentials gave no pair, and there is no usual one")
+        return Evidence(Outcome.UNKNOWN_TENANT, "credentials gave no pair, and there is no usual one")
     return None
 
 

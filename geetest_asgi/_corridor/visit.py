@@ -21,8 +21,8 @@ class Visit:
     body: Body
     line: Line
     store: Store
-    in_test: bool = False
-    """A test's stand-in answers, and all requests come from one address: caps for each client do not apply."""
+    client: str | None = None
+    """Whom the caps for each client count; None: nobody."""
     captcha_id: str = ""
     keys: tuple[str, ...] = field(default=(), repr=False)
     fields: CaptchaFields | None = None

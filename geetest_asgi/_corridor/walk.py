@@ -15,8 +15,9 @@ from typing import Any
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from .._bounds.counters import Budget
+from .._bounds.counters import Pot
 from .._bounds.unverified import Unverified
+from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
@@ -42,7 +43,7 @@ class Guard:
     line: Line
     store: Store
     unverified: Unverified
-    memory: Budget
+    memory: Pot
     app: ASGIApp | None = field(default=None, repr=False)
     """Without its repr: an app that is a dataclass may keep what it saw."""
     match: Match | None = None
@@ -52,8 +53,8 @@ class Guard:
         """A new request. This is where a test's stand-in takes the place of GeeTest."""
         standing_in = stand_in()
         line = self.line if standing_in is None else Line.over(standing_in)
-        body = Body(receive, policy.limits, self.memory)
-        return Visit(policy, scope, body, line, self.store, in_test=standing_in is not None)
+        client = None if standing_in is not None else client_address(scope)  # in a test all come from one address
+        return Visit(policy, scope, Body(receive, policy.limits, self.memory, client), line, self.store, client)
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request to the app or to a denial."""
@@ -77,7 +78,7 @@ class Guard:
             evidence = await _accept(visit, await _walk(visit, steps))
             if visit.answer is not None:
                 self.unverified.note_answer(visit.answer)
-            evidence, admit = self.unverified.consider(policy, evidence, {} if visit.in_test else visit.scope)
+            evidence, admit = self.unverified.consider(policy, evidence, visit.client)
             result = judge(policy, evidence, admit_unverified=admit)
             let_in = result.allowed or policy.mode == "monitor"
         finally:  # also where a client left, a function raised, or all was cancelled

@@ -45,12 +45,8 @@ def policy(on_unavailable: Any = "allow") -> Policy:
 ALLOW, DENY = policy(), policy("deny")
 
 
-def by(client: str | None) -> dict[str, Any]:
-    return {"client": client and (client, 50000)}
-
-
 def let_in(admissions: Unverified, client: str | None = None) -> bool:
-    return admissions.consider(ALLOW, DOWN, by(client))[1]
+    return admissions.consider(ALLOW, DOWN, client)[1]
 
 
 # --- the caps ---------------------------------------------------------------------------------------------------------
@@ -93,9 +89,9 @@ def test_none_of_each_client_are_none(clock: Clock) -> None:
 
 def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
     admissions = Unverified(Limits(unverified_per_client=1, unverified_per_second=2), clock)
-    assert admissions.consider(ALLOW, DOWN, by("a")) == (DOWN, True)
+    assert admissions.consider(ALLOW, DOWN, "a") == (DOWN, True)
     for client, name in (("a", "unverified_per_client"), ("b", ""), ("c", "unverified_per_second")):
-        evidence, room = admissions.consider(ALLOW, DOWN, by(client))
+        evidence, room = admissions.consider(ALLOW, DOWN, client)
         assert room is not bool(name)
         assert evidence.reason == (f"HTTP 503; {name} is used up" if name else "HTTP 503")
         assert evidence.outcome is Outcome.UNAVAILABLE
@@ -105,13 +101,13 @@ def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
 def test_nothing_but_an_outage_is_considered(outcome: Outcome, clock: Clock) -> None:
     admissions = Unverified(Limits(), clock)
     evidence = Evidence(outcome, "why")
-    assert admissions.consider(ALLOW, evidence, by("a")) == (evidence, False)
+    assert admissions.consider(ALLOW, evidence, "a") == (evidence, False)
     assert admissions._began is None
 
 
 def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
     admissions = Unverified(Limits(unverified_per_second=1), clock)
-    assert not any(admissions.consider(DENY, DOWN, by("a"))[1] for _ in range(10))
+    assert not any(admissions.consider(DENY, DOWN, "a")[1] for _ in range(10))
     assert let_in(admissions, "a")
 
 
@@ -200,7 +196,7 @@ def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
 def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     admissions = Unverified(Limits(), clock)
     for _ in range(5):
-        assert not admissions.consider(DENY, DOWN, by("a"))[1]
+        assert not admissions.consider(DENY, DOWN, "a")[1]
     assert "'deny'" in caplog.text
     clock.now += QUIET
     admissions.note_answer(UP)
@@ -220,14 +216,14 @@ def test_while_every_other_call_fails_there_is_one_warning(clock: Clock, caplog:
     assert len(caplog.records) == 2
 
 
-@pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED, None])
+@pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED])
 def test_what_is_no_answer_about_a_token_ends_nothing(
-    outcome: Outcome | None, clock: Clock, caplog: pytest.LogCaptureFixture
+    outcome: Outcome, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
     admissions = Unverified(Limits(), clock)
     let_in(admissions)
     clock.now += QUIET
-    admissions.note_answer(None if outcome is None else Evidence(outcome))
+    admissions.note_answer(Evidence(outcome))
     assert len(caplog.records) == 1
 
 

@@ -42,6 +42,7 @@ LET_IN: dict[Outcome, set[tuple[OnUnavailable, bool]]] = {
     Outcome.TOO_LARGE: set(),
     Outcome.TOO_SLOW: set(),
     Outcome.MISCONFIGURED: set(),
+    Outcome.UNKNOWN_TENANT: set(),
     Outcome.BUSY: set(),
 }
 CHOICES: tuple[OnUnavailable, ...] = ("allow", "deny")
@@ -51,7 +52,7 @@ TABLE = list(product(Outcome, CHOICES, (True, False)))
 
 def test_the_table_is_whole() -> None:
     assert set(LET_IN) == set(Outcome)
-    assert len(TABLE) == 12 * 2 * 2
+    assert len(TABLE) == 13 * 2 * 2
 
 
 @pytest.mark.parametrize(("outcome", "on_unavailable", "room"), TABLE)
@@ -99,7 +100,8 @@ def test_a_verified_request_is_an_allowed_one() -> None:
 def test_the_outcomes_are_stable_words() -> None:
     """They stand in logs, metrics and other people's `match` statements."""
     assert [each.value for each in Outcome] == (
-        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured busy unavailable"
+        "passed skipped missing malformed failed replayed refused too_large too_slow misconfigured unknown_tenant busy "
+        "unavailable"
     ).split()
     assert f"{Outcome.PASSED}" == "passed"
 

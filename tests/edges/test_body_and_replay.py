@@ -313,7 +313,8 @@ async def test_the_time_that_the_app_takes_does_not_count(geetest: GeeTest) -> N
 @each_backend
 async def test_memory_for_bodies_is_bounded_for_all_together_and_given_back(geetest: GeeTest, app: App) -> None:
     guard = geetest.guard(app, limits=Limits(max_buffered=5000))
-    holding = [Visit(http_scope(headers={"content-type": FORM}), *messages(b"x" * 2400, ends=False)) for _ in range(2)]
+    scopes = [http_scope(headers={"content-type": FORM}, client=(f"192.0.2.{each}", 1)) for each in range(2)]
+    holding = [Visit(scope, *messages(b"x" * 2400, ends=False)) for scope in scopes]
     with anyio.fail_after(5):
         async with anyio.create_task_group() as tasks:
             for each in holding:
@@ -330,8 +331,33 @@ async def test_memory_for_bodies_is_bounded_for_all_together_and_given_back(geet
         await visit(body=b"x" * 4000).run(guard)
         await visit(body=b"x" * 6000).run(guard)
         await visit(geetest.token()).run(guard)
-    assert (await visit(body=b"x" * 5000).run(guard)).code == "captcha_missing"
+    assert (await visit(body=b"x" * 2500).run(guard)).code == "captcha_missing"
     assert len(app.seen) == 21
+
+
+@each_backend
+async def test_no_client_fills_the_memory_for_bodies_and_long_bodies_leave_room_for_short_ones(
+    geetest: GeeTest, app: App
+) -> None:
+    guard = geetest.guard(app, limits=Limits(max_buffered=4 * MIB))
+
+    def hold(address: str, size: int) -> Visit:
+        scope = http_scope(headers={"content-type": FORM}, client=(address, 1))
+        return Visit(scope, *messages(b"x" * size, ends=False))
+
+    with anyio.fail_after(5):
+        async with anyio.create_task_group() as tasks:
+            greedy = [hold("192.0.2.1", MIB // 4) for _ in range(20)]
+            others = [hold(f"192.0.2.{each}", MIB // 4) for each in range(2, 20)]
+            for crowd in (greedy, others):
+                for each in crowd:
+                    tasks.start_soon(each.run, guard)
+                await anyio.wait_all_tasks_blocked()
+            assert [len(each.sent) for each in greedy].count(0) == 8, "half of it"
+            assert [len(each.sent) for each in others].count(0) == 4, "three quarters in all"
+            assert (await visit(geetest.token(), client=("192.0.2.99", 1)).run(guard)).code == "in"
+            for each in greedy + others:
+                each.leave()
 
 
 @each_backend

@@ -1,5 +1,6 @@
 """Which id and key a request is checked with: one pair, several keys while one is replaced, or a function's word."""
 
+import logging
 from typing import Any
 
 import pytest
@@ -181,13 +182,16 @@ async def test_what_cannot_be_a_pair_lets_nobody_in(given: Any, strict: GeeTest,
 
 
 @each_backend
-async def test_a_tenant_that_is_none_gets_nobody_in_and_raises_nothing(strict: GeeTest, app: App) -> None:
-    """A visitor can name any host."""
+async def test_a_tenant_that_is_none_gets_nobody_in_and_raises_nothing(
+    strict: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A visitor can name any host, so that is no alarm."""
     guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=tenant)
     denied = await visit(strict.token(), headers={"host": "three.example"}).run(guard)
-    assert (denied.status, denied.code) == (503, "captcha_misconfigured")
+    assert (denied.status, denied.code, denied.problem["retry"]) == (403, "captcha_unknown_tenant", "never")
     assert app.seen == []
     assert strict.calls == []
+    assert not [each for each in caplog.records if each.levelno > logging.INFO]
 
 
 @each_backend

@@ -113,12 +113,12 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
             wire.sendall(begun)
         statuses = Counter(read_all(wire)[9:12] for wire in wires)
     assert set(statuses) == {b"408", b"503"}
-    assert 20 <= statuses[b"408"] <= MIB // 29_000
+    assert 10 <= statuses[b"408"] <= MIB // 2 // 29_000  # one address has half of it
     assert (geetest.calls, watched.app.seen) == ([], [])
     assert comes_back_to(tasks, lambda: tasks_on(front))
     assert comes_back_to(sockets, sockets_open)
     rest = form(geetest.token())
-    body = b"x" * 900_000 + b"&" + rest  # all of the room is there again
+    body = b"x" * 500_000 + b"&" + rest  # all of the room is there again
     assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
 
 
@@ -139,12 +139,16 @@ def as_parts(token: dict[str, str]) -> bytes:
 @pytest.mark.parametrize("kind", PARTS)
 @each_backend
 async def test_ten_thousand_parts_are_given_up_after_a_tenth(kind: str, geetest: GeeTest) -> None:
-    watched = Watched(geetest)
+    """The rest is thrown away unread, once the denial is there."""
+    app = App()
+    reads: list[int] = []
+    crowded: Visit
+    guard = geetest.guard(app, on_result=lambda *_: reads.append(crowded.received))
     body = PARTS[kind] * 10_000 + as_parts(geetest.token()) + b"--b--\r\n"
-    crowded = await visit(body=cut(body, len(body) // 100), content_type=MULTIPART).run(watched)
-    assert crowded.code == "captcha_malformed"
-    assert crowded.received <= 11
-    assert (geetest.calls, len(watched.app.seen)) == ([], 0)
+    crowded = visit(body=cut(body, len(body) // 100), content_type=MULTIPART)
+    assert (await crowded.run(guard)).code == "captcha_malformed"
+    assert reads[0] <= 11
+    assert (geetest.calls, app.seen) == ([], [])
 
 
 def test_ten_thousand_parts_behind_the_fields_are_not_the_guards(geetest: GeeTest, front: Front) -> None:
