@@ -25,9 +25,7 @@ INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING = (
 )
 
 
-@pytest.mark.parametrize(
-    "page", [INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING], ids=lambda page: page.path.stem
-)
+@pytest.mark.parametrize("page", [INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING], ids=lambda page: page.path.stem)
 def test_no_block_of_these_pages_is_without_a_test(page: Page) -> None:
     assert page.not_executed == []
 
