@@ -27,14 +27,14 @@ _numbers = count()
 
 
 def key() -> str:
-    """One that was never claimed, as long as a digest is."""
+    """One that was never added, as long as a digest is."""
     return f"{next(_numbers):064x}"
 
 
 async def one_by_one(store: Store, claims: int) -> None:
     """Each waits for the one before."""
     for _ in range(claims):
-        await store.claim(key(), 1200)
+        await store.add(key(), "", 1200)
 
 
 async def side_by_side(store: Store, claims: int) -> None:

@@ -23,6 +23,7 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "mode": ("enforce", "monitor", "off"),
 }
 _HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
+_VERBS: Final = ("add", "pop", "delete", "count")
 _LONGEST: Final = 3600.0
 PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "clearance", *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
@@ -204,15 +205,24 @@ def limits(given: object) -> Limits:
 
 
 def store(given: Any) -> Store:
-    """The store: the one given, or a new one in memory. What is not in this process's memory may fail: see FailSafe."""
+    """The store: the one given, or a new one in memory. A store outside of this process may fail: see FailSafe."""
     if given is None:
         return MemoryStore()
     if isinstance(given, str):
         given = from_url(given)
-    if isinstance(given, type) or not (hasattr(given, "claim") and hasattr(given, "release")):
-        raise ConfigError(f"store={given!r}: give an object with claim and release, or None for this process's memory")
+    _check_store(given)
     trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
     return cast("Store", given if trusted else FailSafe(given))
+
+
+def _check_store(given: object) -> None:
+    wanted = "give an object with async add, pop, delete and count (geetest_asgi.stores.Store), a URL, or None"
+    if isinstance(given, type):
+        raise ConfigError(f"store={given!r} is a class: {wanted}")
+    missing = [verb for verb in _VERBS if not callable(getattr(given, verb, None))]
+    if missing:
+        earlier = " (claim and release are no longer used)" if hasattr(given, "claim") else ""
+        raise ConfigError(f"store={given!r} has no {', '.join(missing)}{earlier}: {wanted}")
 
 
 def clearance(given: object) -> None:

@@ -1,12 +1,15 @@
 """ASGI apps that say no: RFC 9457 `application/problem+json` for programs, a small page for people.
 
 `code` is "captcha_" and the outcome; `retry` tells a client what helps: "solve" (a new captcha), "later", or "never"
-(the same request cannot succeed). Nothing that the visitor sent is repeated.
+(the same request cannot succeed). Titles and details are in the client's language. Nothing that the client sent is
+repeated.
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
+from html import escape
 from typing import Final, Literal
 
 from starlette.responses import Response
@@ -46,43 +49,163 @@ DENIALS: Final[Mapping[Outcome, Denial]] = {
 }
 """What a client is told by default, for each outcome that is refused."""
 
+
+@dataclass(frozen=True, slots=True)
+class Language:
+    """The words of the denials in one language. An outcome that is not in `words` is told in English."""
+
+    back: str
+    """The link of the page that leads back."""
+    words: Mapping[Outcome, tuple[str, str]]
+    """Title and detail of each outcome."""
+
+
+_AGAIN_ZH: Final = "请重新完成验证后再次提交。"
+
+LANGUAGES: Final[Mapping[str, Language]] = {
+    "en": Language("Back", {outcome: (denial.title, denial.detail) for outcome, denial in DENIALS.items()}),
+    "zh": Language(
+        "返回",
+        {
+            Outcome.MISSING: ("请先完成验证", "请完成验证后再次提交。"),
+            Outcome.MALFORMED: ("验证信息无法识别", _AGAIN_ZH),
+            Outcome.FAILED: ("验证未通过", _AGAIN_ZH),
+            Outcome.REPLAYED: ("验证已使用过", _AGAIN_ZH),
+            Outcome.REFUSED: ("验证被拒绝", _AGAIN_ZH),
+            Outcome.TOO_LARGE: ("提交的内容过大", "验证字段应放在请求体的前部。"),
+            Outcome.TOO_SLOW: ("提交超时", _AGAIN_ZH),
+            Outcome.MISCONFIGURED: ("验证服务暂不可用", "请联系网站管理员。"),
+            Outcome.UNKNOWN_TENANT: ("未知站点", "此处没有这个站点。"),
+            Outcome.BUSY: ("请求过多", "请稍候再次提交。"),
+            Outcome.UNAVAILABLE: ("验证服务暂不可用", "请稍后再次提交。"),
+        },
+    ),
+}
+"""The languages of the default denials, by primary language subtag (RFC 5646)."""
+
 _PAGE: Final = """<!doctype html>
-<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
-<title>{title}</title></head>
-<body><h1>{title}</h1><p>{detail}</p><p><small>captcha_{outcome}</small></p></body></html>
+<html lang="{language}"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width">
+<meta name="color-scheme" content="light dark"><title>{title}</title>
+<style>
+body {{ font: 1rem/1.5 system-ui, sans-serif; display: grid; place-items: center; min-height: 90vh; margin: 1rem }}
+main {{ max-width: 26rem }}
+h1 {{ font-size: 1.4rem; margin: 0 0 .5rem }}
+a {{ display: inline-block; margin-top: 1rem }}
+</style></head>
+<body><main><h1>{title}</h1><p>{detail}</p><a href="">{back}</a></main></body></html>
 """
+
+
+class _Prepared(Response):
+    """A response whose parts are ready: encoding them anew would be a fifth of what a refused request costs."""
+
+    def __init__(self, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> None:
+        self.status_code, self.body, self.background = status, body, None
+        self.raw_headers = list(headers)
 
 
 def default_denial(result: GeeTestResult, scope: Scope) -> Response:
     """The denial that is used where `on_denied` is not given, for an `on_denied` that only changes some outcomes."""
-    denial = DENIALS[result.outcome]
-    headers = {"Cache-Control": "no-store", "Vary": "Accept"}
+    return _answer(result.outcome, scope, _ANSWERS_BY_DEFAULT)
+
+
+def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Scope], Response]:
+    """An `on_denied` that speaks these languages besides English and Chinese.
+
+    on_denied=denial_in({"de": Language("Zurück", {Outcome.MISSING: ("Captcha nötig", "Bitte lösen Sie es.")})})
+    """
+    answers = _Answers({**LANGUAGES, **languages})
+    return lambda result, scope: _answer(result.outcome, scope, answers)
+
+
+class _Answers:
+    """Every denial in every language, made when it is first needed."""
+
+    def __init__(self, languages: Mapping[str, Language]) -> None:
+        self.languages = languages
+        self._made: dict[tuple[Outcome, str, bool], tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]] = {}
+
+    def get(self, outcome: Outcome, language: str, *, html: bool) -> Response:
+        key = (outcome, language, html)
+        if key not in self._made:
+            self._made[key] = _make(outcome, language, self.languages[language], html=html)
+        return _Prepared(*self._made[key])
+
+
+_ANSWERS_BY_DEFAULT: Final = _Answers(LANGUAGES)
+
+
+def _answer(outcome: Outcome, scope: Scope, answers: _Answers) -> Response:
+    accept, accept_language = [], []
+    for name, value in scope.get("headers", ()):
+        lowered = name.lower()
+        if lowered == b"accept":
+            accept.append(value)
+        elif lowered == b"accept-language":
+            accept_language.append(value)
+    language = _best_language(b",".join(accept_language)[:_LONGEST], tuple(answers.languages))
+    return answers.get(outcome, language, html=_prefers_html(b",".join(accept)[:_LONGEST]))
+
+
+def _make(
+    outcome: Outcome, language: str, words: Language, *, html: bool
+) -> tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]:
+    denial = DENIALS[outcome]
+    title, detail = words.words.get(outcome, (denial.title, denial.detail))
+    headers = {
+        "Cache-Control": "no-store",
+        "Vary": "Accept, Accept-Language",
+        "Content-Language": language if outcome in words.words else "en",
+    }
     if denial.after:
         headers["Retry-After"] = str(denial.after)
-    if prefers_html(scope):
-        page = _PAGE.format(title=denial.title, detail=denial.detail, outcome=result.outcome)
-        return Response(page, denial.status, headers, "text/html")
-    problem = {
-        "type": "about:blank",
-        "title": denial.title,
-        "status": denial.status,
-        "detail": denial.detail,
-        "code": f"captcha_{result.outcome}",
-        "retry": denial.retry,
-    }
-    return Response(json.dumps(problem), denial.status, headers, "application/problem+json")
+    if html:
+        parts = {"title": title, "detail": detail, "back": words.back, "language": headers["Content-Language"]}
+        page = _PAGE.format(**{name: escape(text) for name, text in parts.items()})
+        made = Response(page, denial.status, headers, "text/html")
+    else:
+        problem = {
+            "type": "about:blank",
+            "title": title,
+            "status": denial.status,
+            "detail": detail,
+            "code": f"captcha_{outcome}",
+            "retry": denial.retry,
+        }
+        made = Response(json.dumps(problem, ensure_ascii=False), denial.status, headers, "application/problem+json")
+    return made.status_code, bytes(made.body), tuple(made.raw_headers)
 
 
-def prefers_html(scope: Scope) -> bool:
+_LONGEST: Final = 1024
+"""Bytes of a header that are looked at."""
+
+
+@lru_cache(256)
+def _prefers_html(accept: bytes) -> bool:
     """Does `Accept` (RFC 9110 §12.5.1) name HTML, and weigh it above JSON? `*/*` alone does not."""
-    accept = b",".join(value for name, value in scope.get("headers", ()) if name.lower() == b"accept")
-    weights: dict[str, float] = {}
-    for entry in accept[:1024].decode("latin-1").lower().split(","):
-        media_type, _, parameters = entry.partition(";")
-        weights[media_type.strip()] = _weight(parameters)
+    weights = _weights(accept)
     html = max(weights.get("text/html", 0), weights.get("application/xhtml+xml", 0))
     json_ = max(weights.get("application/json", 0), weights.get("application/problem+json", 0))
     return html > json_
+
+
+@lru_cache(256)
+def _best_language(accept: bytes, known: tuple[str, ...]) -> str:
+    """The language that `Accept-Language` (RFC 9110 §12.5.4) weighs highest, else English."""
+    found, best = "en", 0.0
+    for name, weight in _weights(accept).items():
+        primary = name.partition("-")[0]
+        if primary in known and weight > best:
+            found, best = primary, weight
+    return found
+
+
+def _weights(header: bytes) -> dict[str, float]:
+    weights: dict[str, float] = {}
+    for entry in header.decode("latin-1").lower().split(","):
+        name, _, parameters = entry.partition(";")
+        weights[name.strip()] = _weight(parameters)
+    return weights
 
 
 def _weight(parameters: str) -> float:

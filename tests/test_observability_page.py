@@ -135,16 +135,16 @@ def server(geetest: Simulator) -> None:
 
 def store(geetest: Simulator) -> None:
     class Shaky(MemoryStore):
-        async def claim(self, key: str, seconds: float) -> str | None:
+        async def add(self, key: str, value: str, seconds: float) -> bool:
             if fails:
                 raise ConnectionError("no route to host")
-            return await super().claim(key, seconds)
+            return await super().add(key, value, seconds)
 
     now, fails = 0.0, True
     safe = FailSafe(Shaky(), clock=lambda: now)
-    anyio.run(safe.claim, "a", 60)
+    anyio.run(safe.add, "a", "", 60)
     now, fails = 60.0, False
-    anyio.run(safe.claim, "b", 60)
+    anyio.run(safe.add, "b", "", 60)
 
 
 def mode(geetest: Simulator) -> None:

@@ -79,11 +79,16 @@ class Breaker:
                 self._lost = now + seconds + GRACE
             return self._turn
 
-    def answered(self) -> float | None:
-        """An answer came, to whichever call. The seconds that the server was not asked, if this is the end of them."""
+    def answered(self, ticket: int | None = None) -> float | None:
+        """An answer came. The seconds that the server was not asked, if this is the end of them.
+
+        `ticket`: of the call that was answered; one from before the pause does not end it. None: any call's answer.
+        """
         if not (self._open or self._failures):
             return None
         with self._lock:
+            if self._open and ticket not in (None, self._turn):
+                return None
             was_open, self._open, self._failures = self._open, False, 0
             self._pause = self._first
             self._turn += was_open

@@ -60,8 +60,8 @@ async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | No
     status = message["status"]
     if status in REDIRECTS:
         message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
-        if _same_rule(visit, match, message["headers"]):
-            await _keep_for_redirect(visit)
+        if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
+            await visit.claim.keep(visit.finding)
     elif status in visit.policy.forgive and await _forgive(visit):
         ours.append(KEPT)
     if visit.cookie is not None:
@@ -71,18 +71,9 @@ async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | No
 
 async def _forgive(visit: Visit) -> bool:
     finding, claim = visit.finding, visit.claim
-    passed = finding is not None and finding.outcome is Outcome.PASSED
-    return finding is not None and claim is not None and passed and await claim.keep(finding)
-
-
-async def _keep_for_redirect(visit: Visit) -> None:
-    """An outage is not kept: it may be over, and the next request is to be asked about."""
-    if visit.claim is None or visit.finding is None:
-        return
-    if visit.finding.outcome is Outcome.UNAVAILABLE:
-        await visit.claim.settle(None, let_in=False)
-    else:
-        await visit.claim.keep(visit.finding)
+    if finding is None or claim is None or finding.outcome is not Outcome.PASSED:
+        return False
+    return await claim.keep(finding)
 
 
 def _same_rule(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, headers: Headers) -> bool:

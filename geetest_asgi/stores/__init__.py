@@ -1,13 +1,14 @@
-"""Who remembers which tokens were spent. `MemoryStore`, the default, speaks for one process.
+"""Stores of spent tokens, kept verdicts and counters. The default is a `MemoryStore`, which serves one process.
 
-The others are loaded when they are first used: who does not use them needs neither sqlite3 nor redis.
+`SQLiteStore` and `RedisStore` are imported when they are first used: without them neither sqlite3 nor redis is needed.
 """
 
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 from .failsafe import FailSafe
-from .memory import MemoryStore, Store
+from .memory import MemoryStore
+from .protocol import Store
 
 if TYPE_CHECKING:
     from .redis import RedisStore as RedisStore

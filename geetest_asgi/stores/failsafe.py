@@ -1,145 +1,151 @@
 """A store outside of this process may fail. Then this process's own memory decides, and the site goes on.
 
-claim    this process's memory     taken here: spent, and nobody else is asked
-         the store                 taken there: spent, or the note that was left
-         no answer from it         what this process's memory said
+What the memory keeps of a key, each under a prefix of its own:
+
+TAKEN       added here: no other request of this process gets it, and the store is not asked
+UNSURE      added here without an answer from the store, so the store's key, if any, may be another process's
+HERE_ONLY   its value, where the store was not asked: the only copy
+ELSEWHERE   the store said that it is taken: asked again next time, and taken if the store fails by then
 """
 
 import threading
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable, Coroutine
 from typing import Any, Final
 from weakref import WeakKeyDictionary
 
 import anyio
 
+from .._bounds.breaker import Breaker, State
 from ..observers.logs import log_store_answers, log_store_fails
-from .memory import SPENT, MemoryStore, Store
+from .memory import MemoryStore
+from .protocol import Store
 
-PATIENCE: Final = 2.0
-"""Seconds that a visitor waits for a store at most. A store's own time-out should end sooner."""
+TIMEOUT: Final = 2.0
+"""Seconds that a request waits for a store at most. A store's own timeout should end sooner."""
 
 PAUSE: Final = 1.0
-"""Seconds for which a store that failed is left alone. Then one request tries it, and the others wait for no one."""
+"""Seconds for which a store that failed is not asked. Then one request tries it, and the others do not wait."""
 
-_ELSEWHERE: Final = "\0elsewhere"
-"""A note to ourselves: the store said that this is spent, but it was not let in here, and may be given back there."""
+_TAKEN: Final = "taken:"
+_UNSURE: Final = "unsure:"
+_HERE_ONLY: Final = "here:"
+_ELSEWHERE: Final = "elsewhere:"
+
+_NOT_ASKED: Final = object()
+_FAILED: Final = object()
 
 
 class FailSafe:
-    """A store with a memory of this process's own before it, so that the store may fail.
+    """A store that may fail, with this process's memory in front of it.
 
-    Every store but a `MemoryStore` that is given to the middleware is put into one; do it yourself to look at
-    `failing` from a health check. While the store raises or does not answer within 2 s, each process goes by what it
-    has seen: no token is let in twice by one process, but perhaps by two. Each beginning and each end of a failure is
-    one record of the logger "geetest_asgi": its `geetest_event` is "store_fails" or "store_answers".
+    The middleware wraps every store but a `MemoryStore` in one; wrap it yourself to read `failing` in a health check.
+    While the store raises or does not answer within 2 s, each process goes by what it has seen itself: no token is let
+    in twice by one process, but perhaps by two. Each beginning and each end of a failure is one record of the logger
+    "geetest_asgi": its `geetest_event` is "store_fails" or "store_answers".
 
-    What was spent in one process while the store was down, is not known to others when it is back: GeeTest tells them.
+    A token spent in one process while the store is down is not known to the others afterwards: GeeTest refuses it.
+    A key that was added here counts as taken here until it is popped or deleted here, whatever the store forgets.
     """
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._memory = _memory_beside(store)
-        self._health = _Health(type(store).__name__, clock)
+        self._name = type(store).__name__
+        self._breaker = Breaker(1, PAUSE, PAUSE, clock)
+        self._lock = threading.Lock()
+        self.failures = 0
+        """Calls of the store that failed, since the start."""
 
     @property
     def failing(self) -> bool:
-        """The store's last answer was none."""
-        return self._health.failing
+        """The last call of the store failed."""
+        return self._breaker.state is not State.CLOSED
 
-    @property
-    def failures(self) -> int:
-        """Calls of the store that came to nothing, since the start."""
-        return self._health.failures
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        """See `Store.add`. While the store fails: true for what this process has not seen."""
+        memory = self._memory
+        if not await memory.add(_TAKEN + key, "", seconds):
+            return False
+        free = await self._ask(lambda: self._store.add(key, value, seconds), bool, key, value)
+        if free is _NOT_ASKED or free is _FAILED:
+            await memory.delete(_UNSURE + key)  # one that is about to end
+            await memory.add(_UNSURE + key, "", seconds)
+            if free is _NOT_ASKED:  # after a failed call the store may have it, and two copies would count twice
+                await memory.add(_HERE_ONLY + key, value, seconds)
+            free = _ELSEWHERE + key not in memory
+        if not free:
+            await memory.add(_ELSEWHERE + key, "", seconds)
+            await self._forget(key)
+            return False
+        await memory.delete(_ELSEWHERE + key)
+        return True
 
-    async def claim(self, key: str, seconds: float) -> str | None:
-        """See `Store.claim`. Never raises on the store's account."""
-        here = await self._memory.claim(key, seconds)
-        if here == SPENT:
-            return SPENT
-        answered, there = await self._ask(lambda: self._store.claim(key, seconds), key)
-        if not answered:
-            there = SPENT if here == _ELSEWHERE else here
-        elif there is None and here != _ELSEWHERE:
-            there = here  # a note that was left here outlives a store that has forgotten everything
-        if there == SPENT and here in (None, _ELSEWHERE):
-            await self._memory.release(key, _ELSEWHERE)
-        return there
+    async def pop(self, key: str) -> str | None:
+        """See `Store.pop`. While the store fails: what was added here after it began to fail."""
+        value: object = await self._memory.pop(_HERE_ONLY + key)
+        if value is None:
+            value = await self._ask(lambda: self._store.pop(key), str | None, key)
+        if not isinstance(value, str):
+            return None
+        await self._forget(key)
+        return value
 
-    async def release(self, key: str, note: str | None = None) -> None:
-        """See `Store.release`. Where the store does not hear of it, the token stays spent for the others."""
+    async def delete(self, key: str) -> None:
+        """See `Store.delete`. The store is asked only where it has confirmed that this process added the key."""
+        confirmed = _TAKEN + key in self._memory and _UNSURE + key not in self._memory
         try:
-            await self._ask(lambda: self._store.release(key, note), key, note)
+            if confirmed:
+                await self._ask(lambda: self._store.delete(key), object, key)
         finally:
-            await self._memory.release(key, note)
+            await self._forget(key)
 
-    async def _ask(self, what: Callable[[], Awaitable[Any]], *private: str | None) -> tuple[bool, str | None]:
-        """Whether the store has answered, and what."""
-        if not self._health.may_try():
-            return False, None
-        began = self._health.now()
+    async def count(self, key: str, seconds: float) -> int:
+        """See `Store.count`. While the store fails: this process's own count."""
+        here = await self._memory.count(key, seconds)
+        there = await self._ask(lambda: self._store.count(key, seconds), int, key)
+        return there if isinstance(there, int) else here
+
+    async def _forget(self, key: str) -> None:
+        for mark in (_UNSURE, _HERE_ONLY, _TAKEN):  # the last one lets other requests in
+            await self._memory.delete(mark + key)
+
+    async def _ask(
+        self, call: Callable[[], Coroutine[Any, Any, object]], kind: Any, key: str, value: str = ""
+    ) -> object:
+        """The store's answer, or _NOT_ASKED, or _FAILED. `key` and `value` are kept out of the log."""
+        ticket = self._breaker.take(TIMEOUT)
+        if ticket is None:
+            return _NOT_ASKED
         try:
-            # Shielded: a claim that is cut short may have taken the token all the same.
-            with anyio.fail_after(PATIENCE, shield=True):
-                answer = await what()
-            if answer is not None and not isinstance(answer, str):
-                raise TypeError(f"a store answers None or a str, not {type(answer).__name__}")
+            # Shielded: an add that is cut short may have taken the token all the same.
+            with anyio.fail_after(TIMEOUT, shield=True):
+                answer = await call()
+            if not isinstance(answer, kind) or (kind is int and isinstance(answer, bool)):
+                raise TypeError(f"a store must not answer {type(answer).__name__} here: see geetest_asgi.stores.Store")
         except Exception as error:
-            self._health.failed(error, private)
-            return False, None
-        self._health.answered(began)
-        return True, answer
+            self._failed(ticket, _description(error, key, value))
+            return _FAILED
+        except BaseException:  # asyncio's own cancellation knows no shield
+            self._breaker.given_up(ticket)
+            raise
+        if (seconds := self._breaker.answered(ticket)) is not None:
+            log_store_answers(self._name, seconds)
+        return answer
 
-
-class _Health:
-    """Whether the store is to be asked, and the log of its ups and downs. Safe across threads."""
-
-    def __init__(self, name: str, clock: Callable[[], float]) -> None:
-        self.now = clock
-        self.failing = False
-        self.failures = 0
-        self._name = name
-        self._since = self._latest = self._next = 0.0
-        self._lock = threading.Lock()
-
-    def may_try(self) -> bool:
-        """While it fails, once after each pause."""
+    def _failed(self, ticket: int, reason: str) -> None:
         with self._lock:
-            if not self.failing:
-                return True
-            now = self.now()
-            if now < self._next:
-                return False
-            self._next = now + PATIENCE + PAUSE  # nobody else until this one is through
-            return True
-
-    def failed(self, error: Exception, private: tuple[str | None, ...]) -> None:
-        """Take note of it; one warning when it begins."""
-        with self._lock:
-            self._latest = self.now()
-            self._next = self._latest + PAUSE
             self.failures += 1
-            began, self.failing = not self.failing, True
-            self._since = self._latest if began else self._since
-        if began:
-            log_store_fails(self._name, _description(error, private))
-
-    def answered(self, began: float) -> None:
-        """One record when it is back. What was asked before the failure says nothing about what came after."""
-        with self._lock:
-            back = self.failing and began > self._latest
-            self.failing = self.failing and not back
-        if back:
-            log_store_answers(self._name, self.now() - self._since)
+        if self._breaker.failed(ticket):
+            log_store_fails(self._name, reason)
 
 
-def _description(error: Exception, private: tuple[str | None, ...]) -> str:
-    """Its kind and its words, but for words about a visitor: a store may quote what it was given."""
-    kind, words = type(error).__name__, str(error)[:300]
-    about_a_visitor = len(private) > 1 and private[1] is not None
-    if not words or about_a_visitor or any(each in words for each in private if each):
+def _description(error: Exception, key: str, value: str) -> str:
+    """The error's class and its message, without the message where it may quote what the store was given."""
+    kind, message = type(error).__name__, str(error)
+    if not message or value or key in message:
         return kind
-    return f"{kind}: {words!r}"
+    return f"{kind}: {message[:300]!r}"
 
 
 _memories: Final[WeakKeyDictionary[Store, MemoryStore]] = WeakKeyDictionary()

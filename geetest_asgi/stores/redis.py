@@ -1,111 +1,116 @@
-"""Spent tokens in Redis or Valkey, for many hosts. The only file that imports redis-py or valkey-py.
+"""A store in Redis or Valkey, for many hosts. The only file that imports redis-py or valkey-py.
 
-One key for each token: "HOLDER CLAIM NOTE", two names of 16 characters and the rest. Both scripts touch that key only,
-as a cluster wants it, and use nothing newer than Redis 6.0 (2020, KEEPTTL); tried on 7.0, and with Redis' own clock.
+Each call touches one key, as a cluster wants it, by SET NX PX, GET, GETDEL (Redis 6.2, 2021), DEL or a small script.
+redis-py may repeat a command whose answer was lost. A repeated SET finds its own value, which begins with a nonce, and
+so counts as the first. A repeated GETDEL finds nothing, and a repeated count counts twice: both are the stricter one.
 """
 
 import asyncio
 import inspect
 import math
-import os
 import secrets
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
 from typing import Any, Final
 
 import anyio
 
 from .._bounds.per_loop import PerLoop
 from .._core.errors import ConfigError
-from .failsafe import PATIENCE
+from .failsafe import TIMEOUT
 
-CLAIM: Final = """
-local found = redis.call('GET', KEYS[1])
-if not found then
-  redis.call('SET', KEYS[1], ARGV[1] .. ARGV[2], 'PX', ARGV[3])
-  return false
+COUNT: Final = """
+local number = redis.call('INCR', KEYS[1])
+if number == 1 then
+  redis.call('PEXPIRE', KEYS[1], ARGV[1])
 end
-local note = string.sub(found, 33)
-if note ~= '' then
-  redis.call('SET', KEYS[1], ARGV[1] .. string.rep('-', 16), 'KEEPTTL')
-elseif found == ARGV[1] .. ARGV[2] then
-  return false
-end
-return note
+return number
 """
-"""Who finds its own claim has sent it twice: redis-py repeats a command whose answer was lost (6.0 and later)."""
+"""A script, so that no counter is ever left without its end."""
 
-RELEASE: Final = """
-local found = redis.call('GET', KEYS[1])
-if not found or string.sub(found, 1, 16) ~= ARGV[1] then
-  return false
-end
-if ARGV[2] == '' then
-  redis.call('DEL', KEYS[1])
-else
-  redis.call('SET', KEYS[1], string.sub(found, 1, 32) .. ARGV[2], 'KEEPTTL')
-end
-return false
-"""
+_NONCE: Final = 16
+"""Characters before each value that name the call of `add` which set it."""
 
 _CONNECTIONS: Final = 32
-"""Of one process and event loop, where we make them. At a millisecond each this is 32,000 claims a second."""
+"""Connections of one process and event loop at most. At a millisecond a call this is 32,000 calls a second."""
 
 
 class RedisStore:
-    """Spent tokens in Redis 6 or Valkey, which forgets them by itself when their time is over.
+    """A store in Redis 6.2 or Valkey, shared by all processes that reach it.
 
-    client    a URL ("redis://", "rediss://", "unix://" with redis-py; "valkey://", "valkeys://" with valkey-py): we
-              connect, once for each event loop. Or redis-py's or valkey-py's asynchronous client, a cluster's too,
-              yours to close, for one event loop. Or a function that makes one, called once for each event loop, ours
-              to close.
-    prefix    of all keys. Guards with the same captcha_id share tokens where they share this.
-    timeout   seconds for a call, after which it has failed; 2 at most.
+    client    A URL ("redis://", "rediss://", "unix://" with redis-py; "valkey://", "valkeys://" with valkey-py): one
+              client for each event loop is made and closed. Or an asynchronous client of redis-py or valkey-py, a
+              cluster's too, for one event loop; you close it. Or a function that makes one, called once for each event
+              loop; it is closed when that loop ends.
+    prefix    Of all keys. Guards with the same captcha_id share tokens where they share the prefix.
+    timeout   Seconds for a call, after which it has failed; 2 at most.
 
-    asyncio only, as both libraries are. Whoever can write to this Redis can forge a token's finding: give it a
-    password. It takes about 250 bytes a token, for 20 minutes; a Redis that evicts keys (`maxmemory-policy`) forgets
-    tokens sooner.
+    asyncio only, as both libraries are. Who can write to this Redis can forge a kept verdict: give it a password. A
+    spent token takes about 190 bytes for 20 minutes; a Redis that evicts keys (`maxmemory-policy`) forgets sooner.
 
-    Raises ConfigError for what can be no client; `claim` and `release` raise what the client does, or TimeoutError.
+    Raises ConfigError for what can be no client; the verbs raise what the client does, or TimeoutError.
     """
 
     def __init__(self, client: Any, *, prefix: str = "geetest_asgi:", timeout: float = 1.0) -> None:
-        if not 0 < timeout <= PATIENCE:
-            raise ConfigError(f"RedisStore(timeout={timeout!r}): give seconds, {PATIENCE:g} at most: a visitor waits")
+        if not 0 < timeout <= TIMEOUT:
+            raise ConfigError(f"RedisStore(timeout={timeout!r}): give seconds, {TIMEOUT:g} at most: a visitor waits")
         make, close = _maker(client, timeout)
         self._clients = PerLoop(make, close)
         self._prefix = prefix
         self._timeout = timeout
-        self._name = secrets.token_hex(4)
 
-    async def claim(self, key: str, seconds: float) -> str | None:
-        """See `Store.claim`."""
-        milliseconds = max(1, math.ceil(seconds * 1000))
-        note = await self._run(CLAIM, key, self._holder(), secrets.token_hex(8), milliseconds)
-        return note.decode() if isinstance(note, bytes) else note
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        """See `Store.add`."""
+        name, ours = self._prefix + key, secrets.token_hex(_NONCE // 2) + value
+        async with self._client() as client:
+            if await client.set(name, ours, nx=True, px=_milliseconds(seconds)):
+                return True
+            return _text(await client.get(name)) == ours
 
-    async def release(self, key: str, note: str | None = None) -> None:
-        """See `Store.release`. What another process holds is left as it is."""
-        await self._run(RELEASE, key, self._holder(), note or "")
+    async def pop(self, key: str) -> str | None:
+        """See `Store.pop`."""
+        async with self._client() as client:
+            found = _text(await client.getdel(self._prefix + key))
+        return None if found is None else found[_NONCE:]
 
-    def _holder(self) -> str:
-        """The name under which this process holds keys: the processes of one fork have one store."""
-        return f"{self._name}{os.getpid():08x}"
+    async def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        async with self._client() as client:
+            await client.delete(self._prefix + key)
 
-    async def _run(self, script: str, key: str, *arguments: object) -> Any:
+    async def count(self, key: str, seconds: float) -> int:
+        """See `Store.count`."""
+        async with self._client() as client:
+            return int(await client.eval(COUNT, 1, self._prefix + key, _milliseconds(seconds)))
+
+    async def aclose(self) -> None:
+        """Close the running event loop's client, unless it was given as a client. The next call makes another."""
+        await self._clients.aclose()
+
+    @asynccontextmanager
+    async def _client(self) -> AsyncIterator[Any]:
         try:
             asyncio.get_running_loop()
         except RuntimeError:
             raise RuntimeError("redis-py and valkey-py run on asyncio only: use SQLiteStore on trio") from None
         with anyio.fail_after(self._timeout):
-            client = await self._clients.get()
-            return await client.eval(script, 1, self._prefix + key, *arguments)
+            yield await self._clients.get()
+
+
+def _milliseconds(seconds: float) -> int:
+    return max(1, math.ceil(seconds * 1000))
+
+
+def _text(found: bytes | str | None) -> str | None:
+    """`decode_responses` decides which of them a client gives."""
+    return found.decode("ascii", "replace") if isinstance(found, bytes) else found
 
 
 def _maker(given: Any, timeout: float) -> tuple[Callable[[], Any], Callable[[Any], Awaitable[None]]]:
-    """How a client is made for an event loop, and how it is closed."""
+    """How to make a client for an event loop, and how to close it."""
     if isinstance(given, str):
         return _from_url(given, timeout), _close
-    if hasattr(given, "eval") and not isinstance(given, type):
+    if hasattr(given, "getdel") and not isinstance(given, type):
         run = getattr(given, "execute_command", None)
         if inspect.ismethod(run) and not inspect.iscoroutinefunction(run):
             raise ConfigError("RedisStore: this client would block the event loop; give one of redis.asyncio")
@@ -149,4 +154,4 @@ async def _close(client: Any) -> None:
 
 
 async def _leave_open(client: Any) -> None:
-    """Given, and so its giver's to close."""
+    """Do nothing: whoever gave the client closes it."""

@@ -1,7 +1,7 @@
-"""Spent tokens in a SQLite file, for the workers of one host: no server, nothing to install.
+"""A store in a SQLite file, for the workers of one host: no server, nothing to install.
 
-Write-ahead log, `synchronous=NORMAL`: a claim costs no fsync, a killed process harms nothing, and a power cut loses at
-most the last claims, never the file. It needs shared memory, and so a file system of this host: no NFS.
+Write-ahead log, `synchronous=NORMAL`: a call costs no fsync, a killed process harms nothing, and a power cut loses at
+most the last calls, never the file. It needs shared memory, and so a file system of this host: no NFS.
 """
 
 import os
@@ -14,37 +14,39 @@ from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
 from .._core.errors import ConfigError
-from .failsafe import PATIENCE
-from .sqlite_file import SpentFile
+from .failsafe import TIMEOUT
+from .sqlite_file import Connection, Cursor, StoreFile
 
 T = TypeVar("T")
 
 _AT_ONCE: Final = 64
-"""Rows that one claim clears away at most."""
+"""Rows that one call removes at most, besides its own."""
 
-_FORGET_ENDED: Final = f"DELETE FROM spent WHERE id IN (SELECT id FROM spent WHERE ends <= ? LIMIT {_AT_ONCE})"  # noqa: S608
-_FORGET_OLDEST: Final = (
-    "DELETE FROM spent WHERE id IN (SELECT id FROM spent ORDER BY id LIMIT"  # noqa: S608
-    f" (SELECT min({_AT_ONCE}, max(0, number - ?)) FROM kept))"
+_REMOVE_ENDED: Final = "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE ends <= ? LIMIT {most})"
+_REMOVE_FIRST: Final = (
+    "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY ends, id LIMIT"
+    " (SELECT min({most}, max(0, rows - ?)) FROM sizes WHERE name = '{table}'))"
 )
+_INSERT: Final = "INSERT OR IGNORE INTO {table} (key, ends, value) VALUES (?, ?, ?)"
 
 _limiter: Final[RunVar[CapacityLimiter | None]] = RunVar("geetest_asgi.stores.sqlite", None)
 
 
 class SQLiteStore:
-    """Spent tokens in a file that the processes of one host share.
+    """A store in a file that the processes of one host share.
 
-    path      of a file that is ours alone; made if need be, readable by its owner only. Its directory must be there,
-              on a file system of this host. Beside it stand `path-wal` and `path-shm`.
-    size      keys kept at most; the oldest goes first. A million take about 240 MB.
-    timeout   seconds to wait for other processes' claims, before one fails.
+    path      of a file that is ours alone; created if need be, readable by its owner only. Its directory must exist, on
+              a file system of this host. Beside it stand `path-wal` and `path-shm`.
+    size      Values kept at most, and counters kept at most; the one that ends first goes first. A million spent tokens
+              take about 210 MB.
+    timeout   Seconds to wait for other processes, before a call fails; 2 at most.
 
-    Work is done on a thread of its own, one at a time for each event loop; asyncio and trio. Each process opens the
-    file by itself when it first needs it, so it does not matter whether the store was made before or after a fork.
-    Keys end by the system's clock, which all processes share: set forward, it ends them too soon (GeeTest still knows
-    a used token), set back, too late. A file deleted while in use fails one call, then a new one is made.
+    Each event loop runs one call at a time, on a worker thread; asyncio and trio. Each process opens the file when it
+    first needs it, so the store may be made before or after a fork. Entries end by the system's clock, which all
+    processes share: set forward, it ends them too soon (GeeTest still knows a used token), set back, too late. A file
+    that is deleted while in use fails one call, and is then created again.
 
-    Raises ConfigError where the file cannot be used; `claim` and `release` raise sqlite3.Error or OSError.
+    Raises ConfigError where the file cannot be used; the verbs raise sqlite3.Error or OSError.
     """
 
     def __init__(
@@ -57,46 +59,66 @@ class SQLiteStore:
     ) -> None:
         if size < 1:
             raise ConfigError(f"SQLiteStore(size={size!r}): a store that keeps nothing lets every token in twice")
-        if not 0 < timeout <= PATIENCE:
-            raise ConfigError(f"SQLiteStore(timeout={timeout!r}): give seconds, {PATIENCE:g} at most: a visitor waits")
-        self._file = SpentFile(_checked(path), timeout)
+        if not 0 < timeout <= TIMEOUT:
+            raise ConfigError(f"SQLiteStore(timeout={timeout!r}): give seconds, {TIMEOUT:g} at most: a visitor waits")
+        self._file = StoreFile(_checked(path), timeout)
         self._size = size
         self._clock = clock
         self._file.try_out()
         weakref.finalize(self, self._file.close)
 
-    async def claim(self, key: str, seconds: float) -> str | None:
-        """See `Store.claim`."""
-        return await _in_thread(lambda: self._claim(key, seconds))
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        """See `Store.add`."""
+        return await _in_thread(lambda: self._add(key, value, seconds))
 
-    async def release(self, key: str, note: str | None = None) -> None:
-        """See `Store.release`. What another process holds is left as it is."""
-        await _in_thread(lambda: self._release(key, note))
+    async def pop(self, key: str) -> str | None:
+        """See `Store.pop`."""
+        return await _in_thread(lambda: self._pop(key))
+
+    async def delete(self, key: str) -> None:
+        """See `Store.delete`."""
+        await _in_thread(lambda: self._pop(key))
+
+    async def count(self, key: str, seconds: float) -> int:
+        """See `Store.count`."""
+        return await _in_thread(lambda: self._count(key, seconds))
 
     def close(self) -> None:
-        """Close the file, as far as this process has it open; done by itself in the end. The next claim opens it."""
+        """Close the file in this process, as garbage collection does. The next call opens it again."""
         self._file.close()
 
-    def _claim(self, key: str, seconds: float) -> str | None:
-        with self._file.transaction() as (file, us):
-            now = self._clock()  # with the lock held: what others wrote while we waited is older
-            file.execute(_FORGET_ENDED, (now,))
-            file.execute("DELETE FROM spent WHERE key = ? AND ends <= ?", (key, now))
-            row = (key, now + seconds, us)
-            if file.execute("INSERT OR IGNORE INTO spent (key, ends, holder, note) VALUES (?, ?, ?, '')", row).rowcount:
-                file.execute(_FORGET_OLDEST, (self._size,))
-                return None
-            note: str = file.execute("SELECT note FROM spent WHERE key = ?", (key,)).fetchone()[0]
-            if note:
-                file.execute("UPDATE spent SET note = '', holder = ? WHERE key = ?", (us, key))
-            return note
+    def _add(self, key: str, value: str, seconds: float) -> bool:
+        with self._file.transaction() as file:
+            return self._insert(file, "entries", key, value, seconds)
 
-    def _release(self, key: str, note: str | None) -> None:
-        with self._file.transaction() as (file, us):
-            if note is None:
-                file.execute("DELETE FROM spent WHERE key = ? AND holder = ?", (key, us))
-            else:
-                file.execute("UPDATE spent SET note = ? WHERE key = ? AND holder = ?", (note, key, us))
+    def _pop(self, key: str) -> str | None:
+        with self._file.transaction() as file:
+            found = file.execute("SELECT value FROM entries WHERE key = ? AND ends > ?", (key, self._clock()))
+            row: tuple[str] | None = found.fetchone()
+            file.execute("DELETE FROM entries WHERE key = ?", (key,))
+            return None if row is None else row[0]
+
+    def _count(self, key: str, seconds: float) -> int:
+        with self._file.transaction() as file:
+            if self._insert(file, "counters", key, 1, seconds):
+                return 1
+            file.execute("UPDATE counters SET value = value + 1 WHERE key = ?", (key,))
+            number: int = file.execute("SELECT value FROM counters WHERE key = ?", (key,)).fetchone()[0]
+            return number
+
+    def _insert(self, file: Connection, table: str, key: str, value: str | int, seconds: float) -> bool:
+        """Insert the row, unless there is one that has not ended. Removes some that have, and those past the bound."""
+
+        def execute(statement: str, *values: object) -> Cursor:
+            return file.execute(statement.format(table=table, most=_AT_ONCE), values)
+
+        now = self._clock()  # after taking the lock, so that earlier rows are never newer
+        execute(_REMOVE_ENDED, now)
+        execute("DELETE FROM {table} WHERE key = ? AND ends <= ?", key, now)
+        inserted = execute(_INSERT, key, now + seconds, value).rowcount > 0
+        if inserted:
+            execute(_REMOVE_FIRST, self._size)
+        return inserted
 
 
 def _checked(path: str | os.PathLike[str]) -> str:
@@ -107,7 +129,7 @@ def _checked(path: str | os.PathLike[str]) -> str:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """On a thread that is not taken from the app's: SQLite lets one write at a time, so one is enough."""
+    """Run it on a thread that is not one of the app's: SQLite lets one write at a time, so one is enough."""
     if (limiter := _limiter.get()) is None:
         _limiter.set(limiter := CapacityLimiter(1))
     return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)

@@ -1,7 +1,6 @@
-"""The SQLite file of a SQLiteStore, as one process has it open: made, checked, locked, given up, opened anew."""
+"""The SQLite file of a SQLiteStore, as one process has it open: created, checked, locked, closed, opened again."""
 
 import os
-import secrets
 import sqlite3
 import threading
 import time
@@ -12,23 +11,39 @@ from typing import Final, TypeVar
 from .._core.errors import ConfigError
 
 T = TypeVar("T")
+Connection = sqlite3.Connection
+Cursor = sqlite3.Cursor
 
 _OURS: Final = 0x67743476
 """The file's application id (https://www.sqlite.org/pragma.html#pragma_application_id): "gt4v"."""
 
+_LAYOUT: Final = 2
+"""The file's `user_version`. A file of an earlier release has a smaller one; it is emptied, as tokens last minutes."""
+
 _START: Final = 10.0
 """Seconds to wait for other workers that open the file in the same moment, while the app is built."""
 
+TABLES: Final = ("entries", "counters")
+
 _SCHEMA: Final = (
-    "CREATE TABLE IF NOT EXISTS spent (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ends REAL NOT NULL,"
-    " holder TEXT NOT NULL, note TEXT NOT NULL)",
-    "CREATE INDEX IF NOT EXISTS spent_ends ON spent (ends)",
-    # How many there are, kept beside them: count(*) reads them all.
-    "CREATE TABLE IF NOT EXISTS kept (number INTEGER NOT NULL)",
-    "INSERT INTO kept SELECT 0 WHERE NOT EXISTS (SELECT * FROM kept)",
-    "CREATE TRIGGER IF NOT EXISTS one_more AFTER INSERT ON spent BEGIN UPDATE kept SET number = number + 1; END",
-    "CREATE TRIGGER IF NOT EXISTS one_less AFTER DELETE ON spent BEGIN UPDATE kept SET number = number - 1; END",
+    # How many rows each table has: count(*) reads them all.
+    "CREATE TABLE IF NOT EXISTS sizes (name TEXT PRIMARY KEY, rows INTEGER NOT NULL)",
+    *(
+        statement.format(name=name)
+        for name in TABLES
+        for statement in (
+            "CREATE TABLE IF NOT EXISTS {name} (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ends REAL NOT NULL,"
+            " value NOT NULL)",
+            "CREATE INDEX IF NOT EXISTS {name}_ends ON {name} (ends)",
+            "INSERT OR IGNORE INTO sizes SELECT '{name}', count(*) FROM {name}",
+            "CREATE TRIGGER IF NOT EXISTS {name}_more AFTER INSERT ON {name}"
+            " BEGIN UPDATE sizes SET rows = rows + 1 WHERE name = '{name}'; END",
+            "CREATE TRIGGER IF NOT EXISTS {name}_less AFTER DELETE ON {name}"
+            " BEGIN UPDATE sizes SET rows = rows - 1 WHERE name = '{name}'; END",
+        )
+    ),
     f"PRAGMA application_id = {_OURS}",
+    f"PRAGMA user_version = {_LAYOUT}",
 )
 
 _creating: Final = threading.Lock()
@@ -36,8 +51,8 @@ _left_open: Final[list[sqlite3.Connection]] = []
 """Connections of a parent process: a child must not even close them (https://www.sqlite.org/howtocorrupt.html#fork)."""
 
 
-class SpentFile:
-    """The file, as this process has it open. For one thread at a time; others wait."""
+class StoreFile:
+    """The file, as this process has it open. Used by one thread at a time; others wait."""
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
@@ -47,12 +62,11 @@ class SpentFile:
     def _begin_anew(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
-        self._holder = secrets.token_hex(8)
         self._connection: sqlite3.Connection | None = None
         self._identity = (0, 0)
 
     def try_out(self) -> None:
-        """Open and close it, so that a mistake is found while the app is built, and no fork inherits a connection."""
+        """Open and close the file, so that an error shows while the app is built, and no fork inherits a connection."""
         try:
             self._connection = self._open(_START)
             self.close()
@@ -62,8 +76,8 @@ class SpentFile:
             ) from None
 
     @contextmanager
-    def transaction(self) -> Iterator[tuple[sqlite3.Connection, str]]:
-        """The file, locked against all others, and the name under which this process holds keys."""
+    def transaction(self) -> Iterator[sqlite3.Connection]:
+        """The file, locked against all others."""
         if self._pid != os.getpid():  # after a fork: the parent's lock and connection are not ours to touch
             if self._connection is not None:
                 _left_open.append(self._connection)
@@ -73,14 +87,14 @@ class SpentFile:
             self._connection = self._connection or self._open(self._timeout)
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection, self._holder
+                yield self._connection
                 self._connection.execute("COMMIT")
             except BaseException:
-                self._close()  # rolls back; what is wrong with it may be mended by opening it anew
+                self._close()  # rolls back; opening the file again may cure what is wrong with it
                 raise
 
     def _leave_if_gone(self) -> None:
-        """SQLite goes on with a deleted file as if nothing had happened, and other workers have another by then."""
+        """Fail if the file was deleted: SQLite would go on with it, and other workers have another by then."""
         if self._connection is None or self._identity == _identity(self._path):
             return
         self._close()  # SQLite (3.8.3) sees that too, and leaves the log of the new file alone
@@ -115,23 +129,38 @@ class SpentFile:
 def _prepare(connection: sqlite3.Connection, deadline: float) -> None:
     """Make sure that the file is ours, and that its tables are there."""
     connection.execute("BEGIN")
-    whose = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    _check_owner(connection)
     connection.execute("COMMIT")
-    if whose != _OURS and (whose or tables):
-        raise sqlite3.DatabaseError("this is another program's database")
-    mode = _with_patience(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0], deadline)
+    mode = _retry(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0], deadline)
     if mode != "wal":
         raise sqlite3.NotSupportedError("its file system cannot share memory between processes")
     connection.execute("PRAGMA synchronous = NORMAL")
     connection.execute("BEGIN IMMEDIATE")
+    if connection.execute("PRAGMA user_version").fetchone()[0] < _LAYOUT:
+        _drop_tables(connection)
     for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute("COMMIT")
 
 
-def _with_patience(work: Callable[[], T], deadline: float) -> T:
-    """SQLite does not wait for others while it changes to the write-ahead log (3.40): it says "locked" at once."""
+def _check_owner(connection: sqlite3.Connection) -> None:
+    owner = connection.execute("PRAGMA application_id").fetchone()[0]
+    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+    if owner != _OURS and (owner or tables):
+        raise sqlite3.DatabaseError("this is another program's database")
+    if connection.execute("PRAGMA user_version").fetchone()[0] > _LAYOUT:
+        raise sqlite3.DatabaseError("a newer release of geetest_asgi made this file: delete it, or use another one")
+
+
+def _drop_tables(connection: sqlite3.Connection) -> None:
+    """Drop the tables of an earlier release; their indices and triggers go with them."""
+    found = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
+    for (name,) in found:
+        connection.execute(f'DROP TABLE "{name}"')
+
+
+def _retry(work: Callable[[], T], deadline: float) -> T:
+    """Repeat until it works: SQLite (3.40) says "locked" at once while it changes to the write-ahead log."""
     while True:
         try:
             return work()

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 from .._core.errors import ConfigError
-from .memory import Store
+from .protocol import Store
 
 _FORMS: Final = "'sqlite:///file.db' (four slashes for an absolute path), 'redis://host:6379/0' or 'valkey://…'"
 

@@ -277,11 +277,15 @@ class Model(RuleBasedStateMachine):
                 self.opened, self.pauses = self.clock.now, 0
                 self.pause()
 
-    @rule(call=consumes(calls))
-    def it_is_answered(self, call: Asked | None) -> None:
+    @rule(call=consumes(calls), told=st.booleans())
+    def it_is_answered(self, call: Asked | None, told: bool) -> None:
+        """`told`: the breaker is told which call it was; then one from before the pause does not end it."""
         if call is None:
             return
-        seconds = self.breaker.answered()
+        seconds = self.breaker.answered(call.ticket if told else None)
+        if told and self.opened is not None and call.period != self.period:
+            assert seconds is None
+            return
         assert seconds == (None if self.opened is None else self.clock.now - self.opened)
         self.period += self.opened is not None
         self.opened, self.in_a_row = None, 0

@@ -84,15 +84,21 @@ class Places(trio.abc.Instrument):
 
 
 class SlowStore(MemoryStore):
-    async def claim(self, key: str, seconds: float) -> str | None:
+    async def add(self, key: str, value: str, seconds: float) -> bool:
         await anyio.sleep(0)
-        note = await super().claim(key, seconds)
+        free = await super().add(key, value, seconds)
         await anyio.sleep(0)
-        return note
+        return free
 
-    async def release(self, key: str, note: str | None = None) -> None:
+    async def pop(self, key: str) -> str | None:
         await anyio.sleep(0)
-        await super().release(key, note)
+        value = await super().pop(key)
+        await anyio.sleep(0)
+        return value
+
+    async def delete(self, key: str) -> None:
+        await anyio.sleep(0)
+        await super().delete(key)
 
 
 def later(answer: object) -> Callable[..., Any]:

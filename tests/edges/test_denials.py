@@ -12,7 +12,8 @@ from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, R
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
-from geetest_asgi.denials import DENIALS, default_denial
+from geetest_asgi.denials import DENIALS, Language, default_denial, denial_in
+from geetest_asgi.denials import LANGUAGES as LANGUAGES_OF_THE_PACKAGE
 from geetest_asgi.testing import Simulator
 
 from .support import FORM, App, Front, GeeTest, form, raw_request, read_all, visit
@@ -41,8 +42,52 @@ async def test_a_denial_is_a_problem_of_rfc_9457(geetest: GeeTest, app: App) -> 
         "content-type": JSON,
         "content-length": str(len(denied.body)),
         "cache-control": "no-store",
-        "vary": "Accept",
+        "content-language": "en",
+        "vary": "Accept, Accept-Language",
     }
+
+
+LANGUAGES = {
+    "": "en",
+    "zh": "zh",
+    "zh-CN,zh;q=0.9,en;q=0.8": "zh",
+    "en-GB,en;q=0.9,zh;q=0.8": "en",
+    "fr, zh-TW;q=0.5": "zh",
+    "fr": "en",
+    "zh;q=0": "en",
+    "*": "en",
+    "en;q=nan,zh;q=1": "zh",
+    "zh," * 10_000: "zh",
+}
+
+
+@pytest.mark.parametrize("asked", LANGUAGES, ids=lambda asked: asked[:30])
+@pytest.mark.parametrize("accept", [JSON, "text/html"])
+@each_backend
+async def test_a_denial_is_in_the_clients_language(accept: str, asked: str, geetest: GeeTest, app: App) -> None:
+    denied = await visit(headers={"accept": accept, "accept-language": asked}).run(geetest.guard(app))
+    assert denied.headers["content-language"] == LANGUAGES[asked]
+    title = {"en": "Captcha required", "zh": "请先完成验证"}[LANGUAGES[asked]]
+    assert title in denied.body.decode()
+    if accept == JSON:
+        assert (denied.code, denied.problem["retry"], denied.problem["title"]) == ("captcha_missing", "solve", title)
+
+
+@each_backend
+async def test_more_languages_are_one_mapping(geetest: GeeTest, app: App) -> None:
+    german = Language("Zurück", {Outcome.MISSING: ("Captcha nötig", "Bitte lösen Sie das <Captcha>.")})
+    guard = geetest.guard(app, on_denied=denial_in({"de": german}))
+    headers = {"accept": "text/html", "accept-language": "de-CH"}
+    page = (await visit(headers=headers).run(guard)).body.decode()
+    assert '<html lang="de">' in page
+    assert "Bitte lösen Sie das &lt;Captcha&gt;." in page
+    other = await visit(geetest.token(forged=True), headers=headers).run(guard)
+    assert (other.headers["content-language"], "Captcha not passed" in other.body.decode()) == ("en", True)
+    assert (await visit(headers={"accept-language": "zh"}).run(guard)).problem["title"] == "请先完成验证"
+
+
+def test_the_languages_know_every_outcome() -> None:
+    assert all(language.words.keys() == DENIALS.keys() for language in LANGUAGES_OF_THE_PACKAGE.values())
 
 
 def test_every_outcome_but_the_two_good_ones_has_a_denial() -> None:
@@ -79,7 +124,7 @@ async def test_html_where_accept_prefers_it(accept: str, geetest: GeeTest, app: 
     denied = await visit(headers={"accept": accept}).run(geetest.guard(app))
     assert denied.headers["content-type"] == ACCEPTS[accept]
     assert denied.headers["cache-control"] == "no-store"
-    assert denied.headers["vary"] == "Accept"
+    assert denied.headers["vary"] == "Accept, Accept-Language"
     assert denied.status == 403
 
 
@@ -104,7 +149,8 @@ async def test_the_page_is_a_whole_page_that_says_what_helps(geetest: GeeTest, a
     Reader().feed(denied.body.decode())
     assert opened[:3] == ["html", "head", "meta"]
     assert "script" not in opened
-    assert b"captcha_unavailable" in denied.body
+    assert b"captcha_" not in denied.body, "no machine's word"
+    assert opened.count("a") == 1, "a way back"
     assert denied.status == 503
     assert denied.headers["retry-after"].isdigit()
 

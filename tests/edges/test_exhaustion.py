@@ -142,10 +142,9 @@ async def test_ten_thousand_parts_are_given_up_after_a_tenth(kind: str, geetest:
     """The rest is thrown away unread, once the denial is there."""
     app = App()
     reads: list[int] = []
-    crowded: Visit
-    guard = geetest.guard(app, on_result=lambda *_: reads.append(crowded.received))
     body = PARTS[kind] * 10_000 + as_parts(geetest.token()) + b"--b--\r\n"
     crowded = visit(body=cut(body, len(body) // 100), content_type=MULTIPART)
+    guard = geetest.guard(app, on_result=lambda *_: reads.append(crowded.received))
     assert (await crowded.run(guard)).code == "captcha_malformed"
     assert reads[0] <= 11
     assert (geetest.calls, app.seen) == ([], [])

@@ -9,11 +9,22 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import Thread
 
 import pytest
 
 SECONDS = 30
 """A bound for what takes a moment on a quiet machine."""
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: float = 1_800_000_000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
 
 
 def free_port() -> int:
@@ -84,6 +95,46 @@ class RedisServer:
             self._signal(signal.SIGKILL)
             self._process.wait(SECONDS)
             self._process = None
+
+
+class Lossy:
+    """A wire to a server that loses the answer to one command when it is told to: it hangs up instead."""
+
+    def __init__(self, port: int) -> None:
+        self._server = port
+        self._command: bytes | None = None
+        self.lost: list[str] = []
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.port = self._listener.getsockname()[1]
+
+    def lose(self, command: str) -> None:
+        self._command = command.encode()
+
+    def __enter__(self) -> "Lossy":
+        Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._listener.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        with client, socket.create_connection(("127.0.0.1", self._server)) as server:
+            while question := client.recv(1 << 20):
+                server.sendall(question)
+                answer = server.recv(1 << 20)
+                if self._command is not None and b"\r\n" + self._command + b"\r\n" in question:
+                    self.lost.append(self._command.decode())
+                    self._command = None
+                    return
+                client.sendall(answer)
 
 
 def _bulk(word: str) -> bytes:

@@ -1,12 +1,16 @@
 """What every store promises: memory, SQLite, Redis through two clients, and each of them made fail-safe."""
 
 import secrets
+from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
@@ -77,127 +81,182 @@ def processes(two: tuple[Store, Store]) -> tuple[Store, Store]:
 
 
 @each_backend
-async def test_a_key_is_claimed_once(store: Store) -> None:
-    assert [await store.claim(key, 60) for key in ("a", "a", "b", "a")] == [None, "", None, ""]
+async def test_a_key_is_added_once(store: Store) -> None:
+    assert [await store.add(key, "", 60) for key in ("a", "a", "b", "a")] == [True, False, True, False]
+
+
+VALUES = ["", "a value", '["passed", "", "", {"scene": "\\ud800"}]', "x" * 8192, "'; \"\\|%{}"]
 
 
 @each_backend
-async def test_a_key_that_is_given_back_is_free(store: Store) -> None:
-    await store.claim("a", 60)
-    await store.release("a")
-    assert [await store.claim("a", 60), await store.claim("a", 60)] == [None, ""]
-    await store.release("never claimed")
+@pytest.mark.parametrize("value", VALUES, ids=["empty", "short", "JSON", "long", "odd"])
+async def test_a_value_is_popped_once_and_the_key_is_free(value: str, store: Store) -> None:
+    assert await store.pop("a") is None
+    await store.add("a", value, 60)
+    assert await store.add("a", "another", 60) is False
+    assert [await store.pop("a") for _ in range(2)] == [value, None]
+    assert await store.add("a", "another", 60)
+    assert await store.pop("a") == "another"
 
 
 @each_backend
-@pytest.mark.parametrize("note", ["a note", '["passed", "", "", {"scene": "\\ud800"}]', "x" * 8000, "'; \"\\|"])
-async def test_a_note_is_handed_out_once(store: Store, note: str) -> None:
-    await store.claim("a", 60)
-    await store.release("a", note)
-    assert [await store.claim("a", 60) for _ in range(3)] == [note, "", ""]
-
-
-@each_backend
-async def test_a_note_may_be_left_again_and_replaced(store: Store) -> None:
-    await store.claim("a", 60)
-    await store.release("a", "one")
-    await store.release("a", "two")
-    assert await store.claim("a", 60) == "two"
-    await store.release("a", "three")
-    await store.release("a")
-    assert await store.claim("a", 60) is None
-
-
-@each_backend
-async def test_no_note_is_left_for_a_key_that_nobody_holds(store: Store) -> None:
-    await store.release("a", "forged")
-    assert await store.claim("a", 60) is None
+async def test_a_key_that_was_deleted_is_free(store: Store) -> None:
+    await store.add("a", "value", 60)
+    await store.delete("a")
+    assert await store.pop("a") is None
+    assert [await store.add("a", "new", 60) for _ in range(2)] == [True, False]
+    await store.delete("never added")
+    assert await store.pop("a") == "new"
 
 
 @each_backend
 async def test_a_key_ends(store: Store) -> None:
-    await store.claim("soon", 0.05)
-    await store.claim("late", 600)
+    await store.add("soon", "first", 0.05)
+    await store.add("late", "", 600)
     await anyio.sleep(0.2)
-    assert await store.claim("soon", 600) is None
-    assert [await store.claim(each, 60) for each in ("soon", "late")] == ["", ""]
+    assert await store.pop("soon") is None
+    assert await store.add("soon", "second", 600)
+    assert [await store.add(each, "", 60) for each in ("soon", "late")] == [False, False]
+    assert await store.pop("soon") == "second"
 
 
 @each_backend
-async def test_a_note_and_a_claim_in_vain_do_not_make_a_key_last_longer(store: Store) -> None:
-    await store.claim("a", 0.3)
-    await store.release("a", "note")
-    assert await store.claim("a", 600) == "note"
-    assert await store.claim("a", 600) == ""
-    await anyio.sleep(0.5)
-    assert await store.claim("a", 60) is None
+async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
+    await store.add("a", "first", 0.5)
+    await store.add("a", "second", 600)
+    await anyio.sleep(0.7)
+    assert await store.pop("a") is None
 
 
-async def at_once(claims: Sequence[Callable[[], Awaitable[str | None]]]) -> list[str | None]:
-    answers: list[str | None] = []
+@each_backend
+async def test_a_counter_counts_until_it_ends(store: Store) -> None:
+    assert [await store.count(key, 600) for key in ("n a", "n a", "n b", "n a")] == [1, 2, 1, 3]
+    assert await store.count("n soon", 0.4) == 1
+    assert await store.count("n soon", 600) >= 1, "2, but on a machine that stood still"
+    await anyio.sleep(0.6)
+    assert await store.count("n soon", 600) == 1, "it ends after its first count, however often it was counted"
 
-    async def one(claim: Callable[[], Awaitable[str | None]]) -> None:
-        answers.append(await claim())
+
+async def at_once(calls: Sequence[Callable[[], Awaitable[Any]]]) -> list[Any]:
+    answers: list[Any] = []
+
+    async def one(call: Callable[[], Awaitable[Any]]) -> None:
+        answers.append(await call())
 
     async with anyio.create_task_group() as group:
-        for each in claims:
+        for each in calls:
             group.start_soon(one, each)
     return answers
 
 
 @each_backend
-async def test_of_many_tasks_one_gets_the_key_and_one_the_note(store: Store) -> None:
-    first = await at_once([lambda: store.claim("a", 60)] * 30)
-    assert sorted(map(str, first)) == [""] * 29 + ["None"]
-    await store.release("a", "note")
-    assert sorted(map(str, await at_once([lambda: store.claim("a", 60)] * 30))) == [""] * 29 + ["note"]
+async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> None:
+    assert sorted(await at_once([lambda: store.add("a", "value", 60)] * 30)) == [False] * 29 + [True]
+    assert sorted(map(str, await at_once([lambda: store.pop("a")] * 30))) == ["None"] * 29 + ["value"]
+    assert sorted(await at_once([lambda: store.count("n", 60)] * 30)) == [*range(1, 31)]
 
 
 # Between two processes: each has a FailSafe and its own connection
 
 
 @each_backend
-async def test_what_one_has_claimed_the_other_knows(processes: tuple[Store, Store]) -> None:
+async def test_what_one_has_added_the_other_knows(processes: tuple[Store, Store]) -> None:
     ours, theirs = processes
-    assert await ours.claim("a", 60) is None
-    assert [await theirs.claim("a", 60) for _ in range(2)] == ["", ""]
-    await ours.release("a")
-    assert await theirs.claim("a", 60) is None, "a replay that was refused here did not make it spent here for good"
-    assert await ours.claim("a", 60) == ""
+    assert await ours.add("a", "", 60)
+    assert [await theirs.add("a", "", 60) for _ in range(2)] == [False, False]
+    await ours.delete("a")
+    assert await theirs.add("a", "", 60), "a replay that was refused here did not make it spent here for good"
+    assert await ours.add("a", "", 60) is False
 
 
 @each_backend
-async def test_of_two_one_gets_the_key_and_one_the_note(processes: tuple[Store, Store]) -> None:
-    claims = [lambda: processes[0].claim("a", 60), lambda: processes[1].claim("a", 60)] * 15
-    answers = await at_once(claims)
-    assert sorted(map(str, answers)) == [""] * 29 + ["None"]
-    for each in processes:  # whoever it was
-        await each.release("a", "note")
-    assert sorted(map(str, await at_once(claims))) == [""] * 29 + ["note"]
-
-
-@each_backend
-async def test_a_note_is_found_where_the_redirect_lands(processes: tuple[Store, Store]) -> None:
+async def test_of_two_one_adds_one_pops_and_each_counts(processes: tuple[Store, Store]) -> None:
     ours, theirs = processes
-    await ours.claim("a", 60)
-    assert await theirs.claim("a", 60) == ""
-    await ours.release("a", "note")
-    assert await theirs.claim("a", 60) == "note"
-    assert [await each.claim("a", 60) for each in (ours, theirs, ours)] == ["", "", ""]
+    assert sorted(await at_once([lambda: ours.add("a", "v", 60), lambda: theirs.add("a", "v", 60)] * 15)) == [
+        *[False] * 29,
+        True,
+    ]
+    popped = await at_once([lambda: ours.pop("a"), lambda: theirs.pop("a")] * 15)
+    assert sorted(map(str, popped)) == ["None"] * 29 + ["v"]
+    counted = await at_once([lambda: ours.count("n", 60), lambda: theirs.count("n", 60)] * 15)
+    assert sorted(counted) == [*range(1, 31)]
 
 
 @each_backend
-async def test_nobody_gives_back_what_another_holds(two: tuple[Store, Store]) -> None:
-    """The claim of a process that was thought dead may have passed to another: its late release must not free it."""
-    ours, theirs = two
-    await ours.claim("a", 60)
-    await theirs.release("a")
-    await theirs.release("a", "forged")
-    assert await theirs.claim("a", 60) == ""
-    await ours.release("a", "note")
-    assert await theirs.claim("a", 60) == "note"
-    await ours.release("a")
-    assert await ours.claim("a", 60) == ""
+async def test_a_value_goes_back_and_forth(processes: tuple[Store, Store]) -> None:
+    """A verdict kept by one process, popped and kept again by the other, and so on."""
+    for number in range(4):
+        ours, theirs = processes if number % 2 else processes[::-1]
+        assert await ours.add("a", f"kept {number}", 60)
+        assert await theirs.pop("a") == f"kept {number}"
+        assert await ours.pop("a") is None
+
+
+@each_backend
+async def test_nobody_deletes_what_another_process_has_added(processes: tuple[Store, Store]) -> None:
+    """An add of which this process does not know that it succeeded may be another's: its delete must not free it."""
+    ours, theirs = processes
+    await ours.add("a", "value", 60)
+    await theirs.delete("a")
+    assert await theirs.add("a", "", 60) is False
+    await theirs.delete("a")
+    assert await ours.pop("a") == "value"
+
+
+# Any sequence of calls, beside a model
+
+
+@dataclass
+class Model:
+    """What the verbs mean, in the simplest words. Nothing ends while it runs."""
+
+    values: dict[str, str] = field(default_factory=dict)
+    counters: Counter[str] = field(default_factory=Counter)
+
+    def add(self, key: str, value: str) -> bool:
+        free = key not in self.values
+        self.values.setdefault(key, value)
+        return free
+
+    def pop(self, key: str) -> str | None:
+        return self.values.pop(key, None)
+
+    def delete(self, key: str) -> None:
+        self.values.pop(key, None)
+
+    def count(self, key: str) -> int:
+        self.counters[key] += 1
+        return self.counters[key]
+
+
+KEYS = st.sampled_from("abc")
+TEXTS = st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=20)
+CALLS = st.lists(
+    st.one_of(
+        st.tuples(st.just("add"), KEYS, TEXTS),
+        st.tuples(st.just("pop"), KEYS),
+        st.tuples(st.just("delete"), KEYS),
+        st.tuples(st.just("count"), KEYS.map("n {}".format)),
+    ),
+    max_size=30,
+)
+
+
+async def told(store: Store, call: tuple[str, ...], run: str) -> object:
+    """The answer of a store. Each run has keys of its own: one store serves all examples."""
+    verb, key = call[0], f"{run} {call[1]}"
+    seconds = [600.0] if verb in ("add", "count") else []
+    return await getattr(store, verb)(key, *call[2:], *seconds)
+
+
+@each_backend
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(calls=CALLS)
+async def test_any_sequence_of_calls_does_what_the_model_does(store: Store, calls: list[tuple[str, ...]]) -> None:
+    model, run = Model(), secrets.token_hex(8)
+    for call in calls:
+        expected = getattr(model, call[0])(*call[1:])
+        assert await told(store, call, run) == expected, call
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 2.5, 60])

@@ -1,5 +1,6 @@
 """A store that fails does not fail the site, is reported once, and lets no token in twice in one process."""
 
+import asyncio
 import logging
 from collections.abc import Callable
 from typing import Any
@@ -10,41 +11,51 @@ import pytest
 from geetest_asgi import _config
 from geetest_asgi.stores import FailSafe, MemoryStore
 
+from .support import Clock
+
 each_backend = pytest.mark.anyio
 Fault = Callable[[], Any]
 
 
-class Clock:
-    """A clock that moves when it is told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
-
-
 class Shaky(MemoryStore):
-    """A store somewhere else, which fails when it is told to."""
+    """A store somewhere else, which fails when it is told to; `late`: after it has done what it was asked."""
 
     def __init__(self) -> None:
         super().__init__()
         self.fault: Fault | None = None
+        self.late = False
         self.asked: list[str] = []
 
-    async def claim(self, key: str, seconds: float) -> str | None:
-        self.asked.append(f"claim {key}")
-        await self._fail_if_told()
-        return await super().claim(key, seconds)
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        return await self._maybe_fail(f"add {key}", lambda: super(Shaky, self).add(key, value, seconds))
 
-    async def release(self, key: str, note: str | None = None) -> None:
-        self.asked.append(f"release {key}")
-        await self._fail_if_told()
-        await super().release(key, note)
+    async def pop(self, key: str) -> str | None:
+        return await self._maybe_fail(f"pop {key}", lambda: super(Shaky, self).pop(key))
 
-    async def _fail_if_told(self) -> None:
+    async def delete(self, key: str) -> None:
+        await self._maybe_fail(f"delete {key}", lambda: super(Shaky, self).delete(key))
+
+    async def count(self, key: str, seconds: float) -> int:
+        return await self._maybe_fail(f"count {key}", lambda: super(Shaky, self).count(key, seconds))
+
+    async def _maybe_fail(self, what: str, work: Callable[[], Any]) -> Any:
+        self.asked.append(what)
         await anyio.lowlevel.checkpoint()
+        done = await work() if self.late else None
         if self.fault is not None:
             await self.fault()
+        return done if self.late else await work()
+
+    async def others_add(self, key: str, value: str = "") -> bool:
+        """As another process does."""
+        return await MemoryStore.add(self, key, value, 600)
+
+    async def others_pop(self, key: str) -> str | None:
+        return await MemoryStore.pop(self, key)
+
+    async def forgets(self, *keys: str) -> None:
+        for key in keys:
+            await MemoryStore.delete(self, key)
 
 
 async def broken() -> None:
@@ -71,88 +82,164 @@ def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "geetest_asgi")
 
 
+async def adds(store: FailSafe, *keys: str) -> list[bool]:
+    return [await store.add(key, "", 60) for key in keys]
+
+
 @each_backend
 async def test_what_is_taken_here_is_not_asked_about_there(store: FailSafe, shaky: Shaky) -> None:
-    assert [await store.claim("a", 60) for _ in range(3)] == [None, "", ""]
-    assert shaky.asked == ["claim a"]
+    assert await adds(store, "a", "a", "a") == [True, False, False]
+    assert shaky.asked == ["add a"]
 
 
 @each_backend
 async def test_while_the_store_fails_this_processs_memory_decides(store: FailSafe, shaky: Shaky) -> None:
-    await store.claim("before", 60)
+    await adds(store, "before")
     shaky.fault = broken
-    assert [await store.claim(key, 60) for key in ("a", "a", "before", "b")] == [None, "", "", None]
-    await store.release("b")
-    assert [await store.claim("b", 60) for _ in range(2)] == [None, ""]
-    await store.release("a", "note")
-    assert [await store.claim("a", 60) for _ in range(2)] == ["note", ""]
+    assert await adds(store, "a", "a", "before", "b") == [True, False, False, True]
+    await store.delete("b")
+    assert await adds(store, "b", "b") == [True, False]
+
+
+@each_backend
+async def test_a_value_added_while_the_store_fails_is_popped_here_once(
+    store: FailSafe, shaky: Shaky, clock: Clock
+) -> None:
+    """A redirect works while the store is down; and when it is back, no second copy has come into being."""
+    shaky.fault = broken
+    await store.add("the store fails", "", 60)
+    for key in ("popped amid", "popped after"):
+        assert await store.add(key, "value", 60)
+    assert [await store.pop("popped amid") for _ in range(2)] == ["value", None]
+    shaky.fault, clock.now = None, clock.now + 2
+    assert await store.add("it is back", "", 60)
+    assert not store.failing
+    assert await shaky.others_pop("popped after") is None
+    assert [await store.pop("popped after") for _ in range(2)] == ["value", None]
+    assert await store.pop("popped amid") is None
+
+
+@each_backend
+@pytest.mark.parametrize("late", [True, False], ids=["after it did it", "before it did it"])
+async def test_a_value_whose_add_failed_is_popped_once_at_most(
+    late: bool, store: FailSafe, shaky: Shaky, clock: Clock
+) -> None:
+    """The store may have it or not: two copies would let two in."""
+    shaky.fault, shaky.late = broken, late
+    assert await store.add("a", "value", 60)
+    assert await store.pop("a") is None
+    shaky.fault, clock.now = None, clock.now + 2
+    assert [await store.pop("a") for _ in range(2)] == ["value" if late else None, None]
+
+
+@each_backend
+async def test_a_value_that_is_in_the_store_is_popped_there_or_not_at_all(
+    store: FailSafe, shaky: Shaky, clock: Clock
+) -> None:
+    """Another process may have popped it before the store began to fail."""
+    await store.add("a", "value", 60)
+    assert await shaky.others_pop("a") == "value"
+    shaky.fault = broken
+    assert [await store.pop("a") for _ in range(2)] == [None, None]
+    shaky.fault, clock.now = None, clock.now + 2
+    assert await store.pop("a") is None
+
+
+@each_backend
+async def test_a_pop_whose_answer_was_lost_pops_nothing(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
+    await store.add("a", "value", 60)
+    shaky.fault, shaky.late = broken, True
+    assert await store.pop("a") is None
+    shaky.fault, clock.now = None, clock.now + 2
+    assert await store.pop("a") is None
 
 
 @each_backend
 async def test_what_was_let_in_during_a_failure_is_known_after_it(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
     shaky.fault = broken
-    assert await store.claim("a", 60) is None
-    shaky.fault, clock.now = None, clock.now + 60
-    assert await store.claim("b", 60) is None
+    assert await adds(store, "a", "b") == [True, True]
+    shaky.fault, clock.now = None, clock.now + 2
+    assert await adds(store, "c") == [True]
     assert not store.failing
-    assert await store.claim("a", 60) == ""
+    assert await adds(store, "a", "b") == [False, False]
 
 
 @each_backend
-async def test_what_others_have_spent_is_known_here_though_the_store_fails_later(store: FailSafe, shaky: Shaky) -> None:
-    await MemoryStore.claim(shaky, "theirs", 60)
-    assert await store.claim("theirs", 60) == ""
+async def test_what_others_have_taken_is_known_here_though_the_store_fails_later(store: FailSafe, shaky: Shaky) -> None:
+    await shaky.others_add("theirs")
+    assert await adds(store, "theirs") == [False]
     shaky.fault = broken
-    assert [await store.claim("theirs", 60) for _ in range(3)] == ["", "", ""]
+    assert await adds(store, "theirs", "theirs", "theirs") == [False] * 3
 
 
 @each_backend
 async def test_what_others_give_back_is_free_here_too(store: FailSafe, shaky: Shaky) -> None:
-    await MemoryStore.claim(shaky, "theirs", 60)
-    assert [await store.claim("theirs", 60) for _ in range(3)] == ["", "", ""]
-    await MemoryStore.release(shaky, "theirs")
-    assert [await store.claim("theirs", 60) for _ in range(3)] == [None, "", ""]
+    await shaky.others_add("theirs")
+    assert await adds(store, "theirs", "theirs") == [False] * 2
+    await shaky.forgets("theirs")
+    assert await adds(store, "theirs", "theirs") == [True, False]
+    await store.delete("theirs")
+    shaky.fault = broken
+    assert await adds(store, "theirs") == [True], "it was ours by then, and given back"
 
 
 @each_backend
 async def test_a_store_that_forgets_everything_lets_nothing_in_twice_here(store: FailSafe, shaky: Shaky) -> None:
-    await store.claim("spent", 60)
-    await store.claim("redirected", 60)
-    await store.release("redirected", "note")
-    shaky._kept.clear()
-    assert await store.claim("spent", 60) == ""
-    assert [await store.claim("redirected", 60) for _ in range(2)] == ["note", ""]
+    await adds(store, "spent")
+    await store.add("kept", "value", 60)
+    await shaky.forgets("spent", "kept")
+    assert await adds(store, "spent") == [False]
+    assert await store.pop("kept") is None
 
 
 @each_backend
-async def test_a_note_that_another_process_took_is_not_handed_out_here(store: FailSafe, shaky: Shaky) -> None:
-    await store.claim("a", 60)
-    await store.release("a", "note")
-    assert await MemoryStore.claim(shaky, "a", 60) == "note"
-    assert await store.claim("a", 60) == ""
-    shaky._kept.clear()
-    assert await store.claim("a", 60) == "", "let in here before, and so spent here for good"
-
-
-@each_backend
-async def test_a_release_that_does_not_get_through_leaves_the_token_spent(
+async def test_a_delete_that_does_not_get_through_leaves_the_key_taken(
     store: FailSafe, shaky: Shaky, clock: Clock
 ) -> None:
-    await store.claim("a", 60)
+    await adds(store, "a")
     shaky.fault = broken
-    await store.release("a")
+    await store.delete("a")
     shaky.fault, clock.now = None, clock.now + 60
-    assert await store.claim("a", 60) == ""
+    assert await adds(store, "a") == [False]
 
 
 @each_backend
-async def test_a_store_that_hangs_holds_a_visitor_up_for_a_moment(shaky: Shaky) -> None:
+@pytest.mark.parametrize("asked", [True, False], ids=["the add failed", "the store was not asked"])
+async def test_what_was_added_without_an_answer_is_not_deleted_in_the_store(
+    asked: bool, store: FailSafe, shaky: Shaky, clock: Clock
+) -> None:
+    """It may be another process's."""
+    shaky.fault = broken
+    if not asked:
+        await adds(store, "the store fails")
+    assert await adds(store, "a") == [True]
+    shaky.fault, clock.now = None, clock.now + 2
+    await shaky.others_add("a")
+    await store.delete("a")
+    assert "delete a" not in shaky.asked
+    assert await adds(store, "a") == [False]
+
+
+@each_backend
+async def test_while_the_store_fails_each_process_counts_by_itself(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
+    """Its own count goes on from where it was: a store that fails gives nobody a new start."""
+    assert [await store.count("n", 60) for _ in range(2)] == [1, 2]
+    for _ in range(5):
+        await MemoryStore.count(shaky, "n", 60)
+    assert await store.count("n", 60) == 8
+    shaky.fault = broken
+    assert [await store.count("n", 60) for _ in range(2)] == [4, 5]
+    shaky.fault, clock.now = None, clock.now + 2
+    assert await store.count("n", 60) == 9
+
+
+@each_backend
+async def test_a_store_that_hangs_holds_a_request_up_for_a_moment(shaky: Shaky) -> None:
     store = FailSafe(shaky)
     shaky.fault = anyio.sleep_forever
     with anyio.fail_after(20):
-        assert await store.claim("a", 60) is None
         for number in range(100):
-            assert await store.claim(str(number), 60) is None
+            assert await adds(store, str(number)) == [True]
     assert len(shaky.asked) < 20, "one by one, and none of the others waits"
     assert store.failing
 
@@ -167,22 +254,33 @@ async def test_whatever_a_store_raises_is_a_failure(fault: str, store: FailSafe,
         raise FAULTS[fault]
 
     shaky.fault = fail
-    assert await store.claim("a", 60) is None
+    assert await adds(store, "a") == [True]
     assert (store.failing, store.failures) == (True, 1)
 
 
-@each_backend
-@pytest.mark.parametrize("answer", [True, False, b"", 0, {}])
-async def test_an_answer_that_is_none_is_a_failure(answer: object) -> None:
-    class Odd:
-        async def claim(self, key: str, seconds: float) -> Any:
-            return answer
+ODD: dict[str, list[object]] = {
+    "add": [None, 1, 0, b"", "yes"],
+    "pop": [False, b"value", 0, {}],
+    "count": [None, True, "1", 1.0],
+}
 
-        async def release(self, key: str, note: str | None = None) -> None:
-            raise AssertionError
+
+@each_backend
+@pytest.mark.parametrize(("verb", "answer"), [(verb, answer) for verb, answers in ODD.items() for answer in answers])
+async def test_an_answer_of_another_kind_is_a_failure(verb: str, answer: Any) -> None:
+    class Odd(MemoryStore):
+        async def add(self, key: str, value: str, seconds: float) -> bool:
+            return answer if verb == "add" else True
+
+        async def pop(self, key: str) -> str | None:
+            return answer  # type: ignore[no-any-return]
+
+        async def count(self, key: str, seconds: float) -> int:
+            return answer  # type: ignore[no-any-return]
 
     store = FailSafe(Odd())
-    assert [await store.claim("a", 60) for _ in range(2)] == [None, ""]
+    here = {"add": lambda: store.add("a", "", 60), "pop": lambda: store.pop("a"), "count": lambda: store.count("n", 60)}
+    assert await here[verb]() == {"add": True, "pop": None, "count": 1}[verb]  # type: ignore[no-untyped-call]
     assert store.failing
 
 
@@ -192,9 +290,11 @@ async def test_a_failed_store_is_left_alone_for_a_second_and_then_tried_once(
 ) -> None:
     shaky.fault = broken
     for number in range(10):
-        await store.claim(str(number), 60)
-        await store.release(str(number))
-    assert shaky.asked == ["claim 0"]
+        await adds(store, str(number))
+        await store.delete(str(number))
+        await store.pop(str(number))
+        await store.count("n", 60)
+    assert shaky.asked == ["add 0"]
     clock.now += 1.01
     entered, go_on = anyio.Event(), anyio.Event()
 
@@ -204,29 +304,49 @@ async def test_a_failed_store_is_left_alone_for_a_second_and_then_tried_once(
 
     shaky.fault = waits
     async with anyio.create_task_group() as group:
-        group.start_soon(store.claim, "probe", 60)
+        group.start_soon(adds, store, "probe")
         await entered.wait()
-        assert [await store.claim(key, 60) for key in ("x", "x")] == [None, ""]
-        assert shaky.asked == ["claim 0", "claim probe"]
+        assert await adds(store, "x", "x") == [True, False]
+        assert shaky.asked == ["add 0", "add probe"]
         assert store.failing
         shaky.fault = None
         go_on.set()
     assert not store.failing
-    await store.claim("y", 60)
-    assert shaky.asked[2:] == ["claim y"]
+    await adds(store, "y")
+    assert shaky.asked[2:] == ["add y"]
 
 
 @each_backend
 async def test_a_probe_that_is_cancelled_does_not_stop_the_trying(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
     shaky.fault = broken
-    await store.claim("a", 60)
+    await adds(store, "a")
     clock.now += 1.01
     shaky.fault = anyio.sleep_forever
     with anyio.move_on_after(0.05):
-        await store.claim("b", 60)
-    assert await store.claim("b", 60) == "", "it may have been taken"
+        await adds(store, "b")
+    assert await adds(store, "b") == [False], "it may have been taken"
     shaky.fault, clock.now = None, clock.now + 3.01
-    await store.claim("c", 60)
+    await adds(store, "c")
+    assert not store.failing
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_a_probe_that_asyncio_cancels_makes_room_for_another(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
+    """Task.cancel() goes through every shield: then nothing is known of the store, and the next request tries it."""
+    shaky.fault = broken
+    await adds(store, "a")
+    clock.now += 1.01
+    shaky.fault = anyio.sleep_forever
+    probe = asyncio.create_task(adds(store, "b"))
+    while shaky.asked[-1] != "add b":
+        await asyncio.sleep(0)
+    probe.cancel()
+    await asyncio.wait([probe])
+    assert probe.cancelled()
+    shaky.fault = None
+    assert await adds(store, "b") == [False], "it may have been taken"
+    assert await adds(store, "c") == [True]
     assert not store.failing
 
 
@@ -238,11 +358,11 @@ async def test_an_answer_to_an_older_question_does_not_end_a_failure(
     go_on = anyio.Event()
     shaky.fault = go_on.wait
     async with anyio.create_task_group() as group:
-        group.start_soon(store.claim, "slow", 60)
+        group.start_soon(adds, store, "slow")
         await anyio.wait_all_tasks_blocked()
         clock.now += 0.5
         shaky.fault = broken
-        await store.claim("fails", 60)
+        await adds(store, "fails")
         shaky.fault = None
         go_on.set()
     assert store.failing
@@ -256,11 +376,11 @@ async def test_each_change_is_one_warning(
     for _ in range(2):
         shaky.fault = broken
         for number in range(5):
-            await store.claim(f"{clock.now} {number}", 60)
+            await adds(store, f"{clock.now} {number}")
             clock.now += 2
         shaky.fault = None
         for number in range(5, 10):
-            await store.claim(f"{clock.now} {number}", 60)
+            await adds(store, f"{clock.now} {number}")
     assert [(each.levelname, each.getMessage()) for each in caplog.records] == [
         ("WARNING", f"Shaky fails (ConnectionError: 'no route to host'): {consequence}"),
         ("WARNING", "Shaky answers again, after 10.0 seconds"),
@@ -270,20 +390,16 @@ async def test_each_change_is_one_warning(
 
 
 @each_backend
-async def test_no_key_and_no_note_gets_into_the_log(store: FailSafe, shaky: Shaky, caplog: Any, clock: Clock) -> None:
+@pytest.mark.parametrize("verb", ["add", "pop", "delete", "count"])
+async def test_no_key_and_no_value_gets_into_the_log(verb: str, store: FailSafe, shaky: Shaky, caplog: Any) -> None:
     async def tells_all() -> None:
-        raise KeyError("digest-of-a-token", "note-about-a-visitor")
+        raise KeyError("about a visitor, " * 100 + "digest-of-a-token", "verdict-on-a-visitor")
 
-    await store.claim("digest-of-a-token", 60)
+    await adds(store, "digest-of-a-token")
     shaky.fault = tells_all
-    await store.release("digest-of-a-token", "note-about-a-visitor")
-    shaky.fault, clock.now = None, clock.now + 2
-    await store.claim("other", 60)
-    shaky.fault = tells_all
-    await store.claim("digest-of-a-token", 60)
-    assert [each.getMessage()[:22] for each in caplog.records if "fails" in each.getMessage()]
-    assert "digest-of-a-token" not in caplog.text
-    assert "note-about" not in caplog.text
+    given = {"add": ("another", "verdict-on-a-visitor", 60.0), "count": ("digest-of-a-token", 60.0)}
+    await getattr(store, verb)(*given.get(verb, ("digest-of-a-token",)))
+    assert [each.getMessage()[:23] for each in caplog.records] == ["Shaky fails (KeyError):"]
 
 
 @each_backend
@@ -291,7 +407,7 @@ async def test_what_one_guard_has_let_in_another_with_the_same_store_knows(shaky
     """Two guards of one app: one process."""
     first, second = FailSafe(shaky), FailSafe(shaky)
     shaky.fault = broken
-    assert [await first.claim("a", 60), await second.claim("a", 60)] == [None, ""]
+    assert [*await adds(first, "a"), *await adds(second, "a")] == [True, False]
 
 
 @each_backend
@@ -299,13 +415,19 @@ async def test_a_store_that_cannot_be_hashed_is_a_store() -> None:
     class Slots:
         __slots__ = ()
 
-        async def claim(self, key: str, seconds: float) -> str | None:
+        async def add(self, key: str, value: str, seconds: float) -> bool:
             raise OSError
 
-        async def release(self, key: str, note: str | None = None) -> None:
+        async def pop(self, key: str) -> str | None:
             raise OSError
 
-    assert [await FailSafe(Slots()).claim("a", 60)] == [None]
+        async def delete(self, key: str) -> None:
+            raise OSError
+
+        async def count(self, key: str, seconds: float) -> int:
+            raise OSError
+
+    assert await adds(FailSafe(Slots()), "a", "a") == [True, False]
 
 
 def test_every_store_but_this_processs_memory_is_made_fail_safe(shaky: Shaky) -> None:

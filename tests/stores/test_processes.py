@@ -1,4 +1,4 @@
-"""Real processes that race for the same tokens, in a SQLite file and in a real Redis, and are killed while they do."""
+"""Real processes race for the same keys and tokens, in a SQLite file and in a real Redis, and are killed meanwhile."""
 
 import re
 import time
@@ -54,6 +54,27 @@ def test_of_many_processes_exactly_one_gets_each_key(url: str) -> None:
     assert set(range(KEYS)) - set(wins) <= failed
     assert len(failed) < KEYS / 2
     assert sum(bool(won_by(said)) for said, _ in told) > 1, "nobody has raced"
+
+
+def test_of_many_processes_one_asks_about_a_token_and_each_kept_verdict_is_used_once(url: str) -> None:
+    """A form that is shown again each time, and that comes twice at once to each of four processes."""
+    told: list[tuple[list[str], str]] = []
+    for number in (PROCESSES, 1):  # the last one uses up what the others have left
+        racers = [Racer("chain", url, 0, 25) for _ in range(number)]
+        go(racers)
+        told += [racer.end() for racer in racers]
+    assert [(said[-1:], log) for said, log in told] == [(["done"], "")] * (PROCESSES + 1)
+    lines = [line for said, _ in told for line in said]
+    failed = failed_for(lines)
+    let_in = Counter(line for line in lines if line.endswith((" asked", " kept")))
+    for number in set(range(25)) - failed:
+        assert let_in[f"{number} asked"] == 1
+        assert let_in[f"{number} kept"] == 3
+    for number in failed:
+        assert let_in[f"{number} asked"] <= 1
+        assert let_in[f"{number} kept"] <= 3
+    assert len(failed) < 13
+    assert sum(any(line.endswith((" asked", " kept")) for line in said) for said, _ in told) > 1, "nobody has raced"
 
 
 def test_workers_killed_amid_the_load_let_nothing_in_twice(url: str) -> None:
@@ -116,6 +137,6 @@ def test_redis_fails_amid_the_load_and_no_process_lets_anything_in_twice(how: st
         assert len(won) == len(set(won)), "twice in one process"
         assert won[0] % 1_000_000 + len(won) >= max(won) % 1_000_000, "nobody was kept out"
         changes = re.findall("RedisStore (fails|answers)", log)
-        assert changes == ["fails", "answers"] * (len(changes) // 2), "a line for each change, not for each claim"
+        assert changes == ["fails", "answers"] * (len(changes) // 2), "a line for each change, not for each call"
         assert len(log.splitlines()) == len(changes) >= 2
         assert not re.search("[0-9]{40}", log), "no key"

@@ -24,19 +24,9 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 
-from .support import SECONDS
+from .support import SECONDS, Clock
 
 each_backend = pytest.mark.anyio
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self) -> None:
-        self.now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -44,13 +34,13 @@ def path(tmp_path: Path) -> Path:
     return tmp_path / "spent.db"
 
 
-def rows(path: Path) -> int:
+def rows(path: Path, table: str = "entries") -> int:
     with sqlite3.connect(path) as file:
-        number: int = file.execute("SELECT count(*) FROM spent").fetchone()[0]
-        assert file.execute("SELECT number FROM kept").fetchone()[0] == number
+        numbers = {name: file.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("entries", "counters")}
+        assert dict(file.execute("SELECT name, rows FROM sizes")) == numbers
         assert file.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     file.close()
-    return number
+    return numbers[table]
 
 
 # While the app is built
@@ -60,7 +50,7 @@ def test_the_file_is_its_owners_alone(path: Path) -> None:
     before = os.umask(0)
     try:
         store = SQLiteStore(path)
-        anyio.run(store.claim, "a", 60)
+        anyio.run(store.add, "a", "", 60.0)
         files = sorted(path.parent.iterdir())
         assert [each.name for each in files] == ["spent.db", "spent.db-shm", "spent.db-wal"]
         assert [stat.S_IMODE(each.stat().st_mode) for each in files] == [0o600] * 3
@@ -106,6 +96,42 @@ def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
     assert path.read_bytes() == before
 
 
+FIRST_LAYOUT = """
+    CREATE TABLE spent (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ends REAL NOT NULL, holder TEXT NOT NULL,
+        note TEXT NOT NULL);
+    CREATE INDEX spent_ends ON spent (ends);
+    CREATE TABLE kept (number INTEGER NOT NULL);
+    INSERT INTO kept VALUES (0);
+    CREATE TRIGGER one_more AFTER INSERT ON spent BEGIN UPDATE kept SET number = number + 1; END;
+    INSERT INTO spent (key, ends, holder, note) VALUES ('a', 9e9, '0123456789abcdef', '');
+    PRAGMA application_id = 0x67743476;
+"""
+
+
+def test_a_file_of_an_earlier_release_is_emptied_and_used(path: Path) -> None:
+    old = sqlite3.connect(path)
+    old.executescript(FIRST_LAYOUT)
+    old.close()
+    assert anyio.run(SQLiteStore(path).add, "a", "", 60.0), "forgotten: GeeTest knows"
+    assert rows(path) == 1
+    with sqlite3.connect(path) as file:
+        tables = {name for (name,) in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")}
+    file.close()
+    assert tables == {"entries", "counters", "sizes"}
+    assert not anyio.run(SQLiteStore(path).add, "a", "", 60.0), "emptied once, not at each start"
+
+
+def test_a_file_of_a_newer_release_is_refused_and_left_as_it_is(path: Path) -> None:
+    SQLiteStore(path).close()
+    with sqlite3.connect(path) as file:
+        file.execute("PRAGMA user_version = 99")
+    file.close()
+    before = path.read_bytes()
+    with pytest.raises(ConfigError, match=r"newer release .* delete it"):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_store_that_keeps_nothing_is_refused(size: int, path: Path) -> None:
     with pytest.raises(ConfigError, match=f"size={size}"):
@@ -116,14 +142,14 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir(tmp_path)
     store = SQLiteStore("spent.db")
     monkeypatch.chdir("/")
-    anyio.run(store.claim, "a", 60)
+    anyio.run(store.add, "a", "", 60.0)
     assert rows(tmp_path / "spent.db") == 1
 
 
 @each_backend
 async def test_a_file_is_used_again_after_a_restart(path: Path) -> None:
-    await SQLiteStore(path).claim("a", 60)
-    assert await SQLiteStore(path).claim("a", 60) == ""
+    await SQLiteStore(path).add("a", "", 60)
+    assert not await SQLiteStore(path).add("a", "", 60)
 
 
 @pytest.mark.parametrize("begin", ["BEGIN; SELECT * FROM sqlite_master", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
@@ -135,7 +161,7 @@ def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
         other.execute(statement).fetchall()
     later = threading.Timer(0.3, lambda: other.execute("ROLLBACK"))
     later.start()
-    assert anyio.run(SQLiteStore(path).claim, "a", 60.0) is None
+    assert anyio.run(SQLiteStore(path).add, "a", "", 60.0)
     later.join()
     other.close()
 
@@ -147,33 +173,33 @@ def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
 async def test_the_file_is_bounded_and_the_oldest_goes_first(path: Path) -> None:
     store = SQLiteStore(path, size=3)
     for number in range(10):
-        assert await store.claim(str(number), 60) is None
+        assert await store.add(str(number), "", 60)
         assert rows(path) <= 3
-    assert [await store.claim(each, 60) for each in ("9", "8", "7", "9")] == [""] * 4
-    assert await store.claim("6", 60) is None
+    assert [await store.add(each, "", 60) for each in ("9", "8", "7", "9")] == [False] * 4
+    assert await store.add("6", "", 60)
 
 
 @each_backend
 async def test_what_is_given_back_pushes_nothing_out(path: Path) -> None:
     """Else whoever keeps a site busy, whose tokens are all given back, could make it forget the spent ones."""
     store = SQLiteStore(path, size=3)
-    await store.claim("spent", 60)
+    await store.add("spent", "", 60)
     for number in range(20):
-        await store.claim(str(number), 60)
-        await store.release(str(number))
-    assert await store.claim("spent", 60) == ""
+        await store.add(str(number), "", 60)
+        await store.delete(str(number))
+    assert not await store.add("spent", "", 60)
 
 
 @each_backend
-async def test_what_has_ended_is_cleared_away_some_with_each_claim(path: Path) -> None:
+async def test_what_has_ended_is_removed_some_with_each_call(path: Path) -> None:
     clock = Clock()
     store = SQLiteStore(path, clock=clock)
     for number in range(200):
-        await store.claim(str(number), 60)
+        await store.add(str(number), "", 60)
     clock.now += 61
     left = []
     for number in range(5):
-        await store.claim(f"new {number}", 60)
+        await store.add(f"new {number}", "", 60)
         left.append(rows(path))
     assert left == [137, 74, 11, 4, 5]
 
@@ -183,19 +209,19 @@ async def test_what_has_ended_is_free_though_it_was_not_yet_cleared_away(path: P
     clock = Clock()
     store = SQLiteStore(path, clock=clock)
     for number in range(200):
-        await store.claim(str(number), 60)
+        await store.add(str(number), "", 60)
     clock.now += 61
-    assert [await store.claim("199", 60) for _ in range(2)] == [None, ""]
+    assert [await store.add("199", "", 60) for _ in range(2)] == [True, False]
 
 
 @each_backend
 async def test_a_file_that_is_too_long_shrinks_in_steps(path: Path) -> None:
     large = SQLiteStore(path)
     for number in range(200):
-        await large.claim(str(number), 60)
+        await large.add(str(number), "", 60)
     small, left = SQLiteStore(path, size=10), []
     for number in range(4):
-        await small.claim(f"new {number}", 60)
+        await small.add(f"new {number}", "", 60)
         left.append(rows(path))
     assert left == [137, 74, 11, 10]
 
@@ -204,17 +230,18 @@ async def test_a_file_that_is_too_long_shrinks_in_steps(path: Path) -> None:
 async def test_a_clock_set_forward_ends_keys_and_one_set_back_keeps_them(path: Path) -> None:
     clock = Clock()
     store = SQLiteStore(path, clock=clock)
-    await store.claim("a", 60)
+    await store.add("a", "", 60)
     clock.now -= 1000
-    assert await store.claim("a", 60) == ""
+    assert not await store.add("a", "", 60)
     clock.now += 5000
-    assert await store.claim("a", 60) is None
+    assert await store.add("a", "", 60)
 
 
 class AsMemoryDoes(RuleBasedStateMachine):
-    """The file does what MemoryStore does, whatever is done to it. Keys last equally long, as the ledger's do."""
+    """The file does what MemoryStore does, whatever is done to it and whichever lifetimes the keys have."""
 
     keys = st.sampled_from("abcdef")
+    seconds = st.sampled_from([1.0, 5.0, 60.0])
 
     @initialize(size=st.integers(1, 5))
     def make(self, size: int) -> None:
@@ -227,15 +254,25 @@ class AsMemoryDoes(RuleBasedStateMachine):
         self.model = MemoryStore(size, clock=self.clock)
         self.store = SQLiteStore(self.path, size=size, clock=self.clock)
 
-    @rule(key=keys)
-    def claim(self, key: str) -> None:
-        assert anyio.run(self.store.claim, key, 60.0) == anyio.run(self.model.claim, key, 60.0)
-        assert rows(self.path) == len(self.model)
+    @rule(key=keys, value=st.text(st.characters(max_codepoint=126, min_codepoint=32)), seconds=seconds)
+    def add(self, key: str, value: str, seconds: float) -> None:
+        arguments = (key, value, seconds)
+        assert anyio.run(self.store.add, *arguments) == anyio.run(self.model.add, *arguments)
+        assert rows(self.path) <= self.size
 
-    @rule(key=keys, note=st.none() | st.text(st.characters(max_codepoint=126, exclude_characters="\0"), min_size=1))
-    def release(self, key: str, note: str | None) -> None:
-        anyio.run(self.store.release, key, note)
-        anyio.run(self.model.release, key, note)
+    @rule(key=keys)
+    def pop(self, key: str) -> None:
+        assert anyio.run(self.store.pop, key) == anyio.run(self.model.pop, key)
+
+    @rule(key=keys)
+    def delete(self, key: str) -> None:
+        anyio.run(self.store.delete, key)
+        anyio.run(self.model.delete, key)
+
+    @rule(key=keys, seconds=seconds)
+    def count(self, key: str, seconds: float) -> None:
+        assert anyio.run(self.store.count, key, seconds) == anyio.run(self.model.count, key, seconds)
+        assert rows(self.path, "counters") <= self.size
 
     @rule(seconds=st.floats(0, 100))
     def wait(self, seconds: float) -> None:
@@ -255,34 +292,34 @@ TestAsMemoryDoes.settings = settings(max_examples=15, stateful_step_count=20, de
 
 
 def test_of_many_event_loops_on_threads_one_gets_the_key(path: Path) -> None:
-    store, answers, start = SQLiteStore(path), list[str | None](), threading.Barrier(8)
+    store, answers, start = SQLiteStore(path), list[bool](), threading.Barrier(8)
 
     def run(backend: str) -> None:
         start.wait()
-        answers.append(anyio.run(store.claim, "a", 60.0, backend=backend))
+        answers.append(anyio.run(store.add, "a", "", 60.0, backend=backend))
 
     threads = [threading.Thread(target=run, args=(backend,)) for backend in ("asyncio", "trio") * 4]
     for thread in threads:
         thread.start()
     for thread in threads:
         thread.join()
-    assert sorted(map(str, answers)) == [""] * 7 + ["None"]
+    assert sorted(answers) == [False] * 7 + [True]
 
 
 @each_backend
 async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Path) -> None:
     store = SQLiteStore(path)
-    await store.claim("a", 60)
+    await store.add("a", "", 60)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
-    answers: list[str | None] = []
+    answers: list[bool] = []
 
-    async def claim(key: str) -> None:
-        answers.append(await store.claim(key, 60))
+    async def add(key: str) -> None:
+        answers.append(await store.add(key, "", 60))
 
     async with anyio.create_task_group() as group:
         for number in range(50):  # more than the app has threads
-            group.start_soon(claim, str(number))
+            group.start_soon(add, str(number))
         with anyio.fail_after(SECONDS):
             for _ in range(3):
                 await anyio.sleep(0.02)
@@ -290,12 +327,12 @@ async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Pat
         assert answers == []
         other.execute("ROLLBACK")
     other.close()
-    assert answers == [None] * 50
+    assert answers == [True] * 50
 
 
 def _in_a_child(store: SQLiteStore, told: Any) -> None:
-    told.put([anyio.run(store.claim, key, 60.0) for key in ("parent's", "child's")])
-    anyio.run(store.release, "parent's")
+    told.put([anyio.run(store.add, key, "", 60.0) for key in ("parent's", "child's")])
+    anyio.run(store.pop, "child's")
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -305,7 +342,7 @@ def test_a_store_made_before_a_fork_works_on_both_sides_of_it(path: Path, used: 
     forks = multiprocessing.get_context("fork")
     store, told = SQLiteStore(path), forks.SimpleQueue()
     if used:
-        anyio.run(store.claim, "parent's", 60.0)
+        anyio.run(store.add, "parent's", "", 60.0)
     children = [forks.Process(target=_in_a_child, args=(store, told)) for _ in range(3)]
     for child in children:
         child.start()
@@ -313,10 +350,10 @@ def test_a_store_made_before_a_fork_works_on_both_sides_of_it(path: Path, used: 
         child.join(SECONDS)
         assert child.exitcode == 0
     answers = [told.get() for _ in children]
-    assert sorted(str(child) for _, child in answers) == ["", "", "None"]
+    assert any(child for _, child in answers)
     if used:
-        assert [parent for parent, _ in answers] == [""] * 3
-        assert anyio.run(store.claim, "parent's", 60.0) == "", "a child does not give back what the parent holds"
+        assert [parent for parent, _ in answers] == [False] * 3
+        assert not anyio.run(store.add, "parent's", "", 60.0), "what the parent has added is there"
     assert rows(path) >= 1
 
 
@@ -325,7 +362,7 @@ def test_a_store_made_before_a_fork_works_on_both_sides_of_it(path: Path, used: 
 
 async def _comes_back(store: FailSafe) -> None:
     for number in range(SECONDS * 20):
-        await store.claim(f"is it back {number}", 60)
+        await store.add(f"is it back {number}", "", 60)
         if not store.failing:
             return
         await anyio.sleep(0.05)
@@ -339,67 +376,67 @@ async def test_a_file_that_is_locked_for_long_fails_and_comes_back(path: Path) -
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError, match="locked"):
-        await plain.claim("plain", 60)
-    assert [await store.claim("a", 60) for _ in range(2)] == [None, ""]
+        await plain.add("plain", "", 60)
+    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
     assert store.failing
     other.close()
     await _comes_back(store)
-    assert await store.claim("a", 60) == "", "the store never knew, but we do"
+    assert not await store.add("a", "", 60), "the store never knew, but we do"
 
 
 @each_backend
 @pytest.mark.parametrize("replaced", [False, True])
 async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, replaced: bool) -> None:
     store, other = FailSafe(SQLiteStore(path)), FailSafe(SQLiteStore(path))
-    assert [await store.claim("a", 60), await other.claim("b", 60)] == [None, None]
+    assert [await store.add("a", "", 60), await other.add("b", "", 60)] == [True, True]
     for each in path.parent.iterdir():
         each.unlink()
     new = SQLiteStore(path) if replaced else None
     if new is not None:
-        assert await new.claim("c", 60) is None
-    assert await store.claim("a", 60) == ""
-    assert await store.claim("b", 60) is None, "forgotten"
+        assert await new.add("c", "", 60)
+    assert not await store.add("a", "", 60)
+    assert await store.add("b", "", 60), "forgotten"
     assert store.failing
     await _comes_back(store)
     await _comes_back(other)
-    assert await store.claim("d", 60) is None
-    assert await other.claim("d", 60) == "", "both have the new file"
+    assert await store.add("d", "", 60)
+    assert not await other.add("d", "", 60), "both have the new file"
     log = path.with_name("spent.db-wal")
     assert log.exists(), "closing the old file must not delete the new one's log, which has its name"
     assert rows(path) > 0
 
 
 @each_backend
-async def test_an_error_amid_a_claim_does_not_spoil_the_next_one(path: Path) -> None:
+async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> None:
     store = SQLiteStore(path)
-    await store.claim("a", 60)
+    await store.add("a", "", 60)
     other = sqlite3.connect(path)
-    other.execute("DROP TABLE spent")
+    other.execute("DROP TABLE entries")
     other.close()
     with pytest.raises(sqlite3.OperationalError, match="no such table"):
-        await store.claim("a", 60)
-    assert [await store.claim("a", 60) for _ in range(2)] == [None, ""]
+        await store.add("a", "", 60)
+    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
 
 
 @each_backend
 async def test_a_corrupted_file_fails_until_it_is_deleted(path: Path) -> None:
     first, store = SQLiteStore(path), FailSafe(SQLiteStore(path))
     for number in range(200):
-        await first.claim(str(number), 60)
+        await first.add(str(number), "", 60)
     for each in path.parent.iterdir():
         if not each.name.endswith("-shm"):
             with each.open("r+b") as file:
                 file.write(os.urandom(each.stat().st_size))
-    assert [await store.claim("a", 60) for _ in range(3)] == [None, "", ""]
+    assert [await store.add("a", "", 60) for _ in range(3)] == [True, False, False]
     assert store.failing
     await anyio.sleep(1.1)
-    assert await store.claim("b", 60) is None, "tried again, in vain"
+    assert await store.add("b", "", 60), "tried again, in vain"
     assert store.failures == 2
     for each in path.parent.iterdir():
         each.unlink()
     await _comes_back(store)
     with pytest.raises(FileNotFoundError):
-        await first.claim("c", 60)
+        await first.add("c", "", 60)
 
 
 FULL = """
@@ -409,21 +446,21 @@ from geetest_asgi.stores import FailSafe, SQLiteStore
 async def main():
     plain = SQLiteStore(sys.argv[1])
     store = FailSafe(plain)
-    await store.claim("early", 60)
+    await store.add("early", "", 60)
     signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
     number = 0
     while not store.failing:
-        assert await store.claim(str(number), 60) is None
+        assert await store.add(str(number), "", 60)
         number += 1
         assert number < 5000
-    assert [await store.claim(each, 60) for each in ("early", "0", str(number - 1), "late", "late")] == [
-        "", "", "", None, ""]
+    assert [await store.add(each, "", 60) for each in ("early", "0", str(number - 1), "late", "late")] == [
+        False, False, False, True, False]
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     while store.failing:
         await anyio.sleep(0.05)
         number += 1
-        await store.claim(str(number), 60)
+        await store.add(str(number), "", 60)
     print("full and well again")
 
 anyio.run(main)
@@ -438,21 +475,21 @@ def test_a_file_that_cannot_grow_fails_and_comes_back(path: Path) -> None:
 
 
 @each_backend
-async def test_a_claim_that_is_cancelled_leaves_the_store_in_order(path: Path) -> None:
+async def test_a_call_that_is_cancelled_leaves_the_store_in_order(path: Path) -> None:
     store = SQLiteStore(path)
     for number in range(30):
         with anyio.move_on_after(0.0003 * number):
-            await store.claim(f"a {number}", 60)
+            await store.add(f"a {number}", "", 60)
     with anyio.fail_after(SECONDS):
-        assert await store.claim("b", 60) is None
-    assert await store.claim("b", 60) == ""
+        assert await store.add("b", "", 60)
+    assert not await store.add("b", "", 60)
     assert rows(path) >= 1
 
 
 def test_no_connection_is_left_open(path: Path) -> None:
     """Python 3.13 warns of each; here it is seen from the files that the last connection takes away with it."""
     store = SQLiteStore(path)
-    anyio.run(store.claim, "a", 60.0)
+    anyio.run(store.add, "a", "", 60.0)
     assert len(list(path.parent.iterdir())) == 3
     del store
     for _ in range(100):  # a thread that has just ended may still hold on to it
@@ -466,10 +503,10 @@ def test_no_connection_is_left_open(path: Path) -> None:
 def test_a_process_that_is_killed_gives_the_lock_back(path: Path) -> None:
     store = SQLiteStore(path)
     held = f"import sqlite3; f = sqlite3.connect({str(path)!r}, isolation_level=None); f.execute('BEGIN IMMEDIATE'); "
-    held += "f.execute(\"INSERT INTO spent VALUES (1, 'half', 9e9, '', '')\"); print('held', flush=True); input()"
+    held += "f.execute(\"INSERT INTO entries VALUES (1, 'half', 9e9, '')\"); print('held', flush=True); input()"
     with subprocess.Popen([sys.executable, "-c", held], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as other:
         assert other.stdout is not None
         assert other.stdout.readline() == b"held\n"
         other.send_signal(signal.SIGKILL)
-    assert anyio.run(store.claim, "half", 60.0) is None, "what was half done is undone"
+    assert anyio.run(store.add, "half", "", 60.0), "what was half done is undone"
     assert rows(path) == 1

@@ -1,0 +1,344 @@
+"""A token is asked about once and is good for one act: claimed, given back, its verdict kept for one more request."""
+
+import json
+from typing import Any
+
+import anyio
+import pytest
+
+from geetest_asgi import CaptchaFields, Outcome
+from geetest_asgi._core.model import Evidence
+from geetest_asgi._corridor.spent import KEPT, MOST_CHARACTERS, MOST_KEEPS, SPENT, Claim, claim
+from geetest_asgi.stores import MemoryStore, Store
+
+pytestmark = pytest.mark.anyio
+
+LOT, TOKEN = "4dc3cfc2cdff448cad8d13107198d473", "3f" * 32
+FIELDS = CaptchaFields(LOT, "aGk_", TOKEN, "1700000000")
+RULE = "POST /login"
+VERDICTS = (Outcome.PASSED, Outcome.FAILED)
+PASSED = Evidence(Outcome.PASSED, "fine", "-1", captcha_args={"scene": "反爬虫", "n": [1, None], "lone": "\ud800"})
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+class Diary(MemoryStore):
+    """A store that writes down what it is told."""
+
+    def __init__(self, clock: Clock) -> None:
+        super().__init__(clock=clock)
+        self.told: list[tuple[str, ...]] = []
+        self.seconds: list[float] = []
+
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        self.told.append(("add", key, value))
+        self.seconds.append(seconds)
+        return await super().add(key, value, seconds)
+
+    async def pop(self, key: str) -> str | None:
+        self.told.append(("pop", key))
+        return await super().pop(key)
+
+    async def delete(self, key: str) -> None:
+        self.told.append(("delete", key))
+        await super().delete(key)
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> Diary:
+    return Diary(clock)
+
+
+async def claimed(store: Store, fields: CaptchaFields = FIELDS, captcha_id: str = "id", rule: str = RULE) -> Claim:
+    return await claim(store, captcha_id, rule, fields)
+
+
+async def passed(store: Store) -> Claim:
+    """The claim of a request that was let in with GeeTest's word."""
+    held = await claimed(store)
+    assert held.evidence is None
+    await held.settle(PASSED, let_in=True)
+    return held
+
+
+async def outcome(store: Store, **other: Any) -> Outcome | None:
+    """What a request with the token comes to; None: GeeTest is asked, and the token given back."""
+    held = await claimed(store, **other)
+    await held.settle(None, let_in=False)
+    return held.evidence and held.evidence.outcome
+
+
+# Claimed and given back
+
+
+async def test_of_two_copies_in_flight_one_may_be_asked_about(store: Diary) -> None:
+    first, second = await claimed(store), await claimed(store)
+    assert first.evidence is None
+    assert second.evidence == Evidence(Outcome.REPLAYED, "this token was used before", lot_number=LOT)
+
+
+async def test_of_many_copies_at_once_one_may_be_asked_about(store: Diary) -> None:
+    held: list[Claim] = []
+
+    async def one() -> None:
+        await anyio.lowlevel.checkpoint()
+        held.append(await claimed(store))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(30):
+            group.start_soon(one)
+    assert [each.evidence for each in held].count(None) == 1
+
+
+@pytest.mark.parametrize("let_in", [True, False])
+@pytest.mark.parametrize("found", [*Outcome, None])
+async def test_when_a_token_stays_spent(store: Diary, found: Outcome | None, let_in: bool) -> None:
+    """Once GeeTest gave its verdict or the request was let in (monitored, say); else it is given back."""
+    held = await claimed(store)
+    await held.settle(found and Evidence(found), let_in=let_in)
+    assert await outcome(store) is (Outcome.REPLAYED if found in VERDICTS or let_in else None)
+
+
+async def test_a_replay_gives_nothing_back_and_keeps_nothing(store: Diary) -> None:
+    """The token is the first request's: the second must not free it, however it ends."""
+    await claimed(store)
+    for evidence in (None, Evidence(Outcome.REPLAYED), Evidence(Outcome.UNAVAILABLE)):
+        replayed = await claimed(store)
+        await replayed.settle(evidence, let_in=False)
+        assert [await replayed.keep(each) for each in (PASSED, Evidence(Outcome.UNAVAILABLE))] == [False, False]
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+@pytest.mark.parametrize("found", [Outcome.REFUSED, Outcome.BUSY, Outcome.UNAVAILABLE])
+async def test_what_was_given_back_is_not_given_back_again(store: Diary, found: Outcome) -> None:
+    """By then it may be another request's."""
+    first = await claimed(store)
+    await first.settle(Evidence(found), let_in=False)
+    second = await claimed(store)
+    assert second.evidence is None
+    await first.settle(Evidence(found), let_in=False)
+    assert [await first.keep(each) for each in (Evidence(found), PASSED)] == [False, False]
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+async def test_a_token_given_back_while_another_copy_is_refused_is_free_again(store: Diary) -> None:
+    first = await claimed(store)
+    refused = await claimed(store)
+    await first.settle(Evidence(Outcome.BUSY), let_in=False)
+    await refused.settle(None, let_in=False)
+    assert await outcome(store) is None
+
+
+async def test_a_token_is_known_by_its_number_its_pass_token_and_its_id(store: Diary) -> None:
+    await claimed(store)
+    again = CaptchaFields(LOT, "another", TOKEN, "1700000001")
+    assert await outcome(store, fields=again) is Outcome.REPLAYED, "what is not signed is no key"
+    assert await outcome(store, rule="POST /elsewhere") is Outcome.REPLAYED, "spent under every rule"
+    assert await outcome(store, fields=CaptchaFields(LOT[::-1], "aGk_", TOKEN, "1700000000")) is None
+    assert await outcome(store, fields=CaptchaFields(LOT, "aGk_", "4f" * 32, "1700000000")) is None
+    assert await outcome(store, captcha_id="other") is None
+
+
+async def test_a_forged_copy_does_not_spend_a_token(store: Diary) -> None:
+    """Whoever saw a lot number must not be able to lock its owner out."""
+    forged = await claimed(store, CaptchaFields(LOT, "x", "00" * 32, "1700000000"))
+    await forged.settle(Evidence(Outcome.FAILED, "pass_token error"), let_in=False)
+    assert await outcome(store) is None
+
+
+async def test_the_constant_offline_token_is_nobodys_to_spend(store: Diary) -> None:
+    offline = CaptchaFields("V000000cabf2f4f37bbb10c358b865c41", "1X_RK3ag_IklW15iHhSywQ==", TOKEN, "1623828054")
+    for _ in range(3):
+        held = await claimed(store, offline)
+        assert held.evidence is None
+        await held.settle(Evidence(Outcome.UNAVAILABLE), let_in=True)
+        assert not await held.keep(Evidence(Outcome.UNAVAILABLE))
+    assert store.told == []
+
+
+async def test_a_token_is_remembered_twice_as_long_as_it_lives(store: Diary, clock: Clock) -> None:
+    assert SPENT == 2 * 600
+    await passed(store)
+    clock.now += 1199
+    assert await outcome(store) is Outcome.REPLAYED
+    clock.now += 2
+    assert await outcome(store) is None
+
+
+# Kept for one more request
+
+
+@pytest.mark.parametrize("found", VERDICTS)
+async def test_a_kept_verdict_is_good_for_one_request(store: Diary, found: Outcome) -> None:
+    held = await claimed(store)
+    verdict = Evidence(found, PASSED.reason, PASSED.code, LOT, PASSED.captcha_args, elapsed=0.5)
+    await held.settle(verdict, let_in=True)
+    assert await held.keep(verdict)
+    second = await claimed(store)
+    assert second.evidence == Evidence(found, PASSED.reason, PASSED.code, LOT, PASSED.captcha_args)
+    assert second.evidence.elapsed == 0.0, "GeeTest was not asked again"
+    await second.settle(second.evidence, let_in=True)
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+async def test_of_many_requests_at_once_one_gets_the_kept_verdict(store: Diary) -> None:
+    await (await passed(store)).keep(PASSED)
+    found: list[Outcome | None] = []
+
+    async def one() -> None:
+        await anyio.lowlevel.checkpoint()
+        found.append(await outcome(store))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(30):
+            group.start_soon(one)
+    assert sorted(map(str, found)) == ["passed"] + ["replayed"] * 29
+
+
+async def test_a_verdict_is_kept_three_times_at_most(store: Diary) -> None:
+    held = await passed(store)
+    for _ in range(MOST_KEEPS):
+        assert await held.keep(PASSED)
+        held = await claimed(store)
+        assert held.evidence is not None
+        assert held.evidence.outcome is Outcome.PASSED
+        await held.settle(held.evidence, let_in=True)
+    assert MOST_KEEPS == 3
+    assert not await held.keep(PASSED)
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+async def test_a_verdict_is_kept_under_its_own_rule_and_id_only(store: Diary) -> None:
+    await (await passed(store)).keep(PASSED)
+    assert await outcome(store, rule="POST /elsewhere") is Outcome.REPLAYED
+    assert await outcome(store, rule="") is Outcome.REPLAYED
+    assert await outcome(store, captcha_id="other") is None
+    assert await outcome(store) is Outcome.PASSED, "the others have not used it up"
+
+
+async def test_a_claim_keeps_once(store: Diary) -> None:
+    held = await passed(store)
+    assert [await held.keep(PASSED), await held.keep(PASSED)] == [True, False]
+    assert [await outcome(store), await outcome(store)] == [Outcome.PASSED, Outcome.REPLAYED]
+
+
+async def test_a_kept_token_is_not_given_back(store: Diary) -> None:
+    """A server may cancel the request after the keep, before the response has left."""
+    held = await passed(store)
+    await held.keep(PASSED)
+    await held.settle(None, let_in=False)
+    assert [await outcome(store), await outcome(store)] == [Outcome.PASSED, Outcome.REPLAYED]
+
+
+async def test_a_request_that_ends_before_the_app_has_run_does_not_put_the_verdict_back(store: Diary) -> None:
+    """The client disconnected, a hook raised: another captcha is to be solved."""
+    await (await passed(store)).keep(PASSED)
+    second = await claimed(store)
+    assert second.evidence is not None
+    await second.settle(None, let_in=False)
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+async def test_a_kept_verdict_ends_before_its_token_is_forgotten(store: Diary, clock: Clock) -> None:
+    await (await passed(store)).keep(PASSED)
+    clock.now += KEPT + 1
+    assert await outcome(store) is Outcome.REPLAYED
+    assert (MOST_KEEPS + 1) * KEPT <= SPENT
+
+
+@pytest.mark.parametrize("found", [each for each in Outcome if each not in VERDICTS])
+async def test_what_is_no_verdict_is_not_kept_and_the_token_is_free(store: Diary, found: Outcome) -> None:
+    """Let in while GeeTest could not be reached, or monitored: the next request asks again."""
+    held = await claimed(store)
+    await held.settle(Evidence(found), let_in=True)
+    assert await held.keep(Evidence(found)), "the token is good for one more request"
+    assert await outcome(store) is None
+    assert [told[0] for told in store.told] == ["add", "delete", "add", "delete"]
+
+
+@pytest.mark.parametrize("found", [Outcome.UNAVAILABLE, Outcome.MISSING])
+async def test_what_is_no_verdict_takes_no_kept_verdict_back(store: Diary, found: Outcome) -> None:
+    await (await passed(store)).keep(PASSED)
+    second = await claimed(store)
+    assert not await second.keep(Evidence(found))
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+def deep(levels: int) -> dict[str, Any]:
+    args: dict[str, Any] = {}
+    for _ in range(levels):
+        args = {"a": args}
+    return args
+
+
+@pytest.mark.parametrize(
+    "args", [{"a": "x" * MOST_CHARACTERS}, deep(100_000), {"a": object()}], ids=["long", "deep", "odd"]
+)
+async def test_captcha_args_that_are_too_much_are_not_kept(store: Diary, args: dict[str, Any]) -> None:
+    held = await passed(store)
+    assert not await held.keep(Evidence(Outcome.PASSED, captcha_args=args))
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+def kept_as(**other: object) -> str:
+    """A kept verdict as it is written, but for what is given."""
+    return json.dumps([*{"keeps": 1, "outcome": "passed", "reason": "", "code": "", "args": {}, **other}.values()])
+
+
+UNREADABLE = {
+    "nothing": "",
+    "no JSON": "passed",
+    "too short": '["passed", "", "", {}]',
+    "too long": '[1, "passed", "", "", {}, 1]',
+    "an object": '{"keeps": 1}',
+    "a number": "1",
+    "five letters": '"abcde"',
+    "very deep": "[" * 100_000,
+    "a long number": f'[{"1" * 5000}, "passed", "", "", {{}}]',
+    "an outage": kept_as(outcome="unavailable"),
+    "skipped": kept_as(outcome="skipped"),
+    "no outcome": kept_as(outcome="PASSED"),
+    "an odd outcome": kept_as(outcome=[]),
+    "an odd reason": kept_as(reason=None),
+    "an odd code": kept_as(code=0),
+    "odd args": kept_as(args=[]),
+    "kept by nobody": kept_as(keeps=0),
+    "kept four times": kept_as(keeps=4),
+    "kept less than never": kept_as(keeps=-1),
+    "kept once and a half": kept_as(keeps=1.5),
+    "kept truly": kept_as(keeps=True),
+    "kept as text": kept_as(keeps="1"),
+}
+
+
+@pytest.mark.parametrize("value", [kept_as(), *UNREADABLE.values()], ids=["as it is written", *UNREADABLE])
+async def test_an_unreadable_kept_verdict_counts_as_spent(store: Diary, value: str) -> None:
+    await (await passed(store)).keep(PASSED)
+    (key,) = {told[1] for told in store.told if told[0] == "add" and told[2]}
+    await store.pop(key)
+    await store.add(key, value, 60)
+    assert await outcome(store) is (Outcome.PASSED if value == kept_as() else Outcome.REPLAYED)
+    assert await outcome(store) is Outcome.REPLAYED
+
+
+async def test_raw_tokens_are_stored_nowhere(store: Diary) -> None:
+    held = await passed(store)
+    await held.keep(Evidence(Outcome.PASSED, lot_number=LOT, captcha_args={"scene": "x"}))
+    await claimed(store)
+    told = repr(store.told)
+    assert [each[0] for each in store.told] == ["add", "add", "add", "pop"]
+    assert not [part for part in (LOT, TOKEN, TOKEN[:16], FIELDS.captcha_output, FIELDS.gen_time) if part in told]
+    assert {len(each[1]) for each in store.told} == {64}
+    assert store.seconds == [SPENT, KEPT, SPENT]

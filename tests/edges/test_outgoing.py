@@ -1,0 +1,241 @@
+"""What the guard does to the app's answer: a token kept for one more request, and headers of its own."""
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import pytest
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
+
+from .support import SUCCESS, App, GeeTest, Visit, form, http_scope, messages, visit
+
+each_backend = pytest.mark.anyio
+
+Headers = Sequence[tuple[bytes, bytes]]
+
+
+async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str) -> list[str]:
+    """What becomes of one token that is sent again and again: the app's status, or the denial's code."""
+    found = []
+    for path in paths:
+        asked = await visit(token, path=path).run(guard)
+        found.append(asked.code if asked.status == 403 else str(asked.status))
+    return found
+
+
+# --- forgive ----------------------------------------------------------------------------------------------------------
+
+
+@each_backend
+async def test_a_forgiven_answer_leaves_the_token_good_for_one_more_request(geetest: GeeTest) -> None:
+    app = App(422)
+    guard, token = geetest.guard(app, forgive=(422,)), geetest.token()
+    mistyped = await visit(token).run(guard)
+    assert (mistyped.status, mistyped.headers["x-geetest-token"]) == (422, "kept")
+    app.status = 200
+    right = await visit(token).run(guard)
+    assert (right.code, "x-geetest-token" in right.headers) == ("in", False)
+    assert (await visit(token).run(guard)).code == "captcha_replayed"
+    assert len(geetest.calls) == 1
+    assert [seen.result.verified for seen in app.seen] == [True, True]
+
+
+@each_backend
+async def test_a_token_is_forgiven_three_times_and_no_more(geetest: GeeTest) -> None:
+    app = App(422)
+    guard, token = geetest.guard(app, forgive=[422]), geetest.token()
+    kept = []
+    for _ in range(4):
+        kept.append((await visit(token).run(guard)).headers.get("x-geetest-token"))
+    assert kept == ["kept", "kept", "kept", None]
+    assert (await visit(token).run(guard)).code == "captcha_replayed"
+    assert len(geetest.calls) == 1
+
+
+@each_backend
+async def test_redirects_and_forgiven_answers_share_the_three_times(geetest: GeeTest) -> None:
+    app = App(307, headers=[(b"location", b"/login")])
+    guard, token = geetest.guard(app, forgive=[422]), geetest.token()
+    statuses = []
+    for app.status in (307, 422, 307, 422):
+        statuses.append((await visit(token).run(guard)).status)
+    assert statuses == [307, 422, 307, 422]
+    assert (await visit(token).run(guard)).code == "captcha_replayed"
+
+
+@pytest.mark.parametrize("status", [200, 303, 400, 401, 403, 500])
+@each_backend
+async def test_another_status_is_not_forgiven(status: int, geetest: GeeTest) -> None:
+    guard, token = geetest.guard(App(status), forgive=[422]), geetest.token()
+    assert "x-geetest-token" not in (await visit(token).run(guard)).headers
+    assert (await visit(token).run(guard)).code == "captcha_replayed"
+
+
+@each_backend
+async def test_a_forgiven_token_is_good_under_its_own_rule_only(geetest: GeeTest) -> None:
+    app = App(422)
+    guard = geetest.guard(app, protect=["POST /register", "POST /login"], forgive=[422])
+    token = geetest.token()
+    assert await outcomes(guard, token, "/register", "/login", "/register") == ["422", "captcha_replayed", "422"]
+
+
+@each_backend
+async def test_only_a_token_that_geetest_verified_is_forgiven(geetest: GeeTest) -> None:
+    """Not one that was let in unverified, nor by mode `monitor`."""
+    app, forged = App(422), geetest.token(forged=True)
+    watching = geetest.guard(app, forgive=[422], mode="monitor")
+    assert "x-geetest-token" not in (await visit(forged).run(watching)).headers
+    assert (await visit(forged).run(watching)).status == 422
+    assert app.seen[-1].result.outcome is Outcome.REPLAYED
+    geetest.simulator.down()
+    unverified = await visit(geetest.token()).run(geetest.guard(app, forgive=[422]))
+    assert (unverified.status, "x-geetest-token" in unverified.headers) == (422, False)
+
+
+@each_backend
+async def test_accept_has_its_say_about_a_forgiven_token_too(geetest: GeeTest) -> None:
+    app, answers = App(422), iter([True, False])
+    guard = geetest.guard(app, forgive=[422], accept=lambda result, scope: next(answers))
+    token = geetest.token()
+    assert await outcomes(guard, token, "/login", "/login") == ["422", "captcha_failed"]
+
+
+@each_backend
+async def test_a_rule_may_forgive_by_itself(geetest: GeeTest) -> None:
+    guard = geetest.guard(App(422), protect=[Rule("POST /register", forgive=[422]), "POST /login"])
+    assert await outcomes(guard, geetest.token(), "/register", "/register") == ["422", "422"]
+    assert await outcomes(guard, geetest.token(), "/login", "/login") == ["422", "captcha_replayed"]
+
+
+@pytest.mark.parametrize("wrong", [(200,), (303,), (500,), (399,), ("422",), (True,), (422.0,), "422", 200, None])
+def test_only_a_refusal_of_the_app_can_be_forgiven(wrong: Any) -> None:
+    with pytest.raises(ConfigError, match=r"forgive=.*list statuses from 400 to 499"):
+        GeeTestMiddleware(App(), captcha_id="a", captcha_key="b", forgive=wrong)
+
+
+# --- redirects --------------------------------------------------------------------------------------------------------
+
+SAME = {
+    "the path itself": "/login",
+    "with a slash": "/login/",
+    "relative": "login/",
+    "absolute": "https://shop.example/login/",
+    "with a query": "/login?next=%2F",
+    "another spelling": "/x/../LOGIN",
+}
+ELSEWHERE = {
+    "no rule's path": "/welcome",
+    "another rule's path": "/transfer",
+    "the front page": "/",
+    "nowhere": "",
+    "not a URL": "http://[",
+}
+
+
+@pytest.mark.parametrize("name", SAME)
+@each_backend
+async def test_a_redirect_under_the_same_rule_keeps_the_verdict(name: str, geetest: GeeTest) -> None:
+    app = App(307, headers=[(b"location", SAME[name].encode())])
+    guard, token = geetest.guard(app, protect=["POST /login", "POST /transfer"]), geetest.token()
+    assert await outcomes(guard, token, "/login", "/login/") == ["307", "307"]
+    assert len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize("name", [*ELSEWHERE, "no location"])
+@each_backend
+async def test_a_redirect_elsewhere_spends_the_token(name: str, geetest: GeeTest) -> None:
+    """A handler that acts and redirects by 307, as frameworks do by default, would give the token a second act."""
+    headers: Headers = [] if name == "no location" else [(b"location", (ELSEWHERE[name] or "/welcome").encode())]
+    app = App(307, headers=headers)
+    guard, token = geetest.guard(app, protect=["POST /login", "POST /transfer"]), geetest.token()
+    spent = ["307", "captcha_replayed", "captcha_replayed"]
+    assert await outcomes(guard, token, "/login", "/login", "/transfer") == spent
+
+
+@each_backend
+async def test_a_guard_without_patterns_keeps_it_for_its_own_path(geetest: GeeTest) -> None:
+    app = App(308, headers=[(b"location", b"/login/")])
+    guard, token = geetest.guard(app, protect=None), geetest.token()
+    assert await outcomes(guard, token, "/login", "/login/") == ["308", "308"]
+    assert await outcomes(guard, geetest.token(), "/other") == ["308"]
+    token = geetest.token()
+    assert await outcomes(guard, token, "/other", "/other") == ["308", "captcha_replayed"]
+
+
+# --- headers ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("status", [200, 307, 422])
+@each_backend
+async def test_headers_that_can_be_read_once_go_out_whole(status: int, geetest: GeeTest) -> None:
+    """ASGI says "iterable": a generator is one."""
+
+    def headers() -> Iterator[tuple[bytes, bytes]]:
+        yield b"location", b"/login"
+        yield b"set-cookie", b"session=1"
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": status, "headers": headers()})
+        await send({"type": "http.response.body", "body": SUCCESS})
+
+    asked = await visit(geetest.token()).run(geetest.guard(app, forgive=[422]))
+    sent = [name for name, _ in asked.sent[0]["headers"]]
+    assert sent == [b"location", b"set-cookie"] + [b"x-geetest-token"] * (status == 422)
+
+
+# --- a refused body is read to its end, within bounds -----------------------------------------------------------------
+
+
+def refused(*pieces: bytes, ends: bool = True, **headers: str) -> Visit:
+    scope = http_scope(headers={"content-type": "text/plain", **headers})
+    return Visit(scope, *messages(*pieces, ends=ends))
+
+
+@each_backend
+async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(geetest: GeeTest, app: App) -> None:
+    asked = await refused(b"a" * 1000, b"b" * 1000, b"c").run(geetest.guard(app))
+    assert asked.code == "captcha_missing"
+    assert not asked.incoming
+    assert [message.get("more_body") for message in asked.sent] == [None, True, None]
+    assert "connection" not in asked.headers
+
+
+@each_backend
+async def test_it_is_read_within_bounds_of_size_and_time(geetest: GeeTest, app: App) -> None:
+    long = await refused(*[b"a" * 1000] * 10).run(geetest.guard(app, limits=Limits(drain_bytes=2500)))
+    assert (long.code, len(long.incoming)) == ("captcha_missing", 7)
+    endless = await refused(b"a", ends=False).run(geetest.guard(app, limits=Limits(drain_seconds=0.05)))
+    assert endless.code == "captcha_missing"
+
+
+@each_backend
+async def test_a_client_that_leaves_meanwhile_ends_it(geetest: GeeTest, app: App) -> None:
+    leaving = refused(b"a", ends=False)
+    leaving.leave()
+    assert (await leaving.run(geetest.guard(app))).code == "captcha_missing"
+
+
+@each_backend
+async def test_nothing_is_asked_of_a_client_that_waits_for_a_continue(geetest: GeeTest, app: App) -> None:
+    asked = await refused(b"a", b"b", expect="100-continue").run(geetest.guard(app))
+    assert (asked.code, asked.received) == ("captcha_missing", 0)
+
+
+@each_backend
+async def test_a_receive_that_raises_does_not_cost_the_answer(geetest: GeeTest, app: App) -> None:
+    asked = refused(b"a", ends=False)
+
+    async def broken() -> Any:
+        raise RuntimeError("this server's own")
+
+    await geetest.guard(app)(asked.scope, broken, asked.send)
+    assert asked.code == "captcha_missing"
+
+
+@each_backend
+async def test_the_memory_for_bodies_is_not_needed_for_it(geetest: GeeTest, app: App) -> None:
+    form_of_old = form(geetest.token(forged=True))
+    guard = geetest.guard(app, limits=Limits(max_buffered=3000))
+    assert (await refused(*[b"a" * 1000] * 100).run(guard)).code == "captcha_missing"
+    assert (await visit(body=form_of_old).run(guard)).code == "captcha_failed"
