@@ -129,7 +129,7 @@ def test_the_simulator_serves_what_the_pages_load(url: str) -> None:
     (source,) = re.findall(r'src="http://127\.0\.0\.1:8077([^"]+)"', PAGE.block("/v4/gt4.js").text)
     served = httpx.get(url + source, trust_env=False)
     assert served.headers["content-type"].startswith("text/javascript")
-    for name in ("initGeetest4", "captchaId", "appendTo", "onSuccess", "getValidate"):
+    for name in ("initGeetest4", "captchaId", "appendTo", "Success", "getValidate"):
         assert name in served.text
     assert 'apiServers: ["127.0.0.1:8077"], staticServers: ["127.0.0.1:8077"]' in PAGE.block("apiServers").text
 
