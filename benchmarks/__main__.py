@@ -1,7 +1,8 @@
-"""python -m benchmarks             lists the benchmarks
-python -m benchmarks NAME        runs one and prints its tables
-python -m benchmarks all         runs them all, one after the other, into docs/performance.md and its picture
-python -m benchmarks picture     draws the picture again from the page
+"""python -m benchmarks                        lists the benchmarks
+python -m benchmarks NAME                   runs one and prints its tables
+python -m benchmarks NAME --beside PATH     measures the geetest_asgi of another checkout in the same run, in turn
+python -m benchmarks all                    runs all that docs/performance.md has, and writes it and its picture
+python -m benchmarks picture                draws the picture again from the page
 """
 
 import os
@@ -10,6 +11,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Iterable
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -18,12 +20,17 @@ from typing import Final
 from . import picture
 from .measure import SECONDS
 
-NAMES: Final = ("login", "call", "unprotected", "bodies", "uploads", "start", "memory")
+NAMES: Final = ("login", "call", "unprotected", "share", "bodies", "uploads", "start", "memory")
+"""Those that docs/performance.md has a place for."""
+COMPARED: Final = ("login", "call", "unprotected", "share", "uploads", "budget")
+"""Those that measure another checkout too."""
 OTHERS: Final = ("stores", "chaos", "collect")
 """With pages of their own: docs/stores.md, docs/outages.md, docs/testing.md."""
+COMMANDS: Final = (*NAMES, "budget")
 DOCS: Final = Path(__file__).parent.parent / "docs"
 _VERSIONS: Final = (
-    "starlette httpx httpcore anyio python-multipart uvicorn uvloop aiohttp httpx-aiohttp requests".split()
+    *("starlette", "httpx", "httpcore", "anyio", "h11", "httptools", "python-multipart"),
+    *("uvicorn", "uvloop", "aiohttp", "httpx-aiohttp", "requests"),
 )
 
 
@@ -34,17 +41,22 @@ def main(arguments: list[str]) -> str:
             return run_all(DOCS)
         case ["picture"]:
             return draw(DOCS)
-        case [name] if name in NAMES:
+        case [name] if name in COMMANDS:
             return str(import_module(f".{name}", __package__).main())
+        case [name, "--beside", path] if name in COMPARED:
+            return str(import_module(f".{name}", __package__).main(Path(path)))
         case []:
             return f"{__doc__}\n{_list()}"
     raise SystemExit(f"{' '.join(arguments)!r} is no benchmark; there are\n\n{_list()}")
 
 
 def _list() -> str:
-    docs = {name: import_module(f".{name}", __package__).__doc__ or "" for name in NAMES + OTHERS}
-    lines = [f"{name:12} {doc.splitlines()[0]}" for name, doc in docs.items()]
-    return "\n".join([*lines[: len(NAMES)], "", "besides, as python -m benchmarks.NAME:", "", *lines[len(NAMES) :]])
+    def lines(names: Iterable[str]) -> str:
+        docs = {name: import_module(f".{name}", __package__).__doc__ or "" for name in names}
+        return "\n".join(f"{name:12} {doc.splitlines()[0]}" for name, doc in docs.items())
+
+    beside = f"--beside is for {', '.join(COMPARED)}"
+    return f"{lines(COMMANDS)}\n\n{beside}; besides, as python -m benchmarks.NAME:\n\n{lines(OTHERS)}"
 
 
 def run_all(docs: Path, names: tuple[str, ...] = NAMES) -> str:
@@ -100,4 +112,6 @@ def _version(name: str) -> str:
 
 
 if __name__ == "__main__":
+    if SECONDS < 1:
+        print("A glance: numbers, rounds and sizes are smaller than the tables say.", file=sys.stderr)
     print(main(sys.argv[1:]))

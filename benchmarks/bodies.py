@@ -6,14 +6,18 @@ In process, without a server and without a call to GeeTest; `uploads.py` has the
 import asyncio
 import functools
 import itertools
+import json
 from collections.abc import Callable
 from typing import Final
+from urllib.parse import parse_qsl
 
+from starlette.datastructures import Headers
 from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
-from geetest_asgi._core.fields.gatherer import Gatherer, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer, from_headers
 from geetest_asgi._core.fields.scanners import scanner_for
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import CaptchaFields
 
 from .measure import Goal, Work, alternate, goals, table
@@ -116,19 +120,9 @@ def longer() -> str:
 
 def _scan(kind: str) -> Work:
     media_type, encode = KINDS[kind]
-    body = encode({f"other{n}": "o" * (MIB // 990) for n in range(950)} | token(1))
-
-    def work(times: int) -> None:
-        for _ in range(times):
-            gatherer = Gatherer(spelling(None), max_field=8192)
-            scanner = scanner_for([media_type.encode()], [], gatherer)
-            assert scanner is not None
-            for start in range(0, len(body), 16 * 1024):
-                scanner.feed(body[start : start + 16 * 1024])
-            scanner.end()
-            assert isinstance(gatherer.conclude(scanner.broken), CaptchaFields)
-
-    return work
+    search = _searched(media_type, encode({f"other{n}": "o" * (MIB // 990) for n in range(950)} | token(1)))
+    assert isinstance(search(), CaptchaFields)
+    return _repeat(search)
 
 
 def _copy(times: int) -> None:
@@ -146,9 +140,89 @@ def scanning() -> str:
     return table(["1 MiB of fields of 1 KB", "ms", "× copying"], cells)
 
 
+# Beside what a framework pays for the same input: hard JSON, tiny fields, many headers
+
+
+def _searched(media_type: str, body: bytes) -> Callable[[], object]:
+    def search() -> object:
+        gatherer = Gatherer(_FLAT, max_field=8192)
+        scanner = scanner_for([media_type.encode()], [], gatherer)
+        assert scanner is not None
+        for start in range(0, len(body), 16 * 1024):
+            scanner.feed(body[start : start + 16 * 1024])
+        scanner.end()
+        return gatherer.conclude(scanner.broken)
+
+    return search
+
+
+def _filled(unit: str, first: str = "", last: str = "") -> bytes:
+    """1 MiB of one thing."""
+    return f"{first}{(unit * (MIB // len(unit))).rstrip(',')}{last}".encode()
+
+
+def _json(body: bytes) -> tuple[Callable[[], object], Callable[[], object]]:
+    return _searched("application/json", body), lambda: json.loads(body)
+
+
+def _form(body: bytes) -> tuple[Callable[[], object], Callable[[], object]]:
+    return _searched("application/x-www-form-urlencoded", body), lambda: parse_qsl(body.decode("latin-1"))
+
+
+def _headers(headers: list[tuple[bytes, bytes]]) -> tuple[Callable[[], object], Callable[[], object]]:
+    return lambda: from_headers(headers, Gatherer(_FLAT, max_field=8192)), lambda: Headers(raw=headers).items()
+
+
+def _cookies(headers: list[tuple[bytes, bytes]]) -> tuple[Callable[[], object], Callable[[], object]]:
+    scope = {"type": "http", "headers": headers}
+    return lambda: from_headers(headers, Gatherer(_FLAT, max_field=8192)), lambda: Request(scope).cookies
+
+
+_FLAT: Final = spelling(None)
+_RECORDS: Final = json.dumps(
+    {"items": [{"id": n, "name": f"n{n}", "tags": ["a", "b"]} for n in range(19_000)]}
+).encode()
+_MANY: Final = [(b"x-header-%d" % number, b"value") for number in range(1000)]
+_COOKIES: Final = [(b"cookie", b"; ".join(b"name%d=value" % number for number in range(1000)))]
+BESIDE: Final = {  # the input, what the framework does, our bound beside it, and both
+    "JSON, records": ("json.loads", 2, _json(_RECORDS)),
+    "JSON, long texts": ("json.loads", 2, _json(json.dumps({f"other{n}": "o" * 1000 for n in range(1030)}).encode())),
+    "JSON, a list of lists": ("json.loads", 4, _json(_filled("[],", '{"a":[', "]}"))),
+    "JSON, a list of numbers": ("json.loads", 4, _json(_filled("1.5,", '{"a":[', "]}"))),
+    "JSON, tiny members": ("json.loads", 4, _json(_filled('"a":1,', "{", "}"))),
+    "JSON, unsolved fields": ("json.loads", 4, _json(_filled('"lot_number":"",', "{", "}"))),
+    "JSON, escaped names": ("json.loads", 4, _json(_filled('"\\u0061":1,', "{", "}"))),
+    "JSON, deep members": ("json.loads", 4, _json(_filled('"":[[[[[[]]]]]],', "{", "}"))),
+    "form, tiny fields": ("parse_qsl", 1, _form(_filled("a=b&"))),
+    "form, no fields": ("parse_qsl", 1, _form(_filled("&"))),
+    "form, escaped names": ("parse_qsl", 1, _form(_filled("%61=b&"))),
+    "form, one name again and again": ("parse_qsl", 1, _form(_filled("lot_number=x&"))),
+    "1,000 headers": ("Headers.items()", 2, _headers(_MANY)),
+    "1,000 cookies": ("Request.cookies", 2, _cookies(_COOKIES)),
+}
+
+
+def _repeat(call: Callable[[], object]) -> Work:
+    def work(times: int) -> None:
+        for _ in range(times):
+            call()
+
+    return work
+
+
+def beside() -> str:
+    """What the search costs beside what a framework pays for reading the same."""
+    cells, met = [], []
+    for name, (rival, bound, calls) in BESIDE.items():
+        ours, theirs = alternate(dict(zip("ab", map(_repeat, calls), strict=True)), times=3, rounds=7).values()
+        cells.append([name, f"{ours / 1e6:.2f}", f"{theirs / 1e6:.2f}", rival])
+        met.append(Goal(f"{name}: beside {rival}", ours / theirs, bound, "×"))
+    return f"{table(['1 MiB, ms', 'the search', 'the rival', 'which is'], cells)}\n\n{goals(*met)}"
+
+
 def main() -> str:
     """The tables."""
-    return "\n\n".join([forms(), longer(), scanning()])
+    return "\n\n".join([forms(), longer(), scanning(), beside()])
 
 
 if __name__ == "__main__":

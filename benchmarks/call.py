@@ -1,27 +1,39 @@
-"""The call to GeeTest: how many a second, and how long each takes, beside other ways to write it.
+"""The call to GeeTest: how many a second, and what each costs, beside other ways to write it.
 
-Each way has a turn in each round, with so many calls under way at once. GeeTest is a process of its own
-that answers at once or after 50 ms.
+Each way has turns, in a process of its own, with so many calls under way at once. GeeTest is another process, which
+answers at once or after 50 ms, plain or over TLS. The event loop is uvloop's where it is installed, as servers have it.
 """
 
 import asyncio
+import functools
 import hmac
+import json
+import ssl
 import statistics
+import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
+from dataclasses import asdict, dataclass
 from importlib.util import find_spec
+from pathlib import Path
+from typing import Final
 from urllib.parse import urlencode, urlsplit
 
+import certifi
 import httpx
 
-from geetest_asgi import GeeTestClient, Limits
+from geetest_asgi import GeeTestClient
 
-from .fast_geetest import fast_geetest
-from .measure import SECONDS, Goal, goals, scaled, table
+from .checkouts import OURS, environment, rows, run
+from .fast_geetest import authority, fast_geetest
+from .load import new_event_loop
+from .measure import SECONDS, goal, goals, scaled, table, take_turns
 from .visitors import ID, KEY, token
 
-ROUNDS, TURN = 3, 0.7 * SECONDS
+AT_ONCE: Final = (1, 10, 100, 500)
+ROUNDS: Final = 3
+TURN: Final = 0.7
 Call = Callable[[dict[str, str]], Awaitable[bool]]
 
 
@@ -32,11 +44,11 @@ def form_for(fields: dict[str, str]) -> dict[str, str]:
 
 @asynccontextmanager
 async def ours(url: str) -> AsyncIterator[Call]:
-    """GeeTestClient as it is."""
-    async with GeeTestClient(ID, KEY, api_server=url, timeout=60, limits=Limits(max_in_flight=1000)) as client:
+    """GeeTestClient as it is. A call that is refused for want of room tries again after a while."""
+    async with GeeTestClient(ID, KEY, api_server=url) as client:
 
         async def call(fields: dict[str, str]) -> bool:
-            return bool(await client.validate(fields))
+            return bool(await client.validate(fields)) or await asyncio.sleep(0.05, result=False)
 
         yield call
 
@@ -70,10 +82,10 @@ async def _post_with_httpx(client: httpx.AsyncClient, url: str, fields: dict[str
 
 @asynccontextmanager
 async def aiohttp_shared(url: str) -> AsyncIterator[Call]:
-    """One aiohttp.ClientSession for all, with no bound on its connections."""
+    """One aiohttp.ClientSession for all, with no bound on its connections: the fastest that is widely used."""
     import aiohttp
 
-    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
+    async with aiohttp.ClientSession(connector=aiohttp.TCPConnector(limit=0, ssl=_tls(url) or True)) as session:
 
         async def call(fields: dict[str, str]) -> bool:
             async with session.post(f"{url}/validate", params={"captcha_id": ID}, data=form_for(fields)) as reply:
@@ -85,11 +97,11 @@ async def aiohttp_shared(url: str) -> AsyncIterator[Call]:
 @asynccontextmanager
 async def raw_socket(url: str) -> AsyncIterator[Call]:
     """Kept connections and a request put together by hand: the limit, and no client."""
-    host, port = str(urlsplit(url).hostname), urlsplit(url).port
+    host, port, tls = str(urlsplit(url).hostname), urlsplit(url).port, _tls(url)
     free: list[tuple[asyncio.StreamReader, asyncio.StreamWriter]] = []
 
     async def call(fields: dict[str, str]) -> bool:
-        reader, writer = free.pop() if free else await asyncio.open_connection(host, port)
+        reader, writer = free.pop() if free else await asyncio.open_connection(host, port, ssl=tls)
         form = urlencode(form_for(fields)).encode()
         head = f"POST /validate?captcha_id={ID} HTTP/1.1\r\nHost: {host}\r\nContent-Length: {len(form)}\r\n\r\n"
         writer.write(head.encode() + form)
@@ -103,11 +115,15 @@ async def raw_socket(url: str) -> AsyncIterator[Call]:
         writer.close()
 
 
-OURS, EACH = "**geetest_asgi**", "httpx, a client per call"
-HOPELESS = 300
+def _tls(url: str) -> ssl.SSLContext | None:
+    return ssl.create_default_context(cafile=certifi.where()) if url.startswith("https:") else None
+
+
+RAW, EACH, WITHOUT = "raw socket (the limit)", "httpx, a client per call", ", httptools absent"
+HOPELESS: Final = 300
 """Calls at once; as many clients read the CA bundle for ten seconds and more."""
-WAYS = {
-    "raw socket (the limit)": raw_socket,
+WAYS: Final = {
+    RAW: raw_socket,
     **({"aiohttp, shared": aiohttp_shared} if find_spec("aiohttp") else {}),
     OURS: ours,
     "httpx, shared": httpx_shared,
@@ -115,60 +131,103 @@ WAYS = {
 }
 
 
-async def _turn(call: Call, at_once: int) -> list[float]:
-    """Seconds of each call of a turn."""
-    took: list[float] = []
-    end = time.perf_counter() + TURN
+@dataclass(frozen=True)
+class Turn:
+    """What came of one turn, once the connections were open."""
+
+    rate: float
+    """Calls a second that GeeTest answered."""
+    cpu: float
+    """Microseconds of processor time for each of them."""
+    refused: float
+    """The part of the calls that were not let through to GeeTest."""
+
+
+async def turn(way: str, url: str, at_once: int, seconds: float) -> Turn:
+    """One turn, in this process."""
+    done = {True: 0, False: 0}
     number = iter(range(10**9))
 
-    async def keep_calling() -> None:
-        start = time.perf_counter()
-        while start < end or not took:
-            if not await call(token(next(number))):
-                raise AssertionError("GeeTest said no")
-            took.append(time.perf_counter() - start)
-            start = time.perf_counter()
+    async def keep_calling(call: Call, end: float) -> None:
+        while True:
+            done[await call(token(next(number)))] += 1
+            if time.perf_counter() >= end:
+                break
 
-    await asyncio.gather(*(keep_calling() for _ in range(at_once)))
-    return took
-
-
-async def _measure(url: str, at_once: int) -> dict[str, tuple[float, float]]:
-    """Calls a second, and the median call's milliseconds, of each way."""
-    ways = {name: way for name, way in WAYS.items() if name != EACH or at_once < HOPELESS}
-    rates: dict[str, list[float]] = {name: [] for name in ways}
-    times: dict[str, list[float]] = {name: [] for name in ways}
-    for _ in range(scaled(ROUNDS)):
-        for name, way in ways.items():
-            async with way(url) as call:
-                await asyncio.gather(*(call(token(number)) for number in range(at_once)))  # open the connections
-                start = time.perf_counter()
-                took = await _turn(call, at_once)
-                rates[name].append(len(took) / (time.perf_counter() - start))
-                times[name].append(statistics.median(took) * 1000)
-    return {name: (statistics.median(rates[name]), statistics.median(times[name])) for name in ways}
+    async with WAYS[way](url) as call:
+        await asyncio.gather(*(call(token(next(number))) for _ in range(at_once)))  # opens the connections
+        start, cpu = time.perf_counter(), time.process_time()
+        await asyncio.gather(*(keep_calling(call, start + seconds) for _ in range(at_once)))
+        took, cpu = time.perf_counter() - start, time.process_time() - cpu
+    answered = max(1, done[True])
+    return Turn(done[True] / took, 1e6 * cpu / answered, done[False] / sum(done.values()))
 
 
-def _cell(measured: tuple[float, float] | None) -> str:
-    return f"{measured[0]:,.0f}/s · {measured[1]:,.0f} ms" if measured else ""
+async def turns(way: str, url: str, seconds: float) -> list[Turn]:
+    """A turn with each number of calls at once, in this process."""
+    numbers = AT_ONCE if way != EACH else [number for number in AT_ONCE if number < HOPELESS]
+    return [await turn(way, url, scaled(number), seconds) for number in numbers]
 
 
-def main() -> str:
-    """The tables."""
+Measured = Mapping[str, list[list[Turn]]]
+"""By row: the turns of each round, in the order of AT_ONCE."""
+
+
+def measure(url: str, beside: Path | None, trusted: Path | None) -> Measured:
+    """Each way in turn, and each checkout."""
+
+    def one(way: str, env: dict[str, str]) -> list[Turn]:
+        return [Turn(**each) for each in run("call", way, url, TURN * SECONDS, env=env)]
+
+    rivals = {}
+    for row, (way, checkout) in rows(WAYS, beside).items():
+        rivals[row] = functools.partial(one, way, environment(checkout, trusted=trusted))
+        if way == OURS:
+            without = environment(checkout, hidden="httptools", trusted=trusted)
+            rivals[row + WITHOUT] = functools.partial(one, way, without)
+    took = take_turns(rivals, ROUNDS)
+    return {row: took[row] for row in rivals}
+
+
+def _median(rounds: list[list[Turn]], at_once: int, figure: str) -> float:
+    figures: list[float] = [getattr(turns[AT_ONCE.index(at_once)], figure) for turns in rounds]
+    return statistics.median(figures)
+
+
+def _cell(rounds: list[list[Turn]], at_once: int) -> str:
+    if AT_ONCE.index(at_once) >= len(rounds[0]):
+        return ""
+    rate, cpu, refused = (_median(rounds, at_once, figure) for figure in ("rate", "cpu", "refused"))
+    return f"{rate:,.0f}/s · {cpu:,.0f} µs" + (f" ({refused:.0%} refused)" if refused else "")
+
+
+def _goals(measured: Measured) -> str:
+    def cpu(row: str, at_once: int) -> float:
+        return _median(measured[row], at_once, "cpu")
+
+    return goals(
+        goal("10 at once: a call beside the raw socket's", lambda row: (cpu(row, 10), cpu(RAW, 10)), 4, "µs", measured),
+        goal("the same, httptools absent", lambda row: (cpu(row + WITHOUT, 10), cpu(RAW, 10)), 7, "µs", measured),
+        goal("500 at once: a call beside one of 10", lambda row: (cpu(row, 500), cpu(row, 10)), 1.1, "µs", measured),
+    )
+
+
+def main(beside: Path | None = None) -> str:
+    """The tables and the goals."""
     parts = []
-    for delay in (0, 0.05):
-        measured = {}
-        with fast_geetest(delay) as url:
-            for at_once in (1, 10, 100, 500):
-                measured[at_once] = asyncio.run(_measure(url, scaled(at_once)))
-        rows = [[name, *(_cell(each.get(name)) for each in measured.values())] for name in WAYS]
-        head = [f"GeeTest answers after {delay * 1000:g} ms", *(f"{n} at once" for n in measured)]
-        parts.append(table(head, rows))
-        if not delay:
-            ten, most = (1 / measured[n][OURS][0] for n in (10, 500))
-            parts.append(goals(Goal("500 at once: each of our calls beside each of 10 at once", most / ten, 1.3, "×")))
+    with authority() as (certificate, trusted):
+        for delay, tls in ((0.0, False), (0.05, False), (0.05, True)):
+            with fast_geetest(certificate if tls else None) as geetest:
+                geetest.answer_after(delay)
+                measured = measure(geetest.url, beside, trusted if tls else None)
+            title = f"GeeTest answers after {delay * 1000:g} ms" + (" over TLS" if tls else "")
+            cells = [[row, *(_cell(rounds, number) for number in AT_ONCE)] for row, rounds in measured.items()]
+            parts.append(table([title, *(f"{number} at once" for number in AT_ONCE)], cells))
+            if not delay:
+                parts.append(_goals(measured))
     return "\n\n".join(parts)
 
 
 if __name__ == "__main__":
-    print(main())
+    with asyncio.Runner(loop_factory=new_event_loop()) as runner:
+        print(json.dumps([asdict(each) for each in runner.run(turns(sys.argv[1], sys.argv[2], float(sys.argv[3])))]))

@@ -7,19 +7,24 @@ import asyncio
 import ssl
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+
+from .checkouts import ROOT, command
 
 _BODY = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
 _REPLY = b"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n" % len(_BODY) + _BODY
 
 
 class _Answer(asyncio.Protocol):
-    """Reads requests with a Content-Length, one at a time, and answers each `delay` seconds later."""
+    """Reads requests with a Content-Length, one at a time, and answers each after a while."""
 
-    def __init__(self, delay: float) -> None:
-        self._delay = delay
+    delay = 0.0
+    """Seconds, of all connections."""
+
+    def __init__(self) -> None:
         self._read = b""
         self._transport: asyncio.Transport | None = None
 
@@ -38,8 +43,8 @@ class _Answer(asyncio.Protocol):
         if len(rest) < length:
             return
         self._read = rest[length:]
-        if self._delay:
-            asyncio.get_running_loop().call_later(self._delay, self._answer)
+        if self.delay:
+            asyncio.get_running_loop().call_later(self.delay, self._answer)
         else:
             self._answer()
 
@@ -48,35 +53,63 @@ class _Answer(asyncio.Protocol):
             self._transport.write(_REPLY)
 
 
-async def _serve(delay: float, certificate: str | None = None) -> None:
+async def _serve(certificate: str | None = None) -> None:
     tls = None
     if certificate is not None:
         tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         tls.load_cert_chain(certificate)
     loop = asyncio.get_running_loop()
-    server = await loop.create_server(lambda: _Answer(delay), "127.0.0.1", 0, backlog=2048, ssl=tls)
+    server = await loop.create_server(_Answer, "127.0.0.1", 0, backlog=2048, ssl=tls)
     print(server.sockets[0].getsockname()[1], flush=True)
-    # Ends when whoever started it does.
-    await loop.run_in_executor(None, sys.stdin.read)
+    # Ends when whoever started it does; each line says how long to wait from now on.
+    while line := await loop.run_in_executor(None, sys.stdin.readline):
+        _Answer.delay = float(line)
+        print(flush=True)
+
+
+class FastGeeTest:
+    """One that runs, and its URL."""
+
+    def __init__(self, process: "subprocess.Popen[str]", scheme: str) -> None:
+        self._process = process
+        self.url = f"{scheme}://127.0.0.1:{int(self._line())}"
+
+    def answer_after(self, seconds: float) -> None:
+        """So long after each call from now on."""
+        assert self._process.stdin is not None
+        print(seconds, file=self._process.stdin, flush=True)
+        self._line()
+
+    def _line(self) -> str:
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
 
 
 @contextmanager
-def fast_geetest(delay: float, certificate: Path | None = None) -> Iterator[str]:
-    """Its URL. `delay`: seconds from a call to its answer; `certificate`: for TLS, with its key, as PEM."""
-    command = [
-        sys.executable,
-        "-m",
-        "benchmarks.fast_geetest",
-        str(delay),
-        *([str(certificate)] if certificate else []),
-    ]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as process:
+def fast_geetest(certificate: Path | None = None) -> Iterator[FastGeeTest]:
+    """One that answers at once; `certificate`: for TLS, with its key, as PEM."""
+    arguments = [certificate] if certificate else []
+    with subprocess.Popen(
+        command("fast_geetest", *arguments), cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as process:
         assert process.stdin is not None
-        assert process.stdout is not None
-        scheme = "https" if certificate else "http"
-        yield f"{scheme}://127.0.0.1:{int(process.stdout.readline())}"
+        yield FastGeeTest(process, "https" if certificate else "http")
         process.stdin.close()
 
 
+@contextmanager
+def authority() -> Iterator[tuple[Path, Path]]:
+    """A certificate for `fast_geetest`, and a file of authorities: its own, among as many as there usually are."""
+    import certifi
+    import trustme
+
+    ours = trustme.CA()
+    with tempfile.TemporaryDirectory() as directory:
+        certificate, trusted = Path(directory, "geetest.pem"), Path(directory, "trusted.pem")
+        certificate.write_bytes(ours.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes())
+        trusted.write_text(certifi.contents() + ours.cert_pem.bytes().decode())
+        yield certificate, trusted
+
+
 if __name__ == "__main__":
-    asyncio.run(_serve(float(sys.argv[1]), *sys.argv[2:]))
+    asyncio.run(_serve(*sys.argv[1:]))

@@ -1,18 +1,13 @@
-"""A crowd of visitors who log in again and again, each on a kept connection, in a process of its own.
+"""A crowd of visitors who log in again and again, each on a kept connection.
 
 Our own and not wrk or oha: each login needs a token that was never sent before, which wrk takes a Lua script for, and
 this runs wherever Python does. With uvloop it sends several times what the fastest way here can take.
-
-    python -m benchmarks.load PORT VISITORS SECONDS
 """
 
 import asyncio
-import json
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, field
 from itertools import count
 from typing import Final
 
@@ -23,41 +18,54 @@ _HEAD: Final = (
 )
 
 
-@dataclass(frozen=True)
+@dataclass
+class Logins:
+    """Those that were answered: seconds of each that was let in, and how many were refused."""
+
+    times: list[float] = field(default_factory=list)
+    refused: int = 0
+
+    def __len__(self) -> int:
+        return len(self.times) + self.refused
+
+    def add(self, seconds: float, *, let_in: bool) -> None:
+        """One more. Let in is what was answered with 200."""
+        if let_in:
+            self.times.append(seconds)
+        else:
+            self.refused += 1
+
+
+@dataclass
 class Turn:
     """What came of one turn of the crowd."""
 
-    seconds: float
-    """How long it lasted. It began when each visitor had been answered once, and what was under way at its end is not
-    in it.
-    """
-    counted: int
-    """Logins that were answered in these seconds."""
-    times: list[float]
-    """Seconds of each login, also of those that were under way; but not of each visitor's first, for which a connection
-    was opened.
-    """
-    refused: int
-    """Those that were answered otherwise than with 200."""
+    first: Logins = field(default_factory=Logins)
+    """Of each visitor the first, all of them at once, for which a connection was opened."""
+    again: Logins = field(default_factory=Logins)
+    """All others, also those that were under way at the end."""
+    seconds: float = 0.0
+    """How long it lasted, from when each visitor had been answered once."""
+    let_in: int = 0
+    """Logins that were let in in these seconds."""
 
     @property
     def rate(self) -> float:
         """Logins a second."""
-        return self.counted / self.seconds
+        return self.let_in / self.seconds
 
 
 class _Crowd:
     def __init__(self, visitors: int, seconds: float) -> None:
-        self.turn: Turn | None = None
+        self.turn = Turn()
         self._visitors, self._seconds = visitors, seconds
         self._start = 0.0
         self._here: list[Callable[[], None]] = []
         self._numbers = count(time.time_ns())
-        self._times: list[float] = []
-        self._refused = 0
 
-    def came(self, send: Callable[[], None]) -> None:
+    def came(self, after: float, send: Callable[[], None], *, let_in: bool) -> None:
         """A visitor was answered for the first time; who `send` again when all are here."""
+        self.turn.first.add(after, let_in=let_in)
         self._here.append(send)
         if len(self._here) == self._visitors:
             self._start = time.perf_counter()
@@ -66,18 +74,13 @@ class _Crowd:
 
     def answered(self, after: float, *, let_in: bool) -> bool:
         """Take note; whether the turn is over."""
-        self._times.append(after)
-        self._refused += not let_in
+        turn = self.turn
+        turn.again.add(after, let_in=let_in)
         passed = time.perf_counter() - self._start
         # Where all are answered in one wave after seconds of nothing, the wave must be in it.
-        if self.turn is None and passed >= self._seconds and len(self._times) >= self._visitors:
-            self.turn = Turn(passed, len(self._times), self._times, 0)
-        return self.turn is not None
-
-    def result(self) -> Turn:
-        """When all have left."""
-        assert self.turn is not None
-        return replace(self.turn, refused=self._refused)
+        if not turn.seconds and passed >= self._seconds and len(turn.again) >= self._visitors:
+            turn.seconds, turn.let_in = passed, len(turn.again.times)
+        return turn.seconds > 0
 
     def request(self) -> bytes:
         number = next(self._numbers)
@@ -112,10 +115,11 @@ class _Visitor(asyncio.Protocol):
         head, found, body = self._read.partition(b"\r\n\r\n")
         if not found or len(body) < int(head.lower().partition(b"content-length:")[2].split(b"\r\n", 1)[0]):
             return
+        after, let_in = time.perf_counter() - self._start, head.startswith(b"HTTP/1.1 200")
         if self._first:
             self._first = False
-            self._crowd.came(self._send)
-        elif not self._crowd.answered(time.perf_counter() - self._start, let_in=head.startswith(b"HTTP/1.1 200")):
+            self._crowd.came(after, self._send, let_in=let_in)
+        elif not self._crowd.answered(after, let_in=let_in):
             self._send()
         elif self._transport is not None:
             self._transport.close()
@@ -131,25 +135,20 @@ async def _turn(port: int, visitors: int, seconds: float) -> Turn:
         *(loop.create_connection(lambda: _Visitor(crowd), "127.0.0.1", port) for _ in range(visitors))
     )
     await asyncio.gather(*(visitor.left for _, visitor in came))
-    return crowd.result()
+    return crowd.turn
 
 
 def turn(port: int, visitors: int, seconds: float) -> Turn:
-    """Let the crowd have a turn, from another process."""
-    command = [sys.executable, "-m", "benchmarks.load", str(port), str(visitors), str(seconds)]
-    return Turn(**json.loads(subprocess.run(command, check=True, stdout=subprocess.PIPE, timeout=300).stdout))
+    """Let the crowd have a turn. This process does nothing else meanwhile."""
+    with asyncio.Runner(loop_factory=new_event_loop()) as runner:
+        return runner.run(_turn(port, visitors, seconds))
 
 
-def _main(port: str, visitors: str, seconds: str) -> None:
+def new_event_loop() -> Callable[[], asyncio.AbstractEventLoop] | None:
+    """uvloop's where it is installed."""
     try:
         import uvloop
     except ImportError:
-        new_loop = None
-    else:
-        new_loop = uvloop.new_event_loop
-    with asyncio.Runner(loop_factory=new_loop) as runner:
-        print(json.dumps(asdict(runner.run(_turn(int(port), int(visitors), float(seconds))))))
-
-
-if __name__ == "__main__":
-    _main(*sys.argv[1:])
+        return None
+    made: Callable[[], asyncio.AbstractEventLoop] = uvloop.new_event_loop
+    return made

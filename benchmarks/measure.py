@@ -7,13 +7,16 @@ import gc
 import os
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
+
+from .checkouts import BESIDE, OURS
 
 SECONDS: Final = float(os.environ.get("BENCHMARK_SECONDS", "1"))
 """How long a turn takes; below 1 everything else shrinks with it, for a look at whether it runs."""
 
+T = TypeVar("T")
 Work = Callable[[int], None]
 """Does its thing so many times."""
 
@@ -23,30 +26,46 @@ def scaled(number: int, least: int = 1) -> int:
     return max(least, round(number * min(1.0, SECONDS)))
 
 
+def take_turns(rivals: Mapping[str, Callable[[], T]], rounds: int) -> dict[str, list[T]]:
+    """What came of each rival's turns. All have one in each round, in alternating order: the first may be slower."""
+    took: dict[str, list[T]] = {name: [] for name in rivals}
+    for number in range(scaled(rounds)):
+        for name in list(rivals) if number % 2 else reversed(list(rivals)):
+            took[name].append(rivals[name]())
+    return took
+
+
 def alternate(
-    rivals: Mapping[str, Work], *, times: int, rounds: int = 15, clock: Callable[[], int] = time.process_time_ns
+    rivals: Mapping[str, Work],
+    *,
+    times: int,
+    rounds: int = 15,
+    clock: Callable[[], int] = time.process_time_ns,
+    choose: Callable[[Sequence[float]], float] = statistics.median,
 ) -> dict[str, float]:
-    """Nanoseconds that one turn of each rival takes: the median over the rounds, in each of which all have a turn.
+    """Nanoseconds that one turn of each rival takes: by default the median over the rounds.
 
     What waits for another process is timed by the clock on the wall, `time.perf_counter_ns`.
     """
-    times, rounds = scaled(times), scaled(rounds)
-    took: dict[str, list[float]] = {name: [] for name in rivals}
+    times = scaled(times)
+
+    def timed(work: Work) -> Callable[[], float]:
+        def turn() -> float:
+            gc.collect()
+            start = clock()
+            work(times)
+            return (clock() - start) / times
+
+        return turn
+
     for work in rivals.values():
         work(times // 10 + 1)  # the first turns of anything are slow
-    gc.collect()
     gc.disable()
     try:
-        for turn in range(rounds):
-            # Not always in one order: what runs first in a round may find the caches cold.
-            for name in list(rivals) if turn % 2 else reversed(list(rivals)):
-                start = clock()
-                rivals[name](times)
-                took[name].append((clock() - start) / times)
-            gc.collect()
+        took = take_turns({name: timed(work) for name, work in rivals.items()}, rounds)
     finally:
         gc.enable()
-    return {name: statistics.median(each) for name, each in took.items()}
+    return {name: choose(each) for name, each in took.items()}
 
 
 @dataclass(frozen=True)
@@ -58,6 +77,10 @@ class Goal:
     bound: float
     unit: str
     at_least: bool = False
+    pair: str = ""
+    """Of a ratio: our figure and the rival's."""
+    beside: float | None = None
+    """The same figure of the other checkout."""
 
     @property
     def met(self) -> bool:
@@ -65,22 +88,52 @@ class Goal:
         return self.measured >= self.bound if self.at_least else self.measured <= self.bound
 
 
+def goal(
+    what: str,
+    figure: Callable[[str], float | tuple[float, float]],
+    bound: float,
+    unit: str,
+    rows: Container[str],
+    *,
+    at_least: bool = False,
+) -> Goal:
+    """What this figure of ours is held against, with that of the other checkout where it is one of the rows.
+
+    `figure` gives a row's, or a pair of it and the rival's: then their ratio is held, and `unit` is the pair's.
+    """
+    ours = figure(OURS)
+    other = figure(BESIDE) if BESIDE in rows else None
+    if not isinstance(ours, tuple):
+        return Goal(what, ours, bound, unit, at_least, beside=_held(other))
+    pair = f"{rounded(ours[0])} / {rounded(ours[1])} {unit}"
+    return Goal(what, divided(*ours), bound, "×", at_least, pair, _held(other))
+
+
+def _held(figure: float | tuple[float, float] | None) -> float | None:
+    return divided(*figure) if isinstance(figure, tuple) else figure
+
+
+def divided(one: float, other: float) -> float:
+    """The one by the other; not a number where there is no other."""
+    return one / other if other else float("nan")
+
+
 def goals(*each: Goal) -> str:
-    """A table of them."""
-    head = ["goal", "bound", "measured", "met"]
-    rows = [
-        [
-            goal.what,
-            f"{'≥' if goal.at_least else '≤'} {goal.bound:,g} {goal.unit}",
-            f"{_rounded(goal.measured)} {goal.unit}",
-            "yes" if goal.met else "**no**",
-        ]
-        for goal in each
-    ]
-    return table(head, rows)
+    """A table of them, with a column for the other checkout if there is one."""
+    rows = {
+        "goal": [one.what for one in each],
+        "ours / the rival's": [one.pair for one in each],
+        "measured": [f"{rounded(one.measured)} {one.unit}" for one in each],
+        BESIDE: ["" if one.beside is None else f"{rounded(one.beside)} {one.unit}" for one in each],
+        "bound": [f"{'≥' if one.at_least else '≤'} {one.bound:,g} {one.unit}" for one in each],
+        "met": ["yes" if one.met else "**no**" for one in each],
+    }
+    shown = {head: cells for head, cells in rows.items() if any(cells)}
+    return table(list(shown), [list(row) for row in zip(*shown.values(), strict=True)])
 
 
-def _rounded(figure: float) -> str:
+def rounded(figure: float) -> str:
+    """As it is printed: from ten on without decimals."""
     return f"{figure:,.0f}" if abs(figure) >= 10 else f"{figure:.2f}"
 
 

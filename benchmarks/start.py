@@ -4,23 +4,18 @@ Processes of the programs take turns; posts go over TLS, to this machine. Figure
 processor time, of which the neighbours' work is no part, and by the clock.
 """
 
-import os
+import functools
 import resource
 import statistics
 import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-import certifi
-import trustme
-
-from .fast_geetest import fast_geetest
-from .measure import Goal, goals, scaled, table
+from .checkouts import ROOT, environment
+from .fast_geetest import authority, fast_geetest
+from .measure import Goal, goals, table, take_turns
 
 TURNS: Final = 15
 
@@ -28,10 +23,12 @@ _BUILD: Final = """
 from geetest_asgi import GeeTestMiddleware
 guard = GeeTestMiddleware(print, protect=["POST /login"], captcha_id="a" * 32, captcha_key="b" * 32)
 """
+# As on a machine that trusts this GeeTest's certificate too.
+_TRUST: Final = "import sys, certifi\ncertifi.where = lambda: sys.argv[2]\n"
 _FORM: Final = f"lot_number={1:032x}&captcha_output={'c' * 200}&pass_token={1:064x}&gen_time=1790000000"
 # Whoever has a middleware has an app, and most have Starlette in it: both programs import it.
-_GUARD: Final = f"""
-import asyncio, sys, starlette.applications
+_GUARD: Final = f"""{_TRUST}
+import asyncio, starlette.applications
 from geetest_asgi import GeeTestMiddleware
 
 async def app(scope, receive, send):
@@ -48,11 +45,11 @@ messages = [{{"type": "http.request", "body": b"{_FORM}", "more_body": False}}]
 headers = [(b"content-type", b"application/x-www-form-urlencoded")]
 scope = {{"type": "http", "method": "POST", "path": "/login", "query_string": b"", "headers": headers}}
 guard = GeeTestMiddleware(app, protect=["POST /login"], captcha_id="a" * 32, captcha_key="b" * 32,
-                          api_server=sys.argv[1], on_unavailable="deny", trust_env=True)
+                          api_server=sys.argv[1], on_unavailable="deny")
 asyncio.run(guard(scope, receive, send))
 """
-_HTTPX: Final = f"""
-import asyncio, sys, starlette.applications, httpx
+_HTTPX: Final = f"""{_TRUST}
+import asyncio, starlette.applications, httpx
 
 async def main():
     async with httpx.AsyncClient() as client:
@@ -76,35 +73,23 @@ PROGRAMS: Final = {
 }
 
 
-def _run(program: str, geetest: str, environment: dict[str, str]) -> tuple[float, float]:
+def _run(program: str, url: str, trusted: Path) -> tuple[float, float]:
     """Milliseconds of processor time, and by the clock."""
+    command, env = [sys.executable, "-c", program, url, str(trusted)], environment(trusted=trusted)
     before, start = resource.getrusage(resource.RUSAGE_CHILDREN), time.perf_counter()
-    subprocess.run([sys.executable, "-c", program, geetest], check=True, env=environment, stderr=subprocess.DEVNULL)
+    subprocess.run(command, check=True, cwd=ROOT, env=env, stderr=subprocess.DEVNULL)
     took, after = time.perf_counter() - start, resource.getrusage(resource.RUSAGE_CHILDREN)
     cpu = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     return 1000 * cpu, 1000 * took
 
 
-@contextmanager
-def _geetest() -> Iterator[tuple[str, dict[str, str]]]:
-    """Its URL, and an environment that trusts it, and besides as many authorities as there usually are."""
-    authority = trustme.CA()
-    with tempfile.TemporaryDirectory() as directory:
-        certificate, trusted = Path(directory, "geetest.pem"), Path(directory, "trusted.pem")
-        certificate.write_bytes(authority.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.bytes())
-        trusted.write_text(certifi.contents() + authority.cert_pem.bytes().decode())
-        with fast_geetest(0, certificate) as url:
-            yield url, {**os.environ, "SSL_CERT_FILE": str(trusted), "NO_PROXY": "*"}
-
-
 def measure() -> dict[str, list[tuple[float, float]]]:
     """By program."""
-    took: dict[str, list[tuple[float, float]]] = {name: [] for name in PROGRAMS}
-    with _geetest() as (url, environment):
-        for _ in range(scaled(TURNS) + 1):
-            for name, program in PROGRAMS.items():
-                took[name].append(_run(program, url, environment))
-    return {name: each[1:] for name, each in took.items()}  # the first may compile
+    with authority() as (certificate, trusted), fast_geetest(certificate) as geetest:
+        turns = {name: functools.partial(_run, program, geetest.url, trusted) for name, program in PROGRAMS.items()}
+        for turn in turns.values():
+            turn()  # the first may compile
+        return take_turns(turns, TURNS)
 
 
 def main() -> str:
@@ -119,7 +104,3 @@ def main() -> str:
         Goal("the first protected request after that beside a first httpx post", first / of_httpx, 1, "×"),
     )
     return f"{table(['over `python -c pass`', 'processor, ms', 'clock, ms'], cells)}\n\n{met}"
-
-
-if __name__ == "__main__":
-    print(main())

@@ -1,10 +1,17 @@
 """A request that is not protected: what the guard adds to it, beside a class that only passes through.
 
-`added` is what a wrapper costs on top of the bare app; the ratio is that over the pass-through's for a GET.
+`added` is what a wrapper costs on top of the bare app, by the minima of many rounds; the ratio is that over what the
+pass-through adds to a GET. Each checkout has turns in processes of its own.
 """
 
 import asyncio
+import functools
+import itertools
+import json
+import statistics
 from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Final
 
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.middleware.cors import CORSMiddleware
@@ -15,9 +22,10 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware
 
-from .measure import Goal, Work, alternate, goals, table
+from .checkouts import OURS, checkouts, environment, run
+from .measure import Work, alternate, goal, goals, table, take_turns
 
-TIMES, ROUNDS = 2000, 25
+TIMES, ROUNDS, PROCESSES = 2000, 9, 3
 SIZES = (1, 10, 100, 1_000, 10_000)
 
 
@@ -58,25 +66,18 @@ def _run(call: Awaitable[None]) -> None:
 
 def _requests(app: ASGIApp, method: str, paths: list[str], run: Callable[[Awaitable[None]], None] = _run) -> Work:
     """Different paths in turn, as fresh strings: a string remembers its hash, and servers make a new one each time."""
-    scopes = [
-        {
-            "type": "http",
-            "method": method,
-            "root_path": "",
-            "query_string": b"",
-            "headers": [(b"host", b"example.org"), (b"accept", b"*/*"), (b"user-agent", b"benchmark")],
-        }
-        for _ in paths
-    ]
-    raw = [path.encode() for path in paths]
+    scope = {
+        "type": "http",
+        "method": method,
+        "root_path": "",
+        "query_string": b"",
+        "headers": [(b"host", b"example.org"), (b"accept", b"*/*"), (b"user-agent", b"benchmark")],
+    }
+    raw = itertools.cycle([path.encode() for path in paths])
 
     def work(times: int) -> None:
-        for turn in range(times):
-            which = turn % len(paths)
-            scope = scopes[which].copy()
-            scope["path"] = raw[which].decode()
-            scope["raw_path"] = raw[which]
-            run(app(scope, _receive, _send))
+        for path in itertools.islice(raw, times):
+            run(app({**scope, "path": path.decode(), "raw_path": path}, _receive, _send))
 
     return work
 
@@ -87,21 +88,21 @@ def _patterns(number: int) -> list[str]:
     return [kinds[n % 3].format(n=n) for n in range(number)]
 
 
-CASES = {
-    "GET, no rule speaks of it": ("GET", ["/", "/about", "/assets/app.js", "/shop0/login"]),
-    "POST, four paths in turn": ("POST", ["/", "/cart/add", "/search", "/shop0/logins"]),
-    "POST, ever new paths": ("POST", [f"/items/{n}/like" for n in range(5_000)]),
+GET, POST, EVER_NEW = "GET, no rule speaks of it", "POST, four paths in turn", "POST, ever new paths"
+CASES: Final = {
+    GET: ("GET", ["/", "/about", "/assets/app.js", "/shop0/login"]),
+    POST: ("POST", ["/", "/cart/add", "/search", "/shop0/logins"]),
+    EVER_NEW: ("POST", [f"/items/{n}/like" for n in range(5_000)]),
 }
-
-
-def _guard(number: int) -> ASGIApp:
-    return GeeTestMiddleware(bare, protect=_patterns(number), captcha_id="a" * 32, captcha_key="b" * 32)
+THROUGH, OTHERS = "pass-through", "added to a GET, beside others"
+Figures = dict[str, dict[str, float]]
+"""Nanoseconds that are added, by case and wrapper."""
 
 
 def _added(rivals: dict[str, ASGIApp], method: str, paths: list[str]) -> dict[str, float]:
     works = {name: _requests(app, method, paths) for name, app in ({"bare": bare} | rivals).items()}
-    took = alternate(works, times=TIMES, rounds=ROUNDS)
-    return {name: each - took["bare"] for name, each in took.items() if name != "bare"}
+    took = alternate(works, times=TIMES, rounds=ROUNDS, choose=min)
+    return {name: took[name] - took["bare"] for name in rivals}
 
 
 def _added_by_hand() -> float:
@@ -109,48 +110,76 @@ def _added_by_hand() -> float:
     loop = asyncio.new_event_loop()
     apps: dict[str, ASGIApp] = {"bare": bare, "by hand": BaseHTTPMiddleware(bare, _by_hand)}
     works = {name: _requests(app, "GET", ["/"], loop.run_until_complete) for name, app in apps.items()}
-    took = alternate(works, times=TIMES // 10, rounds=ROUNDS)
+    took = alternate(works, times=TIMES // 10, rounds=ROUNDS, choose=min)
     loop.close()
     return took["by hand"] - took["bare"]
 
 
-def _goals(cost: dict[str, dict[str, float]]) -> str:
-    """`cost`: what guards with ever more patterns add, beside the pass-through, by case."""
-    get, post, _ = CASES
-    flat = max(each["10,000"] / each["1"] for each in cost.values())
-    return goals(
-        Goal(f"{get}: beside the pass-through", max(cost[get].values()), 2, "×"),
-        Goal(f"{post}: beside the pass-through", max(cost[post].values()), 2, "×"),
-        Goal("10,000 patterns beside one, the worst of all", flat, 1.3, "×"),
-    )
-
-
-def main() -> str:
-    """The tables and the goals."""
-    trivial: dict[str, ASGIApp] = {"pass-through": PassThrough(bare)}
-    guards: dict[str, ASGIApp] = {f"{number:,}": _guard(number) for number in SIZES}
-    rows, cost, base = [], {}, 0.0
-    for case, (method, paths) in CASES.items():
-        added = _added(trivial | guards, method, paths)
-        through = added.pop("pass-through")
-        base = base or through  # it looks at no path
-        cost[case] = {name: each / base for name, each in added.items()}
-        rows.append([case, f"{through:,.0f} ns", *(f"{each:,.0f} ns · {each / base:.1f}" for each in added.values())])
-    patterns = table(["added to a bare app, and ratio", "pass-through", *(f"{n} patterns" for n in guards)], rows)
+def measure() -> Figures:
+    """In this process."""
+    through: dict[str, ASGIApp] = {THROUGH: PassThrough(bare)}
+    guards: dict[str, ASGIApp] = {
+        f"{size:,}": GeeTestMiddleware(bare, protect=_patterns(size), captcha_id="a" * 32, captcha_key="b" * 32)
+        for size in SIZES
+    }
     others: dict[str, ASGIApp] = {
         "**geetest_asgi**, 10,000 patterns": guards["10,000"],
         "Starlette's TrustedHostMiddleware": TrustedHostMiddleware(bare, ["example.org"]),
         "Starlette's CORSMiddleware": CORSMiddleware(bare, ["*"]),
     }
-    added = _added(trivial | others, "GET", ["/", "/about"])
-    base = added["pass-through"]
-    added["by hand, `BaseHTTPMiddleware`"] = _added_by_hand()
-    peers = table(
-        ["added to a GET, beside others", "ns", "ratio"],
-        [[name, f"{each:,.0f}", f"{each / base:.1f}"] for name, each in added.items()],
+    added = {case: _added(through | guards, method, paths) for case, (method, paths) in CASES.items()}
+    added[OTHERS] = _added(through | others, "GET", ["/", "/about"])
+    added[OTHERS]["by hand, `BaseHTTPMiddleware`"] = _added_by_hand()
+    return added
+
+
+def _medians(processes: list[Figures]) -> Figures:
+    return {
+        case: {name: statistics.median(each[case][name] for each in processes) for name in rivals}
+        for case, rivals in processes[0].items()
+    }
+
+
+def _patterns_table(took: dict[str, Figures]) -> str:
+    rows = []
+    for checkout, figures in took.items():
+        base = figures[GET][THROUGH]  # it looks at no path
+        for case in CASES:
+            cells = [
+                f"{figures[case][f'{size:,}']:,.0f} ns · {figures[case][f'{size:,}'] / base:.1f}" for size in SIZES
+            ]
+            name = case if checkout == OURS else f"{case}: {checkout}"
+            rows.append([name, f"{figures[case][THROUGH]:,.0f} ns", *cells])
+    return table(["added to a bare app, and ratio", THROUGH, *(f"{size:,} patterns" for size in SIZES)], rows)
+
+
+def _goals(took: dict[str, Figures]) -> str:
+    def worst(checkout: str, case: str) -> tuple[float, float]:
+        """What the dearest guard adds, and the pass-through."""
+        return max(took[checkout][case][f"{size:,}"] for size in SIZES), took[checkout][GET][THROUGH]
+
+    def growth(checkout: str) -> float:
+        return max(took[checkout][case]["10,000"] / took[checkout][case]["1"] for case in CASES)
+
+    return goals(
+        goal(f"{GET}: beside the pass-through", lambda row: worst(row, GET), 2, "ns", took),
+        goal(f"{POST}: beside the pass-through", lambda row: worst(row, POST), 2.2, "ns", took),
+        goal("10,000 patterns beside one, the worst of all", growth, 1.3, "×", took),
     )
-    return "\n\n".join([patterns, peers, _goals(cost)])
+
+
+def main(beside: Path | None = None) -> str:
+    """The tables and the goals."""
+    turns = {
+        row: functools.partial(run, "unprotected", env=environment(checkout))
+        for row, checkout in checkouts(beside).items()
+    }
+    rounds = take_turns(turns, PROCESSES)
+    took = {row: _medians(rounds[row]) for row in turns}
+    others = took[OURS][OTHERS]
+    cells = [[name, f"{each:,.0f}", f"{each / others[THROUGH]:.1f}"] for name, each in others.items()]
+    return "\n\n".join([_patterns_table(took), table([OTHERS, "ns", "ratio"], cells), _goals(took)])
 
 
 if __name__ == "__main__":
-    print(main())
+    print(json.dumps(measure()))

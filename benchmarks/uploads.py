@@ -1,21 +1,22 @@
-"""An upload of 1 GB, multipart: its time beside that of an app alone, its memory, and when GeeTest can be asked.
+"""A large upload, multipart, fields first: its time beside an app's alone, its memory, and when GeeTest can be asked.
 
 In process, in pieces of 64 KiB, as a server hands them over. Each row is a process of its own for each round, the rows
 in turn; the ratios are of processor time. Memory is the growth of the process's peak (`ru_maxrss`) over what it was
-after a small request.
+after a small request. `BENCHMARK_MIB=1024` makes it a gigabyte instead of 256 MiB.
 """
 
 import asyncio
+import functools
 import json
+import os
 import random
 import resource
 import statistics
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import asdict, dataclass
+from pathlib import Path
 from typing import Final
 
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
@@ -23,13 +24,12 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geetest_asgi import Limits
-
-from .measure import Goal, goals, scaled, table
+from .checkouts import OURS, environment, rows, run
+from .measure import Goal, goal, goals, scaled, table, take_turns
 from .visitors import BOUNDARY, KINDS, Fields, InstantGeeTest, guard_with, pieces, post, reader, token
 
 MIB: Final = 1024 * 1024
-SIZE: Final = scaled(1024 * MIB)
+SIZE: Final = scaled(int(os.environ.get("BENCHMARK_MIB", "256")) * MIB)
 _FILE: Final = bytearray(random.Random(1).randbytes(64 * 1024))  # noise with line ends in it, as compressed files are
 MEDIA_TYPE, _encode = KINDS["multipart"]
 
@@ -52,10 +52,10 @@ class Row:
 class Upload:
     """The pieces of one upload, counted as they are taken."""
 
-    def __init__(self, size: int, fields: Fields, *, last: bool) -> None:
+    def __init__(self, size: int, fields: Fields) -> None:
         self.taken = 0
         self.asked = 0.0
-        self._size, self._fields, self._last = size, fields, last
+        self._size, self._fields = size, fields
 
     def ask(self) -> None:
         """GeeTest is asked."""
@@ -73,10 +73,10 @@ class Upload:
     def _pieces(self) -> Iterator[bytes]:
         fields = _encode(self._fields).removesuffix(f"--{BOUNDARY}--\r\n".encode())
         head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'.encode()
-        yield head if self._last else fields + head
+        yield fields + head
         for _ in range(self._size // len(_FILE)):
             yield bytes(_FILE)  # each time new memory, as from a socket
-        yield b"\r\n" + (fields if self._last else b"") + f"--{BOUNDARY}--\r\n".encode()
+        yield f"\r\n--{BOUNDARY}--\r\n".encode()
 
 
 Way = Callable[[Upload], ASGIApp]
@@ -89,26 +89,7 @@ def bare(upload: Upload) -> ASGIApp:
 
 def ours(upload: Upload) -> ASGIApp:
     """The guard before that app."""
-    return guard_with(InstantGeeTest(upload.ask), limits=Limits(max_body=2048 * MIB))
-
-
-def temporary_file(upload: Upload) -> ASGIApp:
-    """By hand, the least: all of it to memory, from 1 MiB on to a file, then to the app. No field is looked for."""
-
-    async def middleware(scope: Scope, receive: Receive, send: Send) -> None:
-        with tempfile.SpooledTemporaryFile(MIB) as file:
-            while (message := await receive()).get("more_body"):
-                file.write(message["body"])
-            upload.ask()
-            file.seek(0)
-
-            async def replay() -> Message:
-                piece = file.read(64 * 1024)
-                return {"type": "http.request", "body": piece, "more_body": piece != b""}
-
-            await reader(scope, replay, send)
-
-    return middleware
+    return guard_with(InstantGeeTest(upload.ask))
 
 
 def form(upload: Upload) -> ASGIApp:
@@ -134,24 +115,16 @@ def by_hand(upload: Upload) -> ASGIApp:
     return BaseHTTPMiddleware(reader, dispatch)
 
 
-BARE, FIRST, LAST = "the app alone", "**geetest_asgi**, fields first", "**geetest_asgi**, fields last"
-FILE, FORM, BY_HAND = "kept in a temporary file, by hand", "`request.form()` alone", "`BaseHTTPMiddleware`, `form()`"
-ROWS: Final[dict[str, tuple[Way, bool, int]]] = {  # the way, whether the fields come last, rounds
-    BARE: (bare, False, 7),
-    FIRST: (ours, False, 7),
-    FILE: (temporary_file, True, 3),
-    LAST: (ours, True, 3),
-    FORM: (form, True, 2),
-    BY_HAND: (by_hand, True, 1),
-}
+BARE, FORM, BY_HAND = "the app alone", "`request.form()` alone", "`BaseHTTPMiddleware`, `form()`"
+WAYS: Final[dict[str, Way]] = {BARE: bare, OURS: ours, FORM: form, BY_HAND: by_hand}
+ROUNDS: Final = {9: (BARE, OURS), 2: (FORM, BY_HAND)}
 
 
 async def upload(name: str) -> Row:
     """One row, in this process."""
-    way, last, _ = ROWS[name]
-    small = Upload(0, token(1), last=last)
+    way, small = WAYS[name], Upload(0, token(1))
     await post(way(small), MEDIA_TYPE, small.messages())
-    before, one = _peak(), Upload(SIZE, token(2), last=last)
+    before, one = _peak(), Upload(SIZE, token(2))
     app = way(one)
     start, cpu = time.perf_counter(), time.process_time()
     if await post(app, MEDIA_TYPE, one.messages()) != 200:
@@ -167,56 +140,49 @@ def _peak() -> int:
 
 async def refused_after() -> int:
     """Bytes of an upload that are taken before a bad token at its beginning is refused."""
-    bad = Upload(SIZE, token(1) | {"gen_time": "abc"}, last=False)
+    bad = Upload(SIZE, token(1) | {"gen_time": "abc"})
     if await post(ours(bad), MEDIA_TYPE, bad.messages()) != 403:
         raise AssertionError("let in")
     return bad.taken
 
 
-def _in_a_process(name: str) -> Row:
-    command = [sys.executable, "-m", "benchmarks.uploads", name]
-    return Row(**json.loads(subprocess.run(command, check=True, capture_output=True, timeout=600).stdout))
-
-
-def measure() -> dict[str, list[Row]]:
+def measure(beside: Path | None) -> dict[str, list[Row]]:
     """Every row's rounds."""
-    rows: dict[str, list[Row]] = {name: [] for name in ROWS}
-    for turn in range(scaled(7)):
-        for name, (_, _, rounds) in ROWS.items():
-            if turn < rounds:
-                rows[name].append(_in_a_process(name))
-    return rows
+    took: dict[str, list[Row]] = {}
+    for rounds, ways in ROUNDS.items():
+        rivals = rows(ways, beside)
+        turns = take_turns({row: functools.partial(_in_a_process, *each) for row, each in rivals.items()}, rounds)
+        took |= {row: turns[row] for row in rivals}
+    return took
 
 
-def _ratio(rows: dict[str, list[Row]], ours: str, theirs: str) -> float:
-    """Of processor time: the median of the rounds' ratios."""
-    return statistics.median(a.cpu / b.cpu for a, b in zip(rows[ours], rows[theirs], strict=True))
+def _in_a_process(way: str, checkout: Path) -> Row:
+    return Row(**run("uploads", way, env=environment(checkout)))
 
 
-def main() -> str:
+def main(beside: Path | None = None) -> str:
     """The table and the goals."""
-    rows = measure()
-    peaks = {name: statistics.median(row.peak for row in each) / MIB for name, each in rows.items()}
+    took = measure(beside)
+    peaks = {name: statistics.median(row.peak for row in each) / MIB for name, each in took.items()}
+    cpu = {name: statistics.median(row.cpu for row in each) * 1000 for name, each in took.items()}
     cells = [
         [
             name,
-            f"{statistics.median(row.cpu for row in each) * 1000:,.0f}",
-            f"{statistics.median(row.seconds for row in each) * 1000:,.0f}",
+            f"{cpu[name]:,.1f}",
+            f"{statistics.median(row.seconds for row in each) * 1000:,.1f}",
             f"+{peaks[name]:,.1f}",
             f"{statistics.median(row.asked_after for row in each) * 1000:,.1f}" if name != BARE else "",
         ]
-        for name, each in rows.items()
+        for name, each in took.items()
     ]
     met = goals(
-        Goal("fields first: time over the app alone", _ratio(rows, FIRST, BARE), 1.15, "×"),
-        Goal("fields first: peak memory", peaks[FIRST], 2, "MiB"),
-        Goal("fields first: a bad token is refused after", asyncio.run(refused_after()) / 1024, 256, "KiB"),
-        Goal("fields last: time over a temporary file by hand", _ratio(rows, LAST, FILE), 1.5, "×"),
-        Goal("fields last: peak memory", peaks[LAST], 4, "MiB"),
+        goal("processor time beside the app alone", lambda row: (cpu[row], cpu[BARE]), 1.1, "ms", took),
+        goal("peak memory", peaks.__getitem__, 2, "MiB", took),
+        Goal("a bad token is refused after", asyncio.run(refused_after()) / 1024, 256, "KiB"),
     )
     size = f"{SIZE / MIB:,.0f} MiB of multipart"
     return f"{table([size, 'processor, ms', 'clock, ms', 'peak, MiB', 'fields known after, ms'], cells)}\n\n{met}"
 
 
 if __name__ == "__main__":
-    print(json.dumps(asdict(asyncio.run(upload(sys.argv[1])))) if len(sys.argv) > 1 else main())
+    print(json.dumps(asdict(asyncio.run(upload(sys.argv[1])))))

@@ -8,9 +8,10 @@ from types import SimpleNamespace
 from typing import Any, Final
 from urllib.parse import urlencode
 
+import httpx
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, Limits
+from geetest_asgi import GeeTestMiddleware
 
 from .measure import Work
 
@@ -92,16 +93,10 @@ async def reader(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b""})
 
 
-def guard_with(client: Any, *, app: ASGIApp = reader, limits: Limits | None = None) -> GeeTestMiddleware:
-    """As it comes, in front of POST /login."""
+def guard_with(client: Any) -> GeeTestMiddleware:
+    """As it comes, in front of POST /login and an app that reads the body."""
     return GeeTestMiddleware(
-        app,
-        protect=["POST /login"],
-        captcha_id=ID,
-        captcha_key=KEY,
-        client=client,
-        limits=limits,
-        on_unavailable="deny",
+        reader, protect=["POST /login"], captcha_id=ID, captcha_key=KEY, client=client, on_unavailable="deny"
     )
 
 
@@ -117,18 +112,29 @@ def keep_posting(app: ASGIApp, media_type: str, bodies: Callable[[], list[Messag
     return lambda times: runner.run(posts(times))
 
 
-class InstantGeeTest:
-    """A client for the guard that makes no call: success, at once. What is left is the guard's own share."""
+class InstantGeeTest(httpx.AsyncBaseTransport):
+    """For `client=`, a free wire: success, at once. What is left is the guard's own share.
+
+    It is a client of httpx's interface and a transport, whichever the guard prefers.
+    """
 
     def __init__(self, asked: Callable[[], None] = lambda: None) -> None:
         self._asked = asked
 
     @asynccontextmanager
     async def stream(self, *_: Any, **__: Any) -> AsyncIterator[SimpleNamespace]:
-        """As httpx's."""
+        """As httpx.AsyncClient's."""
         self._asked()
         yield SimpleNamespace(status_code=200, headers={}, aiter_raw=_success)
 
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """See httpx."""
+        self._asked()
+        return httpx.Response(200, content=_SUCCESS, request=request)
+
+
+_SUCCESS: Final = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
+
 
 async def _success() -> AsyncIterator[bytes]:
-    yield b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
+    yield _SUCCESS

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from itertools import cycle
 from typing import Final
 
-from geetest_asgi._core.fields.gatherer import Gatherer, Spelling, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import Scanner, scanner_for
+from geetest_asgi._core.fields.spelling import Spelling, spelling
 from geetest_asgi._core.model import CaptchaFields, Evidence
 from geetest_asgi._core.protocol import build_request
 

@@ -2,11 +2,11 @@
 
 import base64
 import json
-import string
 from collections.abc import Iterable, Iterator
 from typing import Final
+from urllib.parse import parse_qsl
 
-from geetest_asgi._core.fields.gatherer import Spelling
+from geetest_asgi._core.fields.spelling import Spelling
 from geetest_asgi._core.model import CaptchaFields, Outcome
 
 from .laws import Answer, Case
@@ -17,14 +17,7 @@ Found = tuple[str, object]
 CONTAINER: Final = "⟨all four⟩"
 _ORDER: Final = ("lot_number", "captcha_output", "pass_token", "gen_time")
 _EMPTY: Final = ("", "false", "null", "undefined")
-_HEX: Final = set("0123456789abcdef")
-_BASE64: Final = set(string.ascii_letters + string.digits + "-_=")
-
-
-class Number(str):
-    """The text of a JSON number: only a time may be one."""
-
-    __slots__ = ()
+_LONGEST: Final = {"lot_number": 128, "pass_token": 512, "gen_time": 13}
 
 
 class Pairs(list[tuple[str, object]]):
@@ -35,19 +28,31 @@ class Pairs(list[tuple[str, object]]):
 
 def loads(text: str) -> object:
     """JSON by the standard library, with nothing lost. Raises ValueError, RecursionError."""
-    return json.loads(
-        text, object_pairs_hook=Pairs, parse_int=Number, parse_float=Number, parse_constant=lambda _: object()
-    )
+    return json.loads(text, object_pairs_hook=Pairs)
 
 
 def flat(pairs: Iterable[tuple[str, object]], spelling: Spelling) -> Iterator[Found]:
     """The captcha fields among the pairs of a form or a query."""
     for name, value in pairs:
-        if spelling.container is not None:
-            if name == ".".join(spelling.container):
-                yield CONTAINER, value
-        elif name in spelling.names:
-            yield spelling.names[name], value
+        if is_container(name, spelling):
+            yield CONTAINER, value
+        elif (inner := _inner_name(name, spelling)) in spelling.names:
+            yield spelling.names[inner], value
+
+
+def is_container(name: str, spelling: Spelling) -> bool:
+    """Does a form's field of this name hold all four?"""
+    path = list(spelling.container or ())
+    return bool(path) and name in (".".join(path), path[0] + "".join(f"[{key}]" for key in path[1:]))
+
+
+def _inner_name(name: str, spelling: Spelling) -> str:
+    """What a form calls `captcha.lot_number` or `captcha[lot_number]`, without the container."""
+    if spelling.container is None:
+        return name
+    before, _, after = name.removesuffix("]").rpartition("[" if name.endswith("]") else ".")
+    whole = is_container(before, spelling) and (len(spelling.container) == 1 or ("[" in before) == name.endswith("]"))
+    return after if whole else ""
 
 
 def expected(found: Iterable[Found], case: Case) -> CaptchaFields | Outcome:
@@ -70,9 +75,11 @@ def _unpack(value: object, case: Case) -> dict[str, object]:
 
 
 def _object(value: object, max_field: int) -> Pairs:
-    if not isinstance(value, str) or len(value) > max_field:
+    if not isinstance(value, str) or len(value.encode(errors="surrogatepass")) > max_field:
         return Pairs()
     text = value.strip()
+    if "&" in text and text[0] != "{":
+        return Pairs(parse_qsl(text))
     try:
         if text[:1] != "{":
             text = base64.b64decode(text.rstrip("=").encode("ascii") + b"==", altchars=b"-_").decode()
@@ -91,16 +98,11 @@ def _conclude(values: dict[str, object], max_field: int, *, present: bool) -> Ca
 
 
 def _fits(field: str, value: object, max_field: int) -> bool:
-    if not isinstance(value, str) or not 0 < len(value) <= max_field:
+    if field == "gen_time" and type(value) is int:
+        return 0 <= value < 10**13
+    if not isinstance(value, str) or not 0 < len(value) <= min(max_field, _LONGEST.get(field, max_field)):
         return False
-    if isinstance(value, Number) and field != "gen_time":
-        return False
-    if field == "gen_time":
-        return value.isascii() and value.isdecimal() and len(value) in range(10, 14)
-    if field == "captcha_output":
-        return set(value) <= _BASE64
-    digits = value[1:] if field == "lot_number" and value[0] == "V" else value
-    return set(digits) <= _HEX and len(digits) == (64 if field == "pass_token" else 32)
+    return all("0" <= char <= "9" if field == "gen_time" else "!" <= char <= "~" for char in value)
 
 
 def agree(answer: Answer, wanted: CaptchaFields | Outcome, *, stricter: bool = False) -> None:

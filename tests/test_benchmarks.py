@@ -1,7 +1,9 @@
 """Each benchmark runs and says what it should; how fast, is no test's business. The picture is the page's."""
 
+import itertools
 import os
 import re
+import shutil
 import subprocess
 import sys
 import xml.etree.ElementTree as ElementTree
@@ -9,10 +11,15 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
 
 from benchmarks import picture
-from benchmarks.__main__ import NAMES, put, run_all
-from benchmarks.measure import Goal, goals, table
+from benchmarks.__main__ import COMMANDS, NAMES, put, run_all
+from benchmarks.checkouts import BESIDE, OURS, environment
+from benchmarks.load import turn
+from benchmarks.measure import Goal, goal, goals, table
+from geetest_asgi.testing import serve
 
 ROOT = Path(__file__).parent.parent
 PAGE = (ROOT / "docs" / "performance.md").read_text()
@@ -50,22 +57,83 @@ def test_each_benchmark_runs_and_prints_the_tables_that_the_page_has(name: str) 
 
 def test_all_are_listed_and_no_other_is_taken_for_one() -> None:
     listed = run().stdout
-    assert all(re.search(rf"^{name} +\w", listed, re.MULTILINE) for name in NAMES)
+    assert all(re.search(rf"^{name} +\w", listed, re.MULTILINE) for name in COMMANDS)
     assert run("nonsense").returncode != 0
+
+
+@pytest.fixture
+def longer(tmp_path: Path) -> Path:
+    """Another checkout, whose guard has a thousand lines more."""
+    shutil.copytree(ROOT / "geetest_asgi", tmp_path / "geetest_asgi")
+    with (tmp_path / "geetest_asgi" / "_middleware.py").open("a") as file:
+        file.write("\n" * 1000)
+    return tmp_path
+
+
+def test_another_checkout_is_measured_and_not_this_one_again(longer: Path) -> None:
+    printed = run("budget", "--beside", str(longer)).stdout
+    lines = "lines of the guard proper"
+    ours, other = (picture.column(printed, "one protected login", row)[lines] for row in (OURS, BESIDE))
+    assert other == ours + 1000
+
+
+def test_our_share_is_held_against_the_other_checkouts(longer: Path) -> None:
+    printed = run("share", "--beside", str(longer)).stdout
+    table = printed[printed.index("| goal ") :]
+    own, beside, *_ = table.splitlines()[2:]
+    ours, other = (float(own.split("|")[column].split()[0].replace(",", "")) for column in (2, 3))
+    assert "beside the other checkout's" in beside
+    assert float(beside.split("|")[2].split()[0]) == pytest.approx(ours / other, abs=0.02)
+
+
+def test_what_is_no_other_checkout_is_refused(tmp_path: Path) -> None:
+    done = run("budget", "--beside", str(tmp_path))
+    assert done.returncode != 0
+    assert "no geetest_asgi in it" in done.stderr
+    assert run("memory", "--beside", str(ROOT)).returncode != 0
+
+
+def test_a_hidden_package_is_as_if_it_were_not_installed() -> None:
+    code = "import benchmarks, importlib.util; print(importlib.util.find_spec('h11')); import h11"
+    env = environment(hidden="h11")
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
+    assert done.stdout.strip() == "None"
+    assert "h11" in done.stderr.splitlines()[-1]
+
+
+def test_a_refused_login_is_no_login() -> None:
+    came = itertools.count()
+    refused = 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal refused
+        if scope["type"] != "http":
+            return
+        while (await receive()).get("more_body"):
+            pass
+        odd = next(came) % 2
+        refused += odd
+        await Response("", 403 if odd else 200)(scope, receive, send)
+
+    with serve(app) as url:
+        took = turn(int(url.rpartition(":")[2]), 4, 0.0)
+    assert len(took.first) == 4
+    assert took.first.refused + took.again.refused == refused >= 4
+    assert len(took.first.times) + len(took.again.times) == next(came) - refused
+    assert took.let_in == round(took.rate * took.seconds) <= len(took.again.times)
 
 
 def test_a_run_of_all_writes_the_page_and_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BENCHMARK_SECONDS", "0.01")
     monkeypatch.chdir(ROOT)
-    emptied = put(PAGE, "start", "as it was")
-    (tmp_path / "performance.md").write_text(emptied)
-    run_all(tmp_path, ("start",))
+    (tmp_path / "performance.md").write_text(put(PAGE, "share", "as it was"))
+    run_all(tmp_path, ("share",))
     written = (tmp_path / "performance.md").read_text()
     assert "as it was" not in written
-    assert (
-        written.split("<!-- start -->")[0].split("<!-- / -->")[1:]
-        == PAGE.split("<!-- start -->")[0].split("<!-- / -->")[1:]
+    before, after = (
+        re.sub(r"<!-- (share|machine) -->.*?<!-- / -->", "", page, flags=re.DOTALL) for page in (PAGE, written)
     )
+    assert before == after
     assert "python-multipart" in written.split("<!-- machine -->")[1].split("<!-- / -->")[0]
     assert (tmp_path / "performance.svg").read_text() == picture.draw(picture.charts(written))
 
@@ -107,6 +175,18 @@ def test_a_goal_is_met_on_the_right_side_of_its_bound() -> None:
     said = goals(Goal("most", 2, 2, "ms"), Goal("more", 2.1, 2, "ms"), Goal("least", 2, 2, "times", at_least=True))
     assert [line.split("|")[4].strip() for line in said.splitlines()[2:]] == ["yes", "**no**", "yes"]
     assert "**no**" in goals(Goal("less", 1.9, 2, "times", at_least=True))
+
+
+def test_a_ratio_shows_its_parts_and_the_other_checkouts() -> None:
+    cost = {OURS: 30.0, BESIDE: 50.0}
+    ratio = goal("cost", lambda row: (cost[row], 20.0), 2, "µs", cost)
+    head, _, first, second = goals(ratio, goal("most", lambda row: 2.0, 2, "ms", ())).splitlines()
+    assert BESIDE in head
+    assert [cell.strip(" \N{MULTIPLICATION SIGN}") for cell in first.split("|")[1:-1]] == [
+        *("cost", "30 / 20 µs", "1.50", "2.50", "≤ 2", "yes"),
+    ]
+    assert [cell.strip() for cell in second.split("|")[1:-1]] == ["most", "", "2.00 ms", "", "≤ 2 ms", "yes"]
+    assert "**no**" in goals(goal("nobody was let in", lambda row: (1.0, 0.0), 9, "a second", (), at_least=True))
 
 
 def test_a_column_is_read_by_its_tables_first_cell_and_its_head() -> None:

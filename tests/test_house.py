@@ -21,10 +21,12 @@ PURE = {  # what the core may use besides itself
         "dataclasses",
         "enum",
         "functools",
+        "gc",
         "hmac",
         "ipaddress",
         "itertools",
         "json",
+        "logging",  # for a logger that says nothing
         "math",
         "re",
     ),

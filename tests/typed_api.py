@@ -287,17 +287,29 @@ GeeTestClient(client=httpx2.AsyncClient)
 class TableStore:
     """A store of one's own."""
 
-    async def claim(self, key: str, seconds: float) -> str | None: ...
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        return True
 
-    async def release(self, key: str, note: str | None = None) -> None: ...
+    async def pop(self, key: str) -> str | None: ...
+
+    async def delete(self, key: str) -> None: ...
+
+    async def count(self, key: str, seconds: float) -> int:
+        return 1
 
 
 class PlainStore:
     """What is not asynchronous is no store."""
 
-    def claim(self, key: str, seconds: float) -> str | None: ...
+    def add(self, key: str, value: str, seconds: float) -> bool:
+        return True
 
-    def release(self, key: str, note: str | None = None) -> None: ...
+    def pop(self, key: str) -> str | None: ...
+
+    def delete(self, key: str) -> None: ...
+
+    def count(self, key: str, seconds: float) -> int:
+        return 1
 
 
 stores: list[Store] = [

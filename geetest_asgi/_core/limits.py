@@ -21,11 +21,13 @@ class Limits:
 
     max_body: int = 1 * MIB
     """Bytes read at most in search of the fields; beyond, 413. A login form is under 1 KiB; a multipart upload whose
-    captcha fields come before its files is read no further than them, however long it is."""
+    captcha fields come before its files is read no further than them, however long it is. JSON is read to its end and
+    decoded at once."""
     body_timeout: float = 30.0
     """Seconds for the fields to arrive; then 408. No server bounds this time by itself."""
     max_field: int = 8192
-    """Bytes of one captcha field, or of one field or header that holds all four, as sent; longer is malformed.
+    """Bytes of one captcha field, or of one field or header that holds all four; longer is malformed. A lot number may
+    have 128 at most, a pass token 512.
     GeeTest's longest value was seen at 512."""
     max_buffered: int = 64 * MIB
     """Bytes of request bodies held in memory at one time by all requests together; beyond, 503. What goes with each
@@ -36,7 +38,8 @@ class Limits:
     drain_seconds: float = 10.0
     """Seconds for the same."""
     max_in_flight: int = 256
-    """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
+    """Calls to GeeTest under way at one time, in one event loop. Those beyond wait their turn, first come, first
+    served, within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
     """Requests let in without a verdict while GeeTest is down, each second; beyond, 503. 0: none."""
     unverified_per_client: int = 60

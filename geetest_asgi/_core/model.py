@@ -50,9 +50,9 @@ class Outcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class CaptchaFields:
-    """One solved captcha, as the visitor sent it and of the right shape. Not yet verified.
+    """One solved captcha, as the client sent it: printable ASCII without blanks, of bounded length. Not yet verified.
 
-    The formats are GeeTest's: `sources.read_fields` checks them. The token and the output stay out of `repr`.
+    The token and the output stay out of `repr`.
     """
 
     lot_number: str
@@ -82,6 +82,8 @@ class Reply:
     body: bytes | None = field(repr=False)
     simulated: bool = False
     """A simulator says that it is one."""
+    encoded: bool = False
+    """It came with a Content-Encoding, though none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from .fields.gatherer import Spelling
+from .fields.spelling import Spelling
 from .limits import Limits
 from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
 

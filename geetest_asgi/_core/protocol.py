@@ -9,9 +9,10 @@ causes the error shape at will (`gen_time=abc`), and an HTTP 4xx too, so neither
 
 import hmac
 import json
+import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote_plus, urlencode
 
 from .model import CaptchaFields, Evidence, Outcome, Reply, ValidateRequest
@@ -53,15 +54,24 @@ def sign_token(captcha_key: str, lot_number: str) -> str:
 
 def build_request(captcha_id: str, captcha_key: str, fields: CaptchaFields) -> ValidateRequest:
     """The call about `fields`. Form-encoded, since GeeTest does not read a JSON body (it answers -50005)."""
-    form = {
+    values = {
         "lot_number": fields.lot_number,
         "captcha_output": fields.captcha_output,
         "pass_token": fields.pass_token,
         "gen_time": fields.gen_time,
         "sign_token": sign_token(captcha_key, fields.lot_number),
     }
-    body = "&".join(f"{name}={quote_plus(value)}" for name, value in form.items())
-    return ValidateRequest(captcha_id, fields.lot_number, _query(captcha_id), body.encode())
+    form = "&".join([f"{name}={_escape(value)}" for name, value in values.items()])
+    return ValidateRequest(captcha_id, fields.lot_number, _query(captcha_id), form.encode())
+
+
+_is_plain: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
+
+
+def _escape(value: str) -> str:
+    """`quote_plus`, which takes long even where there is nothing to escape, or only the `=` that end base64."""
+    head = value.rstrip("=")
+    return head + "%3D" * (len(value) - len(head)) if _is_plain(head) else quote_plus(value)
 
 
 @lru_cache(64)
@@ -70,15 +80,21 @@ def _query(captcha_id: str) -> str:
 
 
 def parse_reply(reply: Reply, lot_number: str) -> Evidence:
-    """What GeeTest's answer says about the token with this `lot_number`. Any bytes give an answer.
+    """Return what GeeTest's answer says about the token with this `lot_number`. Any bytes give an answer.
 
-    HTTP 5xx and a 200 that is no JSON object are an outage; every other status but 200 is a refusal.
+    HTTP 5xx and a 200 that is no JSON object are an outage. Every other status but 200 is a refusal; so is a 200 in an
+    encoding that was not asked for, since what GeeTest repeats of a visitor's own words may not be UTF-8.
     """
     if 500 <= reply.status <= 599:
         return Evidence(Outcome.UNAVAILABLE, f"HTTP {reply.status}")
     if reply.status != 200:
         return Evidence(Outcome.REFUSED, f"HTTP {reply.status}")
-    answer = _json_object(reply.body)
+    if reply.encoded:
+        return Evidence(Outcome.REFUSED, "the answer has a Content-Encoding")
+    try:
+        answer = _json_object(reply.body)
+    except _UnlikeJsonError as error:
+        return Evidence(Outcome.REFUSED, str(error))
     if answer is None:
         return Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
     if answer.get("status", "success") != "success":
@@ -91,34 +107,51 @@ def is_about_the_key(evidence: Evidence) -> bool:
     return evidence.outcome is Outcome.MISCONFIGURED and evidence.reason == _WRONG_KEY
 
 
+class _UnlikeJsonError(Exception):
+    """An answer that is nearly JSON."""
+
+
 def _json_object(body: bytes | None) -> dict[str, Any] | None:
     if body is None or len(body) > MAX_REPLY:
         return None
     try:
-        answer = json.loads(body.decode())
-    except (ValueError, RecursionError):  # ValueError covers bad JSON, bad UTF-8 and numbers too long for int
+        answer = _DECODER.decode(body.decode(json.detect_encoding(body)))  # UTF-8, -16 or -32, with or without a BOM
+    except UnicodeDecodeError:
+        raise _UnlikeJsonError("the answer is not UTF-8") from None
+    except (ValueError, RecursionError):  # ValueError covers bad JSON and numbers too long for int
         return None
     return answer if isinstance(answer, dict) else None
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise _UnlikeJsonError(f"the answer contains {name}, which JSON does not have")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def _error(answer: Mapping[str, Any]) -> Evidence:
     code = _text(answer.get("code"))
+    if len(code) == 5 and code.isdecimal():  # as GeeTest's codes are, without their minus
+        code = f"-{code}"
     outcome = Outcome.MISCONFIGURED if code in KEY_CODES else Outcome.REFUSED
     return Evidence(outcome, _text(answer.get("msg")), code)
 
 
 def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
-    result, reason = answer.get("result"), _text(answer.get("reason"))
+    result, reason, args = answer.get("result"), _text(answer.get("reason")), answer.get("captcha_args")
     if result == "fail":
         # We sign, not the visitor: a wrong signature means a wrong key.
         ours = reason == _WRONG_KEY
-        return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason)
+        kept = args if isinstance(args, dict) else {}
+        return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason, captcha_args=kept)
     if result != "success":
         return Evidence(Outcome.REFUSED, "neither success nor fail")
-    args = answer.get("captcha_args")
     if args is None:
         return Evidence(Outcome.PASSED, reason)
-    if not isinstance(args, dict) or args.get("lot_number") not in (lot_number, None):
+    if not isinstance(args, dict):
+        return Evidence(Outcome.REFUSED, "captcha_args is not an object")
+    if args.get("lot_number") not in (lot_number, None):
         return Evidence(Outcome.REFUSED, "the answer is about another token")
     return Evidence(Outcome.PASSED, reason, captcha_args=args)
 

@@ -14,12 +14,15 @@ from anyio.lowlevel import checkpoint
 from starlette.types import Message, Receive
 
 from .._bounds.counters import Pot
-from .._core.fields.scanners import Scanner
+from .._core.fields.scanners import JsonScanner, Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 
 _AT_ONCE: Final = 20
 """Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
+
+_QUIET: Final = 1.0
+"""Seconds without data after which a body is drained no more: curl stops sending when it sees an error status."""
 
 LITTLE: Final = 64 * 1024
 """Bytes of a body that are kept even where long bodies have filled three quarters of `max_buffered`."""
@@ -81,7 +84,10 @@ class Body:
             return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
         # Cut at the limit, so that one large chunk gives the same answer as many small ones.
-        await self._scan(scanner, chunk[: self._room])
+        if not isinstance(scanner, JsonScanner):
+            await self._scan(scanner, chunk[: self._room])
+        elif self.complete and len(chunk) <= self._room:  # JSON is decoded in one go, and the whole of it is here
+            scanner.feed(self._kept or b"")
         if len(chunk) > self._room and not scanner.done:
             return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
         self._room -= len(chunk)
@@ -154,9 +160,12 @@ class Body:
 
     async def drain(self) -> None:
         """Read the rest of the body and throw it away, within `drain_bytes` and `drain_seconds`."""
+        self.close()
         left = self._limits.drain_bytes
-        with anyio.move_on_after(self._limits.drain_seconds):
+        ends = anyio.current_time() + self._limits.drain_seconds
+        with anyio.CancelScope() as patience:
             while left > 0 and not self.complete:
+                patience.deadline = min(ends, anyio.current_time() + _QUIET)
                 message = await self._server()
                 if message["type"] != "http.request":
                     return

@@ -49,24 +49,30 @@ async def _in_query(policy: Policy, scope: Scope, body: Body) -> Found:
 
 async def _in_body(policy: Policy, scope: Scope, body: Body) -> Found:
     gatherer = _gatherer(policy)
-    scanner = scanner_for(_header(scope, b"content-type"), _header(scope, b"content-encoding"), gatherer)
+    about = _about_body(scope)
+    scanner = scanner_for(about[b"content-type"], about[b"content-encoding"], gatherer)
     if scanner is None:
         return _NOTHING
     most = policy.limits.max_body
     # A multipart body is read as far as its fields, so its length says nothing.
-    if not isinstance(scanner, MultipartScanner) and _content_length(scope) > most:
+    if not isinstance(scanner, MultipartScanner) and _content_length(about[b"content-length"]) > most:
         return Evidence(Outcome.TOO_LARGE, f"a body of more than {most} bytes")
     return await body.search(scanner) or gatherer.conclude(scanner.broken)
 
 
-def _header(scope: Scope, wanted: bytes) -> list[bytes]:
-    return [value for name, value in scope.get("headers", ()) if name.lower() == wanted]
+def _about_body(scope: Scope) -> dict[bytes, list[bytes]]:
+    """The headers that say what the body is, each as often as it was sent."""
+    found: dict[bytes, list[bytes]] = {b"content-type": [], b"content-encoding": [], b"content-length": []}
+    for name, value in scope.get("headers", ()):
+        if (values := found.get(name.lower())) is not None:
+            values.append(value)
+    return found
 
 
-def _content_length(scope: Scope) -> int:
+def _content_length(lengths: list[bytes]) -> int:
     """What Content-Length says, or 0. It never says that nothing comes: a chunked body may carry one."""
     # int() refuses thousands of digits.
-    return max((int(value[:18]) for value in _header(scope, b"content-length") if value.isdigit()), default=0)
+    return max((int(value[:18]) for value in lengths if value.isdigit()), default=0)
 
 
 _LOOK: Final[Mapping[str, Callable[[Policy, Scope, Body], Awaitable[Found]]]] = {

@@ -31,20 +31,19 @@ def outgoing(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, 
 
 
 def draining(visit: Visit, send: Send) -> Send:
-    """A denial's `send`: before its last message the rest of the request is read, within bounds.
+    """A denial's `send`: between its first and its last message the rest of the request is read, within bounds.
 
     A server that closes a connection with unread data resets it (RFC 9112 §9.6): clients then lose the answer, and
-    proxies take the server for dead.
+    proxies take the server for dead. Some servers stop reading once the announced length of the answer is sent, so the
+    last bytes wait.
     """
     body = visit.body
 
     async def send_on(message: Message) -> None:
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if last and not body.complete and not _waits_for_continue(visit):
-            await send({**message, "more_body": True})
             with suppress(Exception):  # a server's own, about a request that nobody wants any more
                 await body.drain()
-            message = {"type": "http.response.body", "body": b""}
         await send(message)
 
     return send_on

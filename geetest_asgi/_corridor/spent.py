@@ -88,7 +88,8 @@ async def claim(store: Store, captcha_id: str, rule: str, fields: CaptchaFields)
     token, kept = _digest(*parts), _digest(*parts, rule)
     if await store.add(token, "", SPENT):
         return Claim(store, token, kept)
-    found = _from_value(await store.pop(kept))
+    value = await store.pop(kept)
+    found = None if value is None else _from_value(value)
     if found is None:
         return Claim(store, evidence=Evidence(Outcome.REPLAYED, "this token was used before", "", fields.lot_number))
     keeps, verdict = found
@@ -104,10 +105,10 @@ def _to_value(keeps: int, evidence: Evidence) -> str | None:
     return value if len(value) <= MOST_CHARACTERS else None
 
 
-def _from_value(value: str | None) -> tuple[int, Evidence] | None:
+def _from_value(value: str) -> tuple[int, Evidence] | None:
     """How often it was kept, and the verdict; None where there is none that can be read: the token counts as spent."""
     try:
-        keeps, outcome, reason, code, args = json.loads(value or "")
+        keeps, outcome, reason, code, args = json.loads(value)
         verdict = Evidence(Outcome(outcome), reason, code, captcha_args=args)
     except (ValueError, TypeError, RecursionError):
         return None

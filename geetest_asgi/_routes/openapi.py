@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from typing import Any, Final
 
-from .._core.fields.gatherer import Spelling, spelling
+from .._core.fields.spelling import Spelling, spelling
 from .._core.rules import Rule
 from ..denials import DENIALS
 
@@ -76,7 +76,7 @@ def _add_to_body(operation: dict[str, Any], spelt: Spelling, *, required: bool) 
 
 
 def _in_a_form(spelt: Spelling) -> dict[str, Any]:
-    return _fields(spelt) if spelt.container_name is None else {spelt.container_name: _AS_TEXT}
+    return _fields(spelt) if spelt.container is None else {".".join(spelt.container): _AS_TEXT}
 
 
 def _in_headers(spelt: Spelling) -> dict[str, Any]:

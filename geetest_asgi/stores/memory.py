@@ -12,7 +12,7 @@ class MemoryStore:
     """A store in memory: bounded, shared by all threads and event loops of this process, and by no other process.
 
     size    Values kept at most, and counters kept at most; the one that ends first goes first. A spent token is one
-            value of 64 characters; 100,000 take about 40 MB.
+            value of 64 characters; 100,000 take about 35 MB.
 
     Raises ConfigError for a size below 1.
     """

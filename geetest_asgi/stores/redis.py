@@ -46,7 +46,7 @@ class RedisStore:
     timeout   Seconds for a call, after which it has failed; 2 at most.
 
     asyncio only, as both libraries are. Who can write to this Redis can forge a kept verdict: give it a password. A
-    spent token takes about 190 bytes for 20 minutes; a Redis that evicts keys (`maxmemory-policy`) forgets sooner.
+    spent token takes about 240 bytes for 20 minutes; a Redis that evicts keys (`maxmemory-policy`) forgets sooner.
 
     Raises ConfigError for what can be no client; the verbs raise what the client does, or TimeoutError.
     """

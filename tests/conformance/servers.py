@@ -36,6 +36,7 @@ COMMANDS: Final[Mapping[str, Command]] = {
         *("--log-level=warning", *([f"--url-path-prefix={root}"] if root else [])),
     ],
     "daphne": lambda port, root: ["daphne", APP, f"--port={port}", f"--root-path={root}", "--verbosity=0"],
+    "gunicorn": lambda port, root: ["gunicorn", APP, f"--bind=127.0.0.1:{port}", "--worker-class=asgi"],
 }
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -44,9 +45,11 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "hypercorn": ("hypercorn", "h2"),
     "granian": ("granian",),
     "daphne": ("daphne",),
+    "gunicorn": ("gunicorn",),
 }
 
-SERVERS: Final = list(COMMANDS)
+SERVERS: Final = [server for server in COMMANDS if server != "gunicorn"]
+"""Those that everything is tried on."""
 
 
 def skip_without(*modules: str) -> None:
@@ -57,9 +60,9 @@ def skip_without(*modules: str) -> None:
 
 
 @contextmanager
-def running(server: str, root_path: str, environment: Mapping[str, str], log: Path) -> Iterator[int]:
-    """A server for as long as the block lasts; the value is its port."""
-    port = _free_port()
+def running(server: str, root_path: str, environment: Mapping[str, str], log: Path) -> Iterator[tuple[int, int]]:
+    """A server for as long as the block lasts; the value is its port and its process."""
+    port = free_port()
     command = [sys.executable, "-m", *COMMANDS[server](port, root_path)]
     paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     with log.open("wb") as output:
@@ -68,7 +71,7 @@ def running(server: str, root_path: str, environment: Mapping[str, str], log: Pa
         )
         try:
             _await_start(process, port, log)
-            yield port
+            yield port, process.pid
         finally:
             process.terminate()
             try:
@@ -78,7 +81,7 @@ def running(server: str, root_path: str, environment: Mapping[str, str], log: Pa
                 process.wait(10)
 
 
-def _free_port() -> int:
+def free_port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port: int = listener.getsockname()[1]
     return port

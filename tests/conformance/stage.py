@@ -21,7 +21,7 @@ class Stage:
     url: str
     logs: Path
     stack: ExitStack
-    ports: dict[tuple[str, str], int] = field(default_factory=dict)
+    ports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
     reached: Counter[tuple[str, str]] = field(default_factory=Counter)
     """By app and server: how many spellings got to a protected handler of the bare app, and were guarded."""
 
@@ -37,9 +37,10 @@ class Stage:
         """An app, bare and guarded, on a server. Skips the test where either is not installed."""
         framework = app.partition("-")[0]
         skip_without(*(() if framework == "asgi" else (framework,)), *NEEDS[server])
-        return Pair(self, self._port(server, root_path), app)
+        port, pid = self._port(server, root_path)
+        return Pair(self, port, app, pid)
 
-    def _port(self, server: str, root_path: str) -> int:
+    def _port(self, server: str, root_path: str) -> tuple[int, int]:
         if (server, root_path) not in self.ports:
             environment = {
                 "GEETEST_CAPTCHA_ID": self.simulator.captcha_id,
@@ -59,6 +60,8 @@ class Pair:
     stage: Stage
     port: int
     bare: str
+    pid: int = 0
+    """Of the server's process."""
 
     @property
     def guarded(self) -> str:

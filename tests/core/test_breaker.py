@@ -65,6 +65,15 @@ def test_an_answer_between_them_starts_the_count_anew(breaker: Breaker) -> None:
     trip(breaker)
 
 
+def test_an_answer_from_before_the_pause_does_not_end_it_where_the_breaker_is_told(breaker: Breaker) -> None:
+    early = take(breaker)
+    trip(breaker)
+    assert breaker.answered(early) is None
+    assert breaker.take(CALL) is None, "still open"
+    assert breaker.answered() is not None, "any call's answer"
+    assert breaker.take(CALL) is not None
+
+
 def test_a_call_that_is_given_up_counts_neither_way(breaker: Breaker) -> None:
     for _ in range(100):
         breaker.given_up(take(breaker))

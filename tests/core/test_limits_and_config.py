@@ -13,7 +13,7 @@ import pytest
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestError, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
-from geetest_asgi._core.fields.gatherer import spelling
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.paths.rule_table import RuleTable
 from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import API_SERVERS, SERVICES
@@ -64,7 +64,8 @@ class Earlier:
 class NoCounters:
     """Three verbs of four."""
 
-    async def add(self, key: str, value: str, seconds: float) -> bool: ...
+    async def add(self, key: str, value: str, seconds: float) -> bool:
+        return True
 
     async def pop(self, key: str) -> str | None: ...
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from geetest_asgi import GeeTestResult, Limits, Outcome
-from geetest_asgi._core.fields.gatherer import spelling
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.judge import judge
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.policy import Policy

@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
-from geetest_asgi._core.fields.gatherer import Gatherer, JsonNumber, fields_from_mapping, from_headers, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer, fields_from_mapping, from_headers
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
 quick = settings(deadline=None, max_examples=300)
@@ -55,10 +56,19 @@ def test_a_token_of_the_right_shape_is_found() -> None:
 
 RIGHT = {
     "the constant lot number of the browser's fallback": ("lot_number", "V000000cabf2f4f37bbb10c358b865c41"),
+    "a lot number with dashes": ("lot_number", "4dc3cfc2-cdff-448c-ad8d-13107198d473"),
+    "a lot number in upper case": ("lot_number", OTHER_LOT.upper()),
+    "a short lot number": ("lot_number", "7"),
+    "the longest lot number": ("lot_number", "f" * 128),
     "an output of one sign": ("captcha_output", "A"),
     "an output without padding": ("captcha_output", "1X_RK3ag-IklW15iHhSywQ"),
+    "an output of the other alphabet": ("captcha_output", "a+b/c=="),
+    "an output of any signs": ("captcha_output", "".join(map(chr, range(0x21, 0x7F)))),
+    "a pass token in upper case": ("pass_token", "3F" * 32),
+    "a pass token of another length": ("pass_token", "3f" * 20),
+    "the longest pass token": ("pass_token", "~" * 512),
     "a time in milliseconds": ("gen_time", "1700000000000"),
-    "a time as a JSON number": ("gen_time", JsonNumber("1700000000")),
+    "a time of one digit": ("gen_time", "0"),
 }
 
 
@@ -70,21 +80,26 @@ def test_these_shapes_are_right(name: str, value: str) -> None:
     assert type(getattr(found, name)) is str
 
 
+BLANKS_AND_BEYOND = ["\n", "\t", "\x00", "\x1f", "\x7f", "\x80", "\xa0", "\u200b", "é", "٣", "\uff13", "\ud800"]
 WRONG: dict[str, list[object]] = {
-    "lot_number": [
-        *("4dc3cfc2", OTHER_LOT + "0", OTHER_LOT[:-1], OTHER_LOT.upper(), OTHER_LOT + "\n", " " + OTHER_LOT),
-        *("v" + OTHER_LOT, "VV" + OTHER_LOT, "g" * 32, "4dc3cfc2-cdff-448c-ad8d-13107198d473", "٣" * 32, "é" * 32),
-        *(JsonNumber("1" * 32), "\ud800" * 32, "lot_number", "x" * 100_000),
-    ],
-    "captcha_output": ["a b", "a+b", "a/b", "a\n", "é", "a&b=c", "\x00", "\ud800", JsonNumber("5"), "a" * 8193],
-    "pass_token": ["3f" * 31, "3f" * 33, "3F" * 32, "zz" * 32, "3f" * 32 + "\n", "\uff13" * 64, JsonNumber("1" * 64)],
+    **{
+        name: [each + value for value in (" ", *BLANKS_AND_BEYOND) for each in ("", TOKEN[name])]
+        for name in ("lot_number", "captcha_output", "pass_token")
+    },
     "gen_time": [
-        *("abc", "170000000", "17000000000000", "1700000000.0", "1.7e9", "-1700000000", "+1700000000", " 1700000000"),
+        *("abc", "17000000000000", "1700000000.0", "1.7e9", "-1700000000", "+1700000000", " 1700000000", "1700000000 "),
         *("1700000000\n", "\u0661" + "\u0660" * 9, "\uff11" + "\uff10" * 9, "0x6553f100", "1_700_000_000", "9" * 5000),
-        *(JsonNumber("1.7e9"), JsonNumber("-1700000000"), JsonNumber("1" * 5000)),
+        *(1.7e9, -1700000000, 10**13, 10**3000),
     ],
 }
-NO_TEXT: list[object] = [True, 0, 17, 1.5, b"x", [], ["x"], {}, {"a": "b"}, object, float("nan"), float("inf"), ()]
+WRONG["lot_number"] += [f" {OTHER_LOT}", "f" * 129, "x" * 100_000, 17]
+WRONG["captcha_output"] += ["a b", "a" * 8193, 17]
+WRONG["pass_token"] += ["3f" * 257, 17]
+NO_TEXT: list[object] = [True, 1.5, b"x", [], ["x"], {}, {"a": "b"}, object, float("nan"), float("inf"), ()]
+
+
+def test_a_time_may_be_a_number() -> None:
+    assert gathered({**TOKEN, "gen_time": 1700000000}) == FIELDS
 
 
 @pytest.mark.parametrize(
@@ -106,7 +121,7 @@ def test_three_fields_are_malformed_and_one_too(name: str) -> None:
 
 
 def test_each_wrong_field_is_named() -> None:
-    answer = gathered({**TOKEN, "gen_time": "x", "lot_number": "x"})
+    answer = gathered({**TOKEN, "gen_time": "x", "lot_number": "x y"})
     assert answer == Evidence(Outcome.MALFORMED, "missing or of the wrong shape: lot_number, gen_time")
 
 
@@ -127,13 +142,13 @@ def test_placeholders_of_an_unsolved_captcha_count_as_absent(placeholder: object
     assert gatherer.conclude() == FIELDS
 
 
-@pytest.mark.parametrize("word", ["False", "NULL", "None", "nil", "0", " ", "true", "[object Object]"])
+@pytest.mark.parametrize("word", ["False", "NULL", "None", "nil", " ", "true", "[object Object]"])
 def test_other_words_are_malformed(word: str) -> None:
     assert outcome(gathered(dict.fromkeys(FIELD_NAMES, word))) == "malformed"
 
 
 def test_the_first_value_of_a_name_counts_even_a_wrong_one() -> None:
-    for first, second, expected in ((TOKEN["lot_number"], OTHER_LOT, "found"), ("wrong", OTHER_LOT, "malformed")):
+    for first, second, expected in ((TOKEN["lot_number"], OTHER_LOT, "found"), ("wr ong", OTHER_LOT, "malformed")):
         gatherer = Gatherer(spelling(None), 8192)
         gatherer.offer("lot_number", first)
         gatherer.offer("lot_number", second)
@@ -232,7 +247,7 @@ BAD_TEXTS = {
     "5000 digits": '{"gen_time": ' + "1" * 5000 + "}",
     "too long": json.dumps({"x": "a" * 8192, **TOKEN}),
     "too long in spaces": AS_JSON + " " * 8192,
-    "one field of a wrong shape": json.dumps({**TOKEN, "lot_number": "x"}),
+    "one field of a wrong shape": json.dumps({**TOKEN, "lot_number": "x y"}),
     "one field a list": json.dumps({**TOKEN, "lot_number": [TOKEN["lot_number"]]}),
     "one field null": json.dumps({**TOKEN, "lot_number": None}),
     "another field a number": json.dumps({**TOKEN, "captcha_output": 12345}),
@@ -293,7 +308,7 @@ def test_the_first_of_a_doubled_name_in_a_text_counts() -> None:
 )
 def test_what_the_setting_means(fields: Any, sent: Mapping[str, str]) -> None:
     assert gathered(sent, fields) == FIELDS
-    assert spelling(fields).wanted == {name.encode() for name in sent}
+    assert spelling(fields).form_bytes == {name.encode() for name in sent}
     assert gathered({name.swapcase(): value for name, value in sent.items()}, fields) != FIELDS
 
 

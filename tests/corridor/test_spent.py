@@ -77,7 +77,7 @@ async def outcome(store: Store, **other: Any) -> Outcome | None:
     """What a request with the token comes to; None: GeeTest is asked, and the token given back."""
     held = await claimed(store, **other)
     await held.settle(None, let_in=False)
-    return held.evidence and held.evidence.outcome
+    return held.evidence.outcome if held.evidence else None
 
 
 # Claimed and given back
@@ -107,7 +107,7 @@ async def test_of_many_copies_at_once_one_may_be_asked_about(store: Diary) -> No
 async def test_when_a_token_stays_spent(store: Diary, found: Outcome | None, let_in: bool) -> None:
     """Once GeeTest gave its verdict or the request was let in (monitored, say); else it is given back."""
     held = await claimed(store)
-    await held.settle(found and Evidence(found), let_in=let_in)
+    await held.settle(Evidence(found) if found else None, let_in=let_in)
     assert await outcome(store) is (Outcome.REPLAYED if found in VERDICTS or let_in else None)
 
 

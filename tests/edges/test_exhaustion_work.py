@@ -14,8 +14,9 @@ import pytest
 
 from geetest_asgi import GeeTestMiddleware
 from geetest_asgi._core.errors import ConfigError
-from geetest_asgi._core.fields.gatherer import Gatherer, spelling
+from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import scanner_for
+from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._corridor import body as _body
 
 from .support import FORM, App, GeeTest, Visit, cut, http_scope, messages, visit
@@ -53,6 +54,7 @@ def scan(content_type: str, body: bytes, piece: int, fields: str | None = None) 
     assert scanner is not None
     for each in cut(body, piece):
         scanner.feed(each)
+    scanner.end()
 
 
 MEMBERS = [b'"a":[],', b'"":{"":[[[[[]]]]]},', b'"\\n":1,', b'"\\u0061":[],', b'"lot_number":"",', b'"gen_time":1,']

@@ -324,6 +324,16 @@ async def test_a_chain_of_redirects_ends_after_three(status: int, geetest: GeeTe
     assert app.seen[3].result.captcha_args == app.seen[0].result.captcha_args
 
 
+@each_backend
+async def test_a_redirect_to_another_rule_costs_a_captcha(geetest: GeeTest) -> None:
+    """A handler that acts and redirects elsewhere must not give the token a second act there."""
+    app = App(307, headers=[(b"location", b"/transfer")])
+    guard, token = geetest.guard(app, protect=["/login", "/transfer"]), geetest.token()
+    assert (await visit(token).run(guard)).status == 307
+    assert (await visit(token, path="/transfer").run(guard)).code == "captcha_replayed"
+    assert len(geetest.calls) == 1
+
+
 @pytest.mark.parametrize("status", [200, 201, 301, 302, 303, 304, 400, 403, 500])
 @each_backend
 async def test_no_other_answer_gives_a_token_back(status: int, geetest: GeeTest) -> None:

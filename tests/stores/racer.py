@@ -12,8 +12,9 @@ endure   from FIRST on, each number three times, two of them at once, from a sto
 
 import sys
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Coroutine
 from threading import Thread
+from typing import Any
 
 import anyio
 
@@ -46,7 +47,9 @@ async def send_one(store: Store, number: int) -> None:
         print(f"?{number}", flush=True)
 
 
-async def try_all(store: Store, numbers: list[int], one: Callable[[Store, int], Awaitable[None]] = try_one) -> None:
+async def try_all(
+    store: Store, numbers: list[int], one: Callable[[Store, int], Coroutine[Any, Any, None]] = try_one
+) -> None:
     async with anyio.create_task_group() as group:
         for number in numbers:
             group.start_soon(one, store, number)

@@ -9,9 +9,9 @@ import anyio
 import httpx
 import pytest
 
-from geetest_asgi._corridor.spent import KEEP
+from geetest_asgi._corridor.spent import KEPT, MOST_KEEPS, SPENT
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore
-from geetest_asgi.stores.failsafe import PATIENCE, PAUSE
+from geetest_asgi.stores.failsafe import PAUSE, TIMEOUT
 from geetest_asgi.testing import Simulator, serve
 
 PAGE = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
@@ -63,10 +63,12 @@ async def test_the_store_of_the_page_is_a_store(tmp_path: Path) -> None:
     observed: list[str] = []
     timed = run(BLOCKS[3])["Timed"]
     store = FailSafe(timed(SQLiteStore("spent.db"), lambda what, seconds: observed.append(what)))
-    assert await store.claim("a", 60) is None
-    await store.release("a", "note")
-    assert [await store.claim("a", 60) for _ in range(2)] == ["note", ""]
-    assert (observed, store.failures) == (["claim"] * 2, 0), "what is spent here is not asked about"
+    assert [await store.add("a", "value", 60) for _ in range(2)] == [True, False]
+    assert [await store.pop("a"), await store.pop("a"), await store.count("n", 60)] == ["value", None, 1]
+    await store.add("b", "", 60)
+    await store.delete("b")
+    assert observed == ["add", "pop", "pop", "count", "add", "delete"], "what is taken here is not asked about"
+    assert store.failures == 0
 
 
 def test_the_defaults_are_those_of_the_page() -> None:
@@ -80,7 +82,7 @@ def test_the_defaults_are_those_of_the_page() -> None:
         str(default(RedisStore, "timeout")),
     ]
     assert f"`{default(RedisStore, 'prefix')}`" in PAGE
-    assert (PATIENCE, PAUSE, KEEP) == (2.0, 1.0, 20 * 60)
+    assert (TIMEOUT, PAUSE, SPENT, KEPT, MOST_KEEPS) == (2.0, 1.0, 20 * 60, 5 * 60, 3)
 
 
 def test_the_urls_of_the_page_are_understood(tmp_path: Path) -> None:
@@ -93,4 +95,4 @@ def test_the_urls_of_the_page_are_understood(tmp_path: Path) -> None:
     for scheme in ("redis", "rediss", "unix", "valkey", "valkeys"):
         pytest.importorskip("valkey" if scheme.startswith("valkey") else "redis")
         assert isinstance(from_url(f"{scheme}://host:6379/0" if scheme != "unix" else "unix:///run/r.sock"), RedisStore)
-    assert anyio.run(from_url("sqlite:///spent.db").claim, "a", 60.0) is None
+    assert anyio.run(from_url("sqlite:///spent.db").add, "a", "", 60.0)

@@ -127,6 +127,19 @@ async def test_a_key_that_comes_and_goes_leaves_nothing_behind(clock: Clock) -> 
 
 
 @each_backend
+@pytest.mark.parametrize("size", [100, 2])
+async def test_a_key_that_was_deleted_and_added_again_lasts_as_long_as_its_new_entry(size: int, clock: Clock) -> None:
+    store = MemoryStore(size, clock=clock)
+    await store.add("a", "", 5)
+    await store.delete("a")
+    await store.add("a", "", 600)
+    clock.now += 6
+    for number in range(3):
+        await store.add(f"b {number}", "", 60)
+    assert "a" in store
+
+
+@each_backend
 async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clock: Clock) -> None:
     """100,000 at once would hold up the event loop."""
     for number in range(1000):

@@ -36,7 +36,9 @@ def path(tmp_path: Path) -> Path:
 
 def rows(path: Path, table: str = "entries") -> int:
     with sqlite3.connect(path) as file:
-        numbers = {name: file.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("entries", "counters")}
+        numbers: dict[str, int] = {
+            name: file.execute(f"SELECT count(*) FROM {name}").fetchone()[0] for name in ("entries", "counters")
+        }
         assert dict(file.execute("SELECT name, rows FROM sizes")) == numbers
         assert file.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     file.close()
@@ -180,6 +182,15 @@ async def test_the_file_is_bounded_and_the_oldest_goes_first(path: Path) -> None
 
 
 @each_backend
+async def test_a_full_file_takes_what_ends_sooner_than_all_that_it_holds(path: Path) -> None:
+    """A verdict is kept for less long than the tokens that fill the file."""
+    store = SQLiteStore(path, size=2)
+    for key, seconds in (("a", 600), ("b", 700), ("kept", 5)):
+        assert await store.add(key, "value", seconds)
+    assert [await store.pop(key) for key in ("a", "b", "kept")] == [None, "value", "value"]
+
+
+@each_backend
 async def test_what_is_given_back_pushes_nothing_out(path: Path) -> None:
     """Else whoever keeps a site busy, whose tokens are all given back, could make it forget the spent ones."""
     store = SQLiteStore(path, size=3)
@@ -224,6 +235,28 @@ async def test_a_file_that_is_too_long_shrinks_in_steps(path: Path) -> None:
         await small.add(f"new {number}", "", 60)
         left.append(rows(path))
     assert left == [137, 74, 11, 10]
+
+
+def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> None:
+    """Another program may read the file for long: a backup, a shell. The log grows meanwhile, and shrinks after it."""
+    store, log, mib = SQLiteStore(path), path.with_name("spent.db-wal"), 1024 * 1024
+
+    async def add(first: int, number: int) -> int:
+        longest = 0
+        for each in range(first, first + number):
+            assert await store.add(f"{each:064}", "", 600)
+            longest = max(longest, log.stat().st_size)
+        return longest
+
+    assert 2 * mib < anyio.run(add, 0, 3000) < 5 * mib
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchone()
+    assert anyio.run(add, 3000, 3000) > 5 * mib
+    other.close()
+    anyio.run(add, 6000, 3000)
+    assert log.stat().st_size < 5 * mib
+    assert rows(path) == 9000
 
 
 @each_backend

@@ -1,0 +1,102 @@
+"""How the captcha fields are named: what the `fields` setting means in JSON, in forms and in headers."""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Final
+
+from ..errors import ConfigError
+from ..model import FIELD_NAMES
+
+WHOLE_HEADER: Final = "x-geetest"
+"""The header that may always hold all four fields."""
+
+
+@dataclass(frozen=True)
+class Spelling:
+    """How one rule's fields are named. Each mapping leads from the name that is sent to GeeTest's name.
+
+    With a `container`, all four fields are in one object: a JSON object at that path of keys, form fields such as
+    `captcha[lot_number]`, or a field or header of that name with the object as text.
+    """
+
+    names: Mapping[str, str]
+    """Names in JSON; in forms too where there is no container."""
+    headers: Mapping[str, str]
+    """Names of headers, lower case."""
+    container: tuple[str, ...] | None = None
+    container_header: str = WHOLE_HEADER
+    """The header that holds all four fields, beside `WHOLE_HEADER`."""
+
+    @cached_property
+    def form_names(self) -> Mapping[str, str]:
+        """Names of the fields in a form, a query or a multipart body."""
+        if self.container is None:
+            return self.names
+        first, *rest = self.container
+        dots = {".".join([*self.container, name]): field for name, field in self.names.items()}
+        return dots | {_bracketed(first, *rest, name): field for name, field in self.names.items()}
+
+    @cached_property
+    def form_containers(self) -> frozenset[str]:
+        """Names of form fields that hold all four as text."""
+        return frozenset({".".join(self.container), _bracketed(*self.container)} if self.container else ())
+
+    @cached_property
+    def form_bytes(self) -> frozenset[bytes]:
+        """All names that mean something in a form, in UTF-8."""
+        return frozenset(name.encode() for name in (*self.form_names, *self.form_containers))
+
+    @cached_property
+    def plain_names(self) -> Mapping[bytes, str]:
+        """Those of `form_names` that mean themselves where they are sent without escapes."""
+        plain = re.compile(r"[\w.\[\]-]+", re.ASCII).fullmatch
+        return {name.encode(): field for name, field in self.form_names.items() if plain(name)}
+
+
+def _bracketed(first: str, *rest: str) -> str:
+    """A name as PHP, Rails, jQuery and qs write it: `data[captcha][lot_number]`."""
+    return first + "".join(f"[{each}]" for each in rest)
+
+
+def _camel(name: str) -> str:
+    first, *rest = name.split("_")
+    return first + "".join(word.capitalize() for word in rest)
+
+
+_FLAT: Final = {name: name for name in FIELD_NAMES}
+_CAMEL: Final = {_camel(name): name for name in FIELD_NAMES}
+_HEADERS: Final = {"x-geetest-" + name.replace("_", "-"): name for name in FIELD_NAMES}
+
+
+def spelling(fields: str | Mapping[str, str] | None) -> Spelling:
+    """What the `fields` setting means. Raises ConfigError.
+
+    None: the four names. A mapping: GeeTest's name → yours. "camelCase". A word that ends in "_" or "-": a prefix.
+    Any other word: a container, dotted for depth.
+    """
+    if fields is None:
+        return Spelling(_FLAT, _HEADERS)
+    if isinstance(fields, Mapping):
+        return _renamed(fields)
+    if not isinstance(fields, str) or not re.fullmatch(r"[^\s.]+(\.[^\s.]+)*", fields):
+        raise ConfigError(
+            f"fields={fields!r}: give a mapping such as {{'lot_number': 'lot'}}, a prefix 'geetest_', "
+            "'camelCase', or a container 'captcha' or 'data.captcha'"
+        )
+    if fields == "camelCase":
+        return Spelling(_CAMEL, _HEADERS)
+    if fields.endswith(("_", "-")):
+        return Spelling({fields + name: name for name in FIELD_NAMES}, _HEADERS)
+    return Spelling(_FLAT | _CAMEL, _HEADERS, tuple(fields.split(".")), fields.lower())
+
+
+def _renamed(fields: Mapping[str, str]) -> Spelling:
+    unknown = [name for name in fields if name not in FIELD_NAMES]
+    if unknown or not all(isinstance(sent, str) and sent for sent in fields.values()):
+        raise ConfigError(f"fields={dict(fields)!r}: map GeeTest's names to yours, {', '.join(FIELD_NAMES)}")
+    names = {fields.get(name, name): name for name in FIELD_NAMES}
+    if len(names) < len(FIELD_NAMES):
+        raise ConfigError(f"fields={dict(fields)!r}: two fields have the same name")
+    return Spelling(names, _HEADERS | {sent.lower(): name for sent, name in names.items() if name in fields})
