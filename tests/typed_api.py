@@ -36,6 +36,7 @@ from geetest_asgi import (
     Outage,
     Outcome,
     Rule,
+    client_address,
     geetest_result,
 )
 from geetest_asgi import fastapi as fastapi_helper
@@ -237,6 +238,7 @@ async def login(request: Request) -> Response:
 
 
 async def websocket(socket: WebSocket, scope: Scope) -> str:
+    assert_type(client_address(scope), str | None)
     assert_type(geetest_result(scope), GeeTestResult)
     return geetest_result(socket).outcome  # an Outcome is a str
 
