@@ -152,10 +152,8 @@ def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
 
 def _check_credential(name: str, value: object, *, shown: str) -> None:
     if value is None or value == "":
-        in_tests = "; in tests, set geetest_env = true in pytest's ini file" * ("PYTEST_VERSION" in os.environ)
-        raise ConfigError(
-            f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment{in_tests}"
-        )
+        hint = "; in tests, set geetest_env = true in pytest's ini file" * ("PYTEST_VERSION" in os.environ)
+        raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment{hint}")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")
 

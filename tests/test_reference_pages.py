@@ -266,12 +266,15 @@ def test_a_result_has_the_attributes_that_are_listed() -> None:
 
 def test_only_an_outage_is_unverified(geetest: GeeTest) -> None:
     results: list[GeeTestResult] = []
-    told = {"on_result": lambda result, scope: results.append(result)}
-    ask(GeeTestMiddleware(site, mode="monitor", **told), "POST", "/")
-    ask(GeeTestMiddleware(site, skip=lambda scope: "a reason", **told), "POST", "/")
-    ask(GeeTestMiddleware(site, **told), "POST", "/", data=geetest.token())
+
+    def tell(result: GeeTestResult, scope: object) -> None:
+        results.append(result)
+
+    ask(GeeTestMiddleware(site, mode="monitor", on_result=tell), "POST", "/")
+    ask(GeeTestMiddleware(site, skip=lambda scope: "a reason", on_result=tell), "POST", "/")
+    ask(GeeTestMiddleware(site, on_result=tell), "POST", "/", data=geetest.token())
     geetest.down()
-    ask(GeeTestMiddleware(site, **told), "POST", "/", data=geetest.token())
+    ask(GeeTestMiddleware(site, on_result=tell), "POST", "/", data=geetest.token())
     assert [result.unverified for result in results] == [False, False, False, True]
 
 
