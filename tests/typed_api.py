@@ -240,6 +240,7 @@ async def login(request: Request) -> Response:
 
 
 async def websocket(socket: WebSocket, scope: Scope) -> str:
+    assert_type(client_address(scope), str | None)
     assert_type(geetest_result(scope), GeeTestResult)
     return geetest_result(socket).outcome  # an Outcome is a str
 

@@ -1,4 +1,4 @@
-"""Rule, what a user writes; RuleTable, which rule a request falls under. The first match wins."""
+"""Rule, as a user writes it, and the types of the settings."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -60,20 +60,20 @@ class When(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One pattern with settings of its own; what is left `None` is taken from the middleware.
+    """A pattern with settings of its own; a setting that is None is taken from the middleware.
 
-    Every setting means what it means on `GeeTestMiddleware`. Of `limits`, a rule's own `max_body`, `body_timeout`
-    and `max_field` count; the bounds that hold for the whole process are the middleware's. Wrong values raise
-    ConfigError when the middleware is built.
+    Settings mean the same as on `GeeTestMiddleware`. Of `limits`, only `max_body`, `body_timeout` and `max_field`
+    count; limits of the whole process are the middleware's. A wrong value raises ConfigError when the middleware is
+    built.
 
         Rule("POST /register", name="register", captcha_id="…", captcha_key="…", on_unavailable="deny")
     """
 
     pattern: str | re.Pattern[str]
     methods: str | Iterable[str] | None = field(default=None, kw_only=True)
-    """Method names, where the pattern does not say them: "POST", ["POST", "PUT"], or "*"."""
+    """Methods, if the pattern does not name them: "POST", ["POST", "PUT"], or "*"."""
     name: str | None = field(default=None, kw_only=True)
-    """What results, logs and metrics call this rule; the pattern's text by default."""
+    """The rule's name in results, logs and metrics. Default: the pattern's text."""
     captcha_id: str | None = field(default=None, kw_only=True)
     captcha_key: str | Sequence[str] | None = field(default=None, kw_only=True, repr=False)
     credentials: Credentials | None = field(default=None, kw_only=True)

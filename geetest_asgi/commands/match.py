@@ -153,7 +153,6 @@ def _write_policy(report: Report, policy: Any) -> None:
         ("GeeTest down", f"{policy.on_unavailable}, after {policy.timeout:g} s"),
         ("mode", policy.mode),
     ]
-    rows += [("asked", "by the handler, after its own checks")] if policy.after else []
     rows += [
         (name, "a function of yours")
         for name in ("credentials", "skip", "accept", "on_denied")

@@ -72,7 +72,7 @@ def _pair_is_given() -> bool:
 
 
 def _wrong(error: ConfigError) -> CheckMessage:
-    hint = "GEETEST is a dict of GeeTestMiddleware's arguments, by name; the README of geetest_asgi lists them."
+    hint = "GEETEST is a dict of GeeTestMiddleware's arguments, by name; docs/settings.md lists them."
     return Error(str(error), hint=hint, id="geetest.E001")
 
 
