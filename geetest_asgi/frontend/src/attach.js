@@ -96,7 +96,7 @@ export function attach(host, given) {
   const result = () => current?.result();
   const reset = () => (current ? current.reset() : fill());
 
-  /** `bind` shows itself, the others wait for a visitor who has to be told. */
+  /** `bind` is shown, the others wait for a visitor who has to be told. */
   function remind() {
     if (bind || result()) return;
     say(texts.required);
@@ -148,6 +148,7 @@ export function attach(host, given) {
     return use(async (token) => {
       await task();
       fill(token);
+      owner.isLeaving = true; // the navigation that follows is ours
       go();
     }).catch(() => {
       if (submitter) submitter.disabled = false; // it was pressed, so it was enabled; and no new page will come
@@ -164,9 +165,10 @@ export function attach(host, given) {
     },
     /** Is this press one too many? If not, the inputs are made ready. */
     isTwice({ timeStamp }) {
+      if (waiting && bind) current?.widget.showCaptcha(); // it may have failed and gone
       if (waiting) remind();
       else if (!busy) fill(result());
-      return waiting || busy || timeStamp - last < TWICE;
+      return waiting || busy || (!result() && timeStamp - last < TWICE);
     },
     hasTarget: () => targetsOf(form).length > 0,
     goesTo: (url) => [...targetsOf(form), resource(resolve(""))].includes(resource(url)),

@@ -33,7 +33,6 @@ export async function captcha(options, told = {}) {
   const ready = new Promise((done) => widget.onReady(done));
   const tell = { solved: nothing, emptied: nothing, failed: nothing, closed: nothing, ...told };
   let token = null;
-  let lent = null; // the token of a request that is on its way
   let solvedAt = 0;
   let waiting = [];
   let line = Promise.resolve();
@@ -50,9 +49,7 @@ export async function captcha(options, told = {}) {
     settle(SOLVED, token);
   }
   function lend(got) {
-    lent = got;
-    token = null;
-    tell.emptied();
+    it.reset();
     return got;
   }
 
@@ -64,7 +61,7 @@ export async function captcha(options, told = {}) {
   widget.onError(({ code, msg, desc }) => {
     const error = failure(code, msg, desc);
     tell.failed(error);
-    settle(FAILED, error);
+    if (!told.failed) settle(FAILED, error); // who tells the visitor goes on waiting: the visitor may try again
   });
   widget.onClose(() => {
     if (!bind) return; // a visitor may open the others again
@@ -80,29 +77,23 @@ export async function captcha(options, told = {}) {
     },
     solve() {
       if (it.result()) return Promise.resolve(token);
-      if (lent) it.reset();
       if (bind) ready.then(() => widget.showCaptcha());
       return new Promise((...both) => waiting.push(both));
     },
-    /** Call `job` with a token that nobody else gets. The answer ends the token, unless the guard has kept it. */
+    /** Call `job` with a token that nobody else gets. The guard may say that it has kept it for one more request. */
     async use(job) {
       const mine = await (line = line.catch(nothing).then(it.solve).then(lend));
-      let kept = false;
       try {
         const answer = await job(mine);
-        kept = answer?.headers?.get("x-geetest-token") === "kept";
+        if (answer?.headers?.get("x-geetest-token") === "kept" && !token) have(mine);
         return answer;
       } finally {
-        if (lent === mine) {
-          lent = null;
-          if (kept) have(mine);
-          else it.reset();
-        }
+        if (!token) tell.emptied();
       }
     },
     take: () => it.use((mine) => mine),
     reset() {
-      token = lent = null;
+      token = null;
       tell.emptied();
       end();
       widget.reset();

@@ -18,6 +18,7 @@ function onFirst(event) {
     return event.stopImmediatePropagation();
   }
   pressed(event, owner);
+  owner.isLeaving = false;
   currentTarget.removeEventListener("submit", onLast);
   currentTarget.addEventListener("submit", onLast);
 }
@@ -33,8 +34,8 @@ function onLast(event) {
 function onNavigate(event) {
   const url = new URL(event.destination.url);
   const sent = event.formData || url.searchParams;
-  const owner = [...owners.values()].find((it) => it.form && sent.get(it.name) === "" && it.goesTo(url));
-  if (!owner || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
+  const owner = [...owners.values()].find((it) => it.form && sent.has(it.name) && it.goesTo(url));
+  if (!owner || owner.isLeaving || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
   event.preventDefault();
   owner.hold(event.sourceElement === owner.form ? null : event.sourceElement);
 }
