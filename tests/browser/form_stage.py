@@ -154,9 +154,9 @@ class FormStage(Stage):
                 window.sent = null;
                 promise.then((value) => { sent = {value}; }, (error) => { sent = {value: error.code || error.name}; });
               };
-              for (const name of ["ready", "solved", "denied", "response", "error"]) {
+              for (const name of ["ready", "solved", "closed", "denied", "response", "error"]) {
                 addEventListener(`geetest:${name}`, async ({type, detail}) => {
-                  const seen = detail && (detail.problem || detail.error?.code || await detail.response?.json?.());
+                  const seen = detail && (detail.problem || detail.error?.code || await detail.response?.clone().json?.());
                   happened.push([type.slice(8), seen ?? null]);
                 });
               }
