@@ -40,7 +40,7 @@ export function attach(host, given) {
   if (owners.has(host)) return owners.get(host).handle;
   const form = host instanceof HTMLFormElement ? host : null;
   const { fields, place, messages, origins, onError, when, paths = [], sources = "body header", ...rest } = { ...declared(host), ...given };
-  if (!form && !paths.length) throw failure("paths", "not a form: name its paths");
+  if (!form && !paths.length) throw failure("paths", "name the paths");
   const asked = when === "asked";
   const { ajax = asked, ...config } = rest;
   const bind = config.product === "bind";
@@ -156,7 +156,7 @@ export function attach(host, given) {
   }
 
   const owner = {
-    form, fields, sources, origins, asked, result, reset, use,
+    form, fields, sources, origins, asked, result, reset, use, isLeaving: false,
     name: named(null, fields)[0][0],
     holdPlain: () => hold(null, () => submitPlainly(form)),
     hold(submitter) {
@@ -171,11 +171,11 @@ export function attach(host, given) {
       return waiting || busy || (!result() && timeStamp - last < TWICE);
     },
     hasTarget: () => targetsOf(form).length > 0,
-    goesTo: (url) => [...targetsOf(form), resource(resolve(""))].includes(resource(url)),
+    goesTo: (url) => form && targetsOf(form).includes(resource(url)),
     permits: (url) => permit(url, origins),
     protects: (method, url) =>
       patterns.some((matches) => matches(method, url)) ||
-      (form && !isSafe(method) && targetsOf(form).includes(resource(url))),
+      (!isSafe(method) && owner.goesTo(url)),
     /** After a change of the page: has it left, or was a part of it taken out? */
     check() {
       const here = isInPage(host);
@@ -193,7 +193,7 @@ export function attach(host, given) {
     detach() {
       remove();
       owners.delete(host);
-      if (making) making.then((it) => it.destroy(), nothing);
+      making?.then((it) => it.destroy(), nothing);
     },
   };
   owner.handle = handle;

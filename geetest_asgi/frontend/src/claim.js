@@ -3,8 +3,6 @@
 import { owners } from "./attach.js";
 import { carries, isSafe } from "./token.js";
 
-const RECENT = 10000; // ms after a submit event in which a request may be the form's
-
 let press = {}; // the latest submit event of an attached form, and the form's owner
 
 export const pressed = (event, owner) => (press = { event, owner });
@@ -22,8 +20,6 @@ export function claim(method, url, body) {
   const near = permitted.includes(press.owner) ? [press.owner, ...permitted] : permitted;
   const marked = near.find((it) => it.form && (url.searchParams.has(it.name) || carries(body, it.name)));
   if (marked) return { owner: marked, asked: marked.asked || !now || marked !== press.owner };
-  const recent = event && (now || performance.now() - event.timeStamp < RECENT);
-  const may = recent && event.defaultPrevented && near[0] === press.owner;
-  if (!may || isSafe(method) || press.owner.hasTarget()) return null;
+  if (near[0] !== press.owner || !event?.defaultPrevented || isSafe(method) || press.owner.hasTarget()) return null;
   return { owner: press.owner, asked: press.owner.asked || !now };
 }

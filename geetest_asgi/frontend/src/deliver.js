@@ -26,7 +26,7 @@ export async function deliver({ owner, asked, certain }, send) {
 export function describe(input, init) {
   const request = input instanceof Request ? input : null;
   const headers = new Headers(init.headers || request?.headers);
-  const method = String(init.method || request?.method || "GET").toUpperCase();
+  const method = (init.method || request?.method || "GET").toUpperCase();
   const type = headers.get("content-type") || "";
   return headers.has(header(FIELDS[0])) ? null : { request, method, url: resolve(request?.url || input), headers, type, body: init.body };
 }

@@ -17,14 +17,10 @@ import { holdSubmissions, watchSubmissions } from "./submit.js";
 import { watchForms } from "./sweep.js";
 
 const KEY = Symbol.for("geetest-form"); // no element can be named by a symbol
-let holds = false; // only once there is something to hold for
 
 function attachHere(host, options) {
-  if (!holds) {
-    holdSubmissions();
-    holdRequests();
-  }
-  holds = true;
+  holdSubmissions(); // not before there is something to hold for; a second time changes nothing
+  holdRequests();
   watchSubmissions(rootOf(host));
   return attachOne(host, options);
 }

@@ -47,8 +47,8 @@ function sendWith(xhr, call, owner, token, body) {
 function hold(xhr, call, claimed, body) {
   const isCurrent = () => calls.get(xhr) === call; // or the page has aborted it, or opened another
   const round = (token) =>
-    new Promise((done) => {
-      if (!isCurrent()) throw failure("closed", "");
+    new Promise((done, failed) => {
+      if (!isCurrent()) return failed();
       call.isTrial = !token;
       call.done = () => done({ problem: problemOf(xhr), headers: { get: (name) => xhr.getResponseHeader(name) } });
       if (token) sendWith(xhr, call, claimed.owner, token, body);
@@ -79,7 +79,7 @@ const held = {
     const claimed = call && !has && claim(call.method, call.url, body);
     if (!claimed) return send.call(this, body);
     if (!call.more.length || call.more[0]) return hold(this, call, claimed, body);
-    throw failure("sync", "a synchronous request cannot wait for a captcha");
+    throw failure("sync", "a synchronous request cannot wait");
   },
 };
 

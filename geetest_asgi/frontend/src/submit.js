@@ -35,7 +35,7 @@ function onNavigate(event) {
   const url = new URL(event.destination.url);
   const sent = event.formData || url.searchParams;
   const owner = [...owners.values()].find((it) => it.form && sent.has(it.name) && it.goesTo(url));
-  if (!owner || owner.isLeaving || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
+  if (owner?.isLeaving !== false || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
   event.preventDefault();
   owner.hold(event.sourceElement === owner.form ? null : event.sourceElement);
 }

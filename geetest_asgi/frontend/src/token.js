@@ -38,7 +38,7 @@ function refillBody(body, type, pairs) {
   if (body instanceof FormData) return refill(body, new FormData(), pairs);
   if (body instanceof URLSearchParams) return refill(body, new URLSearchParams(), pairs);
   if (body && typeof body !== "string") return undefined;
-  const text = body || (/json/i.test(type) ? "{}" : "");
+  const text = body || "";
   if (/json/i.test(type) || text[0] === "{") return refillJson(text, pairs);
   if (text && !/urlencoded/i.test(type)) return undefined;
   const filled = refill(new URLSearchParams(text), new URLSearchParams(), pairs);

@@ -4,7 +4,6 @@
 import { all, append, element, isInPage, prepend, queryAll } from "./dom.js";
 import { named } from "./token.js";
 
-const MARK = "data-geetest-added";
 
 export function view(host, form, { fields, place, bind }) {
   const added = [];
@@ -14,7 +13,7 @@ export function view(host, form, { fields, place, bind }) {
 
   function add(tag, put, attributes) {
     const it = element(tag, attributes);
-    it.setAttribute(MARK, "");
+    it.dataset.geetestAdded = "";
     added.push(it);
     put(it);
     return it;
@@ -24,7 +23,7 @@ export function view(host, form, { fields, place, bind }) {
     return find(`input[name=${CSS.escape(name)}]`) || add("input", (it) => prepend(form, it), hidden);
   }
 
-  queryAll(host, `[${MARK}]`).forEach((copy) => copy.remove()); // of a page that was stored and has come back
+  queryAll(host, "[data-geetest-added]").forEach((copy) => copy.remove()); // of a page that was stored and has come back
   const spot = typeof place === "string" ? all(place)[0] : place || find("[data-geetest-place]");
   const home = bind ? null : add("div", spot ? (it) => spot.append(it) : above);
   const message = find("[data-geetest-message]") || add("p", above, { className: "geetest-form-message" });
