@@ -80,7 +80,9 @@ class FormSite:
             result = geetest_result(request)
             if request.headers.get("content-type", "").startswith("application/json"):
                 sent = await request.json()
-                return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": sent["username"]})
+                return JSONResponse(
+                    {"outcome": result.outcome, "verified": result.verified, "username": sent["username"]}
+                )
             async with request.form() as form:
                 username = form.get("username") or request.query_params.get("username")
             return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": username})
@@ -97,11 +99,6 @@ class FormSite:
 
         async def welcomed(request: Request) -> Response:
             return HTMLResponse('<!doctype html><title>in</title><p id="welcome">welcome</p>')
-
-        async def keep(request: Request) -> Response:
-            """As the guard does where a forgiven status keeps the token."""
-            sent = await login(request)
-            return Response(sent.body, 422, {"X-GeeTest-Token": "kept"}, "application/json")
 
         async def packages(request: Request) -> Response:
             content = self.files[request.path_params["path"]]
@@ -156,7 +153,8 @@ class FormStage(Stage):
               };
               for (const name of ["ready", "solved", "closed", "denied", "response", "error"]) {
                 addEventListener(`geetest:${name}`, async ({type, detail}) => {
-                  const seen = detail && (detail.problem || detail.error?.code || await detail.response?.clone().json?.());
+                  const body = await detail?.response?.clone().json?.();
+                  const seen = detail && (detail.problem || detail.error?.code || body);
                   happened.push([type.slice(8), seen ?? null]);
                 });
               }

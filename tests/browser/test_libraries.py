@@ -1,9 +1,10 @@
+# ruff: noqa: E501 (what a page says is in one piece)
 """The libraries that pages send their forms with, from npm and unmodified: one captcha, one request, which passes."""
 
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -125,29 +126,76 @@ def own(code: str, form: str = FORM) -> str:
 
 ROOT = '<div id="root"></div>'
 PAGES = {
-    "jquery .submit and $.ajax": ("jquery", own(f"$('#f').on('submit', (e) => {{ e.preventDefault(); $.ajax({{url: '/login', type: 'POST', data: $('#f').serialize(), dataType: 'text'}}).done({SHOW}) }})")),
-    "jquery that returns false": ("jquery", own(f"$(document).on('submit', '#f', () => {{ $.post('/login', $('#f').serialize(), {SHOW}, 'text'); return false; }})")),
-    "jquery that sends an object": ("jquery", own(f"$('#f').on('submit', () => {{ $.post('/login', {{username: 'ada'}}, {SHOW}, 'text'); return false; }})")),
-    "jquery trigger": ("jquery", own("f.querySelector('button').type = 'button'; $('#go').on('click', () => $('#f').trigger('submit'))")),
-    "axios": ("axios", own(f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', {{username: 'ada'}}); ({SHOW})(data.outcome) }})")),
-    "axios postForm": ("axios", own(f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.postForm('/login', f); ({SHOW})(data.outcome) }})")),
-    "axios by fetch": ("axios", own(f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', new FormData(f), {{adapter: 'fetch'}}); ({SHOW})(data.outcome) }})")),
+    "jquery .submit and $.ajax": (
+        "jquery",
+        own(
+            f"$('#f').on('submit', (e) => {{ e.preventDefault(); $.ajax({{url: '/login', type: 'POST', data: $('#f').serialize(), dataType: 'text'}}).done({SHOW}) }})"
+        ),
+    ),
+    "jquery that returns false": (
+        "jquery",
+        own(
+            f"$(document).on('submit', '#f', () => {{ $.post('/login', $('#f').serialize(), {SHOW}, 'text'); return false; }})"
+        ),
+    ),
+    "jquery that sends an object": (
+        "jquery",
+        own(f"$('#f').on('submit', () => {{ $.post('/login', {{username: 'ada'}}, {SHOW}, 'text'); return false; }})"),
+    ),
+    "jquery trigger": (
+        "jquery",
+        own("f.querySelector('button').type = 'button'; $('#go').on('click', () => $('#f').trigger('submit'))"),
+    ),
+    "axios": (
+        "axios",
+        own(
+            f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', {{username: 'ada'}}); ({SHOW})(data.outcome) }})"
+        ),
+    ),
+    "axios postForm": (
+        "axios",
+        own(
+            f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.postForm('/login', f); ({SHOW})(data.outcome) }})"
+        ),
+    ),
+    "axios by fetch": (
+        "axios",
+        own(
+            f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', new FormData(f), {{adapter: 'fetch'}}); ({SHOW})(data.outcome) }})"
+        ),
+    ),
     "ky json": ("ky", f"<script>how = 'json'</script>{FORM}"),
     "ky multipart": ("ky", f"<script>how = 'multipart'</script>{FORM}"),
     "htmx 2": ("htmx2", bare('hx-post="/login" hx-target="next output"')),
     "htmx 2 boosted": ("htmx2", f'<div hx-boost="true">{FORM.replace("/login", "/welcome")}</div>'),
-    "htmx 2 from a button": ("htmx2", bare("").replace('id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"')),
+    "htmx 2 from a button": (
+        "htmx2",
+        bare("").replace(
+            'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
+        ),
+    ),
     "htmx 4": ("htmx4", bare('hx-post="/login" hx-target="next output"')),
     "htmx 4 multipart": ("htmx4", bare('hx-post="/login" hx-target="next output" enctype="multipart/form-data"')),
     "turbo": ("turbo", FORM.replace("/login", "/welcome")),
-    "alpine": ("alpine", bare(f'x-data x-on:submit.prevent="fetch(\'/login\', {{method: \'POST\', body: new FormData($el)}}).then((r) => r.text()).then({SHOW.replace(chr(39), "&#39;")})"')),
-    "unpoly": ("unpoly", f'<div id="welcome">{FORM.replace("/login", "/welcome").replace("<form", "<form up-submit up-target=#welcome")}</div>'),
+    "alpine": (
+        "alpine",
+        bare(
+            f"x-data x-on:submit.prevent=\"fetch('/login', {{method: 'POST', body: new FormData($el)}}).then((r) => r.text()).then({SHOW.replace(chr(39), '&#39;')})\""
+        ),
+    ),
+    "unpoly": (
+        "unpoly",
+        f'<div id="welcome">{FORM.replace("/login", "/welcome").replace("<form", "<form up-submit up-target=#welcome")}</div>',
+    ),
     "react onSubmit": ("react", f"<script>how = 'listener'</script>{ROOT}"),
     "react form action": ("react", f"<script>how = 'action'</script>{ROOT}"),
-    "vue": ("vue", f"""<div id="app"><form {ID} @submit.prevent="send"><input v-model="name"><button id="go">Log in</button></form>
+    "vue": (
+        "vue",
+        f"""<div id="app"><form {ID} @submit.prevent="send"><input v-model="name"><button id="go">Log in</button></form>
       <output>{{{{ answer }}}}</output></div><script type="module">Vue.createApp({{data: () => ({{name: "ada", answer: ""}}), methods: {{
       async send() {{ this.answer = await (await fetch("/login", {{method: "POST", headers: {{"content-type": "application/json"}},
-      body: JSON.stringify({{username: this.name}})}})).text(); }} }} }}).mount("#app")</script>"""),
+      body: JSON.stringify({{username: this.name}})}})).text(); }} }} }}).mount("#app")</script>""",
+    ),
     "svelte": ("svelte", ROOT),
 }
 
@@ -197,10 +245,12 @@ def test_a_form_that_htmx_swaps_for_another(stage: FormStage, library: str) -> N
     form = bare('hx-post="/login" hx-swap="outerHTML" hx-target="this"')
     answers: list[int] = []
 
-    def answer(route: object) -> None:
+    def answer(route: Any) -> None:
         answers.append(1)
         headers = {"X-GeeTest-Token": "kept"} if len(answers) == 1 else {}
-        route.fulfill(status=200, headers=headers, content_type="text/html", body=form.replace("ada", f"again{len(answers)}"))  # type: ignore[attr-defined]
+        route.fulfill(
+            status=200, headers=headers, content_type="text/html", body=form.replace("ada", f"again{len(answers)}")
+        )
 
     stage.page.route("**/login", answer)
     stage.open(form, PAGE.replace("</head>", f'<script src="/npm/{library}" defer></script></head>'))

@@ -12,6 +12,7 @@ from .stage import Stage
 if TYPE_CHECKING:
     from playwright.sync_api import Route
 
+
 def serve_packages(stage: Stage, node_modules: Path) -> None:
     def answer(route: "Route") -> None:
         path = node_modules / route.request.url.partition("/npm/")[2]

@@ -1,8 +1,9 @@
+# ruff: noqa: E501 (what a page says is in one piece)
 """Pages that have code of their own: whoever sends the form, no request leaves without a token."""
 
 import re
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -173,7 +174,9 @@ def test_a_validator_that_vetoes_once_and_lets_go_at_once_afterwards(stage: Form
 
 
 def test_the_pages_listeners_hear_one_submission_once(stage: FormStage) -> None:
-    stage.open(f"{FORM}<script>f.addEventListener('submit', () => {{ sessionStorage.heard = (+sessionStorage.heard || 0) + 1 }})</script>")
+    stage.open(
+        f"{FORM}<script>f.addEventListener('submit', () => {{ sessionStorage.heard = (+sessionStorage.heard || 0) + 1 }})</script>"
+    )
     press(stage)
     with stage.page.expect_navigation(url="**/login"):
         stage.solve()
@@ -204,8 +207,12 @@ def test_a_visitor_who_closes_the_captcha_aborts_the_request(stage: FormStage, s
     answered(stage)
 
 
-def test_a_button_that_the_page_has_disabled_can_be_pressed_again_after_the_captcha_was_closed(stage: FormStage) -> None:
-    stage.open(f"{FORM}<script>f.addEventListener('submit', () => {{ document.querySelector('#go').disabled = true }})</script>")
+def test_a_button_that_the_page_has_disabled_can_be_pressed_again_after_the_captcha_was_closed(
+    stage: FormStage,
+) -> None:
+    stage.open(
+        f"{FORM}<script>f.addEventListener('submit', () => {{ document.querySelector('#go').disabled = true }})</script>"
+    )
     press(stage)
     stage.box.wait_for(state="visible")
     stage.page.keyboard.press("Escape")
@@ -215,7 +222,9 @@ def test_a_button_that_the_page_has_disabled_can_be_pressed_again_after_the_capt
 
 @pytest.mark.parametrize("value", ["save", "draft"])
 def test_the_button_that_was_pressed_says_where_and_what(stage: FormStage, value: str) -> None:
-    form = FORM.replace("</form>", '<button name="by" value="draft" formaction="/orders/1" id="draft">Draft</button></form>')
+    form = FORM.replace(
+        "</form>", '<button name="by" value="draft" formaction="/orders/1" id="draft">Draft</button></form>'
+    )
     stage.open(form.replace('value="go"', 'value="save"'))
     stage.page.wait_for_load_state("networkidle")
     stage.page.locator("#draft" if value == "draft" else "#go").click()
@@ -228,7 +237,9 @@ def test_the_button_that_was_pressed_says_where_and_what(stage: FormStage, value
 def test_a_file_goes_along_behind_the_token(stage: FormStage) -> None:
     """This path reads 4 kB in search of the fields."""
     form = FORM.replace("<input ", '<input type="file" name="photo"><input ', 1).replace("/login", "/upload")
-    send = f"fetch('/upload', {{method: 'POST', body: new FormData(f)}}).then((response) => response.text()).then({TELL})"
+    send = (
+        f"fetch('/upload', {{method: 'POST', body: new FormData(f)}}).then((response) => response.text()).then({TELL})"
+    )
     stage.open(f"{form}<script>f.addEventListener('submit', (e) => {{ e.preventDefault(); {send} }})</script>")
     stage.page.set_input_files("[name=photo]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": bytes(100_000)})
     press(stage)
@@ -260,7 +271,9 @@ def test_what_nobody_claims_is_untouched(stage: FormStage) -> None:
     stage.open(FORM)
     stage.page.wait_for_load_state("networkidle")
     stage.ask("fetch('/plain', {method: 'POST', body: new URLSearchParams({a: 1})}).then(() => null)")
-    stage.ask("new Promise((done) => { const x = new XMLHttpRequest(); x.open('POST', '/plain'); x.onload = () => done(null); x.send('a=1') })")
+    stage.ask(
+        "new Promise((done) => { const x = new XMLHttpRequest(); x.open('POST', '/plain'); x.onload = () => done(null); x.send('a=1') })"
+    )
     assert [(post.post_data, "x-geetest-pass-token" in post.headers) for post in stage.posts] == [("a=1", False)] * 2
 
 
@@ -271,7 +284,9 @@ ASKED = f'data-geetest-when="asked" {ID}'
 
 @pytest.mark.parametrize("sender", ["an inline listener that fetches", "XMLHttpRequest", "JSON", "ajax"])
 def test_asked_the_request_goes_first_and_again_after_the_captcha(stage: FormStage, sender: str) -> None:
-    code = SENDERS.get(sender, f"addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))")
+    code = SENDERS.get(
+        sender, f"addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))"
+    )
     stage.open(f"{FORM.replace(ID, ASKED)}<script>const f = document.querySelector('#f'); {code}</script>")
     loads: list[str] = []
     stage.page.on("request", lambda request: loads.append(request.url) if "/load" in request.url else None)
@@ -285,7 +300,9 @@ def test_asked_the_request_goes_first_and_again_after_the_captcha(stage: FormSta
 def test_asked_and_not_wanted_there_is_no_captcha(stage: FormStage) -> None:
     form = FORM.replace(ID, ASKED).replace("/login", "/welcomed2")
     stage.page.route("**/welcomed2", lambda route: route.fulfill(body='"welcome"'))
-    stage.open(f"{form}<script>addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))</script>")
+    stage.open(
+        f"{form}<script>addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))</script>"
+    )
     press(stage)
     stage.page.wait_for_function("/welcome/.test(document.querySelector('output').textContent)")
     assert not stage.box.is_visible()
@@ -308,13 +325,15 @@ def test_asked_by_geetestform_fetch(stage: FormStage) -> None:
 def test_a_token_that_the_guard_has_kept_is_used_again(stage: FormStage, sender: str) -> None:
     answers: list[int] = []
 
-    def answer(route: object) -> None:
+    def answer(route: Any) -> None:
         answers.append(1)
         status, headers = (422, {"X-GeeTest-Token": "kept"}) if len(answers) == 1 else (200, {})
-        route.fulfill(status=status, headers=headers, body=f'"answer {len(answers)}"')  # type: ignore[attr-defined]
+        route.fulfill(status=status, headers=headers, body=f'"answer {len(answers)}"')
 
     stage.page.route("**/login", answer)
-    code = SENDERS.get(sender, f"addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))")
+    code = SENDERS.get(
+        sender, f"addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))"
+    )
     attributes = f"{ID} data-geetest-ajax" if sender == "ajax" else ID
     stage.open(f"{FORM.replace(ID, attributes)}<script>const f = document.querySelector('#f'); {code}</script>")
     press(stage)
@@ -377,7 +396,9 @@ def test_a_form_that_leaves_takes_its_widget_along(stage: FormStage) -> None:
     stage.open(f'<main id="here">{FORM.replace(chr(34) + "bind" + chr(34), chr(34) + "float" + chr(34))}</main>')
     stage.button.wait_for()
     for _ in range(3):
-        stage.ask("() => { const here = document.querySelector('#here'), html = here.innerHTML; here.innerHTML = html; }")
+        stage.ask(
+            "() => { const here = document.querySelector('#here'), html = here.innerHTML; here.innerHTML = html; }"
+        )
         stage.page.wait_for_timeout(300)
         assert stage.button.count() == 1
         assert stage.ask("document.querySelectorAll('[name=pass_token]').length") == 1
@@ -420,7 +441,9 @@ def test_a_page_without_forms_pays_for_one_look_and_not_for_each_node(stage: For
 # --- what a visitor's HTML may not do ---------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("option", ["get-type", "getType", "static-path", "api-servers", "gct-path", "js", "protocol", "bypass"])
+@pytest.mark.parametrize(
+    "option", ["get-type", "getType", "static-path", "api-servers", "gct-path", "js", "protocol", "bypass"]
+)
 def test_attributes_hand_nothing_to_geetest_but_what_is_listed(stage: FormStage, option: str) -> None:
     stage.open("")
     stage.page.evaluate(
@@ -483,7 +506,23 @@ def test_a_named_form_switches_nothing_off(stage: FormStage, name: str) -> None:
     answered(stage)
 
 
-CLOBBER_FORM = ["submit", "action", "method", "dataset", "querySelector", "querySelectorAll", "append", "prepend", "requestSubmit", "dispatchEvent", "isConnected", "elements", "reset", "getRootNode", "children"]
+CLOBBER_FORM = [
+    "submit",
+    "action",
+    "method",
+    "dataset",
+    "querySelector",
+    "querySelectorAll",
+    "append",
+    "prepend",
+    "requestSubmit",
+    "dispatchEvent",
+    "isConnected",
+    "elements",
+    "reset",
+    "getRootNode",
+    "children",
+]
 
 
 @pytest.mark.parametrize("name", CLOBBER_FORM)
