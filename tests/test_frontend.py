@@ -22,7 +22,7 @@ from geetest_asgi.frontend import MODULE, SCRIPT, TYPES, VERSION, form_script, i
 from geetest_asgi.testing import serve
 
 ROOT = Path(__file__).parent.parent
-SOURCES = ROOT / "geetest_asgi" / "frontend" / "src"
+SOURCES = Path(str(SCRIPT)).parent / "src"
 TEXT = "\n".join(path.read_text("utf-8") for path in sorted(SOURCES.glob("*.js")))
 PAGE = (ROOT / "docs" / "front-ends.md").read_text()
 PLACES: dict[str, ASGIApp] = {
