@@ -1,6 +1,9 @@
 """The script for front ends: how it is served and shipped. What it does is tested in tests/browser."""
 
+import base64
 import gzip
+import hashlib
+import json
 import re
 import subprocess
 import sys
@@ -15,11 +18,12 @@ from starlette.types import ASGIApp
 
 from geetest_asgi._core.model import FIELD_NAMES
 from geetest_asgi.denials import DENIALS
-from geetest_asgi.frontend import SCRIPT, form_script
+from geetest_asgi.frontend import MODULE, SCRIPT, TYPES, VERSION, form_script, integrity
 from geetest_asgi.testing import serve
 
 ROOT = Path(__file__).parent.parent
-TEXT = SCRIPT.read_text("utf-8")
+SOURCES = Path(str(SCRIPT)).parent / "src"
+TEXT = "\n".join(path.read_text("utf-8") for path in sorted(SOURCES.glob("*.js")))
 PAGE = (ROOT / "docs" / "front-ends.md").read_text()
 PLACES: dict[str, ASGIApp] = {
     "/geetest-form.js": form_script,
@@ -65,14 +69,43 @@ def test_it_is_printed_for_a_folder_of_static_files() -> None:
     assert done.stdout == SCRIPT.read_bytes()
 
 
+@pytest.mark.parametrize("file", [SCRIPT, MODULE, TYPES], ids=lambda file: file.name)
+def test_each_file_is_kept_for_a_year_under_its_version(file: Path) -> None:
+    with serve(form_script) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+        address = f"/geetest/{file.name}"
+        kept = browser.get(address, params={"v": VERSION})
+        assert kept.content == file.read_bytes()
+        assert kept.headers["cache-control"] == "public, max-age=31536000, immutable"
+        assert browser.get(address, params={"v": "another"}).headers["cache-control"] == "public, max-age=3600"
+        assert browser.get(address, headers={"if-none-match": kept.headers["etag"]}).status_code == 304
+
+
+def test_the_files_have_etags_of_their_own() -> None:
+    with serve(form_script) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+        etags = {browser.get(f"/{file.name}").headers["etag"] for file in (SCRIPT, MODULE, TYPES)}
+    assert len(etags) == 3
+
+
+def test_the_tags_have_version_and_integrity() -> None:
+    command = [sys.executable, "-m", "geetest_asgi.frontend", "--tags", "/geetest"]
+    printed = subprocess.run(command, capture_output=True, check=True, text=True).stdout
+    digest = base64.b64encode(hashlib.sha384(SCRIPT.read_bytes()).digest()).decode()
+    assert f'src="/geetest/geetest-form.js?v={VERSION}" integrity="sha384-{digest}"' in printed
+    assert json.loads(re.findall("importmap.>(.*)</script>", printed)[0]) == {
+        "imports": {"geetest-form": f"/geetest/geetest-form.mjs?v={VERSION}"},
+        "integrity": {f"/geetest/geetest-form.mjs?v={VERSION}": integrity(MODULE)},
+    }
+
+
 def test_a_policy_finds_nothing_to_mind_in_it() -> None:
     wrong = ("eval(", "Function(", "innerHTML", ".style", 'createElement("script')
     assert [word for word in wrong if word in TEXT] == []
 
 
-def test_it_is_as_small_as_the_page_says() -> None:
-    assert "5 KB as it travels, compressed" in PAGE
-    assert len(gzip.compress(SCRIPT.read_bytes())) < 5500
+@pytest.mark.parametrize("file", [SCRIPT, MODULE], ids=lambda file: file.name)
+def test_it_is_as_small_as_the_page_says(file: Path) -> None:
+    assert "about 6 KB as it travels, compressed" in PAGE
+    assert len(gzip.compress(file.read_bytes())) < 6144
 
 
 def test_the_page_names_the_events_that_there_are() -> None:
@@ -86,14 +119,15 @@ def test_the_page_names_the_messages_that_there_are() -> None:
     assert ", ".join(f"`{name}`" for name in names) in PAGE
 
 
-def test_every_retry_has_its_words() -> None:
-    assert all(re.search(rf"^ +{denial.retry}:", TEXT, re.MULTILINE) for denial in DENIALS.values())
+def test_every_retry_may_have_words_of_the_pages() -> None:
+    [line] = re.findall(r"^\| `messages`.*$", PAGE, re.MULTILINE)
+    assert all(f"`{denial.retry}`" in line for denial in DENIALS.values())
 
 
 def test_the_headers_and_the_fields_are_the_guards() -> None:
-    names = re.search(r"const NAMES = \[(.*?)\]", TEXT)
+    names = re.search(r'const FIELDS = "(.*?)"', TEXT)
     assert names is not None
-    assert tuple(re.findall(r'"(\w+)"', names[1])) == FIELD_NAMES
+    assert tuple(names[1].split()) == FIELD_NAMES
 
 
 def test_every_link_of_the_page_leads_somewhere() -> None:

@@ -16,7 +16,7 @@ from geetest_asgi import stores, testing
 
 ROOT = Path(__file__).parent.parent
 DIST_INFO = {"METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE"}
-KINDS = {".py", ".js", ".css", ".html", ".json", ".typed"}
+KINDS = {".py", ".js", ".mjs", ".mts", ".css", ".html", ".json", ".typed"}
 """What a package for users is made of."""
 
 from_source = pytest.mark.skipif(

@@ -1,12 +1,19 @@
-"""`geetest-form.js`, for pages in front of the guard: on a form or a `fetch`, without a dependency. docs/front-ends.md
+"""`geetest-form.js`: GeeTest's captcha on the forms and requests of a page. docs/front-ends.md
 
 form_script   an ASGI app that serves it, at whatever path it is put:
-              `app.mount("/geetest", form_script)` in FastAPI, `Route("/geetest-form.js", form_script)` in Starlette
-SCRIPT        the file, for those who serve it otherwise: `python -m geetest_asgi.frontend > static/geetest-form.js`
+              `app.mount("/geetest", form_script)` in FastAPI, `Route("/geetest-form.js", form_script)` in Starlette.
+              A path that ends in ".mjs" is answered with the ES module, ".d.mts" with its types for TypeScript
+SCRIPT        the file for `<script src>`; MODULE the file for `import`; TYPES the declarations
+VERSION       changes if and only if the script does: with `?v=` and it, browsers keep the script for a year
+integrity     the value of `integrity=` (Subresource Integrity) for one of the files
+
+`python -m geetest_asgi.frontend --help` writes the files into a folder and prints the tags.
 """
 
+import base64
 import hashlib
 from importlib.resources import files
+from pathlib import Path
 from typing import TYPE_CHECKING, Final
 
 from starlette.applications import Starlette
@@ -17,23 +24,40 @@ from starlette.routing import Route
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
 
-SCRIPT: "Final[Traversable]" = files(__package__) / "geetest-form.js"
-"""The script's file. `SCRIPT.read_bytes()` works from a zip file too; most installations have it as a path."""
+_FILES: Final = files(__package__)
+SCRIPT: "Final[Traversable]" = _FILES / "geetest-form.js"
+"""The classic script. `SCRIPT.read_bytes()` works from a zip file too; most installations have it as a path."""
+MODULE: "Final[Traversable]" = _FILES / "geetest-form.mjs"
+"""The same source as an ES module."""
+TYPES: "Final[Traversable]" = _FILES / "geetest-form.d.mts"
+"""Its declarations for TypeScript."""
 
-_CONTENT: Final = SCRIPT.read_bytes()
-_ETAG: Final = f'"{hashlib.sha256(_CONTENT).hexdigest()[:16]}"'  # of the bytes: the same in every worker, on every host
+_CONTENT: Final = {file.name: file.read_bytes() for file in (SCRIPT, MODULE, TYPES)}
+VERSION: Final = hashlib.sha256(b"".join(_CONTENT.values())).hexdigest()[:12]
+"""Of the bytes: the same in every worker, on every host."""
+_HOUR: Final = "public, max-age=3600"  # seconds until an upgrade has reached every browser
+_YEAR: Final = "public, max-age=31536000, immutable"
 _HEADERS: Final = {
-    "etag": _ETAG,
-    "cache-control": "public, max-age=3600",  # seconds until an upgrade has reached every browser
     "access-control-allow-origin": "*",  # there is nothing secret in it; a module of another origin needs it
     "x-content-type-options": "nosniff",
 }
 
 
+def integrity(file: "Traversable") -> str:
+    """`sha384-…` of SCRIPT, MODULE or TYPES: https://www.w3.org/TR/SRI/."""
+    return "sha384-" + base64.b64encode(hashlib.sha384(file.read_bytes()).digest()).decode()
+
+
 async def _serve(request: Request) -> Response:
-    if _ETAG in request.headers.get("if-none-match", ""):
-        return Response(status_code=304, headers=_HEADERS)
-    return Response(_CONTENT, media_type="text/javascript", headers=_HEADERS)
+    path = request.url.path  # whatever it is mounted at
+    name = next((name for name in (TYPES.name, MODULE.name) if path.endswith(Path(name).suffixes[-1])), SCRIPT.name)
+    etag = f'"{VERSION}-{name}"'
+    # A page that still names another version gets this one, and not for long.
+    kept = _YEAR if request.query_params.get("v") == VERSION else _HOUR
+    headers = {**_HEADERS, "etag": etag, "cache-control": kept}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(status_code=304, headers=headers)
+    return Response(_CONTENT[name], media_type="text/javascript", headers=headers)
 
 
 form_script: Final = Starlette(routes=[Route("/{path:path}", _serve)])

@@ -2,7 +2,9 @@
 
 import os
 import shutil
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
@@ -14,7 +16,31 @@ from .stage import Stage, site
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
 
+PACKAGES = (
+    # clients of GeeTest
+    *("react@18.3.1", "react-dom@18.3.1", "react-geetest-v4@1.1.3", "vue@3.5.13", "vue3-geetest@1.0.21"),
+    # what pages send their forms with
+    *("jquery@4.0.0", "htmx.org@2.0.11", "htmx4@npm:htmx.org@4.0.1", "@hotwired/turbo@8.0.23", "alpinejs@3.17.5"),
+    *("unpoly@3.14.3", "axios@1.21.1", "ky@1.14.3", "react19@npm:react@19.3.1", "react-dom19@npm:react-dom@19.3.1"),
+    "svelte@5.57.3",
+    # what geetest-form.js is built and checked with
+    *("esbuild@0.28.2", "terser@5.51.4", "typescript@7.0.2"),
+)
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
+
+
+@pytest.fixture(scope="package")
+def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The packages from npm, fetched now: none is kept here. No script of theirs is run while they are installed."""
+    if (npm := shutil.which("npm")) is None:
+        pytest.skip("needs npm: apt-get install npm")
+    home = tmp_path_factory.mktemp("npm")
+    # --legacy-peer-deps: two releases of React live side by side
+    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--prefix", str(home))
+    done = subprocess.run([npm, "install", *options, *PACKAGES], capture_output=True, text=True, timeout=240)
+    if done.returncode:
+        pytest.skip(f"npm cannot fetch the packages: {done.stderr.strip()[-200:]}")
+    return home / "node_modules"
 
 
 # For the package and no longer: Playwright keeps an event loop running, within which no other test can start its own.

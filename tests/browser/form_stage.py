@@ -45,11 +45,17 @@ class FormSite:
         self.geetest = geetest
         self.page = ""
         self.headers: dict[str, str] = {}
+        self.outcomes: list[str] = []
+        """What the guard has decided since the page was opened."""
+        self.files: dict[str, bytes] = {}
+        """What is served below /npm/."""
         self.app: ASGIApp = GeeTestMiddleware(
             Starlette(routes=self._routes()),
             protect=[
                 "POST /login",
                 "POST /slow",
+                "POST /welcome",
+                "POST /orders/*",
                 Rule("POST /prefixed", fields="geetest_"),
                 Rule("POST /camel", fields="camelCase"),
                 Rule("POST /mapped", fields={"lot_number": "lot"}),
@@ -63,6 +69,7 @@ class FormSite:
             api_server=geetest,
             timeout=5,
             on_unavailable="deny",
+            on_result=lambda result, scope: self.outcomes.append(str(result.outcome)),
         )
 
     def _routes(self) -> list[Route]:
@@ -71,6 +78,11 @@ class FormSite:
 
         async def login(request: Request) -> JSONResponse:
             result = geetest_result(request)
+            if request.headers.get("content-type", "").startswith("application/json"):
+                sent = await request.json()
+                return JSONResponse(
+                    {"outcome": result.outcome, "verified": result.verified, "username": sent["username"]}
+                )
             async with request.form() as form:
                 username = form.get("username") or request.query_params.get("username")
             return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": username})
@@ -82,11 +94,26 @@ class FormSite:
         async def away(request: Request) -> RedirectResponse:
             return RedirectResponse(f"{self.geetest}/validate", 307)
 
-        names = ("login", "prefixed", "camel", "mapped", "contained", "upload", "api/login")
+        async def welcome(request: Request) -> Response:
+            return RedirectResponse("/welcomed", 303)
+
+        async def welcomed(request: Request) -> Response:
+            return HTMLResponse('<!doctype html><title>in</title><p id="welcome">welcome</p>')
+
+        async def packages(request: Request) -> Response:
+            content = self.files[request.path_params["path"]]
+            return Response(content, media_type="text/javascript", headers={"cache-control": "max-age=600"})
+
+        names = ("login", "orders/1", "prefixed", "camel", "mapped", "contained", "upload", "api/login")
         return [
             Route("/geetest-form.js", form_script),
+            Route("/geetest-form.mjs", form_script),
             Route("/page", page),
             Route("/other", page),
+            Route("/npm/{path:path}", packages),
+            Route("/welcome", welcome, methods=["POST"]),
+            Route("/welcomed", welcomed),
+            Route("/plain", login, methods=["POST"]),
             Route("/search", login),
             Route("/slow", slow, methods=["POST"]),
             Route("/api/away", away, methods=["POST"]),
@@ -115,6 +142,7 @@ class FormStage(Stage):
         """Visit a page of this body. Its events go to `happened`."""
         self.server.page = page.replace("{geetest}", self.geetest).replace("{body}", body)
         self.server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
+        self.server.outcomes.clear()
         self.page.goto(self.site + path)
         self.page.evaluate(
             """() => {
@@ -123,9 +151,10 @@ class FormStage(Stage):
                 window.sent = null;
                 promise.then((value) => { sent = {value}; }, (error) => { sent = {value: error.code || error.name}; });
               };
-              for (const name of ["ready", "solved", "denied", "response", "error"]) {
+              for (const name of ["ready", "solved", "closed", "denied", "response", "error"]) {
                 addEventListener(`geetest:${name}`, async ({type, detail}) => {
-                  const seen = detail && (detail.problem || detail.error?.code || await detail.response?.json?.());
+                  const body = await detail?.response?.clone().json?.();
+                  const seen = detail && (detail.problem || detail.error?.code || body);
                   happened.push([type.slice(8), seen ?? null]);
                 });
               }
@@ -186,7 +215,7 @@ def visit(chromium: "Browser", simulator: "Simulator", server: FormSite, url: st
     simulator.up()
     simulator.calls.clear()
     context: BrowserContext = chromium.new_context(locale="en-US", viewport={"width": 900, "height": 700})
-    context.set_default_timeout(10_000)
+    context.set_default_timeout(6_000)
     stage = FormStage(simulator, server.geetest, url, context.new_page(), server=server)
     yield stage
     context.close()

@@ -331,7 +331,7 @@ def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product:
     stage.click_and_solve(product)
     problem = stage.told("denied")
     assert (problem["code"], problem["retry"]) == ("captcha_refused", "solve")
-    stage.message.filter(has_text="Please solve a new one.").wait_for()
+    stage.message.filter(has_text="Solve a new captcha and send the request again.").wait_for()
     assert stage.hidden() == EMPTY
     stage.simulator.up()
     stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
@@ -356,7 +356,7 @@ def test_later_is_told_and_keeps_nothing(stage: FormStage) -> None:
     stage.simulator.down()
     stage.submit.click()
     assert stage.told("denied")["retry"] == "later"
-    stage.message.filter(has_text="Please try again later.").wait_for()
+    stage.message.filter(has_text="Send the request again later.").wait_for()
     assert stage.hidden() == EMPTY
 
 
@@ -589,7 +589,7 @@ def test_a_page_without_gt4_says_so_and_goes_on_once_it_is_there(stage: FormStag
     with stage.page.expect_navigation(url="**/login"):
         stage.solve()
     assert stage.answer() == PASSED
-    stage.expected = ["geetest-form: no_gt4 gt4.js is not there: the page loads it, or could not"] * 2
+    stage.expected = ["geetest-form: no_gt4 no gt4.js in this page"] * 2
 
 
 def test_gt4_may_be_an_asynchronous_script(stage: FormStage) -> None:

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geetest_asgi.frontend import SCRIPT
+from geetest_asgi.frontend import MODULE, SCRIPT, TYPES
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
 
 from .stage import Stage
@@ -25,7 +25,7 @@ Reader = Callable[..., AbstractContextManager[Stage]]
 
 ROOT = Path(__file__).parent.parent.parent
 BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "docs" / "front-ends.md").read_text(), re.MULTILINE | re.DOTALL)
-[SERVER], [PLAIN, AJAX, FETCH], [COPY], [POLICY] = (
+[SERVER], [PLAIN, AJAX, FETCH], [TAGS, COPY], [POLICY] = (
     [text for each, text in BLOCKS if each == language] for language in ("python", "html", "sh", "http")
 )
 
@@ -126,8 +126,9 @@ def test_the_copy_for_a_folder(tmp_path: Path) -> None:
     command = COPY.replace(".venv/bin/python", sys.executable)
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}
     subprocess.run(command, shell=True, cwd=tmp_path, env=environment, check=True)
-    assert (tmp_path / "static" / "geetest-form.js").read_bytes() == SCRIPT.read_bytes()
+    for file in (SCRIPT, MODULE, TYPES):
+        assert (tmp_path / "static" / file.name).read_bytes() == file.read_bytes()
 
 
 def test_no_block_is_left_out() -> None:
-    assert len(BLOCKS) == 6
+    assert len(BLOCKS) == 8

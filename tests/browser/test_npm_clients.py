@@ -1,8 +1,6 @@
 """What sites use from npm, unmodified, carried through a guarded login: react-geetest-v4 and vue3-geetest."""
 
 import json
-import shutil
-import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,21 +11,6 @@ from .stage import Stage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Route
-
-PACKAGES = ("react@18.3.1", "react-dom@18.3.1", "react-geetest-v4@1.1.3", "vue@3.5.13", "vue3-geetest@1.0.21")
-
-
-@pytest.fixture(scope="package")
-def node_modules(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The packages from npm, fetched now: none is kept here. No script of theirs is run."""
-    if (npm := shutil.which("npm")) is None:
-        pytest.skip("needs npm: apt-get install npm")
-    home = tmp_path_factory.mktemp("npm")
-    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(home))
-    done = subprocess.run([npm, "install", *options, *PACKAGES], capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        pytest.skip(f"npm cannot fetch the clients: {done.stderr.strip()[-200:]}")
-    return home / "node_modules"
 
 
 def serve_packages(stage: Stage, node_modules: Path) -> None:

@@ -219,7 +219,7 @@ def test_a_visitor_in_an_outage(playground: Playground) -> None:
     playground.switch("geetest", "down")
     playground.solve()
     playground.log_in()
-    playground.page.locator("[data-geetest-message]").filter(has_text="try again later").wait_for()
+    playground.page.locator("[data-geetest-message]").filter(has_text="again later").wait_for()
     playground.switch("policy", "allow")
     playground.solve()
     playground.log_in()

@@ -1,0 +1,113 @@
+/* GeeTest's widget as promises: one token at a time, for one request. */
+
+import { nothing } from "./dom.js";
+import { FIELDS } from "./token.js";
+
+const LIFETIME = 540000; // ms: a token is good for about ten minutes (GeeTest, 2026-11)
+
+const SOLVED = 0;
+const FAILED = 1;
+
+let spare = null; // an unspent token of a form that has left: the form that replaces it may use it
+
+export const failure = (code, msg, desc) =>
+  Object.assign(new Error(msg), { code, msg, desc: desc || { detail: msg } }, code === "closed" && { name: "AbortError" });
+
+async function makeWidget({ onError, offlineCb, ...config }) {
+  if (!window.initGeetest4 && document.readyState !== "complete") {
+    await new Promise((done) => addEventListener("load", done)); // gt4.js may be an async script
+  }
+  const make = window.initGeetest4;
+  if (typeof make !== "function") throw failure("no_gt4", "no gt4.js in this page");
+  return new Promise((done, failed) => {
+    config.onError = ({ code, msg, desc }) => failed(failure(code, msg, desc));
+    if (offlineCb) config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest cannot be reached")));
+    make(config, done);
+  });
+}
+
+/** `options` are GeeTest's. `told`: solved(token), emptied(), failed(error), closed(). */
+export async function captcha(options, told = {}) {
+  const widget = await makeWidget(options);
+  const bind = options.product === "bind";
+  const ready = new Promise((done) => widget.onReady(done));
+  const tell = { solved: nothing, emptied: nothing, failed: nothing, closed: nothing, ...told };
+  let token = null;
+  let solvedAt = 0;
+  let waiting = [];
+  let line = Promise.resolve();
+
+  function settle(how, value) {
+    const those = waiting;
+    waiting = [];
+    those.forEach((both) => both[how](value));
+  }
+  const end = () => settle(FAILED, failure("closed", "closed by the visitor"));
+  function have(got) {
+    token = got;
+    tell.solved(token);
+    settle(SOLVED, token);
+  }
+  function lend(got) {
+    it.reset();
+    return got;
+  }
+
+  widget.onSuccess(() => {
+    const got = widget.getValidate();
+    solvedAt = Date.now();
+    if (got) have(Object.fromEntries(FIELDS.map((name) => [name, String(got[name])])));
+  });
+  widget.onError(({ code, msg, desc }) => {
+    const error = failure(code, msg, desc);
+    tell.failed(error);
+    if (!told.failed) settle(FAILED, error); // who tells the visitor goes on waiting: the visitor may try again
+  });
+  widget.onClose(() => {
+    if (!bind) return; // a visitor may open the others again
+    tell.closed();
+    end();
+  });
+
+  const it = {
+    widget,
+    result() {
+      if (token && Date.now() - solvedAt > LIFETIME) it.reset();
+      return token;
+    },
+    solve() {
+      if (it.result()) return Promise.resolve(token);
+      if (bind) ready.then(() => widget.showCaptcha());
+      return new Promise((...both) => waiting.push(both));
+    },
+    /** Call `job` with a token that nobody else gets. The guard may say that it has kept it for one more request. */
+    async use(job) {
+      const mine = await (line = line.catch(nothing).then(it.solve).then(lend));
+      try {
+        const answer = await job(mine);
+        if (answer?.headers?.get("x-geetest-token") === "kept" && !token) have(mine);
+        return answer;
+      } finally {
+        if (!token) tell.emptied();
+      }
+    },
+    take: () => it.use((mine) => mine),
+    reset() {
+      token = null;
+      tell.emptied();
+      end();
+      widget.reset();
+    },
+    destroy() {
+      if (it.result()) spare = { token, solvedAt, id: options.captchaId };
+      end();
+      widget.destroy();
+    },
+  };
+  if (spare?.id === options.captchaId) {
+    ({ token, solvedAt } = spare);
+    spare = null;
+    if (it.result()) have(token);
+  }
+  return it;
+}

@@ -1,0 +1,62 @@
+/* A request with a token, by fetch; and one that is sent without a token first, where a captcha is only wanted if the
+   guard asks for it. */
+
+import { nativeFetch, nothing, resolve } from "./dom.js";
+import { FIELDS, foreign, header, isSafe, permit, stamp } from "./token.js";
+
+/** A promise of the guard's problem+json, or of null if the response is the app's own. */
+export async function denial(response) {
+  if ("problem" in response) return response.problem;
+  if (!/^application\/problem\+json/i.test(response.headers.get("content-type"))) return null;
+  const problem = await response.clone().json().catch(nothing);
+  return problem && /^captcha_/.test(problem.code) ? problem : null;
+}
+
+/** `send` is called with a token, or with null: "asked" sends first, and again if the guard wants a captcha.
+    A token that is there already goes along, if the request is `certain` to be for the guard. */
+export async function deliver({ owner, asked, certain }, send) {
+  const first = await (asked && !(certain && owner.result()) ? send(null) : owner.use(send));
+  const problem = asked && (await denial(first));
+  if (problem?.retry !== "solve") return first;
+  if (problem.code !== "captcha_missing") owner.reset();
+  return owner.use(send);
+}
+
+/** What the page wants to fetch, or null if there is a token in its headers already. */
+export function describe(input, init) {
+  const request = input instanceof Request ? input : null;
+  const headers = new Headers(init.headers || request?.headers);
+  const method = (init.method || request?.method || "GET").toUpperCase();
+  const type = headers.get("content-type") || "";
+  return headers.has(header(FIELDS[0])) ? null : { request, method, url: resolve(request?.url || input), headers, type, body: init.body };
+}
+
+/** A body that is in a Request already is read in the form in which a token can be put into it. */
+const read = ({ request, type }) => request.clone()[/multipart/i.test(type) ? "formData" : /json|urlencoded/i.test(type) ? "text" : "blob"]();
+
+export function transmit(claim, input, init) {
+  const { owner } = claim;
+  const asIs = describe(input, init);
+  const { request, headers } = asIs;
+  return deliver(claim, async (token) => {
+    const copy = request ? request.clone() : input;
+    if (!token) return nativeFetch(copy, init);
+    const given = { ...asIs };
+    if (request && !init.body && !isSafe(given.method)) given.body = await read(asIs);
+    if (!given.type && given.body?.size === 0) given.body = null; // a Request without a body has an empty one
+    const { url, body, headers: more } = stamp(owner, token, given);
+    const sent = new Headers(headers);
+    if (body instanceof FormData) sent.delete("content-type"); // it has a new boundary
+    more.forEach((pair) => sent.set(...pair));
+    return nativeFetch(url.href === asIs.url.href ? copy : url, {
+      ...init, method: given.method, headers: sent, mode: permit(url, owner.origins), ...(body && { body }),
+    });
+  });
+}
+
+/** fetch with the token of a captcha in four headers. */
+export async function fetchWith(url, init = {}, captcha, { origins, when } = {}) {
+  const target = resolve(url.url || url);
+  if (!permit(target, origins)) throw foreign(target);
+  return transmit({ owner: { ...captcha, sources: "header", origins }, asked: when === "asked", certain: true }, url, init);
+}

@@ -1,0 +1,89 @@
+/* fetch and XMLHttpRequest of the page's own code, held until there is a token. What nobody claims passes untouched. */
+
+import { failure } from "./captcha.js";
+import { claim } from "./claim.js";
+import { deliver, describe, transmit } from "./deliver.js";
+import { nativeFetch, resolve } from "./dom.js";
+import { FIELDS, header, stamp } from "./token.js";
+
+function heldFetch(input, init) {
+  init ||= {};
+  const found = describe(input, init);
+  const claimed = found && claim(found.method, found.url, found.body);
+  return claimed ? transmit(claimed, input, init) : nativeFetch(input, init);
+}
+
+const { open, setRequestHeader, send, abort } = XMLHttpRequest.prototype;
+const calls = new WeakMap(); // of each XMLHttpRequest: how it was opened
+
+/** The guard's denial, if a new captcha would help. */
+function problemOf(xhr) {
+  try {
+    const { response } = xhr;
+    const problem = typeof response === "string" ? JSON.parse(response) : response;
+    return problem.retry === "solve" && /^captcha_/.test(problem.code) ? problem : null;
+  } catch {
+    return null; // of another kind
+  }
+}
+
+/** The first answer is no matter of the page's, if the request is sent again. */
+function hush(event) {
+  const call = calls.get(this);
+  if (this.readyState !== 4 || !call?.done) return;
+  if (call.isTrial && problemOf(this)) event.stopImmediatePropagation();
+  if (event.type === "loadend") call.done();
+}
+
+/** Open it anew: the address may be another, and headers are sent once. */
+function sendWith(xhr, call, owner, token, body) {
+  const type = new Headers(call.headers).get("content-type") || "";
+  const stamped = stamp(owner, token, { ...call, body, type });
+  open.call(xhr, call.method, stamped.url, true, ...call.more.slice(1));
+  [...call.headers, ...stamped.headers].forEach((pair) => setRequestHeader.call(xhr, ...pair));
+  send.call(xhr, stamped.body);
+}
+
+function hold(xhr, call, claimed, body) {
+  const isCurrent = () => calls.get(xhr) === call; // or the page has aborted it, or opened another
+  const round = (token) =>
+    new Promise((done, failed) => {
+      if (!isCurrent()) return failed();
+      call.isTrial = !token;
+      call.done = () => done({ problem: problemOf(xhr), headers: { get: (name) => xhr.getResponseHeader(name) } });
+      if (token) sendWith(xhr, call, claimed.owner, token, body);
+      else send.call(xhr, body);
+    });
+  const fail = () => ["abort", "loadend"].forEach((name) => xhr.dispatchEvent(new ProgressEvent(name)));
+  deliver(claimed, round).catch(() => isCurrent() && fail()); // as if the visitor had aborted it
+}
+
+const held = {
+  open(method, url, ...more) {
+    open.apply(this, arguments);
+    // Before the page's own: listeners are called in the order in which they came.
+    ["readystatechange", "load", "loadend"].forEach((name) => this.addEventListener(name, hush));
+    calls.set(this, { method: method.toUpperCase(), url: resolve(url), more, headers: [] });
+  },
+  setRequestHeader(name, value) {
+    setRequestHeader.call(this, name, value);
+    calls.get(this)?.headers.push([name, value]);
+  },
+  abort() {
+    abort.call(this);
+    calls.delete(this);
+  },
+  send(body) {
+    const call = calls.get(this);
+    const has = call && new Headers(call.headers).has(header(FIELDS[0]));
+    const claimed = call && !has && claim(call.method, call.url, body);
+    if (!claimed) return send.call(this, body);
+    if (!call.more.length || call.more[0]) return hold(this, call, claimed, body);
+    throw failure("sync", "a synchronous request cannot wait");
+  },
+};
+
+export function holdRequests() {
+  window.fetch = heldFetch;
+  Object.assign(XMLHttpRequest.prototype, held);
+}

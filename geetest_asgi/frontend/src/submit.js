@@ -1,0 +1,53 @@
+/* Submissions by the browser: the event is heard first and last, form.submit() and a navigation are stopped. */
+
+import { owners, passing } from "./attach.js";
+import { isPress, pressed } from "./claim.js";
+import { attribute, listen, submitPlainly } from "./dom.js";
+import { sweep } from "./sweep.js";
+
+/** In front of all listeners: a press too many is nobody's business, and a release has been heard before. */
+function onFirst(event) {
+  if (passing) return event.stopImmediatePropagation();
+  if (isPress(event)) return; // seen further out
+  const { target, submitter, currentTarget } = event;
+  sweep(); // the form may have come in this very moment
+  const owner = owners.get(target);
+  if (!owner || /^dialog$/i.test(attribute(target, "method", submitter))) return;
+  if (owner.isTwice(event) && event.isTrusted) {
+    event.preventDefault();
+    return event.stopImmediatePropagation();
+  }
+  pressed(event, owner);
+  owner.isLeaving = false;
+  currentTarget.removeEventListener("submit", onLast);
+  currentTarget.addEventListener("submit", onLast);
+}
+
+/** Behind all listeners: who wanted to prevent it, has done so. */
+function onLast(event) {
+  if (!isPress(event) || !event.isTrusted || event.defaultPrevented) return;
+  event.preventDefault();
+  owners.get(event.target)?.hold(event.submitter);
+}
+
+/** A listener that stops the event on its way keeps it from `onLast`; the navigation is stopped instead. */
+function onNavigate(event) {
+  const url = new URL(event.destination.url);
+  const sent = event.formData || url.searchParams;
+  const owner = [...owners.values()].find((it) => it.form && sent.has(it.name) && it.goesTo(url));
+  if (owner?.isLeaving !== false || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
+  event.preventDefault();
+  owner.hold(event.sourceElement === owner.form ? null : event.sourceElement);
+}
+
+/** A shadow tree keeps the event inside, so each root is watched. A listener that is added again is not added. */
+export const watchSubmissions = (root) => listen(root, "submit", onFirst, true);
+
+export function holdSubmissions() {
+  HTMLFormElement.prototype.submit = function submit() {
+    const owner = owners.get(this);
+    if (owner) owner.holdPlain();
+    else submitPlainly(this);
+  };
+  if (window.navigation) navigation.addEventListener("navigate", onNavigate);
+}

@@ -1,0 +1,71 @@
+/* How a token is put into a request: in place of empty fields that are there, or in front of the others. */
+
+import { failure } from "./captcha.js";
+
+export const FIELDS = "lot_number captcha_output pass_token gen_time".split(" ");
+
+export const header = (name) => "X-GeeTest-" + name.replace("_", "-");
+export const isSafe = (method) => /^(GET|HEAD)$/.test(method);
+
+/** What is sent: pairs of name and value; `fields` means what it means to the server. Without a token all are empty. */
+export function named(token, fields) {
+  const word = typeof fields === "string";
+  if (word && fields !== "camelCase" && !/[_-]$/.test(fields)) return [[fields, token ? JSON.stringify(token) : ""]];
+  const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+  const spell = (name) => (fields === "camelCase" ? camel(name) : word ? fields + name : fields?.[name] || name);
+  return FIELDS.map((name) => [spell(name), token ? token[name] : ""]);
+}
+
+/** The token comes first: in a multipart body the server finds it before the files. */
+function refill(from, to, pairs) {
+  pairs.forEach((pair) => to.append(...pair));
+  for (const [name, value] of from) if (!pairs.some(([mine]) => mine === name)) to.append(name, value);
+  return to;
+}
+
+function refillJson(text, pairs) {
+  try {
+    const token = Object.fromEntries(pairs);
+    const object = JSON.parse(text);
+    return Array.isArray(object) ? undefined : JSON.stringify({ ...token, ...object, ...token }); // first, and in any case
+  } catch {
+    return undefined;
+  }
+}
+
+/** The body with a token in it, or undefined if it is of a kind that holds none. */
+function refillBody(body, type, pairs) {
+  if (body instanceof FormData) return refill(body, new FormData(), pairs);
+  if (body instanceof URLSearchParams) return refill(body, new URLSearchParams(), pairs);
+  if (body && typeof body !== "string") return undefined;
+  const text = body || "";
+  if (/json/i.test(type) || text[0] === "{") return refillJson(text, pairs);
+  if (text && !/urlencoded/i.test(type)) return undefined;
+  const filled = refill(new URLSearchParams(text), new URLSearchParams(), pairs);
+  return type ? String(filled) : filled; // which says its own type
+}
+
+/** Does the body have a field of this name, be it empty? */
+export function carries(body, name) {
+  if (body instanceof FormData || body instanceof URLSearchParams) return body.has(name);
+  return typeof body === "string" && [`"${name}"`, name + "="].some((sign) => body.includes(sign));
+}
+
+/** What a request becomes with a token in it: its address, its body, and headers to add. */
+export function stamp({ fields, sources }, token, { method, url, body, type }) {
+  const pairs = named(token, fields);
+  const asked = url.searchParams.has(pairs[0][0]);
+  if (asked) (url = new URL(url)).search = refill(new URL(url).searchParams, new URLSearchParams(), pairs);
+  const filled = isSafe(method) || !sources.includes("body") ? undefined : refillBody(body, type, pairs);
+  const elsewhere = asked || filled !== undefined;
+  const headers = elsewhere && !sources.includes("header") ? [] : FIELDS.map((name) => [header(name), token[name]]);
+  return { url, body: filled === undefined ? body : filled, headers };
+}
+
+/** How to fetch from there, or undefined if no token may go there. */
+export function permit({ origin }, origins) {
+  if (origin === location.origin) return "same-origin"; // which follows no redirect to another one
+  return origins?.includes(origin) ? "cors" : undefined;
+}
+
+export const foreign = ({ origin }) => failure("origin", `a captcha token is not for ${origin}: name it in origins`);

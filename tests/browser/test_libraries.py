@@ -1,0 +1,265 @@
+# ruff: noqa: E501 (what a page says is in one piece)
+"""The libraries that pages send their forms with, from npm and unmodified: one captcha, one request, which passes."""
+
+import subprocess
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from geetest_asgi.testing import Simulator, serve
+
+from .form_stage import PAGE, FormSite, FormStage, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
+FIELDS = '<input name="username" value="ada"><button id="go">Log in</button>'
+FORM = f'<form id="f" method="post" action="/login" {ID}>{FIELDS}</form><output></output>'
+BARE = f'<form id="f" {ID} {{attributes}}>{FIELDS}</form><output></output>'
+SHOW = "(answer) => { document.querySelector('output').textContent = answer; }"
+
+REACT = """
+import { createElement as h, useState } from "react";
+import { createRoot } from "react-dom/client";
+const send = async (name) => (await fetch("/login", {method: "POST", headers: {"content-type": "application/json"},
+  body: JSON.stringify({username: name})})).text();
+function Form({how}) {
+  const [name, setName] = useState("ada"), [answer, setAnswer] = useState("");
+  const byListener = {onSubmit: async (event) => { event.preventDefault(); setAnswer(await send(name)); }};
+  const byAction = {action: async (data) => setAnswer(await send(data.get("username")))};
+  const controlled = {name: "username", value: name, onChange: (event) => setName(event.target.value)};
+  return h("div", null,
+    h("form", {"data-geetest-captcha-id": "sim-site", "data-geetest-product": "bind",
+               ...(how === "action" ? byAction : byListener)},
+      h("input", how === "action" ? {name: "username", defaultValue: "ada"} : controlled), h("button", {id: "go"}, "Log in")),
+    h("output", null, answer));
+}
+createRoot(document.querySelector("#root")).render(h(Form, {how: window.how}));
+"""
+SVELTE = """<script>
+  let answer = $state(""), name = $state("ada");
+  async function send(event) {
+    event.preventDefault();
+    const body = new FormData(event.target);
+    answer = await (await fetch("/login", {method: "POST", body})).text();
+  }
+</script>
+<form data-geetest-captcha-id="sim-site" data-geetest-product="bind" onsubmit={send}>
+  <input name="username" bind:value={name}><button id="go">Log in</button>
+</form><output>{answer}</output>
+"""
+COMPILE = """import { compile } from "svelte/compiler"; import { readFileSync, writeFileSync } from "node:fs";
+const [, , from, to] = process.argv; writeFileSync(to, compile(readFileSync(from, "utf8"), {}).js.code);
+"""
+KY = """import ky from "ky"; const f = document.querySelector("#f");
+f.addEventListener("submit", async (event) => {
+  event.preventDefault();
+  const sent = window.how === "json" ? {json: Object.fromEntries(new FormData(f))} : {body: new FormData(f)};
+  document.querySelector("output").textContent = await ky.post("/login", sent).text();
+});
+"""
+
+PLAIN = {
+    "jquery": "jquery/dist/jquery.min.js",
+    "htmx2": "htmx.org/dist/htmx.min.js",
+    "htmx4": "htmx4/dist/htmx.min.js",
+    "turbo": "@hotwired/turbo/dist/turbo.es2017-umd.js",
+    "alpine": "alpinejs/dist/cdn.min.js",
+    "unpoly": "unpoly/unpoly.min.js",
+    "axios": "axios/dist/axios.min.js",
+    "vue": "vue/dist/vue.global.prod.js",
+}
+
+
+def bundle(node_modules: Path, home: Path, name: str, code: str) -> bytes:
+    entry = node_modules / f"entry-{name}.js"
+    entry.write_text(code)
+    result = home / f"{name}.js"
+    options = ("--bundle", "--minify", "--format=iife", f"--outfile={result}", "--log-level=error")
+    react = ("--alias:react=react19", "--alias:react-dom=react-dom19", '--define:process.env.NODE_ENV="production"')
+    esbuild = [str(node_modules / ".bin" / "esbuild"), str(entry), *options, *react]
+    done = subprocess.run(esbuild, cwd=node_modules, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[:500]
+    return result.read_bytes()
+
+
+@pytest.fixture(scope="module")
+def packages(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    home = tmp_path_factory.mktemp("bundles")
+    served = {name: (node_modules / path).read_bytes() for name, path in PLAIN.items()}
+    (node_modules / "compile.mjs").write_text(COMPILE)
+    (home / "Form.svelte").write_text(SVELTE)
+    form = node_modules / "Form.svelte.js"
+    subprocess.run(["node", str(node_modules / "compile.mjs"), str(home / "Form.svelte"), str(form)], check=True)
+    mount = 'import { mount } from "svelte"; import Form from "./Form.svelte.js"; mount(Form, {target: document.querySelector("#root")});'
+    for name, code in (("react", REACT), ("svelte", mount), ("ky", KY)):
+        served[name] = bundle(node_modules, home, name, code)
+    return served
+
+
+@pytest.fixture(scope="module")
+def running(packages: dict[str, bytes]) -> Iterator[tuple[Simulator, FormSite, str]]:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        server = FormSite(geetest)
+        server.files = packages
+        with serve(server.app) as url:
+            yield simulator, server, url
+
+
+@pytest.fixture
+def stage(chromium: "Browser", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
+    with visit(chromium, *running) as stage:
+        yield stage
+
+
+def bare(attributes: str) -> str:
+    return BARE.format(attributes=attributes)
+
+
+def own(code: str, form: str = FORM) -> str:
+    return f"{form}<script type='module'>const f = document.querySelector('#f'); {code}</script>"
+
+
+ROOT = '<div id="root"></div>'
+PAGES = {
+    "jquery .submit and $.ajax": (
+        "jquery",
+        own(
+            f"$('#f').on('submit', (e) => {{ e.preventDefault(); $.ajax({{url: '/login', type: 'POST', data: $('#f').serialize(), dataType: 'text'}}).done({SHOW}) }})"
+        ),
+    ),
+    "jquery that returns false": (
+        "jquery",
+        own(
+            f"$(document).on('submit', '#f', () => {{ $.post('/login', $('#f').serialize(), {SHOW}, 'text'); return false; }})"
+        ),
+    ),
+    "jquery that sends an object": (
+        "jquery",
+        own(f"$('#f').on('submit', () => {{ $.post('/login', {{username: 'ada'}}, {SHOW}, 'text'); return false; }})"),
+    ),
+    "jquery trigger": (
+        "jquery",
+        own("f.querySelector('button').type = 'button'; $('#go').on('click', () => $('#f').trigger('submit'))"),
+    ),
+    "axios": (
+        "axios",
+        own(
+            f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', {{username: 'ada'}}); ({SHOW})(data.outcome) }})"
+        ),
+    ),
+    "axios postForm": (
+        "axios",
+        own(
+            f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.postForm('/login', f); ({SHOW})(data.outcome) }})"
+        ),
+    ),
+    "axios by fetch": (
+        "axios",
+        own(
+            f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', new FormData(f), {{adapter: 'fetch'}}); ({SHOW})(data.outcome) }})"
+        ),
+    ),
+    "ky json": ("ky", f"<script>how = 'json'</script>{FORM}"),
+    "ky multipart": ("ky", f"<script>how = 'multipart'</script>{FORM}"),
+    "htmx 2": ("htmx2", bare('hx-post="/login" hx-target="next output"')),
+    "htmx 2 boosted": ("htmx2", f'<div hx-boost="true">{FORM.replace("/login", "/welcome")}</div>'),
+    "htmx 2 from a button": (
+        "htmx2",
+        bare("").replace(
+            'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
+        ),
+    ),
+    "htmx 4": ("htmx4", bare('hx-post="/login" hx-target="next output"')),
+    "htmx 4 multipart": ("htmx4", bare('hx-post="/login" hx-target="next output" enctype="multipart/form-data"')),
+    "turbo": ("turbo", FORM.replace("/login", "/welcome")),
+    "alpine": (
+        "alpine",
+        bare(
+            f"x-data x-on:submit.prevent=\"fetch('/login', {{method: 'POST', body: new FormData($el)}}).then((r) => r.text()).then({SHOW.replace(chr(39), '&#39;')})\""
+        ),
+    ),
+    "unpoly": (
+        "unpoly",
+        f'<div id="welcome">{FORM.replace("/login", "/welcome").replace("<form", "<form up-submit up-target=#welcome")}</div>',
+    ),
+    "react onSubmit": ("react", f"<script>how = 'listener'</script>{ROOT}"),
+    "react form action": ("react", f"<script>how = 'action'</script>{ROOT}"),
+    "vue": (
+        "vue",
+        f"""<div id="app"><form {ID} @submit.prevent="send"><input v-model="name"><button id="go">Log in</button></form>
+      <output>{{{{ answer }}}}</output></div><script type="module">Vue.createApp({{data: () => ({{name: "ada", answer: ""}}), methods: {{
+      async send() {{ this.answer = await (await fetch("/login", {{method: "POST", headers: {{"content-type": "application/json"}},
+      body: JSON.stringify({{username: this.name}})}})).text(); }} }} }}).mount("#app")</script>""",
+    ),
+    "svelte": ("svelte", ROOT),
+}
+
+
+@pytest.mark.parametrize("order", ["ours first", "ours last"])
+@pytest.mark.parametrize("page", PAGES)
+def test_one_captcha_one_request_which_passes(stage: FormStage, page: str, order: str) -> None:
+    library, body = PAGES[page]
+    tag = f'<script src="/npm/{library}" defer></script>'
+    ours = '<script src="/geetest-form.js" defer></script>'
+    stage.open(body, PAGE.replace(ours, ours + tag if order == "ours first" else tag + ours))
+    stage.page.wait_for_load_state("networkidle")
+    stage.page.locator("#go").click()
+    stage.box.wait_for(state="visible")
+    stage.page.wait_for_timeout(100)
+    early = len(stage.posts)
+    stage.solve()
+    stage.page.wait_for_function("/passed|welcome/.test(document.body.textContent)")
+    asked = page == "htmx 2 from a button"  # no submit event, no action: the guard says that it is protected
+    assert stage.server.outcomes == (["missing", "passed"] if asked else ["passed"])
+    assert (early, len(stage.posts)) == ((1, 2) if asked else (0, 1))
+    stage.complaints = [said for said in stage.complaints if "403" not in said]
+
+
+def test_turbo_back_and_forward_leaves_one_widget(stage: FormStage) -> None:
+    page = PAGE.replace("</head>", '<script src="/npm/turbo" defer></script></head>')
+    form = FORM.replace('"bind"', '"float"')
+    stage.open(f'{form}<a href="/other" id="away">away</a>', page)
+    stage.button.wait_for()
+    for _ in range(2):
+        stage.page.locator("#away").click()
+        stage.page.wait_for_url("**/other")
+        stage.page.wait_for_timeout(300)
+        stage.page.go_back()
+        stage.page.wait_for_url("**/page")
+        stage.page.wait_for_timeout(500)
+        assert stage.button.count() == 1
+        assert stage.ask("document.querySelectorAll('[name=pass_token]').length") == 1
+        assert stage.ask("document.querySelectorAll('.geetest-form-message').length") == 1
+    stage.verify()
+    assert all(stage.hidden().values())
+
+
+@pytest.mark.parametrize("library", ["htmx2", "htmx4"])
+def test_a_form_that_htmx_swaps_for_another(stage: FormStage, library: str) -> None:
+    """A form that is shown again after a 422 brings its token along, if the guard has kept it."""
+    form = bare('hx-post="/login" hx-swap="outerHTML" hx-target="this"')
+    answers: list[int] = []
+
+    def answer(route: Any) -> None:
+        answers.append(1)
+        headers = {"X-GeeTest-Token": "kept"} if len(answers) == 1 else {}
+        route.fulfill(
+            status=200, headers=headers, content_type="text/html", body=form.replace("ada", f"again{len(answers)}")
+        )
+
+    stage.page.route("**/login", answer)
+    stage.open(form, PAGE.replace("</head>", f'<script src="/npm/{library}" defer></script></head>'))
+    stage.page.wait_for_load_state("networkidle")
+    stage.page.locator("#go").click()
+    stage.solve()
+    stage.page.locator("[value=again1]").wait_for()
+    stage.page.wait_for_function("happened.some(([name]) => name === 'ready')")
+    stage.page.locator("#go").click()
+    stage.page.locator("[value=again2]").wait_for()
+    tokens = {(post.post_data or "").partition("pass_token=")[2][:64] for post in stage.posts}
+    assert (len(stage.posts), len(tokens)) == (2, 1)

@@ -1,0 +1,534 @@
+# ruff: noqa: E501 (what a page says is in one piece)
+"""Pages that have code of their own: whoever sends the form, no request leaves without a token."""
+
+import re
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from geetest_asgi.testing import Simulator, serve
+
+from .form_stage import FormSite, FormStage, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
+FORM = f"""<form id="f" method="post" action="/login" {ID}>
+<input name="username" value="ada"><button id="go" name="by" value="go">Log in</button></form><output></output>"""
+BARE = FORM.replace(' method="post" action="/login"', "")
+TELL = "(answer) => { document.querySelector('output').textContent = answer; }"
+FETCH = f"""fetch("/login", {{method: "POST", body: new URLSearchParams(new FormData(f))}})
+  .then((response) => response.text()).then({TELL})"""
+BY_XHR = f"""const xhr = new XMLHttpRequest(); xhr.open("POST", "/login");
+  xhr.onload = () => ({TELL})(xhr.responseText);
+  xhr.onabort = () => ({TELL})("aborted");
+  xhr.setRequestHeader("Content-Type", "application/x-www-form-urlencoded");
+  xhr.send(new URLSearchParams(new FormData(f)).toString())"""
+JSON_BODY = 'headers: {"content-type": "application/json"}, body: JSON.stringify({username: f.elements.username.value})'
+FETCH_JSON = f"""fetch("/login", {{method: "POST", {JSON_BODY}}}).then((response) => response.text()).then({TELL})"""
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[tuple[Simulator, FormSite, str]]:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        server = FormSite(geetest)
+        with serve(server.app) as url:
+            yield simulator, server, url
+
+
+@pytest.fixture
+def stage(chromium: "Browser", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
+    with visit(chromium, *running) as stage:
+        yield stage
+
+
+def press(stage: FormStage) -> None:
+    """As a visitor does; Playwright's own click would wait for a navigation that is held."""
+    stage.page.wait_for_load_state("networkidle")
+    stage.page.locator("#go").scroll_into_view_if_needed()
+    box = stage.page.locator("#go").bounding_box()
+    assert box is not None
+    stage.page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+
+
+def answered(stage: FormStage) -> None:
+    """One request has left, and it has passed."""
+    stage.page.wait_for_function(
+        "/passed|welcome/.test(document.querySelector('output')?.textContent ?? document.body.textContent)"
+    )
+    assert stage.server.outcomes == ["passed"]
+    assert len(stage.posts) == 1
+
+
+SENDERS = {
+    "an inline listener that fetches": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH} }})",
+    "a listener on the document": f"document.addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH} }})",
+    "a capturing listener on the window": f"addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH} }}, true)",
+    "a listener that stops the event": f"f.addEventListener('submit', (e) => {{ e.stopPropagation(); e.preventDefault(); {FETCH} }})",
+    "an onsubmit that returns false": f"f.onsubmit = () => {{ {FETCH}; return false; }}",
+    "XMLHttpRequest": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); {BY_XHR} }})",
+    "JSON": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH_JSON} }})",
+    "a Request": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); const request = new Request('/login', {{method: 'POST', {JSON_BODY}}}); fetch(request).then((response) => response.text()).then({TELL}) }})",
+    "a multipart body": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); fetch('/login', {{method: 'POST', body: new FormData(f)}}).then((response) => response.text()).then({TELL}) }})",
+    "a Request with a multipart body": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); fetch(new Request('/login', {{method: 'POST', body: new FormData(f)}})).then((response) => response.text()).then({TELL}) }})",
+    "a click, without any submit event": f"go.type = 'button'; go.addEventListener('click', () => {{ {FETCH} }})",
+    "a fetch that comes later": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); setTimeout(() => {{ {FETCH} }}, 300) }})",
+    "form.submit() in a listener": "f.addEventListener('submit', (e) => { e.preventDefault(); f.submit() })",
+    "form.submit() later": "f.addEventListener('submit', (e) => { e.preventDefault(); setTimeout(() => f.submit(), 50) })",
+    "requestSubmit()": "go.type = 'button'; go.addEventListener('click', () => f.requestSubmit())",
+    "the browser, past an onsubmit that returns true": "f.onsubmit = () => true",
+    "a button that the listener disables": "f.addEventListener('submit', () => { go.disabled = true })",
+    "a button that is disabled a moment later": "f.addEventListener('submit', () => setTimeout(() => { go.disabled = true }))",
+}
+
+
+@pytest.mark.parametrize("when", ["before", "after"])
+@pytest.mark.parametrize("sender", SENDERS)
+def test_whoever_sends_it_the_captcha_comes_first(stage: FormStage, sender: str, when: str) -> None:
+    """The page's own script, run before ours and after it."""
+    code = f"<script>const f = document.querySelector('#f'), go = document.querySelector('#go'); {SENDERS[sender]}</script>"
+    late = f"<script type='module'>const f = document.querySelector('#f'), go = document.querySelector('#go'); {SENDERS[sender]}</script>"
+    stage.open(FORM + (code if when == "before" else late))
+    press(stage)
+    stage.box.wait_for(state="visible")
+    stage.page.wait_for_timeout(100)
+    assert stage.posts == []
+    stage.solve()
+    answered(stage)
+
+
+def test_the_browser_past_a_listener_that_stops_the_event(stage: FormStage) -> None:
+    """The navigation is stopped instead, at which Playwright waits for it: the page presses the buttons by itself."""
+    stop = "document.querySelector('#f').addEventListener('submit', (event) => event.stopPropagation())"
+    press_all = """setInterval(() => (document.querySelector("dialog[open] .geetest_solve") ||
+      document.querySelector("#go"))?.click(), 1200)"""
+    stage.open(f"{FORM}<script>{stop}; {press_all}</script>")
+    for _ in range(100):
+        stage.page.wait_for_timeout(0 if stage.server.outcomes else 100)
+    assert stage.server.outcomes[:1] == ["passed"]
+
+
+WITHOUT_TARGET = {
+    "fetch in the listener": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH_JSON} }})",
+    "fetch after microtasks": f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); for (let i = 0; i < 20; i++) await null; {FETCH_JSON} }})",
+    "the form's fields": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH} }})",
+    "XMLHttpRequest": f"f.addEventListener('submit', (e) => {{ e.preventDefault(); {BY_XHR} }})",
+}
+
+
+@pytest.mark.parametrize("sender", WITHOUT_TARGET)
+def test_a_form_that_does_not_say_where_it_goes(stage: FormStage, sender: str) -> None:
+    stage.open(f"{BARE}<script>const f = document.querySelector('#f'); {WITHOUT_TARGET[sender]}</script>")
+    press(stage)
+    stage.solve()
+    answered(stage)
+
+
+LATER = {
+    "JSON": f"await new Promise((done) => setTimeout(done, 200)); {FETCH_JSON}",
+    "the form's fields": f"await new Promise((done) => setTimeout(done, 200)); {FETCH}",
+    "XMLHttpRequest": f"await new Promise((done) => setTimeout(done, 200)); {BY_XHR}",
+}
+
+
+@pytest.mark.parametrize("sender", LATER)
+def test_what_such_a_form_sends_later_goes_again_once_the_guard_asks(stage: FormStage, sender: str) -> None:
+    """Nothing says that this request is the form's: the guard does."""
+    code = f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); {LATER[sender]} }})"
+    stage.open(f"{BARE}<script>const f = document.querySelector('#f'); {code}</script>")
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_function("document.querySelector('output').textContent")
+    assert stage.server.outcomes == ["missing", "passed"]
+    assert "passed" in stage.page.inner_text("output"), "the page has not heard of the first answer"
+
+
+@pytest.mark.parametrize("veto", ["listener", "onsubmit", "validity", "capture"])
+def test_what_a_validation_vetoes_needs_no_captcha(stage: FormStage, veto: str) -> None:
+    code = {
+        "listener": "f.addEventListener('submit', (e) => e.preventDefault())",
+        "capture": "addEventListener('submit', (e) => { e.preventDefault(); e.stopImmediatePropagation() }, true)",
+        "onsubmit": "f.onsubmit = () => false",
+        "validity": "f.elements.username.required = true; f.elements.username.value = ''",
+    }[veto]
+    stage.open(f"{FORM}<script>const f = document.querySelector('#f'); {code}</script>")
+    press(stage)
+    stage.page.wait_for_timeout(300)
+    assert not stage.box.is_visible()
+    assert stage.posts == []
+    assert stage.simulator.calls == []
+
+
+def test_a_validator_that_vetoes_once_and_lets_go_at_once_afterwards(stage: FormStage) -> None:
+    """No pause is asked of a visitor who mends a field and presses Enter."""
+    code = "let seen = 0; f.addEventListener('submit', (e) => { if (!seen++) e.preventDefault() })"
+    stage.open(f"{FORM}<script>const f = document.querySelector('#f'); {code}</script>")
+    press(stage)
+    stage.page.keyboard.press("Enter")
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    answered(stage)
+
+
+def test_the_pages_listeners_hear_one_submission_once(stage: FormStage) -> None:
+    stage.open(
+        f"{FORM}<script>f.addEventListener('submit', () => {{ sessionStorage.heard = (+sessionStorage.heard || 0) + 1 }})</script>"
+    )
+    press(stage)
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    assert stage.ask("sessionStorage.heard") == "1"
+
+
+@pytest.mark.parametrize("sender", ["an inline listener that fetches", "XMLHttpRequest", "JSON"])
+def test_a_double_click_is_one_request_of_the_pages_too(stage: FormStage, sender: str) -> None:
+    stage.open(f"{FORM}<script>const f = document.querySelector('#f'); {SENDERS[sender]}</script>")
+    stage.page.wait_for_load_state("networkidle")
+    stage.page.locator("#go").dblclick()
+    stage.solve()
+    answered(stage)
+
+
+@pytest.mark.parametrize("sender", ["an inline listener that fetches", "XMLHttpRequest"])
+def test_a_visitor_who_closes_the_captcha_aborts_the_request(stage: FormStage, sender: str) -> None:
+    code = SENDERS[sender].replace(f".then({TELL})", f".then({TELL}, (e) => ({TELL})(e.name))")
+    stage.open(f"{FORM}<script>const f = document.querySelector('#f'); {code}</script>")
+    press(stage)
+    stage.box.wait_for(state="visible")
+    stage.page.keyboard.press("Escape")
+    stage.page.wait_for_function("/abort/i.test(document.querySelector('output').textContent)")
+    assert stage.posts == []
+    stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
+    press(stage)
+    stage.solve()
+    answered(stage)
+
+
+def test_a_button_that_the_page_has_disabled_can_be_pressed_again_after_the_captcha_was_closed(
+    stage: FormStage,
+) -> None:
+    stage.open(
+        f"{FORM}<script>f.addEventListener('submit', () => {{ document.querySelector('#go').disabled = true }})</script>"
+    )
+    press(stage)
+    stage.box.wait_for(state="visible")
+    stage.page.keyboard.press("Escape")
+    stage.page.wait_for_function("!document.querySelector('#go').disabled")
+    assert ["closed", None] in stage.ask("happened")
+
+
+@pytest.mark.parametrize("value", ["save", "draft"])
+def test_the_button_that_was_pressed_says_where_and_what(stage: FormStage, value: str) -> None:
+    form = FORM.replace(
+        "</form>", '<button name="by" value="draft" formaction="/orders/1" id="draft">Draft</button></form>'
+    )
+    stage.open(form.replace('value="go"', 'value="save"'))
+    stage.page.wait_for_load_state("networkidle")
+    stage.page.locator("#draft" if value == "draft" else "#go").click()
+    stage.solve()
+    answered(stage)
+    assert f"by={value}" in (stage.posts[0].post_data or "")
+    assert stage.posts[0].url.endswith("/orders/1" if value == "draft" else "/login")
+
+
+def test_a_file_goes_along_behind_the_token(stage: FormStage) -> None:
+    """This path reads 4 kB in search of the fields."""
+    form = FORM.replace("<input ", '<input type="file" name="photo"><input ', 1).replace("/login", "/upload")
+    send = (
+        f"fetch('/upload', {{method: 'POST', body: new FormData(f)}}).then((response) => response.text()).then({TELL})"
+    )
+    stage.open(f"{form}<script>f.addEventListener('submit', (e) => {{ e.preventDefault(); {send} }})</script>")
+    stage.page.set_input_files("[name=photo]", {"name": "a.jpg", "mimeType": "image/jpeg", "buffer": bytes(100_000)})
+    press(stage)
+    stage.solve()
+    answered(stage)
+
+
+def test_paths_without_a_form(stage: FormStage) -> None:
+    stage.open('<button id="go">Order</button><output></output>')
+    stage.ask(
+        f"""() => {{
+          GeetestForm.attach(document.body, {{captchaId: "sim-site", product: "bind", paths: ["POST /orders/*"]}});
+          document.querySelector("#go").addEventListener("click", async () => {{
+            await fetch("/plain", {{method: "POST", body: "x"}});
+            fetch("/orders/1", {{method: "POST", headers: {{"content-type": "application/json"}},
+              body: JSON.stringify({{username: "ada"}})}}).then((response) => response.text()).then({TELL});
+          }});
+        }}"""
+    )
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_function("/passed/.test(document.querySelector('output').textContent)")
+    assert [re.sub("^.*?/([^/]*)$", r"\1", post.url) for post in stage.posts] == ["plain", "1"]
+    assert "pass_token" not in (stage.posts[0].post_data or "")
+    assert stage.server.outcomes == ["passed"]
+
+
+def test_what_nobody_claims_is_untouched(stage: FormStage) -> None:
+    stage.open(FORM)
+    stage.page.wait_for_load_state("networkidle")
+    stage.ask("fetch('/plain', {method: 'POST', body: new URLSearchParams({a: 1})}).then(() => null)")
+    stage.ask(
+        "new Promise((done) => { const x = new XMLHttpRequest(); x.open('POST', '/plain'); x.onload = () => done(null); x.send('a=1') })"
+    )
+    assert [(post.post_data, "x-geetest-pass-token" in post.headers) for post in stage.posts] == [("a=1", False)] * 2
+
+
+# --- only when asked for ----------------------------------------------------------------------------------------------
+
+ASKED = f'data-geetest-when="asked" {ID}'
+
+
+@pytest.mark.parametrize("sender", ["an inline listener that fetches", "XMLHttpRequest", "JSON", "ajax"])
+def test_asked_the_request_goes_first_and_again_after_the_captcha(stage: FormStage, sender: str) -> None:
+    code = SENDERS.get(
+        sender, f"addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))"
+    )
+    stage.open(f"{FORM.replace(ID, ASKED)}<script>const f = document.querySelector('#f'); {code}</script>")
+    loads: list[str] = []
+    stage.page.on("request", lambda request: loads.append(request.url) if "/load" in request.url else None)
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_function("/passed/.test(document.querySelector('output').textContent)")
+    assert stage.server.outcomes == ["missing", "passed"]
+    assert len(loads) == 1, "GeeTest is not loaded before it is wanted"
+
+
+def test_asked_and_not_wanted_there_is_no_captcha(stage: FormStage) -> None:
+    form = FORM.replace(ID, ASKED).replace("/login", "/welcomed2")
+    stage.page.route("**/welcomed2", lambda route: route.fulfill(body='"welcome"'))
+    stage.open(
+        f"{form}<script>addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))</script>"
+    )
+    press(stage)
+    stage.page.wait_for_function("/welcome/.test(document.querySelector('output').textContent)")
+    assert not stage.box.is_visible()
+
+
+def test_asked_by_geetestform_fetch(stage: FormStage) -> None:
+    stage.open("<output></output>")
+    stage.ask(
+        """async () => {
+          const captcha = await GeetestForm.captcha({captchaId: "sim-site", product: "bind"});
+          keep(GeetestForm.fetch("/api/login", {method: "POST"}, captcha, {when: "asked"}).then((r) => r.status));
+        }"""
+    )
+    stage.solve()
+    assert stage.sent() == 200
+    assert stage.server.outcomes == ["missing", "passed"]
+
+
+@pytest.mark.parametrize("sender", ["an inline listener that fetches", "XMLHttpRequest", "ajax"])
+def test_a_token_that_the_guard_has_kept_is_used_again(stage: FormStage, sender: str) -> None:
+    answers: list[int] = []
+
+    def answer(route: Any) -> None:
+        answers.append(1)
+        status, headers = (422, {"X-GeeTest-Token": "kept"}) if len(answers) == 1 else (200, {})
+        route.fulfill(status=status, headers=headers, body=f'"answer {len(answers)}"')
+
+    stage.page.route("**/login", answer)
+    code = SENDERS.get(
+        sender, f"addEventListener('geetest:response', async (e) => ({TELL})(await e.detail.response.clone().text()))"
+    )
+    attributes = f"{ID} data-geetest-ajax" if sender == "ajax" else ID
+    stage.open(f"{FORM.replace(ID, attributes)}<script>const f = document.querySelector('#f'); {code}</script>")
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_function("/answer 1/.test(document.querySelector('output').textContent)")
+    stage.page.locator("#go").click()
+    stage.page.wait_for_function("/answer 2/.test(document.querySelector('output').textContent)")
+    tokens = {re.search("pass_token=(\\w+)", post.post_data or "")[1] for post in stage.posts}  # type: ignore[index]
+    assert (len(stage.posts), len(tokens)) == (2, 1)
+    stage.page.wait_for_timeout(1000)
+    stage.page.locator("#go").click()
+    stage.box.wait_for(state="visible")
+    stage.expected = [said for said in stage.complaints if "422" in said]
+
+
+# --- forms that come and go -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["innerHTML", "template", "dialog", "attribute"])
+@pytest.mark.parametrize("product", ["float", "bind"])
+def test_a_form_that_arrives_later_is_attached(stage: FormStage, how: str, product: str) -> None:
+    form = FORM.replace('"bind"', f'"{product}"')
+    stage.open('<main id="here"></main>')
+    stage.page.wait_for_load_state("networkidle")
+    stage.page.evaluate(
+        """([how, form]) => {
+          const here = document.querySelector("#here");
+          if (how === "innerHTML") here.innerHTML = form;
+          if (how === "template") {
+            const template = document.createElement("template");
+            template.innerHTML = form;
+            here.append(template.content.cloneNode(true));
+          }
+          if (how === "dialog") {
+            const dialog = document.createElement("dialog");
+            dialog.innerHTML = form;
+            here.append(dialog);
+            dialog.showModal();
+          }
+          if (how === "attribute") {
+            here.innerHTML = form.replace("data-geetest-captcha-id", "data-later");
+            setTimeout(() => here.querySelector("form").setAttribute("data-geetest-captcha-id", "sim-site"), 200);
+          }
+        }""",
+        [how, form],
+    )
+    stage.page.wait_for_function("happened.some(([name]) => name === 'ready')")
+    if product == "float":
+        stage.button.click()
+        stage.solve()
+        stage.page.locator("[data-state=solved]").first.wait_for()
+    press(stage)
+    if product == "bind":
+        stage.solve()
+    stage.page.wait_for_url("**/login")
+    answered(stage)
+
+
+def test_a_form_that_leaves_takes_its_widget_along(stage: FormStage) -> None:
+    stage.open(f'<main id="here">{FORM.replace(chr(34) + "bind" + chr(34), chr(34) + "float" + chr(34))}</main>')
+    stage.button.wait_for()
+    for _ in range(3):
+        stage.ask(
+            "() => { const here = document.querySelector('#here'), html = here.innerHTML; here.innerHTML = html; }"
+        )
+        stage.page.wait_for_timeout(300)
+        assert stage.button.count() == 1
+        assert stage.ask("document.querySelectorAll('[name=pass_token]').length") == 1
+        assert stage.ask("document.querySelectorAll('.geetest-form-message').length") == 1
+    stage.ask("document.querySelector('#here').replaceChildren()")
+    stage.page.wait_for_timeout(200)
+    assert stage.ask("document.querySelectorAll('[class*=geetest]').length") == 0
+    stage.expected = []
+
+
+def test_a_form_whose_inputs_were_taken_out_gets_them_again(stage: FormStage) -> None:
+    stage.open(FORM)
+    stage.page.wait_for_load_state("networkidle")
+    stage.ask("document.querySelectorAll('input[type=hidden], .geetest-form-message').forEach((it) => it.remove())")
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_url("**/login")
+    answered(stage)
+
+
+def test_a_page_without_forms_pays_for_one_look_and_not_for_each_node(stage: FormStage) -> None:
+    stage.open("<main></main>")
+    stage.page.wait_for_load_state("networkidle")
+    looks = stage.ask(
+        """async () => {
+          let looks = 0;
+          const select = Document.prototype.querySelectorAll;
+          const callback = MutationObserver.prototype.observe;
+          MutationObserver.prototype.observe = function (...given) { looks += 1; return callback.apply(this, given); };
+          for (let i = 0; i < 200; i++) {
+            document.querySelector("main").append(document.createElement("p"));
+            await new Promise((done) => setTimeout(done));
+          }
+          return looks;
+        }"""
+    )
+    assert looks < 60, "it is deaf for a moment after each change"
+
+
+# --- what a visitor's HTML may not do ---------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "option", ["get-type", "getType", "static-path", "api-servers", "gct-path", "js", "protocol", "bypass"]
+)
+def test_attributes_hand_nothing_to_geetest_but_what_is_listed(stage: FormStage, option: str) -> None:
+    stage.open("")
+    stage.page.evaluate(
+        """([option, form]) => {
+          window.initGeetest4 = (config) => { window.given = config; };
+          document.body.innerHTML = form.replace("<form", `<form data-geetest-${option}='{"x": ["evil.example"]}'`);
+        }""",
+        [option, FORM],
+    )
+    stage.page.wait_for_function("window.given")
+    assert stage.ask("Object.keys(given).sort()") == ["captchaId", "mask", "onError", "product"]
+
+
+@pytest.mark.parametrize("value", ['{"bgColor": "url(//evil.example)"}', "<b>", "a;b", "javascript:1/1", "a\\62"])
+def test_no_option_is_an_address_or_markup(stage: FormStage, value: str) -> None:
+    stage.open("")
+    stage.page.evaluate(
+        """([value, form]) => {
+          window.initGeetest4 = (config) => { window.given = config; };
+          document.body.innerHTML = form;
+          document.querySelector("form").setAttribute("data-geetest-next-width", value);
+        }""",
+        [value, FORM],
+    )
+    stage.page.wait_for_function("window.given")
+    assert stage.ask("given.nextWidth") is None
+
+
+def test_a_native_form_sends_no_token_to_another_origin(stage: FormStage) -> None:
+    stage.open(FORM.replace('"/login"', f'"{stage.geetest}/validate"'))
+    press(stage)
+    assert stage.told("error") == "origin"
+    assert stage.posts == []
+    assert not stage.box.is_visible(), "nobody is asked to solve what is not sent"
+    stage.expected = [f"geetest-form: origin a captcha token is not for {stage.geetest}: name it in origins"]
+
+
+@pytest.mark.parametrize("where", ["button", "base"])
+def test_nor_by_a_button_or_a_base(stage: FormStage, where: str) -> None:
+    if where == "button":
+        stage.open(FORM.replace('id="go"', f'id="go" formaction="{stage.geetest}/validate"'))
+    else:
+        stage.open(f'<base href="{stage.geetest}/">{FORM}')
+    press(stage)
+    assert stage.told("error") == "origin"
+    assert stage.posts == []
+    stage.expected = [f"geetest-form: origin a captcha token is not for {stage.geetest}: name it in origins"]
+
+
+# Not "createElement" and "body": GeeTest's own script would break.
+CLOBBER = ["GeetestForm", "querySelectorAll", "querySelector", "baseURI", "readyState", "forms", "documentElement"]
+
+
+@pytest.mark.parametrize("name", CLOBBER)
+def test_a_named_form_switches_nothing_off(stage: FormStage, name: str) -> None:
+    stage.open(f'<form name="{name}"><input name="attach"></form><img name="{name}" alt="">{FORM}')
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_url("**/login")
+    answered(stage)
+
+
+CLOBBER_FORM = [
+    "submit",
+    "action",
+    "method",
+    "dataset",
+    "querySelector",
+    "querySelectorAll",
+    "append",
+    "prepend",
+    "requestSubmit",
+    "dispatchEvent",
+    "isConnected",
+    "elements",
+    "reset",
+    "getRootNode",
+    "children",
+]
+
+
+@pytest.mark.parametrize("name", CLOBBER_FORM)
+def test_nor_does_an_input_whatever_its_name(stage: FormStage, name: str) -> None:
+    stage.open(f'{FORM}<input form="f" name="{name}" value="1">')
+    press(stage)
+    stage.solve()
+    stage.page.wait_for_url("**/login")
+    answered(stage)
