@@ -321,10 +321,16 @@
     };
   }
 
+  /** Below the button, or above it where there is more room; and what is still out of sight is scrolled to. */
   function keepInSight(root) {
-    root.style.left = "0";
-    const over = root.getBoundingClientRect().right - document.documentElement.clientWidth + 8;
+    Object.assign(root.style, { left: "0", top: "", bottom: "" });
+    const { right, bottom, height } = root.getBoundingClientRect();
+    const { clientWidth, clientHeight } = document.documentElement;
+    const over = right - clientWidth + 8;
     if (over > 0) root.style.left = `${-over}px`;
+    const above = root.parentElement.getBoundingClientRect().top;
+    if (bottom > clientHeight && above > height + 16) Object.assign(root.style, { top: "auto", bottom: "calc(100% + .5em)" });
+    root.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   // --- the public object ---------------------------------------------------------------------------------------------
