@@ -369,10 +369,10 @@ def test_reasons_are_in_the_language_of_the_page(playground: Playground) -> None
     assert "the token has expired (pass_token expire)" in playground.said()[2]
     assert "the token has expired" in page.locator("#log li").first.inner_text()
     page.locator("[data-language=zh-CN]").click()
-    assert "令牌已过期（pass_token expire）" in playground.said()[2]
+    assert TEXTS["zh-CN"]["reason_pass_token_expire"].replace("`", "") in playground.said()[2]
     assert "令牌已过期" in page.locator("#log li").first.inner_text()
     for name, said in (
-        ("malformed", "缺失或格式不对：gen_time"),
+        ("malformed", TEXTS["zh-CN"]["reason_missing_or_of_the_wrong_shape"].partition("`")[0] + "gen_time"),
         ("oversized", "16384 字节"),
         ("missing", "没有验证码字段"),
     ):
@@ -415,7 +415,7 @@ def test_the_language_is_switched_all_over_and_kept(playground: Playground) -> N
 
 NAMES = {"geetest", "asgi", "curl", "post", "login", "get", "ms", "http", "html", "english", "key", "id", "deny"}
 NAMES |= {"allow", "python", "kib", "ada", "passed", "unavailable", "captcha", "replayed", "failed", "missing"}
-NAMES |= {"malformed", "too", "large", "json"}
+NAMES |= {"malformed", "too", "large", "json", "busy"}
 
 
 def test_nothing_is_left_in_english(visit: Any) -> None:
