@@ -224,6 +224,8 @@ def test_a_visitor_in_an_outage(playground: Playground) -> None:
     playground.solve()
     playground.log_in()
     playground.page.get_by_text("Welcome, ada. Nobody verified you: GeeTest is down.").wait_for()
+    sign = "getComputedStyle(document.getElementById('greeting'), '::before').content"
+    assert playground.page.evaluate(sign) == '"! "'
 
 
 # The switches
