@@ -337,11 +337,20 @@ IN_VIEW = """(selector) => {
 }"""
 
 
+PRESS_AT_THE_LOWER_EDGE = """() => {
+    const button = document.querySelector(".geetest_btn_click");
+    document.body.style.paddingBottom = "100vh";
+    document.querySelector("main").style.paddingTop = "100vh";
+    scrollBy(0, button.getBoundingClientRect().bottom + 10 - innerHeight);
+    button.click();
+}"""
+
+
 @pytest.mark.parametrize("size", [(1280, 900), (1280, 600), (360, 640)])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_the_box_of_the_widget_opens_in_view(visit: Any, size: tuple[int, int], locale: str) -> None:
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale, reduced_motion="reduce").page
-    page.locator(".geetest_btn_click").click()
+    page.evaluate(PRESS_AT_THE_LOWER_EDGE)
     page.locator(".geetest_solve").wait_for()
     assert page.evaluate(IN_VIEW, "dialog.geetest_box")
 
