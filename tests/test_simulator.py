@@ -1317,7 +1317,7 @@ def test_the_command_listens_anywhere_once_it_is_allowed_and_warns(
     served: list[tuple[str, int]] = []
 
     @contextmanager
-    def fake_serve(app: Simulator, *, host: str, port: int) -> Iterator[str]:
+    def fake_serve(app: Simulator, *, host: str, port: int, tls: object) -> Iterator[str]:
         served.append((host, port))
         yield "http://127.0.0.1:8077"
 
