@@ -4,6 +4,7 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
+from pathlib import Path
 
 from . import __version__
 from ._core.errors import ConfigError
@@ -88,6 +89,12 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
         metavar=("ID", "KEY"),
         help="an id to know, and its key; may be repeated (default: GeeTest's public demonstration pair, and any id)",
     )
+    parser.add_argument(
+        "--tls",
+        type=Path,
+        metavar="FILE",
+        help="serve https, with a certificate made now; FILE is written: the authority that clients are to trust",
+    )
     parser.set_defaults(run=_simulator)
 
 
@@ -95,7 +102,9 @@ def _simulator(arguments: argparse.Namespace) -> int:
     from .testing import run_simulator
 
     pairs = dict(arguments.pair) if arguments.pair else None
-    return run_simulator(arguments.host, arguments.port, allow_remote=arguments.allow_remote, pairs=pairs)
+    return run_simulator(
+        arguments.host, arguments.port, allow_remote=arguments.allow_remote, pairs=pairs, tls=arguments.tls
+    )
 
 
 def _port(text: str) -> int:

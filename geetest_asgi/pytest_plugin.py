@@ -4,8 +4,7 @@ pytest imports this file at the start of every run on a machine that has the pac
 it needs comes in with the first test that asks for a fixture.
 """
 
-import os
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import TYPE_CHECKING
 
 import pytest
@@ -30,13 +29,22 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
         _give_id_and_key(environment)
 
 
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
+    """The id and key of a test with `geetest` are there before its first fixture, which may build the app."""
+    with pytest.MonkeyPatch.context() as environment:
+        if "geetest" in getattr(item, "fixturenames", ()):
+            _give_id_and_key(environment)
+        return (yield)
+
+
 @pytest.fixture
 def geetest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator["GeeTest"]:
     """A GeeTest for this test: every guard in this process asks it, and none the network.
 
     `.token()`, `.headers()`, `.calls`; `.down()`, `.slow(s)`, `.hanging()`, `.garbled()`, `.error(code)`,
-    `.answers(…)` until `.up()`. An app without an id and key finds some in the environment. Together with
-    `geetest_server` it is the same one.
+    `.answers(…)` until `.up()`; `.expect("success")`. An app without an id and key finds some in the environment, also
+    one that an earlier fixture builds. Together with `geetest_server` it is the same one.
     """
     from .testing import GeeTest
 
@@ -71,15 +79,11 @@ class _Renewal:
 
     @pytest.hookimpl(tryfirst=True)
     def pytest_runtest_setup(self) -> None:
-        self._server.up()
-        self._server.calls.clear()
+        self._server.reset()
 
 
 def _give_id_and_key(environment: pytest.MonkeyPatch) -> None:
-    """Both or neither: half a pair is somebody's mistake, and the guard says so."""
-    pair = ("GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY")
-    if not any(os.environ.get(name) for name in pair):
-        from ._line.stand_in import DEMO_ID, DEMO_KEY
+    from .testing.environment import missing_pair
 
-        for name, value in zip(pair, (DEMO_ID, DEMO_KEY), strict=True):
-            environment.setenv(name, value)
+    for name, value in missing_pair().items():
+        environment.setenv(name, value)

@@ -1,5 +1,6 @@
 """The fixtures that users get: this file uses them as a user would, on apps that were built before any of them ran."""
 
+import os
 import subprocess
 import sys
 import threading
@@ -443,8 +444,8 @@ class Given(unittest.TestCase):
 
 class WithoutPytest(unittest.TestCase):
     def setUp(self):
-        from geetest_asgi.testing import GeeTest
-        self.geetest = self.enterContext(GeeTest())
+        from geetest_asgi.testing import geetest_for
+        self.geetest = geetest_for(self)
 
     test_a_token_lets_in = Given.test_a_token_lets_in
 """
@@ -454,6 +455,71 @@ def test_classes_of_unittest(project: Callable[..., Run]) -> None:
     files = {"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": UNITTEST}
     ran = project({**files, "pytest.ini": "[pytest]\ngeetest_env = true\n"})
     assert ran.counts == {"passed": 3}, ran.text
+
+
+BUILT_BY_A_FIXTURE = """
+import os
+
+import pytest
+from starlette.testclient import TestClient
+
+@pytest.fixture(scope=SCOPE)
+def client():
+    import shop
+    return TestClient(shop.app)
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_client_first(client, geetest, number):
+    assert client.post("/login", data=geetest.token()).status_code == 200
+    geetest.expect("success")
+
+def test_geetest_first(geetest, client):
+    assert client.post("/login", data=geetest.token()).status_code == 200
+
+def test_nothing_is_left():
+    assert "GEETEST_CAPTCHA_ID" not in os.environ
+"""
+
+
+@pytest.mark.parametrize("scope", ["function", "module", "session"])
+def test_the_order_of_the_fixtures_does_not_matter(project: Callable[..., Run], scope: str) -> None:
+    test = BUILT_BY_A_FIXTURE.replace("SCOPE", repr(scope))
+    ran = project({"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": test})
+    assert ran.counts == {"passed": 4}, ran.text
+
+
+WITHOUT_PYTEST = """
+import os
+import unittest
+
+from starlette.testclient import TestClient
+from geetest_asgi.testing import geetest_for
+
+
+class Login(unittest.TestCase):
+    def test_login(self):
+        geetest = geetest_for(self)
+        from shop import app
+        self.assertEqual(TestClient(app).post("/login", data=geetest.token()).status_code, 200)
+        geetest.expect("success")
+
+    def tearDown(self):
+        self.addClassCleanup(lambda: self.assertNotIn("GEETEST_CAPTCHA_ID", os.environ))
+
+
+unittest.main()
+"""
+
+
+def test_unittest_alone(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(A_SHOP_BUILT_WHILE_IT_IS_IMPORTED)
+    (tmp_path / "test_shop.py").write_text(WITHOUT_PYTEST)
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("GEETEST_")}
+    environment["PYTHONPATH"] = str(Path(__file__).parent.parent)
+    run = [sys.executable, "test_shop.py"]
+    ran = subprocess.run(run, cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=60)
+    assert ran.returncode == 0, ran.stderr
+    assert "Ran 1 test" in ran.stderr
 
 
 FAILS_FIRST = """

@@ -76,6 +76,14 @@ async def ask(simulator: Simulator, call: Mapping[str, str]) -> dict[str, Any]:
     return answer
 
 
+async def reason(simulator: Simulator, call: Mapping[str, str]) -> str:
+    """Why the token did not pass, where the captcha is a genuine one, which the answer is about."""
+    answer = await ask(simulator, call)
+    assert answer["captcha_args"]["lot_number"] == call["lot_number"]
+    said: str = answer["reason"]
+    return said
+
+
 def failure(reason: str) -> dict[str, Any]:
     return {"status": "success", "result": "fail", "reason": reason, "captcha_args": {}}
 
@@ -113,6 +121,11 @@ async def test_a_minted_token_passes_with_the_documented_answer() -> None:
         "captcha_args": {
             "used_type": "slide",
             "user_ip": "198.51.100.7",
+            "ip_type": 1,
+            "fail_count": 0,
+            "client_type": "web",
+            "user_info": "",
+            "ua": "",
             "lot_number": fields["lot_number"],
             "scene": "反爬虫",
             "referer": "http://127.0.0.1:8077/",
@@ -195,7 +208,7 @@ async def test_of_two_mistakes_the_earlier_check_speaks(earlier: dict[str, str],
     assert await ask(simulator, {**good, **later, **earlier}) == alone
 
 
-@pytest.mark.parametrize("name", ["lot_number", "captcha_output", "pass_token", "gen_time"])
+@pytest.mark.parametrize("name", ["captcha_output", "pass_token", "gen_time"])
 @each_backend
 async def test_a_token_with_any_field_altered_is_not_genuine(name: str) -> None:
     simulator = Simulator()
@@ -204,10 +217,40 @@ async def test_a_token_with_any_field_altered_is_not_genuine(name: str) -> None:
 
 
 @each_backend
+async def test_a_lot_number_of_another_captcha_does_not_match() -> None:
+    simulator = Simulator()
+    fields = simulator.token()
+    other = simulator.token()["lot_number"]
+    assert await ask(simulator, signed({**fields, "lot_number": other})) == refusal("-50304")
+    assert (await ask(simulator, signed(fields)))["result"] == "success"
+
+
+@pytest.mark.parametrize("line", [b"[1]", b"null", b"{", b"[" * 20000, b"\xff"])
+@each_backend
+async def test_an_output_that_says_nothing_of_its_captcha_is_not_genuine(line: bytes) -> None:
+    simulator = Simulator()
+    output = base64.urlsafe_b64encode(line + b"\n" + b"x" * 96).decode()
+    assert await ask(simulator, signed({**simulator.token(), "captcha_output": output})) == failure("pass_token error")
+
+
+@pytest.mark.parametrize("captcha_id", ["ж", "two words", '"quoted"', "*", "x" * 65, "line\n"])
+@each_backend
+async def test_a_malformed_id_is_illegal_where_any_id_is_taken(captcha_id: str) -> None:
+    simulator = Simulator()
+    assert await ask(simulator, {**signed(simulator.token()), "captcha_id": captcha_id}) == refusal("-50102")
+    async with client(simulator) as http:
+        assert (await http.get("/load", params={"captcha_id": captcha_id})).json()["code"] == "-50102"
+    spelt = Simulator({captcha_id: OTHER_KEY})
+    assert (await ask(spelt, signed(spelt.token(), captcha_id, OTHER_KEY)))["result"] == "success"
+
+
+@each_backend
 async def test_fields_of_two_tokens_do_not_mix() -> None:
     simulator = Simulator()
     one, other = simulator.token(), simulator.token()
     mixed = {**one, "captcha_output": other["captcha_output"]}
+    assert await ask(simulator, signed(mixed)) == refusal("-50304")
+    mixed = {**one, "pass_token": other["pass_token"]}
     assert await ask(simulator, signed(mixed)) == failure("pass_token error")
 
 
@@ -232,10 +275,10 @@ async def test_forged_expired_used_and_offline_tokens_are_refused_each_with_its_
     simulator = Simulator()
     assert await ask(simulator, signed(simulator.token(forged=True))) == failure("pass_token error")
     assert await ask(simulator, signed(simulator.token(offline=True))) == failure("pass_token error")
-    assert await ask(simulator, signed(simulator.token(expired=True))) == failure("pass_token expire")
-    assert await ask(simulator, signed(simulator.token(used=True))) == failure("pass_token used")
+    assert await reason(simulator, signed(simulator.token(expired=True))) == "pass_token expire"
+    assert await reason(simulator, signed(simulator.token(used=True))) == "pass_token used"
     both = simulator.token(used=True, expired=True)
-    assert await ask(simulator, signed(both)) == failure("pass_token expire")
+    assert await reason(simulator, signed(both)) == "pass_token expire"
 
 
 @each_backend
@@ -243,7 +286,7 @@ async def test_a_token_passes_once() -> None:
     simulator = Simulator()
     call = signed(simulator.token())
     assert (await ask(simulator, call))["result"] == "success"
-    assert await ask(simulator, call) == failure("pass_token used")
+    assert await reason(simulator, call) == "pass_token used"
 
 
 @each_backend
@@ -269,7 +312,7 @@ async def test_a_token_is_valid_for_ten_minutes_by_the_given_clock() -> None:
     clock.now += 600
     assert (await ask(simulator, in_time))["result"] == "success"
     clock.now += 1
-    assert await ask(simulator, too_late) == failure("pass_token expire")
+    assert await reason(simulator, too_late) == "pass_token expire"
 
 
 # --- whose pairs ------------------------------------------------------------------------------------------------------
@@ -495,7 +538,7 @@ async def test_where_query_and_form_disagree_the_form_counts() -> None:
 @each_backend
 async def test_bytes_that_are_no_text_are_a_wrong_value_and_no_crash() -> None:
     reply = await send_raw(
-        Simulator(), query="captcha_id=%ff", body=b"gen_time=1&sign_token=\xff\xfe&lot_number=%ff%00"
+        Simulator(), query=f"captcha_id={DEMO_ID}", body=b"gen_time=1&sign_token=\xff\xfe&lot_number=%ff%00"
     )
     assert reply.json() == failure("sign_token error")
 
@@ -671,7 +714,7 @@ async def test_who_gives_up_on_a_slow_answer_has_spent_the_token() -> None:
     assert patience.cancelled_caught
     assert simulator.calls[-1].result == "success"
     simulator.up()
-    assert (await post(simulator, call)).json() == failure("pass_token used")
+    assert await reason(simulator, call) == "pass_token used"
 
 
 @each_backend
@@ -837,6 +880,7 @@ async def test_the_token_page_mints_every_kind(query: str, reason: str) -> None:
         ("mode=garbled", "garbled", 200),
         ("mode=slow&seconds=0.01", "slow", 200),
         ("mode=error&code=-50005", "error", 200),
+        ("mode=answers&status=404&body=gone&content_type=text/plain", "answers", 404),
     ],
 )
 @each_backend
@@ -864,6 +908,12 @@ async def test_the_fault_page_can_make_it_hang() -> None:
         ("", "up, down, hanging, garbled, slow, error"),
         ("mode=broken", "up, down, hanging, garbled, slow, error"),
         ("mode=slow", "a number such as 2"),
+        ("mode=down&seconds=2", "none is wanted"),
+        ("mode=slow&second=2", "one of mode, seconds"),
+        ("mode=answers&status=99", "from 200 to 599"),
+        ("mode=answers&status=600", "from 200 to 599"),
+        ("mode=answers&status=ok", "from 200 to 599"),
+        ("mode=answers&headers=x", "a JSON object of strings"),
         ("mode=slow&seconds=soon", "a number such as 2"),
         ("mode=slow&seconds=nan", "from 0 to 3600"),
         ("mode=slow&seconds=-1", "from 0 to 3600"),
@@ -882,6 +932,140 @@ async def test_the_fault_page_says_what_would_be_right(query: str, hint: str) ->
 
 
 @each_backend
+async def test_orders_may_be_json_and_then_have_a_body_and_headers() -> None:
+    simulator = Simulator()
+    order = {"mode": "answers", "status": 418, "body": {"scene": "ж"}, "headers": {"retry-after": "7"}}
+    async with client(simulator) as http:
+        assert (await http.post("/simulator/fault", json=order)).json() == {"mode": "answers"}
+        reply = await http.get("/validate")
+        assert (reply.status_code, reply.json(), reply.headers["retry-after"]) == (418, {"scene": "ж"}, "7")
+        assert (await http.post("/simulator/fault", json={"mode": "slow", "seconds": 0.01})).json() == {"mode": "slow"}
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ("{", "no JSON"),
+        ("[" * 30000, "no JSON"),
+        ("[]", "no object"),
+        ('{"mode": null}', "mode is None: a string is wanted"),
+        ('{"mode": "slow", "seconds": [2]}', "seconds is [2]: a string is wanted"),
+        ('{"mode": "answers", "body": [1]}', "body is [1]: a string is wanted"),
+        ('{"mode": "answers", "headers": {"a": 1}}', "a JSON object of strings"),
+        ('{"mode": "down", "\\ud800": 1}', "no parameter"),
+    ],
+)
+@each_backend
+async def test_json_that_is_no_order_is_told_so(body: str, hint: str) -> None:
+    simulator = Simulator()
+    async with client(simulator) as http:
+        reply = await http.post("/simulator/fault", content=body, headers={"content-type": "application/json"})
+    assert reply.status_code == 400
+    assert hint in reply.json()["error"]
+    assert simulator.mode == "up"
+
+
+@pytest.mark.parametrize(
+    ("method", "page"),
+    [("GET", "token?expird=1"), ("GET", "calls?n=1"), ("POST", "reset?mode=up"), ("POST", "fault?mode=up&knid=1")],
+)
+@each_backend
+async def test_an_unknown_parameter_is_an_error(method: str, page: str) -> None:
+    async with client(Simulator()) as http:
+        reply = await http.request(method, f"/simulator/{page}")
+    assert reply.status_code == 400
+    assert "is no parameter of this page" in reply.json()["error"]
+
+
+CONTROL = [("GET", "token"), ("GET", "calls"), ("POST", "reset"), ("POST", "fault?mode=down")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "evil.example:8077", "origin": "http://evil.example:8077"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:3000"},
+        {"origin": "http://simulator.evil.example"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "origin": "http://simulator"},
+    ],
+)
+@each_backend
+async def test_a_page_of_another_origin_reads_no_calls_and_gives_no_orders(headers: dict[str, str]) -> None:
+    simulator = Simulator()
+    await ask(simulator, signed(simulator.token()))
+    async with client(simulator) as http:
+        for method, page in CONTROL:
+            reply = await http.request(method, f"/simulator/{page}", headers=headers)
+            assert (reply.status_code, reply.text[:10]) == (403, "Forbidden:"), page
+            assert "access-control-allow-origin" not in reply.headers
+            asked = await http.options(f"/simulator/{page}", headers={"origin": "http://evil.example"})
+            assert asked.status_code == 405
+    assert (simulator.mode, len(simulator.calls)) == ("up", 1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "127.0.0.1:8077"},
+        {"host": "[::1]:8077"},
+        {"host": "LOCALHOST:1"},
+        {"host": "geetest:8077"},
+        {"host": "host.docker.internal"},
+        {"host": "geetest.localhost:8077", "origin": "http://geetest.localhost:8077"},
+        {"host": "localhost", "origin": "https://forwarded.example", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+    ],
+)
+@each_backend
+async def test_programs_and_pages_of_its_own_may(headers: dict[str, str]) -> None:
+    async with client(Simulator()) as http:
+        for method, page in CONTROL:
+            reply = await http.request(method, f"/simulator/{page}", headers=headers)
+            assert reply.status_code == 200, page
+            assert "access-control-allow-origin" not in reply.headers
+
+
+@each_backend
+async def test_reset_forgets_the_fault_the_calls_and_what_was_used() -> None:
+    simulator = Simulator()
+    call = signed(simulator.token())
+    await ask(simulator, call)
+    simulator.down()
+    async with client(simulator) as http:
+        assert (await http.post("/simulator/reset")).json() == {"mode": "up"}
+    assert (simulator.mode, simulator.calls) == ("up", [])
+    assert (await ask(simulator, call))["result"] == "success"
+
+
+@each_backend
+async def test_expect_compares_the_answers_and_lists_them() -> None:
+    simulator = Simulator()
+    simulator.expect()
+    call = signed(simulator.token())
+    await ask(simulator, call)
+    await ask(simulator, call)
+    await ask(simulator, {**call, "gen_time": "abc"})
+    simulator.down()
+    await post(simulator, call)
+    simulator.garbled()
+    await post(simulator, call)
+    simulator.hanging()
+    await drive(simulator, http_scope("POST", "/validate"), request(b"a=b"))
+    answers = ("success", "pass_token used", "-50005", "HTTP 503", "HTTP 200", "no answer")
+    simulator.expect(*answers)
+    for wrong in ((), answers[:-1], answers[::-1], (*answers, "success")):
+        with pytest.raises(AssertionError, match="what it was asked: 6 calls \\('success', 'pass_token used', "):
+            simulator.expect(*wrong)
+    with pytest.raises(AssertionError, match="expected of GeeTest: 1 call \\('success'\\); what it was asked: no call"):
+        Simulator().expect("success")
+
+
+@each_backend
 async def test_the_calls_page_lists_the_calls() -> None:
     simulator = Simulator()
     async with client(simulator) as http:
@@ -896,7 +1080,7 @@ async def test_the_calls_page_lists_the_calls() -> None:
             "status": 200,
             "result": "",
             "reason": "",
-            "code": "-50005",
+            "code": "-50102",
         }
     ]
 
@@ -1133,7 +1317,7 @@ def test_the_command_listens_anywhere_once_it_is_allowed_and_warns(
     served: list[tuple[str, int]] = []
 
     @contextmanager
-    def fake_serve(app: Simulator, *, host: str, port: int) -> Iterator[str]:
+    def fake_serve(app: Simulator, *, host: str, port: int, tls: object) -> Iterator[str]:
         served.append((host, port))
         yield "http://127.0.0.1:8077"
 

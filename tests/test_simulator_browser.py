@@ -296,12 +296,11 @@ async def test_there_are_no_other_files(path: str) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *("/", "/load", "/verify", "/validate", "/nothing", "/v4/gt4.js", "/load?callback=f", "/load?callback=f()"),
-        *("/simulator/token", "/simulator/calls", "/simulator/token?used=perhaps", "/simulator/fault"),
+        *("/load", "/verify", "/v4/gt4.js", "/v4/bypass.js", "/load?callback=f", "/load?callback=f()"),
     ],
 )
 @each_backend
-async def test_every_answer_may_be_read_by_any_page_and_is_not_guessed_at(path: str) -> None:
+async def test_what_a_widget_asks_may_be_read_by_any_page(path: str) -> None:
     reply = await get(Simulator(), path)
     assert reply.headers["access-control-allow-origin"] == "*"
     assert reply.headers["x-content-type-options"] == "nosniff"
@@ -310,17 +309,30 @@ async def test_every_answer_may_be_read_by_any_page_and_is_not_guessed_at(path: 
 
 
 @pytest.mark.parametrize(
-    ("path", "methods"), [("/simulator/fault", "POST"), ("/simulator/calls", "GET"), ("/validate", "GET, POST")]
+    "path",
+    [
+        *("/", "/validate", "/nothing", "/simulator/token", "/simulator/calls", "/simulator/token?used=perhaps"),
+        *("/simulator/fault", "/simulator/reset"),
+    ],
 )
 @each_backend
-async def test_a_browsers_question_beforehand_is_answered(path: str, methods: str) -> None:
+async def test_nothing_else_may(path: str) -> None:
+    reply = await get(Simulator(), path)
+    assert not {"access-control-allow-origin", "cross-origin-resource-policy"} & reply.headers.keys()
+    assert reply.headers["x-content-type-options"] == "nosniff"
+    assert reply.headers["x-geetest-simulator"] == "1"
+
+
+@pytest.mark.parametrize("path", ["/load", "/verify", "/v4/gt4.js"])
+@each_backend
+async def test_a_browsers_question_beforehand_is_answered(path: str) -> None:
     asked = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
     simulator = Simulator()
     async with browser(simulator) as http:
         reply = await http.options(path, headers={**asked, "access-control-request-headers": "content-type"})
     assert (reply.status_code, reply.content) == (204, b"")
     assert reply.headers["access-control-allow-origin"] == "*"
-    assert reply.headers["access-control-allow-methods"] == methods
+    assert reply.headers["access-control-allow-methods"] == "GET"
     assert reply.headers["access-control-allow-headers"] == "*"
     assert not simulator.calls
 
@@ -331,6 +343,32 @@ async def test_an_answer_of_ones_own_may_refuse_other_origins() -> None:
     simulator.answers(headers={"Access-Control-Allow-Origin": "https://example.org"})
     reply = await get(simulator, "/validate")
     assert reply.headers.get_list("access-control-allow-origin") == ["https://example.org"]
+
+
+@each_backend
+async def test_captcha_args_say_how_this_captcha_was_solved() -> None:
+    simulator = Simulator()
+    about = {"risk_type": "match", "client_type": "h5", "user_info": "ж-7"}
+    async with browser(simulator) as http:
+        headers = {"user-agent": "Trident" * 40, "referer": "http://shop.example/login"}
+        data = (await http.get("/load", params={"captcha_id": DEMO_ID, **about})).json()["data"]
+        failed = await http.get("/verify", params=a_try(data, w="wrong") | about)
+        again = a_try({**data, **failed.json()["data"]}) | about
+        token = (await http.get("/verify", params=again, headers=headers)).json()["data"]["seccode"]
+        passed = (await http.post("/validate", data=signed(token))).json()
+        used = (await http.post("/validate", data=signed(token))).json()
+    assert (passed["result"], used["reason"]) == ("success", "pass_token used")
+    assert passed["captcha_args"] == used["captcha_args"]
+    expected = {"used_type": "match", "client_type": "h5", "user_info": "ж-7", "fail_count": 1, "ip_type": 1}
+    expected |= {"lot_number": data["lot_number"], "referer": headers["referer"], "ua": headers["user-agent"][:120]}
+    assert passed["captcha_args"].items() >= expected.items()
+
+
+@each_backend
+async def test_verify_takes_no_risk_type_that_load_would_not() -> None:
+    simulator = Simulator()
+    reply = await get(simulator, "/verify", **(a_try(await load(simulator)) | {"risk_type": "<script>"}))
+    assert reply.json()["code"] == "-50001"
 
 
 # --- offline ----------------------------------------------------------------------------------------------------------
@@ -385,6 +423,8 @@ OUTCOMES = {
     "sim-hang": "captcha_unavailable",
     "sim-garbled": "captcha_unavailable",
     "sim-retry": "reached: passed",
+    "sim-one-tap": "reached: passed",
+    "sim-no-captcha": "captcha_misconfigured",
     "sim-offline": "captcha_unavailable",
 }
 REASONS = {

@@ -6,7 +6,9 @@ Never run: `.ci/run` has it read by mypy, and by pyright, which is another opini
 """
 
 import re
+import unittest
 from collections.abc import Mapping, MutableMapping
+from pathlib import Path
 from typing import Any, Literal, assert_type
 
 import httpx
@@ -59,6 +61,7 @@ from geetest_asgi.testing import (
     GeeTestServer,
     Magic,
     Simulator,
+    geetest_for,
     run_simulator,
     serve,
 )
@@ -416,7 +419,9 @@ def by_hand() -> None:
         assert_type(geetest, GeeTest)
     assert_type(MAGIC["sim-pass"], Magic)
     assert_type(MAGIC["sim-down"].fault, Fault)
-    assert_type(run_simulator("127.0.0.1", 8077), int)
+    assert_type(run_simulator("127.0.0.1", 8077, tls=Path("authority.pem")), int)
+    assert_type(geetest_for(unittest.TestCase()), GeeTest)
+    simulator.expect("success", "HTTP 503")
     assert_type(CODES["-50005"], str)
     serve(7)  # type: ignore[arg-type]
     Simulator(pairs=[DEMO_ID])  # type: ignore[arg-type]

@@ -14,7 +14,6 @@ from urllib.parse import urlencode
 
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
-from starlette.middleware.trustedhost import TrustedHostMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute, Mount, Route
@@ -27,6 +26,7 @@ from .._middleware import GeeTestMiddleware
 from .._scope import geetest_result
 from ..stores import MemoryStore
 from ..testing import Simulator
+from ..testing.access import refusal
 from . import guard
 from .pages import MOUNT, page_routes
 from .rows import row
@@ -106,21 +106,19 @@ class Site:
         return _app(page_routes(self.simulator.captcha_id, live=False) + routes)
 
     async def _token(self, request: Request) -> Response:
-        kind = request.query_params.get("kind", "fresh")
-        if kind not in _KINDS:
-            return _wrong("kind", kind, _KINDS)
-        token = _KINDS[kind](self.simulator)
-        form = request.query_params.get("format") == "form"
-        return PlainTextResponse(urlencode(token)) if form else JSONResponse(token)
+        given = {"kind": "fresh", "format": "json", **request.query_params}
+        if (wrong := _wrong(given, {"kind": tuple(_KINDS), "format": ("json", "form")})) is not None:
+            return wrong
+        token = _KINDS[given["kind"]](self.simulator)
+        return PlainTextResponse(urlencode(token)) if given["format"] == "form" else JSONResponse(token)
 
     async def _state(self, request: Request) -> JSONResponse:
         return JSONResponse(self.state)
 
     async def _turn(self, request: Request) -> JSONResponse:
-        given = {name: value for name, value in request.query_params.items() if name in _SWITCHES}
-        for name, value in given.items():
-            if value not in _SWITCHES[name]:
-                return _wrong(name, value, _SWITCHES[name])
+        given = request.query_params
+        if (wrong := _wrong(given, _SWITCHES)) is not None:
+            return wrong
         if "geetest" in given:
             _FAULTS[given["geetest"]](self.simulator)
         if "policy" in given:
@@ -147,9 +145,20 @@ def live_site() -> ASGIApp:
 
 def _app(routes: Iterable[BaseRoute]) -> Starlette:
     login = [Route("/login", _log_in, methods=["POST"]), Route("/login", _login_form, methods=["GET"])]
-    # A page of another site whose name comes to mean this machine ("DNS rebinding") reads no log here.
-    hosts = Middleware(TrustedHostMiddleware, allowed_hosts=["127.0.0.1", "localhost"])
-    return Starlette(routes=[*login, *routes], middleware=[hosts])
+    return Starlette(routes=[*login, *routes], middleware=[Middleware(_OwnOrigin)])
+
+
+class _OwnOrigin:
+    """Keeps pages of other origins from the log, the tokens and the switches."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        control = scope["type"] == "http" and scope["path"].startswith("/demo/")
+        why = refusal(scope) if control else None
+        answer = self._app if why is None else PlainTextResponse(f"Forbidden: {why}\n", 403)
+        await answer(scope, receive, send)
 
 
 async def _log_in(request: Request) -> JSONResponse:
@@ -167,7 +176,10 @@ def _news(log: Log, present: Callable[[], _Present]) -> Callable[[Request], Any]
     """What the page asks for once a second: the requests since the last time, and how things stand."""
 
     async def news(request: Request) -> JSONResponse:
-        after = request.query_params.get("after", "")
+        given = request.query_params
+        if unknown := given.keys() - {"after"}:
+            return JSONResponse({"error": f"{min(unknown)!r} is no parameter of this page: after is wanted"}, 400)
+        after = given.get("after", "")
         host, port = request.scope["server"]
         visits = log.after(int(after[:18]) if after.isascii() and after.isdigit() else 0)
         state, settings = present()
@@ -182,5 +194,12 @@ def _news(log: Log, present: Callable[[], _Present]) -> Callable[[Request], Any]
     return news
 
 
-def _wrong(name: str, value: str, wanted: Iterable[str]) -> JSONResponse:
-    return JSONResponse({"error": f"{name} is {value!r}: one of {', '.join(wanted)} is wanted"}, 400)
+def _wrong(given: Mapping[str, str], known: Mapping[str, Iterable[str]]) -> JSONResponse | None:
+    """What is wrong with these parameters; `known`: the values that each of them may have."""
+    for name, value in given.items():
+        if name not in known:
+            error = f"{name!r} is no parameter of this page: one of {', '.join(known)} is wanted"
+            return JSONResponse({"error": error}, 400)
+        if value not in known[name]:
+            return JSONResponse({"error": f"{name} is {value!r}: one of {', '.join(known[name])} is wanted"}, 400)
+    return None

@@ -22,6 +22,7 @@ from .command import run_simulator
 from .geetest import GeeTest, GeeTestServer
 from .server import serve
 from .simulator import Simulator
+from .unittests import geetest_for
 
 __all__ = [
     "CODES",
@@ -34,6 +35,7 @@ __all__ = [
     "GeeTestServer",
     "Magic",
     "Simulator",
+    "geetest_for",
     "run_simulator",
     "serve",
 ]

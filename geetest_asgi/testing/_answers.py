@@ -5,7 +5,7 @@ success and fail carry string `result` and `reason`; the error shape carries nei
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -41,9 +41,13 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 _EVERY_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
         MARK: "1",  # so that nobody takes the simulator for GeeTest
-        "access-control-allow-origin": "*",  # pages of any origin read it, and load its scripts with crossOrigin
-        "cross-origin-resource-policy": "cross-origin",  # pages that demand it of all they embed
         "x-content-type-options": "nosniff",  # no browser runs as a script what is not sent as one
+    }
+)
+_EVERY_ORIGIN: Final[Mapping[str, str]] = MappingProxyType(
+    {
+        "access-control-allow-origin": "*",  # for pages that load the scripts with crossOrigin
+        "cross-origin-resource-policy": "cross-origin",  # for pages that demand it of all they embed
     }
 )
 
@@ -67,6 +71,10 @@ class Answer:
         headers = {"content-type": self.content_type, **_EVERY_ANSWER, **own}
         return Response(body, self.status, headers)
 
+    def for_every_origin(self) -> "Answer":
+        """The same, for browsers to show to pages of every origin."""
+        return replace(self, headers={**_EVERY_ORIGIN, **self.headers})
+
     def said(self, name: str) -> str:
         """The string under `name` in a JSON answer such as `result`, `reason` or `code`; else empty."""
         value = self.content.get(name) if isinstance(self.content, Mapping) else None
@@ -83,21 +91,16 @@ def text(status: int, content: str, headers: Mapping[str, str] | None = None) ->
     return Answer(status, content.encode(), "text/plain; charset=utf-8", headers or {})
 
 
-def success(lot_number: str, user_ip: str) -> Answer:
-    """The token passed. `scene` and `referer` are those of GeeTest's documentation; a scene may be non-ASCII."""
-    args = {
-        "used_type": "slide",
-        "user_ip": user_ip,
-        "lot_number": lot_number,
-        "scene": "反爬虫",
-        "referer": "http://127.0.0.1:8077/",
-    }
-    return Answer(content={"status": "success", "result": "success", "reason": "", "captcha_args": args})
+def success(captcha_args: Mapping[str, Any]) -> Answer:
+    """The token passed."""
+    content = {"status": "success", "result": "success", "reason": "", "captcha_args": captcha_args}
+    return Answer(content=content)
 
 
-def fail(reason: str) -> Answer:
+def fail(reason: str, captcha_args: Mapping[str, Any] | None = None) -> Answer:
     """The token did not pass, with GeeTest's word for why."""
-    return Answer(content={"status": "success", "result": "fail", "reason": reason, "captcha_args": {}})
+    args = {} if captcha_args is None else captcha_args
+    return Answer(content={"status": "success", "result": "fail", "reason": reason, "captcha_args": args})
 
 
 def error(code: str, msg: str | None = None) -> Answer:

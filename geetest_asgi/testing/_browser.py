@@ -12,7 +12,8 @@ from typing import Any, Final
 from . import _static, tokens
 from ._answers import Answer, as_json, error
 from ._magic import Magic
-from ._service import SpentTokens
+from ._service import SpentTokens, is_known
+from ._wire import Asked
 
 SOLVED: Final = "solved"
 """The `w` of a try that is right. GeeTest's is an encrypted account of what the visitor did; any other `w` is wrong."""
@@ -28,19 +29,18 @@ _FRESH: Final = {"cache-control": "no-store"}
 class Visit:
     """One call by a browser, with all that is needed to answer it."""
 
-    parameters: Mapping[str, str]
-    place: str
-    """The simulator's address as the browser knows it, without a scheme."""
+    asked: Asked
     now: float
-    known: bool
-    """Whether the simulator knows the `captcha_id`."""
+    keys: Mapping[str, str]
+    any_id: bool
+    """Whether an id that is not in `keys` is known as well."""
     magic: Magic
     used: SpentTokens
     """Payloads that were tried."""
 
     def field(self, name: str) -> str:
         """The parameter; empty if it did not come."""
-        return self.parameters.get(name, "")
+        return self.asked.parameters.get(name, "")
 
 
 def jsonp(parameters: Mapping[str, str], answer: Callable[[], Answer]) -> Answer:
@@ -66,8 +66,8 @@ def load(visit: Visit) -> Answer:
     lot_number = tokens.new_lot()
     data = {
         "lot_number": lot_number,
-        "captcha_type": visit.field("risk_type") or "slide",
-        **_static.addresses(visit.place),
+        "captcha_type": visit.field("risk_type") or visit.magic.captcha_type,
+        **_static.addresses(visit.asked.place),
         **_papers(visit.field("captcha_id"), lot_number, fail_count=0),
         "payload_protocol": 1,
         "pt": "1",
@@ -88,8 +88,22 @@ def verify(visit: Visit) -> Answer:
 
 def _solved(visit: Visit, fail_count: int) -> Answer:
     captcha_id, lot_number = visit.field("captcha_id"), visit.field("lot_number")
-    seccode = {"captcha_id": captcha_id, **tokens.mint(captcha_id, visit.now, lot_number=lot_number)}
+    fields = tokens.mint(captcha_id, visit.now, lot_number=lot_number, about=_about(visit, fail_count))
+    seccode = {"captcha_id": captcha_id, **fields}
     return _success({"lot_number": lot_number, "result": "success", "fail_count": fail_count, "seccode": seccode})
+
+
+def _about(visit: Visit, fail_count: int) -> dict[str, Any]:
+    """What `/validate` will say of this captcha in `captcha_args`."""
+    return {
+        "used_type": visit.field("risk_type") or visit.magic.captcha_type,
+        "user_ip": visit.asked.user_ip,
+        "fail_count": fail_count,
+        "client_type": visit.field("client_type")[:20],
+        "user_info": visit.field("user_info")[:60],
+        "referer": visit.asked.referer[:80],
+        "ua": visit.asked.user_agent[:120],
+    }
 
 
 def _failed(visit: Visit, fail_count: int) -> Answer:
@@ -117,7 +131,7 @@ def _fail_count(payload: str) -> int:
 def _captcha_id(visit: Visit) -> Answer | None:
     if not visit.field("captcha_id"):
         return error("-50101")
-    return None if visit.known else error("-50102")
+    return None if is_known(visit.field("captcha_id"), visit.keys, visit.any_id) else error("-50102")
 
 
 def _risk_type(visit: Visit) -> Answer | None:
@@ -145,6 +159,7 @@ def _unused(visit: Visit) -> Answer | None:
 
 _CHECKS: Final[tuple[Callable[[Visit], Answer | None], ...]] = (
     _captcha_id,
+    _risk_type,
     _lot_number,
     _paper("process_token", "-50306"),
     _paper("payload", "-50307"),

@@ -1,6 +1,6 @@
 """What was asked: one frozen value for each call to `/validate`."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -27,6 +27,14 @@ class Call:
     """GeeTest's word for a fail; else empty."""
     code: str
     """GeeTest's error code such as "-50005"; else empty."""
+
+    @property
+    def told(self) -> str:
+        """The answer in short: "success", a reason, a code, "HTTP 503" or "no answer"."""
+        if self.status is None:
+            return "no answer"
+        named = self.reason or self.code or self.result
+        return named if self.status == 200 and named else f"HTTP {self.status}"
 
     def as_dict(self) -> dict[str, Any]:
         """The call as a JSON object: what `GET /simulator/calls` lists."""
@@ -55,3 +63,17 @@ def record(method: str, parameters: Mapping[str, str], content_type: str, answer
     status = None if answer is None else answer.status
     result, reason, code = ("" if answer is None else answer.said(name) for name in ("result", "reason", "code"))
     return Call(method, parameters, content_type, status, result, reason, code)
+
+
+def expect(calls: Sequence[Call], answers: Sequence[str]) -> None:
+    """Raise AssertionError unless these are the answers that the calls were given, in this order."""
+    told = [call.told for call in calls]
+    if told != list(answers):
+        raise AssertionError(f"expected of GeeTest: {_listed(answers)}; what it was asked: {_listed(told)}")
+
+
+def _listed(answers: Sequence[str]) -> str:
+    """As `2 calls ('success', 'pass_token used')`."""
+    if not answers:
+        return "no call"
+    return f"{len(answers)} {'call' if len(answers) == 1 else 'calls'} ({', '.join(map(repr, answers))})"

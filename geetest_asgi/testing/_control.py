@@ -1,107 +1,152 @@
-"""The simulator's own pages, for curl and for tests in other languages: pure, parameters in, values out.
+"""The simulator's own pages, for curl and for tests in other languages: parameters in, an answer out.
 
-A wrong parameter is a ValueError that says what would be right; the simulator answers it with HTTP 400.
+A parameter that is wrong or unknown is a ValueError that says what would be right: the answer is HTTP 400.
 """
 
+import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
-from . import _outages as _faults
-from ._magic import table
-from ._outages import Fault
+from ._answers import Answer, as_json, text
+from ._state import State
+from ._wire import Asked
 
 _YES_NO: Final[Mapping[str, bool]] = MappingProxyType(
     {"1": True, "true": True, "yes": True, "on": True, "": False, "0": False, "false": False, "no": False, "off": False}
 )
+_FLAGS: Final = ("expired", "used", "forged", "offline")
+_JSON: Final = "application/json"
 
-FLAGS: Final = ("expired", "used", "forged", "offline")
-"""The switches of `GET /simulator/token`."""
-
-_HELP: Final = """\
-A GeeTest CAPTCHA v4 service for tests. It guards nothing: whoever reaches it can mint tokens.
-
-GeeTest's own address, GET or POST, query and form:
-
-  curl {base}/validate?captcha_id={captcha_id} \\
-       -d lot_number=… -d captcha_output=… -d pass_token=… -d gen_time=… -d sign_token=…
-
-A token, good or bad (expired=1, used=1, forged=1, offline=1, captcha_id=…):
-
-  curl {base}/simulator/token
-  curl '{base}/simulator/token?expired=1'
-
-An outage, until mode=up (down, hanging, garbled, slow&seconds=2, error&code=-50005; offline: browsers too):
-
-  curl -X POST '{base}/simulator/fault?mode=down'
-  curl -X POST '{base}/simulator/fault?mode=up'
-
-What was asked so far, oldest first:
-
-  curl {base}/simulator/calls
-
-The page of a site, with our own stand-in for GeeTest's browser script:
-
-  <script src="{base}/v4/gt4.js"></script>
-  <script>
-    initGeetest4({{captchaId: "{captcha_id}", product: "float"}}, (captcha) => {{
-      captcha.appendTo("#captcha").onSuccess(() => console.log(captcha.getValidate()));
-    }});
-  </script>
-
-GeeTest's own script works too: apiServers and staticServers are ["{place}"], protocol is "{scheme}://".
-
-Captcha ids that decide what happens, with any key (not with pairs of your own):
-
-{magic}
-
-A page of any origin may call all of this.
-"""
+Parameters = Mapping[str, Any]
 
 
-def help_text(base: str, captcha_id: str) -> str:
-    """The page at `/`."""
-    scheme, _, place = base.partition("://")
-    return _HELP.format(base=base, scheme=scheme, place=place, captcha_id=captcha_id, magic=table())
+def controlled(page: Callable[[State, Parameters], Answer], *names: str) -> Callable[[State, Asked], Answer]:
+    """A control page: not for pages of other origins, and for parameters of these names only."""
+
+    def answer(state: State, asked: Asked) -> Answer:
+        if asked.refusal is not None:
+            return text(403, f"Forbidden: {asked.refusal}\n")
+        try:
+            return page(state, _parameters(asked, names))
+        except ValueError as wrong:
+            return Answer(400, {"error": str(wrong)})
+
+    return answer
 
 
-def flag(parameters: Mapping[str, str], name: str) -> bool:
+def _parameters(asked: Asked, names: tuple[str, ...]) -> Parameters:
+    """Query and form, or query and JSON object."""
+    is_json = asked.content_type.partition(";")[0].strip().lower() == _JSON
+    given = {**asked.parameters, **(_json_object(asked.body) if is_json and asked.body else {})}
+    for name in given:
+        if name not in names:
+            wanted = f"one of {', '.join(names)} is wanted" if names else "none is wanted"
+            raise ValueError(f"{name!r} is no parameter of this page: {wanted}")
+    return given
+
+
+def _json_object(body: bytes) -> dict[str, Any]:
+    try:
+        value = json.loads(body)
+    except (ValueError, RecursionError):
+        raise ValueError('the body is no JSON: an object such as {"mode": "down"} is wanted') from None
+    if not isinstance(value, dict):
+        raise ValueError('the body is JSON, but no object: {"mode": "down"}, say, is wanted')
+    return value
+
+
+def _text(parameters: Parameters, name: str, default: str = "") -> str:
+    """A string, or a number or truth value of JSON as one."""
+    value = parameters.get(name, default)
+    if isinstance(value, str):
+        return value
+    if isinstance(value, bool | int | float):
+        return str(value)
+    raise ValueError(f"{name} is {value!r}: a string is wanted")
+
+
+# --- the pages --------------------------------------------------------------------------------------------------------
+
+
+def _token(state: State, parameters: Parameters) -> Answer:
+    flags = {name: _flag(parameters, name) for name in _FLAGS}
+    return Answer(content=state.token(captcha_id=_text(parameters, "captcha_id") or None, **flags))
+
+
+def _fault(state: State, parameters: Parameters) -> Answer:
+    mode = _text(parameters, "mode")
+    if mode not in _MODES:
+        raise ValueError(f"mode is {mode!r}: one of {', '.join(_MODES)} is wanted")
+    order, own = _MODES[mode]
+    for name in parameters:
+        if name not in ("mode", *own):
+            raise ValueError(f"{name!r} is no parameter of mode={mode}: {' and '.join(own) or 'none'} is wanted")
+    order(state, parameters)
+    return Answer(content={"mode": state.mode})
+
+
+def _calls(state: State, parameters: Parameters) -> Answer:
+    return Answer(content=as_json([call.as_dict() for call in state.calls.copy()]))
+
+
+def _reset(state: State, parameters: Parameters) -> Answer:
+    state.reset()
+    return Answer(content={"mode": state.mode})
+
+
+def _flag(parameters: Parameters, name: str) -> bool:
     """A switch such as `expired=1`; off if it is absent."""
-    value = parameters.get(name, "").lower()
+    value = _text(parameters, name).lower()
     if value not in _YES_NO:
         raise ValueError(f"{name} is {value!r}: 1 or 0 is wanted")
     return _YES_NO[value]
 
 
-def fault_from(parameters: Mapping[str, str]) -> Fault:
-    """The fault that `POST /simulator/fault` asks for."""
-    mode = parameters.get("mode", "")
-    if mode not in _MODES:
-        raise ValueError(f"mode is {mode!r}: one of {', '.join(_MODES)} is wanted")
-    return _MODES[mode](parameters)
-
-
-def _slow(parameters: Mapping[str, str]) -> Fault:
-    given = parameters.get("seconds", "")
+def _slow(state: State, parameters: Parameters) -> None:
+    given = _text(parameters, "seconds")
     try:
         seconds = float(given)
     except ValueError:
         raise ValueError(f"seconds is {given!r}: a number such as 2 or 0.5 is wanted") from None
-    return _faults.slow(seconds)
+    state.slow(seconds)
 
 
-def _error(parameters: Mapping[str, str]) -> Fault:
-    return _faults.error(parameters.get("code", ""), parameters.get("msg"))
+def _error(state: State, parameters: Parameters) -> None:
+    state.error(_text(parameters, "code"), _text(parameters, "msg") if "msg" in parameters else None)
 
 
-_MODES: Final[Mapping[str, Callable[[Mapping[str, str]], Fault]]] = MappingProxyType(
+def _answers(state: State, parameters: Parameters) -> None:
+    status, body = _text(parameters, "status", "200"), parameters.get("body")
+    if not (status.isascii() and status.isdigit() and len(status) == 3):
+        raise ValueError(f"status is {status!r}: a final HTTP status from 200 to 599 is wanted")
+    content = body if body is None or isinstance(body, dict) else _text(parameters, "body").encode()
+    content_type = _text(parameters, "content_type", _JSON)
+    state.answers(int(status), content, content_type=content_type, headers=_headers(parameters.get("headers", {})))
+
+
+def _headers(value: object) -> dict[str, str]:
+    if not isinstance(value, dict) or not all(isinstance(each, str) for each in value.values()):
+        raise ValueError(f"headers is {value!r}: a JSON object of strings is wanted")
+    return value
+
+
+_Order = Callable[[State, Parameters], None]
+_MODES: Final[Mapping[str, tuple[_Order, tuple[str, ...]]]] = MappingProxyType(
     {
-        "up": lambda _: _faults.UP,
-        "down": lambda _: _faults.DOWN,
-        "hanging": lambda _: _faults.HANGING,
-        "garbled": lambda _: _faults.GARBLED,
-        "slow": _slow,
-        "error": _error,
-        "offline": lambda _: _faults.OFFLINE,
+        "up": (lambda state, _: state.up(), ()),
+        "down": (lambda state, _: state.down(), ()),
+        "hanging": (lambda state, _: state.hanging(), ()),
+        "garbled": (lambda state, _: state.garbled(), ()),
+        "slow": (_slow, ("seconds",)),
+        "error": (_error, ("code", "msg")),
+        "answers": (_answers, ("status", "body", "content_type", "headers")),
+        "offline": (lambda state, _: state.offline(), ()),
     }
 )
+"""A mode of `POST /simulator/fault` → what it orders, and the parameters that it takes."""
+
+token_page: Final = controlled(_token, *_FLAGS, "captcha_id")
+fault_page: Final = controlled(_fault, "mode", "seconds", "code", "msg", "status", "body", "content_type", "headers")
+calls_page: Final = controlled(_calls)
+reset_page: Final = controlled(_reset)

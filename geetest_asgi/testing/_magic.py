@@ -30,6 +30,8 @@ class Magic:
     """What is said about every token, seen or unseen; None: it is looked at."""
     failures: int = 0
     """How many tries fail before one succeeds."""
+    captcha_type: str = "slide"
+    """What `/load` gives out where the page names no `risk_type`; "ai" is solved without a box."""
 
 
 def _fails(reason: str) -> Magic:
@@ -37,6 +39,7 @@ def _fails(reason: str) -> Magic:
 
 
 _UNKNOWN: Final = _faults.error("-50102")
+_NO_CAPTCHA: Final = _faults.error("-50103")
 
 ORDINARY: Final = Magic()
 """Any other id."""
@@ -55,6 +58,8 @@ MAGIC: Final[Mapping[str, Magic]] = MappingProxyType(
         "sim-hang": Magic(says="nothing, ever", fault=_faults.HANGING),
         "sim-garbled": Magic(says="HTTP 200, a page of HTML", fault=_faults.GARBLED),
         "sim-retry": Magic("fails once, then solves", failures=1),
+        "sim-one-tap": Magic("solves without a box", captcha_type="ai"),
+        "sim-no-captcha": Magic("onError, -50103", "error -50103, not captcha", _NO_CAPTCHA, _NO_CAPTCHA),
         "sim-offline": Magic("offline mode", "HTTP 503", _faults.OFFLINE, _faults.OFFLINE),
     }
 )

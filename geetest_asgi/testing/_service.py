@@ -1,7 +1,7 @@
 """The judgement: the checks of GeeTest's `/validate`, as a table, in the service's own order.
 
-Order: `captcha_id` present and known, `gen_time` digits, the signature (before empty fields are looked at),
-`lot_number`, and the token: genuine, in time, unused.
+Order: `captcha_id` present, well-formed and known, `gen_time` digits, the signature (before empty fields are looked
+at), `lot_number`, and the token: genuine, in time, unused.
 """
 
 import hmac
@@ -10,7 +10,7 @@ import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 from . import tokens
 from ._answers import Answer, error, fail, success
@@ -18,6 +18,18 @@ from ._answers import Answer, error, fail, success
 MAX_SPENT: Final = 100_000
 """Spent tokens remembered (about 20 MB). Beyond it the oldest is forgotten, and would pass a second time."""
 
+_CAPTCHA_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
+# The documentation's example; a scene may be non-ASCII.
+_ARGS: Final[Mapping[str, Any]] = {
+    "used_type": "slide",
+    "ip_type": 1,
+    "fail_count": 0,
+    "client_type": "web",
+    "user_info": "",
+    "ua": "",
+    "scene": "反爬虫",
+    "referer": "http://127.0.0.1:8077/",
+}
 _SIGNATURE: Final = re.compile(r"[0-9a-f]{64}")
 # The offline token has a V in front: GeeTest reads it as a lot number and says `pass_token error`.
 _LOT_NUMBER: Final = re.compile(r"V?[0-9a-f]{32}")
@@ -71,19 +83,39 @@ def validate(inquiry: Inquiry, verdict: Check | None = None) -> Answer:
 
     `verdict`: what is said about the token instead of a look at it, once the call itself is in order.
     """
-    for check in (*OF_THE_CALL, *(OF_THE_TOKEN if verdict is None else (verdict,))):
-        objection = check(inquiry)
-        if objection is not None:
-            return objection
-    return success(inquiry.field("lot_number"), inquiry.user_ip)
+    objection = _first(OF_THE_CALL, inquiry)
+    if objection is not None:
+        return objection
+    objection = _first(OF_THE_TOKEN if verdict is None else (verdict,), inquiry)
+    return success(_args(inquiry)) if objection is None else _with_args(objection, inquiry)
+
+
+def _first(checks: tuple[Check, ...], inquiry: Inquiry) -> Answer | None:
+    return next((objection for check in checks if (objection := check(inquiry)) is not None), None)
+
+
+def _with_args(objection: Answer, inquiry: Inquiry) -> Answer:
+    """A fail of a genuine token says what is known of its captcha; of any other token nothing is known."""
+    if objection.said("result") != "fail" or _genuine(inquiry) is not None:
+        return objection
+    return fail(objection.said("reason"), _args(inquiry))
+
+
+def _args(inquiry: Inquiry) -> dict[str, Any]:
+    told = tokens.about(inquiry.field("captcha_output"))
+    return {**_ARGS, "user_ip": inquiry.user_ip, **told, "lot_number": inquiry.field("lot_number")}
+
+
+def is_known(captcha_id: str, keys: Mapping[str, str], any_id: bool) -> bool:
+    """Whether the id is in `keys`, or any id is taken and this one is well-formed: no blanks, quotes or the like."""
+    return captcha_id in keys or (any_id and bool(_CAPTCHA_ID.fullmatch(captcha_id)))
 
 
 def _captcha_id(inquiry: Inquiry) -> Answer | None:
     captcha_id = inquiry.field("captcha_id")
     if not captcha_id:
         return error("-50101")
-    known = inquiry.any_id or captcha_id in inquiry.keys
-    return None if known else error("-50102")
+    return None if is_known(captcha_id, inquiry.keys, inquiry.any_id) else error("-50102")
 
 
 def _gen_time(inquiry: Inquiry) -> Answer | None:
@@ -108,6 +140,12 @@ def _lot_number(inquiry: Inquiry) -> Answer | None:
     return None if _LOT_NUMBER.fullmatch(lot_number) else error("-50303")
 
 
+def _lot_matches(inquiry: Inquiry) -> Answer | None:
+    lot_number = inquiry.field("lot_number")
+    about = tokens.about(inquiry.field("captcha_output"))
+    return None if about.get("lot_number", lot_number) == lot_number else error("-50304")
+
+
 def _genuine(inquiry: Inquiry) -> Answer | None:
     ids = [inquiry.field("captcha_id"), *([tokens.ANY_ID] if inquiry.any_id else [])]
     genuine = any(tokens.is_genuine(each, inquiry.parameters) for each in ids)
@@ -123,7 +161,7 @@ def _unused(inquiry: Inquiry) -> Answer | None:
     return None if inquiry.spent.spend(inquiry.field("pass_token")) else fail("pass_token used")
 
 
-OF_THE_CALL: Final[tuple[Check, ...]] = (_captcha_id, _gen_time, _signature, _lot_number)
+OF_THE_CALL: Final[tuple[Check, ...]] = (_captcha_id, _gen_time, _signature, _lot_number, _lot_matches)
 """Is it a call at all, and by whom? The first objection is the answer."""
 
 OF_THE_TOKEN: Final[tuple[Check, ...]] = (_genuine, _in_time, _unused)

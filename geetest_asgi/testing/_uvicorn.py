@@ -5,6 +5,7 @@ The only module that imports uvicorn; `server.serve` imports it when it is calle
 
 import asyncio
 import socket
+import ssl
 import threading
 
 from starlette.types import ASGIApp, Receive, Scope, Send
@@ -14,7 +15,7 @@ from uvicorn import Config, Server
 class QuickServer(Server):
     """One run of an app, on a thread. `should_exit = True` from any thread ends it within about 0.3 seconds."""
 
-    def __init__(self, app: ASGIApp) -> None:
+    def __init__(self, app: ASGIApp, tls: ssl.SSLContext | None = None) -> None:
         self.settled = threading.Event()
         """Set when the server listens (`started`), or when it ended without ever doing so."""
 
@@ -38,6 +39,8 @@ class QuickServer(Server):
                 timeout_graceful_shutdown=1,  # seconds, for an app that goes on after its client was hung up
             )
         )
+        self.config.load()
+        self.config.ssl = tls  # after load(), which makes one of files only
 
     def run_on(self, listener: socket.socket) -> None:
         """Serve until `should_exit`. Blocks."""

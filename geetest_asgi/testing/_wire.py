@@ -10,6 +10,7 @@ from urllib.parse import parse_qsl
 from starlette.types import Message, Receive, Scope, Send
 
 from ._answers import Answer
+from .access import refusal
 
 MAX_BODY: Final = 64 * 1024
 """Bytes. A call to `/validate` is under 2 KiB; beyond this the answer is HTTP 413."""
@@ -32,6 +33,11 @@ class Asked:
     place: str
     """The address that the client knows, without a scheme: its Host header, and where the simulator is mounted."""
     if_none_match: str
+    user_agent: str
+    referer: str
+    refusal: str | None
+    """Why control pages are not for this client; None if they are."""
+    body: bytes
 
 
 async def read_body(receive: Receive) -> bytes | None:
@@ -63,6 +69,10 @@ def asked(scope: Scope, body: bytes) -> Asked:
         base=_base(scope, *server),
         place=_host(scope, *server) + scope.get("root_path", ""),
         if_none_match=_header(scope, b"if-none-match"),
+        user_agent=_header(scope, b"user-agent"),
+        referer=_header(scope, b"referer"),
+        refusal=refusal(scope),
+        body=body,
     )
 
 

@@ -1,13 +1,16 @@
 """`python -m geetest_asgi simulator`: the simulator in the foreground, for curl and for other languages."""
 
+import ssl
 import sys
 import time
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Never
 
 from .._config import is_loopback
 from .server import serve
 from .simulator import Simulator
+from .tls import server_context
 
 _BANNER = """\
 GeeTest CAPTCHA v4 simulator, listening on {url}
@@ -25,6 +28,10 @@ Try:
 
 {url}/ says what else there is. Ctrl-C ends it."""
 
+_TRUST = """\
+Clients have to trust the authority in this file, which is new at each start:
+SSL_CERT_FILE={file}   (for Node NODE_EXTRA_CA_CERTS, for requests REQUESTS_CA_BUNDLE, for curl --cacert)"""
+
 _REFUSED = """\
 Refused to listen on {host!r}: the simulator hands a passing token to everybody who can reach it, and takes orders
 from them. It listens on loopback only (127.0.0.1, ::1, localhost) unless you allow any interface."""
@@ -38,19 +45,21 @@ def run_simulator(
     *,
     allow_remote: bool = False,
     pairs: Mapping[str, str] | None = None,
+    tls: Path | None = None,
 ) -> int:
     """Serve a `Simulator(pairs)` until Ctrl-C; the value is an exit status for the shell.
 
     0: ended by Ctrl-C. 1: it could not start (the address is taken, uvicorn is missing). 2: refused, since `host`
-    is not loopback and `allow_remote` is not set. `port` 0: one that is free.
+    is not loopback and `allow_remote` is not set. `port` 0: one that is free. `tls`: serve https, and write the
+    certificate of the authority that clients are to trust to this file.
     """
     if not allow_remote and not is_loopback(host):
         print(_REFUSED.format(host=host), file=sys.stderr)
         return 2
     simulator = Simulator(pairs)
     try:
-        with serve(simulator, host=host, port=port) as url:
-            _announce(simulator, host, url)
+        with serve(simulator, host=host, port=port, tls=_context(tls, host)) as url:
+            _announce(simulator, host, url, tls)
             _sleep_forever()
     except KeyboardInterrupt:
         return 0
@@ -59,11 +68,17 @@ def run_simulator(
         return 1
 
 
-def _announce(simulator: Simulator, host: str, url: str) -> None:
+def _context(tls: Path | None, host: str) -> ssl.SSLContext | None:
+    return None if tls is None else server_context(tls, host)
+
+
+def _announce(simulator: Simulator, host: str, url: str, tls: Path | None) -> None:
     if not is_loopback(host):
         print(_WARNING.format(host=host), file=sys.stderr)
     id_and_key = {"captcha_id": simulator.captcha_id, "captcha_key": simulator.captcha_key}
     print(_BANNER.format(url=url, **id_and_key), flush=True)
+    if tls is not None:
+        print(f"\n{_TRUST.format(file=tls.absolute())}", flush=True)
 
 
 def _sleep_forever() -> Never:

@@ -1,6 +1,7 @@
 """`serve`: any ASGI app on a thread with a URL, for a client that needs a real socket."""
 
 import socket
+import ssl
 import threading
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -19,21 +20,23 @@ STOP_TIMEOUT: Final = 3.0
 
 
 @contextmanager
-def serve(app: "ASGIApp", *, host: str = "127.0.0.1", port: int = 0) -> Iterator[str]:
+def serve(
+    app: "ASGIApp", *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
+) -> Iterator[str]:
     """Run `app` with uvicorn on a thread of its own; the value is its base URL, without a slash at the end.
 
-    `port` 0: one that is free. The app accepts connections when the block begins. At its end every connection
-    is hung up, whatever it waits for, and the app's lifespan ends. Raises OSError if the address cannot be
-    taken, RuntimeError if the app's lifespan does not start, ImportError without uvicorn.
+    `port` 0: one that is free. `tls`: serve https with this context. The app accepts connections when the block
+    begins. At its end every connection is hung up, whatever it waits for, and the app's lifespan ends. Raises OSError
+    if the address cannot be taken, RuntimeError if the app's lifespan does not start, ImportError without uvicorn.
     """
     new_server = _quick_server()
     with closing(_bind(host, port)) as listener:
-        server = new_server(app)
+        server = new_server(app, tls)
         thread = threading.Thread(target=server.run_on, args=(listener,), name="geetest_asgi serve", daemon=True)
         thread.start()
         try:
             _await_start(server)
-            yield _url(listener)
+            yield _url("http" if tls is None else "https", listener)
         finally:
             server.should_exit = True
             thread.join(STOP_TIMEOUT)
@@ -73,9 +76,9 @@ def _await_start(server: "QuickServer") -> None:
         raise RuntimeError("the app's lifespan failed to start: uvicorn's log has its traceback")
 
 
-def _url(listener: socket.socket) -> str:
+def _url(scheme: str, listener: socket.socket) -> str:
     """The bound address as a URL; loopback where it is any interface, since that is no address to call."""
     name: tuple[Any, ...] = listener.getsockname()
     host = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(name[0], name[0])  # noqa: S104 - read, not bound to
     literal = f"[{host}]" if ":" in host else host
-    return f"http://{literal}:{name[1]}"
+    return f"{scheme}://{literal}:{name[1]}"

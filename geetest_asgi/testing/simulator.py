@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,20 +10,18 @@ import anyio
 from starlette.types import Receive, Scope, Send
 from starlette.websockets import WebSocketClose
 
-from .._line.stand_in import DEMO_ID, DEMO_KEY
-from . import _browser, _control, _magic, _static, _wire, tokens
-from . import _outages as _faults
-from ._answers import Answer, as_json, text
+from . import _browser, _control, _magic, _outages, _static, _wire
+from ._answers import Answer, text
 from ._browser import Visit
-from ._calls import Calls, record
+from ._calls import record
+from ._help import help_text
 from ._magic import Magic
-from ._service import Inquiry, SpentTokens, validate
+from ._service import Inquiry, validate
+from ._state import State
 from ._wire import Asked
 
-_HOUR: Final = 3600
 
-
-class Simulator:
+class Simulator(State):
     """A GeeTest CAPTCHA v4 service to test against: an ASGI 3 app with the real wire format.
 
     `pairs` maps each known `captcha_id` to its `captcha_key`. Without it the public demonstration pair is known,
@@ -35,96 +34,7 @@ class Simulator:
     """
 
     def __init__(self, pairs: Mapping[str, str] | None = None, *, clock: Callable[[], float] = time.time) -> None:
-        if pairs is not None and not pairs:
-            raise ValueError("pairs is empty: give at least one captcha_id and its captcha_key, or None")
-        self._any_id = pairs is None
-        self._keys = MappingProxyType({DEMO_ID: DEMO_KEY} if pairs is None else dict(pairs))
-        self._clock = clock
-        self._fault: _faults.Fault = _faults.UP  # only ever replaced whole, which is atomic
-        self._spent = SpentTokens()
-        self._tried = SpentTokens()
-        self.calls: Calls = Calls()
-        """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
-
-    def __repr__(self) -> str:
-        return f"<Simulator captcha_id={self.captcha_id!r} mode={self.mode!r} calls={len(self.calls)}>"
-
-    @property
-    def captcha_id(self) -> str:
-        """The first id of `pairs`; the public demonstration id without them."""
-        return next(iter(self._keys))
-
-    @property
-    def captcha_key(self) -> str:
-        """The key that belongs to `captcha_id`."""
-        return self._keys[self.captcha_id]
-
-    @property
-    def mode(self) -> str:
-        """The present fault's name; "up" if there is none."""
-        return self._fault.mode
-
-    def token(
-        self,
-        *,
-        expired: bool = False,
-        used: bool = False,
-        forged: bool = False,
-        offline: bool = False,
-        captcha_id: str | None = None,
-    ) -> dict[str, str]:
-        """The four fields that a browser would get for a solved captcha, in GeeTest's formats.
-
-        `expired`: solved an hour ago. `used`: spent here before. `forged`: the right shape, but not GeeTest's.
-        `offline`: the constants that gt4.js hands out when it reaches no host, whatever else is asked for.
-        `captcha_id`: solved under this id, by default `self.captcha_id`; `"*"` is good for every id, without `pairs`.
-        """
-        if offline:
-            return dict(tokens.OFFLINE)
-        solved_at = self._clock() - (_HOUR if expired else 0)
-        fields = tokens.mint(captcha_id or self.captcha_id, solved_at, forged=forged)
-        if used:
-            self._spent.spend(fields["pass_token"])
-        return fields
-
-    def up(self) -> None:
-        """End the fault: right answers at once."""
-        self._fault = _faults.UP
-
-    def down(self) -> None:
-        """Answer everybody HTTP 503."""
-        self._fault = _faults.DOWN
-
-    def offline(self) -> None:
-        """Answer everybody HTTP 503, browsers too: a widget that is loaded now goes into its offline mode."""
-        self._fault = _faults.OFFLINE
-
-    def slow(self, seconds: float) -> None:
-        """Answer rightly, `seconds` late. The token counts as used from the call's arrival on."""
-        self._fault = _faults.slow(seconds)
-
-    def hanging(self) -> None:
-        """Accept calls and never answer. A call ends when its client leaves, even after `up()`."""
-        self._fault = _faults.HANGING
-
-    def garbled(self) -> None:
-        """Answer everybody HTTP 200 with a page of HTML, as a proxy in between does."""
-        self._fault = _faults.GARBLED
-
-    def error(self, code: str | int, msg: str | None = None) -> None:
-        """Answer everybody GeeTest's error shape. `msg` is by default the one of `code` in GeeTest's table."""
-        self._fault = _faults.error(code, msg)
-
-    def answers(
-        self,
-        status: int = 200,
-        body: bytes | Mapping[str, Any] | None = None,
-        *,
-        content_type: str = "application/json",
-        headers: Mapping[str, str] | None = None,
-    ) -> None:
-        """Answer everybody just this. A mapping goes out as JSON, bytes as they are, None as an empty body."""
-        self._fault = _faults.answers(status, body, content_type, headers)
+        super().__init__(pairs, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """The ASGI app: http and lifespan; a websocket is refused."""
@@ -139,32 +49,36 @@ class Simulator:
         body = await _wire.read_body(receive)
         if body is None:
             return
-        answer = self._answer(_wire.asked(scope, body), len(body))
+        answer = self._answer(_wire.asked(scope, body))
         if answer is None:
             await _wire.until_gone(receive)
             return
         await anyio.sleep(answer.delay)
         await answer.response()(scope, receive, send)
 
-    def _answer(self, asked: Asked, size: int) -> Answer | None:
-        methods, handler = _ROUTES.get(asked.path, _FILE)
-        if asked.path not in _ROUTES and not _static.exists(asked.path):
+    def _answer(self, asked: Asked) -> Answer | None:
+        page = _PAGES.get(asked.path) or (_FILE if _static.exists(asked.path) else None)
+        if page is None:
             return text(404, "Not Found: GET / lists what there is\n")
-        if asked.method == "OPTIONS":
-            return _wire.preflight(methods)
-        if asked.method not in methods:
-            return text(405, "Method Not Allowed\n", {"allow": ", ".join(methods)})
-        if size > _wire.MAX_BODY:
+        answer = self._on(page, asked)
+        return answer.for_every_origin() if answer is not None and page.every_origin else answer
+
+    def _on(self, page: "_Page", asked: Asked) -> Answer | None:
+        if asked.method == "OPTIONS" and page.every_origin:
+            return _wire.preflight(page.methods)
+        if asked.method not in page.methods:
+            return text(405, "Method Not Allowed\n", {"allow": ", ".join(page.methods)})
+        if len(asked.body) > _wire.MAX_BODY:
             return text(413, f"Content Too Large: {_wire.MAX_BODY} bytes are taken\n")
-        return handler(self, asked)
+        return page.answer(self, asked)
 
     def _file(self, asked: Asked) -> Answer | None:
         return _static.find(asked.path, asked.if_none_match)
 
     def _validate(self, asked: Asked) -> Answer | None:
         magic = self._magic(asked)
-        fault = magic.fault if self._fault is _faults.UP else self._fault
-        answer = _faults.affect(fault, lambda: self._judge(asked, magic))
+        fault = magic.fault if self._fault is _outages.UP else self._fault
+        answer = _outages.affect(fault, lambda: self._judge(asked, magic))
         self.calls.append(record(asked.method, asked.parameters, asked.content_type, answer))
         return answer
 
@@ -184,50 +98,31 @@ class Simulator:
     def _browser(self, asked: Asked, page: Callable[[Visit], Answer]) -> Answer:
         magic = self._magic(asked)
         ill = self._fault.answer if self._fault.mode == "offline" else magic.load.answer
-        known = self._any_id or asked.parameters.get("captcha_id") in self._keys
-        visit = Visit(asked.parameters, asked.place, self._clock(), known, magic, self._tried)
+        visit = Visit(asked, self._clock(), self._keys, self._any_id, magic, self._tried)
         return _browser.jsonp(asked.parameters, lambda: ill or page(visit))
 
     def _help(self, asked: Asked) -> Answer:
-        return text(200, _control.help_text(asked.base, self.captcha_id))
-
-    def _token_page(self, asked: Asked) -> Answer:
-        flags = {name: _control.flag(asked.parameters, name) for name in _control.FLAGS}
-        return Answer(content=self.token(captcha_id=asked.parameters.get("captcha_id"), **flags))
-
-    def _fault_page(self, asked: Asked) -> Answer:
-        self._fault = fault = _control.fault_from(asked.parameters)
-        return Answer(content={"mode": fault.mode})
-
-    def _calls_page(self, asked: Asked) -> Answer:
-        return Answer(content=as_json([call.as_dict() for call in self.calls.copy()]))
+        return text(200, help_text(asked.base, self.captcha_id))
 
 
-_Handler = Callable[[Simulator, Asked], Answer | None]
+@dataclass(frozen=True, slots=True)
+class _Page:
+    methods: tuple[str, ...]
+    answer: Callable[[Any, Asked], Answer | None]
+    every_origin: bool = False
+    """Whether pages of other origins may read the answer."""
 
 
-def _or_400(page: _Handler) -> _Handler:
-    """A control page that says what was wrong with its parameters. Not for `/validate`: a bug there must show."""
-
-    def handler(simulator: Simulator, asked: Asked) -> Answer | None:
-        try:
-            return page(simulator, asked)
-        except ValueError as wrong:
-            return Answer(400, {"error": str(wrong)})
-
-    return handler
-
-
-_ROUTES: Final[Mapping[str, tuple[tuple[str, ...], _Handler]]] = MappingProxyType(
+_PAGES: Final[Mapping[str, _Page]] = MappingProxyType(
     {
-        "/validate": (("GET", "POST"), Simulator._validate),
-        "/load": (("GET",), Simulator._load),
-        "/verify": (("GET",), Simulator._verify),
-        "/": (("GET",), Simulator._help),
-        "/simulator/token": (("GET",), _or_400(Simulator._token_page)),
-        "/simulator/fault": (("POST",), _or_400(Simulator._fault_page)),
-        "/simulator/calls": (("GET",), Simulator._calls_page),
+        "/validate": _Page(("GET", "POST"), Simulator._validate),
+        "/load": _Page(("GET",), Simulator._load, every_origin=True),
+        "/verify": _Page(("GET",), Simulator._verify, every_origin=True),
+        "/": _Page(("GET",), Simulator._help),
+        "/simulator/token": _Page(("GET",), _control.token_page),
+        "/simulator/fault": _Page(("POST",), _control.fault_page),
+        "/simulator/reset": _Page(("POST",), _control.reset_page),
+        "/simulator/calls": _Page(("GET",), _control.calls_page),
     }
 )
-
-_FILE: Final[tuple[tuple[str, ...], _Handler]] = (("GET",), Simulator._file)
+_FILE: Final = _Page(("GET",), Simulator._file, every_origin=True)

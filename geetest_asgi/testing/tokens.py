@@ -8,11 +8,12 @@ or solved under another `captcha_id`, is not; but for `ANY_ID`. The formats are 
 
 import base64
 import hmac
+import json
 import secrets
 import uuid
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 MINT_KEY: Final = b"geetest_asgi.testing: anybody may mint simulator tokens"
 """No secret, and not to be made one: the simulator guards nothing. GeeTest takes none of these tokens."""
@@ -44,14 +45,22 @@ def new_lot() -> str:
     return uuid.uuid4().hex
 
 
-def mint(captcha_id: str, gen_time: float, *, forged: bool = False, lot_number: str | None = None) -> dict[str, str]:
+def mint(
+    captcha_id: str,
+    gen_time: float,
+    *,
+    forged: bool = False,
+    lot_number: str | None = None,
+    about: Mapping[str, Any] = MappingProxyType({}),
+) -> dict[str, str]:
     """The four fields of a captcha solved at `gen_time` (Unix seconds). `forged`: as GeeTest never made them.
 
-    `lot_number`: the one that `/load` gave out; without it a new one.
+    `lot_number`: the one that `/load` gave out; without it a new one. `about`: what `captcha_args` will say.
     """
+    lot_number = lot_number or new_lot()
     fields = {
-        "lot_number": lot_number or new_lot(),
-        "captcha_output": _output(),
+        "lot_number": lot_number,
+        "captcha_output": _output({"lot_number": lot_number, **about}),
         "gen_time": f"{max(0, int(gen_time)):010d}",
     }
     pass_token = secrets.token_hex(32) if forged else _certificate(captcha_id, fields)
@@ -64,9 +73,23 @@ def is_genuine(captcha_id: str, fields: Mapping[str, str]) -> bool:
     return hmac.compare_digest(given, _certificate(captcha_id, fields).encode())
 
 
-def _output() -> str:
-    """A `captcha_output` as real ones are: URL-safe base64 with its padding, of 96 to 384 bytes."""
-    return base64.urlsafe_b64encode(secrets.token_bytes(96 + secrets.randbelow(289))).decode()
+def about(captcha_output: str) -> dict[str, Any]:
+    """What a `captcha_output` of ours says of its captcha; nothing of any other."""
+    try:
+        told = json.loads(base64.urlsafe_b64decode(captcha_output).partition(b"\n")[0])
+    except (ValueError, RecursionError):
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _output(about: Mapping[str, Any]) -> str:
+    """A `captcha_output` as real ones are: URL-safe base64 with its padding, of 96 to 384 bytes, or more if need be.
+
+    It begins with what is known of the captcha, as a line of JSON; the rest is random.
+    """
+    line = json.dumps(about).encode() + b"\n"
+    size = 96 + secrets.randbelow(289)
+    return base64.urlsafe_b64encode(line + secrets.token_bytes(max(size - len(line), 8))).decode()
 
 
 def _certificate(captcha_id: str, fields: Mapping[str, str]) -> str:

@@ -224,6 +224,8 @@ def test_a_visitor_in_an_outage(playground: Playground) -> None:
     playground.solve()
     playground.log_in()
     playground.page.get_by_text("Welcome, ada. Nobody verified you: GeeTest is down.").wait_for()
+    sign = "getComputedStyle(document.getElementById('greeting'), '::before').content"
+    assert playground.page.evaluate(sign) == '"! "'
 
 
 # The switches
@@ -317,6 +319,78 @@ def test_without_a_clipboard_the_command_is_there_to_be_selected(playground: Pla
     assert playground.page.locator("#told").inner_text() == TEXTS["en"]["copy_failed"]
 
 
+def test_show_brings_the_verdict_into_view(playground: Playground) -> None:
+    page = playground.page
+    page.set_viewport_size({"width": 1280, "height": 500})
+    for _ in range(3):
+        playground.press("attack_missing")
+    show = page.locator("#log li").nth(1).get_by_role("button", name=re.compile("^Show"))
+    show.scroll_into_view_if_needed()
+    assert not page.evaluate(IN_VIEW, "#verdict")
+    show.click()
+    page.wait_for_function(IN_VIEW, arg="#verdict")
+
+
+IN_VIEW = """(selector) => {
+    const { top, bottom, left, right } = document.querySelector(selector).getBoundingClientRect();
+    return top >= 0 && left >= 0 && bottom <= innerHeight && right <= innerWidth;
+}"""
+
+
+PRESS_AT_THE_LOWER_EDGE = """() => {
+    const button = document.querySelector(".geetest_btn_click");
+    document.body.style.paddingBottom = "100vh";
+    document.querySelector("main").style.paddingTop = "100vh";
+    scrollBy(0, button.getBoundingClientRect().bottom + 10 - innerHeight);
+    button.click();
+}"""
+
+
+@pytest.mark.parametrize("size", [(1280, 900), (1280, 600), (360, 640)])
+@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
+def test_the_box_of_the_widget_opens_in_view(visit: Any, size: tuple[int, int], locale: str) -> None:
+    page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale, reduced_motion="reduce").page
+    page.evaluate(PRESS_AT_THE_LOWER_EDGE)
+    page.locator(".geetest_solve").wait_for()
+    assert page.evaluate(IN_VIEW, "dialog.geetest_box")
+
+
+def test_an_unverified_login_has_no_tick(playground: Playground) -> None:
+    playground.switch("geetest", "down")
+    playground.switch("policy", "allow")
+    playground.press("try_good")
+    assert playground.words() == ("sent", "unverified", "no verdict", "ran")
+    assert "✓" not in playground.marks() + playground.page.locator("#log li").first.inner_text()
+
+
+def test_a_request_under_way_does_not_show_the_answer_before(playground: Playground) -> None:
+    playground.press("attack_missing")
+    assert playground.page.locator("#answer").is_visible()
+    playground.switch("geetest", "hanging")
+    playground.button("try_good").click()
+    playground.page.locator("#rail .word").filter(has_text="waits").first.wait_for()
+    assert playground.page.locator("#answer").is_hidden()
+    playground.page.locator("#answer").wait_for()
+    assert "captcha_missing" not in (playground.page.locator("#answer pre").text_content() or "")
+
+
+def test_reasons_are_in_the_language_of_the_page(playground: Playground) -> None:
+    page = playground.page
+    playground.press("attack_expired")
+    assert "the token has expired (pass_token expire)" in playground.said()[2]
+    assert "the token has expired" in page.locator("#log li").first.inner_text()
+    page.locator("[data-language=zh-CN]").click()
+    assert TEXTS["zh-CN"]["reason_pass_token_expire"].replace("`", "") in playground.said()[2]
+    assert "令牌已过期" in page.locator("#log li").first.inner_text()
+    for name, said in (
+        ("malformed", TEXTS["zh-CN"]["reason_missing_or_of_the_wrong_shape"].partition("`")[0] + "gen_time"),
+        ("oversized", "16384 字节"),
+        ("missing", "没有验证码字段"),
+    ):
+        playground.press(f"attack_{name}")
+        assert said in page.locator("#log li").first.inner_text()
+
+
 # Languages
 
 
@@ -352,7 +426,7 @@ def test_the_language_is_switched_all_over_and_kept(playground: Playground) -> N
 
 NAMES = {"geetest", "asgi", "curl", "post", "login", "get", "ms", "http", "html", "english", "key", "id", "deny"}
 NAMES |= {"allow", "python", "kib", "ada", "passed", "unavailable", "captcha", "replayed", "failed", "missing"}
-NAMES |= {"malformed", "too", "large"}
+NAMES |= {"malformed", "too", "large", "json", "busy"}
 
 
 def test_nothing_is_left_in_english(visit: Any) -> None:
@@ -363,7 +437,7 @@ def test_nothing_is_left_in_english(visit: Any) -> None:
     playground.press("try_good")
     shown = playground.page.evaluate(
         """() => [...document.querySelectorAll("body *")]
-            .filter((each) => !each.closest("code, pre, small, noscript, script, [hidden]"))
+            .filter((each) => !each.closest("code, pre, noscript, script, [hidden]"))
             .flatMap((each) => [...each.childNodes].filter((node) => node.nodeType === 3).map((node) => node.data)
               .concat(each.getAttribute("aria-label") ?? [], each.title ?? []))"""
     )
@@ -467,6 +541,8 @@ def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(contexts: An
         running.close()
         assert threading.active_count() < threads, "the server's thread is left behind after some seconds"
         page.locator("#ended").filter(has_text="python -m geetest_asgi demo").wait_for()
+        page.evaluate("scrollTo(0, 0)")
+        assert page.evaluate(IN_VIEW, "#ended"), "at the top, where the strip is"
         assert playground.press("attack_missing") == TEXTS["en"]["broken"]
         assert playground.words() == ("ready",) * 4
         with serve(Site(simulator, geetest), port=int(url.rpartition(":")[2])):

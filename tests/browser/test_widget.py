@@ -4,6 +4,7 @@ import re
 import socket
 from typing import Any, Literal
 
+import httpx
 import pytest
 
 from .stage import Stage
@@ -437,3 +438,15 @@ def test_a_try_that_gets_no_answer_is_an_error_and_can_be_made_again(stage: Stag
     stage.simulator.up()
     stage.solve()
     assert stage.happened(5)[-1] == "success"
+
+
+@pytest.mark.parametrize("product", ["float", "popup"])
+def test_one_tap_solves_without_a_box(stage: Stage, product: str) -> None:
+    stage.go("page.html")
+    stage.start(captchaId="sim-one-tap", product=product, userInfo="u-7")
+    stage.button.click()
+    stage.page.locator(".geetest_captcha[data-state=solved]").wait_for()
+    assert stage.box.count() == 0
+    token = {**stage.ask("captcha.getValidate()"), "sign_token": "0" * 64}
+    args = httpx.post(f"{stage.geetest}/validate", data=token, trust_env=False).json()["captcha_args"]
+    assert (args["used_type"], args["user_info"], args["fail_count"], args["user_ip"]) == ("ai", "u-7", 0, "127.0.0.1")

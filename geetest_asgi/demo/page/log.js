@@ -1,7 +1,7 @@
 /* The live log. The server is asked once a second while somebody looks, and at once after the page's own requests. */
 
-import { code, showRow } from "./strip.js";
-import { element, onLanguage, rich, text } from "./texts.js";
+import { code, scrollToVerdict, showRow } from "./strip.js";
+import { element, onLanguage, reason, rich, text } from "./texts.js";
 
 const MOST = 100;
 const PERIOD = 1000; // milliseconds
@@ -89,14 +89,19 @@ function item(row) {
       { class: "actions" },
       element(
         "button",
-        { type: "button", "aria-label": text("show_row", { row: name }), onclick: () => showRow(row) },
+        { type: "button", "aria-label": text("show_row", { row: name }), onclick: () => show(row) },
         text("show"),
       ),
       ...(row.curl ? [copyButton(row, name)] : []),
     ),
   );
-  if (decision?.reason) it.querySelector("strong").append(" ", element("small", {}, decision.reason));
+  if (decision?.reason) it.querySelector("strong").append(" ", element("small", {}, ...reason(decision.reason)));
   return it;
+}
+
+function show(row) {
+  showRow(row);
+  scrollToVerdict();
 }
 
 function copyButton(row, name) {

@@ -22,7 +22,10 @@ export async function demo(path, method = "GET") {
 export const token = (kind = "fresh") => demo("token?kind=" + kind);
 
 /** A request to the login is under way. */
-export const sending = () => showWaiting(seconds);
+export function sending() {
+  answer.hidden = true; // it is that of the request before
+  showWaiting(seconds);
+}
 
 /** One request to the login: {status, ok, body, text}. Ends when the log has its row. */
 export async function login(fields, { method = "POST", path = "/login" } = {}) {

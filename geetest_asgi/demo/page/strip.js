@@ -1,6 +1,6 @@
 /* The strip: browser → middleware → GeeTest → handler. Which were reached, and what each said, in words and shapes. */
 
-import { element, onLanguage, rich, text } from "./texts.js";
+import { element, onLanguage, reason, rich, text } from "./texts.js";
 
 const SHAPES = { yes: "✓", no: "✕", trouble: "!", sent: "→", open: "→", off: "–", waiting: "…" };
 const TROUBLE = ["unavailable", "refused", "misconfigured", "busy"];
@@ -16,8 +16,9 @@ export const code = ({ decision, status }) =>
 /** A row of the log: [shape, word, text] for each station. */
 function told(row) {
   const { decision, asked, handled, status } = row;
+  const unverified = decision?.allowed && !decision.verified;
   const handler = handled
-    ? ["yes", "word_ran", rich("handler_ran", { status })]
+    ? [unverified ? "trouble" : "yes", "word_ran", rich("handler_ran", { status })]
     : ["off", "word_never_ran", rich("handler_never_ran")];
   return [
     ["sent", "word_sent", [element("code", {}, `${row.method} ${row.target}`)]],
@@ -36,14 +37,11 @@ function told(row) {
   }
   function geetest() {
     if (!asked) return ["off", "word_not_asked", rich("geetest_not_asked")];
-    const words = {
-      reason: [decision.reason, decision.code].filter(Boolean).join(" "),
-      milliseconds: decision.milliseconds,
-    };
-    if (decision.verified) return ["yes", "word_yes", rich("geetest_yes", words)];
-    return TROUBLE.includes(decision.outcome)
-      ? ["trouble", "word_trouble", rich("geetest_trouble", words)]
-      : ["no", "word_no", rich("geetest_no", words)];
+    const { milliseconds } = decision;
+    if (decision.verified) return ["yes", "word_yes", rich("geetest_yes", { milliseconds })];
+    const code = decision.code ? [" ", element("code", {}, decision.code)] : [];
+    const words = [...reason(decision.reason), ...code, " ", ...rich("took", { milliseconds })];
+    return TROUBLE.includes(decision.outcome) ? ["trouble", "word_trouble", words] : ["no", "word_no", words];
   }
 }
 
@@ -87,6 +85,12 @@ export function showRow(row) {
     void station.offsetWidth;
     station.classList.add("arrives");
   }
+}
+
+/** Bring the verdict, and the strip above it, into view. */
+export function scrollToVerdict() {
+  const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+  verdict.scrollIntoView({ block: "center", behavior: still ? "auto" : "smooth" });
 }
 
 /** A request is under way; `seconds`: the guard's timeout. */

@@ -36,6 +36,14 @@ export function rich(key, values) {
     .map((part, number) => (number % 2 ? element("code", {}, part) : part));
 }
 
+/** Why a decision fell, as the server says it, in the page's language; an unknown reason as it came. */
+export function reason(said) {
+  const [head, rest = ""] = said.split(": ");
+  const n = /\d+/.exec(head)?.[0];
+  const key = `reason_${head.replace(n, "N").replace(/\W+/g, "_")}`;
+  return key in TABLE[language] ? rich(key, { n, rest }) : said ? [element("code", {}, said)] : [];
+}
+
 /** An element; `on…` are listeners, everything else an attribute. */
 export function element(tag, attributes, ...children) {
   const it = document.createElement(tag);

@@ -12,6 +12,7 @@ let said = null; // the key of the greeting
 
 function greet(key) {
   said = key;
+  greeting.dataset.said = said ?? "";
   greeting.textContent = said ? text(said, { name: form.elements.username.value }) : "";
 }
 

@@ -170,7 +170,8 @@
 
   function createService(config) {
     const { lotNumber: lot_number, payload, processToken: process_token } = config;
-    const id = { captcha_id: config.captchaId, client_type: "web" };
+    const id = { captcha_id: config.captchaId, client_type: "web", user_info: config.userInfo };
+    const risk_type = config.captchaType || config.riskType;
     let paper = lot_number && payload ? { lot_number, payload, process_token } : null;
 
     async function load() {
@@ -187,7 +188,8 @@
       const { lot_number, payload, process_token } = paper;
       paper = null; // a payload is good for one try
       const w = right ? "solved" : "failed";
-      const reply = await ask(config, "/verify", { ...id, lot_number, payload, process_token, payload_protocol: 1, w });
+      const papers = { lot_number, payload, process_token, payload_protocol: 1 };
+      const reply = await ask(config, "/verify", { ...id, ...papers, risk_type, w });
       if (reply.data?.result === "fail") paper = reply.data;
       return reply;
     }
@@ -319,10 +321,16 @@
     };
   }
 
+  /** Below the button, or above it where there is more room; and what is still out of sight is scrolled to. */
   function keepInSight(root) {
-    root.style.left = "0";
-    const over = root.getBoundingClientRect().right - document.documentElement.clientWidth + 8;
+    Object.assign(root.style, { left: "0", top: "", bottom: "" });
+    const { right, bottom, height } = root.getBoundingClientRect();
+    const { clientWidth, clientHeight } = document.documentElement;
+    const over = right - clientWidth + 8;
     if (over > 0) root.style.left = `${-over}px`;
+    const above = root.parentElement.getBoundingClientRect().top;
+    if (bottom > clientHeight && above > height + 16) Object.assign(root.style, { top: "auto", bottom: "calc(100% + .5em)" });
+    root.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
 
   // --- the public object ---------------------------------------------------------------------------------------------
@@ -380,6 +388,7 @@
     function open() {
       if (state === "destroyed" || state === "busy" || box.isOpen()) return;
       if (state === "solved" && !bind) return;
+      if (config.captchaType === "ai") return attempt(true); // one tap: there is no box
       if (state !== "idle") restart(); // bind has no button that shows the old result: showing it again is a new try
       events.emitForGood("nextReady");
       box.open(config.product !== "popup" && view.root.isConnected ? view.root : null);

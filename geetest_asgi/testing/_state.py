@@ -1,0 +1,123 @@
+"""What a simulator knows, and what tests may order: tokens, faults, and the calls so far. No ASGI in here."""
+
+import time
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+from .._line.stand_in import DEMO_ID, DEMO_KEY
+from . import _outages, tokens
+from ._calls import Calls, expect
+from ._service import SpentTokens
+
+_HOUR: Final = 3600
+
+
+class State:
+    """The state of one `Simulator`, with the methods that tests call. Thread-safe: a fault is only replaced whole."""
+
+    def __init__(self, pairs: Mapping[str, str] | None, clock: Callable[[], float] = time.time) -> None:
+        if pairs is not None and not pairs:
+            raise ValueError("pairs is empty: give at least one captcha_id and its captcha_key, or None")
+        self._any_id = pairs is None
+        self._keys = MappingProxyType({DEMO_ID: DEMO_KEY} if pairs is None else dict(pairs))
+        self._clock = clock
+        self.calls: Calls = Calls()
+        """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
+        self.reset()
+
+    def __repr__(self) -> str:
+        name = type(self).__name__
+        return f"<{name} captcha_id={self.captcha_id!r} mode={self.mode!r} calls={len(self.calls)}>"
+
+    @property
+    def captcha_id(self) -> str:
+        """The first id of `pairs`; the public demonstration id without them."""
+        return next(iter(self._keys))
+
+    @property
+    def captcha_key(self) -> str:
+        """The key that belongs to `captcha_id`."""
+        return self._keys[self.captcha_id]
+
+    @property
+    def mode(self) -> str:
+        """The present fault's name; "up" if there is none."""
+        return self._fault.mode
+
+    def token(
+        self,
+        *,
+        expired: bool = False,
+        used: bool = False,
+        forged: bool = False,
+        offline: bool = False,
+        captcha_id: str | None = None,
+    ) -> dict[str, str]:
+        """The four fields that a browser would get for a solved captcha, in GeeTest's formats.
+
+        `expired`: solved an hour ago. `used`: spent here before. `forged`: the right shape, but not GeeTest's.
+        `offline`: the constants that gt4.js hands out when it reaches no host, whatever else is asked for.
+        `captcha_id`: solved under this id, by default `self.captcha_id`; `"*"` is good for every id, without `pairs`.
+        """
+        if offline:
+            return dict(tokens.OFFLINE)
+        solved_at = self._clock() - (_HOUR if expired else 0)
+        fields = tokens.mint(captcha_id or self.captcha_id, solved_at, forged=forged)
+        if used:
+            self._spent.spend(fields["pass_token"])
+        return fields
+
+    def expect(self, *answers: str) -> None:
+        """Assert that GeeTest was asked exactly so often, and answered this, in this order.
+
+        An answer is `"success"`, a reason such as `"pass_token used"`, a code such as `"-50005"`, a status such as
+        `"HTTP 503"`, or `"no answer"`. Without arguments: nobody was asked. AssertionError lists the calls there were.
+        """
+        expect(self.calls, answers)
+
+    def reset(self) -> None:
+        """Forget all: the fault, the calls, and which tokens were used."""
+        self._fault: _outages.Fault = _outages.UP  # only ever replaced whole, which is atomic
+        self._spent = SpentTokens()
+        self._tried = SpentTokens()
+        self.calls.clear()
+
+    def up(self) -> None:
+        """End the fault: right answers at once."""
+        self._fault = _outages.UP
+
+    def down(self) -> None:
+        """Answer everybody HTTP 503."""
+        self._fault = _outages.DOWN
+
+    def offline(self) -> None:
+        """Answer everybody HTTP 503, browsers too: a widget that is loaded now goes into its offline mode."""
+        self._fault = _outages.OFFLINE
+
+    def slow(self, seconds: float) -> None:
+        """Answer rightly, `seconds` late. The token counts as used from the call's arrival on."""
+        self._fault = _outages.slow(seconds)
+
+    def hanging(self) -> None:
+        """Accept calls and never answer. A call ends when its client leaves, even after `up()`."""
+        self._fault = _outages.HANGING
+
+    def garbled(self) -> None:
+        """Answer everybody HTTP 200 with a page of HTML, as a proxy in between does."""
+        self._fault = _outages.GARBLED
+
+    def error(self, code: str | int, msg: str | None = None) -> None:
+        """Answer everybody GeeTest's error shape. `msg` is by default the one of `code` in GeeTest's table."""
+        self._fault = _outages.error(code, msg)
+
+    def answers(
+        self,
+        status: int = 200,
+        body: bytes | Mapping[str, Any] | None = None,
+        *,
+        content_type: str = "application/json",
+        headers: Mapping[str, str] | None = None,
+    ) -> None:
+        """Answer everybody just this. A mapping goes out as JSON, bytes as they are, None as an empty body."""
+        self._fault = _outages.answers(status, body, content_type, headers)

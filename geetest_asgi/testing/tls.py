@@ -1,0 +1,33 @@
+"""Certificates made on the spot, for a simulator that speaks https. Needs trustme: the extra `tls`."""
+
+import ssl
+from pathlib import Path
+from typing import Final
+
+HOSTS: Final = (
+    *("localhost", "127.0.0.1", "::1"),
+    *("gcaptcha4.geetest.com", "gcaptcha4.geevisit.com", "gcaptcha4.gsensebot.com"),
+    *("static.geetest.com", "static.geevisit.com"),
+)
+"""The names that a certificate is good for: this machine's, and GeeTest's, for an entry in the hosts file."""
+
+_HEAD: Final = b"The certificate authority of a geetest-asgi simulator, made anew at each start. For tests only.\n"
+
+
+def server_context(authority: Path, host: str = "localhost") -> ssl.SSLContext:
+    """A context to serve https with, for `HOSTS` and `host`. `authority`: the file that clients are to trust.
+
+    The file is written, over an older one of its kind only: else FileExistsError. The authority's own key is kept
+    nowhere, so nobody can sign another certificate with it. ImportError without trustme.
+    """
+    try:
+        import trustme
+    except ModuleNotFoundError as missing:
+        raise ImportError("TLS needs trustme: pip install 'geetest-asgi[tls]'") from missing
+    if authority.exists() and not authority.read_bytes().startswith(_HEAD):
+        raise FileExistsError(f"{authority} is there and is no certificate of a simulator: name another file")
+    made = trustme.CA(organization_name="geetest-asgi simulator")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.issue_cert(*dict.fromkeys((*HOSTS, host))).configure_cert(context)
+    authority.write_bytes(_HEAD + made.cert_pem.bytes())
+    return context

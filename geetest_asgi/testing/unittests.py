@@ -1,0 +1,20 @@
+"""`geetest_for`: the stand-in for a `unittest.TestCase`, without pytest."""
+
+from typing import TYPE_CHECKING
+
+from .environment import missing_pair
+from .geetest import GeeTest
+
+if TYPE_CHECKING:
+    from unittest import TestCase
+
+
+def geetest_for(case: "TestCase") -> GeeTest:
+    """Let every guard of this process ask a new `GeeTest` until the end of this test. Call it in `setUp`.
+
+    An app that is built in the meantime finds an id and key in the environment, if there are none.
+    """
+    from unittest.mock import patch
+
+    case.enterContext(patch.dict("os.environ", missing_pair()))
+    return case.enterContext(GeeTest())

@@ -1,0 +1,75 @@
+"""The simulator over https: a certificate made on the spot, for this machine's names and GeeTest's."""
+
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import sys
+from pathlib import Path
+
+import httpx
+import pytest
+
+from geetest_asgi.testing import Simulator, run_simulator, serve
+from geetest_asgi.testing.tls import HOSTS, server_context
+
+ROOT = Path(__file__).parent.parent
+
+
+@pytest.fixture
+def authority(tmp_path: Path) -> Path:
+    return tmp_path / "authority.pem"
+
+
+def test_a_client_that_trusts_the_authority_is_answered(authority: Path) -> None:
+    with serve(Simulator(), tls=server_context(authority)) as url:
+        assert url.startswith("https://127.0.0.1:")
+        with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
+            assert client.get(f"{url}/simulator/token").status_code == 200
+            assert f"curl {url}/validate" in client.get(url).text
+        with httpx.Client(trust_env=False) as stranger, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY"):
+            stranger.get(url)
+
+
+@pytest.mark.parametrize("host", [*HOSTS, "geetest.internal"])
+def test_the_certificate_is_good_for_geetests_names(authority: Path, host: str) -> None:
+    with serve(Simulator(), tls=server_context(authority, "geetest.internal")) as url:
+        trusting = ssl.create_default_context(cafile=authority)
+        where = ("127.0.0.1", int(url.rpartition(":")[2]))
+        with socket.create_connection(where, 10) as plain, trusting.wrap_socket(plain, server_hostname=host) as secure:
+            assert secure.version() in ("TLSv1.2", "TLSv1.3")
+
+
+def test_no_key_is_written_and_only_a_file_of_its_kind_is_written_over(authority: Path, tmp_path: Path) -> None:
+    server_context(authority)
+    first = authority.read_text()
+    assert "PRIVATE KEY" not in first
+    server_context(authority)
+    assert authority.read_text() != first
+    assert [each.name for each in tmp_path.iterdir()] == ["authority.pem"]
+    (precious := tmp_path / "server.pem").write_text("-----BEGIN CERTIFICATE-----")
+    with pytest.raises(FileExistsError, match="name another file"):
+        server_context(precious)
+    assert precious.read_text() == "-----BEGIN CERTIFICATE-----"
+
+
+def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (taken := tmp_path / "mine.pem").write_text("mine")
+    assert run_simulator(tls=taken) == 1
+    assert capsys.readouterr().err.count("\n") == 1
+
+
+def test_on_the_command_line(authority: Path) -> None:
+    command = [sys.executable, "-m", "geetest_asgi", "simulator", "--tls", str(authority)]
+    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
+        try:
+            assert process.stdout is not None
+            url = process.stdout.readline().split()[-1]
+            assert any(f"SSL_CERT_FILE={authority}" in line for line in process.stdout)
+            with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
+                assert client.get(f"{url}/simulator/calls").json() == []
+        finally:
+            process.send_signal(signal.SIGINT)
+    assert process.returncode == 0
