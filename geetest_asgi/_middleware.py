@@ -7,6 +7,7 @@ from typing import Any
 from . import _config
 from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
+from ._bounds.watch import Watch
 from ._core.limits import Limits
 from ._core.paths.decisions import Decisions
 from ._core.paths.patterns import WEBSOCKET
@@ -17,6 +18,7 @@ from ._core.rules import (
     Credentials,
     Mode,
     OnDenied,
+    OnLockout,
     OnOutage,
     OnResult,
     OnUnavailable,
@@ -72,6 +74,9 @@ class GeeTestMiddleware:
     on_outage       fn(Outage): one of GeeTest's servers is not asked any more, since it did not answer
                     `limits.breaker_failures` calls in a row; or it answers again. A plain function, called on the
                     event loop: it must not wait for anything. What it raises is logged.
+    on_lockout      fn(Lockout): nearly all clients of a rule are refused, counted by distinct addresses; or no longer.
+                    Like `on_outage`. The logger "geetest_asgi" has a warning for both in any case.
+    log_clients     log the client's address with each decision: personal data. Default: yes.
     store           who remembers spent tokens: a `geetest_asgi.stores.Store`, or a URL ("sqlite:///spent.db" for the
                     workers of one host, "redis://…" for many). Default: this process's memory.
     client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
@@ -108,6 +113,8 @@ class GeeTestMiddleware:
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
         on_outage: OnOutage | None = None,
+        on_lockout: OnLockout | None = None,
+        log_clients: bool = True,
         store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
@@ -145,6 +152,8 @@ class GeeTestMiddleware:
             Unverified(limits),
             Pot(limits.max_buffered, little=LITTLE),
             app,
+            Watch(_config.plain_hook("on_lockout", on_lockout)),
+            _config.switch("log_clients", log_clients),
             None if protect is None else table.match,
         )
         self._idle, self._decisions = table.idle, Decisions(table.match)

@@ -6,6 +6,7 @@ Reply           what came back over HTTP
 Evidence        what is known about this request: one finding, no decision yet
 GeeTestResult   the decision, as the app and the observers see it
 Outage          news of one of GeeTest's servers, as the observers see it
+Lockout         news that nearly all clients of a rule are refused, as the observers see it
 """
 
 from collections.abc import Mapping
@@ -142,3 +143,25 @@ class Outage:
     """What came of the last call to it, in words."""
     seconds: float = 0.0
     """For how long it was not asked, single trials aside; 0.0 where the outage begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """Nearly all clients of a rule are refused, or no longer are: for `on_lockout`."""
+
+    rule: str
+    """The rule's name, else its pattern."""
+    over: bool
+    """False where the lockout begins, true where it ends."""
+    reason: str
+    """The commonest outcome when it began, and why: "refused: HTTP 403"."""
+    share: float
+    """Share of refused clients among the latest ones, from 0 to 1."""
+    clients: int
+    """Number of those clients: distinct addresses."""
+    refused: int = 0
+    """Requests refused since it began; 0 where it begins."""
+    passed: int = 0
+    """Tokens verified meanwhile."""
+    seconds: float = 0.0
+    """For how long it lasted; 0.0 where it begins."""

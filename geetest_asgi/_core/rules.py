@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from .limits import Limits
-from .model import GeeTestResult, Outage
+from .model import GeeTestResult, Lockout, Outage
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -23,6 +23,7 @@ OnResult = Callable[[GeeTestResult, Scope], Any]
 Pair = tuple[str, str | Sequence[str]]
 Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
 OnOutage = Callable[[Outage], object]
+OnLockout = Callable[[Lockout], object]
 
 
 class Clearance(Protocol):
