@@ -55,7 +55,8 @@ class Line:
         if not ready:
             return replace(NOT_ASKED, lot_number=request.lot_number)
         if not self._in_flight.take():
-            return Evidence(Outcome.BUSY, "too many calls to GeeTest under way (max_in_flight)", lot_number=request.lot_number)
+            full = "too many calls to GeeTest under way (max_in_flight)"
+            return Evidence(Outcome.BUSY, full, lot_number=request.lot_number)
         start = time.perf_counter()
         try:
             with Turn(ready, seconds) as turn:
