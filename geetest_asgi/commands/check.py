@@ -15,6 +15,11 @@ server are those of GEETEST_CAPTCHA_ID, GEETEST_CAPTCHA_KEY and GEETEST_API_SERV
 something does not work; 2, the command line or the configuration is wrong."""
 
 
+_ELSEWHERE = """\
+the id in your page is not looked at. Where nearly all visitors are refused, the running site logs a warning, \
+"lockout_begins", by the logger geetest_asgi: docs/observability.md, "Lockouts""""
+
+
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
     add_app(parser)
@@ -88,6 +93,7 @@ def _write_service(report: Report, service: Any) -> None:
         _write_pair(report, pair, service)
     for name in service.by_request:
         report.say("note", f"{shown(name)}  its id and key come with each request, and are not looked at")
+    report.say("note", _ELSEWHERE)
 
 
 def _write_servers(report: Report, service: Any) -> None:
