@@ -14,6 +14,7 @@ TARGETS: Final = {
     "spellings": 256,
     "patterns": 256,
     "reply": 2048,
+    "http_answer": 1024,
 }
 """Each with the length of the longest input worth trying: short ones are tried more often."""
 

@@ -1,6 +1,7 @@
 """From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
 
 import inspect
+import ipaddress
 import os
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -14,7 +15,7 @@ from ._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_patte
 from ._core.policy import Policy
 from ._core.protocol import API_SERVERS, SERVICES
 from ._core.rules import Rule
-from ._line.pretence import is_loopback
+from .observers.logs import log_loopback
 from .stores import FailSafe, MemoryStore, Store
 from .stores.urls import from_url
 
@@ -167,7 +168,20 @@ def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple
     servers = tuple(url for each in _several("api_server", given) for url in _api_servers(each, allow_http))
     if not servers:
         raise ConfigError("api_server=[]: give at least one base URL, or None for GeeTest's own")
+    near = [server for server in servers if is_loopback(urlsplit(server).hostname or "")]
+    if near:
+        log_loopback(near[0])
     return servers
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost. No other name is looked up."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
 
 
 def _api_servers(given: object, allow_http: bool) -> tuple[str, ...]:
@@ -253,7 +267,8 @@ def plain_hook(name: str, given: Any) -> Any:
 
 
 def client(given: Any) -> Any:
-    """A client, or a function that makes one, or None."""
-    if given is not None and not hasattr(given, "stream") and not callable(given):
-        raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, or a function that makes one")
+    """A client or a transport of httpx's or httpx2's, or a function that makes one, or None."""
+    known = hasattr(given, "stream") or hasattr(given, "handle_async_request") or callable(given)
+    if given is not None and not known:
+        raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given

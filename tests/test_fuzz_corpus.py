@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from fuzz import headers, laws, patterns, reply, targets
+from fuzz import headers, http_answer, laws, patterns, reply, targets
 from geetest_asgi._core.fields import scanners
 from geetest_asgi._core.fields.gatherer import Gatherer, from_headers
 from geetest_asgi._core.fields.json_scanner import JsonScanner
@@ -17,6 +17,7 @@ from geetest_asgi._core.paths.path_set import PathSet
 from geetest_asgi._core.paths.patterns import Pattern
 from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import parse_reply
+from geetest_asgi._line.reader import H11Parser
 
 
 def replay(target: str) -> None:
@@ -118,6 +119,17 @@ def room_for_all(policy: Policy, evidence: Evidence, *, admit_unverified: bool) 
     return judge(policy, evidence, admit_unverified=True)
 
 
+class NeverMore(H11Parser):
+    more = property(lambda self: False, lambda self, value: None)
+
+
+class EndsWithTheConnection(H11Parser):
+    def feed(self, data: bytes) -> None:
+        if data:
+            super().feed(data)
+        self.ended = self.ended or not data
+
+
 PATHS = "geetest_asgi._core.paths.forms"
 BROKEN: dict[str, tuple[str, Any, str, Any]] = {
     "pairs end with a chunk": ("urlencoded", laws, "scanner_for", in_place_of(FORM, CutsAtChunks)),
@@ -138,6 +150,8 @@ BROKEN: dict[str, tuple[str, Any, str, Any]] = {
     "any 200 is a yes": ("reply", reply, "parse_reply", any_200),
     "a yes about another token": ("reply", reply, "parse_reply", any_token),
     "there is always room": ("reply", reply, "judge", room_for_all),
+    "garbage stays on a connection": ("http_answer", http_answer, "HttptoolsParser", NeverMore),
+    "the end of a connection ends any body": ("http_answer", http_answer, "HttptoolsParser", EndsWithTheConnection),
 }
 
 

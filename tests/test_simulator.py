@@ -26,7 +26,7 @@ import httpx
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from geetest_asgi._line.pretence import is_loopback
+from geetest_asgi._config import is_loopback
 from geetest_asgi.testing import (
     CODES,
     DEMO_ID,

@@ -5,27 +5,6 @@ import time
 from collections.abc import Callable
 
 
-class Budget:
-    """An amount that is taken and given back; `take` says no where there is not enough left."""
-
-    def __init__(self, amount: int) -> None:
-        self._left = amount
-        self._lock = threading.Lock()
-
-    def take(self, amount: int = 1) -> bool:
-        """Take this much, or nothing at all."""
-        with self._lock:
-            if amount > self._left:
-                return False
-            self._left -= amount
-            return True
-
-    def give(self, amount: int = 1) -> None:
-        """Give back what was taken."""
-        with self._lock:
-            self._left += amount
-
-
 class Pot:
     """An amount that all requests share, such that no client can use it up.
 
@@ -39,6 +18,16 @@ class Pot:
         self._little = little
         self._held: dict[str, int] = {}
         self._lock = threading.Lock()
+
+    @property
+    def left(self) -> int:
+        """What nobody holds."""
+        return self._left
+
+    @property
+    def clients(self) -> int:
+        """How many clients hold something."""
+        return len(self._held)
 
     def take(self, amount: int, client: str | None, held: int = 0) -> bool:
         """Take this much, or nothing. `held`: what the request has taken before."""

@@ -38,7 +38,8 @@ class Limits:
     drain_seconds: float = 10.0
     """Seconds for the same."""
     max_in_flight: int = 256
-    """Calls to GeeTest under way at one time; beyond, 503. At 50 ms a call this is 5,000 logins a second."""
+    """Calls to GeeTest under way at one time, in one event loop. Those beyond wait their turn, first come, first
+    served, within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
     """Requests let in without a verdict while GeeTest is down, each second; beyond, 503. 0: none."""
     unverified_per_client: int = 60

@@ -83,6 +83,8 @@ class Reply:
     body: bytes | None = field(repr=False)
     simulated: bool = False
     """A simulator says that it is one."""
+    encoded: bool = False
+    """It came with a Content-Encoding, though none was asked for."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ import json
 import re
 from collections.abc import Mapping
 from functools import lru_cache
-from typing import Any, Final
+from typing import Any, Final, NoReturn
 from urllib.parse import quote_plus, urlencode
 
 from .model import CaptchaFields, Evidence, Outcome, Reply, ValidateRequest
@@ -80,15 +80,21 @@ def _query(captcha_id: str) -> str:
 
 
 def parse_reply(reply: Reply, lot_number: str) -> Evidence:
-    """What GeeTest's answer says about the token with this `lot_number`. Any bytes give an answer.
+    """Return what GeeTest's answer says about the token with this `lot_number`. Any bytes give an answer.
 
-    HTTP 5xx and a 200 that is no JSON object are an outage; every other status but 200 is a refusal.
+    HTTP 5xx and a 200 that is no JSON object are an outage. Every other status but 200 is a refusal; so is a 200 in an
+    encoding that was not asked for, since what GeeTest repeats of a visitor's own words may not be UTF-8.
     """
     if 500 <= reply.status <= 599:
         return Evidence(Outcome.UNAVAILABLE, f"HTTP {reply.status}")
     if reply.status != 200:
         return Evidence(Outcome.REFUSED, f"HTTP {reply.status}")
-    answer = _json_object(reply.body)
+    if reply.encoded:
+        return Evidence(Outcome.REFUSED, "the answer has a Content-Encoding")
+    try:
+        answer = _json_object(reply.body)
+    except _UnlikeJsonError as error:
+        return Evidence(Outcome.REFUSED, str(error))
     if answer is None:
         return Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
     if answer.get("status", "success") != "success":
@@ -101,34 +107,51 @@ def is_about_the_key(evidence: Evidence) -> bool:
     return evidence.outcome is Outcome.MISCONFIGURED and evidence.reason == _WRONG_KEY
 
 
+class _UnlikeJsonError(Exception):
+    """An answer that is nearly JSON."""
+
+
 def _json_object(body: bytes | None) -> dict[str, Any] | None:
     if body is None or len(body) > MAX_REPLY:
         return None
     try:
-        answer = json.loads(body.decode())
-    except (ValueError, RecursionError):  # ValueError covers bad JSON, bad UTF-8 and numbers too long for int
+        answer = _DECODER.decode(body.decode(json.detect_encoding(body)))  # UTF-8, -16 or -32, with or without a BOM
+    except UnicodeDecodeError:
+        raise _UnlikeJsonError("the answer is not UTF-8") from None
+    except (ValueError, RecursionError):  # ValueError covers bad JSON and numbers too long for int
         return None
     return answer if isinstance(answer, dict) else None
 
 
+def _refuse_constant(name: str) -> NoReturn:
+    raise _UnlikeJsonError(f"the answer contains {name}, which JSON does not have")
+
+
+_DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
+
+
 def _error(answer: Mapping[str, Any]) -> Evidence:
     code = _text(answer.get("code"))
+    if len(code) == 5 and code.isdecimal():  # as GeeTest's codes are, without their minus
+        code = f"-{code}"
     outcome = Outcome.MISCONFIGURED if code in KEY_CODES else Outcome.REFUSED
     return Evidence(outcome, _text(answer.get("msg")), code)
 
 
 def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
-    result, reason = answer.get("result"), _text(answer.get("reason"))
+    result, reason, args = answer.get("result"), _text(answer.get("reason")), answer.get("captcha_args")
     if result == "fail":
         # We sign, not the visitor: a wrong signature means a wrong key.
         ours = reason == _WRONG_KEY
-        return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason)
+        kept = args if isinstance(args, dict) else {}
+        return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason, captcha_args=kept)
     if result != "success":
         return Evidence(Outcome.REFUSED, "neither success nor fail")
-    args = answer.get("captcha_args")
     if args is None:
         return Evidence(Outcome.PASSED, reason)
-    if not isinstance(args, dict) or args.get("lot_number") not in (lot_number, None):
+    if not isinstance(args, dict):
+        return Evidence(Outcome.REFUSED, "captcha_args is not an object")
+    if args.get("lot_number") not in (lot_number, None):
         return Evidence(Outcome.REFUSED, "the answer is about another token")
     return Evidence(Outcome.PASSED, reason, captcha_args=args)
 

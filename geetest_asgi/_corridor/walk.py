@@ -56,7 +56,7 @@ class Guard:
     def visit(self, policy: Policy, scope: Scope, receive: Receive) -> Visit:
         """A new request. This is where a test's stand-in takes the place of GeeTest."""
         standing_in = stand_in()
-        line = self.line if standing_in is None else Line.over(standing_in)
+        line = standing_in or self.line
         client = None if standing_in is not None else client_address(scope)  # in a test all come from one address
         return Visit(policy, scope, Body(receive, policy.limits, self.memory, client), line, self.store, client)
 

@@ -1,4 +1,4 @@
-"""GeeTest's servers, each with the breaker that says whether it is worth asking, and one call's way along them."""
+"""GeeTest's servers, each with its circuit breaker, and a call's attempt at them."""
 
 from collections.abc import Sequence
 from typing import Final
@@ -9,7 +9,9 @@ from .._core.model import Evidence, Outage, Outcome
 from .._core.rules import OnOutage
 from ..observers.logs import log_hook_raised, log_outage
 
-NOT_ASKED: Final = Evidence(Outcome.UNAVAILABLE, "GeeTest was not asked: it did not answer the calls before this one")
+ALL_SERVERS_SKIPPED: Final = Evidence(
+    Outcome.UNAVAILABLE, "GeeTest was not asked: it did not answer the calls before this one"
+)
 
 
 class Server:
@@ -29,7 +31,7 @@ class Server:
                 log_hook_raised("on_outage")
 
     def heard(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
-        """What came of a call. Whatever is neither an answer nor an outage is our own doing, and says nothing."""
+        """Report what came of a call. What is neither an answer nor an outage is our own doing, and says nothing."""
         if evidence.outcome is Outcome.UNAVAILABLE:
             if self.breaker.failed(ticket):
                 self._tell(Outage(self.url, over=False, reason=evidence.reason))
@@ -48,8 +50,8 @@ def servers(urls: Sequence[str], limits: Limits, on_outage: OnOutage | None) -> 
     return tuple(Server(url, breaker(), on_outage) for url in urls)
 
 
-class Turn:
-    """One call's: whom it is asking. It asks one server at a time, and each hears what came of it, or that nothing did.
+class Attempt:
+    """Tracks which server a call is asking, and reports the result to that server's breaker.
 
     `ready` are those worth asking. Leaving the `with` block, in whichever way, gives up what is still being asked.
     """
@@ -61,16 +63,16 @@ class Turn:
         self._ours: Evidence | None = None
 
     def begin(self, server: Server) -> bool:
-        """Ask this one, unless another caller is trying it out meanwhile."""
+        """Ask this one, unless another call is probing it meanwhile."""
         ticket = server.breaker.take(self._seconds)
         if ticket is not None:
             self._asking = (server, ticket)
         return ticket is not None
 
     def end(self, evidence: Evidence, *, answered: bool = False) -> Evidence:
-        """That is what came of it; the value is what it means together with the servers before.
+        """Report what came of it; return what it means together with the servers before.
 
-        Where one of them could not be reached through our own fault, it is no outage that the others are down.
+        If one of them could not be reached through our own fault, it is no outage that the others are down.
         """
         if self._asking is not None:
             (server, ticket), self._asking = self._asking, None
@@ -80,7 +82,7 @@ class Turn:
         self._ours = evidence
         return evidence
 
-    def __enter__(self) -> "Turn":
+    def __enter__(self) -> "Attempt":
         return self
 
     def __exit__(self, *_: object) -> None:

@@ -1,58 +1,151 @@
-"""One connection to GeeTest, by httpx. This is the one file that imports it; it is itself imported with the first call.
+"""An httpx transport for many calls to few servers. This file imports httpx; it is itself imported with the first call.
 
-A transport of httpx's without its client around it: no redirects, no cookies, no proxies but those asked for.
+httpx's own pool looks at every connection and every waiting call at each step, so its cost grows with the square of
+what is in flight. Here each server has a list of free connections, last used first; whoever calls bounds their number.
 """
 
+import os
 import ssl
-import urllib.request
-from collections.abc import AsyncIterator
-from functools import cache, lru_cache
+import time
+from collections import defaultdict, deque
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Any, Final
 from urllib.parse import urlsplit
 
+import anyio
 import httpx
+from anyio.abc import ByteStream
 
-from .._core.model import Reply
-from .handshake import handshake
-from .reading import read_reply
+from .connect import AT_ONCE, Ear, Resolver, close, connect
+from .deadline import Progress
+from .reader import BrokenReplyError, Parser, Reader, TooLongReplyError, parsers
+
+UNUSED: Final = 45.0
+"""Seconds after which a free connection is closed; GeeTest's end may close it earlier."""
+
+
+class KeptConnectionError(httpx.ReadError):
+    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
+    way, which a visitor can time; so it says nothing about GeeTest.
+    """
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """A scheme, host and port."""
+
+    host: str
+    port: int
+    secure: bool
 
 
 class Connection:
-    """A connection to one origin such as "https://gcaptcha4.geetest.com", made and remade when needed.
+    """An open connection."""
 
-    `unused`: seconds after which it is not used again. Building one may read certificates (20 ms): not a thing to do
-    on an event loop.
+    def __init__(self, stream: ByteStream) -> None:
+        self.stream = stream
+        self.ear = Ear(stream)
+        self.since = 0.0
+        """When it became free, by `time.monotonic`; 0.0 before its first use."""
+
+
+class Transport(httpx.AsyncBaseTransport):
+    """Connections of one event loop. Follows no redirect, keeps no cookie and knows no proxy.
+
+    `trust_env`: see `certificates`. `parser`: None for the fastest that is installed.
     """
 
-    def __init__(self, origin: str, *, trust_env: bool, unused: float) -> None:
-        self._transport = httpx.AsyncHTTPTransport(
-            verify=_certificates(trust_env) if origin.startswith("https:") else _no_certificates(),
-            trust_env=False,
-            proxy=_proxy(origin) if trust_env else None,
-            limits=httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=unused),
-        )
+    def __init__(self, *, trust_env: bool = False, parser: type[Parser] | None = None) -> None:
+        self._trust_env = trust_env
+        self._parser = parser or parsers()[0]
+        self._resolver = Resolver()
+        self._free: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
+        self._closed = False
 
-    async def post(self, url: str, form: bytes, headers: dict[str, str], connect: float) -> Reply:
-        """POST the form; `connect`: seconds for making the connection. Only a 200's body is read."""
-        async with handshake() as extensions:
-            extensions = {**extensions, "timeout": {"connect": connect}}
-            request = httpx.Request("POST", _parsed(url), content=form, headers=headers, extensions=extensions)
-            request.stream = _Form(form)
-            response = await self._transport.handle_async_request(request)
+    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+        """Send a request and return its response. Only the body of a 200 is read, and 64 KiB of it at most.
+
+        Has no time-out of its own. Raises httpx's ConnectError, ReadError, WriteError and RemoteProtocolError.
+        """
+        body = await request.aread()
+        left = {"host", "content-length", "transfer-encoding", "connection"}
+        headers = {name: value for name, value in request.headers.items() if name not in left}
+        progress = Progress()
+        reader = await self.call(str(request.url), body, headers, progress, method=request.method)
+        return httpx.Response(reader.status, headers=reader.headers(), stream=_Body(reader.body or b""))
+
+    async def call(
+        self, url: str, body: bytes, headers: Mapping[str, str], progress: Progress, *, method: str = "POST"
+    ) -> Reader:
+        """The same without httpx's objects, which cost more than the call."""
+        origin, head = _head(method, url, tuple(headers.items()))
+        connection = await self._take(origin, progress)
+        kept, reader = connection.since > 0, Reader(self._parser)
         try:
-            return await read_reply(response.status_code, response.headers, response.stream)  # type: ignore[arg-type]
+            await _exchange(connection.stream, b"%b%d\r\n\r\n%b" % (head, len(body), body), reader, progress, kept=kept)
         finally:
-            await response.aclose()
+            if reader.reusable and not self._closed:
+                connection.since = time.monotonic()
+                self._free[origin].append(connection)
+            else:
+                await close(connection.stream)
+        return reader
+
+    async def _take(self, origin: Origin, progress: Progress) -> Connection:
+        free = self._free[origin]
+        while free and time.monotonic() - free[0].since > UNUSED:
+            await close(free.popleft().stream)
+        while free:
+            connection = free.pop()
+            if not connection.ear.hears():
+                return connection
+            await close(connection.stream)
+        return Connection(await self._connect(origin, progress))
+
+    async def _connect(self, origin: Origin, progress: Progress) -> ByteStream:
+        try:
+            addresses = await self._resolver.look_up(origin.host, origin.port, progress)
+            context = certificates(self._trust_env) if origin.secure else None
+            return await connect(addresses, origin.port, origin.host, context, progress)
+        except (OSError, UnicodeError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
+            raise httpx.ConnectError(f"{origin.host} cannot be reached") from error
 
     async def aclose(self) -> None:
-        """Close it, if it is open."""
-        await self._transport.aclose()
+        """Close every free connection now, and those in use when their calls end."""
+        self._closed = True
+        for free in self._free.values():
+            while free:
+                await close(free.pop().stream)
 
 
-class _Form(httpx.AsyncByteStream):
+async def _exchange(stream: ByteStream, request: bytes, reader: Reader, progress: Progress, *, kept: bool) -> None:
+    try:
+        progress.sends(kept=kept)
+        await stream.send(request)
+        while not reader.done:
+            reader.feed(await _receive(stream))
+    except TooLongReplyError:
+        reader.done = True
+    except BrokenReplyError as error:
+        raise (KeptConnectionError if kept else httpx.RemoteProtocolError)("no whole answer of HTTP/1.1") from error
+    except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
+        raise (KeptConnectionError if kept else httpx.ReadError)("the connection broke off") from error
+
+
+async def _receive(stream: ByteStream) -> bytes:
+    try:
+        return await stream.receive(AT_ONCE)
+    except anyio.EndOfStream:
+        return b""
+
+
+class _Body(httpx.AsyncByteStream):
     """A body in one piece. httpx's own is a generator, which trio complains of if a call fails half-way."""
 
-    def __init__(self, form: bytes) -> None:
-        self._left = [form]
+    def __init__(self, body: bytes) -> None:
+        self._left = [body]
 
     def __aiter__(self) -> AsyncIterator[bytes]:
         return self
@@ -64,25 +157,36 @@ class _Form(httpx.AsyncByteStream):
 
 
 @lru_cache(64)
-def _parsed(url: str) -> httpx.URL:
-    """There is one for each server and captcha_id, and parsing it is the dearest part of making a request."""
-    return httpx.URL(url)
+def _head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Origin, bytes]:
+    """The origin of a URL, and the head of a request as far as the value of Content-Length."""
+    parts = urlsplit(url)
+    secure = parts.scheme == "https"
+    origin = Origin(str(parts.hostname), parts.port or (443 if secure else 80), secure)
+    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
+    lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", *map(": ".join, headers), "Content-Length: "]
+    return origin, "\r\n".join(lines).encode("latin-1")
 
 
-@cache
-def _certificates(trust_env: bool) -> ssl.SSLContext:
+def certificates(trust_env: bool) -> ssl.SSLContext:
+    """Return whom to trust: httpx's certificates; with `trust_env` those of SSL_CERT_FILE or SSL_CERT_DIR, if set.
+
+    The first time takes tens of milliseconds: not a thing to do on an event loop.
+    """
+    files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else ()
+    return _certificates(trust_env, files)
+
+
+@lru_cache(8)
+def _certificates(trust_env: bool, files: tuple[str | None, ...]) -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=trust_env)
 
 
-@cache
-def _no_certificates() -> ssl.SSLContext:
-    """For plain http, where none is looked at."""
-    return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+def proxied(proxy: str, *, trust_env: bool) -> httpx.AsyncBaseTransport:
+    """Return httpx's own transport through a proxy. Reads certificates, as `certificates` does."""
+    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=UNUSED)
+    return httpx.AsyncHTTPTransport(verify=certificates(trust_env), trust_env=False, proxy=proxy, limits=limits)
 
 
-def _proxy(origin: str) -> str | None:
-    url = urlsplit(origin)
-    if urllib.request.proxy_bypass(url.netloc):
-        return None
-    proxies = urllib.request.getproxies()
-    return proxies.get(url.scheme) or proxies.get("all")
+def request_of(kit: Any, url: str, form: bytes, headers: Mapping[str, str], extensions: Mapping[str, Any]) -> Any:
+    """Return a request for a transport of httpx's, or of httpx2's: `kit` is the package, None for httpx."""
+    return (kit or httpx).Request("POST", url, content=form, headers=headers, extensions=dict(extensions))

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from starlette.responses import Response
 
-from .._line.pretence import MARK
+from .._line.exchange import MARK
 
 CODES: Final[Mapping[str, str]] = MappingProxyType(
     {

@@ -7,8 +7,8 @@ import anyio
 from starlette.types import ASGIApp, Message, Scope
 
 from .._core.model import Reply
-from .._line.connections import HEADERS
-from .._line.reading import read_reply
+from .._line.deadline import Progress
+from .._line.exchange import HEADERS, read_reply
 
 
 class InProcess:
@@ -17,8 +17,8 @@ class InProcess:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def post(self, url: str, form: bytes, connect: float) -> Reply:
-        """POST the form. `connect` is not needed: nothing is connected."""
+    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
+        """POST the form. No `progress` is reported: nothing is connected."""
         request: list[Message] = [{"type": "http.request", "body": form, "more_body": False}]
         sent: list[Message] = []
 

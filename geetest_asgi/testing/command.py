@@ -5,7 +5,7 @@ import time
 from collections.abc import Mapping
 from typing import Never
 
-from .._line.pretence import is_loopback
+from .._config import is_loopback
 from .server import serve
 from .simulator import Simulator
 

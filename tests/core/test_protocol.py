@@ -258,22 +258,56 @@ NO_OBJECT: dict[str, bytes | None] = {
     "JSONP": b"callback(" + AS_BYTES + b")",
     "cut off": AS_BYTES[:-1],
     "two": AS_BYTES * 2,
-    "UTF-16": json.dumps(SUCCESS).encode("utf-16"),
-    "UTF-32": json.dumps(SUCCESS).encode("utf-32"),
-    "latin-1": json.dumps({**SUCCESS, "x": "é"}, ensure_ascii=False).encode("utf-8").replace("é".encode(), b"\xe9"),
-    "no UTF-8": AS_BYTES.replace(b"slide", b"\xff\xfe"),
     "deep": b'{"result": "success", "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
     "deeper, unclosed": b"[" * 60_000,
     "a number of 5000 digits": b'{"result": "success", "x": ' + b"1" * 5000 + b"}",
     "a control character": b'{"result": "success", "reason": "a\nb"}',
     "one byte too long": AS_BYTES + b" " * (MAX_REPLY + 1 - len(AS_BYTES)),
-    "NUL": b"\0" * 10,
 }
 
 
 @pytest.mark.parametrize("body", NO_OBJECT.values(), ids=NO_OBJECT.keys())
 def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> None:
     assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
+
+
+NOT_UTF_8 = "the answer is not UTF-8"
+UNLIKE_JSON: dict[str, tuple[bytes, str]] = {
+    "latin-1": (AS_BYTES.replace(b"slide", b"caf\xe9"), NOT_UTF_8),
+    "GBK": (json.dumps(SUCCESS, ensure_ascii=False).encode("gbk"), NOT_UTF_8),
+    "no UTF-8": (AS_BYTES.replace(b"slide", b"\xff\xfe"), NOT_UTF_8),
+    "NUL": (b"\0" * 10, NOT_UTF_8),
+    "NaN": (b'{"result":"success","x":NaN}', "the answer contains NaN, which JSON does not have"),
+    "-Infinity": (b'{"result":"success","x":[-Infinity]}', "the answer contains -Infinity, which JSON does not have"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), UNLIKE_JSON.values(), ids=UNLIKE_JSON.keys())
+def test_an_answer_that_is_nearly_json_is_refused_and_no_outage(body: bytes, reason: str) -> None:
+    """What GeeTest repeats of a visitor's own words may be in any encoding."""
+    assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.REFUSED, reason)
+
+
+def test_an_answer_with_a_content_encoding_is_refused() -> None:
+    assert parse_reply(Reply(200, None, encoded=True), LOT).outcome is Outcome.REFUSED
+    assert parse_reply(Reply(503, None, encoded=True), LOT).outcome is Outcome.UNAVAILABLE
+
+
+def test_what_was_odd_about_captcha_args_is_said() -> None:
+    assert answered({"result": "success", "captcha_args": []}).reason == "captcha_args is not an object"
+    other = {"result": "success", "captcha_args": {"lot_number": "0" * 32}}
+    assert answered(other).reason == "the answer is about another token"
+
+
+def test_a_fail_keeps_its_captcha_args() -> None:
+    assert answered({"result": "fail", "captcha_args": {"ip_type": 1}}).captcha_args == {"ip_type": 1}
+    assert answered({"result": "fail", "captcha_args": "x"}).captcha_args == {}
+
+
+@pytest.mark.parametrize("code", ["50101", 50101, "-50101"])
+def test_an_error_code_is_understood_without_its_minus(code: object) -> None:
+    evidence = answered({"status": "error", "code": code})
+    assert (evidence.outcome, evidence.code) == (Outcome.MISCONFIGURED, "-50101")
 
 
 @pytest.mark.parametrize(
@@ -283,6 +317,9 @@ def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> No
         json.dumps(SUCCESS, ensure_ascii=False).encode(),
         json.dumps(SUCCESS, indent=4).encode(),
         b"\r\n " + AS_BYTES + b"\n",
+        b"\xef\xbb\xbf" + AS_BYTES,
+        json.dumps(SUCCESS).encode("utf-16"),
+        json.dumps(SUCCESS).encode("utf-32"),
         AS_BYTES + b" " * (MAX_REPLY - len(AS_BYTES)),
     ],
 )
@@ -293,7 +330,12 @@ def test_a_success_may_be_written_in_each_of_these_ways(body: bytes) -> None:
 
 
 any_json = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats() | st.text() | st.sampled_from(["success", "fail", "error"]),
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    | st.text()
+    | st.sampled_from(["success", "fail", "error"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5) | st.just("lot_number"), inner),
     max_leaves=5,
 )

@@ -359,17 +359,18 @@ async def crowd(door: Door, fields: list[dict[str, str]]) -> list[str]:
 
 @each_backend
 async def test_a_visitor_cannot_fake_an_outage_by_many_calls_at_once(geetest: GeeTest) -> None:
-    """Twenty times as many as may be under way, while GeeTest takes its time."""
+    """Twenty times as many as may be under way, while GeeTest takes its time: most wait until theirs is over."""
     geetest.simulator.slow(0.2)
     door = Door(geetest, limits=Limits(max_in_flight=5, unverified_per_second=10**6), timeout=1.0)
     codes = await crowd(door, [geetest.token(forged=True) for _ in range(100)])
     assert door.is_shut()
-    assert (codes.count("captcha_failed"), codes.count("captcha_busy")) == (5, 95)
+    assert set(codes) == {"captcha_failed", "captcha_busy"}
+    assert codes.count("captcha_failed") >= 5
 
 
 def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, front: Front) -> None:
     geetest.simulator.slow(0.1)
-    door = Door(geetest, limits=Limits(max_in_flight=10, unverified_per_second=10**6))
+    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=0.5)
     url = front.put_on(door.guard)
 
     def one(_: int) -> int:
@@ -378,7 +379,7 @@ def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, f
     with ThreadPoolExecutor(40) as threads:
         statuses = set(threads.map(one, range(120)))
     assert door.is_shut()
-    assert statuses == {403, 503}
+    assert 403 in statuses <= {403, 503}
 
 
 @each_backend

@@ -12,6 +12,7 @@ import types
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -22,14 +23,12 @@ import trustme
 from starlette.responses import PlainTextResponse
 
 from geetest_asgi import GeeTestMiddleware, Limits
-from geetest_asgi._core.protocol import parse_reply
-from geetest_asgi._line import line as _caller
-from geetest_asgi._line import transport as _transport
 from geetest_asgi.stores import MemoryStore
 
 from .support import SUCCESS, App, GeeTest, RawServer, Visit, cut, form, http_reply, visit
 
-LIMITS = Limits(max_body=4 * 1024 * 1024)
+LIMITS = Limits(max_body=4 * 1024 * 1024, max_in_flight=2)
+"""A place in flight that was not given back is missed at the third call."""
 FAILURE = b'{"status":"success","result":"fail","reason":"pass_token expire","captcha_args":{}}'
 Token = Mapping[str, str]
 
@@ -154,25 +153,20 @@ TRIALS += [("task.cancel", name) for name in [*CASES][:5]]  # asyncio's own way,
 class Stage:
     """The app, and the GeeTest that the guard asks: what both saw of the last request."""
 
-    def __init__(self, case: Case, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch) -> None:
-        self.case, self.reply, self.app, self.started, self.heard = case, case.reply, App(case.status), 0, 0
+    def __init__(self, case: Case, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
+        self.case, self.reply, self.app, self.started, self.asked = case, case.reply, App(case.status), 0, 0
         self.server, self.token = RawServer(self._answer), geetest.token
         url, store = self.server.url, case.settings.get("store", MemoryStore())
         if case.tls:
             url = url.replace("http:", "https:")
-            self._context, theirs = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), ssl.create_default_context()
-            authority = trustme.CA()
+            self._context, authority = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trustme.CA()
             authority.issue_cert("127.0.0.1").configure_cert(self._context)
-            authority.configure_trust(theirs)
-            monkeypatch.setattr(_transport, "_certificates", lambda _: theirs)
-        settings = {"limits": LIMITS, "on_unavailable": "deny", **case.settings, "store": store, "api_server": url}
+            authority.cert_pem.write_to_path(file := str(folder / "authority.pem"))
+            monkeypatch.setenv("SSL_CERT_FILE", file)
+        settings = {"limits": LIMITS, "on_unavailable": "deny", "trust_env": case.tls, **case.settings}
+        settings |= {"store": store, "api_server": url}
         self.guard: GeeTestMiddleware = geetest.guard(self._run, **settings)
         self.checker: GeeTestMiddleware = geetest.guard(self._run, **{**settings, "timeout": 10.0})
-        monkeypatch.setattr(_caller, "parse_reply", self._hear)
-
-    def _hear(self, *arguments: Any) -> Any:
-        self.heard += 1
-        return parse_reply(*arguments)
 
     async def _run(self, *call: Any) -> None:
         self.started += 1
@@ -181,6 +175,7 @@ class Stage:
     def _answer(self, server: RawServer, connection: socket.socket) -> None:
         with self._context.wrap_socket(connection, server_side=True) if self.case.tls else connection as wire:
             while server.read_request(wire):
+                self.asked += 1
                 if self.reply is not None:
                     wire.sendall(http_reply(self.reply))
 
@@ -189,7 +184,7 @@ class Stage:
         return self.started > before
 
     async def cancelled(self, token: Token, way: str, places: Places) -> None:
-        self.started, self.heard, self.reply, visitor = 0, 0, self.case.reply, self.case.send(token)
+        self.started, self.asked, self.reply, visitor = 0, 0, self.case.reply, self.case.send(token)
 
         async def run() -> None:
             async with anyio.create_task_group() as tasks:
@@ -233,16 +228,17 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
         places, token = Places(number), stage.token()
         await stage.cancelled(token, way, places)
 
-        assert stage.guard.guard.memory._left == LIMITS.max_buffered, number
-        assert stage.guard.guard.line._in_flight._left == LIMITS.max_in_flight, number
+        assert stage.guard.guard.memory.left == LIMITS.max_buffered, number
         assert held(port) <= (files, 2), number  # each of the two guards may keep one connection
-        started, heard = stage.started, stage.heard
+        started, asked = stage.started, stage.asked
         again = await stage.gets_in(token)
-        # Spent by the app or by GeeTest's word, good in every other case.
-        assert stage.case.status == 307 or again is not bool(started or heard), number
+        # Spent by the app or by GeeTest's word, which may have been heard or not; good where nobody was asked.
+        assert again or started or asked, number
         assert not (again and started) or stage.case.status == 307, f"one token let two in at place {number}"
         assert await stage.gets_in(stage.token()), number
         more = places.seen >= number
+    if stage.case.reply is not None:
+        assert (await in_pieces(stage.token()).run(stage.guard)).code in ("in", "no"), "it has no place in flight left"
     await stage.guard.aclose()
     await stage.checker.aclose()
     assert held(port) == (files, 0)
@@ -252,9 +248,9 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
 @pytest.mark.filterwarnings("ignore:Async generator 'httpx:ResourceWarning")  # httpx's own, by a client of the user's
 @pytest.mark.parametrize(("way", "name"), TRIALS)
 def test_a_request_that_is_cancelled_anywhere_leaves_nothing_behind(
-    way: str, name: str, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
+    way: str, name: str, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
-    stage = Stage(CASES[name], geetest, monkeypatch)
+    stage = Stage(CASES[name], geetest, monkeypatch, tmp_path)
     with stage.server:
         places = anyio.run(cancel_everywhere, stage, way, backend="trio" if way == "trio" else "asyncio")
-    assert places > 10, "not every place was found"
+    assert places > 5, "not every place was found"

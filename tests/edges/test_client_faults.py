@@ -144,9 +144,6 @@ OUTAGES: dict[str, Behave] = {
     "not HTTP": no_http,
     "an endless answer": endless,
     "70 KiB": large,
-    "gzip bomb": compressed,
-    "gzip": small_but_compressed,
-    "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
     "HTTP 500": say("500 Internal Server Error"),
     "HTTP 502": say("502 Bad Gateway"),
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
@@ -157,8 +154,6 @@ OUTAGES: dict[str, Behave] = {
     "a string": say("200 OK", b'"success"'),
     "null": say("200 OK", b"null"),
     "true": say("200 OK", b"true"),
-    "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
-    "UTF-16": say("200 OK", SUCCESS.decode().encode("utf-16")),
     "JSON and more": say("200 OK", SUCCESS + SUCCESS),
     "half of it": say("200 OK", SUCCESS[:-1]),
     "nested without end": say("200 OK", b'{"a":' * 10_000),
@@ -176,6 +171,13 @@ SILENCES: dict[str, Behave] = {
 REFUSALS: dict[str, Behave] = {
     **{f"HTTP {code}": say(f"{code} Status") for code in (201, 202, 203, 206, 300, 305, 400, 401, 403, 404, 405, 413)},
     **{f"HTTP {code}": say(f"{code} Status") for code in (414, 418, 422, 429, 431, 451, 499)},
+    "gzip bomb": compressed,
+    "gzip": small_but_compressed,
+    "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
+    "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
+    "GBK": say("200 OK", '{"result":"success","captcha_args":{"scene":"反爬虫"}}'.encode("gbk")),
+    "NaN": say("200 OK", b'{"result":"success","captcha_args":{"model_probability":NaN}}'),
+    "-Infinity": say("200 OK", b'{"result":"success","x":-Infinity}'),
     "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "HTTP 304": replying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
     "HTTP 999": say("999 Who Knows"),
@@ -291,6 +293,8 @@ async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: Gee
     "reply",
     [
         SUCCESS,
+        b"\xef\xbb\xbf" + SUCCESS,
+        SUCCESS.decode().encode("utf-16"),
         b'{"result":"success"}',
         b'{"result":"success","captcha_args":null}',
         b'{"result":"success","captcha_args":{"lot_number":null}}',
@@ -496,8 +500,8 @@ async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: Gee
 
 
 @each_backend
-async def test_what_time_is_left_is_shared_by_the_servers_that_are_left(geetest: GeeTest) -> None:
-    """But the last may take longer than there is: that its time is over is for our own clock to say."""
+async def test_a_clients_own_times_are_not_relied_on(geetest: GeeTest) -> None:
+    """That a call's time is over is for our own clock to say, except where the client's own pool is waited for."""
     asked: list[tuple[float | None, ...]] = []
 
     class Nobody:
@@ -508,9 +512,10 @@ async def test_what_time_is_left_is_shared_by_the_servers_that_are_left(geetest:
     guard, _, told = verdict_of([f"http://127.0.0.1:{port}" for port in (1, 2, 3)], 90, allow=False, client=Nobody())
     _, result = await judged(guard, told, geetest.token())
     assert result.outcome is Outcome.UNAVAILABLE
-    assert [connect for connect, *_ in asked] == [pytest.approx(seconds, rel=0.1) for seconds in (30, 45, 180)]
-    assert [(read, write) for _, read, write, _ in asked] == [(None, None)] * 3
-    assert all(connect and pool and pool <= connect / 4 for connect, _, _, pool in asked)
+    assert len(asked) == 1, "that nothing was sent is only its word"
+    connect, read, write, pool = asked[0]
+    assert (connect, read, write) == (None, None, None)
+    assert pool == pytest.approx(90 / 24, rel=0.1)
 
 
 @pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
@@ -579,10 +584,11 @@ async def test_where_nobody_listens_it_is_an_outage(geetest: GeeTest) -> None:
 
 
 @each_backend
-async def test_more_calls_than_max_in_flight_are_busy(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.slow(0.3)
+async def test_calls_past_max_in_flight_wait_and_are_busy_where_their_time_ends(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.slow(1.4)
     told: list[GeeTestResult] = []
-    guard = geetest.guard(app, limits=Limits(max_in_flight=5), on_result=lambda result, _: told.append(result))
+    limits, hear = Limits(max_in_flight=5), lambda result, _: told.append(result)
+    guard = geetest.guard(app, limits=limits, timeout=2.0, on_result=hear)
     tokens = [geetest.token() for _ in range(30)]
     crowd = [visit(token) for token in tokens]
     async with anyio.create_task_group() as tasks:
@@ -590,7 +596,7 @@ async def test_more_calls_than_max_in_flight_are_busy(geetest: GeeTest, app: App
             tasks.start_soon(each.run, guard)
     codes = [each.code for each in crowd]
     assert (codes.count("in"), codes.count("captcha_busy")) == (5, 25)
-    assert len(geetest.calls) == 5
+    assert len(geetest.calls) <= 10, "five, and five in whose time no answer came"
     assert {each.lot_number for each in told} == {token["lot_number"] for token in tokens}
     assert all(each.reason for each in told if each.outcome is Outcome.BUSY)
     geetest.simulator.up()

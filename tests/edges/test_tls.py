@@ -3,7 +3,6 @@
 import datetime
 import socket
 import ssl
-from collections.abc import Iterator
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,6 @@ import pytest
 import trustme
 
 from geetest_asgi import Outcome
-from geetest_asgi._line import transport as _transport
 
 from .support import App, Behave, GeeTest, RawServer, http_reply, replying, visit
 
@@ -25,15 +23,13 @@ LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
 
 @pytest.fixture
-def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[trustme.CA]:
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     """The one authority that the environment names, as a company does whose proxy looks into TLS."""
     authority = trustme.CA()
     file = tmp_path / "authority.pem"
     authority.cert_pem.write_to_path(str(file))
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
-    _transport._certificates.cache_clear()  # a process reads its certificates once
-    yield authority
-    _transport._certificates.cache_clear()
+    return authority
 
 
 def secured(certificate: trustme.LeafCert, behave: Behave) -> Behave:

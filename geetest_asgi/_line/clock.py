@@ -1,0 +1,216 @@
+"""One clock for each event loop wakes the calls that take their time: the others need no timer, task or thread.
+
+Before it gives a call up it lets the event loop look at its sockets a few times more: an answer that has arrived while
+something else held the loop is read, and only silence of the other end is left (see `Deadline`).
+"""
+
+import asyncio
+import math
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from contextvars import Context
+from heapq import heappop, heappush
+from itertools import count
+from typing import Any, Final, Protocol
+
+import anyio
+from anyio.lowlevel import RunVar, current_token
+
+TURNS: Final = 20
+"""Turns of the event loop before a call is given up. Two are enough for an answer on an open connection; a new
+connection takes some more from "connected" to "asked".
+"""
+
+GRAIN: Final = 0.005
+"""Seconds. The clock does not tick more often."""
+
+
+class Watched(Protocol):
+    """What the clock wakes."""
+
+    def wake(self, now: float) -> float | None:
+        """Return when to be woken again, math.inf for never; None to be given up after some turns of the loop."""
+
+    def give_up(self) -> float:
+        """Those turns are over. Return when to be woken again, math.inf for never."""
+
+
+class Clock:
+    """The clock of one event loop. A subclass for each kind of loop sets the timer and runs tasks."""
+
+    def __init__(self) -> None:
+        self._heap: list[tuple[float, int, Watched]] = []
+        self._numbers = count()
+        self._armed = math.inf
+
+    def watch(self, watched: Watched, when: float) -> None:
+        """Wake `watched` at `when`, by the event loop's time."""
+        if when < math.inf:
+            heappush(self._heap, (when, next(self._numbers), watched))
+            if when < self._armed:
+                self._arm(when)
+
+    def _wake(self, now: float) -> list[Watched]:
+        """Wake all that are due, and return those to be given up."""
+        expired = []
+        while self._heap and self._heap[0][0] <= now:
+            watched = heappop(self._heap)[2]
+            if (when := watched.wake(now)) is None:
+                expired.append(watched)
+            else:
+                self.watch(watched, when)
+        return expired
+
+    def _give_up(self, expired: list[Watched]) -> None:
+        for watched in expired:
+            self.watch(watched, watched.give_up())
+
+    def _next(self, now: float) -> float:
+        return max(self._heap[0][0], now + GRAIN) if self._heap else math.inf
+
+    def now(self) -> float:
+        """Return the event loop's time, seconds. Needs no task around it, as anyio's function does."""
+        raise NotImplementedError
+
+    def _arm(self, when: float) -> None:
+        raise NotImplementedError
+
+    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+        """Run `function` in a task of its own. What it raises is dropped."""
+        raise NotImplementedError
+
+
+class Running(Protocol):
+    """A task that a clock runs."""
+
+    async def stop(self) -> None:
+        """Cancel it, and return when it has ended."""
+
+
+class AsyncioClock(Clock):
+    """Timers of the loop: none is left behind that would keep a loop from ending."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._timer: asyncio.TimerHandle | None = None
+
+    def now(self) -> float:
+        """Return the event loop's time, seconds."""
+        return self._loop.time()
+
+    def _arm(self, when: float) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+        self._armed, self._timer = when, self._loop.call_at(when, self._tick, context=Context())
+
+    def _tick(self) -> None:
+        now = self._loop.time()
+        self._armed = -math.inf  # nothing is to set the timer meanwhile
+        if expired := self._wake(now):
+            self._count(TURNS, expired)
+        self._rearm(now)
+
+    def _rearm(self, now: float) -> None:
+        self._armed, self._timer = math.inf, None
+        if (when := self._next(now)) < math.inf:
+            self._arm(when)
+
+    def _count(self, turns: int, expired: list[Watched]) -> None:
+        if turns:
+            self._loop.call_soon(self._count, turns - 1, expired, context=Context())
+        else:
+            self._give_up(expired)
+
+    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+        """Run `function` in a task of its own."""
+        return AsyncioRunning(self._loop.create_task(_quietly(function), context=context))
+
+
+class AsyncioRunning:
+    """A task of asyncio's."""
+
+    def __init__(self, task: "asyncio.Task[None]") -> None:
+        self._task = task
+
+    async def stop(self) -> None:
+        """Cancel it, and return when it has ended."""
+        self._task.cancel()
+        with anyio.CancelScope(shield=True):
+            await asyncio.wait([self._task])
+
+
+class TrioClock(Clock):
+    """A system task, which ends with the loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import trio
+
+        self._trio = trio
+        self._news = trio.Event()
+        trio.lowlevel.spawn_system_task(self._tick, context=Context())
+
+    def now(self) -> float:
+        """Return the event loop's time, seconds."""
+        return float(self._trio.current_time())
+
+    def _arm(self, when: float) -> None:
+        self._armed = when
+        self._news.set()
+
+    async def _tick(self) -> None:
+        while True:
+            with self._trio.move_on_at(self._armed):
+                await self._news.wait()
+            self._news = self._trio.Event()
+            self._armed = -math.inf
+            now = self.now()
+            if expired := self._wake(now):
+                for _ in range(TURNS):
+                    await self._trio.lowlevel.checkpoint()
+                self._give_up(expired)
+            self._armed = self._next(now)
+
+    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+        """Run `function` in a task of its own."""
+        running = TrioRunning(self._trio)
+        self._trio.lowlevel.spawn_system_task(running.run, function, context=context)
+        return running
+
+
+class TrioRunning:
+    """A system task of trio's."""
+
+    def __init__(self, trio: Any) -> None:
+        self._scope, self._ended = trio.CancelScope(), trio.Event()
+
+    async def run(self, function: Callable[[], Awaitable[object]]) -> None:
+        """The task."""
+        with self._scope:
+            await _quietly(function)
+        self._ended.set()
+
+    async def stop(self) -> None:
+        """Cancel it, and return when it has ended."""
+        self._scope.cancel()
+        with anyio.CancelScope(shield=True):
+            await self._ended.wait()
+
+
+async def _quietly(function: Callable[[], Awaitable[object]]) -> None:
+    with suppress(Exception):
+        await function()
+
+
+_clocks: RunVar[Clock] = RunVar("geetest_asgi.clock")
+
+
+def clock() -> Clock:
+    """Return the running event loop's clock."""
+    try:
+        return _clocks.get()
+    except LookupError:
+        on_asyncio = isinstance(current_token().native_token, asyncio.AbstractEventLoop)
+        _clocks.set(made := AsyncioClock() if on_asyncio else TrioClock())
+        return made

@@ -1,0 +1,142 @@
+"""Counters that bound what all requests do together. Threads are real ones."""
+
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from geetest_asgi._bounds.counters import Pot, RateCap
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: float = 1000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
+    """What `count` threads get that all start at the same moment."""
+    barrier, results = threading.Barrier(count), list[Any]()
+
+    def run() -> None:
+        barrier.wait()
+        results.append(work())
+
+    threads = [threading.Thread(target=run) for _ in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return results
+
+
+class SlowNumber(int):
+    """A number whose comparison gives every other thread its turn, as bad luck would do once in a million."""
+
+    def __gt__(self, other: int) -> bool:
+        found = int(self) > other
+        time.sleep(0.002)
+        return found
+
+
+# --- Pot --------------------------------------------------------------------------------------------------------------
+
+
+def test_a_pot_gives_what_it_has_and_no_more() -> None:
+    pot = Pot(100, little=100)
+    assert [pot.take(40, None), pot.take(70, None), pot.take(60, None), pot.take(1, None)] == [True, False, True, False]
+    pot.give(60, None)
+    assert pot.take(60, None)
+
+
+def test_one_client_holds_half_of_it_at_most() -> None:
+    pot = Pot(100, little=100)
+    assert [pot.take(30, "a"), pot.take(30, "a"), pot.take(20, "a"), pot.take(1, "a")] == [True, False, True, False]
+    assert pot.take(50, "b")
+    pot.give(50, "a")
+    assert pot.take(50, "a")
+
+
+def test_the_last_quarter_is_for_those_who_hold_little() -> None:
+    pot = Pot(100, little=10)
+    assert [pot.take(20, name) for name in "abcd"] == [True, True, True, False]
+    assert pot.take(10, "e")
+    assert not pot.take(1, "e", held=10)
+    assert pot.take(10, "f")
+
+
+def test_a_pot_forgets_the_clients_that_hold_nothing() -> None:
+    pot = Pot(100, little=10)
+    for number in range(1000):
+        assert pot.take(5, f"client {number}")
+        pot.give(5, f"client {number}")
+    assert pot.clients == 0
+
+
+def test_a_pot_holds_across_threads() -> None:
+    pot = Pot(20, little=100)
+    assert sum(in_threads(50, lambda: pot.take(1, None))) == 20
+
+
+# --- RateCap ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_rate_cap_counts_within_each_second() -> None:
+    clock = Clock(50.0)
+    cap = RateCap(2, clock)
+    for now, expected in ((50.0, 1), (50.5, 1), (50.999, 0), (51.0, 1), (51.0, 1), (51.9, 0), (99.0, 1)):
+        clock.now = now
+        assert cap.take() is bool(expected), now
+
+
+def test_a_rate_cap_starts_full_whatever_the_clock_says() -> None:
+    for start in (0.0, 0.5, 1e9):
+        cap = RateCap(2, Clock(start))
+        assert [cap.take() for _ in range(4)] == [True, True, False, False]
+
+
+def test_a_rate_cap_of_none_lets_nobody_in() -> None:
+    clock = Clock(0.0)
+    cap = RateCap(0, clock)
+    for clock.now in (0.0, 0.5, 1.0, 60.0):
+        assert not cap.take()
+
+
+def test_a_rate_cap_goes_by_the_real_clock() -> None:
+    cap = RateCap(1)
+    start = time.monotonic()
+    taken = 0
+    while time.monotonic() - start < 1.2:
+        taken += cap.take()
+        time.sleep(0.01)
+    assert 2 <= taken <= 3, "one in each second that was touched"
+
+
+def test_a_rate_cap_holds_across_threads() -> None:
+    assert sum(in_threads(12, RateCap(5, Clock()).take)) == 5
+
+
+def test_a_thread_that_reads_the_clock_and_sleeps_does_not_turn_it_back() -> None:
+    """Else each such thread would make the second start anew, with room for more."""
+    readings = iter([5.9, 6.0, 6.1, 6.2])
+    asleep = threading.Event()
+
+    def clock() -> float:
+        now = next(readings)
+        if now == 5.9:
+            asleep.set()
+            time.sleep(0.1)
+        return now
+
+    cap, admitted = RateCap(1, clock), list[bool]()
+    first = threading.Thread(target=lambda: admitted.append(cap.take()))
+    first.start()
+    assert asleep.wait(5)
+    admitted.append(cap.take())
+    first.join()
+    admitted += [cap.take(), cap.take()]
+    assert sum(admitted) == 2, "one in second 5, one in second 6"

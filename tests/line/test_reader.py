@@ -1,0 +1,135 @@
+"""One answer of HTTP/1.1, by each parser: what is read, what is refused, and when a connection may be used again."""
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from fuzz import targets
+from fuzz.http_answer import check
+from geetest_asgi._core.protocol import MAX_REPLY
+from geetest_asgi._line.reader import MAX_HEAD, BrokenReplyError, Parser, Reader, TooLongReplyError, parsers
+
+OK = b"HTTP/1.1 200 OK\r\n"
+CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
+each_parser = pytest.mark.parametrize("parser", parsers(), ids=lambda parser: parser.__name__)
+
+
+def length(body: bytes, *lines: bytes) -> bytes:
+    return OK + b"".join(line + b"\r\n" for line in lines) + b"content-length: %d\r\n\r\n" % len(body) + body
+
+
+def feed_all(reader: Reader, *pieces: bytes) -> Reader:
+    for piece in pieces:
+        reader.feed(piece)
+    return reader
+
+
+def read(parser: type[Parser], *pieces: bytes) -> Reader:
+    return feed_all(Reader(parser), *pieces)
+
+
+READ: dict[str, tuple[tuple[bytes, ...], bytes, bool]] = {
+    "a length": ((length(b"{}"),), b"{}", True),
+    "a length of nothing": ((length(b""),), b"", True),
+    "chunks": ((CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",), b"{}", True),
+    "a chunk's extension": ((CHUNKED + b"2;a=b\r\n{}\r\n0\r\n\r\n",), b"{}", True),
+    "trailers": ((CHUNKED + b"2\r\n{}\r\n0\r\nx: y\r\n\r\n",), b"{}", True),
+    "until the end": ((OK + b"\r\n{}", b""), b"{}", False),
+    "HTTP/1.0": ((length(b"{}").replace(b"1.1", b"1.0"),), b"{}", False),
+    "early hints": ((b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + length(b"{}"),), b"{}", True),
+    "continue, twice": ((b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + length(b"{}"),), b"{}", True),
+    "no reason": ((length(b"{}").replace(b" OK", b""),), b"{}", True),
+    "connection: close": ((length(b"{}", b"Connection: Keep-Alive, Close"),), b"{}", False),
+    "garbage behind it": ((length(b"{}") + b"\r\n",), b"{}", False),
+    "another answer behind it": ((length(b"{}") + length(b"[]"),), b"{}", False),
+    "as long as can be": ((length(b" " * MAX_REPLY),), b" " * MAX_REPLY, True),
+}
+
+BROKEN: dict[str, bytes] = {
+    "both framings": OK + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
+    "two lengths": OK + b"content-length: 2\r\ncontent-length: 2\r\n\r\n{}",
+    "a list of lengths": OK + b"content-length: 2, 2\r\n\r\n{}",
+    "a length with a sign": OK + b"content-length: +2\r\n\r\n{}",
+    "no length": OK + b"content-length:\r\n\r\n{}",
+    "a coding that was not asked for": OK + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+    "chunked twice": OK + b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
+    "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n",
+    "101": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
+    "a folded line": length(b"{}", b"x: y\r\n z"),
+    "a space before the colon": OK + b"content-length : 2\r\n\r\n{}",
+    "line feeds alone": b"HTTP/1.1 200 OK\ncontent-length: 2\n\n{}" + b"\r\n\r\n",
+    "NUL": length(b"{}", b"x: a\0b"),
+    "a carriage return": length(b"{}", b"x: a\rb"),
+    "HTTP/2": b"HTTP/2 200 OK\r\n\r\n",
+    "a status of four digits": length(b"{}").replace(b"200", b"2000"),
+    "ssh": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "no HTTP": b"{}",
+    "a chunk without an end": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
+    "a chunk size that is none": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
+    "a head without an end": OK + b"x: y\r\n" * (MAX_HEAD // 6),
+    "a long head": length(b"{}", b"x: " + b"y" * MAX_HEAD),
+}
+
+
+@pytest.mark.parametrize(("pieces", "body", "reusable"), READ.values(), ids=READ)
+@each_parser
+def test_an_answer_is_read(parser: type[Parser], pieces: tuple[bytes, ...], body: bytes, reusable: bool) -> None:
+    reader = read(parser, *pieces)
+    assert (reader.done, reader.status, reader.body, reader.reusable) == (True, 200, body, reusable)
+
+
+@pytest.mark.parametrize("data", BROKEN.values(), ids=BROKEN)
+@each_parser
+def test_what_might_be_read_in_two_ways_is_refused(parser: type[Parser], data: bytes) -> None:
+    with pytest.raises(BrokenReplyError):
+        read(parser, data)
+
+
+@pytest.mark.parametrize("data", [length(b"{}")[:-1], CHUNKED + b"2\r\n{}\r\n0\r\n", OK + b"x: y\r\n", b""])
+@each_parser
+def test_an_end_before_the_end_is_no_answer(parser: type[Parser], data: bytes) -> None:
+    with pytest.raises(BrokenReplyError):
+        read(parser, *([data] if data else []), b"")
+
+
+@pytest.mark.parametrize("start", [length(b"x" * (MAX_REPLY + 1)), CHUNKED + b"10001\r\n" + b"x" * 65537, OK + b"\r\n"])
+@each_parser
+def test_no_more_is_read_than_an_answer_can_have(parser: type[Parser], start: bytes) -> None:
+    reader = Reader(parser)
+    with pytest.raises(TooLongReplyError):
+        feed_all(reader, start, b"x" * (MAX_REPLY + 1))
+    assert (reader.status, reader.reusable) == (200, False)
+
+
+@each_parser
+def test_interim_answers_without_end_are_bounded(parser: type[Parser]) -> None:
+    hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100
+    with pytest.raises(BrokenReplyError):
+        feed_all(Reader(parser), *[hints] * (3 * MAX_REPLY // len(hints)))
+
+
+@pytest.mark.parametrize("status", [201, 204, 304, 404, 503])
+@each_parser
+def test_the_body_of_no_other_status_is_read(parser: type[Parser], status: int) -> None:
+    reader = read(parser, b"HTTP/1.1 %d X\r\ncontent-length: 99999\r\n\r\n" % status)
+    assert (reader.done, reader.status, reader.body, reader.reusable) == (True, status, None, False)
+
+
+SEEDS = [path.read_bytes()[1:] for path in sorted((targets.CORPUS / "http_answer").iterdir())]
+PARTS = st.sampled_from([part + b"\r\n" for seed in SEEDS for part in seed.split(b"\r\n")]) | st.binary(max_size=3)
+
+
+@st.composite
+def mutated(draw: st.DrawFn) -> bytes:
+    data = bytearray(draw(st.sampled_from(SEEDS)))
+    for _ in range(draw(st.integers(0, 3))):
+        at = draw(st.integers(0, len(data)))
+        data[at : at + draw(st.integers(0, 4))] = draw(PARTS)
+    return bytes([draw(st.integers(0, 5))]) + bytes(data)
+
+
+@settings(deadline=None, max_examples=800)
+@given(mutated())
+def test_both_parsers_read_the_same(data: bytes) -> None:
+    """`python -m fuzz http_answer` tries more."""
+    check(data)
