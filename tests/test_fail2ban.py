@@ -55,7 +55,9 @@ async def live(geetest: Simulator, url: str) -> None:
         transport = httpx.ASGITransport(guard, client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as visitor:
             await visitor.post(path, data=token)
-    name = f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"  # what a proxy may hand on
+    name = (
+        f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"  # what a proxy may hand on
+    )
     transport = httpx.ASGITransport(guard, client=(name, 1))
     async with httpx.AsyncClient(transport=transport, base_url="http://test") as visitor:
         await visitor.post("/login")

@@ -30,7 +30,7 @@ class BusyEpisode:
 
 
 class Busy:
-    """Episodes of `busy`, over all rules of one middleware. One is told when it is large enough, and when it is over."""
+    """Episodes of `busy`, over all rules of one middleware. Each is told when large enough and when over."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock

@@ -14,10 +14,10 @@ service is asked about tokens that nobody has solved, and the key is never shown
 server are those of GEETEST_CAPTCHA_ID, GEETEST_CAPTCHA_KEY and GEETEST_API_SERVER. Exit status: 0, all is well; 1,
 something does not work; 2, the command line or the configuration is wrong."""
 
-
-_ELSEWHERE = """\
-the id in your page is not looked at. Where nearly all visitors are refused, the running site logs a warning, \
-"lockout_begins", by the logger geetest_asgi: docs/observability.md, "Lockouts""""
+_NOT_SEEN = (
+    "the captcha_id in your page is not looked at. Where nearly all visitors are refused, the running site logs the "
+    "warning lockout_begins: see docs/observability.md"
+)
 
 
 def add(parser: argparse.ArgumentParser) -> None:
@@ -93,7 +93,7 @@ def _write_service(report: Report, service: Any) -> None:
         _write_pair(report, pair, service)
     for name in service.by_request:
         report.say("note", f"{shown(name)}  its id and key come with each request, and are not looked at")
-    report.say("note", _ELSEWHERE)
+    report.say("note", _NOT_SEEN)
 
 
 def _write_servers(report: Report, service: Any) -> None:

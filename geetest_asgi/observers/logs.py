@@ -105,8 +105,8 @@ def log_outage_ends(let_in: int, refused: int, seconds: float) -> None:
 
 
 _LOOK_AT: Final[Mapping[str, str]] = {
-    "refused: HTTP 429": "GeeTest's edge or a proxy limits the rate of the calls: ask GeeTest, and run geetest-asgi check",
-    "refused: HTTP": "a proxy, a firewall or GeeTest's edge answers in GeeTest's place: run geetest-asgi check on this host",
+    "refused: HTTP 429": "GeeTest's edge or a proxy limits the rate of calls: run geetest-asgi check, and ask GeeTest",
+    "refused: HTTP": "a proxy, a firewall or GeeTest's edge answers instead of GeeTest: run geetest-asgi check here",
     "failed: pass_token error": "the captcha_id of the page is another one, or tokens are made up in great number",
     "failed": "run geetest-asgi check, and compare the page's captcha_id with this rule's; or a great attack",
     "malformed": "compare what the page sends with the settings `fields` and `sources`; or a great attack",

@@ -55,7 +55,10 @@ def visit(
 @pytest.mark.parametrize(
     ("decision", "reason"),
     [
-        *((result(Outcome.REFUSED, f"HTTP {status}"), f"refused: HTTP {status}") for status in (301, 403, 404, 407, 429)),
+        *(
+            (result(Outcome.REFUSED, f"HTTP {status}"), f"refused: HTTP {status}")
+            for status in (301, 403, 404, 407, 429)
+        ),
         (result(Outcome.REFUSED, "system error", "-50000"), "refused: -50000 system error"),
         (result(Outcome.FAILED, "pass_token error"), "failed: pass_token error"),
         (result(Outcome.REFUSED, "neither success nor fail"), "refused: neither success nor fail"),
@@ -67,7 +70,7 @@ def test_a_lockout_of_a_working_site_is_told_once_within_a_minute(
     clock: Clock, decision: GeeTestResult, reason: str | None
 ) -> None:
     lockouts = Lockouts(clock)
-    assert visit(lockouts, clock, PASSED, range(0, 200), seconds=600) == []
+    assert visit(lockouts, clock, PASSED, range(200), seconds=600) == []
     (begins,) = visit(lockouts, clock, decision, range(200, 220), seconds=60)
     assert visit(lockouts, clock, decision, range(220, 620), seconds=1200) == []
     assert (begins.rule, begins.over, begins.clients) == ("login", False, 20)
@@ -215,7 +218,7 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
     assert begins.levelno == ends.levelno == logging.WARNING
     assert begins.getMessage() == (
         "Rule 'login' refuses 100% of the latest 20 clients, mostly for 'refused: HTTP 403': a proxy, a firewall or "
-        "GeeTest's edge answers in GeeTest's place: run geetest-asgi check on this host"
+        "GeeTest's edge answers instead of GeeTest: run geetest-asgi check here"
     )
     assert "80 requests were refused ('refused: HTTP 403')" in ends.getMessage()
 
