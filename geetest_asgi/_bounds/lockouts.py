@@ -70,7 +70,7 @@ class Lockouts:
         if client is None or result.outcome not in _VOTES:
             return None
         rule = self._rules.get(result.rule) or self._rules.setdefault(result.rule, _Rule())
-        now, why = self._clock(), _why(result)
+        now, why = self._clock(), "" if result.outcome is Outcome.PASSED else _why(result)
         known = rule.votes.pop(client, None)
         rule.votes[client] = (now, why)
         if len(rule.votes) > MOST:
@@ -85,8 +85,6 @@ class Lockouts:
 
 
 def _why(result: GeeTestResult) -> str:
-    if result.outcome is Outcome.PASSED:
-        return ""
     words = " ".join(filter(None, (result.code, result.reason)))
     return f"{result.outcome}: {words}" if words else str(result.outcome)
 

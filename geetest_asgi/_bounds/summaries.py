@@ -37,10 +37,13 @@ class Busy:
         self._began = self._last = 0.0
         self._bounds = Counter[str]()
 
+    @property
+    def running(self) -> bool:
+        """Whether an episode has begun and is not known to be over."""
+        return bool(self._bounds)
+
     def note(self, result: GeeTestResult) -> BusyEpisode | None:
         """Count this decision. An episode that it shows to have begun or ended."""
-        if result.outcome is not Outcome.BUSY and not self._bounds:
-            return None
         now = self._clock()
         over = self._end(now)
         if result.outcome is not Outcome.BUSY:

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable
 
-from .._core.model import GeeTestResult, Lockout
+from .._core.model import GeeTestResult, Lockout, Outcome
 from .._core.policy import Policy
 from .._core.rules import OnLockout
 from ..observers.logs import log_busy, log_hook_raised, log_lockout, log_monitor
@@ -26,7 +26,7 @@ class Watch:
         """Count this decision. `client`: its address; None where it is not to be counted."""
         with self._lock:
             lockout = self._lockouts.note(result, client)
-            busy = self._busy.note(result)
+            busy = self._busy.note(result) if result.outcome is Outcome.BUSY or self._busy.running else None
             monitor = self._monitor.note(result) if policy.mode == "monitor" else None
         if lockout is not None:
             self._tell(lockout)
