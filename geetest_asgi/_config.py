@@ -9,8 +9,9 @@ from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from ._core.errors import ConfigError
-from ._core.fields.spelling import spelling
+from ._core.fields.spelling import WITH_ID, spelling
 from ._core.limits import Limits
+from ._core.model import FIELD_NAMES
 from ._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.policy import Policy
 from ._core.protocol import API_SERVERS, SERVICES
@@ -59,6 +60,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
         hook(name, chosen[name])
     limits(chosen["limits"])
     clearance(chosen["clearance"])
+    by_id = _takes_id(chosen["credentials"])
     captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
@@ -66,7 +68,8 @@ def build_policy(rule: Rule, pair: tuple[str | None, "Key"], defaults: Mapping[s
         captcha_id=captcha_id,
         keys=keys,
         sources=_sources(chosen.pop("sources")),
-        spelling=spelling(chosen.pop("fields")),
+        spelling=spelling(chosen.pop("fields"), WITH_ID if by_id else FIELD_NAMES),
+        credentials_by_id=by_id,
         timeout=_seconds(chosen.pop("timeout")),
         forgive=_statuses(chosen.pop("forgive")),
         **chosen,
@@ -141,6 +144,18 @@ def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[st
     for key in keys or [None]:
         _check_credential("captcha_key", key, shown="…")
     return str(captcha_id), tuple(keys)
+
+
+def _takes_id(function: Any) -> bool:
+    """Whether `credentials` is to be called with the captcha_id that was sent, besides the scope."""
+    try:
+        parameters = [] if function is None else [*inspect.signature(function).parameters.values()]
+    except ValueError:  # some of those written in C have no signature
+        return False
+    needed = [each for each in parameters if each.default is each.empty and each.kind < each.VAR_POSITIONAL]
+    if len(needed) > 2:
+        raise ConfigError(f"credentials={function!r}: give fn(scope) or fn(scope, sent_id)")
+    return len(needed) == 2
 
 
 def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:

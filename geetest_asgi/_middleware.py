@@ -50,7 +50,8 @@ class GeeTestMiddleware:
     captcha_id, captcha_key   from GeeTest's dashboard; a Rule may carry its own. Several keys while one is replaced:
                     the next is tried where GeeTest says that the signature is wrong.
     credentials     fn(scope) -> (captcha_id, captcha_key) | None: those of this request, as where each tenant has its
-                    own; None: the usual ones.
+                    own; None: the usual ones. fn(scope, sent_id): with the captcha_id that the page sent, or None; it
+                    must give that id's pair, else the request is malformed.
     api_server      base URL, or several, tried in order while no connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.

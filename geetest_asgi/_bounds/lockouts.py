@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Final
 
-from .._core.model import GeeTestResult, Lockout, Outcome
+from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outcome
 
 ENOUGH: Final = 20
 """Distinct addresses without which nothing is concluded. A site with twenty visitors a minute hears within a minute."""
@@ -28,16 +28,29 @@ PAUSE: Final = 5.0
 MOST: Final = 4096
 """Votes kept of one rule, the latest: some 1 MB."""
 
-BEGINS: Final = 0.9
-"""Share of refused addresses at which a lockout begins."""
-
-ENDS: Final = 0.5
-"""Share below which it ends."""
-
 _VOTES: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED})
 """The outcomes that say whether a solved captcha gets through. A bot that sends no captcha says nothing about that, and
 an outage, a wrong key and a full bound have warnings of their own.
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Kind:
+    begins: float
+    """Share of refused addresses at which a lockout begins."""
+    ends: float
+    """Share below which it ends."""
+    reason: str = ""
+    """The only reason that counts; "": all do."""
+
+    def count(self, votes: Sequence[str]) -> Counter[str]:
+        """The refused addresses by the reason."""
+        return Counter(why for why in votes if why and self.reason in ("", why))
+
+
+_ALL: Final = _Kind(0.9, 0.5)
+_FOREIGN: Final = _Kind(0.2, 0.1, f"{Outcome.MALFORMED}: {FOREIGN_ID}")
+"""One page of several, or one release of an app, has an id that `credentials` does not know."""
 
 
 @dataclass(slots=True)
@@ -55,7 +68,7 @@ class _Rule:
     votes: dict[str, tuple[float, str]] = field(default_factory=dict)
     """By address: when, and why it was refused; "" where its token was verified."""
     next_count: float = 0.0
-    episode: _Episode | None = None
+    episodes: dict[_Kind, _Episode] = field(default_factory=dict)
 
 
 class Lockouts:
@@ -75,9 +88,9 @@ class Lockouts:
         rule.votes[client] = (now, why)
         if len(rule.votes) > MOST:
             del rule.votes[next(iter(rule.votes))]
-        if rule.episode is not None:
-            rule.episode.refused += bool(why)
-            rule.episode.passed += not why
+        for episode in rule.episodes.values():
+            episode.refused += bool(why)
+            episode.passed += not why
         if now < rule.next_count and not (known is None and len(rule.votes) == ENOUGH):
             return None
         rule.next_count = now + PAUSE
@@ -91,18 +104,25 @@ def _why(result: GeeTestResult) -> str:
 
 def _count(rule: _Rule, name: str, now: float) -> Lockout | None:
     votes = _latest(rule, now)
-    refused = Counter(why for why in votes if why)
+    if (news := _compare(rule, _ALL, votes, name, now)) is not None:
+        return news
+    # A foreign id of all clients is told as a lockout of all already.
+    return None if _ALL in rule.episodes else _compare(rule, _FOREIGN, votes, name, now)
+
+
+def _compare(rule: _Rule, kind: _Kind, votes: Sequence[str], name: str, now: float) -> Lockout | None:
+    refused = kind.count(votes)
     share = refused.total() / len(votes)
-    episode = rule.episode
+    episode = rule.episodes.get(kind)
     if episode is None:
-        if len(votes) < ENOUGH or share < BEGINS:
+        if len(votes) < ENOUGH or share < kind.begins:
             return None
         reason, _ = refused.most_common(1)[0]
-        rule.episode = _Episode(now, reason)
+        rule.episodes[kind] = _Episode(now, reason)
         return Lockout(name, False, reason, share, len(votes))
-    if share >= ENDS:
+    if share >= kind.ends:
         return None
-    rule.episode = None
+    del rule.episodes[kind]
     seconds = now - episode.began
     return Lockout(name, True, episode.reason, share, len(votes), episode.refused, episode.passed, seconds)
 

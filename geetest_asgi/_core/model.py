@@ -17,6 +17,9 @@ from typing import Any, Final
 FIELD_NAMES: Final = ("lot_number", "captcha_output", "pass_token", "gen_time")
 """The four values that GeeTest's `getValidate()` hands to a page, and that `/validate` wants back."""
 
+FOREIGN_ID: Final = "the captcha_id that was sent is none of ours"
+"""Reason of `malformed` where `credentials` knows no pair for the id of the page's captcha."""
+
 
 class Outcome(StrEnum):
     """What a check of one request found. The values are stable: safe for logs, metrics and `match`."""
@@ -60,6 +63,8 @@ class CaptchaFields:
     captcha_output: str = field(repr=False)
     pass_token: str = field(repr=False)
     gen_time: str
+    captcha_id: str = ""
+    """The id of the page's captcha; empty where it was not sent, or where `credentials` takes no `sent_id`."""
 
 
 @dataclass(frozen=True, slots=True)

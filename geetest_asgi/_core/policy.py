@@ -26,5 +26,7 @@ class Policy:
     on_denied: OnDenied | None
     on_result: OnResult | None
     credentials: Credentials | None = None
+    credentials_by_id: bool = False
+    """`credentials` takes the captcha_id that was sent, too."""
     clearance: Clearance | None = None
     forgive: tuple[int, ...] = ()

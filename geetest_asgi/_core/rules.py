@@ -21,7 +21,8 @@ Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
 OnDenied = Callable[[GeeTestResult, Scope], ASGIApp | Awaitable[ASGIApp]]
 OnResult = Callable[[GeeTestResult, Scope], Any]
 Pair = tuple[str, str | Sequence[str]]
-Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
+GivenPair = Pair | Awaitable[Pair | None] | None
+Credentials = Callable[[Scope], GivenPair] | Callable[[Scope, str | None], GivenPair]
 OnOutage = Callable[[Outage], object]
 OnLockout = Callable[[Lockout], object]
 

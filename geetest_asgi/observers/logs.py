@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .._core.address import client_address
-from .._core.model import GeeTestResult, Lockout, Outage, Outcome
+from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outage, Outcome
 
 if TYPE_CHECKING:
     from starlette.types import Scope
@@ -109,6 +109,7 @@ _LOOK_AT: Final[Mapping[str, str]] = {
     "refused: HTTP": "a proxy, a firewall or GeeTest's edge answers instead of GeeTest: run geetest-asgi check here",
     "failed: pass_token error": "the captcha_id of the page is another one, or tokens are made up in great number",
     "failed": "run geetest-asgi check, and compare the page's captcha_id with this rule's; or a great attack",
+    f"malformed: {FOREIGN_ID}": "compare the captcha_id of the page with those that `credentials` knows",
     "malformed": "compare what the page sends with the settings `fields` and `sources`; or a great attack",
     "refused": "GeeTest or a proxy answers otherwise than documented: run geetest-asgi check on this host",
 }

@@ -26,7 +26,7 @@ async def post(guard: Any, fields: dict[str, str], client: str = "203.0.113.7") 
 
 def guard_of(geetest: Simulator, url: str, **settings: Any) -> GeeTestMiddleware:
     pair = {"captcha_id": geetest.captcha_id, "captcha_key": geetest.captcha_key}
-    return GeeTestMiddleware(app, protect=["POST /login"], api_server=url, **pair, **settings)
+    return GeeTestMiddleware(app, **{"protect": ["POST /login"], "api_server": url, **pair, **settings})
 
 
 def events(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogRecord]:
@@ -73,14 +73,13 @@ async def test_a_full_bound_is_two_warnings_at_most(caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize(("settings", "logged"), [({}, "203.0.113.7"), ({"log_clients": False}, None)])
 async def test_the_address_is_logged_unless_it_is_switched_off(
-    settings: dict[str, bool], logged: str | None, caplog: pytest.LogCaptureFixture
+    settings: dict[str, Any], logged: str | None, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "geetest_asgi")
     geetest = Simulator()
     with serve(geetest) as url:
         await post(guard_of(geetest, url, **settings), {})
-        pair = {"captcha_id": geetest.captcha_id, "captcha_key": geetest.captcha_key}
-        async with GeeTestClient(api_server=url, **pair, **settings) as client:
+        async with GeeTestClient(geetest.captcha_id, geetest.captcha_key, api_server=url, **settings) as client:
             await client.validate({}, {"type": "http", "client": ("203.0.113.7", 1)})
     records = events(caplog, "decision")
     assert [vars(record)["geetest_client"] for record in records] == [logged] * 2
