@@ -12,7 +12,7 @@ from starlette.responses import Response
 from starlette.routing import Match, Route
 
 from geetest_asgi._core.paths.patterns import parse
-from geetest_asgi._core.paths.rule_table import RuleTable, exempt_pattern
+from geetest_asgi._core.paths.rule_table import UNCLEAR, RuleTable, exempt_pattern
 
 from .targets import require
 
@@ -40,9 +40,9 @@ def check(data: bytes) -> None:
 
 
 def _check_raw(table: RuleTable[int], method: str, path: str, raw: bytes, root_path: str) -> None:
-    """`raw_path` may be absent. Where it is there it can protect more, and an earlier rule, but never less."""
-    without, with_raw = table.match(method, path, b"", root_path), table.match(method, path, raw, root_path)
-    require(without is None or (with_raw is not None and with_raw <= without), "raw_path unprotects", path, raw)
+    """`raw_path` may be absent. Where it is there more is protected, or refused, but never less."""
+    without, with_raw = table.decide(method, path, b"", root_path), table.decide(method, path, raw, root_path)
+    require(without is None or with_raw in (without, UNCLEAR), "raw_path unprotects", path, raw)
 
 
 def _check_served(path: str, raw: bytes, root_path: str) -> None:
@@ -50,8 +50,8 @@ def _check_served(path: str, raw: bytes, root_path: str) -> None:
     scope: dict[str, Any] = {"type": "http", "method": "GET", "path": path, "root_path": root_path, "headers": []}
     for place, route in enumerate(STARLETTE):
         if route.matches(scope)[0] is Match.FULL:
-            matched = TABLE.match("GET", path, raw, root_path)
-            require(matched is not None and matched <= place, "served, not protected", path, root_path)
+            decided = TABLE.decide("GET", path, raw, root_path)
+            require(decided in (place, UNCLEAR), "served under another rule, or none", path, root_path)
 
 
 def _check_cleaned(path: str) -> None:
@@ -59,12 +59,12 @@ def _check_cleaned(path: str) -> None:
     segments = [_CONTROLS.sub("", segment).strip().partition(";")[0] for segment in path.split("/")]
     cleaned = posixpath.normpath("/" + "/".join(filter(None, segments))).casefold()
     if cleaned in ROUTES[::3]:
-        require(TABLE.match("post", path) is not None, "a spelling escapes", path, cleaned)
+        require(TABLE.decide("post", path) is not None, "a spelling escapes", path, cleaned)
     if cleaned == "/login":
-        require(REGEX.match("post", path) is not None, "a spelling escapes a regular expression", path)
+        require(REGEX.decide("post", path) is not None, "a spelling escapes a regular expression", path)
 
 
 def _check_exempt(path: str, raw: bytes) -> None:
     """An exemption lets off the one spelling that every framework reads in the same way."""
-    if EXEMPT.match("POST", path, raw) is None:
+    if EXEMPT.decide("POST", path, raw) is None:
         require(path in ("/login", "login"), "exempt", path)

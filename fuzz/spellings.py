@@ -1,14 +1,15 @@
 """A protected path, misspelt: the input's bytes choose what is done to it, from the inside out.
 
 Dot segments, empty segments, `;parameters`, blanks, control characters, the case of letters, percent escapes, the
-absolute form and a root path, in any mixture, and the rule is the same or an earlier one. See `_core/paths/forms.py`.
+absolute form and a root path, in any mixture, and the rule is the same or the request is refused.
+See `_core/paths/forms.py`.
 """
 
 from typing import Any, Final
 from urllib.parse import unquote
 
 from geetest_asgi._core.paths.patterns import parse
-from geetest_asgi._core.paths.rule_table import RuleTable
+from geetest_asgi._core.paths.rule_table import UNCLEAR, RuleTable
 
 from .targets import require
 
@@ -52,9 +53,9 @@ def check(data: bytes) -> None:
 
 
 def _protected(plain: str, *request: Any) -> None:
-    """The rule of the plain path, or an earlier one."""
-    wanted, got = TABLE.match("POST", plain), TABLE.match(*request)
-    require(wanted is not None and got is not None and got <= wanted, "a spelling escapes", plain, *request)
+    """The rule of the plain path, or none that could be a laxer one: the request is refused."""
+    wanted, got = TABLE.decide("POST", plain), TABLE.decide(*request)
+    require(wanted is not None and got in (wanted, UNCLEAR), "a spelling escapes", plain, *request)
 
 
 def _check_nested(dice: Dice) -> None:

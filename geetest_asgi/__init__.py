@@ -24,10 +24,13 @@ if TYPE_CHECKING:
     from ._core.rules import Rule as Rule
     from ._middleware import GeeTestMiddleware as GeeTestMiddleware
     from ._scope import geetest_result as geetest_result
+    from .when import AfterFailures as AfterFailures
+    from .when import report_failure as report_failure
 
 __version__ = "0.1.0"
 
 _HOMES: Final = {
+    "AfterFailures": "when",
     "CaptchaFields": "_core.model",
     "ConfigError": "_core.errors",
     "GeeTestClient": "_client",
@@ -41,9 +44,11 @@ _HOMES: Final = {
     "Rule": "_core.rules",
     "client_address": "_core.address",
     "geetest_result": "_scope",
+    "report_failure": "when",
 }
 
 __all__ = [
+    "AfterFailures",
     "CaptchaFields",
     "ConfigError",
     "GeeTestClient",
@@ -57,6 +62,7 @@ __all__ = [
     "Rule",
     "client_address",
     "geetest_result",
+    "report_failure",
 ]
 
 

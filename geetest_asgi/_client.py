@@ -20,6 +20,7 @@ from ._corridor.walk import Guard
 from ._line.line import Line
 from ._scope import scope_of
 from .stores import Store
+from .stores.setting import as_store
 
 
 class GeeTestClient:
@@ -66,7 +67,7 @@ class GeeTestClient:
         )
         self._guard = Guard(
             line,
-            _config.store(store),
+            as_store(store),
             Unverified(limits),
             Pot(limits.max_buffered, little=LITTLE),
             watch=Watch(_config.plain_hook("on_lockout", on_lockout)),

@@ -1,10 +1,11 @@
-"""GeeTestMiddleware: the settings, and which requests they are about. `_corridor.walk` does the rest."""
+"""GeeTestMiddleware: the settings, and which requests are protected. `_corridor.walk` handles those."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from . import _config
+from ._application import application
 from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
 from ._bounds.watch import Watch
@@ -22,71 +23,79 @@ from ._core.rules import (
     OnOutage,
     OnResult,
     OnUnavailable,
+    Preflight,
     Receive,
     Rule,
     Send,
     Skip,
     Source,
+    When,
 )
 from ._corridor.body import LITTLE
 from ._corridor.walk import Guard
 from ._line.line import Line
 from .observers.logs import log_modes
 from .stores import Store
+from .stores.setting import as_store
 
 
 class GeeTestMiddleware:
-    """Wraps any ASGI app: what a protected path gets through has a verified GeeTest CAPTCHA v4.
+    """Verify GeeTest CAPTCHA v4 tokens before the protected requests reach an ASGI app.
 
         app = GeeTestMiddleware(app, protect=["POST /login", "/api/orders/**"], exempt=["/api/orders/webhook"])
 
-    Every setting has a default but the id and the key, which also come from GEETEST_CAPTCHA_ID and
-    GEETEST_CAPTCHA_KEY in the environment. A wrong value raises ConfigError here, while the app is built.
+    Only the id and the key have no default; they may be given as GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY in the
+    environment. A wrong value raises ConfigError here, when the app is built.
 
-    protect         patterns (`str`, `re.Pattern` or `Rule`; the first match wins). None: every request that arrives
-                    here, for a guard on one route or router.
-    exempt          patterns left out. A path is exempt only if every form that a framework might read it in is.
-    root_paths      prefixes that only the app knows of, such as "/api" for `FastAPI(root_path="/api")`.
-    captcha_id, captcha_key   from GeeTest's dashboard; a Rule may carry its own. Several keys while one is replaced:
-                    the next is tried where GeeTest says that the signature is wrong.
-    credentials     fn(scope) -> (captcha_id, captcha_key) | None: those of this request, as where each tenant has its
-                    own; None: the usual ones. fn(scope, sent_id): with the captcha_id that the page sent, or None; it
-                    must give that id's pair, else the request is malformed.
-    api_server      base URL, or several, tried in order while no connection is made; or a service's name: "geetest",
+    protect         patterns (`str`, `re.Pattern` or `Rule`); the first match counts. None: every request, for a guard
+                    on one route or router.
+    exempt          patterns that need no captcha. A path is exempt only if every spelling of it is.
+    root_paths      prefixes that only the app knows, such as "/api" for `FastAPI(root_path="/api")`.
+    captcha_id, captcha_key   from GeeTest's dashboard; a Rule may have its own. Give several keys while one is
+                    replaced: the next is tried if GeeTest says that the signature is wrong.
+    credentials     fn(scope) -> (captcha_id, captcha_key) | None: the pair of this request, for tenants with their
+                    own; None: the usual pair. fn(scope, sent_id): with the captcha_id that was sent, or None; it must
+                    return the pair of that id, else the request is malformed.
+    api_server      a base URL; several, tried in order until a connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.
-    sources         where to look for the fields, in order: "header", "query", "body". The first place that has any
-                    of them decides. Default: the body only.
-    fields          how they are spelt: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
+    sources         where to look for the fields, in order: "header", "query", "body". The first source that contains
+                    any of them is used; sources are never combined. Default: the body only.
+    fields          how the fields are named: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
                     container "captcha" that holds all four. Default: GeeTest's four names.
-    on_unavailable  what happens while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
+    on_unavailable  what to do while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
                     `limits.unverified_per_second` and `unverified_per_client`) or "deny" (503).
     timeout         seconds for the whole call, failover included. Default 3.0.
-    limits          every bound in one value, see `Limits`.
-    mode            "enforce"; "monitor": judge and record, always forward; "off": record as skipped. None: what
-                    GEETEST_MODE in the environment says, else "enforce".
+    limits          all limits in one value, see `Limits`.
+    mode            "enforce"; "monitor": verify and record, refuse nobody; "off": verify nothing. None: GEETEST_MODE
+                    in the environment, else "enforce".
     forgive         statuses of the app's answer, such as (422,) for a form with a mistake, after which the same token
                     is good for one more request under the same rule; three times at most. Default: none.
-    clearance       a `geetest_asgi.clearance.Clearance`: who has passed has a cookie and is not asked for some minutes.
+    preflight       what becomes of a CORS preflight (OPTIONS without a body): "allow" hands it to the app with an empty
+                    body; "deny" treats it like any other request, for sites whose CORS is answered further out.
+    clearance       a `geetest_asgi.clearance.Clearance`: a verified client gets a pass for some minutes.
+    when            an object that says which requests need a captcha, such as `geetest_asgi.AfterFailures(3)`: none
+                    before a client has failed three times. Default: every request needs one.
     skip            fn(scope) -> str | None: a reason to let a request pass unasked.
-    accept          fn(result, scope) -> bool: a last word on a token that passed.
-    on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response. Default: problem+json.
-    on_result       fn(result, scope): every decision, for metrics and alarms. What it raises is logged.
-    on_outage       fn(Outage): one of GeeTest's servers is not asked any more, since it did not answer
-                    `limits.breaker_failures` calls in a row; or it answers again. A plain function, called on the
-                    event loop: it must not wait for anything. What it raises is logged.
-    on_lockout      fn(Lockout): nearly all clients of a rule are refused, counted by distinct addresses; or no longer.
-                    Like `on_outage`. The logger "geetest_asgi" has a warning for both in any case.
-    log_clients     log the client's address with each decision: personal data. Default: yes.
-    store           who remembers spent tokens: a `geetest_asgi.stores.Store`, or a URL ("sqlite:///spent.db" for the
-                    workers of one host, "redis://…" for many). Default: this process's memory.
-    client          an object with httpx's asynchronous `request`, never closed here; or a function that makes one,
-                    called once for each event loop, closed with it. Default: httpx, one pool for each event loop.
-    trust_env       use the proxies and certificates that the environment names. Default: no.
-    allow_http      permit a plain http `api_server` beyond loopback. Whoever can forge an answer gets in.
+    accept          fn(result, scope) -> bool: False refuses a token that GeeTest verified.
+    on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response: the answer to a refused client.
+                    Default: problem+json.
+    on_result       fn(result, scope): called with every decision, for metrics. What it raises is logged.
+    on_outage       fn(Outage): called when a server is skipped, after `limits.breaker_failures` consecutive failures,
+                    and when it answers again. A plain function on the event loop: it must not block. What it
+                    raises is logged.
+    on_lockout      fn(Lockout): called when nearly all clients of a rule are refused, counted by distinct addresses, and
+                    when they no longer are. Like `on_outage`. Both are warnings in the log, too.
+    log_clients     log the client's address, which is personal data, with each decision. Default: True.
+    store           where spent tokens are remembered: a `geetest_asgi.stores.Store`, or a URL: "sqlite:///spent.db"
+                    for the workers of one host, "redis://…" for many. Default: this process's memory.
+    client          an `httpx.AsyncClient` or the like, which you close; or a function that makes one, called once for
+                    each event loop and closed with it. Default: httpx, one pool for each event loop.
+    trust_env       use the proxies and certificates that the environment names. Default: False.
+    allow_http      permit a plain http `api_server` on another machine. Whoever can forge its answers gets in.
 
-    The functions may be plain or asynchronous. What `skip`, `accept` or `on_denied` raise is the app's error: the
-    request is not let in. Not protected: other scope types (a lifespan passes through), and a CORS preflight.
+    The other functions may be plain or asynchronous. What `skip`, `accept`, `on_denied` or `credentials` raise is the
+    app's error, and the request is not let in. Not protected: scopes other than http and websocket, CORS preflights.
     """
 
     def __init__(
@@ -108,7 +117,9 @@ class GeeTestMiddleware:
         limits: Limits | None = None,
         mode: Mode | None = None,
         forgive: Iterable[int] = (),
+        preflight: Preflight = "allow",
         clearance: Clearance | None = None,
+        when: When | None = None,
         skip: Skip | None = None,
         accept: Accept | None = None,
         on_denied: OnDenied | None = None,
@@ -121,7 +132,7 @@ class GeeTestMiddleware:
         trust_env: bool = False,
         allow_http: bool = False,
     ) -> None:
-        self.app = app
+        self.app = application(app)
         limits = _config.limits(limits)
         chosen, source = _config.mode(mode)
         defaults: dict[str, Any] = {
@@ -133,6 +144,7 @@ class GeeTestMiddleware:
             "mode": chosen,
             "forgive": forgive,
             "clearance": clearance,
+            "when": when,
             "skip": skip,
             "accept": accept,
             "on_denied": on_denied,
@@ -149,12 +161,13 @@ class GeeTestMiddleware:
                 trust_env=_config.switch("trust_env", trust_env),
                 on_outage=_config.plain_hook("on_outage", on_outage),
             ),
-            _config.store(store),
+            as_store(store),
             Unverified(limits),
             Pot(limits.max_buffered, little=LITTLE),
             app,
             Watch(_config.plain_hook("on_lockout", on_lockout)),
             _config.switch("log_clients", log_clients),
+            _config.preflight(preflight),
             None if protect is None else table.match,
         )
         self._idle, self._decisions = table.idle, Decisions(table.match)
@@ -172,18 +185,18 @@ class GeeTestMiddleware:
         if method in self._idle:
             return await self.app(scope, receive, send)
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
-        if policy is None or is_preflight(scope):
+        if policy is None:
             return await self.app(scope, receive, send)
         return await self.guard.run(policy, scope, receive, send)
 
     async def _pass_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """A lifespan, or what ASGI may bring one day."""
+        """Pass on a lifespan, or a scope type that is not known here."""
         if scope["type"] == "lifespan":
             send = self._on_lifespan(send)
         await self.app(scope, receive, send)
 
     def _on_lifespan(self, send: Send) -> Send:
-        """Load what the first call needs before the start is complete; close the connections before the end is."""
+        """Load what the first call needs before the startup completes; close connections before the shutdown does."""
 
         async def send_on(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
@@ -197,14 +210,6 @@ class GeeTestMiddleware:
     async def aclose(self) -> None:
         """Close the connections of the running event loop; they are opened again when needed.
 
-        Called by itself at the end of a lifespan and of an event loop: there is no need to.
+        Runs by itself at the end of a lifespan and of an event loop, so there is no need to call it.
         """
         await self.guard.line.aclose()
-
-
-def is_preflight(scope: Any) -> bool:
-    """A CORS preflight (Fetch standard, CORS-preflight fetch): it never carries a body, and no app acts on it."""
-    if scope.get("method") != "OPTIONS":
-        return False
-    names = {name.lower() for name, _ in scope.get("headers", ())}
-    return b"origin" in names and b"access-control-request-method" in names

@@ -38,3 +38,18 @@ def geetest_result(request_or_scope: Any) -> GeeTestResult:
         f"{path!r} is not protected by GeeTest: no GeeTestMiddleware in front of it has a rule for it; "
         f"'geetest-asgi match' says which rules there are, and whether one is for '{method} {path}'"
     )
+
+
+def is_preflight(scope: Mapping[str, Any]) -> bool:
+    """Is this a CORS preflight? It has no body (Fetch standard, section 4.8, CORS-preflight fetch).
+
+    What says that a body comes is none: a `Content-Length` other than 0, or any `Transfer-Encoding`. With that, any
+    request could pass for a preflight, and handlers that take every method would act on it.
+    """
+    if scope.get("method") != "OPTIONS":
+        return False
+    headers = [(name.lower(), value) for name, value in scope.get("headers", ())]
+    names = {name for name, _ in headers}
+    if b"transfer-encoding" in names or any(value.strip(b"0 ") for name, value in headers if name == b"content-length"):
+        return False
+    return b"origin" in names and b"access-control-request-method" in names

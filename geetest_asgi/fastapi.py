@@ -7,9 +7,10 @@
 
     add_geetest(app)
 
-The dependency is a mark, and hands over the decision. The guard is the middleware, in front of the whole app: it takes
-its rules from the marked routes, so that nobody is asked twice, the body is read once, and a refused request costs the
-app nothing. A mark that no guard knows of raises: a route is never open by mistake.
+The dependency is a mark, and hands over the decision. The guard is the middleware, in front of the whole app: it asks
+the app's own routes which of them a request goes to, so that no spelling can miss it; nobody is asked twice, the body
+is read once, and a refused request costs the app little. A mark whose guard did not decide raises: a route is never
+open by mistake.
 """
 
 import re
@@ -21,12 +22,11 @@ from starlette.requests import HTTPConnection
 from starlette.routing import Host, Mount, WebSocketRoute
 
 from ._core.errors import ConfigError
-from ._core.model import GeeTestResult
+from ._core.model import GeeTestResult, Outcome
 from ._core.rules import Rule
-from ._middleware import GeeTestMiddleware
-from ._routes.mark import Mark, check_names
+from ._routes.mark import Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
-from ._scope import geetest_result
+from ._routes.routed import Routed, RouteGuard
 
 
 class Captcha(Mark):
@@ -34,15 +34,23 @@ class Captcha(Mark):
 
         @app.post("/transfer", dependencies=[Depends(Captcha(on_unavailable="deny", sources=["header"]))])
 
-    As a parameter it is the decision, a `GeeTestResult`. Raises LookupError at a request that `add_geetest` knows
-    nothing of: a route that was added after the first request, or in an app that has no guard. Raises ConfigError for
-    a setting that `Rule` does not have.
+    `methods` says which methods of the marked routes are guarded, "*" all of them. Default: all but GET, HEAD, OPTIONS
+    and TRACE; a websocket always. Two different marks on one route raise ConfigError at the start.
+
+    As a parameter it is the decision, a `GeeTestResult`; `skipped` for a method that is not guarded. Raises LookupError
+    at a request that this mark's guard did not decide: a route that was added after the first request, or in an app
+    without `add_geetest`. Raises ConfigError for a setting that `Rule` does not have.
     """
 
     async def __call__(self, connection: HTTPConnection) -> GeeTestResult:
         """The decision about the request. Asynchronous, since FastAPI calls what is not in a thread."""
-        return geetest_result(connection)
+        scope = connection.scope
+        if scope["type"] == "http" and not self.guards(scope["method"]):
+            return _NOT_GUARDED
+        return self.decision(scope)
 
+
+_NOT_GUARDED: Final = GeeTestResult(Outcome.SKIPPED, allowed=True, verified=False, reason="the method is not guarded")
 
 captcha: Final = Captcha()
 """The dependency with the settings of `add_geetest`: `Depends(captcha)`."""
@@ -57,35 +65,49 @@ def add_geetest(app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = ()
     `settings` are GeeTestMiddleware's. FastAPI puts what is added last outermost: call this before
     `app.add_middleware(CORSMiddleware, …)`. The marked routes are looked up when FastAPI builds its middleware, at the
     start or the first request: so they may be declared before or after. ConfigError is raised then, too. An app that is
-    mounted in `app` is guarded as well; its OpenAPI document, which is its own, stays as it is.
+    mounted in `app` is guarded as well; its OpenAPI document, which is its own, stays as it is. What is guarded is
+    logged when the rules are made, marked routes that stay open as a warning.
     """
     check_names("add_geetest", settings)
     others = [protect] if isinstance(protect, str | Rule) else list(protect)
-    app.add_middleware(GeeTestMiddleware, protect=_Rules(app, others), **settings)
+    app.add_middleware(_Guard, fastapi=app, others=others, settings=settings)
     _complete_openapi(app, settings)
 
 
-class _Rules:
-    """The rules of an app, looked up when they are asked for."""
+class _Guard(RouteGuard):
+    """The guard of an app: rules of its marked routes, by route, and what `protect` names besides, by path."""
 
-    def __init__(self, app: FastAPI, others: list[str | Rule]) -> None:
-        self._app, self._others = app, others
+    def __init__(self, app: Any, fastapi: FastAPI, others: list[str | Rule], settings: dict[str, Any]) -> None:
+        self._fastapi = fastapi
+        routes = list(_routed(fastapi.routes))
+        marked = [route for each in routes for route in each.marked]
+        if not others and all(route.rule is None for route in marked):
+            how = "dependencies=[Depends(captcha)], or protect="
+            raise nothing_guarded("add_geetest", (route.title for route in marked), how)
+        super().__init__(app, routes, others, settings)
 
-    def __iter__(self) -> Iterator[str | Rule]:
-        rules = [mark.rule(methods, path) for path, methods, mark in marked(self._app.routes)] + self._others
-        if not rules:
-            raise ConfigError("add_geetest: no route is marked; write dependencies=[Depends(captcha)], or protect=")
-        return iter(rules)
+    def outer_scope(self, scope: Any) -> Any:
+        """As FastAPI sets it before it looks for the route."""
+        root_path = self._fastapi.root_path or scope.get("root_path", "")
+        return {**scope, "root_path": root_path, "app": self._fastapi}
 
 
-def marked(routes: Iterable[Any], prefix: str = "") -> Iterator[tuple[str, str, Captcha]]:
-    """The path, the methods joined by commas and the mark of each marked route, those of mounted apps among them."""
+def _routed(routes: Iterable[Any], prefix: str = "") -> Iterator[Routed]:
+    """The routes of an app in the order in which it tries them, each with its mark and with those mounted in it."""
     for route in _opened(routes):
         kind, path = getattr(route, "original_route", route), prefix + (getattr(route, "path", None) or "")
-        if isinstance(kind, Mount | Host):
-            yield from marked(kind.routes, path)
-        elif (mark := _mark(getattr(route, "dependant", None))) is not None:
-            yield path, "WEBSOCKET" if isinstance(kind, WebSocketRoute) else ",".join(sorted(route.methods)), mark
+        inner = list(_routed(kind.routes, path)) if isinstance(kind, Mount | Host) else []
+        mark = _mark(getattr(route, "dependant", None), path)
+        methods = ["WEBSOCKET"] if isinstance(kind, WebSocketRoute) else sorted(getattr(route, "methods", None) or ())
+        yield Routed(route, path, methods, mark, inner)
+
+
+def marked(app: FastAPI) -> Iterator[tuple[str, list[str], Mark]]:
+    """The path, the methods and the mark of each marked route, those of mounted apps among them."""
+    for each in _routed(app.routes):
+        for route in each.marked:
+            if route.mark is not None:
+                yield route.path, route.methods, route.mark
 
 
 def _opened(routes: Iterable[Any]) -> Iterable[Any]:
@@ -94,13 +116,24 @@ def _opened(routes: Iterable[Any]) -> Iterable[Any]:
     return routes if opened is None else opened(list(routes))
 
 
-def _mark(dependant: Any) -> Captcha | None:
-    """The first one among a route's dependencies, theirs included. The nearest to the app is the first."""
+def _mark(dependant: Any, path: str) -> Captcha | None:
+    """The one mark among a route's dependencies, theirs included."""
+    marks = list(dict.fromkeys(_marks(dependant)))
+    if len(marks) > 1:
+        raise ConfigError(
+            f"{path}: has {len(marks)} different marks, and a route is guarded on the terms of one; leave one. Where "
+            "the handler wants the decision, give it the same: Annotated[GeeTestResult, Depends(the_mark)]"
+        )
+    return marks[0] if marks else None
+
+
+def _marks(dependant: Any) -> Iterator[Captcha]:
     for each in getattr(dependant, "dependencies", ()):
-        found = each.call if isinstance(each.call, Captcha) else _mark(each)
-        if found is not None:
-            return found
-    return None
+        if isinstance(each.call, type) and issubclass(each.call, Captcha):
+            raise ConfigError("Depends(Captcha): that is the class; write Depends(Captcha()), or Depends(captcha)")
+        if isinstance(each.call, Captcha):
+            yield each.call
+        yield from _marks(each)
 
 
 def _complete_openapi(app: FastAPI, settings: dict[str, Any]) -> None:
@@ -111,15 +144,16 @@ def _complete_openapi(app: FastAPI, settings: dict[str, Any]) -> None:
         document = plain()
         if document is not described:  # FastAPI makes another when there are new routes
             described = document
-            for path, methods, mark in marked(app.routes):
-                for operation in _operations(document, path, methods):
-                    describe(operation, mark.rule(methods, path), settings)
+            for path, methods, mark in marked(app):
+                if (rule := mark.rule(methods, path)) is not None:
+                    for operation in _operations(document, path, filter(mark.guards, methods)):
+                        describe(operation, rule, settings)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documentation, "Extending OpenAPI"
 
 
-def _operations(document: dict[str, Any], path: str, methods: str) -> Iterator[dict[str, Any]]:
+def _operations(document: dict[str, Any], path: str, methods: Iterable[str]) -> Iterator[dict[str, Any]]:
     without_converters = re.sub(r":\w+}", "}", path)  # FastAPI's path_format
     operations = document.get("paths", {}).get(without_converters, {})
-    yield from (operations[method] for method in methods.lower().split(",") if method in operations)
+    yield from (operations[method] for method in map(str.lower, methods) if method in operations)

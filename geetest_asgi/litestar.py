@@ -28,11 +28,13 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from ._core.errors import ConfigError
 from ._core.model import GeeTestResult
+from ._core.paths.patterns import WEBSOCKET
 from ._core.rules import Rule
-from ._middleware import GeeTestMiddleware, is_preflight
-from ._routes.mark import Mark, check_names
+from ._middleware import GeeTestMiddleware
+from ._routes.mark import MARKS, Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
-from ._scope import geetest_result
+from ._scope import geetest_result, is_preflight
+from .observers.logs import log_marks
 
 _NEXT: Final = "geetest_asgi.litestar.next"
 """Scope key: the rest of the route's middleware, and its handler."""
@@ -44,16 +46,18 @@ class Captcha(Mark):
 
         @post("/transfer", guards=[Captcha(on_unavailable="deny", sources=["header"])])
 
-    Of several on a route, the one nearest to the handler counts. Raises LookupError at a request that `GeeTestPlugin`
-    knows nothing of: in an app without the plugin, or on a route that was registered after the first request. Raises
-    ConfigError for a setting that `Rule` does not have.
+    `methods` says which methods of the marked handlers are guarded, "*" all of them. Default: all but GET, HEAD,
+    OPTIONS and TRACE; a websocket always. Of several marks on a route, the one nearest to the handler counts.
+
+    Raises LookupError at a request that `GeeTestPlugin` did not decide: in an app without the plugin, or on a route
+    that was registered after the first request. Raises ConfigError for a setting that `Rule` does not have.
     """
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Not the check itself, which was made when the request came in: only that there was one."""
-        scope = cast("dict[str, Any]", connection.scope)
-        if not is_preflight(scope):
-            geetest_result(scope)
+        scope, nearest = cast("dict[str, Any]", connection.scope), _marks(handler)[-1]
+        if (scope["type"] == "websocket" or nearest.guards(scope["method"])) and not is_preflight(scope):
+            nearest.decision(scope)
 
 
 captcha: Final = Captcha()
@@ -93,12 +97,14 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
         check_names("GeeTestPlugin", settings)
         self._settings = settings
         self._marked: dict[tuple[BaseRouteHandler, str], Rule] = {}
+        self._open: dict[str, None] = {}
 
     @cached_property
     def guard(self) -> GeeTestMiddleware:
         """The one of all routes. It is built at the start or the first request, when the routes are known."""
         if not self._marked:
-            raise ConfigError("GeeTestPlugin: no handler of this app is marked; write guards=[captcha]")
+            raise nothing_guarded("GeeTestPlugin", self._open, "guards=[captcha]")
+        log_marks((str(rule.pattern) for rule in self._marked.values()), self._open)
         return _Guard(self._marked, self._settings)
 
     def middleware(self, app: ASGIApp) -> ASGIApp:
@@ -121,10 +127,11 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
     def receive_route(self, route: BaseRoute) -> None:
         """Litestar calls it for each route, and again when another handler joins it at its path."""
         for handler, methods, path in _handlers(route):
-            mark = next((each for each in reversed(handler.resolve_guards()) if isinstance(each, Captcha)), None)
-            if mark is not None:
-                rule = self._marked[handler, route.path_format] = mark.rule(methods, path)
-                self._describe(handler, rule)
+            for mark in _marks(handler)[-1:]:
+                self._open |= dict.fromkeys(f"{each} {path}" for each in mark.leaves_open(methods))
+                if (rule := mark.rule(methods, path)) is not None:
+                    self._marked[handler, route.path_format] = rule
+                    self._describe(handler, rule)
 
     def _describe(self, handler: BaseRouteHandler, rule: Rule) -> None:
         if isinstance(handler, HTTPRouteHandler) and not issubclass(handler.operation_class, _Described):
@@ -143,17 +150,20 @@ class _Guard(GeeTestMiddleware):
 
     def __init__(self, marked: Mapping[tuple[BaseRouteHandler, str], Rule], settings: Mapping[str, Any]) -> None:
         super().__init__(_go_on, protect=list(marked.values()), **settings)
-        policies = [policy for _, policy in self.table.rules]
-        self._policies = dict(zip(marked, policies, strict=True))
+        self._rules = dict(zip(marked, self.table.rules, strict=True))
         # Litestar does not say which path a mount was reached by.
-        self._mounts = {handler: policy for (handler, _), policy in self._policies.items()}
+        self._mounts = {handler: rule for (handler, _), rule in self._rules.items()}
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """ASGI 3."""
         handler = scope["route_handler"]
-        policy = self._policies.get((handler, scope.get("path_template"))) or self._mounts.get(handler)
-        if policy is None or is_preflight(scope):
-            return await self.app(scope, receive, send)
-        return await self.guard.run(policy, scope, receive, send)
+        rule = self._rules.get((handler, scope.get("path_template"))) or self._mounts.get(handler)
+        method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
+        if rule is None or method not in rule[0].methods:
+            await self.app(scope, receive, send)
+            return
+        scope[MARKS] = _marks(handler)[-1:]
+        await self.guard.run(rule[1], scope, receive, send)
 
 
 async def _go_on(scope: Any, receive: Any, send: Any) -> None:
@@ -172,12 +182,20 @@ class _Described(Operation):
         return operation
 
 
-def _handlers(route: BaseRoute) -> Iterator[tuple[BaseRouteHandler, str, str]]:
+def _marks(handler: BaseRouteHandler) -> list[Captcha]:
+    """The marks on a handler and the layers around it, the nearest to the handler last."""
+    guards = handler.resolve_guards()
+    if any(isinstance(each, type) and issubclass(each, Captcha) for each in guards):
+        raise ConfigError("guards=[Captcha]: that is the class; write guards=[Captcha()], or guards=[captcha]")
+    return [each for each in guards if isinstance(each, Captcha)]
+
+
+def _handlers(route: BaseRoute) -> Iterator[tuple[BaseRouteHandler, list[str], str]]:
     """The handlers of a route, with the methods and the path of what gets to each."""
     if isinstance(route, HTTPRoute):
         for handler in route.route_handlers:
-            yield handler, ",".join(sorted(handler.http_methods)), route.path
+            yield handler, sorted(handler.http_methods), route.path
     elif isinstance(route, WebSocketRoute):
-        yield route.route_handler, "WEBSOCKET", route.path
+        yield route.route_handler, ["WEBSOCKET"], route.path
     elif isinstance(route, ASGIRoute):
-        yield route.route_handler, "*", f"{route.path.rstrip('/')}/**" if route.route_handler.is_mount else route.path
+        yield route.route_handler, ["*"], f"{route.path.rstrip('/')}/**" if route.route_handler.is_mount else route.path

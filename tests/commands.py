@@ -1,9 +1,12 @@
 """What the tests of the command line share: the command as a process of its own."""
 
 import os
+import socket
 import subprocess
 import sys
+import time
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
@@ -35,3 +38,24 @@ def command(
     assert not [key for key in captcha_key.split(",") if key and key in done.stdout + done.stderr]
     assert max(map(len, done.stdout.splitlines()), default=0) <= 100
     return done
+
+
+def free_port() -> str:
+    """A port of this machine that is free now."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return str(listener.getsockname()[1])
+
+
+def wait_for(process: subprocess.Popen[str], url: str) -> None:
+    """Wait until the process listens at this URL. AssertionError with what it printed, if it never does."""
+    place = urlsplit(url)
+    ends = time.monotonic() + SECONDS
+    while time.monotonic() < ends and process.poll() is None:
+        try:
+            socket.create_connection((str(place.hostname), place.port or 80), 1).close()
+        except OSError:
+            time.sleep(0.05)
+        else:
+            return
+    process.kill()
+    raise AssertionError(f"nothing listens at {url}:\n{process.communicate()[0]}")

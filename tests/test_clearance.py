@@ -1,5 +1,6 @@
-"""A signed cookie after a pass: who gets one, what it is good for, and what it is not."""
+"""A signed pass: who gets one, what it is good for, and what it is not."""
 
+import base64
 import re
 import string
 import time
@@ -9,14 +10,17 @@ from typing import Any
 
 import httpx
 import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from geetest_asgi import ConfigError, GeeTestMiddleware, Rule, geetest_result
+from geetest_asgi import ConfigError, GeeTestMiddleware, Rule, client_address, geetest_result
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.testing import GeeTest
 
+ID = "a" * 32
 SECRET, OTHER = "a-secret-that-nobody-can-guess", "another-one-that-nobody-can-guess"
 PAGE = (Path(__file__).parent.parent / "docs" / "clearance.md").read_text()
 
@@ -32,7 +36,7 @@ async def comments(scope: Scope, receive: Receive, send: Send) -> None:
 
 def guard(*, app: ASGIApp = comments, name: str = "comments", **settings: Any) -> GeeTestMiddleware:
     rules = [Rule("POST /comments", name=name), "POST /login"]
-    return GeeTestMiddleware(app, protect=rules, captcha_id="a" * 32, captcha_key="b" * 32, **settings)
+    return GeeTestMiddleware(app, protect=rules, captcha_id=ID, captcha_key="b" * 32, **settings)
 
 
 @pytest.fixture
@@ -148,7 +152,7 @@ async def test_another_secret_takes_none_and_a_list_takes_all(geetest: GeeTest) 
 
 @pytest.mark.anyio
 async def test_bound_to_an_address_it_is_good_from_there_only(geetest: GeeTest) -> None:
-    app = guard(clearance=Clearance(SECRET, bind=lambda scope: scope["client"][0]))
+    app = guard(clearance=Clearance(SECRET, bind=client_address))
     name, value = await cookie_of(app, geetest)
     for address, code in (("192.0.2.1", "clearance"), ("192.0.2.2", "captcha_missing")):
         async with Visitor(app, address) as visitor:
@@ -184,16 +188,189 @@ async def test_rules_have_it_or_not(geetest: GeeTest) -> None:
 @pytest.mark.anyio
 async def test_one_of_your_own_will_do(geetest: GeeTest) -> None:
     class Always:
-        def admits(self, scope: Scope, rule: str) -> bool:
-            return rule == "comments"
+        def admits(self, scope: Scope, realm: str) -> bool:
+            return realm == f"{ID} POST comments"
 
-        def grant(self, scope: Scope, rule: str) -> str:
-            return "passed=1"
+        def grant(self, scope: Scope, realm: str) -> list[tuple[bytes, bytes]]:
+            return [(b"set-cookie", b"passed=1")]
 
     async with Visitor(guard(clearance=Always())) as visitor:
         assert await visitor.says() == "clearance"
         await visitor.says(geetest.token(), path="/login")
         assert visitor.cookies["passed"] == "1"
+
+
+def _with_time(seconds: int) -> bytes:
+    """A pass of any time, as far off as one can write."""
+    time_then = seconds.to_bytes(11, "big").lstrip(b"\0")
+    return b"1." + base64.urlsafe_b64encode(time_then).rstrip(b"=") + b".signature"
+
+
+# What a pass is bound to.
+
+
+async def carried(name: str, value: str, app: ASGIApp, method: str = "POST", **headers: str) -> int:
+    """The status of a request without a token, but with this cookie."""
+    async with Visitor(app) as visitor:
+        answer = await visitor.request(method, "/comments", headers={"cookie": f"{name}={value}", **headers})
+    return answer.status_code
+
+
+@pytest.mark.anyio
+async def test_a_tenants_pass_is_good_with_that_tenant_only(geetest: GeeTest) -> None:
+    def pair(scope: Scope) -> tuple[str, str]:
+        host = dict(scope["headers"])[b"host"].decode()
+        return f"id-of-{host}", "key"
+
+    app = GeeTestMiddleware(comments, protect=Rule("POST /comments", clearance=Clearance(SECRET), credentials=pair))
+    name, value = await cookie_of(app, geetest)
+    assert await carried(name, value, app) == 200
+    assert await carried(name, value, app, host="other") == 403
+    async with Visitor(app) as visitor:
+        assert await visitor.says(headers={"x-geetest-clearance": value}) == "clearance"
+        assert await visitor.says(headers={"x-geetest-clearance": value, "host": "other"}) == "captcha_missing"
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        Rule("/comments", methods="DELETE", name="c"),
+        Rule("/comments", methods="*", name="c"),
+        Rule("/comments", name="c"),
+        Rule("POST /comments", name="c", captcha_id="dear", captcha_key="k"),
+        Rule("POST /comments", name="d"),
+        Rule("POST /comments"),
+    ],
+    ids=["DELETE", "all methods", "unsafe methods", "another id", "another name", "no name"],
+)
+@pytest.mark.anyio
+async def test_another_rules_pass_is_none(other: Rule, geetest: GeeTest) -> None:
+    def one(rule: Rule) -> GeeTestMiddleware:
+        return GeeTestMiddleware(comments, protect=rule, captcha_id=ID, captcha_key="k", clearance=Clearance(SECRET))
+
+    app = one(Rule("/comments", methods="POST", name="c"))
+    async with Visitor(app) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+    value = answer.headers["x-geetest-clearance"]
+    async with Visitor(app) as visitor:
+        assert await visitor.says(headers={"x-geetest-clearance": value}) == "clearance"
+    async with Visitor(one(other)) as visitor:
+        answer = await visitor.request(
+            "DELETE" if other.methods == "DELETE" else "POST", "/comments", headers={"x-geetest-clearance": value}
+        )
+    assert answer.status_code == 403
+
+
+@pytest.mark.anyio
+async def test_a_pass_by_one_guard_is_none_by_the_next_one(geetest: GeeTest) -> None:
+    inner = GeeTestMiddleware(comments, protect="POST /comments", captcha_id=ID, captcha_key="b" * 32)
+    async with Visitor(guard(app=inner, clearance=Clearance(SECRET))) as visitor:
+        assert await visitor.says(geetest.token()) == "passed"
+        assert await visitor.says() == "captcha_missing"
+
+
+@pytest.mark.parametrize("protect", [None, "/**", "POST /**", "/{path:path}"])
+def test_a_guard_of_every_request_must_name_its_rule(protect: str | None) -> None:
+    with pytest.raises(ConfigError, match=re.escape("protect=Rule('/**', methods='*', name='comments')")):
+        GeeTestMiddleware(comments, protect=protect, captcha_id="a", captcha_key="b", clearance=Clearance(SECRET))
+
+
+@pytest.mark.anyio
+async def test_two_guards_of_every_request_with_names_do_not_take_each_others_passes(geetest: GeeTest) -> None:
+    def one(name: str) -> GeeTestMiddleware:
+        rule = Rule("/**", methods="*", name=name, clearance=Clearance(SECRET))
+        return GeeTestMiddleware(comments, protect=rule, captcha_id="a", captcha_key="b")
+
+    name, value = await cookie_of(one("comments"), geetest)
+    assert await carried(name, value, one("comments")) == 200
+    async with Visitor(one("transfer")) as visitor:
+        assert await visitor.says(headers={"x-geetest-clearance": value}) == "captcha_missing"
+
+
+@pytest.mark.parametrize("bind", [client_address, lambda scope: scope["client"][0]], ids=["None", "raises"])
+@pytest.mark.anyio
+async def test_without_anything_to_bind_to_nobody_gets_a_pass(bind: Any, geetest: GeeTest) -> None:
+    """A server behind a Unix socket names no client."""
+    app = guard(clearance=Clearance(SECRET, bind=bind))
+    name, value = await cookie_of(app, geetest)
+
+    async def without_a_client(scope: Scope, receive: Receive, send: Send) -> None:
+        await app({**scope, "client": None}, receive, send)
+
+    async with Visitor(without_a_client) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+        assert answer.json()["outcome"] == "passed"
+        assert "x-geetest-clearance" not in answer.headers
+        assert await visitor.says(headers={"cookie": f"{name}={value}"}) == "captcha_missing"
+
+
+# As a header.
+
+
+@pytest.mark.anyio
+async def test_an_app_without_cookies_has_the_pass_as_a_header(geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET))
+    async with Visitor(app) as first:
+        answer = await first.post("/comments", data=geetest.token())
+    value = answer.headers["x-geetest-clearance"]
+    cookies = SimpleCookie(next(each for each in answer.headers.get_list("set-cookie") if "own" not in each))
+    assert [each.value for each in cookies.values()] == [value], "one signature"
+    async with Visitor(app) as visitor:
+        answer = await visitor.post("/comments", headers={"X-GeeTest-Clearance": value})
+        assert answer.json()["reason"] == "clearance"
+        assert "x-geetest-clearance" not in answer.headers, "use does not prolong it"
+        assert await visitor.says(headers={"X-GeeTest-Clearance": f"of-another-rule, {value}"}) == "clearance"
+        assert await visitor.says(headers={"X-GeeTest-Clearance": value + "x"}) == "captcha_missing"
+        assert await visitor.says(path="/login", headers={"X-GeeTest-Clearance": value}) == "captcha_missing"
+
+
+@pytest.mark.parametrize("place", ["cookie", "cookies", "header", "headers", "both"])
+@pytest.mark.anyio
+async def test_of_many_passes_a_few_are_looked_at(place: str, geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET))
+    name, value = await cookie_of(app, geetest)
+
+    def sent(passes: list[str]) -> list[tuple[str, str]]:
+        if place == "cookie":
+            return [("cookie", "; ".join(f"{name}={each}" for each in passes))]
+        if place == "header":
+            return [("x-geetest-clearance", ",".join(passes))]
+        as_cookie = {"cookies": passes, "headers": [], "both": passes[:2]}[place]
+        as_header = passes[len(as_cookie) :]
+        cookies = [("cookie", f"{name}={each}") for each in as_cookie]
+        return [*cookies, *(("x-geetest-clearance", each) for each in as_header)]
+
+    async with Visitor(app) as visitor:
+        assert await visitor.says(headers=sent(["1.made.up"] * 3 + [value])) == "clearance"
+        assert await visitor.says(headers=sent(["1.made.up"] * 4 + [value])) == "captcha_missing"
+
+
+@pytest.mark.anyio
+async def test_a_header_that_no_browser_sends_is_not_looked_at(geetest: GeeTest) -> None:
+    app = guard(clearance=Clearance(SECRET))
+    name, value = await cookie_of(app, geetest)
+    async with Visitor(app) as visitor:
+        for filler, said in (("x" * 8000, "clearance"), ("x" * 8192, "captcha_missing")):
+            assert await visitor.says(headers={"cookie": f"other={filler}; {name}={value}"}) == said
+            assert await visitor.says(headers={"x-geetest-clearance": f"{filler}, {value}"}) == said
+
+
+@settings(deadline=None)
+@example(made_up=_with_time(2**63))  # itsdangerous 2.1.1 raised OverflowError
+@given(made_up=st.one_of(st.binary(max_size=60), st.integers(0, 2**64).map(_with_time)))
+def test_no_made_up_pass_raises(made_up: bytes) -> None:
+    clearance = Clearance(SECRET)
+    header, value = clearance.grant({}, "realm")[1]
+    for each in (made_up, value[:20] + made_up, made_up.join(value.split(b"."))):
+        assert clearance.admits({"headers": [(header, each)]}, "realm") is (each == value)
+
+
+@pytest.mark.anyio
+async def test_an_answer_with_a_pass_keeps_its_own_headers_in_their_order(geetest: GeeTest) -> None:
+    async with Visitor(guard(clearance=Clearance(SECRET))) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+    assert [name for name, _ in answer.headers.raw[-2:]] == [b"set-cookie", b"x-geetest-clearance"]
+    assert answer.headers.get_list("set-cookie")[0] == "own=1"
 
 
 @pytest.mark.parametrize(
@@ -244,4 +421,8 @@ async def test_the_page_works_as_it_is_written(geetest: GeeTest, monkeypatch: py
         assert await visitor.says() == "clearance"
         assert await visitor.says(path="/login") == "captcha_missing"
     exec(blocks[1], namespace)
-    assert namespace["clearance"].grant({"client": ("192.0.2.1", 1)}, "x").endswith("Secure")
+    app = GeeTestMiddleware(comments, protect=Rule("POST /comments", clearance=namespace["clearance"]))
+    name, value = await cookie_of(app, geetest)
+    for address, said in (("192.0.2.1", "clearance"), ("192.0.2.2", "captcha_missing")):
+        async with Visitor(app, address) as visitor:
+            assert await visitor.says(headers={"cookie": f"{name}={value}"}) == said

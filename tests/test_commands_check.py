@@ -286,6 +286,18 @@ app = GeeTestMiddleware(site, protect=["/a"], mode="off")
     assert "denies nobody" in line(done.stdout, "warn", "rule 1")
 
 
+def test_a_rule_that_asks_only_when_needed_says_when(tmp_path: Path) -> None:
+    (tmp_path / "later.py").write_text("""\
+from geetest_asgi import AfterFailures, GeeTestMiddleware, Rule
+
+async def site(scope, receive, send): ...
+app = GeeTestMiddleware(site, protect=["/a", Rule("/b", when=AfterFailures(5, seconds=60))])
+""")
+    done = command("check", "--offline", "--app", "later:app", cwd=tmp_path)
+    assert "rule 1 matches /a\n" in done.stdout
+    assert "rule 2 needs a captcha when AfterFailures(5, seconds=60) says so\n" in done.stdout
+
+
 # The pure part
 
 

@@ -183,3 +183,12 @@ def is_guarded(method: str, target: str, root_path: str) -> bool:
     }
     anyio.run(guard, scope, receive, send)
     return not reached
+
+
+def test_what_is_refused_by_no_rule_is_told_with_the_rules_that_it_falls_between() -> None:
+    two = ("--protect", "POST /users/demo", "--protect", "/users/**")
+    done = command("match", "POST", "/users/DEMO", *two)
+    assert done.returncode == 0
+    assert "refused, by no rule: spellings of the path fall under rule 1" in done.stdout
+    assert "What follows" not in done.stdout
+    assert "refused, by no rule: the path is longer" in command("match", "POST", "/users/" + "a" * 2048, *two).stdout

@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import pytest
 from commands import ROOT, SECONDS, command
-from fastapi import APIRouter, FastAPI
+from fastapi import APIRouter, Depends, FastAPI
 from litestar import Litestar
 from litestar import get as litestar_get
 from litestar import post as litestar_post
@@ -25,6 +25,7 @@ from geetest_asgi.commands import app_routes as site
 from geetest_asgi.commands.coverage import cover
 from geetest_asgi.commands.report import Report, columns, shown
 from geetest_asgi.commands.tables import write_routes, write_rules
+from geetest_asgi.fastapi import add_geetest, captcha
 
 
 @pytest.fixture(autouse=True)
@@ -324,3 +325,23 @@ def test_match_is_quick_to_start() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert done.stdout.splitlines()[-1] == "[]", done.stderr
+
+
+def test_a_route_whose_spellings_fall_under_two_rules_is_told_as_refused() -> None:
+    inner = GeeTestMiddleware(Router([Route("/login", handler, methods=["POST"])]), protect=["POST /login", "/**"])
+    out = StringIO()
+    write_routes(Report(out), site.read(Starlette(routes=[Mount("/api", inner)])))
+    assert "refused, whatever it brings: its spellings fall under rule 1, rule 2" in " ".join(out.getvalue().split())
+
+
+def test_of_a_guard_that_goes_by_routes_an_unmarked_one_beside_a_placeholder_is_open() -> None:
+    app = FastAPI()
+    app.post("/items/preview")(lambda: None)
+    app.post("/items/{number}", dependencies=[Depends(captcha)])(lambda: None)
+    app.post("/old/way")(lambda: None)
+    add_geetest(app, protect=["POST /old/**"])
+    assert protected(app) == {
+        "POST /items/preview": [],
+        "POST /items/{number}": ["POST /items/{number}"],
+        "POST /old/way": ["POST /old/**"],
+    } | {each: [] for each in protected(app) if each.split()[0] in ("GET", "HEAD")}

@@ -18,9 +18,9 @@ from typing import Any
 
 import httpx
 import pytest
+from commands import free_port
 from prometheus_client.parser import text_string_to_metric_families
 from test_observability_page import ROOT, block, codes, table
-from test_readme import free_port
 
 from geetest_asgi import Outcome
 from geetest_asgi.testing import Simulator, serve

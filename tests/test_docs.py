@@ -6,27 +6,21 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from pages import ROOT, Page, codes
 
 import geetest_asgi
 from geetest_asgi import Outcome
 from geetest_asgi.testing._magic import MAGIC
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = Path(geetest_asgi.__file__).parent
-FAULTS = (ROOT / "docs" / "faults.md").read_text()
-ROWS = [
-    [cell.strip() for cell in line.strip("|").split("|")]
-    for line in FAULTS.splitlines()
-    if line.startswith("| ") and not line.startswith("| what happens")
-]
-
-PLACES = re.findall(r"^\| [^|]+ \| (.+) \|$", (ROOT / "CONTRIBUTING.md").read_text(), re.MULTILINE)[1:]
+ROWS = Page("docs/faults.md").rows("what happens")
+PLACES = [where for _, where in Page("CONTRIBUTING.md").rows("what", "where")]
 
 
 @pytest.mark.parametrize("places", PLACES)
 def test_where_to_change_something_is_a_place_that_there_is(places: str) -> None:
     """Each file of a row is there, in the package or in the tree, and each name stands in one of them."""
-    words = re.findall(r"`([^`]+)`", places)
+    words = codes(places)
     files = [word for word in words if re.fullmatch(r"[\w./]+(\.(py|js|md|json|toml)|/)", word)]
     found = [path for file in files for path in (PACKAGE / file, ROOT / file) if path.exists()]
     assert [file for file in files if not any((top / file).exists() for top in (PACKAGE, ROOT))] == []
@@ -48,24 +42,15 @@ def known() -> set[str]:
 def test_each_fault_has_a_test_and_names_outcomes_that_there_are(row: list[str]) -> None:
     _, outcome, test = row
     assert test.strip("`") in known()
-    words = set(re.findall(r"`(\w+)`", outcome)) - {"max_in_flight"}
+    words = {code for code in codes(outcome) if code.isidentifier()} - {"max_in_flight"}
     assert words <= {str(each) for each in Outcome}
 
 
 def test_no_outcome_is_missing_among_the_faults() -> None:
-    told = {word for _, outcome, _ in ROWS for word in re.findall(r"`(\w+)`", outcome)}
-    assert {str(each) for each in Outcome} - told == {"passed", "skipped"}
+    told = {code for _, outcome, _ in ROWS for code in codes(outcome)}
+    assert {str(each) for each in Outcome} - told == {"skipped"}
 
 
 def test_the_page_on_the_simulator_lists_the_ids_that_there_are() -> None:
-    page = (ROOT / "docs" / "simulator.md").read_text()
-    rows = re.findall(r"^\| `(sim-[a-z-]+)` \| (.+) \| (.+) \|$", page, re.MULTILINE)
-    assert rows == [(name, magic.widget, magic.says) for name, magic in MAGIC.items()]
-
-
-@pytest.mark.parametrize("name", ["playground-wide", "playground-narrow"])
-def test_the_pictures_of_the_readme_are_there_and_light(name: str) -> None:
-    picture = ROOT / "docs" / f"{name}.webp"
-    assert f"docs/{name}.webp" in (ROOT / "README.md").read_text()
-    assert picture.read_bytes()[8:12] == b"WEBP"
-    assert picture.stat().st_size < 200 * 1024
+    rows = Page("docs/simulator.md").rows("captcha id")
+    assert rows == [[f"`{name}`", magic.widget, magic.says] for name, magic in MAGIC.items()]

@@ -40,11 +40,11 @@ WALLS = (  # each imports from those before it
     {"_bounds"},
     {"stores", "_line"},
     {"denials", "_scope"},
-    {"_config"},
+    {"_config", "_application"},
     {"_corridor"},
     {"_middleware", "_client"},
     {
-        *("testing", "demo", "clearance", "commands", "frontend", "pytest_plugin", "__main__"),
+        *("testing", "demo", "clearance", "when", "commands", "frontend", "pytest_plugin", "__main__"),
         *("fastapi", "litestar", "blacksheep", "django", "_routes"),
     },
     {""},  # the front door

@@ -3,6 +3,7 @@
 import ast
 import json
 import logging
+import os
 import re
 import subprocess
 import sys
@@ -13,6 +14,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 import geetest_asgi
@@ -29,6 +31,7 @@ from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVER
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._bounds.watch import Watch
 from geetest_asgi._core.model import Evidence
+from geetest_asgi.fastapi import add_geetest, captcha
 from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.testing import Simulator, serve
@@ -184,6 +187,14 @@ def mode(geetest: Simulator) -> None:
     guarded(protect=["POST /login", Rule("/other", mode="monitor")])
 
 
+def marks(geetest: Simulator) -> None:
+    app = FastAPI(dependencies=[Depends(captcha)])
+    app.get("/items")(lambda: None)
+    app.post("/items")(lambda: None)
+    add_geetest(app)
+    app.build_middleware_stack()
+
+
 def loopback(geetest: Simulator) -> None:
     guarded()
 
@@ -216,6 +227,8 @@ BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "store_fails": store,
     "store_answers": store,
     "mode": mode,
+    "marks": marks,
+    "marks_open": marks,
     "loopback": loopback,
     "simulator": simulator,
     "unguarded": unguarded,
@@ -334,7 +347,7 @@ def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.L
 
 
 def test_there_is_no_block_but_those_that_are_run() -> None:
-    """Here, and the last two in test_dashboard.py, on uvicorn."""
+    """Here, and the recipes for Prometheus in test_dashboard.py too, on uvicorn."""
     known = [
         "class JSONFormatter",
         "FileHandler",
@@ -342,6 +355,7 @@ def test_there_is_no_block_but_those_that_are_run() -> None:
         "OpenTelemetryMiddleware(app)",
         "PrometheusMetricReader()",
         "begin_at_zero",
+        "MultiProcessCollector(registry)",
     ]
     assert [block(text) for text in known] == BLOCKS
     assert PAGE.count("```") == 2 * len(BLOCKS) + 4
@@ -406,3 +420,26 @@ except RuntimeError:
     assert (second["geetest_hook"], second["message"]) == ("on_result", "on_result raised; the decision stands")
     assert second["exception"].endswith("RuntimeError: the metrics are down")
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", first["time"])
+
+
+def test_several_workers_are_added_up(tmp_path: Path) -> None:
+    """Two processes count, a third serves the sum, as the page's recipe does."""
+    recipe = block("begin_at_zero").rpartition("app.mount(")[0]
+    counts = "on_result(GeeTestResult(Outcome.MISSING, allowed=False, verified=False, rule='r'), {})\n"
+    worker = f"from geetest_asgi import GeeTestResult, Outcome\n{recipe}\n{counts}"
+    reader = (
+        f"from fastapi import FastAPI\napp = FastAPI()\n{block('MultiProcessCollector(registry)')}\n"
+        "from fastapi.testclient import TestClient\nprint(TestClient(app).get('/metrics').text)\n"
+    )
+    for program in (worker, worker, reader):
+        done = subprocess.run(
+            [sys.executable, "-c", program],
+            env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
+        )
+        assert done.returncode == 0, done.stderr
+    (line,) = [line for line in done.stdout.splitlines() if 'outcome="missing"' in line and line.endswith(" 2.0")]
+    assert line.startswith("geetest_decisions_total")

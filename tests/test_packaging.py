@@ -90,7 +90,7 @@ def test_the_metadata_speak_of_what_is_there(metadata: Message, wheel: zipfile.Z
     version = geetest_asgi.__version__
     assert (metadata["Name"], metadata["Version"], metadata["License-Expression"]) == ("geetest-asgi", version, "MIT")
     needs = {re.split(r"[<>=\[; ]", each)[0] for each in metadata.get_all("Requires-Dist", []) if ";" not in each}
-    assert needs == {"starlette", "httpx", "anyio", "python-multipart"}
+    assert needs == {"starlette", "httpx", "h11", "anyio", "python-multipart"}
     entries = wheel.read(f"geetest_asgi-{version}.dist-info/entry_points.txt").decode()
     assert re.findall(r"= (\S+)", entries) == ["geetest_asgi.__main__:main", "geetest_asgi.pytest_plugin"]
 

@@ -4,7 +4,6 @@ import importlib
 import re
 import subprocess
 import sys
-import tomllib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -12,137 +11,91 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from commands import SECONDS, environment, free_port, wait_for
+from pages import ROOT, Page, ask, codes, is_denied, site
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware
+from geetest_asgi._corridor.steps import STEPS
 from geetest_asgi.testing import GeeTest, Simulator, serve
 
-ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
+INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING = (
+    Page(f"docs/{name}.md") for name in ("index", "how-a-request-travels", "patterns", "production", "migrating")
+)
 
 
-def page(name: str) -> str:
-    return (DOCS / f"{name}.md").read_text(encoding="utf-8")
-
-
-def blocks(name: str) -> list[str]:
-    return re.findall(r"^```python\n(.*?)^```$", page(name), re.MULTILINE | re.DOTALL)
-
-
-def run(name: str, number: int = 0, **given: Any) -> dict[str, Any]:
-    """Run one block of Python of a page; the value is what it has defined."""
-    namespace = {"__name__": "__docs__", **given}
-    exec(compile(blocks(name)[number], f"docs/{name}.md, block {number}", "exec", dont_inherit=True), namespace)
-    return namespace
-
-
-def rows(name: str, *head: str) -> list[list[str]]:
-    """The rows of the tables whose head begins with these cells."""
-    found = []
-    for table in re.findall(r"(?:^\|.*\n)+", page(name), re.MULTILINE):
-        lines = [[cell.strip() for cell in line.strip("|").split(" | ")] for line in table.splitlines()]
-        if lines[0][: len(head)] == list(head):
-            found += lines[2:]
-    assert found, head
-    return found
-
-
-def codes(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
-
-async def site(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"in"})
-
-
-@pytest.fixture
-def geetest(monkeypatch: pytest.MonkeyPatch) -> Iterator[GeeTest]:
-    with GeeTest() as stand_in:
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", stand_in.captcha_id)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", stand_in.captcha_key)
-        yield stand_in
-
-
-def ask(app: ASGIApp, method: str, path: str, **body: Any) -> httpx.Response:
-    async def sent() -> httpx.Response:
-        transport = httpx.ASGITransport(app, client=("127.0.0.1", 1234))
-        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, path, **body)
-
-    return anyio.run(sent)
+@pytest.mark.parametrize("page", [INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING], ids=lambda page: page.path.stem)
+def test_no_block_of_these_pages_is_without_a_test(page: Page) -> None:
+    assert page.not_executed == []
 
 
 # The index
 
 
+@INDEX.executes("app.add_middleware")
 def test_the_first_lines_protect_an_app(geetest: GeeTest) -> None:
-    app = run("index")["app"]
+    app = INDEX.run("app.add_middleware")["app"]
     app.post("/login")(lambda: "in")
     assert ask(app, "POST", "/login").status_code == 403
     assert ask(app, "POST", "/login", data=geetest.token()).json() == "in"
 
 
-def test_the_name_that_is_installed_is_the_name_of_the_package() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    assert f"\npip install {project['name']}\n" in page("index")
-
-
-@pytest.mark.parametrize(
-    ("name", "number"),
-    [("index", 1), ("how-a-request-travels", 1), ("patterns", 2), ("production", 1), ("migrating", 2)],
-)
-def test_no_block_of_these_pages_is_without_a_test(name: str, number: int) -> None:
-    assert len(blocks(name)) == number
+@INDEX.executes("pip install geetest-asgi")
+def test_it_is_installed_as_the_readme_says() -> None:
+    assert INDEX.block("pip install geetest-asgi") in Page("README.md").blocks
 
 
 # How a request travels
 
 
+@TRAVELS.executes("seen = []")
 def test_the_walk_that_is_shown_goes_as_it_says() -> None:
-    run("how-a-request-travels")
+    TRAVELS.run("seen = []")
 
 
-def test_the_picture_says_the_same_steps_as_the_table() -> None:
+def test_the_steps_are_those_of_the_code_in_their_order() -> None:
+    walk = [codes(row[1])[0] for row in TRAVELS.rows("step", "function", "what it does", "evidence that ends the walk")]
+    assert walk == ["GeeTestMiddleware.__call__", *(step.__name__ for step in STEPS)]
+
+
+def test_the_picture_shows_the_same_steps_as_the_tables() -> None:
     picture = (DOCS / "how-a-request-travels.svg").read_text(encoding="utf-8")
-    steps = [row[0] for row in rows("how-a-request-travels", "step")]
-    assert re.findall(r'class="b"[^>]*>(\d)  ', picture) == steps
+    shown = re.findall(r'class="b"[^>]*>(\d)  (\w+)', picture)
+    rows = TRAVELS.rows("step", "function")[: len(shown)]
+    assert [number for number, _ in shown] == [row[0] for row in rows]
+    assert [name for _, name in shown[1:]] == [codes(row[1])[0] for row in rows[1:]]
 
 
 # Patterns
 
 
-def is_protected(guard: GeeTestMiddleware, request: str) -> bool:
-    """By the guard's own answer: no token, so 403 or the app."""
-    method, _, path = request.partition(" ")
-    answers: list[Any] = []
-
-    async def walk() -> None:
-        scope = {"type": "http", "method": method, "headers": [], "query_string": b"", "http_version": "1.1"}
-        if method == "WEBSOCKET":
-            scope |= {"type": "websocket"}
-        raw = path.encode()
-        scope |= {"path": httpx.URL("http://test").copy_with(raw_path=raw).path, "raw_path": raw}
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "websocket.connect" if method == "WEBSOCKET" else "http.request"}
-
-        async def send(message: Any) -> None:
-            answers.append(message)
-
-        await guard(scope, receive, send)
-
-    anyio.run(walk)
-    return bool(answers[0].get("status") != 200)
-
-
 def patterns() -> Iterator[tuple[list[str], list[str], str, bool]]:
-    for pattern, inside, *outside in rows("patterns", "written"):
+    for pattern, inside, *outside in PATTERNS.rows("written"):
         yield from (([codes(pattern)[0]], [], each, True) for each in codes(inside))
         yield from (([codes(pattern)[0]], [], each, False) for cell in outside for each in codes(cell))
-    for pattern, exempt, inside, out in rows("patterns", "`protect`", "`exempt`"):
+    for pattern, exempt, inside, out in PATTERNS.rows("`protect`", "`exempt`"):
         yield from ((codes(pattern), codes(exempt), each, True) for each in codes(inside))
         yield from ((codes(pattern), codes(exempt), each, False) for each in codes(out))
+
+
+def is_protected(guard: GeeTestMiddleware, request: str) -> bool:
+    """By the guard's own answer: no token, so 403 or the app. The method and the path are sent as they stand."""
+    method, _, path = request.partition(" ")
+    if method == "WEBSOCKET":
+        return is_denied(guard, request)
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    target = httpx.URL("http://test").copy_with(raw_path=path.encode())
+    scope = {"type": "http", "method": method, "headers": [], "query_string": b"", "path": target.path}
+    anyio.run(guard, scope | {"raw_path": path.encode(), "http_version": "1.1"}, receive, send)
+    return bool(sent[0]["status"] == 403)
 
 
 @pytest.mark.parametrize(("protect", "exempt", "request_", "protected"), list(patterns()), ids=str)
@@ -153,35 +106,56 @@ def test_each_request_of_the_tables_is_protected_or_not(
     assert is_protected(guard, request_) is protected
 
 
+@PATTERNS.executes('exempt=["/api/webhook"]')
 def test_the_first_example_of_patterns_protects_what_it_names(geetest: GeeTest) -> None:
-    guard = run("patterns", 0, app=site)["app"]
+    guard = PATTERNS.run('exempt=["/api/webhook"]', app=site)["app"]
     for request in ("POST /login", "POST /users/7/reset", "POST /api/a", "POST /v1/export"):
         assert is_protected(guard, request), request
     for request in ("POST /api/webhook", "POST /v3/export", "GET /login"):
         assert not is_protected(guard, request), request
 
 
+@PATTERNS.executes("middleware=[Middleware(GeeTestMiddleware)]")
 def test_a_guard_on_one_route_protects_that_route(geetest: GeeTest) -> None:
-    app = run("patterns", 1)["app"]
+    app = PATTERNS.run("middleware=[Middleware(GeeTestMiddleware)]")["app"]
     assert ask(app, "POST", "/login").status_code == 403
     assert ask(app, "POST", "/login", data=geetest.token()).text == "welcome"
     assert ask(app, "POST", "/help").text == "welcome"
 
 
-def test_a_path_that_is_too_long_is_protected_by_the_first_rule_for_its_method(geetest: GeeTest) -> None:
+def test_a_preflight_is_never_protected(geetest: GeeTest) -> None:
+    preflight = {"origin": "https://shop.example", "access-control-request-method": "POST"}
+    guard = GeeTestMiddleware(site, protect=["* /login"])
+    assert ask(guard, "OPTIONS", "/login", headers=preflight).status_code == 200
+    assert ask(guard, "OPTIONS", "/login").status_code == 403
+
+
+@pytest.mark.parametrize(("exempt", "status"), [(["/hook"], 403), (["/hook", "/api/hook"], 200)])
+def test_behind_a_root_path_exemptions_are_written_both_ways(geetest: GeeTest, exempt: list[str], status: int) -> None:
+    guard = GeeTestMiddleware(site, protect=["/**"], exempt=exempt)
+
+    async def behind_a_root_path(scope: Scope, receive: Receive, send: Send) -> None:
+        await guard({**scope, "root_path": "/api"}, receive, send)
+
+    assert ask(behind_a_root_path, "POST", "/api/hook").status_code == status
+
+
+def test_a_path_past_the_bounds_is_refused_where_a_rule_is_for_its_method(geetest: GeeTest) -> None:
     guard = GeeTestMiddleware(site, protect=["PUT /a", "POST /b"])
-    assert "more than 2,048 characters or 100 segments" in page("patterns")
+    assert "more than 2,048 characters or 100 segments" in PATTERNS.text
     assert is_protected(guard, f"POST /{'x' * 2048}")
     assert is_protected(guard, f"POST {'/x' * 101}")
     assert not is_protected(guard, f"POST {'/x' * 100}")
+    assert not is_protected(guard, f"DELETE {'/x' * 101}")
 
 
 # Production
 
 
+@PRODUCTION.executes('store="sqlite:///spent.db"')
 def test_the_settings_of_the_checklist_work(geetest: GeeTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where spent.db goes
-    app = run("production")["app"]
+    app = PRODUCTION.run('store="sqlite:///spent.db"')["app"]
     app.post("/login")(lambda: "in")
     app.post("/register")(lambda: "in")
     denied = ask(app, "POST", "/login", headers={"origin": "https://shop.example"})
@@ -193,39 +167,114 @@ def test_the_settings_of_the_checklist_work(geetest: GeeTest, tmp_path: Path, mo
 
 
 def test_the_checklist_decides_on_settings_that_there_are() -> None:
-    named = {code for row in rows("production", "question") for code in codes(row[1])} - {"Rule"}
+    named = {code for row in PRODUCTION.rows("question") for code in codes(row[1])} - {"Rule"}
     assert named <= GeeTestMiddleware.__init__.__annotations__.keys()
 
 
 def test_the_check_of_the_checklist_passes_on_its_own_example(tmp_path: Path, geetest: GeeTest) -> None:
     routes = "@app.post('/login')\n@app.post('/register')\ndef handler() -> None: ...\n"
-    (tmp_path / "shop.py").write_text(blocks("production")[0] + routes)
-    (command,) = re.findall(r"`geetest-asgi (check --app shop:app)`", page("production"))[:1]
-    assert "`--strict --offline`" in page("production")
+    (tmp_path / "shop.py").write_text(PRODUCTION.block("sqlite:///").text + routes)
+    (command,) = re.findall(r"`geetest-asgi (check --app shop:app)`", PRODUCTION.text)[:1]
+    assert "`--strict --offline`" in PRODUCTION.text
     words = [sys.executable, "-m", "geetest_asgi", *command.split(), "--strict", "--offline"]
     ran = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, timeout=60, check=False)
     assert (ran.returncode, ran.stdout.splitlines()[-1]) == (0, "All is well."), ran.stdout + ran.stderr
+
+
+@pytest.mark.parametrize("lifespan", ["on", "auto"])
+def test_a_missing_key_stops_the_start_or_is_answered_500(tmp_path: Path, lifespan: str) -> None:
+    (tmp_path / "unset.py").write_text(
+        "from starlette.applications import Starlette\n"
+        "from starlette.middleware import Middleware\n"
+        "from geetest_asgi import GeeTestMiddleware\n"
+        "app = Starlette(middleware=[Middleware(GeeTestMiddleware)])\n"
+    )
+    command = [sys.executable, "-m", "uvicorn", "unset:app", "--port", free_port(), "--lifespan", lifespan]
+    process = subprocess.Popen(
+        [*command, "--app-dir", str(tmp_path)],
+        cwd=ROOT,
+        env=environment(PYTHONPATH=str(ROOT)),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        if lifespan == "on":
+            assert process.wait(SECONDS) != 0
+        else:
+            url = f"http://127.0.0.1:{command[5]}"
+            wait_for(process, url)
+            assert httpx.get(url, trust_env=False).status_code == 500
+    finally:
+        process.kill()
+        said = process.communicate()[0]
+    assert "ConfigError: captcha_id is missing" in said
+
+
+def test_middleware_further_out_sees_the_decision(geetest: GeeTest) -> None:
+    seen: list[Any] = []
+    inner = GeeTestMiddleware(site, protect=["POST /login"])
+
+    async def further_out(scope: Scope, receive: Receive, send: Send) -> None:
+        scope["state"] = {"request_id": 7}
+        await inner(scope, receive, send)
+        seen.append((scope["state"]["request_id"], str(scope["state"]["geetest"].outcome)))
+
+    assert ask(further_out, "POST", "/login", data=geetest.token()).json()["outcome"] == "passed"
+    assert seen == [(7, "passed")]
+
+
+def test_other_paths_get_the_scope_as_it_came(geetest: GeeTest) -> None:
+    seen: list[tuple[Scope, Scope]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append((scope, dict(scope)))
+        await site(scope, receive, send)
+
+    async def further_out(scope: Scope, receive: Receive, send: Send) -> None:
+        before = dict(scope)
+        await GeeTestMiddleware(app, protect=["POST /login"])(scope, receive, send)
+        assert seen == [(scope, before)]
+        assert seen[0][0] is scope
+
+    assert ask(further_out, "POST", "/other").status_code == 200
+
+
+def test_one_token_is_good_for_every_path_under_its_id(geetest: GeeTest) -> None:
+    guard = GeeTestMiddleware(site, protect=["POST /a", "POST /b"])
+    assert ask(guard, "POST", "/b", data=geetest.token()).status_code == 200
+    assert ask(guard, "POST", "/a", data=geetest.token(captcha_id="another-id")).status_code == 403
 
 
 # Migrating
 
 
 class Sides:
-    """The left and the right of the page, both asking one simulator on a socket."""
+    """The two apps of the page, both asking one simulator on a socket. Each request is sent by GET and by POST."""
 
-    def __init__(self, simulator: Simulator, url: str) -> None:
-        self.geetest = simulator
-        self._left = run("migrating", 0)
-        self._left["API_SERVER"] = url
-        self._right = run("migrating", 1)["app"]
+    def __init__(self, simulator: Simulator, before: ASGIApp, after: ASGIApp) -> None:
+        self.geetest, self.before, self.after = simulator, before, after
 
-    def left(self, fields: dict[str, str]) -> str:
-        return str(ask(self._left["app"], "GET", "/login", params=fields).json()["login"])
+    def says(self, side: str, *, forged: bool = False) -> tuple[str, int]:
+        """What a fresh token comes to, and the calls that it costs. The page sends the id as a fifth field."""
+        return self.sends(side, lambda: self.geetest.token(forged=forged) | {"captcha_id": self.geetest.captcha_id})
 
-    def right(self, fields: dict[str, str]) -> str:
-        answer = ask(self._right, "GET", "/login", params=fields)
-        assert answer.status_code == 200
-        return str(answer.json()["login"])
+    def sends(self, side: str, fields: Any) -> tuple[str, int]:
+        """The answer to these fields, and the calls."""
+        self.geetest.calls.clear()
+        answers = {_login(getattr(self, side), method, fields()) for method in ("GET", "POST")}
+        assert len(answers) == 1, "both methods are treated alike"
+        return answers.pop(), len(self.geetest.calls) // 2
+
+
+def _login(app: ASGIApp, method: str, fields: dict[str, str]) -> str:
+    async def sent() -> httpx.Response:
+        transport = httpx.ASGITransport(app, raise_app_exceptions=False)
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, "/login", params=fields)
+
+    answer = anyio.run(sent)
+    return f"HTTP {answer.status_code}" if answer.is_error else f"`{answer.json()['login']}`"
 
 
 @pytest.fixture
@@ -235,37 +284,51 @@ def sides(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sides]:
         monkeypatch.setenv("GEETEST_API_SERVER", url)
         monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
         monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
-        yield Sides(simulator, url)
+        before = MIGRATING.run("CAPTCHA_ID =")
+        before["API_SERVER"] = url
+        yield Sides(simulator, before["app"], MIGRATING.run("def as_before")["app"])
 
 
+@MIGRATING.executes("CAPTCHA_ID =", "def as_before")
 def test_what_changes_is_what_the_page_says(sides: Sides) -> None:
-    geetest, table = sides.geetest, iter(rows("migrating", "a request, or an event"))
+    rows = {row[0]: row[1:] for row in MIGRATING.rows("event")}
 
-    def says(about: str, left: str, right: str) -> None:
-        row = next(table)
-        assert about in row[0]
-        assert ([codes(row[1])[:1], codes(row[2])[:1]]) == [[left], [right]]
+    def told(event: str) -> list[str]:
+        (found,) = [cells for name, cells in rows.items() if event in name]
+        return [cell.split(",")[0].split(":")[0] for cell in found]
 
-    says("verifies", sides.left(geetest.token()), sides.right(geetest.token()))
-    says("does not", sides.left(geetest.token(forged=True)), sides.right(geetest.token(forged=True)))
-    for about, fields in (("no token", {}), ("gen_time=abc", geetest.token() | {"gen_time": "abc"})):
-        geetest.calls.clear()
-        left = sides.left(fields)
-        assert len(geetest.calls) == 1
-        says(about, left, sides.right(fields))
-        assert len(geetest.calls) == 1
-    token = geetest.token()
-    assert sides.right(token) == "success"
-    geetest.calls.clear()
-    sides.left(token)
-    assert len(geetest.calls) == 1
-    assert sides.right(token) == "fail"
-    assert len(geetest.calls) == 1
-    assert next(table)[1:] == ["a second call", "`fail`, no call"]
-    geetest.answers(404)
-    says("HTTP 404 or 413", sides.left(geetest.token()), sides.right(geetest.token()))
-    geetest.down()
-    says("HTTP 503", sides.left(geetest.token()), sides.right(geetest.token()))
+    def come_to(*, forged: bool = False) -> list[str]:
+        return [sides.says(side, forged=forged)[0] for side in ("before", "after")]
+
+    def sent(fields: Any) -> list[tuple[str, int]]:
+        return [sides.sends(side, fields) for side in ("before", "after")]
+
+    assert come_to() == told("a token that GeeTest verifies")
+    assert come_to(forged=True) == told("does not verify")
+    assert sent(dict) == list(zip(told("no token"), (1, 0), strict=True))
+    odd = {**sides.geetest.token(), "gen_time": "abc"}
+    assert sent(lambda: dict(odd)) == list(zip(told("gen_time=abc"), (1, 0), strict=True))
+    sides.geetest.error("-50005")
+    assert come_to() == told("answers with an error")
+    sides.geetest.answers(404)
+    assert come_to() == told("HTTP 404 or 413")
+    sides.geetest.down()
+    assert come_to() == told("HTTP 503")
+
+
+def test_the_same_token_twice_costs_one_call(sides: Sides) -> None:
+    (row,) = [row for row in MIGRATING.rows("event") if row[0] == "the same token twice"]
+    assert row[1:] == ["a second call", "`fail`, no call"]
+    for app, calls in ((sides.before, 2), (sides.after, 1)):
+        token = sides.geetest.token()
+        sides.geetest.calls.clear()
+        assert [_login(app, method, token) for method in ("GET", "POST")] == ["`success`", "`fail`"]
+        assert len(sides.geetest.calls) == calls
+
+
+@pytest.mark.parametrize("method", ["HEAD", "PUT", "POST", "GET", "post"])
+def test_no_method_is_left_open(sides: Sides, method: str) -> None:
+    assert b'"success"' not in ask(sides.after, method, "/login").content
 
 
 # The pages, and their places
@@ -278,7 +341,7 @@ def of_the_site(name: str, monkeypatch: pytest.MonkeyPatch) -> Any:
 
 
 def test_every_page_is_linked_from_the_index(monkeypatch: pytest.MonkeyPatch) -> None:
-    sections = of_the_site("navigation", monkeypatch).sections(page("index"))
+    sections = of_the_site("navigation", monkeypatch).sections(INDEX.text)
     linked = {link for links in sections.values() for link in links}
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"index.md"}
     assert pages <= linked, "these pages stand in no navigation: link them in docs/index.md"
@@ -322,16 +385,4 @@ def test_a_docstring_becomes_what_it_looks_like(monkeypatch: pytest.MonkeyPatch)
 
 @pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
 def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
-    text = re.sub(r"^ *```.*?^ *```$", "", path.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
-    for link in re.findall(r"\]\(([^)\s]+)\)", text):
-        name, _, anchor = link.partition("#")
-        if re.match(r"[a-z]+:", link):
-            continue
-        target = (path.parent / name).resolve() if name else path
-        assert target.exists(), link
-        assert not anchor or anchor in anchors(target.read_text(encoding="utf-8")), link
-
-
-def anchors(text: str) -> set[str]:
-    headings = re.findall(r"^#+ (.+)$", re.sub(r"^```.*?^```$", "", text, flags=re.MULTILINE | re.DOTALL), re.MULTILINE)
-    return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+    assert Page(str(path.relative_to(ROOT))).lost_links == []

@@ -26,6 +26,7 @@ from starlette.websockets import WebSocket
 
 import geetest_asgi
 from geetest_asgi import (
+    AfterFailures,
     CaptchaFields,
     ConfigError,
     GeeTestClient,
@@ -36,7 +37,9 @@ from geetest_asgi import (
     Outage,
     Outcome,
     Rule,
+    client_address,
     geetest_result,
+    report_failure,
 )
 from geetest_asgi import fastapi as fastapi_helper
 from geetest_asgi import litestar as litestar_helper
@@ -237,6 +240,7 @@ async def login(request: Request) -> Response:
 
 
 async def websocket(socket: WebSocket, scope: Scope) -> str:
+    assert_type(client_address(scope), str | None)
     assert_type(geetest_result(scope), GeeTestResult)
     return geetest_result(socket).outcome  # an Outcome is a str
 
@@ -331,6 +335,23 @@ GeeTestMiddleware(site, clearance=clearance)
 Rule("/a", clearance=clearance)
 Clearance()  # type: ignore[call-arg]
 GeeTestMiddleware(site, clearance="sixteen letters!")  # type: ignore[arg-type]
+
+
+class OnlyPosts:
+    async def wanted(self, scope: Scope, store: Store) -> bool:
+        return bool(scope["method"] == "POST")
+
+    async def answered(self, scope: Scope, store: Store, status: int) -> None:
+        pass
+
+
+failures = AfterFailures(5, seconds=60.5, statuses=[401], key=client_address, store="redis://")
+GeeTestMiddleware(site, when=failures)
+GeeTestMiddleware(site, when=OnlyPosts())
+Rule("/a", when=failures)
+AfterFailures(key=lambda scope: scope.get("account"))
+report_failure({"type": "http"})
+GeeTestMiddleware(site, when=3)  # type: ignore[arg-type]
 
 telemetry = OpenTelemetry()
 GeeTestMiddleware(site, on_result=telemetry, on_outage=telemetry.on_outage)

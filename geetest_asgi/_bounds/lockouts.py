@@ -29,8 +29,8 @@ MOST: Final = 4096
 """Votes kept of one rule, the latest: some 1 MB."""
 
 _VOTES: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED})
-"""The outcomes that say whether a solved captcha gets through. A bot that sends no captcha says nothing about that, and
-an outage, a wrong key and a full bound have warnings of their own.
+"""The outcomes that say whether a solved captcha gets through. A bot that sends no captcha, or asks for
+a path that no rule may answer, says nothing about that; an outage, a wrong key and a full bound have warnings of their own.
 """
 
 
@@ -80,7 +80,7 @@ class Lockouts:
 
     def note(self, result: GeeTestResult, client: str | None) -> Lockout | None:
         """Count this decision. A lockout that it begins or ends."""
-        if client is None or result.outcome not in _VOTES:
+        if client is None or not result.rule or result.outcome not in _VOTES:
             return None
         rule = self._rules.get(result.rule) or self._rules.setdefault(result.rule, _Rule())
         now, why = self._clock(), "" if result.outcome is Outcome.PASSED else _why(result)

@@ -1,4 +1,4 @@
-"""Limits: every bound in one value, each with its reason beside it."""
+"""Limits: every limit in one value, each with its reason beside it."""
 
 import math
 from dataclasses import dataclass, fields
@@ -13,10 +13,10 @@ _MAY_BE_0 = ("unverified_per_second", "unverified_per_client", "breaker_failures
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What one visitor, or all of them together, can make this process hold, wait for or do.
+    """Limits on what clients can make this process hold, wait for or do.
 
-    Raises ConfigError for a value that is no positive number (the two of
-    `unverified_…` and `breaker_failures` may be 0).
+    Raises ConfigError for a value that is not a positive number; `unverified_per_second`, `unverified_per_client` and
+    `breaker_failures` may be 0.
     """
 
     max_body: int = 1 * MIB
@@ -41,21 +41,20 @@ class Limits:
     """Calls to GeeTest under way at one time, in one event loop. Those beyond wait their turn, first come, first
     served, within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
-    """Requests let in without a verdict while GeeTest is down, each second; beyond, 503. 0: none."""
+    """Requests let in unverified in each second of an outage, in each process; beyond, 503. 0: none."""
     unverified_per_client: int = 60
-    """The same of one client address (of IPv6: of one /64), each minute; beyond, 503. An office behind one address can
-    log in; a single bot gets a twentieth of what `unverified_per_second` lets in, and leaves the rest to others. Behind
-    a proxy whose headers the server does not read, all visitors have one address. 0: none."""
+    """The same for one client address (of IPv6: one /64), in each minute; beyond, 503. An office behind one address can
+    log in; a single bot gets a twentieth of `unverified_per_second`, so others get the rest. Behind a proxy whose
+    headers the server does not read, all clients have one address. 0: none."""
     breaker_failures: int = 5
-    """Calls in a row without an answer after which a server is not asked for a while. One or two happen in a working
-    network; five in a row, of which each may cost a visitor the whole `timeout`, are an outage. 0: it is always asked.
-    """
+    """Consecutive failures after which a server is skipped. One or two happen in a working network; five, each of which
+    may cost a client the whole `timeout`, are an outage. 0: never skipped."""
     breaker_pause: float = 1.0
-    """Seconds for which it is then not asked; twice as long after each single call that tries it again in vain. Most
-    outages are the blink of a restart, and the first second is enough for those."""
+    """Seconds for which a failing server is skipped, doubled after each failed trial. Most outages are a restart, and
+    one second is enough for those."""
     breaker_longest_pause: float = 10.0
-    """Seconds, the longest such pause: so long may it take to notice that GeeTest is back, and so long do refused
-    clients wait (`Retry-After`). In a long outage one request in 10 s is slow instead of all."""
+    """Seconds of the longest pause: GeeTest's return may be noticed that late, and refused clients wait that long
+    (`Retry-After`). In a long outage one request in 10 s is slow instead of all."""
 
     def __post_init__(self) -> None:
         for each in fields(self):

@@ -1,12 +1,12 @@
-"""The values that travel through the guard, in the order in which a request meets them. All frozen.
+"""The values of one request, in the order in which they are made. All frozen.
 
-CaptchaFields   what the visitor sent: the four values of a solved captcha
-ValidateRequest what we ask GeeTest
-Reply           what came back over HTTP
-Evidence        what is known about this request: one finding, no decision yet
-GeeTestResult   the decision, as the app and the observers see it
-Outage          news of one of GeeTest's servers, as the observers see it
-Lockout         news that nearly all clients of a rule are refused, as the observers see it
+CaptchaFields   the four values of a solved captcha, as the client sent them
+ValidateRequest one call to GeeTest
+Reply           GeeTest's answer over HTTP
+Evidence        what a step found out; it decides nothing
+GeeTestResult   the decision, for the app and the observers
+Outage          a server of GeeTest's fails or answers again, for `on_outage`
+Lockout         nearly all clients of a rule are refused, or no longer, for `on_lockout`
 """
 
 from collections.abc import Mapping
@@ -22,34 +22,34 @@ FOREIGN_ID: Final = "the captcha_id that was sent is none of ours"
 
 
 class Outcome(StrEnum):
-    """What a check of one request found. The values are stable: safe for logs, metrics and `match`."""
+    """How a protected request ended. The values are stable: safe for logs, metrics and `match`."""
 
     PASSED = "passed"
     """GeeTest verified the token."""
     SKIPPED = "skipped"
-    """Nobody was asked: `skip` gave a reason, or the mode is "off"."""
+    """No captcha was wanted: by `skip`, a clearance, or mode "off"."""
     MISSING = "missing"
     """No captcha field in any source."""
     MALFORMED = "malformed"
-    """Fields that cannot be a token, or a body that cannot be read."""
+    """The fields cannot be a token, or the body cannot be read."""
     FAILED = "failed"
-    """GeeTest answered `result: fail`, or `accept` said no; the result's `reason` says which."""
+    """GeeTest answered `result: fail`, or `accept` refused the token; `reason` says which."""
     REPLAYED = "replayed"
-    """This token was spent here before, or is being asked about right now."""
+    """This token was used here before, or is being verified right now."""
     REFUSED = "refused"
-    """GeeTest answered, but neither success nor fail: `status: error`, HTTP 3xx or 4xx, an odd object."""
+    """GeeTest answered neither success nor fail: `status: error`, HTTP 3xx or 4xx, an unknown object."""
     TOO_LARGE = "too_large"
     """The fields did not come within `Limits.max_body`."""
     TOO_SLOW = "too_slow"
     """The fields did not come within `Limits.body_timeout`."""
     MISCONFIGURED = "misconfigured"
-    """Our id or key is wrong, or the call could not be made for a reason that is ours."""
+    """The site's id or key is wrong, or its settings make the call impossible."""
     UNKNOWN_TENANT = "unknown_tenant"
     """`credentials` gave no pair for this request, and there is no usual one: a client named a tenant that is none."""
     BUSY = "busy"
-    """A bound of our own was hit."""
+    """A limit of this process was reached."""
     UNAVAILABLE = "unavailable"
-    """GeeTest cannot be reached: the only failure that policy may let in."""
+    """GeeTest cannot be reached: the only failure that `on_unavailable` may let in."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,50 +106,50 @@ class Evidence:
 
 @dataclass(frozen=True, slots=True)
 class GeeTestResult:
-    """The decision about one request: `scope["state"]["geetest"]`, and what the hooks are given.
+    """The decision about one request: `scope["state"]["geetest"]`, and the argument of the hooks.
 
-    `bool(result)` is `verified`, so that a hurried `if result:` means "a human was verified".
+    `bool(result)` is `verified`. To detect an outage use `unverified`, not `not result`.
     """
 
     outcome: Outcome
     allowed: bool
-    """Policy lets this request in. True for passed, skipped, and for unavailable under "allow"."""
+    """The rule lets this request in: passed, skipped, or unavailable under "allow" and within the caps."""
     verified: bool
-    """GeeTest itself vouched for the token. True for passed only."""
+    """GeeTest verified the token: True for passed only."""
     reason: str = ""
-    """Why, in words: GeeTest's own `reason` on fail, or ours. Never what the visitor sent. May be empty."""
+    """Why, in words: GeeTest's or the guard's, never the client's. May be empty."""
     code: str = ""
-    """GeeTest's error code such as "-50005", where it answered `status: error`; else empty."""
+    """GeeTest's error code such as "-50005", if it answered `status: error`; else empty."""
     rule: str = ""
-    """Name of the rule that matched; its pattern where it has no name."""
+    """The `name` of the rule that matched, else its pattern."""
     lot_number: str | None = None
-    """The token's public serial number; None where no well-formed token came."""
+    """The token's serial number, which is not secret; None without a well-formed token."""
     captcha_args: Mapping[str, Any] = field(default_factory=dict)
-    """GeeTest's own account of the captcha (`used_type`, `user_ip`, `scene`, `referer`, …); often empty."""
+    """What GeeTest says of the captcha (`used_type`, `user_ip`, `scene`, `referer`, …); often empty."""
     elapsed: float = 0.0
-    """Seconds that the call to GeeTest took; 0.0 where it was not asked."""
+    """Seconds that the call to GeeTest took; 0.0 without a call."""
 
     def __bool__(self) -> bool:
         return self.verified
 
     @property
     def unverified(self) -> bool:
-        """Let in although GeeTest could not be reached: nobody has verified this client."""
+        """Let in although GeeTest could not be reached: ask for a second factor, or the like."""
         return self.outcome is Outcome.UNAVAILABLE and self.allowed
 
 
 @dataclass(frozen=True, slots=True)
 class Outage:
-    """One of GeeTest's servers is not asked any more since it does not answer, or it answers again: for `on_outage`."""
+    """A server of GeeTest's is skipped because it fails, or it answers again: the argument of `on_outage`."""
 
     server: str
     """Its base URL, as in `api_server`."""
     over: bool
-    """False where the outage begins, true where it ends."""
+    """False when the outage begins, True when it ends."""
     reason: str = ""
-    """What came of the last call to it, in words."""
+    """How the last call to it ended, in words."""
     seconds: float = 0.0
-    """For how long it was not asked, single trials aside; 0.0 where the outage begins."""
+    """Seconds for which it was skipped, apart from trials; 0.0 when the outage begins."""
 
 
 @dataclass(frozen=True, slots=True)

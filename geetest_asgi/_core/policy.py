@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from .fields.spelling import Spelling
 from .limits import Limits
-from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source
+from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnUnavailable, Skip, Source, When
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,4 +29,9 @@ class Policy:
     credentials_by_id: bool = False
     """`credentials` takes the captcha_id that was sent, too."""
     clearance: Clearance | None = None
+    when: When | None = None
     forgive: tuple[int, ...] = ()
+    refuses: str = ""
+    """Why every request is refused, whatever it brings; empty for the policy of a rule."""
+    methods: str = ""
+    """The rule's methods as one text: a pass by another method's rule is none."""

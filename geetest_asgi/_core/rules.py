@@ -1,4 +1,4 @@
-"""Rule, what a user writes; RuleTable, which rule a request falls under. The first match wins."""
+"""Rule, as a user writes it, and the types of the settings."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -15,6 +15,7 @@ ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 """Any framework's: Starlette types what travels as mappings, Litestar as TypedDicts; neither takes the other's."""
 Source = Literal["header", "query", "body"]
 Mode = Literal["enforce", "monitor", "off"]
+Preflight = Literal["allow", "deny"]
 OnUnavailable = Literal["allow", "deny"]
 Skip = Callable[[Scope], str | Awaitable[str | None] | None]
 Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
@@ -27,32 +28,54 @@ OnOutage = Callable[[Outage], object]
 OnLockout = Callable[[Lockout], object]
 
 
+Headers = Sequence[tuple[bytes, bytes]]
+
+
 class Clearance(Protocol):
-    """Who has passed by a rule before: `geetest_asgi.clearance.Clearance`, or one of your own."""
+    """Passes for verified clients: `geetest_asgi.clearance.Clearance`, or a class of your own.
 
-    def admits(self, scope: Scope, rule: str) -> bool:
-        """May this request pass unasked?"""
+    A pass is good in one `realm` only: a text that names the captcha_id of the request, the rule's methods and the
+    rule, such as "0123… POST comments".
+    """
 
-    def grant(self, scope: Scope, rule: str) -> str:
-        """The `Set-Cookie` header of an answer to somebody whom GeeTest has verified."""
+    def admits(self, scope: Scope, realm: str) -> bool:
+        """Whether the request carries a pass of this realm."""
+
+    def grant(self, scope: Scope, realm: str) -> Headers:
+        """Headers, for the app's answer, that give a pass of this realm to a client that GeeTest has verified."""
+
+
+class When(Protocol):
+    """Whether a request needs a captcha: `geetest_asgi.AfterFailures`, or a class of your own.
+
+    Both methods are asynchronous. `store` is the guard's (`geetest_asgi.stores.Store`): all processes that use the same
+    one share what is in it.
+    """
+
+    def wanted(self, scope: Scope, store: Any) -> Awaitable[bool]:
+        """Whether this request needs a captcha."""
+
+    def answered(self, scope: Scope, store: Any, status: int) -> Awaitable[None]:
+        """The app is about to answer the request with this status, whatever `wanted` said. Not called where the guard
+        denied the request, or where the app gave no answer."""
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One pattern with settings of its own; what is left `None` is taken from the middleware.
+    """A pattern with settings of its own; a setting that is None is taken from the middleware.
 
-    Every setting means what it means on `GeeTestMiddleware`. Of `limits`, a rule's own `max_body`, `body_timeout`
-    and `max_field` count; the bounds that hold for the whole process are the middleware's. Wrong values raise
-    ConfigError when the middleware is built.
+    Settings mean the same as on `GeeTestMiddleware`. Of `limits`, only `max_body`, `body_timeout` and `max_field`
+    count; limits of the whole process are the middleware's. A wrong value raises ConfigError when the middleware is
+    built.
 
         Rule("POST /register", name="register", captcha_id="…", captcha_key="…", on_unavailable="deny")
     """
 
     pattern: str | re.Pattern[str]
     methods: str | Iterable[str] | None = field(default=None, kw_only=True)
-    """Method names, where the pattern does not say them: "POST", ["POST", "PUT"], or "*"."""
+    """Methods, if the pattern does not name them: "POST", ["POST", "PUT"], or "*"."""
     name: str | None = field(default=None, kw_only=True)
-    """What results, logs and metrics call this rule; the pattern's text by default."""
+    """The rule's name in results, logs and metrics. Default: the pattern's text."""
     captcha_id: str | None = field(default=None, kw_only=True)
     captcha_key: str | Sequence[str] | None = field(default=None, kw_only=True, repr=False)
     credentials: Credentials | None = field(default=None, kw_only=True)
@@ -64,6 +87,7 @@ class Rule:
     mode: Mode | None = field(default=None, kw_only=True)
     forgive: Iterable[int] | None = field(default=None, kw_only=True)
     clearance: Clearance | None = field(default=None, kw_only=True)
+    when: When | None = field(default=None, kw_only=True)
     skip: Skip | None = field(default=None, kw_only=True)
     accept: Accept | None = field(default=None, kw_only=True)
     on_denied: OnDenied | None = field(default=None, kw_only=True)

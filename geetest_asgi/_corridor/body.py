@@ -178,3 +178,17 @@ class Body:
         if self._taken:
             self._memory.give(self._taken, self._client)
             self._taken = 0
+
+
+def without_body(receive: Receive) -> Receive:
+    """A `receive` that gives an empty body, and then what `receive` gives but for parts of a body."""
+    empty = [{"type": "http.request", "body": b"", "more_body": False}]
+
+    async def receive_empty() -> Message:
+        if empty:
+            return empty.pop()
+        while (message := await receive())["type"] == "http.request":
+            continue
+        return message
+
+    return receive_empty

@@ -1,4 +1,4 @@
-"""What the guard does to the app's answer: keep a verdict for a repeated request, and add headers of its own."""
+"""What the guard does with the app's answer: keep a verdict, tell `when`, add headers of its own."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -8,12 +8,15 @@ from urllib.parse import quote, unquote, urljoin, urlsplit
 from starlette.types import Message, Send
 
 from .._core.model import Outcome
+from .._core.rules import Headers
+from ..observers.logs import log_hook_raised
 from .visit import Visit
-
-Headers = list[tuple[bytes, bytes]]
 
 REDIRECTS: Final = (307, 308)
 """The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
+
+_HANDSHAKE: Final = {"websocket.accept": 101, "websocket.close": 403}
+"""An app that closes a websocket before it has accepted it denies it with 403 (ASGI, "Close - send event")."""
 
 KEPT: Final = (b"x-geetest-token", b"kept")
 """Tells the page that the token is good once more."""
@@ -23,11 +26,31 @@ def outgoing(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, 
     """The app's `send`. `match`: which rule a path falls under; None where the guard stands on one route."""
 
     async def send_on(message: Message) -> None:
+        if visit.tell_when and (status := _status(message)):
+            await _tell_when(visit, status)
         if message["type"] == "http.response.start":
             message = await _begin(visit, match, message)
         await send(message)
 
     return send_on
+
+
+def _status(message: Message) -> int:
+    """The status of the app's answer; 0 where this message does not begin one. Of a websocket: of its handshake."""
+    kind = message["type"]
+    if kind in ("http.response.start", "websocket.http.response.start"):
+        return int(message["status"])
+    return _HANDSHAKE.get(kind, 0)
+
+
+async def _tell_when(visit: Visit, status: int) -> None:
+    """Before the answer is sent: the client's next request may come to another process at once."""
+    visit.tell_when = False  # once
+    assert visit.policy.when is not None  # noqa: S101 - it was asked
+    try:
+        await visit.policy.when.answered(visit.scope, visit.store, status)
+    except Exception:
+        log_hook_raised("when")
 
 
 def draining(visit: Visit, send: Send) -> Send:
@@ -55,7 +78,7 @@ def _waits_for_continue(visit: Visit) -> bool:
 
 
 async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, message: Message) -> Message:
-    ours: Headers = []
+    ours = [*visit.granted]
     status = message["status"]
     if status in REDIRECTS:
         message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
@@ -63,8 +86,6 @@ async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | No
             await visit.claim.keep(visit.finding)
     elif status in visit.policy.forgive and await _forgive(visit):
         ours.append(KEPT)
-    if visit.cookie is not None:
-        ours.append((b"set-cookie", visit.cookie.encode("latin-1")))
     return {**message, "headers": [*message.get("headers", ()), *ours]} if ours else message
 
 

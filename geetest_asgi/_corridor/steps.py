@@ -19,14 +19,14 @@ SHARED: Final = "geetest_asgi.finding"
 
 
 async def excuse(visit: Visit) -> Evidence | None:
-    """No captcha is wanted: the mode is off, `skip` gave a reason, or the client has a clearance."""
+    """No captcha is wanted from anybody: the mode is off, or `skip` gave a reason. Or no captcha would help."""
     policy = visit.policy
+    if policy.refuses:
+        return Evidence(Outcome.MALFORMED, policy.refuses)
     if policy.mode == "off":
         return Evidence(Outcome.SKIPPED, "mode is off")
     if policy.skip is not None and (reason := await call(policy.skip, visit.scope)):
         return Evidence(Outcome.SKIPPED, str(reason))
-    if policy.clearance is not None and policy.clearance.admits(visit.scope, policy.name):
-        return Evidence(Outcome.SKIPPED, "clearance")
     return None
 
 
@@ -42,6 +42,18 @@ async def choose_credentials(visit: Visit) -> Evidence | None:
         visit.captcha_id, visit.keys = policy.captcha_id, policy.keys
     else:
         return Evidence(Outcome.UNKNOWN_TENANT, "credentials gave no pair, and there is no usual one")
+    return None
+
+
+async def waive(visit: Visit) -> Evidence | None:
+    """No captcha is needed from this client: it has a pass, or `when` wants none yet."""
+    policy, scope = visit.policy, visit.scope
+    if policy.clearance is not None and policy.clearance.admits(scope, visit.realm):
+        return Evidence(Outcome.SKIPPED, "clearance")
+    if policy.when is not None:
+        visit.tell_when = True
+        if not await policy.when.wanted(scope, visit.store):
+            return Evidence(Outcome.SKIPPED, "not needed yet")
     return None
 
 
@@ -102,6 +114,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
 STEPS: Final[tuple[Step, ...]] = (
     excuse,
     choose_credentials,
+    waive,
     share,
     find_fields,
     choose_credentials_by_id,

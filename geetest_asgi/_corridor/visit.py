@@ -6,6 +6,7 @@ from starlette.types import Scope
 
 from .._core.model import CaptchaFields, Evidence
 from .._core.policy import Policy
+from .._core.rules import Headers
 from .._line.line import Line
 from ..stores import Store
 from .body import Body
@@ -31,12 +32,19 @@ class Visit:
     """GeeTest's answer, noted the moment it comes: from then on the token is used up, even if we are cancelled."""
     finding: Evidence | None = None
     """What the steps found, before this rule's `accept`: another guard or a repeated request may share it."""
-    cookie: str | None = None
-    """A `Set-Cookie` for the app's answer."""
+    granted: Headers = ()
+    """Headers for the app's answer: a pass."""
+    tell_when: bool = False
+    """`when` was asked about this request, and wants to hear of the app's answer."""
 
     def note_answer(self, answer: Evidence) -> None:
         """GeeTest has answered."""
         self.answer = answer
+
+    @property
+    def realm(self) -> str:
+        """What a pass is bound to. Neither an id nor methods have blanks: no two rules share one by chance."""
+        return f"{self.captcha_id} {self.policy.methods} {self.policy.name}"
 
     async def settle(self, *, let_in: bool) -> None:
         """Keep the token spent, or give it back where it was neither judged by GeeTest nor let in."""

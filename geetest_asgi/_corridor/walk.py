@@ -1,6 +1,6 @@
 """One protected request, from the rule to the app or to a denial. The page docs/how-a-request-travels.md says the same.
 
-steps       excuse, find, claim, ask             Evidence
+steps       excuse, waive, find, claim, ask      Evidence
 accept      the developer's last word            Evidence
 judge       the only place that says yes         GeeTestResult
 settle      spend the token or give it back
@@ -22,12 +22,13 @@ from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
+from .._core.rules import Preflight
 from .._line.line import Line
 from .._line.stand_in import stand_in
-from .._scope import put_result
+from .._scope import is_preflight, put_result
 from ..denials import default_denial, deny
 from ..stores import Store
-from .body import Body, VisitorLeft
+from .body import Body, VisitorLeft, without_body
 from .hooks import call, tell
 from .outgoing import draining, outgoing
 from .steps import SHARED, STEPS, Step
@@ -50,6 +51,8 @@ class Guard:
     watch: Watch = field(default_factory=Watch, repr=False)
     log_clients: bool = True
     """Whether the record of a decision has the client's address."""
+    preflight: Preflight = "allow"
+    """What becomes of a CORS preflight."""
     match: Match | None = None
     """Which rule a path falls under; None where the guard stands on one route."""
 
@@ -62,6 +65,8 @@ class Guard:
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request to the app or to a denial."""
+        if self.preflight == "allow" and is_preflight(scope):
+            return await self._pass_on(scope, receive, send)
         visit = self.visit(policy, scope, receive)
         try:
             result = await self.decide(visit)
@@ -74,6 +79,11 @@ class Guard:
             await _answer_nobody(scope, send)
         finally:
             visit.body.close()
+
+    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """A CORS preflight: the app gets an empty body, whatever comes, so that no handler acts on one."""
+        assert self.app is not None  # noqa: S101 - a middleware has one
+        await self.app(scope, without_body(receive), send)
 
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
         """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""
@@ -94,11 +104,13 @@ class Guard:
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
         assert self.app is not None  # noqa: S101 - a middleware has one
         policy, scope = visit.policy, visit.scope
-        if visit.finding is not None and visit.captcha_id:
+        if (
+            visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED
+        ):  # what excuses here may not there
             scope[SHARED] = (visit.captcha_id, visit.finding)
         if policy.clearance is not None and result.verified:
-            visit.cookie = policy.clearance.grant(scope, policy.name)
-        if visit.claim is not None or visit.cookie is not None:
+            visit.granted = policy.clearance.grant(scope, visit.realm)
+        if visit.claim is not None or visit.granted or visit.tell_when:
             send = outgoing(visit, self.match, send)
         await self.app(scope, visit.body.receive, send)
 

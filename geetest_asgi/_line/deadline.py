@@ -20,8 +20,11 @@ from .clock import Clock, Running
 
 Disconnected = Callable[[], Awaitable[bool]]
 
-_LATE: Final = 0.02
-"""The part of a call's time for which one wait of the event loop is taken for none of its own."""
+_LATE: Final = 0.1
+"""The part of a call's time for which the event loop may be late while an exception of the user's client counts."""
+
+_PAUSE: Final = 0.005
+"""Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
 
 _FAIR: Final = 0.75
 """The part of a server's time for which it must have been silent."""
@@ -54,8 +57,8 @@ class Progress:
     """Seconds that a client's own pool may make the call wait."""
     foreign: bool = False
     """By a client of the user's: what its exceptions say is not known for certain."""
-    held_up: bool = False
-    """The event loop was late meanwhile."""
+    late: float = 0.0
+    """Seconds that the event loop was late meanwhile, where it is a client of the user's."""
 
     def waits(self) -> None:
         """Something was sent just now, or a connection was asked for."""
@@ -118,7 +121,7 @@ class Deadline:
 
     @property
     def _step(self) -> float:
-        return max(0.01, self.seconds * _LATE)
+        return max(0.01, self.seconds / 50)
 
     def wake(self, now: float) -> float | None:
         """By the clock. None: the time is over, the call's or a server's share of it."""
@@ -141,8 +144,8 @@ class Deadline:
         return wanted
 
     def _look_how_late(self, progress: Progress, now: float) -> None:
-        if now - self._due > self._step:
-            progress.since, progress.held_up = now, True
+        if (late := now - self._due) > _PAUSE:
+            self._due, progress.since, progress.late = now, progress.since + late, progress.late + late
 
     def _share_is_over(self, now: float) -> bool:
         progress = self._progress
@@ -193,7 +196,7 @@ class Deadline:
         now = self._clock.now()
         if progress.foreign:
             self._look_how_late(progress, now)
-        if progress.held_up:
+        if progress.late > _LATE * self.seconds:
             return Evidence(Outcome.BUSY, "the event loop was held up")
         return self.silence() if now >= self._end or is_timeout(error) else evidence
 

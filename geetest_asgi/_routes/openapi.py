@@ -44,7 +44,7 @@ def describe(operation: dict[str, Any], rule: Rule, settings: Mapping[str, Any])
         return settings.get(name) if own is None else own
 
     enforced = setting("mode") in (None, "enforce")
-    always = enforced and not any(map(setting, ("skip", "clearance")))
+    always = enforced and not any(map(setting, ("skip", "clearance", "when")))
     _add_fields(operation, spelling(setting("fields")), tuple(setting("sources") or ("body",)), always=always)
     if enforced and setting("on_denied") is None:
         for status, response in _denials().items():

@@ -9,10 +9,11 @@ from .options import add_app, checked, warnings_collected
 from .report import Report, columns, shown
 
 DESCRIPTION = """\
-Say whether the servers answer, whether the id and the key work, what each rule protects and which routes are open. The
-service is asked about tokens that nobody has solved, and the key is never shown. Without --app the id, the key and the
-server are those of GEETEST_CAPTCHA_ID, GEETEST_CAPTCHA_KEY and GEETEST_API_SERVER. Exit status: 0, all is well; 1,
-something does not work; 2, the command line or the configuration is wrong."""
+Say whether the servers answer and whether the id and the key work; with --protect or --app what each rule protects, and
+with --app which routes are open. GeeTest is sent tokens that nobody has solved, and the key is never shown. The id, the
+key and the servers are those of the app, else of GEETEST_CAPTCHA_ID, GEETEST_CAPTCHA_KEY and GEETEST_API_SERVER. Exit
+status: 0, all is well, perhaps with warnings; 1, something does not work, or there is a warning and --strict; 2, the
+command line or the configuration is wrong."""
 
 _NOT_SEEN = (
     "the captcha_id in your page is not looked at. Where nearly all visitors are refused, the running site logs the "

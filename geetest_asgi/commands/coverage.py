@@ -6,11 +6,11 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from .._core.paths.patterns import EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern
+from .._core.paths.patterns import Methods, Pattern
 from .._core.paths.rule_table import RuleTable
 from .._core.policy import Policy
 from .app_routes import Guard, Route
-from .explain import Why, explain
+from .explain import Why, explain_guard
 from .overlap import covers, example, includes, meets
 
 COMMON: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
@@ -29,6 +29,8 @@ class Covered:
     guard: Guard | None = None
     """The guard that protects it, whatever the parameters are."""
     rule: int | None = None
+    deciding: tuple[int, ...] = ()
+    """The rules that spellings of the route's path fall under. Of several, none decides: every request is refused."""
     partly: tuple[tuple[Guard, int], ...] = ()
     """Where none does: the rules that protect it for some parameters only."""
     exempt: tuple[tuple[Guard, int], ...] = ()
@@ -53,9 +55,9 @@ def _covered(route: Route, method: str, path: str) -> Covered:
     exempt: list[tuple[Guard, int]] = []
     for guard in route.guards:
         table = guard.middleware.table
-        found = explain(table, method, path, b"", guard.prefix)
+        found = explain_guard(guard.middleware, method, path, b"", guard.prefix)
         if found.protected:
-            return Covered(route, method, guard, found.rule)
+            return Covered(route, method, guard, found.rule, found.deciding)
         if found.why is Why.EXEMPT and found.rule is not None:
             exempt.append((guard, found.rule))
             continue
@@ -102,14 +104,3 @@ def _matches_nothing(pattern: Pattern) -> bool:
 def matches_everything(pattern: Pattern) -> bool:
     """Does this rule take every path?"""
     return pattern.regex is None and pattern.segments == ("**",)
-
-
-def named(methods: Methods) -> str:
-    """A set of methods in a word or two."""
-    if methods == UNSAFE:
-        return "unsafe"
-    if methods == EVERY_HTTP:
-        return "*"
-    if methods.excluded:
-        return "all"
-    return ",".join(sorted("WEBSOCKET" if name == WEBSOCKET else name for name in methods.names))

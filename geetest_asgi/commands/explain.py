@@ -4,12 +4,13 @@
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from .._core.paths import forms as paths
-from .._core.paths.rule_table import RuleTable
+from .._core.paths.rule_table import UNCLEAR, RuleTable
+from .._routes.routed import RouteGuard
 
 T = TypeVar("T")
 
@@ -20,9 +21,13 @@ class Why(StrEnum):
     MATCHED = "matched"
     """Some form of the path is protected for this method."""
     TOO_MUCH = "too much"
-    """The path is longer than what is looked at, and counts as protected."""
+    """The path is longer than what is looked at: the request is refused, by no rule."""
+    UNCLEAR = "unclear"
+    """Two spellings of the path are decided by different rules: the request is refused, by no rule."""
     EXEMPT = "exempt"
     """Every form of the path is exempt."""
+    ROUTE = "route"
+    """The guard goes by routes, and the one that the app's router picks is not marked."""
     METHOD = "method"
     """Patterns match the path, but none of them for this method."""
     NOWHERE = "nowhere"
@@ -36,6 +41,8 @@ class Form:
     path: str
     rules: tuple[int, ...]
     """Places in the table of the rules whose pattern matches it, for any method."""
+    deciding: tuple[int, ...]
+    """Places of the rules that decide about it: the first, and another where that depends on the case of letters."""
     exempt: tuple[int, ...]
     """Places of the exemptions that let it go."""
     rooted: bool = False
@@ -52,20 +59,35 @@ class Explanation:
     """The place of the rule that decided, also where an exemption took its power."""
     matching: tuple[int, ...]
     """All rules whose pattern matches some form, in order, for any method."""
+    deciding: tuple[int, ...]
+    """The rules that decide about some form, in order; more than one where the request is refused."""
     forms: tuple[Form, ...]
 
 
 def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> Explanation:
     """The decision about this request, and how it comes about. The arguments are those of `RuleTable.match`."""
-    protected = table.match(method, path, raw_path, root_path) is not None
+    place = table.decide(method, path, raw_path, root_path)
     method = method.upper()
-    if paths.is_too_much(path, raw_path):
-        rule = _first(table, method, range(len(table.rules)))
-        return Explanation(protected, Why.METHOD if rule is None else Why.TOO_MUCH, rule, (), ())
+    if paths.is_too_much(path, raw_path, root_path):
+        return Explanation(place is not None, Why.METHOD if place is None else Why.TOO_MUCH, None, (), (), ())
     forms = _forms(table, method, path, raw_path, root_path)
     matching = tuple(sorted({number for form in forms for number in form.rules}))
-    rule = _first(table, method, matching)
-    return Explanation(protected, _why(matching, rule, forms), rule, matching, forms)
+    deciding = tuple(sorted({number for form in forms for number in form.deciding}))
+    if place == UNCLEAR:
+        return Explanation(True, Why.UNCLEAR, None, matching, deciding, forms)
+    rule = _first(table, method, matching) if place is None else place
+    return Explanation(place is not None, _why(matching, rule, forms), rule, matching, deciding, forms)
+
+
+def explain_guard(guard: Any, *line: Any) -> Explanation:
+    """The decision of a guard about a request, and how it comes about: of one that goes by routes, the route counts."""
+    found = explain(guard._table, *line)
+    if found.why is Why.TOO_MUCH or not isinstance(guard, RouteGuard):
+        return found
+    place = guard.place(*line)
+    if place is None:
+        return replace(found, protected=False, why=Why.ROUTE if found.protected else found.why, rule=None)
+    return found if place == UNCLEAR else replace(found, protected=True, why=Why.MATCHED, rule=place)
 
 
 def _first(table: RuleTable[T], method: str, numbers: Sequence[int]) -> int | None:
@@ -74,12 +96,14 @@ def _first(table: RuleTable[T], method: str, numbers: Sequence[int]) -> int | No
 
 def _forms(table: RuleTable[T], method: str, path: str, raw_path: bytes, root_path: str) -> tuple[Form, ...]:
     forms, rooted = table.forms(path, raw_path, root_path)
-    found = [
-        Form(_text(form), tuple(sorted(table.matching(form))), tuple(sorted(table.exempting(method, form))))
-        for form in sorted(forms)
-    ]
-    found += [Form(_text(form), tuple(sorted(table.matching(form))), (), True) for form in sorted(rooted - forms)]
-    return tuple(found)
+    found = [_form(table, method, form) for form in sorted(forms)]
+    return (*found, *(_form(table, method, form, rooted=True) for form in sorted(rooted - forms)))
+
+
+def _form(table: RuleTable[T], method: str, form: paths.Segments, *, rooted: bool = False) -> Form:
+    exempt = () if rooted else tuple(sorted(table.exempting(method, form)))
+    deciding = () if exempt else tuple(sorted(table.deciding(method, form)))
+    return Form(_text(form), tuple(sorted(table.matching(form))), deciding, exempt, rooted)
 
 
 def _text(form: paths.Segments) -> str:

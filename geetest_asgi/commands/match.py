@@ -74,18 +74,19 @@ class Request:
 
 def write_decision(report: Report, site: Any, guard: Any, request: Request) -> bool:
     """One guard's decision, and whether it protects."""
-    from .explain import explain
+    from .explain import explain_guard
     from .tables import numbers, where
 
     if not _arrives(site, guard, request):
         report.say("note", f"does not come to {where(site, guard)}")
         return False
     table = guard.middleware.table
-    found = explain(table, request.method, request.path, request.raw_path, request.root_path + guard.prefix)
+    line = (request.method, request.path, request.raw_path, request.root_path + guard.prefix)
+    found = explain_guard(guard.middleware, *line)
     first = numbers(site)[guard]
     report.say("ok" if found.protected else "note", _why(table, found, first, request))
     _write_forms(report, table, found, first)
-    if found.protected:
+    if found.rule is not None and found.protected:
         _write_policy(report, table.rules[found.rule][1])
     return found.protected
 
@@ -97,11 +98,10 @@ def _arrives(site: Any, guard: Any, request: Request) -> bool:
     if not guard.local:
         return True
     routes = [(route.pattern, route) for route in site.routes if guard in route.guards]
-    return RuleTable(routes).match(request.method, request.path, request.raw_path, request.root_path) is not None
+    return RuleTable(routes).decide(request.method, request.path, request.raw_path, request.root_path) is not None
 
 
 def _why(table: Any, found: Any, first: int, request: Request) -> str:
-    from .coverage import named
     from .explain import Why
 
     def rule(number: int) -> str:
@@ -113,13 +113,15 @@ def _why(table: Any, found: Any, first: int, request: Request) -> str:
             f" (its path is also matched by {'; '.join(also)})" if also else ""
         )
     if found.why is Why.TOO_MUCH:
-        return f"protected by {rule(found.rule)}: the path is longer than what is looked at, and counts as protected"
+        return "refused, by no rule: the path is longer than what is looked at"
+    if found.why is Why.UNCLEAR:
+        return f"refused, by no rule: spellings of the path fall under {' and '.join(map(rule, found.deciding))}"
     if found.why is Why.EXEMPT:
         return f"not protected: {rule(found.rule)} matches, but every form of the path is exempt"
+    if found.why is Why.ROUTE:
+        return "not protected: the route that the app picks is not marked"
     if found.why is Why.METHOD:
-        speaks = "; ".join(
-            f"{rule(number)} is for {named(table.rules[number][0].methods)}" for number in found.matching
-        )
+        speaks = "; ".join(f"{rule(number)} is for {table.rules[number][0].methods}" for number in found.matching)
         return f"not protected: no rule is for {shown(request.title.partition(' ')[0])} here" + (
             speaks and f" ({speaks})"
         )
@@ -151,7 +153,6 @@ def _write_policy(report: Report, policy: Any) -> None:
         ("GeeTest down", f"{policy.on_unavailable}, after {policy.timeout:g} s"),
         ("mode", policy.mode),
     ]
-    rows += [("asked", "by the handler, after its own checks")] if policy.after else []
     rows += [
         (name, "a function of yours")
         for name in ("credentials", "skip", "accept", "on_denied")

@@ -8,7 +8,7 @@ from collections.abc import Callable, Sequence
 from functools import cache
 from typing import Final
 
-from .._core.paths.forms import Segments
+from .._core.paths.forms import Segments, fold_case
 from .._core.paths.path_set import PathSet
 from .._core.paths.patterns import Methods, Pattern
 
@@ -72,7 +72,7 @@ def includes(one: Methods, other: Methods) -> bool:
 
 def _folded(pattern: Pattern) -> Segments:
     """A slash at the end is not compared."""
-    segments = tuple(map(str.casefold, pattern.segments))
+    segments = tuple(map(fold_case, pattern.segments))
     return segments[:-1] if len(segments) > 1 and segments[-1] == "" else segments
 
 

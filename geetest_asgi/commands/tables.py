@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from .._core.paths.patterns import UNSAFE, WEBSOCKET, Pattern
 from .._core.policy import Policy
 from .app_routes import Guard, Route, Site
-from .coverage import Covered, cover, doubts, matches_everything, named, reaches
+from .coverage import Covered, cover, doubts, matches_everything, reaches
 from .overlap import example
 from .report import Report, columns, shown
 
@@ -38,10 +38,12 @@ def write_rules(report: Report, site: Site) -> None:
         table = guard.middleware.table
         rows = [_row(first[guard] + place, *rule) for place, rule in enumerate(table.rules)]
         report.lines(columns([_HEAD, *rows]))
-        for place, (pattern, _) in enumerate(table.rules):
+        for place, (pattern, policy) in enumerate(table.rules):
             report.lines([f"rule {first[guard] + place} {_matches(pattern)}"])
+            if policy.when is not None:
+                report.lines([f"rule {first[guard] + place} needs a captcha when {shown(repr(policy.when))} says so"])
         for exempt in table.exempt:
-            report.lines([f"exempt: {path_of(exempt)}, methods {named(exempt.methods)}"])
+            report.lines([f"exempt: {path_of(exempt)}, methods {exempt.methods}"])
         if any(pattern.methods == UNSAFE for pattern, _ in table.rules):
             report.lines(["unsafe: all methods but GET, HEAD, OPTIONS and TRACE"])
         for place, why in doubts(table):
@@ -61,7 +63,7 @@ def _row(number: int, pattern: Pattern, policy: Policy) -> tuple[str, ...]:
     name = "" if policy.name == pattern.text else policy.name
     return (
         str(number),
-        named(pattern.methods),
+        str(pattern.methods),
         path_of(pattern),
         shown(name) or "-",
         shortened(policy.captcha_id) or ("by request" if policy.credentials else "-"),
@@ -120,7 +122,9 @@ def _route(each: Covered, why: str) -> tuple[str, str, str]:
 
 def _by(each: Covered, first: dict[Guard, int]) -> str:
     assert each.guard is not None  # noqa: S101 - those without one are listed elsewhere
-    assert each.rule is not None  # noqa: S101
+    if each.rule is None:
+        rules = tuple((each.guard, place) for place in each.deciding)
+        return f"refused, whatever it brings: its spellings fall under {_names(rules, first)}"
     return f"by rule {first[each.guard] + each.rule}{_but(each.route, each.guard, each.method)}"
 
 

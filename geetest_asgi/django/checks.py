@@ -27,9 +27,20 @@ _WITHIN_A_SEGMENT: Final = (IntConverter, SlugConverter, StringConverter, UUIDCo
 def check_settings(app_configs: object, **_: object) -> list[CheckMessage]:
     """Django's system check: a list of Errors and Warnings, empty if all is well."""
     try:
-        return _unmatched(_guard())
+        return [*_misplaced(), *_unmatched(_guard())]
     except ConfigError as error:
-        return [_wrong(error)] if _pair_is_given() else _without_a_pair()
+        return [*_misplaced(), *([_wrong(error)] if _pair_is_given() else _without_a_pair())]
+
+
+def _misplaced() -> Iterator[CheckMessage]:
+    """A guard in MIDDLEWARE: it is ASGI's, and Django's middleware are called with one request."""
+    for name in settings.MIDDLEWARE:
+        if name.startswith("geetest_asgi."):
+            yield Error(
+                f"MIDDLEWARE: {name!r} is ASGI middleware, and no middleware of Django's",
+                hint="Take it out, and write application = protect(get_asgi_application()) in asgi.py.",
+                id="geetest.E002",
+            )
 
 
 def _without_a_pair() -> list[CheckMessage]:
@@ -61,7 +72,7 @@ def _pair_is_given() -> bool:
 
 
 def _wrong(error: ConfigError) -> CheckMessage:
-    hint = "GEETEST is a dict of GeeTestMiddleware's arguments, by name; the README of geetest_asgi lists them."
+    hint = "GEETEST is a dict of GeeTestMiddleware's arguments, by name; docs/settings.md lists them."
     return Error(str(error), hint=hint, id="geetest.E001")
 
 

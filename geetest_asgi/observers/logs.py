@@ -73,7 +73,8 @@ def _decision(result: GeeTestResult, scope: "Scope | None", mode: str) -> str:
         verdict = "allowed unverified"
     why = ", ".join(f"%({name})r" for name in ("reason", "code") if getattr(result, name))
     where = "" if scope is None else "%(method)r %(path)r "
-    return f"%(outcome)s, {verdict}{f' ({why})' if why else ''}: {where}by rule %(rule)r"
+    by = "by rule %(rule)r" if result.rule or scope is None else "by no rule"
+    return f"%(outcome)s, {verdict}{f' ({why})' if why else ''}: {where}{by}"
 
 
 def log_hook_raised(hook: str) -> None:
@@ -182,6 +183,17 @@ def log_modes(modes: Iterable[tuple[str, str]], source: str = "") -> None:
     told = "mode=%(mode)r" + (" (from %(source)s)" if source else "") + ": nothing is denied by %(rules)s"
     for mode, rules in lenient.items():
         _log(logging.WARNING, "mode", told, mode=mode, rules=rules, source=source)
+
+
+def log_marks(guarded: Iterable[str], left_open: Iterable[str]) -> None:
+    """While the app is built: what its marks guard; one warning with the marked routes that stay open.
+
+    Each is a methods and a path. A mark that says its `methods` leaves nothing open by mistake.
+    """
+    _log(logging.INFO, "marks", "marked, and guarded: %(routes)s", routes=list(guarded))
+    if left_open := list(left_open):
+        told = "marked, but open: %(routes)s. A mark guards unsafe methods, unless it says others: methods='*'"
+        _log(logging.WARNING, "marks_open", told, routes=left_open)
 
 
 def log_unguarded(interface: str) -> None:

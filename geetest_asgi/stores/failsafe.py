@@ -11,15 +11,18 @@ ELSEWHERE   the store said that it is taken: asked again next time, and taken if
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final
+from typing import Any, Final, TypeVar, cast
 from weakref import WeakKeyDictionary
 
 import anyio
 
 from .._bounds.breaker import Breaker, State
+from .._core.errors import GeeTestError
 from ..observers.logs import log_store_answers, log_store_fails
 from .memory import MemoryStore
 from .protocol import Store
+
+T = TypeVar("T")
 
 TIMEOUT: Final = 2.0
 """Seconds that a request waits for a store at most. A store's own timeout should end sooner."""
@@ -34,6 +37,10 @@ _ELSEWHERE: Final = "elsewhere:"
 
 _NOT_ASKED: Final = object()
 _FAILED: Final = object()
+
+
+class StoreFailsError(GeeTestError):
+    """The store gave no answer."""
 
 
 class FailSafe:
@@ -105,6 +112,16 @@ class FailSafe:
         here = await self._memory.count(key, seconds)
         there = await self._ask(lambda: self._store.count(key, seconds), int, key)
         return there if isinstance(there, int) else here
+
+    async def ask_store(self, call: Callable[[Store], Coroutine[Any, Any, T]], key: str) -> T:
+        """The store's own answer, for what this process's memory must not decide. `call` is given the store.
+
+        Raises StoreFailsError where the store fails, or is not asked since it has just failed.
+        """
+        answer = await self._ask(lambda: call(self._store), object, key)
+        if answer is _NOT_ASKED or answer is _FAILED:
+            raise StoreFailsError(f"{self._name} fails")
+        return cast("T", answer)
 
     async def _forget(self, key: str) -> None:
         for mark in (_UNSURE, _HERE_ONLY, _TAKEN):  # the last one lets other requests in

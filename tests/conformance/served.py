@@ -3,6 +3,7 @@
     x-app: starlette           the bare app
     x-app: starlette+guard     the same app with the guard
     x-app: entered             a JSON object: which handlers were reached, and how often
+    x-rules: {"protect": …}    the bare app behind a guard with these rules; the answer's x-decided is what that decided
 
 So one process for each server is enough. The path, which is what the tests are about, reaches an app as it came.
 An app is built, and its framework imported, when it is first asked for.
@@ -10,13 +11,18 @@ An app is built, and its framework imported, when it is first asked for.
 
 import json
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Rule
+
 from .apps import NAME, builds, entered
+
+DECIDED = "conformance.decided"
+"""Scope key: the rule and the outcome of a guard's decision."""
 
 
 @cache
@@ -25,19 +31,32 @@ def built(name: str) -> ASGIApp:
     return builds(bare.partition("-")[0])[bare](bool(plus))
 
 
-def _wanted(scope: Mapping[str, Any]) -> str:
-    return next((value.decode() for name, value in scope["headers"] if name == b"x-app"), "")
+@lru_cache(64)
+def ruled(name: str, rules: str) -> ASGIApp:
+    """`rules`: JSON. Each rule is named by its place; its strictness is settings of `Rule`."""
+    given = json.loads(rules)
+    protect = [Rule(pattern, name=str(place), **more) for place, (pattern, more) in enumerate(given["protect"])]
+    return GeeTestMiddleware(built(name), protect=protect, exempt=given["exempt"], on_result=_note)
+
+
+def _note(result: GeeTestResult, scope: Scope) -> None:
+    scope[DECIDED].append((result.rule, result.outcome))
+
+
+def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
+    return next((value.decode() for name, value in scope["headers"] if name == wanted), "")
 
 
 async def app(scope: Scope, receive: Receive, send: Send) -> None:
     if scope["type"] == "lifespan":
         await _lifespan(receive, send)
         return
-    name = _wanted(scope)
+    name, rules = _header(scope, b"x-app"), _header(scope, b"x-rules")
     if name == "entered":
         await Response(json.dumps(entered))(scope, receive, send)
     else:
-        await _serve(built(name), {**scope, NAME: name}, receive, send)
+        wanted = ruled(name, rules) if rules else built(name)
+        await _serve(wanted, {**scope, NAME: name, DECIDED: []}, receive, send)
 
 
 async def _serve(wanted: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
@@ -47,6 +66,9 @@ async def _serve(wanted: ASGIApp, scope: Scope, receive: Receive, send: Send) ->
     async def watch(message: Message) -> None:
         nonlocal started
         started = True
+        if "headers" in message:
+            decided = (b"x-decided", json.dumps(scope[DECIDED]).encode())
+            message = {**message, "headers": [*message["headers"], decided]}
         await send(message)
 
     try:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
 from geetest_asgi._core.paths.patterns import EVERY, EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern, parse
-from geetest_asgi._core.paths.rule_table import RuleTable, exempt_pattern
+from geetest_asgi._core.paths.rule_table import UNCLEAR, RuleTable, exempt_pattern
 from geetest_asgi.commands import overlap
 from geetest_asgi.commands.explain import Why, explain
 
@@ -35,7 +35,7 @@ ROOTS = st.sampled_from(["", "/a", "/a/", "/x"])
 
 def table(protect: list[str], exempt: list[str], roots: list[str]) -> RuleTable[int]:
     rules = [(parse(pattern), number) for number, pattern in enumerate(protect)]
-    return RuleTable(rules, [exempt_pattern(each) for each in exempt], roots)
+    return RuleTable(rules, [exempt_pattern(each) for each in exempt], roots, UNCLEAR)
 
 
 @quick
@@ -57,11 +57,16 @@ def test_an_explanation_is_the_tables_own_answer(
     line = (method, unquote(target), target.encode(errors="replace"), root_path)
     found, answer = explain(rules, *line), rules.match(*line)
     assert found.protected is (answer is not None)
-    assert (found.why in (Why.MATCHED, Why.TOO_MUCH)) is found.protected
-    if found.protected:
+    assert (found.why in (Why.MATCHED, Why.TOO_MUCH, Why.UNCLEAR)) is found.protected
+    assert (found.why in (Why.TOO_MUCH, Why.UNCLEAR)) is (answer == UNCLEAR)
+    if found.why is Why.UNCLEAR:
+        assert len(found.deciding) > 1
+    if found.why is Why.MATCHED:
         assert found.rule == answer
+        assert len(found.deciding) < 2
     if found.why is Why.EXEMPT:
-        assert found.rule == table(protect, [], roots).match(*line)
+        assert found.rule in found.matching
+        assert table(protect, [], roots).match(*line) in (found.rule, UNCLEAR)
     if found.why in (Why.METHOD, Why.NOWHERE):
         assert found.rule is None
         assert table(protect, [], roots).match(*line) is None

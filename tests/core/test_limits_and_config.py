@@ -18,6 +18,7 @@ from geetest_asgi._core.paths.rule_table import RuleTable
 from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import API_SERVERS, SERVICES
 from geetest_asgi.stores import MemoryStore
+from geetest_asgi.stores.setting import as_store
 
 ID, KEY = "an-id-of-ours", "the-key-nobody-may-read"
 NAMES = ("GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY", "GEETEST_API_SERVER")
@@ -245,9 +246,12 @@ def test_a_root_path_that_no_path_begins_with_is_refused_or_read_as_meant(root: 
 
 def test_without_id_and_key_no_app_is_built() -> None:
     error = refusal(lambda: GeeTestMiddleware(app))
-    assert str(error) == "captcha_id is missing: pass captcha_id=, or set GEETEST_CAPTCHA_ID in the environment"
+    in_tests = "; in tests, set geetest_env = true in pytest's ini file"
+    told = "captcha_id is missing: pass captcha_id=, or set GEETEST_CAPTCHA_ID in the environment"
+    assert str(error) == told + in_tests
     error = refusal(lambda: GeeTestMiddleware(app, captcha_id=ID))
-    assert str(error) == "captcha_key is missing: pass captcha_key=, or set GEETEST_CAPTCHA_KEY in the environment"
+    told = "captcha_key is missing: pass captcha_key=, or set GEETEST_CAPTCHA_KEY in the environment"
+    assert str(error) == told + in_tests
     refusal(lambda: GeeTestMiddleware(app, captcha_key=KEY))
     refusal(GeeTestClient)
 
@@ -400,6 +404,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
     inherited = policy(["/x"])
     assert inherited == Policy(
         name="/x",
+        methods="unsafe",
         captcha_id=ID,
         keys=(KEY,),
         sources=("body",),
@@ -438,6 +443,7 @@ def test_a_rule_may_set_everything_of_its_own() -> None:
     own = policy([rule])
     assert own == Policy(
         name="mine",
+        methods="unsafe",
         captcha_id="own",
         keys=("own-key",),
         sources=("header", "query"),
@@ -491,9 +497,9 @@ def test_a_store_and_a_client_are_taken_as_they_are() -> None:
         async def stream(self) -> None: ...
 
     store, client = MemoryStore(), Client()
-    assert config.store(store) is store
-    assert isinstance(config.store(None), MemoryStore)
-    assert config.store(None) is not config.store(None)
+    assert as_store(store) is store
+    assert isinstance(as_store(None), MemoryStore)
+    assert as_store(None) is not as_store(None)
     assert config.client(client) is client
     assert config.client(Client) is Client
     assert config.client(None) is None

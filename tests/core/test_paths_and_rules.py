@@ -22,15 +22,15 @@ from starlette.routing import Route
 from geetest_asgi import GeeTestMiddleware, Rule
 from geetest_asgi._core.paths import forms as paths
 from geetest_asgi._core.paths.patterns import WEBSOCKET
-from geetest_asgi._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
+from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 quick = settings(deadline=None, max_examples=300)
 
 
 def table(protect: object, exempt: object = (), roots: Sequence[str] = ()) -> RuleTable[int]:
-    """A table whose rules lead to their place in the list."""
+    """A table whose rules lead to their place in the list; what must be refused leads to UNCLEAR."""
     rules = [(rule_pattern(as_rule(each)), number) for number, each in enumerate(several(protect))]
-    return RuleTable(rules, [exempt_pattern(each) for each in several(exempt)], roots)
+    return RuleTable(rules, [exempt_pattern(each) for each in several(exempt)], roots, UNCLEAR)
 
 
 def several(given: object) -> list[object]:
@@ -390,10 +390,64 @@ def test_the_first_match_wins_whatever_kind_it_is() -> None:
     assert table(["/**", "/a"]).match("POST", "/a") == 0
 
 
-def test_the_first_match_wins_over_all_spellings_together() -> None:
-    """`//b/../a` is /b/… in one reading and /a in another: the rule that stands first is taken."""
-    assert table(["/a", "/b/**"]).match("POST", "//b/../a") == 0
-    assert table(["/b/**", "/a"]).match("POST", "//b/../a") == 0
+TWO_READINGS = {
+    # name: the lax rule, the strict rule, a target that the strict rule's handler is served under
+    "dot segments": ("/files/public/**", "/files/**", "/files/public/%2e%2e/secret.zip"),
+    "dot segments, the strict rule first": ("/files/**", "/secret.zip", "/files/../secret.zip"),
+    "letter case": ("/users/demo/reset", "/users/**", "/users/DEMO/reset"),
+    "letter case in the pattern": ("/users/Demo/reset", "/users/**", "/users/demo/reset"),
+    "letter case under a star": ("/files/*.zip", "/files/**", "/files/a.ZIP"),
+    "letter case in a regular expression": (re.compile("/users/demo"), "/users/**", "/users/DEMO"),
+    "dotless i": ("/login", "/{any}", "/log%C4%B1n"),
+    "parameters": ("/a", "/{any}", "/a;x"),
+    "an encoded slash (BlackSheep)": ("/users/{name}/reset", "/users/**", "/users/a%2Fb/reset"),
+    "doubled slashes": ("/a/b", "/a/**", "/a//b"),
+    "a slash at the end": ("/login", "/{any:path}", "/login/"),
+    "a newline": ("/login", "/{any}", "/login%0A"),
+    "absolute form": ("/http:/**", "/login", "http://h/login"),
+    "an empty placeholder (Falcon)": ("/users/reset", "/users/{name}/reset", "/users//reset"),
+}
+
+
+@pytest.mark.parametrize(("lax", "strict", "target"), TWO_READINGS.values(), ids=TWO_READINGS.keys())
+def test_a_path_whose_spellings_fall_under_two_rules_is_refused(lax: object, strict: object, target: str) -> None:
+    line = ("POST", unquote(target), target.encode())
+    assert table([lax, strict]).match(*line) == UNCLEAR
+    assert table([strict]).match(*line) == 0, "the strict rule alone would decide"
+    assert table([lax]).match(*line) == 0, "and so would the lax one"
+
+
+def test_of_several_rules_for_one_spelling_the_first_decides() -> None:
+    assert table(["/files/public/**", "/files/**"]).match("POST", "/files/public/a") == 0
+    assert table(["/users/demo", "/users/**", "/**"]).match("POST", "/users/demo") == 0
+    assert table(["/users/Demo", "/users/**"]).match("POST", "/users/Demo") == 0, "as it is written, and in any case"
+    assert table(["/users/**", "/users/demo"]).match("POST", "//users/x/../DEMO;y") == 0, "the second is never reached"
+
+
+def test_a_rule_of_another_method_makes_nothing_unclear() -> None:
+    assert table(["PUT /users/demo", "POST /users/**"]).match("POST", "/users/DEMO") == 1
+
+
+def test_under_a_rule_and_none_the_rule_counts() -> None:
+    assert table(["/b/**", "/a"]).match("POST", "//c/../a") == 1
+    assert table("/login").match("POST", "/LOGIN") == 0
+
+
+def test_under_a_rule_and_an_exemption_the_rule_counts() -> None:
+    assert table("/files/**", "/files/public/**").match("POST", "/files/public/../secret") == 0
+    rules = table(["/files/public/**", "/files/**"], exempt="/files/public/**")
+    assert rules.match("POST", "/files/public/a") is None
+    assert rules.match("POST", "/files/public/../secret") == 1
+    assert rules.match("POST", "/files/PUBLIC/a") == UNCLEAR
+    assert table(["/login", "/other"], exempt="/login").match("POST", "/login\n") == 0
+
+
+def test_a_root_path_is_a_spelling_too() -> None:
+    """Whether the app takes it off the path nobody knows: see `RuleTable`."""
+    rules = table(["/newsletter/**", "/transfer"])
+    assert rules.match("POST", "/transfer", root_path="/newsletter") == UNCLEAR
+    assert rules.match("POST", "/transfer", root_path="/x") == 1
+    assert table(["/login", "/api/**"], roots=["/api"]).match("POST", "/api/login") == UNCLEAR
 
 
 def test_the_same_pattern_twice_with_other_methods() -> None:
@@ -539,23 +593,24 @@ def test_the_longest_paths_are_quick(unit: str, length: int) -> None:
     assert seconds(lambda: rules.match("POST", path, path.encode(), "/c")) < 0.5
 
 
-def test_a_path_that_is_too_long_to_look_at_counts_as_protected() -> None:
+def test_a_path_that_is_too_long_to_look_at_is_refused_where_any_rule_speaks_of_its_method() -> None:
     rules = table(["GET /a", "PUT /b", "/c"], exempt="/**")
     longest = "/" + "x" * (paths.MAX_PATH - 1)
     assert rules.match("POST", longest) is None
-    assert rules.match("POST", longest + "x") == 2
-    assert rules.match("PUT", longest + "x") == 1
-    assert rules.match("get", longest + "x") == 0
+    for method in ("POST", "PUT", "get"):
+        assert rules.match(method, longest + "x") == UNCLEAR
     assert rules.match("OPTIONS", longest + "x") is None, "no rule speaks of this method"
-    assert rules.match("POST", "/x", b"/" + b"%41" * paths.MAX_PATH) == 2, "nor is a longer raw path looked at"
+    assert rules.match("POST", "/x", b"/" + b"%41" * paths.MAX_PATH) == UNCLEAR, "nor is a longer raw path looked at"
     assert rules.match("POST", "/x", b"/" * (3 * paths.MAX_PATH)) is None
+    assert rules.match("POST", "/x", root_path="/" + "r" * paths.MAX_PATH) == UNCLEAR
     assert table("PUT /b").match("DELETE", longest + "x") is None
 
 
-def test_a_path_of_too_many_segments_counts_as_protected() -> None:
+def test_a_path_of_too_many_segments_is_refused() -> None:
     rules = table(["/**/z", "/c"], exempt="/**")
     assert rules.match("POST", "/x" * paths.MAX_SEGMENTS) is None
-    assert rules.match("POST", "/x" * (paths.MAX_SEGMENTS + 1)) == 0
+    assert rules.match("POST", "/x" * (paths.MAX_SEGMENTS + 1)) == UNCLEAR
+    assert rules.match("POST", "/x", root_path="/x" * (paths.MAX_SEGMENTS + 1)) == UNCLEAR
     deep = table(["/api/**/x", "/a/**/b/**", "/**/m/**", "/**/z", "/{x}/**/y", "/api/**"], roots=["/a", "/b"])
     target = ("/api" + "//\n/ /;/." * 200)[: paths.MAX_PATH]
     assert seconds(lambda: deep.match("POST", target, target.encode())) < 0.1
@@ -630,7 +685,7 @@ def test_nothing_in_a_request_raises(method: str, path: str, raw_path: bytes, ro
         exempt=["/health", "/a/*", re.compile("/x.*")],
         roots=["/a"],
     )
-    assert rules.match(method, path, raw_path, root_path) in (0, 1, 2, 3, 4, 5, None)
+    assert rules.match(method, path, raw_path, root_path) in (0, 1, 2, 3, 4, 5, UNCLEAR, None)
 
 
 @quick

@@ -12,7 +12,7 @@ from fastapi.openapi.models import OpenAPI
 from pydantic import BaseModel
 from starlette.testclient import TestClient
 
-from geetest_asgi import ConfigError, GeeTestResult, Rule
+from geetest_asgi import AfterFailures, ConfigError, GeeTestMiddleware, GeeTestResult, Rule
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.fastapi import Captcha, CaptchaResult, add_geetest, captcha
 from geetest_asgi.testing import GeeTest, serve
@@ -54,14 +54,15 @@ def shop(**settings: Any) -> FastAPI:
     async def open_() -> str:
         return "in"
 
-    router = APIRouter(prefix="/account", dependencies=[Depends(Captcha(sources=["header"], name="account"))])
+    account = Captcha(sources=["header"], name="account")
+    router = APIRouter(prefix="/account", dependencies=[Depends(account)])
 
     @router.delete("/{name}")
     async def remove(name: str) -> str:
         return name
 
     @router.websocket("/live")
-    async def live(socket: WebSocket, captcha: CaptchaResult) -> None:
+    async def live(socket: WebSocket, captcha: Annotated[GeeTestResult, Depends(account)]) -> None:
         await socket.accept()
         await socket.send_json({"rule": captcha.rule})
         await socket.close()
@@ -256,6 +257,180 @@ def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
     assert client.post("/login", json=geetest.token()).json() is True
 
 
+# --- which mark counts ------------------------------------------------------------------------------------------------
+
+
+def test_an_unmarked_route_beside_a_marked_placeholder_is_open(geetest: GeeTest) -> None:
+    app = FastAPI()
+
+    @app.post("/items/preview")
+    async def preview() -> str:
+        return "preview"
+
+    @app.post("/items/{id}", dependencies=[Depends(captcha)])
+    async def buy(id: str) -> str:
+        return f"bought {id}"
+
+    @app.post("/items/late")
+    async def late() -> str:
+        raise AssertionError("the placeholder stands before it")
+
+    add_geetest(app)
+    client = TestClient(app)
+    assert client.post("/items/preview").json() == "preview"
+    assert client.post("/items/PREVIEW").status_code == 403
+    assert client.post("/items/late").status_code == 403
+    assert client.post("/items/7", json=geetest.token()).json() == "bought 7"
+
+
+def two_strictnesses() -> FastAPI:
+    """`allow` at a placeholder, `deny` beside it, in one app and in one that is mounted."""
+    app, inner = FastAPI(), FastAPI()
+    for each, first in ((app, "/users/demo"), (inner, "/{any}/x")):
+        each.post(first, dependencies=[Depends(Captcha(on_unavailable="allow"))])(lambda: "lax")
+        each.post("/users/{name}", dependencies=[Depends(Captcha(on_unavailable="deny"))])(lambda: "strict")
+    app.mount("/inner", inner)
+    add_geetest(app)
+    return app
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/users/demo", 200),
+        ("/users/DEMO", 503),
+        ("/users/ada", 503),
+        ("/users/%64emo", 200),
+        ("/users/demo%0A", 200),
+        ("/users/;demo", 503),
+        ("/inner/users/x", 200),
+        ("/inner/users/ada", 503),
+        ("/inner/users/X", 503),
+        ("/users/" + "a" * 2048, 403),
+    ],
+)
+def test_a_request_is_decided_on_the_terms_of_the_route_that_fastapi_picks(
+    path: str, status: int, geetest: GeeTest
+) -> None:
+    client = TestClient(two_strictnesses())
+    geetest.down()
+    assert client.post(path, json=geetest.token()).status_code == status
+
+
+def test_two_different_marks_on_one_route_are_an_error_at_the_start(geetest: GeeTest) -> None:
+    router = APIRouter(dependencies=[Depends(captcha)])
+    router.post("/transfer", dependencies=[Depends(Captcha(on_unavailable="deny"))])(lambda: "in")
+    app = FastAPI()
+    app.include_router(router, prefix="/v1")
+    add_geetest(app)
+    with pytest.raises(ConfigError, match=r"/v1/transfer: has 2 different marks.*leave one"), TestClient(app):
+        pass
+
+
+def test_the_same_mark_on_two_layers_is_one(geetest: GeeTest) -> None:
+    app = FastAPI(dependencies=[Depends(captcha)])
+
+    @app.post("/login")
+    async def login(captcha: CaptchaResult) -> bool:
+        return captcha.verified
+
+    add_geetest(app)
+    assert TestClient(app).post("/login", json=geetest.token()).json() is True
+    assert len(geetest.calls) == 1
+
+
+def test_the_class_in_place_of_a_mark_is_an_error_at_the_start(geetest: GeeTest) -> None:
+    app = FastAPI()
+    app.post("/login", dependencies=[Depends(Captcha)])(lambda: "in")
+    add_geetest(app)
+    with pytest.raises(ConfigError, match=r"write Depends\(Captcha\(\)\)"), TestClient(app):
+        pass
+
+
+def test_a_mark_takes_no_other_guards_decision(geetest: GeeTest) -> None:
+    """A guard by path, laxer than the mark, in an app where nobody has called `add_geetest`."""
+    app = FastAPI()
+    app.post("/login", dependencies=[Depends(Captcha(on_unavailable="deny"))])(lambda: "in")
+    app.add_middleware(GeeTestMiddleware, protect=["POST /login"], mode="monitor")
+    with pytest.raises(LookupError, match="the rule 'POST /login' decided about this request"):
+        TestClient(app).post("/login")
+
+
+def test_a_path_that_is_rewritten_behind_the_guard_reaches_no_marked_route(geetest: GeeTest) -> None:
+    class Rewrite:
+        def __init__(self, app: Any) -> None:
+            self.app = app
+
+        async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+            await self.app({**scope, "path": "/users/ada"}, receive, send)
+
+    app = FastAPI()
+    app.add_middleware(Rewrite)
+    app.post("/users/demo", dependencies=[Depends(Captcha(mode="monitor"))])(lambda: "lax")
+    app.post("/users/{name}", dependencies=[Depends(captcha)])(lambda: "strict")
+    add_geetest(app)
+    with pytest.raises(LookupError, match="decided about this request"):
+        TestClient(app).post("/users/demo")
+
+
+def test_of_a_marked_router_the_unsafe_methods_are_guarded_and_the_others_are_named(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    router = APIRouter(prefix="/items", dependencies=[Depends(captcha)])
+    router.get("/{id}")(lambda: "read")
+    router.post("/{id}")(lambda: "bought")
+    app = FastAPI()
+    app.include_router(router)
+    add_geetest(app)
+    client = TestClient(app)
+    with caplog.at_level("INFO", "geetest_asgi"):
+        assert client.get("/items/7").json() == "read"
+    assert client.post("/items/7").status_code == 403
+    told = {each.__dict__["geetest_event"]: each for each in caplog.records}
+    assert told["marks"].__dict__["geetest_routes"] == ["POST /items/{id}"]
+    assert told["marks_open"].levelname == "WARNING"
+    assert told["marks_open"].__dict__["geetest_routes"] == ["GET /items/{id}"]
+    assert "403" not in app.openapi()["paths"]["/items/{id}"]["get"]["responses"]
+
+
+def test_a_mark_may_say_which_methods_it_guards(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+    page, write = Captcha(methods="*", sources=["header"]), Captcha(methods=["PUT"], sources=["header"])
+    app = FastAPI()
+
+    @app.api_route("/page", methods=["GET", "POST"])
+    async def read(captcha: Annotated[GeeTestResult, Depends(page)]) -> str:
+        return captcha.outcome
+
+    @app.api_route("/write", methods=["GET", "POST", "PUT"])
+    async def written(captcha: Annotated[GeeTestResult, Depends(write)]) -> str:
+        return captcha.outcome
+
+    add_geetest(app)
+    client = TestClient(app)
+    assert [client.request(method, "/page").status_code for method in ("GET", "POST")] == [403, 403]
+    assert client.get("/page", headers=geetest.headers()).json() == "passed"
+    answers = [client.request(method, "/write") for method in ("GET", "POST", "PUT")]
+    assert [each.status_code for each in answers] == [200, 200, 403]
+    assert answers[1].json() == "skipped", "not guarded, and not verified"
+    assert "marks_open" not in [each.__dict__["geetest_event"] for each in caplog.records]
+
+
+def test_marks_that_guard_nothing_do_not_start(geetest: GeeTest) -> None:
+    app = FastAPI()
+    app.get("/page", dependencies=[Depends(captcha)])(lambda: "page")
+    add_geetest(app)
+    with pytest.raises(ConfigError, match=r"no guarded method in GET /page; write Captcha\(methods="), TestClient(app):
+        pass
+
+
+def test_a_redirect_to_the_path_with_a_slash_spends_no_token(geetest: GeeTest) -> None:
+    app = FastAPI()
+    app.post("/login", dependencies=[Depends(captcha)])(lambda: "in")
+    add_geetest(app)
+    assert TestClient(app).post("/login/", json=geetest.token()).json() == "in"
+    assert len(geetest.calls) == 1
+
+
 def test_a_mistyped_form_costs_no_second_captcha(geetest: GeeTest) -> None:
     app = FastAPI()
     add_geetest(app)
@@ -407,6 +582,7 @@ def test_what_is_not_marked_is_as_fastapi_wrote_it() -> None:
         ({"mode": "monitor"}, False, False),
         ({"skip": lambda scope: None}, True, False),
         ({"clearance": Clearance("a-secret-of-thirty-two-characters")}, True, False),
+        ({"when": AfterFailures()}, True, False),
         ({"on_denied": lambda result, scope: None}, False, True),
     ],
 )

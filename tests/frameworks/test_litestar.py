@@ -1,6 +1,7 @@
 """Litestar: marked handlers are guarded by one guard, however they are reached, and the OpenAPI document says so."""
 
 import json
+import logging
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date
@@ -143,6 +144,72 @@ def test_a_mark_has_settings_of_its_own_and_the_nearest_counts(client: Client, g
     assert client.post("/v1/account/mild").text == "mild"
 
 
+def test_a_mark_takes_no_other_guards_decision(geetest: GeeTest) -> None:
+    """A guard by path, laxer than the mark, in an app without the plugin."""
+
+    @post("/login", guards=[captcha], sync_to_thread=False)
+    def bare() -> str:
+        return "in"
+
+    with serve(GeeTestMiddleware(Litestar([bare]), protect=["POST /login"], mode="monitor")) as url:
+        assert httpx.post(f"{url}/login").status_code == 500
+
+
+def test_the_class_in_place_of_a_mark_is_told_at_once() -> None:
+    @post("/login", guards=[Captcha], sync_to_thread=False)  # type: ignore[list-item]
+    def bare() -> str:
+        return "in"
+
+    with pytest.raises(ConfigError, match=r"write guards=\[Captcha\(\)\]"):
+        shop([bare])
+
+
+def test_of_a_marked_controller_the_unsafe_methods_are_guarded_and_the_others_are_named(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Items(Controller):
+        path = "/items"
+        guards = (captcha,)
+
+        @get("/{number:int}", sync_to_thread=False)
+        def read(self, number: FromPath[int]) -> str:
+            return "read"
+
+        @post("/{number:int}", sync_to_thread=False)
+        def buy(self, number: FromPath[int]) -> str:
+            return "bought"
+
+        @get("/costly", guards=[Captcha(methods="GET", sources=["header"])], sync_to_thread=False)
+        def costly(self) -> str:
+            return "costly"
+
+    logger = logging.getLogger("geetest_asgi")
+    logger.addHandler(caplog.handler)  # Litestar takes away what the root logger has
+    with caplog.at_level("INFO", logger.name), TestClient(shop([Items])) as client:
+        assert client.get("/items/7").text == "read"
+        assert client.post("/items/7").status_code == 403
+        assert client.get("/items/costly").status_code == 403
+        assert client.get("/items/costly", headers=geetest.headers()).text == "costly"
+    logger.removeHandler(caplog.handler)
+    told = {each.__dict__["geetest_event"]: each for each in caplog.records if hasattr(each, "geetest_event")}
+    assert "POST /items/{number:int}" in told["marks"].__dict__["geetest_routes"]
+    assert told["marks_open"].__dict__["geetest_routes"] == ["GET /items/{number:int}"]
+
+
+def test_an_unmarked_handler_beside_a_marked_placeholder_is_open(geetest: GeeTest) -> None:
+    @post("/items/preview", sync_to_thread=False)
+    def preview() -> str:
+        return "preview"
+
+    @post("/items/{name:str}", guards=[captcha], sync_to_thread=False)
+    def buy(name: FromPath[str]) -> str:
+        return "bought"
+
+    with TestClient(shop([preview, buy])) as client:
+        assert client.post("/items/preview").text == "preview"
+        assert client.post("/items/7").status_code == 403
+
+
 def test_a_marked_websocket_is_guarded(client: Client, geetest: GeeTest) -> None:
     with client.websocket_connect("/live", headers=geetest.headers()) as socket:
         assert socket.receive_json() == {"rule": "WEBSOCKET /live"}
@@ -249,7 +316,7 @@ def test_two_guards_in_one_stack_ask_once(geetest: GeeTest) -> None:
 @pytest.mark.parametrize(
     ("handlers", "settings", "says"),
     [
-        ([open_], {}, "no handler of this app is marked"),
+        ([open_], {}, "no route is marked; write guards"),
         ([login], {"on_unavailable": "maybe"}, "on_unavailable='maybe'"),
         ([login], {"captcha_key": ""}, "captcha_key is missing"),
     ],
@@ -314,7 +381,7 @@ async def test_without_a_lifespan_it_begins_with_the_first_request(geetest: GeeT
 
 
 def test_what_is_cached_is_not_open(geetest: GeeTest) -> None:
-    @get("/costly", guards=[Captcha(sources=["header"])], cache=True, sync_to_thread=False)
+    @get("/costly", guards=[Captcha(sources=["header"], methods="GET")], cache=True, sync_to_thread=False)
     def costly() -> str:
         return "in"
 

@@ -293,6 +293,7 @@ def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(lo
         async with closing(line_to(server.url)) as line, anyio.create_task_group() as group:
             group.start_soon(hold_often)
             return await line.ask([REQUEST], 1.0)
+        raise AssertionError("it was cancelled")
 
     with RawServer(after(30)) as server:
         backend, options = LOOPS[loop]

@@ -8,8 +8,8 @@ from typing import Any, TypeVar
 import anyio
 import pytest
 
-from geetest_asgi import _config
 from geetest_asgi.stores import FailSafe, MemoryStore
+from geetest_asgi.stores.setting import as_store
 
 from .support import Clock
 
@@ -446,6 +446,6 @@ async def test_a_store_that_cannot_be_hashed_is_a_store() -> None:
 
 def test_every_store_but_this_processs_memory_is_made_fail_safe(shaky: Shaky) -> None:
     memory, safe = MemoryStore(), FailSafe(shaky)
-    assert _config.store(memory) is memory
-    assert _config.store(safe) is safe
-    assert isinstance(_config.store(shaky), FailSafe)
+    assert as_store(memory) is memory
+    assert as_store(safe) is safe
+    assert isinstance(as_store(shaky), FailSafe)

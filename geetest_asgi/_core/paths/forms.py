@@ -4,8 +4,8 @@ Servers decode percent escapes once and normalise nothing; frameworks then diffe
 `/login`, Quart and Falcon serve `//login`, BlackSheep `/LOGIN`, Litestar `/zzz/api/login` under root path `/api`,
 and a request target in absolute form (`http://h/login`, for Quart `x:login?` too) reaches the scope whole. A guard
 that compares one spelling is walked around. So a path is turned into all its forms, each a tuple of segments: a path
-is protected when any form matches, and exempt only when all of them do. Over-matching costs a captcha on a 404;
-under-matching is a hole.
+is protected when any form matches, exempt only when all of them are, and refused when two forms fall under different
+rules. Over-matching costs a captcha on a 404; under-matching is a hole.
 """
 
 import re
@@ -17,10 +17,11 @@ from urllib.parse import unquote, urlsplit
 Segments = tuple[str, ...]
 
 MAX_PATH: Final = 2048
-"""Characters. A longer path is not looked at, it counts as protected: no route is that long, and the work that a
-visitor can cause stays bounded."""
+"""Characters of a path or a root path. A longer one is not looked at but refused: no route is that long, and the work
+that a client can cause stays bounded."""
 MAX_SEGMENTS: Final = 100
-"""Nor is one of more segments: each has many forms, and 2,000 of them would take a third of a second."""
+"""Slashes in a path or a root path. A path of 2,000 segments has so many forms that matching takes a third of a
+second."""
 
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
@@ -28,9 +29,11 @@ _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
-def is_too_much(path: str, raw_path: bytes) -> bool:
-    """Is a path beyond what is looked at?"""
-    return len(path) > MAX_PATH or len(raw_path) > 3 * MAX_PATH or path.count("/") > MAX_SEGMENTS
+def is_too_much(path: str, raw_path: bytes, root_path: str) -> bool:
+    """Is a path past the bounds? `root_path` counts: daphne takes it from a request header."""
+    if len(path) > MAX_PATH or len(raw_path) > 3 * MAX_PATH or path.count("/") > MAX_SEGMENTS:
+        return True
+    return root_path != "" and (len(root_path) > MAX_PATH or root_path.count("/") > MAX_SEGMENTS)
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
@@ -38,10 +41,29 @@ def is_plain(path: str, raw_path: bytes) -> bool:
     return b"%" not in raw_path and _PLAIN.fullmatch(path) is not None
 
 
+def fold_case(text: str) -> str:
+    """`text` with letters of either case made the same, at least as widely as any framework does it.
+
+    `re.IGNORECASE`, which Django's `(?i)` routes are matched with, takes the dotted capital I and the dotless small i
+    for an `i`; `str.casefold` keeps both apart from it.
+    """
+    return text.lower() if text.isascii() else text.casefold().replace("i\u0307", "i").replace("\u0131", "i")
+
+
 def split(path: str) -> Segments:
     """The segments of a path; the slash before the first one is not a segment, and may be absent."""
     segments = tuple(path.split("/"))
     return segments[1:] if segments[0] == "" else segments
+
+
+def root_spellings(root_path: str) -> set[str]:
+    """The prefixes that a framework may take off under this root path: as it is, stripped, decoded.
+
+    Litestar cuts at the exact text, a slash at its end included; others strip it. A root path is what an operator
+    wrote or, with daphne, a client: it may be percent-encoded once more than the path.
+    """
+    given = {root_path, unquote(root_path)}
+    return {root for each in given for root in (each, each.rstrip("/")) if root.strip("/")}
 
 
 def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
@@ -69,14 +91,18 @@ def _unrooted(path: str) -> Iterator[str]:
 
 
 def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
-    """BlackSheep splits before it decodes: `/users/a%2Fb` has two segments there, three in `scope["path"]`."""
+    """BlackSheep cuts and splits before it decodes: `/users/a%2Fb` has two segments there, three in `scope["path"]`."""
     if b"%" not in raw_path:
         return
-    segments = tuple(unquote(part) for part in split(raw_path.decode("latin-1")))
-    yield segments
-    for root in map(split, roots):
-        if segments[: len(root)] == root:
-            yield segments[len(root) :]
+    yield _decoded(raw_path)
+    for root in roots:
+        prefix = root.encode(errors="replace")
+        if raw_path.startswith(prefix):
+            yield _decoded(raw_path.removeprefix(prefix))
+
+
+def _decoded(raw_path: bytes) -> Segments:
+    return tuple(unquote(part) for part in split(raw_path.decode("latin-1")))
 
 
 def _without_controls(segments: Segments) -> Segments:

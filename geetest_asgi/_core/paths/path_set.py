@@ -11,7 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from .forms import Segments
+from .forms import Segments, fold_case
 from .patterns import Pattern
 
 
@@ -44,7 +44,7 @@ class PathSet:
         """The numbers of the patterns that match this form of a path."""
         found = set(self._matching("/" + "/".join(segments))) if self._regexes else _NONE
         if self._fold:
-            segments = tuple([segment.casefold() for segment in segments])
+            segments = tuple([each.lower() if each.isascii() else fold_case(each) for each in segments])
         if (exact := self._exact.get(segments)) is not None:
             found = found | exact
         return found.union(_walk(self._start, segments)) if self._start else found
@@ -56,7 +56,7 @@ class PathSet:
 
     def _add(self, number: int, segments: Segments) -> None:
         if self._fold:
-            segments = tuple(map(str.casefold, segments))
+            segments = tuple(map(fold_case, segments))
         # A slash at the end is not compared: `/login` and `/login/` are forms of each other.
         for variant in {segments, segments[:-1]} if segments[-1] == "" else {segments}:
             if not any("*" in segment for segment in variant):

@@ -29,6 +29,8 @@ _REGISTERED: Final = frozenset(
 ) | {"WEBSOCKET"}
 
 _FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/<>]*>")
+_SEVERAL: Final = re.compile(r",\s|,(?:[A-Za-z,*]+\s+)?/")
+"""Two patterns in one string, such as "POST /login, /register". A comma within a segment is one of its letters."""
 _PLACEHOLDER: Final = re.compile(r"\{[^{}/]*\}")
 
 
@@ -41,6 +43,13 @@ class Methods:
 
     def __contains__(self, method: str) -> bool:
         return (method in self.names) is not self.excluded
+
+    def __str__(self) -> str:
+        if self == UNSAFE:
+            return "unsafe"
+        if self.excluded:
+            return "*" if self == EVERY_HTTP else "all"
+        return ",".join(sorted("WEBSOCKET" if name == WEBSOCKET else name for name in self.names))
 
 
 EVERY: Final = Methods(frozenset(), excluded=True)
@@ -104,6 +113,8 @@ def _segments(path: str, pattern: str) -> tuple[str, ...]:
             f"pattern {pattern!r}: looks like a regular expression or another router's grammar; "
             "write '*', '**' and '{name}', or give re.compile(...)"
         )
+    if _SEVERAL.search(path):
+        raise ConfigError(f"pattern {pattern!r}: looks like several; give a list, one pattern in each string")
     if "//" in path:
         raise ConfigError(f"pattern {pattern!r}: write one slash between segments; paths with more match all the same")
     if re.search(r"[?#]|%[0-9a-fA-F]{2}", path):

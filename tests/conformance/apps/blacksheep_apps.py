@@ -24,7 +24,7 @@ def make() -> Application:
 
     async def reset(request: Request, name: str) -> Response:
         enter("reset", request)
-        return _answer(b"done", report("reset", request, await request.read() or b""))
+        return _answer(b"done", report("reset", request, await request.read() or b"", name=name))
 
     for method in ("POST", "PUT", "PATCH", "DELETE"):
         app.router.add(method, "/users/{name}/reset", reset)

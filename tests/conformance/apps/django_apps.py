@@ -22,7 +22,7 @@ async def login(request: HttpRequest) -> HttpResponse:
 
 async def reset(request: HttpRequest, name: str = "") -> HttpResponse:
     enter("reset", request)
-    return HttpResponse("done", headers=report("reset", request, request.body))
+    return HttpResponse("done", headers=report("reset", request, request.body, name=name))
 
 
 async def page(request: HttpRequest) -> HttpResponse:

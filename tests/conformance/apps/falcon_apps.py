@@ -26,7 +26,7 @@ async def login(req: Any, resp: Any) -> None:
 
 async def reset(req: Any, resp: Any, name: str) -> None:
     enter("reset", req)
-    resp.set_headers(report("reset", req, await req.stream.read()))
+    resp.set_headers(report("reset", req, await req.stream.read(), name=name))
 
 
 async def page(req: Any, resp: Any) -> None:

@@ -20,7 +20,7 @@ def add_handlers(app: FastAPI) -> FastAPI:
     @app.api_route("/users/{name}/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
     async def reset(name: str, request: Request) -> Response:
         enter("reset", request)
-        return Response("done", headers=report("reset", request, await request.body()))
+        return Response("done", headers=report("reset", request, await request.body(), name=name))
 
     @app.get("/page")
     async def page(request: Request) -> Response:

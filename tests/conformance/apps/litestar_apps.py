@@ -24,7 +24,7 @@ async def login(request: Asked) -> Response[str]:
 @route("/users/{name:str}/reset", http_method=["POST", "PUT", "PATCH"], status_code=200)
 async def reset(name: str, request: Asked) -> Response[str]:
     enter("reset", request)
-    return Response("done", headers=report("reset", request, await request.body()))
+    return Response("done", headers=report("reset", request, await request.body(), name=name))
 
 
 @get("/page")

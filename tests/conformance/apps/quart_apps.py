@@ -25,7 +25,7 @@ def add_handlers(app: Quart) -> Quart:
     @app.route("/users/<name>/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
     async def reset(name: str) -> Answer:
         enter("reset", request)
-        return "done", 200, report("reset", request, await body())
+        return "done", 200, report("reset", request, await body(), name=name)
 
     @app.get("/page")
     async def page() -> Answer:

@@ -20,7 +20,8 @@ async def login(request: Request) -> Response:
 
 async def reset(request: Request) -> Response:
     enter("reset", request)
-    return Response("done", headers=report("reset", request, await request.body()))
+    seen = report("reset", request, await request.body(), name=request.path_params["name"])
+    return Response("done", headers=seen)
 
 
 async def page(request: Request) -> Response:

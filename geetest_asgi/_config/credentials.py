@@ -1,0 +1,51 @@
+"""The captcha id and its keys."""
+
+import inspect
+import os
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from .._core.errors import ConfigError
+
+Key = str | Sequence[str] | None
+
+
+def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[str, ...]]:
+    """An id and its keys that can be meant: given here or in the environment, and free of white space."""
+    captcha_id = os.environ.get("GEETEST_CAPTCHA_ID") if captcha_id is None else captcha_id
+    captcha_key = os.environ.get("GEETEST_CAPTCHA_KEY", "").split(",") if captcha_key is None else captcha_key
+    keys = captcha_key if isinstance(captcha_key, list | tuple) else [captcha_key]
+    _check_credential("captcha_id", captcha_id, shown=repr(captcha_id))
+    for key in keys or [None]:
+        _check_credential("captcha_key", key, shown="…")
+    return str(captcha_id), tuple(keys)
+
+
+def takes_id(function: Any) -> bool:
+    """Whether `credentials` is to be called with the captcha_id that was sent, besides the scope."""
+    try:
+        parameters = [] if function is None else [*inspect.signature(function).parameters.values()]
+    except ValueError:  # some of those written in C have no signature
+        return False
+    needed = [each for each in parameters if each.default is each.empty and each.kind < each.VAR_POSITIONAL]
+    if len(needed) > 2:
+        raise ConfigError(f"credentials={function!r}: give fn(scope) or fn(scope, sent_id)")
+    return len(needed) == 2
+
+
+def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
+    """What the user's function has given for one request."""
+    if not isinstance(given, tuple) or len(given) != 2 or None in given:
+        raise ConfigError("credentials: the function must give (captcha_id, captcha_key), or None for the usual ones")
+    return credentials(*given)
+
+
+def _check_credential(name: str, value: object, *, shown: str) -> None:
+    if value is None or value == "":
+        hint = "; in tests, set geetest_env = true in pytest's ini file" * ("PYTEST_VERSION" in os.environ)
+        raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment{hint}")
+    if isinstance(value, str) and re.fullmatch(r"""["'][\w,-]+["']?|[\w,-]+["']""", value):
+        raise ConfigError(f"{name}={shown}: has quotes around it; write it without (docker's --env-file keeps them)")
+    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
+        raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")

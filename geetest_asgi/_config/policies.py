@@ -1,0 +1,146 @@
+"""The rules, each with the settings of the middleware filled in."""
+
+import os
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+from .._core.errors import ConfigError
+from .._core.fields.spelling import WITH_ID, spelling
+from .._core.model import FIELD_NAMES
+from .._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
+from .._core.policy import Policy
+from .._core.rules import Rule
+from .credentials import Key, credentials, takes_id
+from .values import hook, limits, several, statuses
+
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "on_unavailable": ("allow", "deny"),
+    "mode": ("enforce", "monitor", "off"),
+}
+_HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
+_OBJECTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
+    "clearance": (("admits", "grant"), "a geetest_asgi.clearance.Clearance(secret)"),
+    "when": (("wanted", "answered"), "a geetest_asgi.AfterFailures()"),
+}
+_LONGEST: Final = 3600.0
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", *_OBJECTS, *_CHOICES, *_HOOKS)
+"""The settings that a Rule may have of its own, besides the id and the key."""
+UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
+
+
+def build_table(
+    protect: object,
+    exempt: object,
+    root_paths: object,
+    pair: tuple[str | None, Key],
+    defaults: Mapping[str, Any],
+) -> RuleTable[Policy]:
+    """The rules with everything they inherit."""
+    rules = [EVERYTHING] if protect is None else [as_rule(each) for each in several("protect", protect)]
+    if not rules:
+        raise ConfigError("protect=[]: give at least one pattern, such as 'POST /login'; None means every request")
+    roots = [_root_path(each) for each in several("root_paths", root_paths)]
+    table = [(rule_pattern(rule), build_policy(rule, pair, defaults)) for rule in rules]
+    exemptions = [exempt_pattern(each) for each in several("exempt", exempt)]
+    return RuleTable(table, exemptions, roots, _unclear([policy for _, policy in table], defaults))
+
+
+def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
+    """What is done with a request that the table must refuse: under no rule, and with the middleware's own hooks."""
+    return replace(
+        policies[0],
+        name="",
+        refuses=UNCLEAR_PATH,
+        mode="monitor" if all(policy.mode != "enforce" for policy in policies) else "enforce",
+        accept=None,
+        clearance=None,
+        when=None,
+        on_denied=defaults["on_denied"],
+        on_result=defaults["on_result"],
+    )
+
+
+def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str, Any]) -> Policy:
+    """One rule's policy: its own settings, else the defaults."""
+    own = {name: getattr(rule, name) for name in PER_RULE if getattr(rule, name) is not None}
+    chosen = {**defaults, **own}
+    if rule.captcha_id is not None:  # a pair of its own
+        chosen["credentials"] = rule.credentials
+    for name, choices in _CHOICES.items():
+        if chosen[name] not in choices:
+            raise ConfigError(f"{name}={chosen[name]!r}: write one of {', '.join(map(repr, choices))}")
+    for name in _HOOKS:
+        hook(name, chosen[name])
+    limits(chosen["limits"])
+    for name in _OBJECTS:
+        _object(name, chosen[name])
+    captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
+    by_id = takes_id(chosen["credentials"])
+    pattern = rule_pattern(rule)
+    if chosen["clearance"] is not None and pattern.segments == ("**",) and rule.name in (None, EVERYTHING.name):
+        raise ConfigError(
+            "clearance: a pass is bound to its rule's name, and a rule for every request has none of its own; "
+            "write protect=Rule('/**', methods='*', name='comments')"
+        )
+    text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
+    return Policy(
+        name=rule.name or text,
+        captcha_id=captcha_id,
+        keys=keys,
+        sources=_sources(chosen.pop("sources")),
+        spelling=spelling(chosen.pop("fields"), WITH_ID if by_id else FIELD_NAMES),
+        credentials_by_id=by_id,
+        timeout=_seconds(chosen.pop("timeout")),
+        forgive=statuses("forgive", chosen.pop("forgive")),
+        methods=str(pattern.methods),
+        **chosen,
+    )
+
+
+def _root_path(given: object) -> str:
+    if not isinstance(given, str) or not re.fullmatch(r"(/[^/?#%\s]+)+", given):
+        raise ConfigError(f"root_paths: {given!r} is no prefix; write it as '/api', without a slash at its end")
+    return given
+
+
+def _sources(given: object) -> tuple[Any, ...]:
+    sources = tuple(several("sources", given))
+    known = ("header", "query", "body")
+    if not sources or any(sources.count(each) > 1 or each not in known for each in sources):
+        raise ConfigError(f"sources={given!r}: list each of {', '.join(known)} once, those you want, in order")
+    return sources
+
+
+def mode(given: object) -> tuple[Any, str]:
+    """The mode, and the environment variable that it comes from, if it does."""
+    if given is not None:
+        return given, ""
+    named = os.environ.get("GEETEST_MODE", "").strip()
+    if named and named not in _CHOICES["mode"]:
+        raise ConfigError(f"GEETEST_MODE={named!r}: write one of {', '.join(_CHOICES['mode'])}")
+    return named or "enforce", "GEETEST_MODE" if named else ""
+
+
+def _seconds(given: object) -> float:
+    if isinstance(given, bool) or not isinstance(given, int | float) or not (0 < given <= _LONGEST):
+        raise ConfigError(f"timeout={given!r}: give a positive number of seconds, {_LONGEST:g} at most")
+    return float(given)
+
+
+def _pair(rule: Rule, pair: tuple[str | None, Key], *, needed: bool) -> tuple[str, tuple[str, ...]]:
+    if (rule.captcha_id is None) is not (rule.captcha_key is None):
+        raise ConfigError(f"Rule({rule.pattern!r}): captcha_id and captcha_key belong together; give both or neither")
+    captcha_id, captcha_key = pair if rule.captcha_id is None else (rule.captcha_id, rule.captcha_key)
+    given = captcha_id, captcha_key, os.environ.get("GEETEST_CAPTCHA_ID"), os.environ.get("GEETEST_CAPTCHA_KEY")
+    if not needed and not any(given):
+        return "", ("",)
+    return credentials(captcha_id, captcha_key)
+
+
+def _object(name: str, given: object) -> None:
+    """An object that does what the setting needs, or None."""
+    verbs, example = _OBJECTS[name]
+    if given is not None and (isinstance(given, type) or not all(hasattr(given, verb) for verb in verbs)):
+        raise ConfigError(f"{name}={given!r}: give {example}")

@@ -1,0 +1,64 @@
+"""The servers to call."""
+
+import ipaddress
+import os
+import re
+from collections.abc import Sequence
+from urllib.parse import urlsplit
+
+from .._core.errors import ConfigError
+from .._core.protocol import API_SERVERS, SERVICES
+from ..observers.logs import log_loopback
+from .values import several
+
+
+def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple[str, ...]:
+    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own.
+
+    A name of SERVICES stands for all of that service's.
+    """
+    if given is None:
+        environment = os.environ.get("GEETEST_API_SERVER", "").strip()
+        given = environment.split(",") if environment else API_SERVERS
+    servers = tuple(url for each in several("api_server", given) for url in _api_servers(each, allow_http))
+    if not servers:
+        raise ConfigError("api_server=[]: give at least one base URL, or None for GeeTest's own")
+    near = [server for server in servers if is_loopback(urlsplit(server).hostname or "")]
+    if near:
+        log_loopback(near[0])
+    return servers
+
+
+def is_loopback(host: str) -> bool:
+    """Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost. No other name is looked up."""
+    if host.lower() == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
+
+
+def _api_servers(given: object, allow_http: bool) -> tuple[str, ...]:
+    known = SERVICES.get(given.strip()) if isinstance(given, str) else None
+    return known or (_api_server(given, allow_http),)
+
+
+def _api_server(given: object, allow_http: bool) -> str:
+    if not isinstance(given, str):
+        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}")
+    if "@" in given:
+        raise ConfigError("api_server: a user name or password in a URL ends up in logs; give a client= that sends it")
+    url = given.strip().rstrip("/")
+    try:
+        parts = urlsplit(url)
+        host, _ = parts.hostname, parts.port
+    except ValueError as error:
+        raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
+    plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
+    if not plain or re.search("[?#]", url) or url.endswith("/validate"):
+        others = f"'/validate' is added; or one of {', '.join(map(repr, SERVICES))}"
+        raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; {others}")
+    if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):
+        raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")
+    return url

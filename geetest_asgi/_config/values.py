@@ -1,0 +1,73 @@
+"""Single settings: each is returned as it is to be used, or raises ConfigError."""
+
+import inspect
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from .._core.errors import ConfigError
+from .._core.limits import Limits
+from .._core.rules import Preflight, Rule
+
+
+def several(name: str, given: object) -> list[object]:
+    """One value or many, as a list."""
+    if isinstance(given, str | re.Pattern | Rule):
+        return [given]
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+        raise ConfigError(f"{name}={given!r}: give a list of strings")
+    return list(given)
+
+
+def statuses(name: str, given: object) -> tuple[int, ...]:
+    """Statuses of answers that say no."""
+    statuses = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
+    for each in statuses:
+        if isinstance(each, bool) or not isinstance(each, int) or not 400 <= each <= 499:
+            raise ConfigError(f"{name}={given!r}: list statuses from 400 to 499, such as (422,)")
+    return statuses
+
+
+def limits(given: object) -> Limits:
+    """The bounds: those given, or the defaults."""
+    if given is None:
+        return Limits()
+    if not isinstance(given, Limits):
+        raise ConfigError(f"limits={given!r}: give Limits(max_body=…) or the like")
+    return given
+
+
+def switch(name: str, given: object) -> bool:
+    """A yes or a no; the text "false" out of an environment variable is neither."""
+    if not isinstance(given, bool):
+        raise ConfigError(f"{name}={given!r}: give True or False")
+    return given
+
+
+def hook(name: str, given: Any) -> Any:
+    """A function, or None."""
+    if given is not None and not callable(given):
+        raise ConfigError(f"{name}={given!r}: give a function")
+    return given
+
+
+def plain_hook(name: str, given: Any) -> Any:
+    """A function that is not asynchronous, or None."""
+    if inspect.iscoroutinefunction(hook(name, given)):
+        raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
+    return given
+
+
+def client(given: Any) -> Any:
+    """A client or a transport of httpx's or httpx2's, or a function that makes one, or None."""
+    known = hasattr(given, "stream") or hasattr(given, "handle_async_request") or callable(given)
+    if given is not None and not known:
+        raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
+    return given
+
+
+def preflight(given: Any) -> Preflight:
+    """What becomes of a CORS preflight."""
+    if given not in ("allow", "deny"):
+        raise ConfigError(f"preflight={given!r}: write 'allow' or 'deny'")
+    return cast("Preflight", given)

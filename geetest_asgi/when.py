@@ -1,0 +1,181 @@
+"""Captchas only when they are needed: after so many failures of a client.
+
+    app = GeeTestMiddleware(app, protect=["POST /login"], when=AfterFailures(3, seconds=600))
+
+A client has `limit` places: keys in the store. A request takes a free one before the app runs, so that of any number of
+simultaneous guesses only `limit` get there without a captcha. A failure keeps its place for `seconds`.
+"""
+
+import hashlib
+import json
+import math
+from collections.abc import Awaitable, Callable, Coroutine, Iterable
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Final, TypeVar
+
+from . import _config
+from ._core.address import client_address
+from ._core.errors import ConfigError
+from ._core.rules import Scope
+from ._corridor.hooks import call as call_key
+from ._corridor.outgoing import REDIRECTS
+from ._scope import geetest_result, scope_of
+from .stores import FailSafe, Store
+from .stores.failsafe import StoreFailsError
+from .stores.setting import as_store
+
+_ATTEMPTS: Final = "geetest_asgi.attempts"
+"""Scope key: the `_Attempt` of each guard in the stack that counts this request."""
+
+_MOST_PLACES: Final = 20
+"""Each is a call of the store."""
+_LONGEST: Final = 24 * 3600.0
+
+T = TypeVar("T")
+Key = Callable[[Scope], str | Awaitable[str | None] | None]
+
+
+@dataclass(slots=True)
+class _Attempt:
+    """One request, and which of its client's places it holds."""
+
+    counter: "AfterFailures"
+    client: str
+    place: int | None
+    failed: bool = False
+    """The app has said so itself."""
+
+
+class AfterFailures:
+    """For the `when=` of a Rule or of the middleware: no captcha before a client has failed `limit` times.
+
+    limit     failures within `seconds` after which a captcha is needed, 1 to 20.
+    seconds   for which a failure counts, a day at most. Default: ten minutes.
+    statuses  of the app's answer that mean a failure. An app that answers 200 calls `report_failure(request)`.
+    key       fn(scope) -> str | None: whose failures are counted together, plain or asynchronous. Default: the client's
+              address. None: this request needs a captcha. All that use one store and one key count together.
+    store     where `needed` and `clear` count; as the middleware's `store=`. Default: the store of the guard, which is
+              what requests under `when=` are counted in.
+
+    An answer below 400 is a success: it clears the failures of its client, once in `seconds`, so that nobody guesses on
+    and on with logins to an account of their own in between. Any other answer counts for nothing; so do 307 and 308,
+    after which the request comes again. A request that got no answer counts as a failure. Where the store fails, every
+    request needs a captcha. Raises ConfigError.
+    """
+
+    def __init__(
+        self,
+        limit: int = 3,
+        *,
+        seconds: float = 600,
+        statuses: Iterable[int] = (401, 403),
+        key: Key = client_address,
+        store: Store | str | None = None,
+    ) -> None:
+        if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST_PLACES:
+            raise ConfigError(f"AfterFailures(limit={limit!r}): give a number of failures, from 1 to {_MOST_PLACES}")
+        known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
+        if not known or not 0 < seconds <= _LONGEST:
+            raise ConfigError(f"AfterFailures(seconds={seconds!r}): give a positive number, {_LONGEST:g} at most")
+        if not callable(key):
+            raise ConfigError(f"AfterFailures(key={key!r}): give a function of the scope")
+        self._limit = limit
+        self._seconds = float(seconds)
+        self._statuses = _config.statuses("statuses", statuses)
+        self._key = key
+        self._store = None if store is None else as_store(store)
+
+    def __repr__(self) -> str:
+        return f"AfterFailures({self._limit}, seconds={self._seconds:g})"
+
+    async def wanted(self, scope: Scope, store: Store) -> bool:
+        """Called by the guard: whether this request needs a captcha. If not, it holds one of its client's places."""
+        client = await call_key(self._key, scope)
+        if client is None:
+            return True
+        place = await self._take_place(client, store)
+        scope[_ATTEMPTS] = (*scope.get(_ATTEMPTS, ()), _Attempt(self, client, place))
+        return place is None
+
+    async def answered(self, scope: Scope, store: Store, status: int) -> None:
+        """Called by the guard: the app's answer to a request that `wanted` was asked about."""
+        for attempt in scope.get(_ATTEMPTS, ()):
+            if attempt.counter is self and not (attempt.failed or status in self._statuses):
+                with suppress(StoreFailsError):  # the place stays taken
+                    await self._settle(attempt, store, success=status < 400 and status not in REDIRECTS)
+
+    async def needed(self, key: str) -> bool:
+        """For a handler: whether the next attempt under this key needs a captcha. Counts it as failed until `clear`.
+
+        Raises ConfigError without `store=`.
+        """
+        return await self._take_place(key, self._own_store()) is None
+
+    async def clear(self, key: str) -> None:
+        """For a handler: this key has succeeded, so that its failures count no more. Raises ConfigError as `needed`."""
+        with suppress(StoreFailsError):
+            await self._free(key, range(self._limit), self._own_store())
+
+    def _own_store(self) -> Store:
+        if self._store is None:
+            raise ConfigError(
+                "AfterFailures: a handler that counts by itself must say where; give store=, such as "
+                "AfterFailures(3, store='redis://…'), or MemoryStore() for one process"
+            )
+        return self._store
+
+    async def _take_place(self, client: str, store: Store) -> int | None:
+        """The first free place; None where all are taken, or nobody knows."""
+        with suppress(StoreFailsError):
+            for place in range(self._limit):
+                if await self._add(_store_key(client, place), store):
+                    return place
+        return None
+
+    async def _settle(self, attempt: _Attempt, store: Store, *, success: bool) -> None:
+        """Clear what is to be cleared. A client at its first place has no earlier failures."""
+        if success and attempt.place != 0 and await self._may_clear(attempt.client, store):
+            await self._free(attempt.client, range(self._limit), store)
+        elif attempt.place is not None:
+            await self._free(attempt.client, [attempt.place], store)
+
+    async def _may_clear(self, client: str, store: Store) -> bool:
+        key = _store_key(client, "clear")
+        return await _ask(store, lambda asked: asked.count(key, self._seconds), key) == 1
+
+    async def _add(self, key: str, store: Store) -> bool:
+        return await _ask(store, lambda asked: asked.add(key, "", self._seconds), key)
+
+    async def _free(self, client: str, places: Iterable[int], store: Store) -> None:
+        for place in places:
+            await _delete(_store_key(client, place), store)
+
+
+def report_failure(request_or_scope: Any, /) -> None:
+    """Count this request as a failure whatever the status of its answer, as where a form is shown again with 200.
+
+    For handlers and views, synchronous ones too, before they answer. Does nothing where the request is not counted, as
+    in mode "off". Raises LookupError where no guard decided about the request, TypeError for what is no request.
+    """
+    scope = scope_of(request_or_scope)
+    if _ATTEMPTS not in scope:
+        geetest_result(scope)
+    for attempt in scope.get(_ATTEMPTS, ()):
+        attempt.failed = True
+
+
+async def _delete(key: str, store: Store) -> None:
+    await _ask(store, lambda asked: asked.delete(key), key)
+
+
+async def _ask(store: Store, call: Callable[[Store], Coroutine[Any, Any, T]], key: str) -> T:
+    """The store's own answer: the memory of FailSafe does not know what other processes have cleared."""
+    return await (store.ask_store(call, key) if isinstance(store, FailSafe) else call(store))
+
+
+def _store_key(client: str, place: int | str) -> str:
+    """Addresses and account names are stored nowhere."""
+    if not isinstance(client, str):
+        raise TypeError(f"AfterFailures: the key must be a str or None, not {type(client).__name__}")
+    return "failures:" + hashlib.sha256(json.dumps([client, place]).encode()).hexdigest()

@@ -1,0 +1,157 @@
+"""No request is ever decided by a rule that its handler does not stand under, in any framework.
+
+The handler says which path it stands at, with what its placeholder took; the rule that it stands under is worked out
+here, by the letter: the first whose pattern matches that path as it is written.
+"""
+
+import json
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from . import wire
+from .apps import FRAMEWORKS
+from .stage import Pair, Stage
+
+SERVER = "uvicorn-h11"
+"""Hands on every target as it came."""
+
+PATTERNS = st.sampled_from(
+    "/login /login/** /users/demo/reset /users/d*/reset /users/{name}/reset /users/** /users/reset /open /x/** /{any} "
+    "/*/*/* /**/reset /**".split()
+)
+STRICTNESS = st.sampled_from(
+    [{}, {"mode": "monitor"}, {"mode": "off"}, {"sources": ["header"]}, {"on_unavailable": "deny"}]
+)
+RULES = st.lists(st.tuples(PATTERNS, STRICTNESS), min_size=1, max_size=4)
+EXEMPT = st.lists(PATTERNS, max_size=1)
+
+PATHS = ["/login", "/users/demo/reset", "/users/demo/reset", "/users/ada/reset", "/users/DEMO/reset", "/open"]
+PREFIXES = ["/", "//", "/.", "/x/..", "/users/..", "/users/demo/../..", "http://h", "x:", "/;x", "/" * 101]
+SUFFIXES = ["/", "//", "/.", "/x/..", ";x", "%0a", "%20", "%2f", "?x", "%3fx", "#x"]
+INSIDE = ["//", "/./", "/x/../", "%2f", "/%0a", "/demo/../", ";x/", "/%2f"]
+LETTERS = st.sampled_from([str.swapcase, str.upper, lambda each: f"%{ord(each):02x}", lambda _: "%C4%B1"])
+
+
+@st.composite
+def targets(draw: st.DrawFn) -> str:
+    """A path, misspelt in one place or two: more in few of them would still lead anywhere."""
+    path = draw(st.sampled_from(PATHS))
+    for _ in range(draw(st.integers(1, 2))):
+        kind = draw(st.sampled_from(["before", "after", "slash", "letter", "segment"]))
+        path = MISSPELT[kind](draw, path)
+    return path
+
+
+def _slash(draw: st.DrawFn, path: str) -> str:
+    before, slash, after = path.rpartition("/")
+    return before + draw(st.sampled_from(INSIDE)) + after if slash else path
+
+
+def _letter(draw: st.DrawFn, path: str) -> str:
+    at = draw(st.sampled_from([at for at, each in enumerate(path) if each.isalpha()]))
+    changed: str = draw(LETTERS)(path[at])
+    return path[:at] + changed + path[at + 1 :]
+
+
+def _segment(draw: st.DrawFn, path: str) -> str:
+    segments = path.split("/")
+    at = draw(st.integers(0, len(segments) - 1))
+    odd = st.sampled_from([str.upper, str.title, lambda each: f"{each};x", lambda each: f"{each}%0a", lambda _: ""])
+    changed: str = draw(odd)(segments[at])
+    return "/".join([*segments[:at], changed, *segments[at + 1 :]])
+
+
+MISSPELT: dict[str, Callable[[st.DrawFn, str], str]] = {
+    "before": lambda draw, path: draw(st.sampled_from(PREFIXES)) + path,
+    "after": lambda draw, path: path + draw(st.sampled_from(SUFFIXES)),
+    "slash": _slash,
+    "letter": _letter,
+    "segment": _segment,
+}
+
+
+def own_path(seen: dict[str, Any]) -> list[str]:
+    """Where the handler stands."""
+    return ["users", seen["name"], "reset"] if seen["handler"] == "reset" else [seen["handler"]]
+
+
+def matches(pattern: list[str], path: list[str]) -> bool:
+    """By the letter, one segment at a time."""
+    if not pattern:
+        return not path
+    if pattern[0] == "**":
+        return any(matches(pattern[1:], path[skipped:]) for skipped in range(len(path) + 1))
+    return bool(path) and _takes(pattern[0], path[0]) and matches(pattern[1:], path[1:])
+
+
+def _takes(segment: str, text: str) -> bool:
+    if segment.startswith("{") or segment == "*":
+        return True
+    return text.startswith(segment[:-1]) if segment.endswith("*") else segment == text
+
+
+def own_rule(protect: list[tuple[str, Any]], exempt: list[str], path: list[str]) -> str | None:
+    """The name of the rule that a handler at this path stands under."""
+    if any(matches(each[1:].split("/"), path) for each in exempt):
+        return None
+    return next((str(place) for place, (each, _) in enumerate(protect) if matches(each[1:].split("/"), path)), None)
+
+
+def check(pair: Pair, target: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
+    bare = pair.ask(False, target)
+    if not bare.handler:
+        return
+    own = own_rule(protect, exempt, own_path(bare.seen))
+    headers = {"x-rules": json.dumps({"protect": protect, "exempt": exempt})}
+    answer = wire.ask(pair.port, wire.request(pair.bare, target, b"user=x", headers))
+    decided = json.loads(answer.headers["x-decided"])
+    assert len(decided) <= 1
+    if not decided:
+        assert own is None, "nothing was decided"
+        return
+    ((rule, outcome),) = decided
+    if rule == "":
+        assert (outcome, answer.handler if _enforced(protect) else "") == ("malformed", "")
+    else:
+        assert own in (None, rule), "another rule decided"
+
+
+def _enforced(protect: list[tuple[str, Any]]) -> bool:
+    return any(more.get("mode", "enforce") == "enforce" for _, more in protect)
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_no_request_is_decided_by_a_rule_that_its_handler_does_not_stand_under(framework: str, stage: Stage) -> None:
+    pair = stage.put(framework, SERVER)
+
+    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(targets(), RULES, EXEMPT)
+    def run(target: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
+        check(pair, target, protect, exempt)
+
+    run()
+
+
+LAX = ("/users/demo/reset", {"mode": "monitor"})
+SERVED = {
+    "letter case": "/users/DEMO/reset",
+    "dot segments": "/users/demo/reset/../../ada/reset",
+    "an encoded letter in another case": "/users/%44EMO/reset",
+    "many slashes": "/" * 102 + "users/ada/reset",
+    "long": "/users/" + "a" * 2048 + "/reset",
+}
+
+
+@pytest.mark.parametrize("target", SERVED.values(), ids=SERVED.keys())
+@pytest.mark.parametrize("framework", FRAMEWORKS)
+def test_a_lax_rule_lets_nobody_into_the_handler_of_a_strict_one(framework: str, target: str, stage: Stage) -> None:
+    pair = stage.put(framework, SERVER)
+    headers = {"x-rules": json.dumps({"protect": [LAX, ("/users/**", {})], "exempt": []})}
+    answer = wire.ask(pair.port, wire.request(pair.bare, target, b"user=x", headers))
+    assert answer.handler == ""
+    plain = wire.ask(pair.port, wire.request(pair.bare, "/users/demo/reset", b"user=x", headers))
+    assert plain.handler == "reset", "a plain spelling is decided by its own rule"

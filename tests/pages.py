@@ -1,0 +1,162 @@
+"""What the tests of the documentation share: a page's blocks, tables and links, and an app to try them on."""
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, TypeVar
+
+import anyio
+import httpx
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+ROOT = Path(__file__).parent.parent
+FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+INDENTED = re.compile(r"^ +```.*?^ +```$", re.MULTILINE | re.DOTALL)
+
+Rows = list[list[str]]
+Test = TypeVar("Test", bound=Callable[..., object])
+
+
+@dataclass(frozen=True)
+class Block:
+    """A block of code in a page."""
+
+    language: str
+    text: str
+
+
+class Page:
+    """A Markdown file of the repository."""
+
+    def __init__(self, name: str) -> None:
+        self.name = name
+        self.path = ROOT / name
+        self.text = self.path.read_text(encoding="utf-8")
+        self.blocks = [Block(language, text) for language, text in FENCE.findall(self.text)]
+        self.prose = INDENTED.sub("", FENCE.sub("", self.text))
+        self._executed: set[int] = set()
+
+    def block(self, words: str) -> Block:
+        """The block that contains these words, as no other does."""
+        (found,) = [each for each in self.blocks if words in each.text]
+        return found
+
+    def executes(self, *words: str) -> Callable[[Test], Test]:
+        """Mark a test: it executes the blocks that contain these words."""
+
+        def mark(test: Test) -> Test:
+            self._executed.update(self.blocks.index(self.block(each)) for each in words)
+            return test
+
+        return mark
+
+    @property
+    def not_executed(self) -> list[str]:
+        """The blocks that no test executes."""
+        return [block.text for number, block in enumerate(self.blocks) if number not in self._executed]
+
+    def run(self, words: str, **given: Any) -> dict[str, Any]:
+        """Run a block of Python; the value is what it defines."""
+        block = self.block(words)
+        assert block.language == "python"
+        namespace = {"__name__": "__page__", **given}
+        exec(compile(block.text, f"{self.name}, the block with {words!r}", "exec", dont_inherit=True), namespace)
+        return namespace
+
+    @cached_property
+    def tables(self) -> list[Rows]:
+        """The rows of each table, its head first."""
+        found = re.findall(r"(?:^\|.*\n)+", self.text, re.MULTILINE)
+        tables = [[_cells(line) for line in table.splitlines()] for table in found]
+        return [[table[0], *table[2:]] for table in tables]
+
+    def rows(self, *head: str) -> Rows:
+        """The rows of the tables whose head begins with these cells."""
+        found = [row for table in self.tables if table[0][: len(head)] == list(head) for row in table[1:]]
+        assert found, f"{self.name} has no table that begins with {head}"
+        return found
+
+    @property
+    def links(self) -> list[str]:
+        """What the page links to, pictures included."""
+        return re.findall(r"\]\(([^)]+)\)", self.prose)
+
+    @property
+    def lost_links(self) -> list[str]:
+        """Links within the repository that lead nowhere."""
+        return [link for link in self.links if not re.match("[a-z]+:", link) and not self._leads_somewhere(link)]
+
+    @property
+    def anchors(self) -> set[str]:
+        """The anchors that GitHub gives to the headings."""
+        headings = re.findall(r"^#+ (.+)$", self.prose, re.MULTILINE)
+        return {re.sub(r"[^\w -]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+    def _leads_somewhere(self, link: str) -> bool:
+        name, _, anchor = link.partition("#")
+        target = (self.path.parent / name).resolve() if name else self.path
+        if not target.exists():
+            return False
+        return not anchor or anchor in Page(str(target.relative_to(ROOT))).anchors
+
+
+def _cells(line: str) -> list[str]:
+    """A bar between blanks separates; one within a cell's code does not."""
+    return [cell.strip() for cell in re.split(r" \|(?= |$)", line.strip().removeprefix("|"))[:-1]]
+
+
+def codes(cell: str) -> list[str]:
+    """What stands between back-ticks."""
+    return re.findall(r"`([^`]+)`", cell)
+
+
+async def site(scope: Scope, receive: Receive, send: Send) -> None:
+    """An app that answers with the guard's decision, if there is one."""
+    if scope["type"] == "websocket":
+        await receive()
+        await send({"type": "websocket.accept"})
+        await send({"type": "websocket.close", "code": 1000})
+        return
+    await Request(scope, receive).body()
+    found = (scope.get("state") or {}).get("geetest")
+    told = {} if found is None else {"outcome": found.outcome, "verified": found.verified, "rule": found.rule}
+    await JSONResponse(told)(scope, receive, send)
+
+
+def ask(
+    app: ASGIApp, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any
+) -> httpx.Response:
+    """Send one request in process. The path is sent as it stands."""
+
+    async def sent() -> httpx.Response:
+        transport = httpx.ASGITransport(app, client=("127.0.0.1", 1234))
+        async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
+            return await client.request(method, f"http://test{path}", headers=headers, **body)
+
+    return anyio.run(sent)
+
+
+def is_denied(app: ASGIApp, request: str) -> bool:
+    """Whether a request without a token, such as "POST /login" or "WEBSOCKET /ws", is refused."""
+    method, _, path = request.partition(" ")
+    if method == "WEBSOCKET":
+        return _websocket_is_denied(app, path)
+    return ask(app, method, path).status_code == 403
+
+
+def _websocket_is_denied(app: ASGIApp, path: str) -> bool:
+    sent: list[Any] = []
+
+    async def receive() -> dict[str, str]:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
+    anyio.run(app, scope, receive, send)
+    return [message["type"] for message in sent] == ["websocket.close"]

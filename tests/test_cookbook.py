@@ -1,0 +1,229 @@
+"""docs/cookbook.md: each recipe is run."""
+
+import json
+import logging
+import logging.config
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from pages import Page, ask, is_denied, site
+from starlette.testclient import TestClient
+
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Rule
+from geetest_asgi.denials import DENIALS
+from geetest_asgi.frontend import SCRIPT
+from geetest_asgi.testing import GeeTest, Simulator, serve
+
+PAGE = Page("docs/cookbook.md")
+
+
+def test_no_recipe_is_without_a_test() -> None:
+    assert PAGE.not_executed == []
+
+
+@PAGE.executes("send_mail(email")
+def test_a_code_is_sent_for_a_captcha_and_registers_once(geetest: GeeTest) -> None:
+    mail: list[tuple[str, str]] = []
+    app = PAGE.run("send_mail(email", send_mail=lambda *letter: mail.append(letter))["app"]
+    token = geetest.token()
+    assert ask(app, "POST", "/register/code", data={"email": "ada@example.org"}).status_code == 403
+    assert ask(app, "POST", "/register/code", data={"email": "ada", **token}).status_code == 422
+    assert mail == []
+    assert ask(app, "POST", "/register/code", data={"email": "ada@example.org", **token}).status_code == 200
+    ((email, code),) = mail
+    guess = {"email": email, "code": "guess"}
+    assert ask(app, "POST", "/register", data={"email": "eve@example.org", "code": ""}).status_code in (403, 422)
+    assert ask(app, "POST", "/register", data=guess | {"code": code}).json() == {"welcome": email}
+    assert ask(app, "POST", "/register", data=guess | {"code": code}).status_code == 403
+    geetest.down()
+    assert ask(app, "POST", "/register/code", data={"email": email, **geetest.token()}).status_code == 503
+
+
+@PAGE.executes("API_KEYS =")
+def test_an_api_key_needs_no_captcha(geetest: GeeTest) -> None:
+    app = PAGE.run("API_KEYS =", app=site)["app"]
+    right = ask(app, "POST", "/api/x", headers={"authorization": "Bearer partner.change-me"})
+    assert right.json()["outcome"] == "skipped"
+    for wrong in ("Bearer partner.change-m", "Bearer nobody.change-me", "Bearer partner", ""):
+        assert ask(app, "POST", "/api/x", headers={"authorization": wrong}).status_code == 403
+
+
+@PAGE.executes('exempt=["GET /health"]')
+def test_a_health_check_stays_open(geetest: GeeTest) -> None:
+    app = PAGE.run('exempt=["GET /health"]', app=site)["app"]
+    assert not is_denied(app, "GET /health")
+    assert not is_denied(app, "HEAD /health")
+    assert is_denied(app, "POST /health")
+    assert is_denied(app, "GET /")
+
+
+@PAGE.executes("CLEARANCE_SECRET")
+def test_one_captcha_is_enough_for_three_steps(geetest: GeeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CLEARANCE_SECRET", "0123456789abcdef" * 2)
+    client = TestClient(PAGE.run("CLEARANCE_SECRET", app=site)["app"], base_url="https://shop.example")
+    assert client.post("/order/2").status_code == 403
+    assert client.post("/order/1", data=geetest.token()).json()["outcome"] == "passed"
+    assert [client.post(f"/order/{step}").json()["outcome"] for step in (2, 3)] == ["skipped", "skipped"]
+    assert len(geetest.calls) == 1
+
+
+@PAGE.executes("expose_headers=")
+def test_pages_of_two_other_origins_send_and_read_the_captchas_headers(geetest: GeeTest) -> None:
+    defined = PAGE.run("expose_headers=")
+    assert set(defined["FIELDS"]) == geetest.headers().keys()
+    origin = {"origin": "https://m.shop.example"}
+    preflight = {"access-control-request-method": "POST", "access-control-request-headers": ",".join(defined["FIELDS"])}
+    assert ask(defined["app"], "OPTIONS", "/login", headers=origin | preflight).status_code == 200
+    denied = ask(defined["app"], "POST", "/login", headers=origin)
+    assert (denied.status_code, denied.headers["access-control-allow-origin"]) == (403, "https://m.shop.example")
+    assert "X-GeeTest-Token" in denied.headers["access-control-expose-headers"]
+    assert (
+        "access-control-allow-origin"
+        not in ask(defined["app"], "POST", "/login", headers={"origin": "https://x"}).headers
+    )
+
+
+@PAGE.executes("denial = DENIALS[result.outcome]")
+def test_denials_of_the_house_keep_what_the_page_script_reads(geetest: GeeTest) -> None:
+    app = PAGE.run("denial = DENIALS[result.outcome]", app=site)["app"]
+    denied = ask(app, "POST", "/login")
+    assert (denied.json()["code"], denied.json()["retry"]) == ("captcha_missing", "solve")
+    assert "problem\\+json" in SCRIPT.read_text(encoding="utf-8")
+    assert denied.headers["content-type"] == "application/problem+json"
+    geetest.answers(body={"status": "error", "code": "-50102", "msg": "illegal captcha_id"})
+    wrong = ask(app, "POST", "/login", data=geetest.token())
+    assert (wrong.status_code, wrong.headers["retry-after"]) == (503, "60")
+
+
+@pytest.fixture
+def _logging_as_before() -> Iterator[None]:
+    root, ours = logging.getLogger(), logging.getLogger("geetest_asgi")
+    before = (root.level, root.handlers[:], ours.disabled)
+    yield
+    root.handlers[:] = before[1]
+    root.setLevel(before[0])
+    ours.disabled = before[2]
+
+
+LOGGING_INI = """
+[loggers]
+keys = root
+[handlers]
+keys = stderr
+[formatters]
+keys =
+[logger_root]
+handlers = stderr
+[handler_stderr]
+class = StreamHandler
+args = ()
+"""
+
+
+@PAGE.executes("fileConfig(")
+@pytest.mark.usefixtures("_logging_as_before")
+def test_file_config_leaves_the_logger_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "logging.ini").write_text(LOGGING_INI)
+    monkeypatch.chdir(tmp_path)
+    ours = logging.getLogger("geetest_asgi")
+    logging.config.fileConfig("logging.ini")
+    assert ours.disabled, "the trap that the page warns of"
+    ours.disabled = False
+    PAGE.run("fileConfig(")
+    assert not ours.disabled
+
+
+@PAGE.executes("SWITCH =")
+def test_a_flag_switches_the_guard_off(geetest: GeeTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    app = PAGE.run("SWITCH =", app=site)["app"]
+    assert is_denied(app, "POST /login")
+    (tmp_path / "captcha-off").touch()
+    assert not is_denied(app, "POST /login")
+
+
+@PAGE.executes("PAIRS =")
+def test_each_tenant_has_its_own_id(geetest: GeeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("GEETEST_CAPTCHA_ID")
+    monkeypatch.delenv("GEETEST_CAPTCHA_KEY")
+    app = PAGE.run("PAIRS =", app=site)["app"]
+    for host, captcha_id in (("a.shop.example", geetest.captcha_id), ("b.shop.example:8443", "another-id")):
+        assert ask(app, "POST", "/login", headers={"host": host}, data=geetest.token()).status_code == 200
+        assert geetest.calls[-1].parameters["captcha_id"] == captcha_id
+    assert ask(app, "POST", "/login", headers={"host": "c.shop.example"}, data=geetest.token()).status_code == 403
+
+
+@PAGE.executes("def log_in(site")
+def test_a_load_test_takes_a_fresh_token_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        guard = GeeTestMiddleware(site, protect=["POST /login"], captcha_id="any", captcha_key="any", api_server=url)
+        with serve(guard) as shop:
+            log_in = PAGE.run("def log_in(site")["log_in"]
+            assert [log_in(shop, url) for _ in range(3)] == [200, 200, 200]
+    assert len(simulator.calls) == 3
+
+
+@PAGE.executes("import sentry_sdk")
+def test_sentry_has_the_outcome_and_no_body(geetest: GeeTest) -> None:
+    sentry_sdk = pytest.importorskip("sentry_sdk", reason="pip install 'geetest-asgi[conformance]'")
+    app = PAGE.run("import sentry_sdk", app=site)["app"]
+    assert sentry_sdk.get_client().options["max_request_body_size"] == "never"
+    with sentry_sdk.isolation_scope() as scope:
+        assert is_denied(app, "POST /login")
+        event = scope.apply_to_event({}, {})
+        assert event is not None
+        assert event["tags"] == {"geetest.outcome": "missing"}
+    sentry_sdk.get_client().close()
+
+
+def fields_of(body: dict[str, Any]) -> set[str]:
+    """The names of the mutations of a query that is written simply. A site asks its GraphQL library."""
+    return set(str(body["query"]).replace("{", " ").replace("(", " ").split())
+
+
+@PAGE.executes("PROTECTED =")
+def test_a_graphql_mutation_needs_a_captcha_and_others_do_not(geetest: GeeTest) -> None:
+    given = {"fields_of": fields_of, "execute": lambda body: {"done": True}}
+    app = PAGE.run("PROTECTED =", **given)["app"]
+    login = {"query": 'mutation { login(name: "ada") { id } }'}
+
+    def told(body: Any) -> Any:
+        answer = ask(app, "POST", "/graphql", json=body).json()
+        return answer.get("data") or answer["errors"][0].get("extensions", {}).get("code")
+
+    assert told({"query": "query { items { id } }"}) == {"done": True}
+    assert told(login) == told(login | {"extensions": {"captcha": None}}) == "captcha_missing"
+    assert told(login | {"extensions": {"captcha": {"lot_number": "x"}}}) == "captcha_malformed"
+    token = geetest.token()
+    assert told(login | {"extensions": {"captcha": token}}) == {"done": True}
+    assert told(login | {"extensions": {"captcha": token}}) == "captcha_replayed"
+    assert ask(app, "POST", "/graphql", json=[login, login]).status_code == 400
+
+
+def test_every_graphql_operation_is_protected_by_one_rule(geetest: GeeTest) -> None:
+    assert '`Rule("POST /graphql", fields="extensions.captcha")`' in PAGE.text
+    app = GeeTestMiddleware(site, protect=[Rule("POST /graphql", fields="extensions.captcha")])
+    body = {"query": "{ items { id } }"}
+    assert ask(app, "POST", "/graphql", json=body).status_code == 403
+    assert ask(app, "POST", "/graphql", json=body | {"extensions": {"captcha": geetest.token()}}).status_code == 200
+
+
+@PAGE.executes("APP_CAPTCHA_ID")
+def test_native_apps_have_an_id_of_their_own(geetest: GeeTest, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("APP_CAPTCHA_ID", "app-id")
+    monkeypatch.setenv("APP_CAPTCHA_KEY", "app-key")
+    app = PAGE.run("APP_CAPTCHA_ID", app=site)["app"]
+    assert ask(app, "POST", "/app/login", headers=geetest.headers()).json()["outcome"] == "passed"
+    assert geetest.calls[-1].parameters["captcha_id"] == "app-id"
+    assert ask(app, "POST", "/app/login", data=geetest.token()).status_code == 403
+    assert ask(app, "POST", "/login", data=geetest.token()).json()["outcome"] == "passed"
+
+
+def test_every_denial_can_be_told_in_a_format_of_the_house(geetest: GeeTest) -> None:
+    on_denied = PAGE.run("denial = DENIALS[result.outcome]", app=site)["on_denied"]
+    for outcome, denial in DENIALS.items():
+        told = json.loads(on_denied(GeeTestResult(outcome, allowed=False, verified=False), {}).body)
+        assert (told["code"], told["retry"]) == (f"captcha_{outcome}", denial.retry)

@@ -1,0 +1,148 @@
+"""Mistakes that protect nothing, or that fail at the first request: each is an error at start that says what would be
+right, in `check --offline` too.
+"""
+
+import functools
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import command
+
+from geetest_asgi import ConfigError, GeeTestMiddleware
+
+PAIR: dict[str, Any] = {"captcha_id": "an-id", "captcha_key": "a-key"}
+
+
+async def app(scope: Any, receive: Any, send: Any) -> None:
+    """Never called."""
+
+
+SEVERAL = ["POST /login, /register", "/login,/register", "POST /login,PUT /register", "POST /login, POST /register"]
+
+
+@pytest.mark.parametrize("pattern", [*SEVERAL, "/login,\t/register", "/login,* /register"])
+@pytest.mark.parametrize("setting", ["protect", "exempt"])
+def test_several_patterns_in_one_string(setting: str, pattern: str) -> None:
+    with pytest.raises(ConfigError, match="give a list, one pattern in each string"):
+        GeeTestMiddleware(app, **PAIR | {setting: pattern})
+
+
+@pytest.mark.parametrize("pattern", ["/at/{lat},{lon}", "/a,b", "/x,y/z", "PUT,POST /login", "PUT, POST /login"])
+def test_a_comma_within_a_segment_or_between_methods_is_none(pattern: str) -> None:
+    GeeTestMiddleware(app, protect=pattern, **PAIR)
+
+
+@pytest.mark.parametrize("fields", ["camelcase", "CamelCase", "camel_case", "camel-case", "CAMELCASE"])
+def test_a_near_miss_of_camel_case(fields: str) -> None:
+    with pytest.raises(ConfigError, match="write 'camelCase'"):
+        GeeTestMiddleware(app, fields=fields, **PAIR)
+
+
+def wsgi(environ: Any, start_response: Any) -> list[bytes]:
+    raise AssertionError
+
+
+class Wsgi:
+    """As Flask, Bottle and Django's WSGIHandler are."""
+
+    def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
+        raise AssertionError
+
+
+@pytest.mark.parametrize("given", [wsgi, Wsgi(), Wsgi().__call__])
+def test_a_wsgi_application(given: Any) -> None:
+    with pytest.raises(ConfigError, match="as a WSGI application does; give an ASGI one"):
+        GeeTestMiddleware(given, protect="/login", **PAIR)
+
+
+def test_djangos_middleware_is_called_with_get_response_before_anything_else_is_looked_at() -> None:
+    """Django builds each of MIDDLEWARE with one function, and no other argument."""
+
+    def get_response(request: Any) -> Any:
+        raise AssertionError
+
+    with pytest.raises(ConfigError, match=r"asgi\.py, application = geetest_asgi\.django\.protect"):
+        GeeTestMiddleware(get_response)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("given", [None, "shop:app", Wsgi, 7])
+def test_what_is_no_application_at_all(given: Any) -> None:
+    with pytest.raises(ConfigError, match="give an ASGI application, the object itself"):
+        GeeTestMiddleware(given, **PAIR)
+
+
+def wrapped(*arguments: Any, **more: Any) -> Any:
+    raise AssertionError
+
+
+class Sliced:
+    async def __call__(self, scope: Any, receive: Any, send: Any, extra: int = 0) -> None:
+        raise AssertionError
+
+
+APPS: list[Any] = [app, wrapped, Sliced(), functools.partial(Sliced(), extra=1), functools.wraps(app)(wrapped), print]
+
+
+@pytest.mark.parametrize("given", APPS)
+def test_whatever_takes_the_three_arguments_is_an_application(given: Any) -> None:
+    assert GeeTestMiddleware(given, **PAIR).app is given
+
+
+QUOTED: list[Callable[[str], str]] = [lambda text: f'"{text}"', lambda text: f"'{text}'", lambda text: f'{text}"']
+
+
+@pytest.mark.parametrize("quoted", QUOTED)
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_quotes_around_a_credential(name: str, quoted: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
+    with pytest.raises(ConfigError, match="has quotes around it") as given:
+        GeeTestMiddleware(app, **PAIR | {name: quoted("s3cret")})
+    assert name == "captcha_id" or "s3cret" not in str(given.value)
+    monkeypatch.setenv(f"GEETEST_{name.upper()}", quoted("s3cret,other"))
+    with pytest.raises(ConfigError, match="has quotes around it"):
+        GeeTestMiddleware(app, **{other: text for other, text in PAIR.items() if other != name})
+
+
+def test_the_clearance_without_its_extra() -> None:
+    code = "import sys; sys.modules['itsdangerous'] = None; import geetest_asgi.clearance"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.returncode == 1
+    assert done.stderr.splitlines()[-1] == (
+        "ImportError: itsdangerous is missing: pip install 'geetest-asgi[clearance]'"
+    )
+
+
+SITES = {
+    "several patterns": ("app = GeeTestMiddleware(plain, protect='POST /login, /register')", "looks like several"),
+    "camelcase": ("app = GeeTestMiddleware(plain, protect='/login', fields='camelcase')", "write 'camelCase'"),
+    "a WSGI application": (
+        "def wsgi(environ, start_response): ...\napp = GeeTestMiddleware(wsgi, protect='/login')",
+        "give an ASGI one",
+    ),
+    "a mark without parentheses": (
+        "from fastapi import Depends, FastAPI\nfrom geetest_asgi.fastapi import Captcha, add_geetest\n"
+        "app = FastAPI()\nadd_geetest(app)\n"
+        "@app.post('/login', dependencies=[Depends(Captcha)])\ndef login(): ...",
+        "write Depends(Captcha())",
+    ),
+}
+
+
+@pytest.mark.parametrize(("site", "says"), SITES.values(), ids=SITES.keys())
+def test_check_offline_says_it_too(site: str, says: str, tmp_path: Path) -> None:
+    plain = "async def plain(scope, receive, send): ..."
+    text = f"from geetest_asgi import GeeTestMiddleware\n\n{plain}\n\n{site}\n"
+    (tmp_path / "shop.py").write_text(text)
+    done = command("check", "--offline", "--app", "shop:app", cwd=tmp_path)
+    assert done.returncode != 0
+    assert says in " ".join((done.stdout + done.stderr).split())
+    assert "Traceback" not in done.stderr
+
+
+def test_check_offline_says_that_a_key_has_quotes() -> None:
+    done = command("check", "--offline", "--protect", "/login", captcha_key="'abc'")
+    assert done.returncode != 0
+    assert "has quotes around it" in done.stdout + done.stderr

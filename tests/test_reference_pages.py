@@ -1,0 +1,286 @@
+"""docs/settings.md, fields.md and outcomes.md: each table is held against the code, each block is executed."""
+
+import ast
+import dataclasses
+import inspect
+import json
+import re
+from base64 import urlsafe_b64encode
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import httpx
+import pytest
+from pages import Page, ask, codes, is_denied, site
+from starlette.applications import Starlette
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule, geetest_result
+from geetest_asgi.denials import DENIALS
+from geetest_asgi.testing import GeeTest
+
+SETTINGS, FIELDS, OUTCOMES = (Page(f"docs/{name}.md") for name in ("settings", "fields", "outcomes"))
+
+
+@pytest.mark.parametrize("page", [SETTINGS, FIELDS, OUTCOMES], ids=lambda page: page.name)
+def test_no_block_is_without_a_test(page: Page) -> None:
+    assert page.not_executed == []
+
+
+def keywords(function: Callable[..., object]) -> dict[str, Any]:
+    """The settings of a class, by name, with their defaults."""
+    parameters = list(inspect.signature(function).parameters.values())
+    positional = ("self", "app", "pattern")
+    return {each.name: each.default for each in parameters if each.name not in positional}
+
+
+# Settings
+
+
+def test_the_settings_are_all_there_with_their_defaults() -> None:
+    shown = {name: codes(row[1])[0] for row in SETTINGS.rows("keyword") for name in codes(row[0])}
+    there = keywords(GeeTestMiddleware)
+    assert {name: ast.literal_eval(default) for name, default in shown.items()} == there
+    assert list(shown) == list(there)
+
+
+def section(page: Page, heading: str) -> str:
+    return page.prose.partition(f"## {heading}\n")[2].partition("\n## ")[0]
+
+
+def test_a_rule_has_the_settings_that_are_named() -> None:
+    named = section(SETTINGS, "Rule").partition("It takes ")[2].partition(". Of a rule's")[0]
+    assert set(codes(named)) == keywords(Rule).keys()
+
+
+def test_the_client_has_the_settings_that_are_named() -> None:
+    named = section(SETTINGS, "GeeTestClient").partition("has the settings ")[2].partition(". It refuses")[0]
+    assert codes(named) == list(keywords(GeeTestClient))
+
+
+def test_the_limits_are_all_there_with_their_defaults() -> None:
+    shown = {codes(row[0])[0]: ast.literal_eval(codes(row[1])[0]) for row in SETTINGS.rows("`Limits(…)`")}
+    assert shown == dataclasses.asdict(Limits())
+
+
+@SETTINGS.executes("max_body=64 * 1024")
+def test_settings_are_given_as_keywords(geetest: GeeTest) -> None:
+    app = SETTINGS.run("max_body=64 * 1024", app=site)["app"]
+    assert is_denied(app, "POST /login")
+    assert not is_denied(app, "POST /api/orders/webhook")
+    assert ask(app, "POST", "/login", content=b"x" * 65537, headers={"content-type": "application/json"}).is_error
+    geetest.down()
+    assert ask(app, "POST", "/login", data=geetest.token()).status_code == 503
+
+
+@SETTINGS.executes('captcha_id="another-id"')
+def test_a_rule_has_settings_of_its_own(geetest: GeeTest) -> None:
+    app = SETTINGS.run('captcha_id="another-id"', app=site)["app"]
+    registered = ask(app, "POST", "/register", data=geetest.token(captcha_id="another-id"))
+    assert (registered.json()["outcome"], registered.json()["rule"]) == ("passed", "POST /register")
+    assert geetest.calls[0].parameters["captcha_id"] == "another-id"
+    assert ask(app, "POST", "/login", data=geetest.token(captcha_id="another-id")).status_code == 403
+    assert ask(app, "POST", "/api/x", data=geetest.token()).json()["outcome"] == "missing"
+    geetest.down()
+    assert ask(app, "POST", "/register", data=geetest.token()).status_code == 503
+    assert ask(app, "POST", "/login", data=geetest.token()).json()["verified"] is False
+
+
+@SETTINGS.executes("def skip(scope)")
+def test_functions_skip_and_accept(geetest: GeeTest) -> None:
+    app = SETTINGS.run("def skip(scope)", app=site)["app"]
+    assert ask(app, "POST", "/login", headers={"x-api-key": "change-me"}).json()["outcome"] == "skipped"
+    assert ask(app, "POST", "/login", headers={"x-api-key": "change-m"}).status_code == 403
+    args = {"user_ip": "127.0.0.1"}
+    geetest.answers(body={"status": "success", "result": "success", "reason": "", "captcha_args": args})
+    assert ask(app, "POST", "/login", data=geetest.token()).json()["outcome"] == "passed"
+    args["user_ip"] = "192.0.2.7"
+    geetest.answers(body={"status": "success", "result": "success", "reason": "", "captcha_args": args})
+    assert ask(app, "POST", "/login", data=geetest.token()).json()["code"] == "captcha_failed"
+
+
+@SETTINGS.executes("forgive=(422,)")
+def test_a_mistyped_form_is_forgiven_three_times(geetest: GeeTest) -> None:
+    app = SETTINGS.run("forgive=(422,)")["app"]
+    token = geetest.token()
+    for _ in range(3):
+        mistyped = ask(app, "POST", "/register", data=token | {"email": "ada"})
+        assert (mistyped.status_code, mistyped.headers["x-geetest-token"]) == (422, "kept")
+    right = ask(app, "POST", "/register", data=token | {"email": "ada@example.org"})
+    assert right.json() == {"welcome": "ada@example.org"}
+    assert "x-geetest-token" not in right.headers
+    assert ask(app, "POST", "/register", data=token | {"email": "a@b"}).json()["code"] == "captcha_replayed"
+    assert len(geetest.calls) == 1
+
+
+def test_after_a_redirect_within_the_rule_the_token_is_good_once_more(geetest: GeeTest) -> None:
+    async def login(request: Any) -> JSONResponse:
+        return JSONResponse({"verified": geetest_result(request).verified})
+
+    app = GeeTestMiddleware(Starlette(routes=[Route("/login", login, methods=["POST"])]), protect=["POST /login"])
+    token = geetest.token()
+    assert ask(app, "POST", "/login/", data=token).status_code == 307
+    assert ask(app, "POST", "/login", data=token).json() == {"verified": True}
+    assert ask(app, "POST", "/login", data=token).status_code == 403
+
+
+@SETTINGS.executes("geetest.validate(")
+def test_a_handler_verifies_by_itself(geetest: GeeTest) -> None:
+    app = SETTINGS.run("geetest.validate(")["app"]
+    token = geetest.token()
+    assert ask(app, "POST", "/login", json=token).json() == {"unverified": False}
+    assert ask(app, "POST", "/login", json=token).json() == {"detail": "replayed"}
+    assert ask(app, "POST", "/login", json=geetest.token(expired=True)).status_code == 403
+    geetest.down()
+    assert ask(app, "POST", "/login", json=geetest.token()).json() == {"unverified": True}
+
+
+@pytest.mark.parametrize("mode", ["monitor", "off"])
+def test_the_environment_sets_the_mode(geetest: GeeTest, monkeypatch: pytest.MonkeyPatch, mode: str) -> None:
+    monkeypatch.setenv("GEETEST_MODE", mode)
+    assert ask(GeeTestMiddleware(site, protect=["/login"]), "POST", "/login").status_code == 200
+
+
+# Fields
+
+
+@FIELDS.executes('fields="geetest_"')
+def test_each_rule_has_its_own_fields(geetest: GeeTest) -> None:
+    app = FIELDS.run('fields="geetest_"', app=site)["app"]
+    token = geetest.token()
+    assert ask(app, "POST", "/login", data={f"geetest_{name}": token[name] for name in token}).status_code == 200
+    assert ask(app, "GET", f"/export?{httpx.QueryParams(geetest.token())}").status_code == 200
+    assert ask(app, "GET", "/export", headers=geetest.headers()).status_code == 200
+
+
+SOURCES = {codes(source)[0]: what for source, what in FIELDS.rows("source")}
+*FOUR_HEADERS, ONE_HEADER = codes(SOURCES['"header"'])
+Fields = Mapping[str, str]
+
+
+def by_four_headers(app: Any, fields: Fields) -> httpx.Response:
+    names = {name: name.removeprefix("X-GeeTest-").lower().replace("-", "_") for name in FOUR_HEADERS}
+    return ask(app, "POST", "/login", headers={header: fields[field] for header, field in names.items()})
+
+
+def as_json_of_another_type(app: Any, fields: Fields) -> httpx.Response:
+    headers = {"content-type": "application/vnd.site+json"}
+    return ask(app, "POST", "/login", content=json.dumps(dict(fields)), headers=headers)
+
+
+WAYS: dict[str, list[Callable[[Any, Fields], httpx.Response]]] = {
+    '"body"': [
+        lambda app, fields: ask(app, "POST", "/login", data=dict(fields)),
+        lambda app, fields: ask(app, "POST", "/login", files={name: (None, fields[name]) for name in fields}),
+        lambda app, fields: ask(app, "POST", "/login", json=dict(fields)),
+        as_json_of_another_type,
+    ],
+    '"query"': [lambda app, fields: ask(app, "POST", f"/login?{httpx.QueryParams(dict(fields))}")],
+    '"header"': [
+        by_four_headers,
+        lambda app, fields: ask(app, "POST", "/login", headers={ONE_HEADER: json.dumps(dict(fields))}),
+    ],
+}
+
+
+@pytest.mark.parametrize("source", SOURCES)
+def test_each_source_is_read_in_every_way_and_only_when_it_is_listed(geetest: GeeTest, source: str) -> None:
+    app = GeeTestMiddleware(site, sources=[ast.literal_eval(source)])
+    for way in WAYS[source]:
+        assert way(app, geetest.token()).json()["outcome"] == "passed"
+    for way in (way for other, ways in WAYS.items() if other != source for way in ways):
+        assert way(app, geetest.token()).json()["code"] == "captcha_missing"
+
+
+def test_the_sources_are_all_there(geetest: GeeTest) -> None:
+    assert set(SOURCES) == set(WAYS)
+    assert set(FOUR_HEADERS) == geetest.headers().keys()
+
+
+CAMEL = {"lot_number": "lotNumber", "captcha_output": "captchaOutput", "pass_token": "passToken", "gen_time": "genTime"}
+
+SPELLINGS: dict[str, Callable[[Fields], list[object]]] = {
+    "None": lambda fields: [dict(fields)],
+    '{"lot_number": "lot"}': lambda fields: [{name.replace("lot_number", "lot"): fields[name] for name in fields}],
+    '"geetest_"': lambda fields: [{"geetest_" + name: fields[name] for name in fields}],
+    '"camelCase"': lambda fields: [{CAMEL[name]: fields[name] for name in fields}],
+    '"captcha"': lambda fields: [
+        {"captcha": dict(fields)},
+        {"captcha": json.dumps(dict(fields))},
+        {"captcha": urlsafe_b64encode(json.dumps(dict(fields)).encode()).decode()},
+    ],
+    '"data.captcha"': lambda fields: [{"data": {"captcha": dict(fields)}}],
+}
+
+
+@pytest.mark.parametrize("row", FIELDS.rows("`fields=`"), ids=lambda row: row[0])
+def test_each_spelling_of_the_fields_is_understood(geetest: GeeTest, row: list[str]) -> None:
+    setting, shown = codes(row[0])[0], codes(row[1])[0]
+    app = GeeTestMiddleware(site, fields=ast.literal_eval(setting))
+    for number in range(len(SPELLINGS[setting](geetest.token()))):
+        body = SPELLINGS[setting](geetest.token())[number]
+        assert ask(app, "POST", "/login", json=body).json()["outcome"] == "passed"
+        if number == 0:
+            names = re.findall(r'"(\w+)"', shown)
+            assert names
+            assert [name for name in names if f'"{name}"' not in json.dumps(body)] == []
+    assert set(SPELLINGS) == {codes(each[0])[0] for each in FIELDS.rows("`fields=`")}
+
+
+def test_a_form_sends_the_container_as_text(geetest: GeeTest) -> None:
+    app = GeeTestMiddleware(site, fields="captcha")
+    assert ask(app, "POST", "/login", data={"captcha": json.dumps(geetest.token())}).json()["outcome"] == "passed"
+
+
+# Outcomes
+
+
+def test_the_outcomes_are_all_there_and_are_answered_as_the_table_says() -> None:
+    rows = {codes(row[0])[0]: row[2:] for row in OUTCOMES.rows("outcome")}
+    assert list(rows) == [str(outcome) for outcome in Outcome]
+    for name, (let_in, *denial) in rows.items():
+        if let_in == "yes":
+            assert (denial, Outcome(name) in DENIALS) == (["", ""], False)
+            continue
+        told = DENIALS[Outcome(name)]
+        assert denial == [str(told.status), f"`{told.retry}`"]
+        assert let_in == ("by `on_unavailable`" if name == "unavailable" else "no")
+
+
+@OUTCOMES.executes("def on_denied(result, scope)")
+def test_a_denial_of_ones_own_leaves_the_rest_to_the_default(geetest: GeeTest) -> None:
+    app = OUTCOMES.run("def on_denied(result, scope)", app=site)["app"]
+    missing = ask(app, "POST", "/login")
+    assert (missing.status_code, missing.headers["location"]) == (303, "/captcha-needed")
+    failed = ask(app, "POST", "/login", data=geetest.token(expired=True)).json()
+    told = {codes(row[0])[0] for row in OUTCOMES.rows("member") if len(codes(row[0])) == 1} | {"title", "detail"}
+    assert failed["code"] == "captcha_failed"
+    assert told <= failed.keys()
+
+
+def test_a_result_has_the_attributes_that_are_listed() -> None:
+    listed = [codes(row[0])[0] for row in OUTCOMES.rows("attribute")]
+    assert set(listed) == {field.name for field in dataclasses.fields(GeeTestResult)} | {"unverified"}
+
+
+def test_only_an_outage_is_unverified(geetest: GeeTest) -> None:
+    results: list[GeeTestResult] = []
+
+    def tell(result: GeeTestResult, scope: object) -> None:
+        results.append(result)
+
+    ask(GeeTestMiddleware(site, mode="monitor", on_result=tell), "POST", "/")
+    ask(GeeTestMiddleware(site, skip=lambda scope: "a reason", on_result=tell), "POST", "/")
+    ask(GeeTestMiddleware(site, on_result=tell), "POST", "/", data=geetest.token())
+    geetest.down()
+    ask(GeeTestMiddleware(site, on_result=tell), "POST", "/", data=geetest.token())
+    assert [result.unverified for result in results] == [False, False, False, True]
+
+
+def test_a_path_that_is_not_protected_names_the_command_that_explains_it(geetest: GeeTest) -> None:
+    async def asks(scope: Any, receive: Any, send: Any) -> None:
+        geetest_result(scope)
+
+    with pytest.raises(LookupError, match="geetest-asgi match"):
+        ask(GeeTestMiddleware(asks, protect=["POST /login"]), "POST", "/other")

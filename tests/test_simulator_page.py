@@ -1,0 +1,152 @@
+"""docs/simulator.md: the walk with curl, the addresses, the faults and the blocks do what the page says."""
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import httpx
+import pytest
+from commands import SECONDS, environment, free_port, wait_for
+from pages import ROOT, Page, codes
+
+from geetest_asgi import GeeTestClient
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+
+PAGE = Page("docs/simulator.md")
+
+
+@contextmanager
+def shell(words: str, there: Mapping[str, str], ready: str) -> Iterator[None]:
+    """Run a block that serves, with these texts in place of others, once it listens at `ready`."""
+    process = subprocess.Popen(
+        ["sh", "-c", put(PAGE.block(words).text, {".venv/bin/python": f"exec {sys.executable}", **there})],
+        cwd=ROOT,
+        env=environment(),
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        wait_for(process, ready)
+        yield
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def put(text: str, there: Mapping[str, str]) -> str:
+    for old, new in there.items():
+        assert old in text, f"the page no longer says {old}"
+        text = text.replace(old, new)
+    return text
+
+
+@PAGE.executes("simulator --port 8077\n", "export GEETEST_API_SERVER", "curl -X POST")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_walk_with_curl_goes_as_the_page_says() -> None:
+    ports = {"8077": free_port(), "8000": free_port()}
+    simulator, app = (f"http://127.0.0.1:{port}" for port in ports.values())
+    with (
+        shell("simulator --port 8077\n", {"8077": ports["8077"]}, simulator),
+        shell("export GEETEST_API_SERVER", ports, app),
+    ):
+        lines = PAGE.block("curl -X POST").text.splitlines()
+        said = [curl(put(line, {old: new for old, new in ports.items() if old in line})) for line in lines]
+    *walk, calls = said
+    assert [each.get("code") or each.get("outcome") or each.get("mode") for each in walk] == [
+        "captcha_missing",
+        "passed",
+        "captcha_failed",
+        "down",
+        "unavailable",
+    ]
+    assert [call["result"] or call["status"] for call in calls] == ["success", "fail", 503]
+
+
+def curl(line: str) -> Any:
+    without_proxies = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=SECONDS, env=without_proxies)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+def test_the_pair_that_is_shown_is_the_public_one() -> None:
+    shown = PAGE.block("export GEETEST_API_SERVER").text
+    assert f"GEETEST_CAPTCHA_ID={DEMO_ID} GEETEST_CAPTCHA_KEY={DEMO_KEY}" in shown
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with serve(Simulator()) as url:
+        yield url
+
+
+def test_each_parameter_of_a_token_is_understood(url: str) -> None:
+    (row,) = [row for row in PAGE.rows("address") if "token" in row[0]]
+    flags = [code for code in codes(row[1]) if code.endswith("=1")]
+    assert flags == ["expired=1", "used=1", "forged=1", "offline=1"]
+    for query in (*flags, "captcha_id=*"):
+        token = httpx.get(f"{url}/simulator/token?{query}", trust_env=False)
+        assert token.json().keys() >= {"lot_number", "captcha_output", "pass_token", "gen_time"}
+    assert httpx.get(f"{url}/simulator/token?expired=perhaps", trust_env=False).status_code == 400
+
+
+@pytest.mark.parametrize("row", PAGE.rows("fault"), ids=lambda row: row[0])
+def test_each_fault_is_started_over_http_and_in_python(url: str, row: list[str]) -> None:
+    name, _, over_http, in_python = row
+    started = httpx.post(f"{url}/simulator/fault?{''.join(codes(over_http)) or f'mode={name}'}", trust_env=False)
+    assert started.status_code == (200 if codes(over_http) else 400)
+    simulator = Simulator()
+    eval(f"simulator.{codes(in_python)[0]}", {"simulator": simulator})
+    assert simulator.mode == name
+    if codes(over_http):
+        assert started.json() == {"mode": name}
+
+
+def test_the_faults_are_all_there() -> None:
+    told = {re.sub(r"\(.*", "", codes(row[3])[0]) for row in PAGE.rows("fault")}
+    ordinary = {"up", "token", "calls"}
+    there = {name for name in vars(Simulator) if not name.startswith("_") and callable(getattr(Simulator, name))}
+    assert told == there - ordinary
+
+
+@PAGE.executes("with serve(geetest) as url")
+def test_the_simulator_on_a_socket_makes_a_test_as_the_page_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("GEETEST_API_SERVER", "GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"):
+        monkeypatch.setenv(name, "taken back at the end of this test")
+    monkeypatch.syspath_prepend(ROOT)  # where a reader of the page stands
+    PAGE.run("with serve(geetest) as url")
+
+
+@PAGE.executes("/v4/gt4.js", "apiServers")
+def test_the_simulator_serves_what_the_pages_load(url: str) -> None:
+    (source,) = re.findall(r'src="http://127\.0\.0\.1:8077([^"]+)"', PAGE.block("/v4/gt4.js").text)
+    served = httpx.get(url + source, trust_env=False)
+    assert served.headers["content-type"].startswith("text/javascript")
+    for name in ("initGeetest4", "captchaId", "appendTo", "Success", "getValidate"):
+        assert name in served.text
+    assert 'apiServers: ["127.0.0.1:8077"], staticServers: ["127.0.0.1:8077"]' in PAGE.block("apiServers").text
+
+
+@pytest.mark.anyio
+async def test_sim_pass_does_not_turn_off_replay_protection(url: str) -> None:
+    client = GeeTestClient("sim-pass", "any", api_server=url)
+    token = Simulator().token(forged=True)
+    assert [(await client.validate(token)).outcome for _ in range(2)] == ["passed", "replayed"]
+    odd = await client.validate(Simulator().token() | {"gen_time": "abc"})
+    assert odd.outcome == "malformed"
+    unsigned = {**Simulator().token(), "captcha_id": "sim-pass"}
+    async with httpx.AsyncClient(trust_env=False) as http:
+        answer = (await http.post(f"{url}/validate", data=unsigned)).json()
+    assert answer["reason"] == "sign_token error"
+    await client.aclose()
+
+
+def test_no_block_is_without_a_test() -> None:
+    assert PAGE.not_executed == []
