@@ -84,8 +84,8 @@ class GeeTestMiddleware:
     on_outage       fn(Outage): called when a server is skipped, after `limits.breaker_failures` consecutive failures,
                     and when it answers again. A plain function on the event loop: it must not block. What it
                     raises is logged.
-    on_lockout      fn(Lockout): called when nearly all clients of a rule are refused, counted by distinct addresses, and
-                    when they no longer are. Like `on_outage`. Both are warnings in the log, too.
+    on_lockout      fn(Lockout): called when nearly all clients of a rule are refused, by distinct addresses, and when
+                    they no longer are. A function like `on_outage`. The log has a warning for both, too.
     log_clients     log the client's address, which is personal data, with each decision. Default: True.
     store           where spent tokens are remembered: a `geetest_asgi.stores.Store`, or a URL: "sqlite:///spent.db"
                     for the workers of one host, "redis://…" for many. Default: this process's memory.

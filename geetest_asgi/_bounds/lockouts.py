@@ -29,8 +29,8 @@ MOST: Final = 4096
 """Votes kept of one rule, the latest: some 1 MB."""
 
 _VOTES: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED})
-"""The outcomes that say whether a solved captcha gets through. A bot that sends no captcha, or asks for
-a path that no rule may answer, says nothing about that; an outage, a wrong key and a full bound have warnings of their own.
+"""The outcomes that say whether a solved captcha gets through. A bot that sends no captcha, or asks
+for a path that no rule may answer, says nothing about that. Outages, wrong keys and full bounds have their own warnings.
 """
 
 

@@ -84,6 +84,11 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
             "clearance: a pass is bound to its rule's name, and a rule for every request has none of its own; "
             "write protect=Rule('/**', methods='*', name='comments')"
         )
+    if chosen["clearance"] is not None and by_id:
+        raise ConfigError(
+            "clearance: a pass is bound to the captcha id, which credentials(scope, sent_id) knows only with a captcha; "
+            "give credentials(scope), or a rule for each id"
+        )
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
         name=rule.name or text,

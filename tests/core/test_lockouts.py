@@ -131,6 +131,7 @@ def test_a_quiet_site_is_never_locked_out(clock: Clock) -> None:
 def test_requests_without_an_address_and_those_without_a_captcha_have_no_vote(clock: Clock) -> None:
     lockouts = Lockouts(clock)
     assert [lockouts.note(REFUSED, None) for _ in range(1000)] == [None] * 1000
+    assert visit(lockouts, clock, result(Outcome.MALFORMED, rule=""), range(1000), seconds=100) == []
     for outcome in set(Outcome) - {*JUDGED, Outcome.PASSED}:
         assert visit(lockouts, clock, result(outcome), range(1000), seconds=100) == []
 

@@ -10,6 +10,7 @@ from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestR
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FOREIGN_ID
 from geetest_asgi._core.rules import Pair
+from geetest_asgi.clearance import Clearance
 from geetest_asgi.testing import Simulator, serve
 
 from .support import App, GeeTest, RawServer, http_reply, visit
@@ -305,3 +306,8 @@ async def test_two_guards_in_one_stack_ask_about_the_id_once(strict: GeeTest, ap
 def test_a_function_of_three_is_no_function_for_credentials() -> None:
     with pytest.raises(ConfigError, match=r"fn\(scope, sent_id\)"):
         GeeTestMiddleware(print, credentials=lambda scope, sent_id, more: None)  # type: ignore[arg-type]
+
+
+def test_a_pass_is_for_an_id_that_is_known_without_a_captcha() -> None:
+    with pytest.raises(ConfigError, match="clearance"):
+        GeeTestMiddleware(print, protect=["POST /login"], credentials=platform, clearance=Clearance("s" * 32))  # type: ignore[arg-type]
