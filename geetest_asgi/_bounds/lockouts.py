@@ -30,7 +30,7 @@ MOST: Final = 4096
 
 _VOTES: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED})
 """The outcomes that say whether a solved captcha gets through. A bot that sends no captcha, or asks
-for a path that no rule may answer, says nothing about that. Outages, wrong keys and full bounds have their own warnings.
+for a path that no rule may answer, says nothing about that. Outages, wrong keys and full bounds have warnings.
 """
 
 

@@ -86,7 +86,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
         )
     if chosen["clearance"] is not None and by_id:
         raise ConfigError(
-            "clearance: a pass is bound to the captcha id, which credentials(scope, sent_id) knows only with a captcha; "
+            "clearance: a pass is bound to the captcha id, which credentials(scope, sent_id) knows too late; "
             "give credentials(scope), or a rule for each id"
         )
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
