@@ -64,21 +64,18 @@ async def share(visit: Visit) -> Evidence | None:
 
 
 async def find_fields(visit: Visit) -> Evidence | None:
-    """The captcha fields in the headers, the query or the body."""
+    """The captcha fields in the headers, the query or the body; the id among them may choose the credentials."""
     found = await find(visit.policy, visit.scope, visit.body)
     if not isinstance(found, CaptchaFields):
         return found
     visit.fields = found
-    return None
+    return await _choose_by_id(visit, found) if visit.policy.credentials_by_id else None
 
 
-async def choose_credentials_by_id(visit: Visit) -> Evidence | None:
+async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
     """The id that was sent and its keys, where `credentials` or the rule has them."""
-    policy, fields = visit.policy, visit.fields
-    if not policy.credentials_by_id:
-        return None
+    policy = visit.policy
     assert policy.credentials is not None  # noqa: S101 - it takes an id
-    assert fields is not None  # noqa: S101 - find_fields has run
     sent = fields.captcha_id or None
     given = await call(policy.credentials, visit.scope, sent)
     usual = (policy.captcha_id, policy.keys) if policy.captcha_id else ("", ())
@@ -111,16 +108,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
     return evidence
 
 
-STEPS: Final[tuple[Step, ...]] = (
-    excuse,
-    choose_credentials,
-    waive,
-    share,
-    find_fields,
-    choose_credentials_by_id,
-    claim_token,
-    ask_geetest,
-)
+STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, waive, share, find_fields, claim_token, ask_geetest)
 """What happens to a request of the middleware."""
 
 CLIENT_STEPS: Final[tuple[Step, ...]] = (claim_token, ask_geetest)
