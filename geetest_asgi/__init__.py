@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from ._core.limits import Limits as Limits
     from ._core.model import CaptchaFields as CaptchaFields
     from ._core.model import GeeTestResult as GeeTestResult
+    from ._core.model import Lockout as Lockout
     from ._core.model import Outage as Outage
     from ._core.model import Outcome as Outcome
     from ._core.rules import Rule as Rule
@@ -37,6 +38,7 @@ _HOMES: Final = {
     "GeeTestMiddleware": "_middleware",
     "GeeTestResult": "_core.model",
     "Limits": "_core.limits",
+    "Lockout": "_core.model",
     "Outage": "_core.model",
     "Outcome": "_core.model",
     "Rule": "_core.rules",
@@ -54,6 +56,7 @@ __all__ = [
     "GeeTestMiddleware",
     "GeeTestResult",
     "Limits",
+    "Lockout",
     "Outage",
     "Outcome",
     "Rule",

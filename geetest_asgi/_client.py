@@ -8,10 +8,11 @@ from typing import Any, Self
 from . import _config
 from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
+from ._bounds.watch import Watch
 from ._core.fields.gatherer import fields_from_mapping
 from ._core.limits import Limits
 from ._core.model import CaptchaFields, Evidence, GeeTestResult
-from ._core.rules import OnOutage, OnUnavailable, Rule
+from ._core.rules import OnLockout, OnOutage, OnUnavailable, Rule
 from ._corridor.body import LITTLE
 from ._corridor.steps import CLIENT_STEPS, Step
 from ._corridor.visit import Visit
@@ -45,6 +46,8 @@ class GeeTestClient:
         timeout: float = 3.0,
         limits: Limits | None = None,
         on_outage: OnOutage | None = None,
+        on_lockout: OnLockout | None = None,
+        log_clients: bool = True,
         store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
@@ -62,7 +65,14 @@ class GeeTestClient:
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
-        self._guard = Guard(line, as_store(store), Unverified(limits), Pot(limits.max_buffered, little=LITTLE))
+        self._guard = Guard(
+            line,
+            as_store(store),
+            Unverified(limits),
+            Pot(limits.max_buffered, little=LITTLE),
+            watch=Watch(_config.plain_hook("on_lockout", on_lockout)),
+            log_clients=_config.switch("log_clients", log_clients),
+        )
 
     async def validate(self, fields: CaptchaFields | Mapping[str, Any] | Any, request: Any = None, /) -> GeeTestResult:
         """What GeeTest says about these four fields, given by GeeTest's names; other keys are ignored.

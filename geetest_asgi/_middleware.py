@@ -8,6 +8,7 @@ from . import _config
 from ._application import application
 from ._bounds.counters import Pot
 from ._bounds.unverified import Unverified
+from ._bounds.watch import Watch
 from ._core.limits import Limits
 from ._core.paths.decisions import Decisions
 from ._core.paths.patterns import WEBSOCKET
@@ -18,6 +19,7 @@ from ._core.rules import (
     Credentials,
     Mode,
     OnDenied,
+    OnLockout,
     OnOutage,
     OnResult,
     OnUnavailable,
@@ -52,7 +54,8 @@ class GeeTestMiddleware:
     captcha_id, captcha_key   from GeeTest's dashboard; a Rule may have its own. Give several keys while one is
                     replaced: the next is tried if GeeTest says that the signature is wrong.
     credentials     fn(scope) -> (captcha_id, captcha_key) | None: the pair of this request, for tenants with their
-                    own; None: the usual pair.
+                    own; None: the usual pair. fn(scope, sent_id): with the captcha_id that was sent, or None; it must
+                    return the pair of that id, else the request is malformed.
     api_server      a base URL; several, tried in order until a connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.
@@ -81,6 +84,9 @@ class GeeTestMiddleware:
     on_outage       fn(Outage): called when a server is skipped, after `limits.breaker_failures` consecutive failures,
                     and when it answers again. A plain function on the event loop: it must not block. What it
                     raises is logged.
+    on_lockout      fn(Lockout): called when nearly all clients of a rule are refused, by distinct addresses, and when
+                    they no longer are. A function like `on_outage`. The log has a warning for both, too.
+    log_clients     log the client's address, which is personal data, with each decision. Default: True.
     store           where spent tokens are remembered: a `geetest_asgi.stores.Store`, or a URL: "sqlite:///spent.db"
                     for the workers of one host, "redis://…" for many. Default: this process's memory.
     client          an `httpx.AsyncClient` or the like, which you close; or a function that makes one, called once for
@@ -119,6 +125,8 @@ class GeeTestMiddleware:
         on_denied: OnDenied | None = None,
         on_result: OnResult | None = None,
         on_outage: OnOutage | None = None,
+        on_lockout: OnLockout | None = None,
+        log_clients: bool = True,
         store: Store | str | None = None,
         client: Any = None,
         trust_env: bool = False,
@@ -157,6 +165,8 @@ class GeeTestMiddleware:
             Unverified(limits),
             Pot(limits.max_buffered, little=LITTLE),
             app,
+            Watch(_config.plain_hook("on_lockout", on_lockout)),
+            _config.switch("log_clients", log_clients),
             _config.preflight(preflight),
             None if protect is None else table.match,
         )

@@ -157,6 +157,7 @@ def test_both_recipes_count_the_same(sites: dict[str, Site]) -> None:
         ("unavailable", "true"): 6,
     }
     assert len(decisions) == len(Outcome) + 1
+    assert counted[0]["geetest_lockouts", (("geetest_rule", "POST /login"),)] == 0
     assert counted[0]["geetest_servers_out_of_order", (("server_address", "127.0.0.1"),)] == 1
 
 
@@ -323,6 +324,8 @@ STEADY = "0+60x30"
 
 FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
     "GeeTestMisconfigured": ([decided("misconfigured", "0x20 1x10")], BY_RULE),
+    "GeeTestLockout": ([series("geetest_lockouts", "0x15 1x15", geetest_rule="POST /login")], BY_RULE),
+    "GeeTestNobodyPasses": ([decided("refused", STEADY), decided("passed", "7x30", "true")], {"job": "shop"}),
     "GeeTestUnavailable": (
         [decided("passed", STEADY, "true"), decided("unavailable", "0+4x30", "true")],
         {"job": "shop"},
@@ -339,6 +342,8 @@ FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
 
 QUIET: dict[str, list[dict[str, str]]] = {
     "GeeTestMisconfigured": [decided("misconfigured", "0x30"), decided("failed", STEADY)],
+    "GeeTestLockout": [series("geetest_lockouts", "0x10 1x5 0x15", geetest_rule="POST /login")],
+    "GeeTestNobodyPasses": [decided("refused", STEADY), decided("passed", "0x5 0+1x25", "true")],
     "GeeTestUnavailable": [
         decided("passed", STEADY, "true"),
         decided("unavailable", "0+3x30", "true"),

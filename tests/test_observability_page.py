@@ -26,7 +26,10 @@ from geetest_asgi import (
     Outcome,
     Rule,
 )
+from geetest_asgi._bounds.lockouts import ENOUGH
+from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
 from geetest_asgi._bounds.unverified import QUIET, Unverified
+from geetest_asgi._bounds.watch import Watch
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.fastapi import add_geetest, captcha
 from geetest_asgi.observers.logs import LEVELS, log_decision
@@ -127,6 +130,36 @@ def outage(geetest: Simulator) -> None:
     admissions.note_answer(Evidence(Outcome.PASSED))
 
 
+def watched(outcome: Outcome, clients: int, at: float, watch: Watch, clock: list[float], **settings: Any) -> None:
+    (policy,) = (policy for _, policy in guarded(**settings).table.rules)
+    clock[0] = at
+    for number in range(clients):
+        result = GeeTestResult(outcome, outcome is Outcome.PASSED, outcome is Outcome.PASSED, "HTTP 403", rule="login")
+        watch.note(policy, result, f"203.0.113.{number}")
+
+
+def lockout(geetest: Simulator) -> None:
+    clock = [0.0]
+    watch = Watch(clock=lambda: clock[0])
+    watched(Outcome.REFUSED, ENOUGH, 0.0, watch, clock)
+    watched(Outcome.PASSED, ENOUGH, 60.0, watch, clock)
+    watched(Outcome.PASSED, 1, 70.0, watch, clock)
+
+
+def busy(geetest: Simulator) -> None:
+    clock = [0.0]
+    watch = Watch(clock=lambda: clock[0])
+    watched(Outcome.BUSY, BUSY_ENOUGH, 0.0, watch, clock)
+    watched(Outcome.PASSED, 1, BUSY_QUIET, watch, clock)
+
+
+def monitor(geetest: Simulator) -> None:
+    clock = [0.0]
+    watch = Watch(clock=lambda: clock[0])
+    watched(Outcome.MISSING, 3, 0.0, watch, clock, mode="monitor")
+    watched(Outcome.PASSED, 1, MONITOR_EVERY, watch, clock, mode="monitor")
+
+
 def server(geetest: Simulator) -> None:
     guard = guarded(limits=Limits(breaker_failures=1, breaker_pause=0.01, breaker_longest_pause=0.01))
     geetest.down()
@@ -182,6 +215,11 @@ def unguarded(geetest: Simulator) -> None:
 BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
     "decision": decision,
     "hook_raised": hook_raised,
+    "lockout_begins": lockout,
+    "lockout_ends": lockout,
+    "busy_begins": busy,
+    "busy_ends": busy,
+    "monitor": monitor,
     "outage_begins": outage,
     "outage_ends": outage,
     "server_fails": server,
@@ -258,7 +296,7 @@ def test_decisions_are_logged_at_their_levels(geetest: Simulator, caplog: pytest
     geetest.down()
     post(guarded(), geetest.token())
     told = [(record.levelname, record.getMessage()) for record in records_of("decision", caplog)]
-    where = "'POST' '/login' by rule 'POST /login'"
+    where = "'POST' '/login' by rule 'POST /login' from '127.0.0.1'"
     assert told[:5] == [
         ("DEBUG", f"passed, allowed: {where}"),
         ("INFO", f"failed, not allowed ('pass_token error'): {where}"),
@@ -312,6 +350,7 @@ def test_there_is_no_block_but_those_that_are_run() -> None:
     """Here, and the recipes for Prometheus in test_dashboard.py too, on uvicorn."""
     known = [
         "class JSONFormatter",
+        "FileHandler",
         "audit(",
         "OpenTelemetryMiddleware(app)",
         "PrometheusMetricReader()",
@@ -319,7 +358,7 @@ def test_there_is_no_block_but_those_that_are_run() -> None:
         "MultiProcessCollector(registry)",
     ]
     assert [block(text) for text in known] == BLOCKS
-    assert PAGE.count("```") == 2 * len(BLOCKS) + 2
+    assert PAGE.count("```") == 2 * len(BLOCKS) + 4
     assert "pip install 'geetest-asgi[otel]'\n" in PAGE
 
 

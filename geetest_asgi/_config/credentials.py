@@ -1,8 +1,10 @@
 """The captcha id and its keys."""
 
+import inspect
 import os
 import re
 from collections.abc import Sequence
+from typing import Any
 
 from .._core.errors import ConfigError
 
@@ -18,6 +20,18 @@ def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[st
     for key in keys or [None]:
         _check_credential("captcha_key", key, shown="…")
     return str(captcha_id), tuple(keys)
+
+
+def takes_id(function: Any) -> bool:
+    """Whether `credentials` is to be called with the captcha_id that was sent, besides the scope."""
+    try:
+        parameters = [] if function is None else [*inspect.signature(function).parameters.values()]
+    except ValueError:  # some of those written in C have no signature
+        return False
+    needed = [each for each in parameters if each.default is each.empty and each.kind < each.VAR_POSITIONAL]
+    if len(needed) > 2:
+        raise ConfigError(f"credentials={function!r}: give fn(scope) or fn(scope, sent_id)")
+    return len(needed) == 2
 
 
 def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:

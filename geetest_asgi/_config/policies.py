@@ -7,11 +7,12 @@ from dataclasses import replace
 from typing import Any, Final
 
 from .._core.errors import ConfigError
-from .._core.fields.spelling import spelling
+from .._core.fields.spelling import WITH_ID, spelling
+from .._core.model import FIELD_NAMES
 from .._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 from .._core.policy import Policy
 from .._core.rules import Rule
-from .credentials import Key, credentials
+from .credentials import Key, credentials, takes_id
 from .values import hook, limits, several, statuses
 
 _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
@@ -76,11 +77,17 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
     for name in _OBJECTS:
         _object(name, chosen[name])
     captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
+    by_id = takes_id(chosen["credentials"])
     pattern = rule_pattern(rule)
     if chosen["clearance"] is not None and pattern.segments == ("**",) and rule.name in (None, EVERYTHING.name):
         raise ConfigError(
             "clearance: a pass is bound to its rule's name, and a rule for every request has none of its own; "
             "write protect=Rule('/**', methods='*', name='comments')"
+        )
+    if chosen["clearance"] is not None and by_id:
+        raise ConfigError(
+            "clearance: a pass is bound to the captcha id, which credentials(scope, sent_id) knows too late; "
+            "give credentials(scope), or a rule for each id"
         )
     text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
     return Policy(
@@ -88,7 +95,8 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
         captcha_id=captcha_id,
         keys=keys,
         sources=_sources(chosen.pop("sources")),
-        spelling=spelling(chosen.pop("fields")),
+        spelling=spelling(chosen.pop("fields"), WITH_ID if by_id else FIELD_NAMES),
+        credentials_by_id=by_id,
         timeout=_seconds(chosen.pop("timeout")),
         forgive=statuses("forgive", chosen.pop("forgive")),
         methods=str(pattern.methods),

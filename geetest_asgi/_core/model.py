@@ -6,6 +6,7 @@ Reply           GeeTest's answer over HTTP
 Evidence        what a step found out; it decides nothing
 GeeTestResult   the decision, for the app and the observers
 Outage          a server of GeeTest's fails or answers again, for `on_outage`
+Lockout         nearly all clients of a rule are refused, or no longer, for `on_lockout`
 """
 
 from collections.abc import Mapping
@@ -15,6 +16,9 @@ from typing import Any, Final
 
 FIELD_NAMES: Final = ("lot_number", "captcha_output", "pass_token", "gen_time")
 """The four values that GeeTest's `getValidate()` hands to a page, and that `/validate` wants back."""
+
+FOREIGN_ID: Final = "the captcha_id that was sent is none of ours"
+"""Reason of `malformed` where `credentials` knows no pair for the id of the page's captcha."""
 
 
 class Outcome(StrEnum):
@@ -59,6 +63,8 @@ class CaptchaFields:
     captcha_output: str = field(repr=False)
     pass_token: str = field(repr=False)
     gen_time: str
+    captcha_id: str = ""
+    """The id of the page's captcha; empty where it was not sent, or where `credentials` takes no `sent_id`."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,3 +150,25 @@ class Outage:
     """How the last call to it ended, in words."""
     seconds: float = 0.0
     """Seconds for which it was skipped, apart from trials; 0.0 when the outage begins."""
+
+
+@dataclass(frozen=True, slots=True)
+class Lockout:
+    """Nearly all clients of a rule are refused, or no longer are: for `on_lockout`."""
+
+    rule: str
+    """The rule's name, else its pattern."""
+    over: bool
+    """False where the lockout begins, true where it ends."""
+    reason: str
+    """The commonest outcome when it began, and why: "refused: HTTP 403"."""
+    share: float
+    """Share of refused clients among the latest ones, from 0 to 1."""
+    clients: int
+    """Number of those clients: distinct addresses."""
+    refused: int = 0
+    """Requests refused since it began; 0 where it begins."""
+    passed: int = 0
+    """Tokens verified meanwhile."""
+    seconds: float = 0.0
+    """For how long it lasted; 0.0 where it begins."""

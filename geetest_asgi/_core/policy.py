@@ -26,6 +26,8 @@ class Policy:
     on_denied: OnDenied | None
     on_result: OnResult | None
     credentials: Credentials | None = None
+    credentials_by_id: bool = False
+    """`credentials` takes the captcha_id that was sent, too."""
     clearance: Clearance | None = None
     when: When | None = None
     forgive: tuple[int, ...] = ()

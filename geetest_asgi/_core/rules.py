@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
 from .limits import Limits
-from .model import GeeTestResult, Outage
+from .model import GeeTestResult, Lockout, Outage
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -22,8 +22,10 @@ Accept = Callable[[GeeTestResult, Scope], bool | Awaitable[bool]]
 OnDenied = Callable[[GeeTestResult, Scope], ASGIApp | Awaitable[ASGIApp]]
 OnResult = Callable[[GeeTestResult, Scope], Any]
 Pair = tuple[str, str | Sequence[str]]
-Credentials = Callable[[Scope], Pair | Awaitable[Pair | None] | None]
+GivenPair = Pair | Awaitable[Pair | None] | None
+Credentials = Callable[[Scope], GivenPair] | Callable[[Scope, str | None], GivenPair]
 OnOutage = Callable[[Outage], object]
+OnLockout = Callable[[Lockout], object]
 
 
 Headers = Sequence[tuple[bytes, bytes]]

@@ -17,9 +17,9 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def tell(policy: Policy, result: GeeTestResult, scope: Scope | None) -> None:
+async def tell(policy: Policy, result: GeeTestResult, scope: Scope | None, *, log_client: bool = True) -> None:
     """Log the decision and tell the user's observer. A fault in an observer is logged; the decision stands."""
-    log_decision(result, scope, policy.mode)
+    log_decision(result, scope, policy.mode, log_client=log_client)
     if policy.on_result is None:
         return
     try:

@@ -4,7 +4,7 @@ from collections.abc import Awaitable, Callable
 from typing import Final
 
 from .. import _config
-from .._core.model import CaptchaFields, Evidence, Outcome
+from .._core.model import FOREIGN_ID, CaptchaFields, Evidence, Outcome
 from .._core.protocol import build_request
 from .body import VisitorLeft
 from .find import find
@@ -33,6 +33,8 @@ async def excuse(visit: Visit) -> Evidence | None:
 async def choose_credentials(visit: Visit) -> Evidence | None:
     """The id and the keys of this request: the rule's own, or those of `credentials`."""
     policy = visit.policy
+    if policy.credentials_by_id:
+        return None  # known with the fields only
     given = None if policy.credentials is None else await call(policy.credentials, visit.scope)
     if given is not None:
         visit.captcha_id, visit.keys = _config.given_credentials(given)
@@ -62,12 +64,26 @@ async def share(visit: Visit) -> Evidence | None:
 
 
 async def find_fields(visit: Visit) -> Evidence | None:
-    """The captcha fields in the headers, the query or the body."""
+    """The captcha fields in the headers, the query or the body; the id among them may choose the credentials."""
     found = await find(visit.policy, visit.scope, visit.body)
     if not isinstance(found, CaptchaFields):
         return found
     visit.fields = found
-    return None
+    return await _choose_by_id(visit, found) if visit.policy.credentials_by_id else None
+
+
+async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
+    """The id that was sent and its keys, where `credentials` or the rule has them."""
+    policy = visit.policy
+    assert policy.credentials is not None  # noqa: S101 - it takes an id
+    sent = fields.captcha_id or None
+    given = await call(policy.credentials, visit.scope, sent)
+    usual = (policy.captcha_id, policy.keys) if policy.captcha_id else ("", ())
+    captcha_id, keys = usual if given is None else _config.given_credentials(given)
+    if not captcha_id or sent not in (captcha_id, None):
+        return Evidence(Outcome.MALFORMED, FOREIGN_ID if sent else "no captcha_id was sent, and there is no usual one")
+    visit.captcha_id, visit.keys = captcha_id, keys
+    return await share(visit)
 
 
 async def claim_token(visit: Visit) -> Evidence | None:

@@ -17,6 +17,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from .._bounds.counters import Pot
 from .._bounds.unverified import Unverified
+from .._bounds.watch import Watch
 from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
@@ -47,6 +48,9 @@ class Guard:
     memory: Pot
     app: ASGIApp | None = field(default=None, repr=False)
     """Without its repr: an app that is a dataclass may keep what it saw."""
+    watch: Watch = field(default_factory=Watch, repr=False)
+    log_clients: bool = True
+    """Whether the record of a decision has the client's address."""
     preflight: Preflight = "allow"
     """What becomes of a CORS preflight."""
     match: Match | None = None
@@ -93,7 +97,8 @@ class Guard:
             let_in = result.allowed or policy.mode == "monitor"
         finally:  # also where a client left, a function raised, or all was cancelled
             await visit.settle(let_in=let_in)
-        await tell(policy, result, visit.scope or None)
+        self.watch.note(policy, result, visit.client)
+        await tell(policy, result, visit.scope or None, log_client=self.log_clients)
         return result
 
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:

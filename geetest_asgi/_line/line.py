@@ -49,7 +49,7 @@ class _Lane:
         try:
             self._room.acquire_nowait()
         except anyio.WouldBlock:
-            with deadline.waiting("too many calls to GeeTest under way") as scope:
+            with deadline.waiting("too many calls to GeeTest under way (max_in_flight)") as scope:
                 await self._room.acquire()
             return not scope.cancelled_caught
         return True

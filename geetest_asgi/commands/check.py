@@ -15,6 +15,11 @@ key and the servers are those of the app, else of GEETEST_CAPTCHA_ID, GEETEST_CA
 status: 0, all is well, perhaps with warnings; 1, something does not work, or there is a warning and --strict; 2, the
 command line or the configuration is wrong."""
 
+_NOT_SEEN = (
+    "the captcha_id in your page is not looked at. Where nearly all visitors are refused, the running site logs the "
+    "warning lockout_begins: see docs/observability.md"
+)
+
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
@@ -89,6 +94,7 @@ def _write_service(report: Report, service: Any) -> None:
         _write_pair(report, pair, service)
     for name in service.by_request:
         report.say("note", f"{shown(name)}  its id and key come with each request, and are not looked at")
+    report.say("note", _NOT_SEEN)
 
 
 def _write_servers(report: Report, service: Any) -> None:

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
     from .._middleware import GeeTestMiddleware
 
-FUNCTIONS: Final = ("skip", "accept", "on_denied", "on_result", "on_outage", "credentials", "client")
+FUNCTIONS: Final = ("skip", "accept", "on_denied", "on_result", "on_outage", "on_lockout", "credentials", "client")
 """The settings that may be dotted paths: settings.py is read before any model or view can be imported."""
 
 

@@ -10,19 +10,19 @@ import sys
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
-from .._core.model import GeeTestResult, Outage, Outcome
+from .._core.address import client_address
+from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outage, Outcome
 
 if TYPE_CHECKING:
     from starlette.types import Scope
 
 logger: Final = logging.getLogger("geetest_asgi")
 
-# What a visitor can cause is no warning: it would be one for each bot. Nor is each of an outage's: that has two of its
-# own, one when it begins and one with the sum when it ends.
+# What a visitor can cause is no warning: it would be one for each bot. Outages, lockouts and full bounds have two
+# warnings of their own, one when they begin and one with the sum when they end.
 LEVELS: Final[Mapping[Outcome, int]] = {
     Outcome.PASSED: logging.DEBUG,
     Outcome.SKIPPED: logging.DEBUG,
-    Outcome.BUSY: logging.WARNING,
     Outcome.MISCONFIGURED: logging.ERROR,
 }
 
@@ -36,8 +36,10 @@ def _log(level: int, event: str, message: str, *, exc_info: bool = False, **fiel
     logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra)
 
 
-def log_decision(result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce") -> None:
-    """Every decision. `scope`: the request's; None where it was GeeTestClient that was asked."""
+def log_decision(
+    result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce", *, log_client: bool = True
+) -> None:
+    """Every decision. `scope`: the request's; None where GeeTestClient was given none."""
     level = LEVELS.get(result.outcome, logging.INFO)
     if not logger.isEnabledFor(level):
         return
@@ -53,8 +55,10 @@ def log_decision(result: GeeTestResult, scope: "Scope | None" = None, mode: str 
         "mode": mode,
         "method": _method(scope or {}),
         "path": (scope or {}).get("path", "")[:_MAX_PATH],
+        "client": client_address(scope or {}) if log_client else None,
     }
-    _log(level, "decision", _decision(result, scope, mode), **fields)
+    told = _decision(result, scope, mode) + (" from %(client)r" if fields["client"] else "")
+    _log(level, "decision", told, **fields)
 
 
 def _method(scope: Mapping[str, Any]) -> str:
@@ -99,6 +103,60 @@ def log_outage_ends(let_in: int, refused: int, seconds: float) -> None:
     """One warning with the sum, when GeeTest answers again."""
     told = "GeeTest is back: in %(seconds).0f s %(let_in)d requests were let in unverified, and %(refused)d refused"
     _log(logging.WARNING, "outage_ends", told, let_in=let_in, refused=refused, seconds=seconds)
+
+
+_LOOK_AT: Final[Mapping[str, str]] = {
+    "refused: HTTP 429": "GeeTest's edge or a proxy limits the rate of calls: run geetest-asgi check, and ask GeeTest",
+    "refused: HTTP": "a proxy, a firewall or GeeTest's edge answers instead of GeeTest: run geetest-asgi check here",
+    "failed: pass_token error": "the captcha_id of the page is another one, or tokens are made up in great number",
+    "failed": "run geetest-asgi check, and compare the page's captcha_id with this rule's; or a great attack",
+    f"malformed: {FOREIGN_ID}": "compare the captcha_id of the page with those that `credentials` knows",
+    "malformed": "compare what the page sends with the settings `fields` and `sources`; or a great attack",
+    "refused": "GeeTest or a proxy answers otherwise than documented: run geetest-asgi check on this host",
+}
+"""What to look at, by how the reason begins. The first that fits."""
+
+
+def log_lockout(lockout: Lockout) -> None:
+    """One warning when nearly all clients of a rule are refused, one with the numbers when they no longer are."""
+    fields: dict[str, Any] = {
+        "rule": lockout.rule,
+        "reason": lockout.reason,
+        "share": lockout.share,
+        "clients": lockout.clients,
+    }
+    share = f"{lockout.share:.0%}".replace("%", "%%")
+    if lockout.over:
+        told = "Rule %(rule)r lets clients in again: in %(seconds).0f s %(refused)d requests were refused (%(reason)r) "
+        told += f"and %(passed)d let in; now {share} of the latest %(clients)d clients are refused"
+        fields |= {"seconds": lockout.seconds, "refused": lockout.refused, "passed": lockout.passed}
+        _log(logging.WARNING, "lockout_ends", told, **fields)
+    else:
+        look_at = next((each for begin, each in _LOOK_AT.items() if lockout.reason.startswith(begin)), "")
+        told = f"Rule %(rule)r refuses {share} of the latest %(clients)d clients, mostly for %(reason)r: %(look_at)s"
+        _log(logging.WARNING, "lockout_begins", told, **fields, look_at=look_at)
+
+
+def log_busy(refused: int, bounds: Mapping[str, int], seconds: float, *, over: bool) -> None:
+    """One warning when bounds of our own have refused some requests, one with the sum when they no longer do.
+
+    `bounds`: number of requests by the reason, which names the bound.
+    """
+    fields: dict[str, Any] = {"refused": refused, "bounds": dict(bounds), "seconds": seconds}
+    if over:
+        told = "No bound is full any more: in %(seconds).0f s %(refused)d requests were refused as busy (%(bounds)r)"
+        _log(logging.WARNING, "busy_ends", told, **fields)
+    else:
+        told = "A bound is full: in %(seconds).1f s %(refused)d requests were refused as busy (%(bounds)r)"
+        _log(logging.WARNING, "busy_begins", told, **fields)
+
+
+def log_monitor(requests: int, denied: int, by_rule: Mapping[str, int], seconds: float) -> None:
+    """A warning every few minutes: what mode "monitor" would have denied. `by_rule`: by "outcome, rule"."""
+    fields: dict[str, Any] = {"requests": requests, "denied": denied, "by_rule": dict(by_rule), "seconds": seconds}
+    told = "mode='monitor': in %(seconds).0f s %(denied)d of %(requests)d requests would have been denied"
+    told += " (%(by_rule)r)" if by_rule else ""
+    _log(logging.WARNING, "monitor", told, **fields)
 
 
 def log_store_fails(store: str, reason: str) -> None:

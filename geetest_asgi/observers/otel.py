@@ -3,7 +3,13 @@
     from geetest_asgi.observers.otel import OpenTelemetry
 
     telemetry = OpenTelemetry()
-    app = GeeTestMiddleware(app, protect=["POST /login"], on_result=telemetry, on_outage=telemetry.on_outage)
+    app = GeeTestMiddleware(
+        app,
+        protect=["POST /login"],
+        on_result=telemetry,
+        on_outage=telemetry.on_outage,
+        on_lockout=telemetry.on_lockout,
+    )
 
 It needs opentelemetry-api (the extra `otel`), and nothing imports it but you. Where no SDK is set up, nothing comes of
 it. Metrics have the rule, the outcome and what became of it as attributes, and never what a visitor or GeeTest has
@@ -23,7 +29,7 @@ except ImportError as _error:
     raise ImportError("OpenTelemetry is missing: pip install 'geetest-asgi[otel]'", name=_error.name) from _error
 
 from .. import __version__
-from .._core.model import GeeTestResult, Outage, Outcome
+from .._core.model import GeeTestResult, Lockout, Outage, Outcome
 
 OUTCOME: Final = "geetest.outcome"
 """Attribute: the `Outcome`."""
@@ -40,7 +46,8 @@ _FAULTS: Final = frozenset({Outcome.UNAVAILABLE, Outcome.MISCONFIGURED, Outcome.
 
 
 class OpenTelemetry:
-    """For `on_result=` of a middleware or a Rule; its `on_outage` for `on_outage=`. One serves any number of them.
+    """For `on_result=` of a middleware or a Rule; its `on_outage` for `on_outage=`, and its `on_lockout`
+    for `on_lockout=`. One serves any number of them.
 
     tracer_provider, meter_provider   where the spans and the numbers go. Default: OpenTelemetry's global ones, also
                                       where they are set later.
@@ -68,6 +75,9 @@ class OpenTelemetry:
             "{server}",
             "Servers of GeeTest's that are not asked, since they do not answer.",
         )
+        self._lockouts = meter.create_up_down_counter(
+            "geetest.lockouts", "{lockout}", "Rules that refuse nearly all clients, by distinct addresses."
+        )
         self._rules: set[str] = set()
         self._lock = threading.Lock()
 
@@ -83,6 +93,10 @@ class OpenTelemetry:
         """Tell that one of GeeTest's servers is no longer asked, or is asked again."""
         about = {"server.address": urlsplit(outage.server).hostname or ""}
         self._out_of_order.add(-1 if outage.over else 1, about)
+
+    def on_lockout(self, lockout: Lockout) -> None:
+        """Tell that a rule refuses nearly all clients, or no longer does."""
+        self._lockouts.add(-1 if lockout.over else 1, {RULE: lockout.rule})
 
     def _count(self, result: GeeTestResult) -> None:
         self._begin_at_zero(result.rule)
@@ -104,6 +118,7 @@ class OpenTelemetry:
             self._decisions.add(0, {OUTCOME: str(outcome), RULE: rule, ALLOWED: allowed})
         self._decisions.add(0, {OUTCOME: str(Outcome.UNAVAILABLE), RULE: rule, ALLOWED: True})
         self._unverified.add(0, {RULE: rule})
+        self._lockouts.add(0, {RULE: rule})
 
     def _trace_call(self, result: GeeTestResult, attributes: Mapping[str, str | bool]) -> None:
         """After the fact. Internal, as it is no single request: other servers and other keys may have been tried."""

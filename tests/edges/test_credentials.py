@@ -7,7 +7,10 @@ import pytest
 from starlette.types import Scope
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Outcome, Rule
+from geetest_asgi._core.fields.spelling import WITH_ID, spelling
+from geetest_asgi._core.model import FOREIGN_ID
 from geetest_asgi._core.rules import Pair
+from geetest_asgi.clearance import Clearance
 from geetest_asgi.testing import Simulator, serve
 
 from .support import App, GeeTest, RawServer, http_reply, visit
@@ -229,3 +232,82 @@ async def test_two_guards_share_a_finding_only_for_one_id(strict: GeeTest, app: 
 def test_it_must_be_a_function() -> None:
     with pytest.raises(ConfigError, match="credentials="):
         GeeTestMiddleware(App(), captcha_id="a", captcha_key="b", credentials=("a", "b"))  # type: ignore[arg-type]
+
+
+# --- an id for each platform ------------------------------------------------------------------------------------------
+
+PLATFORMS: dict[str | None, Pair] = {"1" * 32: ("1" * 32, NEW), "2" * 32: ("2" * 32, [WRONG, OLD])}
+
+
+async def platform(scope: Scope, sent_id: str | None) -> Pair | None:
+    return PLATFORMS.get(sent_id)
+
+
+@pytest.mark.parametrize("fields", [None, "captcha", "geetest_", "camelCase", {"lot_number": "lot"}])
+@pytest.mark.parametrize("captcha_id", PLATFORMS)
+@each_backend
+async def test_the_id_that_was_sent_chooses_the_pair(captcha_id: str, fields: Any, strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=platform, fields=fields)
+    spelt = {name: sent for sent, name in spelling(fields, WITH_ID).form_names.items()}
+    token = {**strict.simulator.token(captcha_id=captcha_id), "captcha_id": captcha_id}
+    assert (await visit({spelt[name]: value for name, value in token.items()}).run(guard)).code == "in"
+    assert {call.parameters["captcha_id"] for call in strict.calls} == {captcha_id}
+
+
+@pytest.mark.parametrize(
+    ("sent", "reason"),
+    [
+        ({"captcha_id": "f" * 32}, FOREIGN_ID),
+        ({"captcha_id": "1" * 31 + " "}, "missing or of the wrong shape: captcha_id"),
+        ({"captcha_id": "1" * 129}, "missing or of the wrong shape: captcha_id"),
+        ({}, "no captcha_id was sent, and there is no usual one"),
+        ({"captcha_id": ""}, "no captcha_id was sent, and there is no usual one"),
+    ],
+)
+@each_backend
+async def test_an_id_that_is_none_of_ours_is_malformed_and_nobody_is_asked(
+    sent: dict[str, str], reason: str, strict: GeeTest, app: App
+) -> None:
+    told: list[GeeTestResult] = []
+    guard = strict.guard(
+        app, captcha_id=None, captcha_key=None, credentials=platform, on_result=lambda result, _: told.append(result)
+    )
+    assert (await visit({**strict.token(), **sent}).run(guard)).code == "captcha_malformed"
+    assert told[0].reason == reason
+    assert strict.calls == []
+
+
+@each_backend
+async def test_the_usual_id_needs_not_be_sent(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, captcha_key=OLD, credentials=platform)
+    given: list[dict[str, str]] = [{}, {"captcha_id": "a" * 32}]
+    for sent in given:
+        assert (await visit({**strict.token(), **sent}).run(guard)).code == "in"
+    assert {call.parameters["captcha_id"] for call in strict.calls} == {"a" * 32}
+
+
+@each_backend
+async def test_a_pair_of_another_id_than_the_one_that_was_sent_is_not_used(strict: GeeTest, app: App) -> None:
+    guard = strict.guard(app, credentials=lambda scope, sent_id: ("1" * 32, NEW))
+    assert (await visit({**strict.token(), "captcha_id": "2" * 32}).run(guard)).code == "captcha_malformed"
+    assert strict.calls == []
+
+
+@each_backend
+async def test_two_guards_in_one_stack_ask_about_the_id_once(strict: GeeTest, app: App) -> None:
+    settings: dict[str, Any] = {"captcha_id": None, "captcha_key": None, "credentials": platform}
+    guard = strict.guard(strict.guard(app, **settings), **settings)
+    assert (
+        await visit({**strict.simulator.token(captcha_id="1" * 32), "captcha_id": "1" * 32}).run(guard)
+    ).code == "in"
+    assert len(strict.calls) == 1
+
+
+def test_a_function_of_three_is_no_function_for_credentials() -> None:
+    with pytest.raises(ConfigError, match=r"fn\(scope, sent_id\)"):
+        GeeTestMiddleware(print, credentials=lambda scope, sent_id, more: None)  # type: ignore[arg-type]
+
+
+def test_a_pass_is_for_an_id_that_is_known_without_a_captcha() -> None:
+    with pytest.raises(ConfigError, match="clearance"):
+        GeeTestMiddleware(print, protect=["POST /login"], credentials=platform, clearance=Clearance("s" * 32))  # type: ignore[arg-type]

@@ -19,6 +19,7 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "captcha_output": re.compile(r"[!-~]+"),
     "pass_token": re.compile(r"[!-~]{1,512}"),
     "gen_time": re.compile(r"[0-9]{1,13}"),
+    "captcha_id": re.compile(r"[!-~]{1,128}"),
 }
 """Printable ASCII without blanks. GeeTest documents strings, so its present formats (32 and 64 hex digits, base64url)
 are not demanded; the bounds are some times what it sends. `gen_time` is documented as Unix seconds."""
@@ -50,14 +51,14 @@ class Gatherer:
         if self.complete or field in self._values or _unsolved(value):
             return
         self._values[field] = value
-        self.complete = len(self._values) == len(FIELD_NAMES)
+        self.complete = len(self._values) == len(self.spelling.wanted)
 
     def offer_container(self, value: object) -> None:
         """Take the text of an object that holds all four. No value after it counts, whatever is in it."""
         if self.complete or _unsolved(value):
             return
         for name, inner in read_container(value, self.max_field):
-            field = self.spelling.names.get(name, name if name in FIELD_NAMES else None)
+            field = self.spelling.names.get(name, name if name in self.spelling.wanted else None)
             if field is not None:
                 self.offer_field(field, inner)
         self._values.setdefault("lot_number", UNREADABLE)  # present, and so never "missing"
@@ -69,10 +70,11 @@ class Gatherer:
             return Evidence(Outcome.MALFORMED, broken)
         if not self._values:
             return Evidence(Outcome.MISSING, "no captcha field")
-        texts = {name: text for name in FIELD_NAMES if (text := self._text(name)) is not None}
-        if len(texts) == len(FIELD_NAMES):
+        needed = (*FIELD_NAMES, "captcha_id") if "captcha_id" in self._values else FIELD_NAMES
+        texts = {name: text for name in needed if (text := self._text(name)) is not None}
+        if len(texts) == len(needed):
             return CaptchaFields(**texts)
-        wrong = ", ".join(name for name in FIELD_NAMES if name not in texts)
+        wrong = ", ".join(name for name in needed if name not in texts)
         return Evidence(Outcome.MALFORMED, f"missing or of the wrong shape: {wrong}")
 
     def _text(self, name: str) -> str | None:

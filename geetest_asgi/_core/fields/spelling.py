@@ -28,6 +28,8 @@ class Spelling:
     container: tuple[str, ...] | None = None
     container_header: str = WHOLE_HEADER
     """The header that holds all four fields, beside `WHOLE_HEADER`."""
+    wanted: tuple[str, ...] = FIELD_NAMES
+    """The fields that are looked for, by GeeTest's names. All but `captcha_id` are needed."""
 
     @cached_property
     def form_names(self) -> Mapping[str, str]:
@@ -65,21 +67,24 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
-_FLAT: Final = {name: name for name in FIELD_NAMES}
-_CAMEL: Final = {_camel(name): name for name in FIELD_NAMES}
-_HEADERS: Final = {"x-geetest-" + name.replace("_", "-"): name for name in FIELD_NAMES}
+WITH_ID: Final = (*FIELD_NAMES, "captcha_id")
+"""The four fields, and the id of the captcha, which `getValidate()` hands to a page too."""
 
 
-def spelling(fields: str | Mapping[str, str] | None) -> Spelling:
+def spelling(fields: str | Mapping[str, str] | None, wanted: tuple[str, ...] = FIELD_NAMES) -> Spelling:
     """What the `fields` setting means. Raises ConfigError.
+
+    wanted   the fields to look for: FIELD_NAMES or WITH_ID
 
     None: the four names. A mapping: GeeTest's name → yours. "camelCase". A word that ends in "_" or "-": a prefix.
     Any other word: a container, dotted for depth.
     """
+    flat, camel = {name: name for name in wanted}, {_camel(name): name for name in wanted}
+    headers = {"x-geetest-" + name.replace("_", "-"): name for name in wanted}
     if fields is None:
-        return Spelling(_FLAT, _HEADERS)
+        return Spelling(flat, headers, wanted=wanted)
     if isinstance(fields, Mapping):
-        return _renamed(fields)
+        return _renamed(fields, headers, wanted)
     if not isinstance(fields, str) or not re.fullmatch(r"[^\s.]+(\.[^\s.]+)*", fields):
         raise ConfigError(
             f"fields={fields!r}: give a mapping such as {{'lot_number': 'lot'}}, a prefix 'geetest_', "
@@ -88,17 +93,18 @@ def spelling(fields: str | Mapping[str, str] | None) -> Spelling:
     if fields != "camelCase" and re.sub("[_-]", "", fields).lower() == "camelcase":
         raise ConfigError(f"fields={fields!r}: would be a container of that name; write 'camelCase'")
     if fields == "camelCase":
-        return Spelling(_CAMEL, _HEADERS)
+        return Spelling(camel, headers, wanted=wanted)
     if fields.endswith(("_", "-")):
-        return Spelling({fields + name: name for name in FIELD_NAMES}, _HEADERS)
-    return Spelling(_FLAT | _CAMEL, _HEADERS, tuple(fields.split(".")), fields.lower())
+        return Spelling({fields + name: name for name in wanted}, headers, wanted=wanted)
+    return Spelling(flat | camel, headers, tuple(fields.split(".")), fields.lower(), wanted)
 
 
-def _renamed(fields: Mapping[str, str]) -> Spelling:
-    unknown = [name for name in fields if name not in FIELD_NAMES]
+def _renamed(fields: Mapping[str, str], headers: Mapping[str, str], wanted: tuple[str, ...]) -> Spelling:
+    unknown = [name for name in fields if name not in wanted]
     if unknown or not all(isinstance(sent, str) and sent for sent in fields.values()):
-        raise ConfigError(f"fields={dict(fields)!r}: map GeeTest's names to yours, {', '.join(FIELD_NAMES)}")
-    names = {fields.get(name, name): name for name in FIELD_NAMES}
-    if len(names) < len(FIELD_NAMES):
+        raise ConfigError(f"fields={dict(fields)!r}: map GeeTest's names to yours, {', '.join(wanted)}")
+    names = {fields.get(name, name): name for name in wanted}
+    if len(names) < len(wanted):
         raise ConfigError(f"fields={dict(fields)!r}: two fields have the same name")
-    return Spelling(names, _HEADERS | {sent.lower(): name for sent, name in names.items() if name in fields})
+    own = {sent.lower(): name for sent, name in names.items() if name in fields}
+    return Spelling(names, {**headers, **own}, wanted=wanted)

@@ -1,0 +1,45 @@
+"""Tell whoever runs the site what no single decision shows: a lockout, a full bound, what mode "monitor" would do."""
+
+import threading
+import time
+from collections.abc import Callable
+
+from .._core.model import GeeTestResult, Lockout, Outcome
+from .._core.policy import Policy
+from .._core.rules import OnLockout
+from ..observers.logs import log_busy, log_hook_raised, log_lockout, log_monitor
+from .lockouts import Lockouts
+from .summaries import Busy, Monitor
+
+
+class Watch:
+    """Watches the decisions of one middleware or client. Safe across threads and event loops."""
+
+    def __init__(self, on_lockout: OnLockout | None = None, clock: Callable[[], float] = time.monotonic) -> None:
+        self._on_lockout = on_lockout
+        self._lockouts = Lockouts(clock)
+        self._busy = Busy(clock)
+        self._monitor = Monitor(clock)
+        self._lock = threading.Lock()
+
+    def note(self, policy: Policy, result: GeeTestResult, client: str | None) -> None:
+        """Count this decision. `client`: its address; None where it is not to be counted."""
+        with self._lock:
+            lockout = self._lockouts.note(result, client)
+            busy = self._busy.note(result) if result.outcome is Outcome.BUSY or self._busy.running else None
+            monitor = self._monitor.note(result) if policy.mode == "monitor" else None
+        if lockout is not None:
+            self._tell(lockout)
+        if busy is not None:
+            log_busy(busy.refused, busy.bounds, busy.seconds, over=busy.over)
+        if monitor is not None:
+            log_monitor(monitor.requests, monitor.denied, monitor.by_rule, monitor.seconds)
+
+    def _tell(self, lockout: Lockout) -> None:
+        log_lockout(lockout)
+        if self._on_lockout is None:
+            return
+        try:
+            self._on_lockout(lockout)
+        except Exception:
+            log_hook_raised("on_lockout")

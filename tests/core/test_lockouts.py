@@ -1,0 +1,265 @@
+"""Lockouts, full bounds and mode "monitor" are summed up in few warnings, by a clock of our own."""
+
+import logging
+import tracemalloc
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Lockout, Outcome
+from geetest_asgi._bounds.lockouts import ENOUGH, MOST, Lockouts
+from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY, Busy, Monitor
+from geetest_asgi._bounds.watch import Watch
+from geetest_asgi._core.model import FOREIGN_ID
+from geetest_asgi._core.policy import Policy
+
+JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
+
+
+class Clock:
+    """A clock that moves when it is told to."""
+
+    def __init__(self, now: float = 6000.0) -> None:
+        self.now = now
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+def result(outcome: Outcome, reason: str = "HTTP 403", code: str = "", rule: str = "login") -> GeeTestResult:
+    passed = outcome is Outcome.PASSED
+    return GeeTestResult(outcome, passed, passed, "" if passed else reason, code, rule)
+
+
+PASSED, REFUSED = result(Outcome.PASSED), result(Outcome.REFUSED)
+
+
+def visit(
+    lockouts: Lockouts, clock: Clock, decision: GeeTestResult, clients: range, seconds: float = 0.0
+) -> list[Lockout]:
+    """One visit of each of these clients, spread over so many seconds."""
+    told = []
+    for number in clients:
+        clock.now += seconds / len(clients)
+        news = lockouts.note(decision, f"198.51.{number // 256}.{number % 256}")
+        told += [news] if news else []
+    return told
+
+
+@pytest.mark.parametrize(
+    ("decision", "reason"),
+    [
+        *(
+            (result(Outcome.REFUSED, f"HTTP {status}"), f"refused: HTTP {status}")
+            for status in (301, 403, 404, 407, 429)
+        ),
+        (result(Outcome.REFUSED, "system error", "-50000"), "refused: -50000 system error"),
+        (result(Outcome.FAILED, "pass_token error"), "failed: pass_token error"),
+        (result(Outcome.REFUSED, "neither success nor fail"), "refused: neither success nor fail"),
+        (result(Outcome.MALFORMED, "missing or of the wrong shape: gen_time"), None),
+        (result(Outcome.FAILED, ""), "failed"),
+    ],
+)
+def test_a_lockout_of_a_working_site_is_told_once_within_a_minute(
+    clock: Clock, decision: GeeTestResult, reason: str | None
+) -> None:
+    lockouts = Lockouts(clock)
+    assert visit(lockouts, clock, PASSED, range(200), seconds=600) == []
+    (begins,) = visit(lockouts, clock, decision, range(200, 220), seconds=60)
+    assert visit(lockouts, clock, decision, range(220, 620), seconds=1200) == []
+    assert (begins.rule, begins.over, begins.clients) == ("login", False, 20)
+    assert begins.share >= 0.9
+    assert begins.reason == (reason or "malformed: missing or of the wrong shape: gen_time")
+
+
+def test_the_end_is_told_once_with_the_numbers(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    (begins,) = visit(lockouts, clock, REFUSED, range(200), seconds=60)
+    assert begins.refused == begins.seconds == 0
+    (ends,) = visit(lockouts, clock, PASSED, range(200, 400), seconds=120)
+    assert (ends.over, ends.rule, ends.reason) == (True, "login", "refused: HTTP 403")
+    assert ends.refused == 180, "those that came after the first twenty"
+    assert ends.share < 0.5
+    assert 54 < ends.seconds < 120
+    assert visit(lockouts, clock, PASSED, range(400, 600), seconds=120) == []
+    assert [each.over for each in visit(lockouts, clock, REFUSED, range(200), seconds=120)] == [False]
+
+
+def test_a_mix_of_visitors_is_no_lockout(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    for honest in range(100, 200):
+        bots = range(8)  # eight in nine requests, and few addresses
+        assert visit(lockouts, clock, result(Outcome.FAILED, "pass_token error"), bots, seconds=8) == []
+        assert visit(lockouts, clock, PASSED, range(honest, honest + 1), seconds=1) == []
+
+
+def test_bots_that_send_something_else_do_not_hide_a_lockout(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    told = []
+    for number in range(100):
+        decision = result(Outcome.MALFORMED, "odd") if number % 3 == 0 else REFUSED
+        told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
+    assert [(each.over, each.reason) for each in told] == [(False, "refused: HTTP 403")]
+
+
+@given(st.lists(st.tuples(st.integers(0, ENOUGH - 2), st.sampled_from(JUDGED), st.floats(0, 100)), max_size=300))
+def test_a_handful_of_visitors_cannot_set_it_off(visits: list[tuple[int, Outcome, float]]) -> None:
+    clock = Clock()
+    lockouts = Lockouts(clock)
+    for client, outcome, pause in visits:
+        clock.now += pause
+        assert lockouts.note(result(outcome), f"10.0.0.{client}") is None
+
+
+def test_twenty_addresses_at_one_moment_are_enough(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    assert visit(lockouts, clock, REFUSED, range(ENOUGH - 1)) == []
+    assert len(visit(lockouts, clock, REFUSED, range(ENOUGH))) == 1
+
+
+def test_a_quiet_site_is_never_locked_out(clock: Clock) -> None:
+    assert visit(Lockouts(clock), clock, REFUSED, range(200), seconds=200 * 60) == []
+
+
+def test_requests_without_an_address_and_those_without_a_captcha_have_no_vote(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    assert [lockouts.note(REFUSED, None) for _ in range(1000)] == [None] * 1000
+    assert visit(lockouts, clock, result(Outcome.MALFORMED, rule=""), range(1000), seconds=100) == []
+    for outcome in set(Outcome) - {*JUDGED, Outcome.PASSED}:
+        assert visit(lockouts, clock, result(outcome), range(1000), seconds=100) == []
+
+
+def test_one_rule_of_two_may_be_locked_out(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    told = []
+    for number in range(100):
+        told += visit(lockouts, clock, PASSED, range(number, number + 1), seconds=1)
+        told += visit(lockouts, clock, result(Outcome.REFUSED, rule="register"), range(number, number + 1))
+    assert [(each.rule, each.over, each.share) for each in told] == [("register", False, 1.0)]
+
+
+def test_a_share_of_foreign_ids_is_enough(clock: Clock) -> None:
+    lockouts, told = Lockouts(clock), []
+    foreign = result(Outcome.MALFORMED, FOREIGN_ID)
+    for number in range(200):
+        decision = foreign if number < 100 and number % 3 == 0 else PASSED
+        told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
+    assert [(each.over, each.reason) for each in told] == [(over, f"malformed: {FOREIGN_ID}") for over in (False, True)]
+    assert 0.2 <= told[0].share < 0.5
+
+
+def test_a_foreign_id_of_all_is_told_once(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    (begins,) = visit(lockouts, clock, result(Outcome.MALFORMED, FOREIGN_ID), range(200), seconds=300)
+    assert (begins.share, begins.reason) == (1.0, f"malformed: {FOREIGN_ID}")
+
+
+def test_the_memory_is_bounded(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    tracemalloc.start()
+    try:
+        visit(lockouts, clock, PASSED, range(MOST), seconds=10)
+        full = tracemalloc.get_traced_memory()[0]
+        visit(lockouts, clock, PASSED, range(MOST, 60_000), seconds=100)
+        assert tracemalloc.get_traced_memory()[0] < 1.5 * full
+    finally:
+        tracemalloc.stop()
+
+
+# --- full bounds ------------------------------------------------------------------------------------------------------
+
+
+def test_single_busy_decisions_are_no_episode(clock: Clock) -> None:
+    busy = Busy(clock)
+    for _ in range(20):
+        assert [busy.note(result(Outcome.BUSY)) for _ in range(BUSY_ENOUGH - 1)] == [None] * (BUSY_ENOUGH - 1)
+        clock.now += BUSY_QUIET
+        assert busy.note(PASSED) is None
+
+
+def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock) -> None:
+    busy, told = Busy(clock), []
+    for number in range(300):
+        clock.now += 0.5
+        told.append(busy.note(result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered")))
+    (begins,) = filter(None, told)
+    assert (begins.over, begins.refused, begins.bounds) == (False, 10, {"max_in_flight": 6, "max_buffered": 4})
+    clock.now += BUSY_QUIET
+    ends = busy.note(result(Outcome.BUSY, "max_in_flight"))
+    assert ends is not None
+    assert (ends.over, ends.refused, ends.bounds) == (True, 300, {"max_in_flight": 200, "max_buffered": 100})
+    assert ends.seconds == pytest.approx(149.5)
+
+
+# --- mode "monitor" ---------------------------------------------------------------------------------------------------
+
+
+def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(clock: Clock) -> None:
+    monitor, told = Monitor(clock), []
+    for number in range(600):
+        clock.now += 1.0
+        told.append(monitor.note(PASSED if number % 3 else result(Outcome.MISSING)))
+    (first,) = filter(None, told)
+    assert first.seconds == MONITOR_EVERY
+    assert (first.requests, first.denied, first.by_rule) == (301, 101, {"missing, login": 101})
+
+
+# --- the log and the hook ---------------------------------------------------------------------------------------------
+
+
+async def nothing(*_: object) -> None: ...
+
+
+def policy(mode: Any = "enforce") -> Policy:
+    guard = GeeTestMiddleware(nothing, captcha_id="id", captcha_key="key", mode=mode)
+    found = guard.table.match("POST", "/", b"/", "")
+    assert found is not None
+    return found
+
+
+def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    told: list[Lockout] = []
+    watch, rule = Watch(told.append, clock), policy()
+    for decision in (REFUSED, PASSED):
+        for number in range(100):
+            clock.now += 1
+            watch.note(rule, decision, f"10.0.0.{number}")
+    assert [each.over for each in told] == [False, True]
+    begins, ends = caplog.records
+    assert begins.levelno == ends.levelno == logging.WARNING
+    assert begins.getMessage() == (
+        "Rule 'login' refuses 100% of the latest 20 clients, mostly for 'refused: HTTP 403': a proxy, a firewall or "
+        "GeeTest's edge answers instead of GeeTest: run geetest-asgi check here"
+    )
+    assert "80 requests were refused ('refused: HTTP 403')" in ends.getMessage()
+
+
+def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    def boom(_: Lockout) -> None:
+        raise RuntimeError("the pager is down")
+
+    watch, rule = Watch(boom, clock), policy()
+    for number in range(ENOUGH):
+        watch.note(rule, REFUSED, f"10.0.0.{number}")
+    assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
+
+
+@pytest.mark.parametrize(("mode", "told"), [("monitor", 1), ("enforce", 0)])
+def test_only_rules_in_mode_monitor_are_summed_up(
+    clock: Clock, caplog: pytest.LogCaptureFixture, mode: str, told: int
+) -> None:
+    watch, rule = Watch(clock=clock), policy(mode)
+    caplog.clear()
+    for _ in range(2):
+        watch.note(rule, result(Outcome.MISSING), None)
+        clock.now += MONITOR_EVERY
+    messages = [record.getMessage() for record in caplog.records]
+    expected = "mode='monitor': in 300 s 2 of 2 requests would have been denied ({'missing, login': 2})"
+    assert messages == [expected] * told
