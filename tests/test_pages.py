@@ -61,7 +61,7 @@ def test_the_steps_are_those_of_the_code_in_their_order() -> None:
 
 def test_the_picture_shows_the_same_steps_as_the_tables() -> None:
     picture = (DOCS / "how-a-request-travels.svg").read_text(encoding="utf-8")
-    shown = re.findall(r'class="b"[^>]*>(\d)  (\w+)', picture)
+    shown = re.findall(r'class="b"[^>]*>(\d+)  (\w+)', picture)
     rows = TRAVELS.rows("step", "function")[: len(shown)]
     assert [number for number, _ in shown] == [row[0] for row in rows]
     assert [name for _, name in shown[1:]] == [codes(row[1])[0] for row in rows[1:]]

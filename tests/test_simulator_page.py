@@ -4,10 +4,12 @@ import json
 import os
 import re
 import shutil
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -111,8 +113,8 @@ def test_each_fault_is_started_over_http_and_in_python(url: str, row: list[str])
 
 def test_the_faults_are_all_there() -> None:
     told = {re.sub(r"\(.*", "", codes(row[3])[0]) for row in PAGE.rows("fault")}
-    ordinary = {"up", "token", "calls"}
-    there = {name for name in vars(Simulator) if not name.startswith("_") and callable(getattr(Simulator, name))}
+    ordinary = {"up", "token", "calls", "reset", "expect"}
+    there = {name for name in dir(Simulator) if not name.startswith("_") and callable(getattr(Simulator, name))}
     assert told == there - ordinary
 
 
@@ -146,6 +148,23 @@ async def test_sim_pass_does_not_turn_off_replay_protection(url: str) -> None:
         answer = (await http.post(f"{url}/validate", data=unsigned)).json()
     assert answer["reason"] == "sign_token error"
     await client.aclose()
+
+
+@PAGE.executes('"mode": "answers"')
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_fault_may_be_ordered_as_json(url: str) -> None:
+    said = curl(put(PAGE.block('"mode": "answers"').text.strip(), {"http://127.0.0.1:8077": url}))
+    assert said["mode"] == "answers"
+    answer = httpx.post(f"{url}/validate", trust_env=False)
+    assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (429, {"error": "later"}, "7")
+
+
+@PAGE.executes("--tls authority.pem")
+def test_the_simulator_speaks_tls(tmp_path: Path) -> None:
+    port, authority = free_port(), tmp_path / "authority.pem"
+    with shell("--tls authority.pem", {"8443": port, "authority.pem": str(authority)}, f"https://127.0.0.1:{port}"):
+        context = ssl.create_default_context(cafile=str(authority))
+        assert httpx.get(f"https://127.0.0.1:{port}/simulator/calls", verify=context, trust_env=False).json() == []
 
 
 def test_no_block_is_without_a_test() -> None:

@@ -36,6 +36,7 @@ from geetest_asgi import (
     GeeTestMiddleware,
     GeeTestResult,
     Limits,
+    Lockout,
     Outage,
     Outcome,
     Rule,
@@ -176,6 +177,10 @@ def credentials(scope: Scope) -> tuple[str, str] | None:
 
 async def credentials_later(scope: Scope) -> tuple[str, list[str]]:
     return "id", ["new", "old"]
+
+
+def on_lockout(lockout: Lockout) -> None:
+    assert_type(lockout.over, bool)
 
 
 def on_outage(outage: Outage) -> None:

@@ -1,6 +1,7 @@
 """The steps of one request, in order. Each returns the evidence that ends the walk, or None: then the next one runs."""
 
 from collections.abc import Awaitable, Callable
+from dataclasses import replace
 from typing import Final
 
 from .. import _config
@@ -60,7 +61,7 @@ async def waive(visit: Visit) -> Evidence | None:
 async def share(visit: Visit) -> Evidence | None:
     """A guard further out has asked about this token already."""
     captcha_id, finding = visit.scope.get(SHARED, ("", None))
-    return finding if captcha_id == visit.captcha_id else None
+    return replace(finding, elapsed=0.0) if captcha_id == visit.captcha_id else None  # that guard has told of the call
 
 
 async def find_fields(visit: Visit) -> Evidence | None:

@@ -81,7 +81,7 @@ def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", 
 
 def explain_guard(guard: Any, *line: Any) -> Explanation:
     """The decision of a guard about a request, and how it comes about: of one that goes by routes, the route counts."""
-    found = explain(guard._table, *line)
+    found = explain(guard.table, *line)
     if found.why is Why.TOO_MUCH or not isinstance(guard, RouteGuard):
         return found
     place = guard.place(*line)

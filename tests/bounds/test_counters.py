@@ -64,9 +64,9 @@ def test_one_client_holds_half_of_it_at_most() -> None:
 def test_the_last_quarter_is_for_those_who_hold_little() -> None:
     pot = Pot(100, little=10)
     assert [pot.take(20, name) for name in "abcd"] == [True, True, True, False]
-    assert pot.take(10, "e")
+    assert [pot.take(10, "e"), pot.take(10, "f")] == [True, True]
     assert not pot.take(1, "e", held=10)
-    assert pot.take(10, "f")
+    assert pot.take(10, "g")
 
 
 def test_a_pot_forgets_the_clients_that_hold_nothing() -> None:

@@ -417,6 +417,12 @@ def test_a_path_whose_spellings_fall_under_two_rules_is_refused(lax: object, str
     assert table([lax]).match(*line) == 0, "and so would the lax one"
 
 
+def test_a_pattern_with_a_slash_at_its_end_is_the_same_as_without() -> None:
+    for path in ("/login", "/login/"):
+        assert table(["/login", "/login/"]).match("POST", path) == 0
+        assert table(["/login/", "/login"]).match("POST", path) == 0
+
+
 def test_of_several_rules_for_one_spelling_the_first_decides() -> None:
     assert table(["/files/public/**", "/files/**"]).match("POST", "/files/public/a") == 0
     assert table(["/users/demo", "/users/**", "/**"]).match("POST", "/users/demo") == 0

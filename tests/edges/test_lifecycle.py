@@ -273,7 +273,7 @@ async def test_a_lifespan_passes_through_untouched(geetest: GeeTest) -> None:
     visitor = Visit({"type": "lifespan", "state": {}})
     await guard(visitor.scope, visitor.receive, visitor.send)
     assert given[0] is visitor.scope
-    assert given[1:] == [visitor.receive, visitor.send]
+    assert given[1] == visitor.receive
     assert visitor.scope == {"type": "lifespan", "state": {"db": 1}}
     with pytest.raises(ZeroDivisionError):
         await guard(visitor.scope, visitor.receive, visitor.send)

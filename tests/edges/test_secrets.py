@@ -375,12 +375,19 @@ def test_no_secret_is_kept_in_the_store(geetest: GeeTest, app: App) -> None:
     given: list[object] = []
 
     class Store:
-        async def claim(self, key: str, seconds: float) -> str | None:
-            given.extend([key, seconds])
-            return None
+        async def add(self, key: str, value: str, seconds: float) -> bool:
+            given.extend([key, value, seconds])
+            return True
 
-        async def release(self, key: str, note: str | None = None) -> None:
-            given.extend([key, note])
+        async def pop(self, key: str) -> str | None:
+            raise AssertionError("every key is free")
+
+        async def delete(self, key: str) -> None:
+            given.append(key)
+
+        async def count(self, key: str, seconds: float) -> int:
+            given.append(key)
+            return 1
 
     token = geetest.token()
 

@@ -19,4 +19,4 @@ async def moved(request: Request) -> Response:
 
 
 app = Starlette(routes=[Route("/login", login, methods=["POST"]), Route("/moved", moved, methods=["POST"])])
-app.add_middleware(GeeTestMiddleware, store=os.environ["SPENT_TOKENS"])
+app.add_middleware(GeeTestMiddleware, protect="/**", store=os.environ["SPENT_TOKENS"])

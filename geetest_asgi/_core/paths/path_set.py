@@ -38,6 +38,9 @@ class PathSet:
                 self._regexes.append((number, _variants(pattern.regex, fold)))
             else:
                 self._add(number, pattern.segments)
+        for segments, numbers in self._exact.items():  # where both are written, they are the same pattern
+            if segments[-1:] == ("",):
+                numbers |= self._exact.get(segments[:-1], _NONE)
         self._start = _enter([self._root] if self._root is not None else [])
 
     def find(self, segments: Segments) -> set[int]:
