@@ -132,7 +132,7 @@ class GeeTestMiddleware:
         trust_env: bool = False,
         allow_http: bool = False,
     ) -> None:
-        self.app = application(app)
+        self.app: ASGIApp = application(app)
         limits = _config.limits(limits)
         chosen, source = _config.mode(mode)
         defaults: dict[str, Any] = {
@@ -153,7 +153,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self.table = table
-        self.guard = Guard(
+        self.guard: Any = Guard(
             Line(
                 _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
                 limits,
@@ -187,7 +187,8 @@ class GeeTestMiddleware:
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
         if policy is None:
             return await self.app(scope, receive, send)
-        return await self.guard.run(policy, scope, receive, send)
+        await self.guard.run(policy, scope, receive, send)
+        return None
 
     async def _pass_on(self, scope: Any, receive: Receive, send: Send) -> None:
         """Pass on a lifespan, or a scope type that is not known here."""

@@ -61,7 +61,7 @@ class FailSafe:
         self._name = type(store).__name__
         self._breaker = Breaker(1, PAUSE, PAUSE, clock)
         self._lock = threading.Lock()
-        self.failures = 0
+        self.failures: int = 0
         """Calls of the store that failed, since the start."""
 
     @property
