@@ -25,6 +25,8 @@ from .stores import FailSafe, Store
 from .stores.failsafe import StoreFailsError
 from .stores.setting import as_store
 
+__all__ = ["AfterFailures", "report_failure"]
+
 _ATTEMPTS: Final = "geetest_asgi.attempts"
 """Scope key: the `_Attempt` of each guard in the stack that counts this request."""
 
@@ -33,6 +35,7 @@ _MOST_PLACES: Final = 20
 _LONGEST: Final = 24 * 3600.0
 
 T = TypeVar("T")
+
 Key = Callable[[Scope], str | Awaitable[str | None] | None]
 
 
