@@ -25,6 +25,7 @@ def check(data: bytes) -> None:
     segments = split(path)
     for fold in (True, False):
         wanted = {place for place, pattern in enumerate(patterns) if _covers(pattern.segments, segments, fold=fold)}
+        wanted |= _twins(patterns, segments, fold=fold)
         found = PathSet(patterns, fold=fold).find(segments)
         require(found == wanted, "tree and matcher differ", found, wanted, patterns, path)
     for pattern in patterns:
@@ -43,6 +44,18 @@ def _parse(line: str) -> Pattern | None:
     require(again.segments == pattern.segments, "read differently again", pattern, again)
     require("**" not in pattern.segments or "**" in line or ":path}" in line, "deeper than written", pattern)
     return pattern
+
+
+def _twins(patterns: list[Pattern], path: Segments, *, fold: bool) -> set[int]:
+    """Where `/login` and `/login/` are both written, they are the same pattern."""
+
+    def folded(segments: Segments) -> Segments:
+        return tuple(map(str.casefold, segments)) if fold else segments
+
+    known, asked = [folded(each.segments) for each in patterns], folded(path)
+    if asked[-1:] != ("",) or asked not in known or any("*" in segment for segment in asked):
+        return set()
+    return {place for place, segments in enumerate(known) if segments == asked[:-1]}
 
 
 def _covers(pattern: Segments, path: Segments, *, fold: bool) -> bool:

@@ -67,7 +67,7 @@ def _is_nearly_json(body: bytes | None) -> bool:
     constants: list[str] = []
     try:
         if body is not None and len(body) <= MAX_REPLY:
-            json.loads(body, parse_constant=constants.append)
+            json.loads(body.decode(json.detect_encoding(body)), parse_constant=constants.append)
     except UnicodeDecodeError:
         return True
     except (ValueError, RecursionError):
