@@ -250,9 +250,7 @@ def test_a_held_up_loop_is_no_outage(
     async def hold(turns: int) -> None:
         for _ in range(turns):
             await anyio.sleep(0)
-        end = time.monotonic() + 0.5
-        while time.monotonic() < end or server.sent < len(server.requests):  # the machine may be slow, and the server
-            time.sleep(0.01)
+        time.sleep(0.5)
 
     async def one(url: str, kept: bool, turns: int) -> None:
         async with closing(line_to(url, trust_env=True, on_outage=outages.append)) as line:
@@ -264,9 +262,9 @@ def test_a_held_up_loop_is_no_outage(
                 found["kept" if kept else "new", turns] = await line.ask([REQUEST], 0.3)
 
     async def main(url: str) -> None:
-        for turns in (0, 1, 2, 3, 5, 8):
+        for turns in (0, 1, 3, 8):
             await one(url, True, turns)
-        for turns in (0, 3, 6, 9, 12, 15, 20):
+        for turns in (0, 6, 12, 20):
             await one(url, False, turns)
 
     with RawServer(behave) as server:
