@@ -61,7 +61,9 @@ async def waive(visit: Visit) -> Evidence | None:
 async def share(visit: Visit) -> Evidence | None:
     """A guard further out has asked about this token already."""
     captcha_id, finding = visit.scope.get(SHARED, ("", None))
-    return replace(finding, elapsed=0.0) if captcha_id == visit.captcha_id else None  # that guard has told of the call
+    if finding is None or captcha_id != visit.captcha_id:
+        return None
+    return replace(finding, elapsed=0.0)  # that guard has told of the call
 
 
 async def find_fields(visit: Visit) -> Evidence | None:

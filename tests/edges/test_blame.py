@@ -370,7 +370,7 @@ async def test_a_visitor_cannot_fake_an_outage_by_many_calls_at_once(geetest: Ge
 
 def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, front: Front) -> None:
     geetest.simulator.slow(0.1)
-    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=0.5)
+    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=3.0)
     url = front.put_on(door.guard)
 
     def one(_: int) -> int:
