@@ -105,12 +105,12 @@ def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | Non
 
 
 @pytest.mark.parametrize("size", [MIB, 1000], ids=["one message", "a thousand messages"])
-@pytest.mark.parametrize("name", ['JSON "lot_number":"",', "form a&", "multipart: semicolons"])
+@pytest.mark.parametrize("name", ["form a&", "multipart: semicolons"])
 @each_backend
 async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
     name: str, size: int, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The server has it ready, so that `receive` never waits; the others have turns. On a machine without speed."""
+    """But for JSON, which is decoded in one go. The server has it ready, so that `receive` never waits; the others have turns. On a machine without speed."""
     assert _body._TURN <= 0.01
     monkeypatch.setattr(_body, "_TURN", 0)
     content_type, first, unit = HARD[name]
