@@ -110,7 +110,7 @@ def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | Non
 async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
     name: str, size: int, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """But for JSON, which is decoded in one go. The server has it ready, so that `receive` never waits; the others have turns. On a machine without speed."""
+    """The server has it ready, so `receive` never waits; other tasks run all the same. JSON is decoded in one go."""
     assert _body._TURN <= 0.01
     monkeypatch.setattr(_body, "_TURN", 0)
     content_type, first, unit = HARD[name]
