@@ -104,9 +104,8 @@ class Guard:
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
         assert self.app is not None  # noqa: S101 - a middleware has one
         policy, scope = visit.policy, visit.scope
-        if (
-            visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED
-        ):  # what excuses here may not there
+        # What excuses a request here need not excuse it at the next guard.
+        if visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED:
             scope[SHARED] = (visit.captcha_id, visit.finding)
         if policy.clearance is not None and result.verified:
             visit.granted = policy.clearance.grant(scope, visit.realm)
