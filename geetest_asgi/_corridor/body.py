@@ -68,18 +68,22 @@ class Body:
         self.touched = True
         with anyio.move_on_after(self._limits.body_timeout):
             while not (scanner.done or self.complete):
-                if (evidence := await self._step(scanner)) is not None:
+                message = await self._server()
+                if message["type"] != "http.request":
+                    raise VisitorLeft
+                self.complete = not message.get("more_body", False)
+                if (evidence := await self._take(message.get("body", b""), scanner)) is not None:
                     return evidence
             return None
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
-    async def _step(self, scanner: Scanner) -> Evidence | None:
-        message = await self._server()
-        if message["type"] != "http.request":
-            raise VisitorLeft
-        self.complete = not message.get("more_body", False)
-        chunk: bytes = message.get("body", b"")
-        self._keep(chunk)
+    async def _take(self, chunk: bytes, scanner: Scanner) -> Evidence | None:
+        """Keep what has come, and look for the fields in it."""
+        if not self._kept:
+            self._kept = chunk  # most bodies come in one piece
+        else:  # small pieces in a list take 40 bytes more each
+            self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
+            self._kept += chunk
         if not self._memory.take(len(chunk), self._client, self._taken):
             return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
@@ -94,14 +98,6 @@ class Body:
         if self.complete:
             scanner.end()
         return None
-
-    def _keep(self, chunk: bytes) -> None:
-        """Most bodies come in one piece, which is kept as it is. Small ones in a list take 40 bytes each."""
-        if not self._kept:
-            self._kept = chunk
-        else:
-            self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
-            self._kept += chunk
 
     async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
         """Feed the scanner in pieces, and let other tasks run where that takes long."""
