@@ -227,6 +227,12 @@ async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
 
+    await denial(scope, receive, send if isinstance(denial, _Prepared) else _uncached(send))
+
+
+def _uncached(send: Send) -> Send:
+    """A `send` for the user's own denial: no cache keeps it, unless it says so itself."""
+
     async def send_denial(message: Message) -> None:
         if message["type"].endswith("http.response.start"):
             headers = list(message.get("headers", ()))
@@ -235,4 +241,4 @@ async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
             message = {**message, "headers": headers}
         await send(message)
 
-    await denial(scope, receive, send_denial)
+    return send_denial

@@ -86,7 +86,7 @@ async def claim(store: Store, captcha_id: str, rule: str, fields: CaptchaFields)
     if fields.lot_number.startswith("V"):
         return Claim(store)
     token = _digest(f"{captcha_id}\n{fields.lot_number}\n{fields.pass_token}")
-    kept = f"{token}:{_digest_of_rule(rule)}"
+    kept = f"{token}:{_digest_of_rule(rule)[:16]}"
     if await store.add(token, "", SPENT):
         return Claim(store, token, kept)
     value = await store.pop(kept)
