@@ -17,6 +17,7 @@ from .._bounds.counters import Pot
 from .._core.fields.scanners import JsonScanner, Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
+from .._line.clock import clock
 
 _AT_ONCE: Final = 20
 """Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
@@ -66,15 +67,19 @@ class Body:
     async def search(self, scanner: Scanner) -> Evidence | None:
         """Read until the scanner is done. Evidence where a bound was hit, else None. Raises VisitorLeft."""
         self.touched = True
-        with anyio.move_on_after(self._limits.body_timeout):
-            while not (scanner.done or self.complete):
-                message = await self._server()
-                if message["type"] != "http.request":
-                    raise VisitorLeft
-                self.complete = not message.get("more_body", False)
-                if (evidence := await self._take(message.get("body", b""), scanner)) is not None:
-                    return evidence
-            return None
+        limit = clock().limit(self._limits.body_timeout)
+        with limit.begin() as scope:
+            try:
+                while not (scanner.done or self.complete):
+                    message = await self._server()
+                    if message["type"] != "http.request":
+                        raise VisitorLeft
+                    self.complete = not message.get("more_body", False)
+                    if (evidence := await self._take(message.get("body", b""), scanner)) is not None:
+                        return evidence
+                return None
+            finally:
+                limit.end(scope)
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
     async def _take(self, chunk: bytes, scanner: Scanner) -> Evidence | None:
