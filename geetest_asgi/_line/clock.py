@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol
 import anyio
 from anyio.lowlevel import RunVar, current_token
 
+from .time_limit import TimeLimit
+
 TURNS: Final = 20
 """Turns of the event loop before a call is given up. Two are enough for an answer on an open connection; a new
 connection takes some more from "connected" to "asked".
@@ -83,48 +85,6 @@ class Clock:
     def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
         """Run `function` in a task of its own. What it raises is dropped."""
         raise NotImplementedError
-
-
-class TimeLimit:
-    """Cancels blocks after the same number of seconds each, as `anyio.move_on_after` would.
-
-    A timer of the loop's for each block would cost more than the block: asyncio keeps it for its whole time, even where
-    the block ends at once. These blocks end in the order in which they began, so one timer does for all.
-    """
-
-    def __init__(self, clock: Clock, seconds: float) -> None:
-        self._clock, self._seconds = clock, seconds
-        self._ends: dict[anyio.CancelScope, float] = {}
-        self._watched = False
-
-    def begin(self) -> anyio.CancelScope:
-        """Return the scope of a block that begins now."""
-        scope = anyio.CancelScope()
-        self._ends[scope] = ends = self._clock.now() + self._seconds
-        if not self._watched:
-            self._watched = True
-            self._clock.watch(self, ends)
-        return scope
-
-    def end(self, scope: anyio.CancelScope) -> None:
-        """The block is over."""
-        del self._ends[scope]
-
-    def wake(self, now: float) -> float | None:
-        """By the clock."""
-        first = next(iter(self._ends.values()), math.inf)
-        self._watched = first < math.inf
-        return first if now < first else None
-
-    def give_up(self) -> float:
-        """By the clock."""
-        now = self._clock.now()
-        for scope, ends in self._ends.items():
-            if ends > now:
-                return ends
-            scope.cancel()
-        self._watched = False
-        return math.inf
 
 
 class Running(Protocol):

@@ -6,7 +6,8 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from geetest_asgi._line.clock import TimeLimit, clock
+from geetest_asgi._line.clock import clock
+from geetest_asgi._line.time_limit import TimeLimit
 
 pytestmark = pytest.mark.anyio
 
