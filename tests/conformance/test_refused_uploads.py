@@ -13,7 +13,7 @@ import pytest
 
 from . import wire
 from .proxies import PROXIES, behind, comes_to
-from .servers import COMMANDS
+from .servers import SERVERS
 from .stage import Pair, Stage
 from .test_bodies import multipart
 from .uploaders import FILE, Send, Upload, client, patient
@@ -47,14 +47,14 @@ def all_are_answered(stage: Stage, pair: Pair, port: int, send: Send) -> None:
     assert wire.ask(port, wire.request(pair.bare, "/open", b"", method="POST")).status == 200, "another visitor"
 
 
-@pytest.mark.parametrize("server", COMMANDS)
+@pytest.mark.parametrize("server", SERVERS)
 def test_directly(server: str, send: Send, stage: Stage) -> None:
     pair = stage.put("starlette", server)
     all_are_answered(stage, pair, pair.port, send)
 
 
 @pytest.mark.parametrize("proxy", PROXIES)
-@pytest.mark.parametrize("server", COMMANDS)
+@pytest.mark.parametrize("server", SERVERS)
 def test_behind_a_proxy(server: str, proxy: str, send: Send, stage: Stage, tmp_path: Path) -> None:
     pair = stage.put("starlette", server)
     tmp_path.chmod(0o755)
@@ -62,7 +62,7 @@ def test_behind_a_proxy(server: str, proxy: str, send: Send, stage: Stage, tmp_p
         all_are_answered(stage, pair, port, send)
 
 
-@pytest.mark.parametrize("server", COMMANDS)
+@pytest.mark.parametrize("server", SERVERS)
 def test_no_connection_is_left_behind(server: str, stage: Stage) -> None:
     pair = stage.put("starlette", server)
     crowd = [_form({})] * 8

@@ -628,6 +628,46 @@ async def test_the_first_rule_that_matches_counts(geetest: GeeTest) -> None:
     assert [result.rule for result in told.results] == ["one", "all", "all"]
 
 
+UNCLEAR = ["/users/DEMO/reset", "/users/demo/../ada/reset", "/" * 101 + "users/demo/reset", "/users/" + "a" * 2048]
+"""Spellings that fall under both rules below, or are past the bounds."""
+
+
+@pytest.mark.parametrize("path", UNCLEAR, ids=["letter case", "dot segments", "many segments", "long"])
+@each_backend
+async def test_a_path_under_two_rules_is_refused_by_neither_even_with_a_token(
+    path: str, geetest: GeeTest, app: App
+) -> None:
+    decided: list[GeeTestResult] = []
+    excusing = Rule("/users/demo/**", skip=lambda scope: "demo", on_unavailable="deny")
+    guard = geetest.guard(app, protect=[excusing, "/users/**"], on_result=lambda result, _: decided.append(result))
+    assert (await visit(geetest.token(), path=path).run(guard)).code == "captcha_malformed"
+    assert (geetest.calls, app.seen) == ([], [])
+    assert [(each.rule, each.outcome) for each in decided] == [("", Outcome.MALFORMED)]
+    assert (await visit(path="/users/demo/reset").run(guard)).code == "in"
+
+
+@pytest.mark.parametrize(
+    ("modes", "lets_in"),
+    [
+        (("monitor", "enforce"), False),
+        (("enforce", "monitor"), False),
+        (("off", "enforce"), False),
+        (("monitor", "monitor"), True),
+        (("off", "off"), True),
+        (("off", "monitor"), True),
+    ],
+)
+@each_backend
+async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
+    modes: tuple[Any, Any], lets_in: bool, geetest: GeeTest, app: App
+) -> None:
+    first, second = modes
+    guard = geetest.guard(app, protect=[Rule("/users/demo/**", mode=first), Rule("/users/**", mode=second)])
+    answer = await visit(geetest.token(), path="/users/DEMO/reset").run(guard)
+    assert answer.code == ("in" if lets_in else "captcha_malformed")
+    assert geetest.calls == []
+
+
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 
