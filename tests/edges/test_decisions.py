@@ -804,6 +804,24 @@ async def test_a_cors_preflight_passes_and_a_plain_options_does_not(geetest: Gee
     assert (await visit(method="POST", headers=preflight).run(guard)).status == 403
 
 
+PREFLIGHT = {"origin": "https://a.example", "access-control-request-method": "POST"}
+
+
+@each_backend
+async def test_a_preflight_is_handed_on_with_an_empty_body_whatever_comes(geetest: GeeTest, app: App) -> None:
+    """HTTP/2 needs no header to announce a body, and a handler may take any method."""
+    guard = geetest.guard(app, protect=["* /login"])
+    asked = await visit(body=[b"amount=", b"1000"], method="OPTIONS", headers=PREFLIGHT).run(guard)
+    assert (asked.code, app.seen[0].body) == ("in", b"")
+
+
+@each_backend
+async def test_with_preflight_denied_it_is_a_request_like_others(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, protect=["* /login"], preflight="deny")
+    assert (await visit(method="OPTIONS", headers=PREFLIGHT).run(guard)).code == "captcha_missing"
+    assert (await visit(geetest.token(), method="OPTIONS", headers=PREFLIGHT).run(guard)).code == "in"
+
+
 def test_inside_cors_a_preflight_is_answered_and_a_denial_has_its_headers(geetest: GeeTest, front: Front) -> None:
     origin = {"Origin": "https://a.example"}
     starlette = Starlette(
