@@ -6,12 +6,12 @@ words. Its blocks of code, tables, names and numbers are theirs: a test here tel
 
 import difflib
 import re
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from functools import cached_property
 from pathlib import PurePosixPath
 
 import pytest
-from pages import ROOT, Page, Rows, codes
+from pages import ROOT, Block, Page, Rows, codes
 from translations import HAN, numbers, sections, untranslated_cells, without_comments
 
 
@@ -38,61 +38,71 @@ PAGES = [ChinesePage(f"docs/zh/{path.name}") for path in sorted(ROOT.glob("docs/
 each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
 
 
-def blocks_not_in_english(page: ChinesePage) -> Iterator[str]:
-    """For each block that no English page has: what differs from the most similar one."""
-    theirs = [without_comments(block) for english in page.english for block in english.blocks]
-    for block in map(without_comments, page.blocks):
-        if block not in theirs:
-            texts = [each.text for each in theirs if each.language == block.language]
-            nearest = difflib.get_close_matches(block.text, texts, 1, 0.3) or [""]
-            lines = difflib.unified_diff(block.text.splitlines(), nearest[0].splitlines(), page.name, "English", n=1)
-            yield "\n".join(lines)
+def changes(page: Page, ours: Iterable[str], theirs: Iterable[str]) -> str:
+    """What has to change in the page to be as the English one."""
+    return "\n".join(difflib.unified_diff([*ours], [*theirs], page.name, "as in English", n=1, lineterm=""))
+
+
+def most_similar(block: Block, pages: list[Page]) -> Block:
+    """The English block that this one is, or was before the English page changed."""
+    blocks = [without_comments(each) for page in pages for each in page.blocks if each.language == block.language]
+    nearest = difflib.get_close_matches(block.text, [each.text for each in blocks], 1, 0)
+    return Block(block.language, nearest[0] if nearest else "")
 
 
 @each_page
 def test_each_block_is_one_of_the_english_page_apart_from_comments(page: ChinesePage) -> None:
-    assert "\n".join(blocks_not_in_english(page)) == ""
+    for block in map(without_comments, page.blocks):
+        if block != (theirs := most_similar(block, page.english)):
+            pytest.fail(changes(page, block.text.splitlines(), theirs.text.splitlines()))
 
 
-def keys(table: Rows) -> list[list[str]]:
+def subjects(table: Rows) -> list[str]:
     """What the rows of a table are about: the names in the first cell of each."""
-    return [codes(row[0]) for row in table]
+    return [" ".join(codes(row[0])) for row in table[1:]]
 
 
-def same_table(page: ChinesePage, table: Rows) -> Rows | None:
-    """The English table with rows about the same, of as many columns."""
-    tables = (each for english in page.english for each in english.tables)
-    alike = (each for each in tables if keys(each)[1:] == keys(table)[1:] and len(each[0]) == len(table[0]))
-    return next(alike, None)
+def english_table(page: ChinesePage, table: Rows) -> Rows:
+    """The English table of as many columns whose rows are about the same, or the most similar one."""
+    tables = [each for english in page.english for each in english.tables if len(each[0]) == len(table[0])]
+    return max(tables, key=lambda each: difflib.SequenceMatcher(None, subjects(table), subjects(each)).ratio())
+
+
+def row_pairs(page: ChinesePage) -> Iterator[tuple[list[str], list[str]]]:
+    """The rows of the page, each with the English one."""
+    for table in page.tables:
+        yield from zip(table[1:], english_table(page, table)[1:], strict=False)
 
 
 @each_page
 def test_each_table_has_the_rows_of_the_english_one(page: ChinesePage) -> None:
-    assert [table[0] for table in page.tables if same_table(page, table) is None] == []
+    for table in page.tables:
+        theirs = english_table(page, table)
+        if len(table) != len(theirs) or subjects(table) != subjects(theirs):
+            pytest.fail(changes(page, subjects(table), subjects(theirs)))
 
 
 @each_page
 def test_each_row_names_what_the_english_row_names(page: ChinesePage) -> None:
-    pairs = [pair for table in page.tables for pair in zip(table, same_table(page, table) or [], strict=True)]
-    names = [(name, " ".join(english)) for row, english in pairs for name in codes(" ".join(row))]
-    assert [name for name, english in names if name not in english] == []
-
-
-def values(rows: Rows) -> list[list[str]]:
-    """The cells that hold one name or value and nothing else."""
-    return [[cell if re.fullmatch(r"`[^`]+`", cell) else "" for cell in row] for row in rows]
+    unknown = [
+        (row[0], name)
+        for row, theirs in row_pairs(page)
+        for name in codes(" ".join(row))
+        if name not in " ".join(theirs)
+    ]
+    assert unknown == []
 
 
 @each_page
-def test_each_default_is_that_of_the_english_row(page: ChinesePage) -> None:
-    for table in page.tables:
-        assert values(table[1:]) == values((same_table(page, table) or [])[1:])
+def test_each_value_that_fills_a_cell_is_that_of_the_english_row(page: ChinesePage) -> None:
+    cells = [(row[0], *pair) for row, theirs in row_pairs(page) for pair in zip(row, theirs, strict=True)]
+    assert [cell for cell in cells if re.fullmatch("`[^`]+`", cell[2]) and cell[1] != cell[2]] == []
 
 
 @each_page
 def test_each_name_is_one_of_the_english_documentation(page: ChinesePage) -> None:
-    texts = [path.read_text(encoding="utf-8") for path in [ROOT / "README.md", *ROOT.glob("docs/*.md")]]
-    english = " ".join("".join(texts).split())
+    paths = [ROOT / "README.md", *(path for path in ROOT.glob("docs/**/*.md") if path.parent.name != "zh")]
+    english = " ".join("".join(path.read_text(encoding="utf-8") for path in paths).split())
     assert [name for name in codes(page.prose) if name not in english] == []
 
 
