@@ -87,12 +87,13 @@ class Guard:
 
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
         """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""
-        policy, let_in = visit.policy, False
+        policy, let_in, admit = visit.policy, False, False
         try:
             evidence = await _accept(visit, await _walk(visit, steps))
             if visit.answer is not None:
                 self.unverified.note_answer(visit.answer)
-            evidence, admit = self.unverified.consider(policy, evidence, visit.client)
+            if evidence.outcome is Outcome.UNAVAILABLE:
+                evidence, admit = await self.unverified.consider(policy, evidence, visit.captcha_id, visit.client)
             result = judge(policy, evidence, admit_unverified=admit)
             let_in = result.allowed or policy.mode == "monitor"
         finally:  # also where a client left, a function raised, or all was cancelled
