@@ -237,7 +237,9 @@ async def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, capl
 
 
 @pytest.mark.anyio
-async def test_while_every_other_call_fails_there_is_one_warning(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+async def test_while_every_other_call_fails_there_is_one_warning(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
     admissions = unverified(Limits(), clock)
     for _ in range(100):
         await let_in(admissions, None)
