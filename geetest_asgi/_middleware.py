@@ -154,6 +154,7 @@ class GeeTestMiddleware:
         }
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self.table = table
+        store = as_store(store)
         self.guard: Any = Guard(
             Line(
                 _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -162,8 +163,8 @@ class GeeTestMiddleware:
                 trust_env=_config.switch("trust_env", trust_env),
                 on_outage=_config.plain_hook("on_outage", on_outage),
             ),
-            as_store(store),
-            Unverified(limits),
+            store,
+            Unverified(limits, store.count),
             Pot(limits.max_buffered, little=LITTLE),
             app,
             Watch(_config.plain_hook("on_lockout", on_lockout)),
