@@ -338,7 +338,7 @@ def test_a_visitor_cannot_fake_an_outage_by_being_slow(geetest: GeeTest, front: 
     body = form(geetest.token(forged=True))
     wires = [front.connect() for _ in range(20)]
     for number, wire in enumerate(wires):
-        wire.sendall(raw_request(body, f"Content-Type: {FORM}")[: -1 - number])
+        wire.sendall(raw_request(body, f"Content-Type: {FORM}", "Connection: close")[: -1 - number])
     for wire in wires:
         assert read_all(wire).startswith(b"HTTP/1.1 408 ")
         wire.close()
@@ -370,7 +370,7 @@ async def test_a_visitor_cannot_fake_an_outage_by_many_calls_at_once(geetest: Ge
 
 def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, front: Front) -> None:
     geetest.simulator.slow(0.1)
-    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=3.0)
+    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=1.0)
     url = front.put_on(door.guard)
 
     def one(_: int) -> int:
