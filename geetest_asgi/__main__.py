@@ -95,6 +95,7 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="serve https, with a certificate made now; FILE is written: the authority that clients are to trust",
     )
+    parser.add_argument("--tls-port", type=_port, metavar="PORT", help="https is at this port, and http at --port")
     parser.set_defaults(run=_simulator)
 
 
@@ -103,7 +104,12 @@ def _simulator(arguments: argparse.Namespace) -> int:
 
     pairs = dict(arguments.pair) if arguments.pair else None
     return run_simulator(
-        arguments.host, arguments.port, allow_remote=arguments.allow_remote, pairs=pairs, tls=arguments.tls
+        arguments.host,
+        arguments.port,
+        allow_remote=arguments.allow_remote,
+        pairs=pairs,
+        tls=arguments.tls,
+        tls_port=arguments.tls_port,
     )
 
 
