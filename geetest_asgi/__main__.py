@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import __version__
 from ._core.errors import ConfigError
-from .commands import check, match, sign
+from .commands import check, match, record, sign
 from .commands.errors import UsageError
 
 _DEMO = """\
@@ -47,6 +47,7 @@ def _parser() -> argparse.ArgumentParser:
         ("check", check, "do the id and the key work, what is protected?"),
         ("match", match, "which rule a request falls under, and why"),
         ("sign", sign, "the sign_token of a lot number"),
+        ("record", record, "GeeTest's answers on a cassette, for the simulator"),
     ):
         command.add(commands.add_parser(name, help=told, description=command.DESCRIPTION, allow_abbrev=False))
     return parser
@@ -96,6 +97,7 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
         help="serve https, with a certificate made now; FILE is written: the authority that clients are to trust",
     )
     parser.add_argument("--tls-port", type=_port, metavar="PORT", help="https is at this port, and http at --port")
+    parser.add_argument("--replay", type=Path, metavar="CASSETTE", help="answer as GeeTest did while `record` ran")
     parser.set_defaults(run=_simulator)
 
 
@@ -110,6 +112,7 @@ def _simulator(arguments: argparse.Namespace) -> int:
         pairs=pairs,
         tls=arguments.tls,
         tls_port=arguments.tls_port,
+        replay=arguments.replay,
     )
 
 

@@ -2,11 +2,12 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
 from .._line.stand_in import DEMO_ID, DEMO_KEY
-from . import _outages, tokens
+from . import _outages, cassette, tokens
 from ._calls import Calls, expect
 from ._service import SpentTokens
 
@@ -73,8 +74,8 @@ class State:
 
         `expired`: solved an hour ago. `used`: spent here before. `forged`: the right shape, but not GeeTest's.
         `offline`: the constants that gt4.js hands out when it reaches no host, whatever else is asked for.
-        `captcha_id`: solved under this id; `"*"` is good for every id, without `pairs`. Default: `self.captcha_id`, of a
-        `GeeTest` `"*"`.
+        `captcha_id`: solved under this id; `"*"` is good for every id, without `pairs`. Default: `self.captcha_id`,
+        and of a `GeeTest` `"*"`.
         """
         if offline:
             return dict(tokens.OFFLINE)
@@ -137,6 +138,13 @@ class State:
     ) -> None:
         """Answer everybody just this. A mapping goes out as JSON, bytes as they are, None as an empty body."""
         self._fault = _outages.answers(status, body, content_type, headers)
+
+    def replay(self, file: str | Path = cassette.DOCUMENTED) -> None:
+        """Answer each call as the next one of this cassette was answered, and after the last begin again.
+
+        Without a file: the answers that GeeTest's documentation prints. Raises ValueError where it is no cassette.
+        """
+        self._fault = _outages.replay(cassette.load(file))
 
 
 def _now() -> float:

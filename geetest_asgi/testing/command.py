@@ -47,19 +47,22 @@ def run_simulator(
     pairs: Mapping[str, str] | None = None,
     tls: Path | None = None,
     tls_port: int | None = None,
+    replay: Path | None = None,
 ) -> int:
     """Serve a `Simulator(pairs)` until Ctrl-C; the value is an exit status for the shell.
 
     0: ended by Ctrl-C. 1: it could not start (the address is taken, uvicorn is missing). 2: refused, since `host`
     is not loopback and `allow_remote` is not set. `port` 0: one that is free. `tls`: serve https, and write the
     certificate of the authority that clients are to trust to this file. `tls_port`: serve https there, and http at
-    `port`.
+    `port`. `replay`: the answers of this cassette instead of right ones.
     """
     if not allow_remote and not is_loopback(host):
         print(_REFUSED.format(host=host), file=sys.stderr)
         return 2
     simulator = Simulator(pairs)
     try:
+        if replay is not None:
+            simulator.replay(replay)
         with _listening(simulator, host, port, tls, tls_port) as urls:
             _announce(simulator, host, urls, tls)
             _sleep_forever()

@@ -77,7 +77,7 @@ class Simulator(State):
     def _validate(self, asked: Asked) -> Answer | None:
         magic = self._magic(asked)
         fault = magic.fault if self._fault is _outages.UP else self._fault
-        answer = _outages.affect(fault, lambda: self._judge(asked, magic))
+        answer = _outages.affect(fault, lambda: self._judge(asked, magic), asked.parameters.get("lot_number", ""))
         self.calls.append(record(asked.method, asked.parameters, asked.content_type, answer))
         return answer
 
