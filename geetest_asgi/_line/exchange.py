@@ -1,19 +1,16 @@
 """The wires to GeeTest: our own connections, a proxy, or a client or transport of the user's."""
 
 import sys
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Mapping
 from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from typing import Any, Final, Protocol
 
-from anyio import CancelScope, CapacityLimiter, Lock, to_thread
+from anyio import CancelScope, CapacityLimiter, to_thread
 
 from .._core.model import Reply
 from .._core.protocol import MAX_REPLY
-from .deadline import Progress
+from .call import Call
 from .proxies import proxy_of
-
-if TYPE_CHECKING:
-    from .transport import Transport
 
 HEADERS: Final = {
     "Content-Type": "application/x-www-form-urlencoded",
@@ -30,59 +27,37 @@ MARK: Final = "x-geetest-simulator"
 class Wire(Protocol):
     """The one thing that is asked of an HTTP client here."""
 
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
-        """POST the form, keeping `progress` up to date. Raises what the client raises. Has no time-out of its own."""
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """POST the form, and tell `call` how far it has come. Raises what the client raises. Has no time-out."""
 
     async def aclose(self) -> None:
         """Close what is ours to close."""
 
 
-class OwnWire:
-    """The default: `Transport`, and where the environment names a proxy, httpx's transport through it."""
+Make = Callable[[], Awaitable[Wire]]
 
-    def __init__(self, *, trust_env: bool) -> None:
-        self._trust_env = trust_env
-        self._transport: Transport | None = None
-        self._proxies: dict[str, GivenWire] = {}
-        self._loading, self._threads = Lock(), CapacityLimiter(1)
 
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
-        """POST on a free connection or a new one. One that failed is not used again."""
-        if self._trust_env and (proxy := proxy_of(url)):
-            return await (await self._through(proxy, progress)).post(url, form, progress)
-        transport = self._transport or await self._load(progress)
-        reader = await transport.call(url, form, HEADERS, progress)
-        return _reply(reader.status, {name: values[-1] for name, values in reader.fields.items()}, reader.body)
+def wire_maker(client: Any, *, trust_env: bool) -> Make:
+    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one."""
 
-    async def prepare(self) -> None:
-        """Import what the first call needs, and read the certificates."""
-        async with self._loading:
-            if self._transport is None:
-                # Tens of milliseconds: on a thread, and not on one that the app's slow endpoints may have used up.
-                await to_thread.run_sync(_load, self._trust_env, limiter=self._threads)
-                from .transport import Transport
+    async def make() -> Wire:
+        if client is None:
+            return await _own(trust_env=trust_env)
+        if not isinstance(client, type) and (hasattr(client, "stream") or hasattr(client, "handle_async_request")):
+            return GivenWire(client, ours=False)
+        return GivenWire(client(), ours=True)
 
-                self._transport = Transport(trust_env=self._trust_env)
+    return make
 
-    async def _load(self, progress: Progress) -> "Transport":
-        progress.waits_for_us("the first call was being prepared")
-        await self.prepare()
-        assert self._transport is not None  # noqa: S101 - `prepare` has made it
-        return self._transport
 
-    async def _through(self, proxy: str, progress: Progress) -> "GivenWire":
-        if proxy not in self._proxies:
-            await self._load(progress)
-            from .transport import proxied
+async def _own(*, trust_env: bool) -> Wire:
+    """Import what the first call needs, and read the certificates."""
+    # Tens of milliseconds: on a thread, and not on one that the app's slow endpoints may have used up.
+    await to_thread.run_sync(_load, trust_env, limiter=CapacityLimiter(1))
+    from .transport import Transport
 
-            self._proxies[proxy] = GivenWire(proxied(proxy, trust_env=self._trust_env), ours=True)
-        return self._proxies[proxy]
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        for wire in (self._transport, *self._proxies.values()):
-            if wire is not None:
-                await wire.aclose()
+    own = Transport(trust_env=trust_env)
+    return ProxyWire(own) if trust_env else own
 
 
 def _load(trust_env: bool) -> None:
@@ -91,7 +66,33 @@ def _load(trust_env: bool) -> None:
     certificates(trust_env)
 
 
-def _reply(status: int, headers: Mapping[bytes, bytes], body: bytes | None) -> Reply:
+class ProxyWire:
+    """Goes through the proxy that the environment names for a URL, by httpx's transport; where it names none, not."""
+
+    def __init__(self, direct: Wire) -> None:
+        self._direct = direct
+        self._proxies: dict[str, GivenWire] = {}
+
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """See `Wire`."""
+        proxy = proxy_of(url)
+        return await (self._through(proxy) if proxy else self._direct).post(url, form, call)
+
+    def _through(self, proxy: str) -> "GivenWire":
+        if proxy not in self._proxies:
+            from .transport import proxied
+
+            self._proxies[proxy] = GivenWire(proxied(proxy, trust_env=True), ours=True)
+        return self._proxies[proxy]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for wire in (self._direct, *self._proxies.values()):
+            await wire.aclose()
+
+
+def reply_of(status: int, headers: Mapping[bytes, bytes], body: bytes | None) -> Reply:
+    """Return an answer whose header fields have lower-case names."""
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     return Reply(status, None if encoded else body, MARK.encode() in headers, encoded)
 
@@ -108,12 +109,12 @@ class GivenWire:
         self._ours = ours
         self._kit = sys.modules.get("httpx2") if _is_of_httpx2(client) else None
 
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
         """POST; never following a redirect, which would carry the token elsewhere."""
         # Connect, read, write, pool. Our own deadline ends the call. Waiting for the client's own pool is our crowd's
         # doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
-        timeout = {"connect": None, "read": None, "write": None, "pool": progress.pool}
-        async with _traced(progress) as extensions:
+        timeout = {"connect": None, "read": None, "write": None, "pool": call.hand_over()}
+        async with _traced(call) as extensions:
             if hasattr(self._client, "stream"):
                 return await self._stream(url, form, tuple(timeout.values()), extensions)
             return await self._handle(url, form, {**extensions, "timeout": timeout})
@@ -142,30 +143,23 @@ def _is_of_httpx2(client: object) -> bool:
     return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
 
 
-def wire_maker(client: Any, *, trust_env: bool) -> Callable[[], Wire]:
-    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one."""
-    if client is None:
-        return lambda: OwnWire(trust_env=trust_env)
-    if not isinstance(client, type) and (hasattr(client, "stream") or hasattr(client, "handle_async_request")):
-        return lambda: GivenWire(client, ours=False)
-    return lambda: GivenWire(client(), ours=True)
-
-
 @asynccontextmanager
-async def _traced(progress: Progress) -> AsyncIterator[Mapping[str, Any]]:
+async def _traced(call: Call) -> AsyncIterator[Mapping[str, Any]]:
     """Follow a call by httpx's `trace` extension: the value goes into its request's `extensions`.
 
     A client that does not know it says nothing, and then nothing is known. httpcore 1.0.9 (2025) leaves a connection
     open that is given up during the TLS handshake: whatever ends the call ends that connection too.
     """
-    opening: Any = None
+    opening, connected = None, False
 
     async def trace(event: str, info: Mapping[str, Any]) -> None:
-        nonlocal opening
+        nonlocal opening, connected
         if event.endswith("send_request_headers.started"):
-            progress.sends(kept=not progress.connecting)
+            call.sends(kept=not connected)
+            call.waits()
         elif event.endswith(("connect_tcp.started", "start_tls.started", "send_request_body.complete")):
-            progress.waits()
+            call.sent, connected = event.endswith("complete"), True
+            call.waits()
         if event.endswith("connect_tcp.complete"):
             opening = info["return_value"]
         elif not event.endswith(("start_tls.started", "start_tls.failed")):
@@ -174,7 +168,7 @@ async def _traced(progress: Progress) -> AsyncIterator[Mapping[str, Any]]:
     try:
         yield {"trace": trace}
     except Exception as error:
-        if progress.sent and progress.kept:
+        if call.sent and call.kept:
             raise KeptConnectionError from error
         raise
     finally:
@@ -189,16 +183,16 @@ async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncItera
     No more is read of it than an answer of `/validate` can have: the rest may be without an end.
     """
     raw = {name.lower().encode("latin-1"): value.encode("latin-1", "replace") for name, value in headers.items()}
-    known = _reply(status, raw, b"")
+    known = reply_of(status, raw, b"")
     if status != 200 or known.encoded:
-        return _reply(status, raw, None)
+        return reply_of(status, raw, None)
     body, pieces = bytearray(), aiter(chunks)
     async for piece in pieces:
         body += piece
         if len(body) > MAX_REPLY:
             await _break_off(pieces)
-            return _reply(status, raw, None)
-    return _reply(status, raw, bytes(body))
+            return reply_of(status, raw, None)
+    return reply_of(status, raw, bytes(body))
 
 
 async def _break_off(pieces: AsyncIterator[bytes]) -> None:
