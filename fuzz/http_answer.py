@@ -4,7 +4,6 @@ However the bytes arrive, the answer is the same. What the guard reads, h11 read
 refuse it. A connection is used again only where nothing stands behind the end of its answer.
 """
 
-from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -93,14 +92,16 @@ def by_h11(data: bytes, *, ends: bool) -> tuple[int, bytes] | None:
 
 def by_httptools(data: bytes, *, ends: bool) -> tuple[int, bytes] | None:
     """The same. A body without a length ends with the connection, of which httptools is not told."""
-    answers = _Answers()
-    with suppress(httptools.HttpParserError):
+    answers, refused = _Answers(), False
+    try:
         answers.parser.feed_data(data)
+    except httptools.HttpParserError:
+        refused = True
     final = [each for each in answers.found if each[0] >= 200]
     if not final:
         return None
     status, body, whole = final[0]
-    return (status, bytes(body)) if whole or ends else None
+    return (status, bytes(body)) if whole or (ends and not refused) else None
 
 
 class _Answers:
