@@ -129,7 +129,7 @@ class EndsWithTheConnection(Reader):
     def feed(self, data: bytes) -> None:
         if data:
             return super().feed(data)
-        self.done = True
+        self.done, self.body = True, b""
         return None
 
 

@@ -17,9 +17,9 @@ from .._core.rules import OnOutage
 from ..observers.logs import log_simulator
 from .call import Call, Disconnected, Progress
 from .clock import clock
-from .exchange import Make, Wire, wire_maker
-from .proxies import check_proxies
+from .exchange import Wire
 from .servers import Server, servers
+from .wires import Make, check_proxies, wire_maker
 
 OnAnswer = Callable[[Evidence], None]
 

@@ -104,9 +104,9 @@ def _serve(certificate: str | None = None) -> None:
             if tls is not None:
                 wire = tls.wrap_socket(wire, server_side=True, do_handshake_on_connect=False)
             selector.register(wire, selectors.EVENT_READ, _Peer(wire))
-        for wire, peer in ready.items():
-            if isinstance(peer, _Peer) and not peer.read():
-                selector.unregister(wire)
+        for peer in ready.values():
+            if peer is not None and not peer.read():
+                selector.unregister(peer.wire)
                 peer.wire.close()
 
 
