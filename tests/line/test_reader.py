@@ -126,7 +126,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes([draw(st.integers(0, 5))]) + bytes(data)
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(mutated())
 def test_two_libraries_read_the_same(data: bytes) -> None:
     """`python -m fuzz http_answer` tries more."""
