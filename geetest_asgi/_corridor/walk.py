@@ -11,7 +11,7 @@ app or denial
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Any, Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -36,6 +36,9 @@ from .visit import Visit
 
 Match = Callable[[str, str, bytes, str], Any]
 """`RuleTable.match`."""
+
+
+_PREFLIGHT: Final = Evidence(Outcome.SKIPPED, "a CORS preflight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,7 @@ class Guard:
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request to the app or to a denial."""
         if self.preflight == "allow" and is_preflight(scope):
-            return await self._pass_on(scope, receive, send)
+            return await self._pass_on(policy, scope, receive, send)
         visit = self.visit(policy, scope, receive)
         try:
             result = await self.decide(visit)
@@ -80,8 +83,9 @@ class Guard:
         finally:
             visit.body.close()
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _pass_on(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """A CORS preflight: the app gets an empty body, whatever comes, so that no handler acts on one."""
+        put_result(scope, judge(policy, _PREFLIGHT, admit_unverified=False))
         assert self.app is not None  # noqa: S101 - a middleware has one
         await self.app(scope, without_body(receive), send)
 
