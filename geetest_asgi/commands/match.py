@@ -1,18 +1,19 @@
 """`python -m geetest_asgi match METHOD PATH`: one decision, and how it comes about."""
 
 import argparse
-import os
+import re
 import sys
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from .options import add_app, checked, warnings_collected
+from .errors import UsageError
+from .options import add_app, checked, need_no_pair, warnings_collected
 from .report import Report, columns, shown
 
 DESCRIPTION = """\
 Say which rule a request falls under, and why. PATH is the request target as it stands on the wire, percent escapes
-included; a query is cut off. Nobody is asked; with --protect no id and no key are needed. Exit status: 0, protected; 1,
+included; a query is cut off. Nobody is asked; no id and no key are needed. Exit status: 0, protected; 1,
 not protected; 2, the command line or the configuration is wrong."""
 
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
@@ -35,8 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """The exit status."""
     checked(arguments)
-    from .errors import UsageError
-
+    _check_request(arguments.method, arguments.path)
     if not arguments.app and not arguments.protect:
         raise UsageError("match wants something to look in: give --app or --protect")
     with warnings_collected():
@@ -48,14 +48,22 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if any(protected) else 1
 
 
+def _check_request(method: str, path: str) -> None:
+    """Swapped arguments would be a request that nothing protects."""
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method):
+        raise UsageError(f"{shown(method)} is no method; the method comes first: match POST /login")
+    if not path.startswith("/") and path != "*":
+        raise UsageError(f"{shown(path)} is no path: it begins with '/', as in match POST /login")
+
+
 def _site(arguments: argparse.Namespace) -> Any:
     from . import app_routes as site
-    from .check import read_site
+    from .check import read_app
 
+    need_no_pair()
     if arguments.app:
-        return read_site(arguments)
-    pair = {name: os.environ.get(f"GEETEST_{name.upper()}") or "none-needed" for name in ("captcha_id", "captcha_key")}
-    return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or (), **pair)
+        return read_app(arguments)[1]
+    return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or ())
 
 
 class Request:
