@@ -59,8 +59,9 @@ class GeeTestMiddleware:
     api_server      a base URL; several, tried in order until a connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.
-    sources         where to look for the fields, in order: "header", "query", "body". The first source that contains
-                    any of them is used; sources are never combined. Default: the body only.
+    sources         where to look for the fields, in order: "header", "query", "body", and "text": JSON sent as
+                    text/plain. The first source that contains any of them is used; sources are never combined.
+                    Default: the body only.
     fields          how the fields are named: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
                     container "captcha" that holds all four. Default: GeeTest's four names.
     on_unavailable  what to do while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by

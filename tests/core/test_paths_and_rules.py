@@ -446,6 +446,7 @@ def test_under_a_rule_and_an_exemption_the_rule_counts() -> None:
     assert rules.match("POST", "/files/public/../secret") == 1
     assert rules.match("POST", "/files/PUBLIC/a") == UNCLEAR
     assert table(["/login", "/other"], exempt="/login").match("POST", "/login\n") == 0
+    assert table(["/login", "/{any}"], exempt="/login").match("POST", "//login") == 0, "nobody is under the second rule"
 
 
 def test_a_root_path_is_a_spelling_too() -> None:

@@ -126,7 +126,7 @@ def test_each_wrong_field_is_named() -> None:
 
 
 def test_nothing_is_missing() -> None:
-    assert gathered({}) == Evidence(Outcome.MISSING, "no captcha field")
+    assert gathered({}) == Evidence(Outcome.MISSING, "no captcha field with a value")
     assert outcome(gathered({"captcha_id": "x", "sign_token": "y", "lotNumber": OTHER_LOT})) == "missing"
 
 
