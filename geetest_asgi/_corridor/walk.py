@@ -80,7 +80,7 @@ class Guard:
 
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
         """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""
-        policy, evidence = visit.policy, None
+        policy, evidence, admit = visit.policy, None, False
         try:
             for step in steps:
                 if (evidence := await step(visit)) is not None:
@@ -91,7 +91,8 @@ class Guard:
                 evidence = await _accept(visit, policy.accept, evidence)
             if visit.answer is not None:
                 self.unverified.note_answer(visit.answer)
-            evidence, admit = self.unverified.consider(policy, evidence, visit.client)
+            if evidence.outcome is Outcome.UNAVAILABLE:
+                evidence, admit = await self.unverified.consider(policy, evidence, visit.captcha_id, visit.client)
             result = judge(policy, evidence, admit_unverified=admit)
             visit.let_in = result.allowed or policy.mode == "monitor"
         finally:  # also where a client left, a function raised, or all was cancelled
