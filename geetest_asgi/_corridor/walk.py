@@ -61,6 +61,8 @@ class Guard:
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request to the app or to a denial."""
+        if not isinstance(scope.get("headers", ()), list | tuple):
+            scope["headers"] = [tuple(pair) for pair in scope["headers"]]  # ASGI allows what can be read once only
         if self.preflight == "allow" and is_preflight(scope):
             return await self._app(scope, without_body(receive), send)  # so that no handler acts on a body
         visit = self.visit(policy, scope, receive)
