@@ -34,7 +34,6 @@ from .outgoing import Match, draining, outgoing
 from .steps import SHARED, STEPS, Step
 from .visit import Visit
 
-
 _PREFLIGHT: Final = Evidence(Outcome.SKIPPED, "a CORS preflight")
 
 
