@@ -185,7 +185,7 @@ def test_programs_with_geetests_address_built_in_are_answered(tmp_path: Path) ->
         assert len(calls) == 2, "one simulator, at two ports"
         refused = httpx.get(f"http://127.0.0.1:{http}/simulator/token", headers={"Host": "gcaptcha4.geetest.com"})
         assert refused.status_code == 403
-    hosts = {name for name in first.split('"')[1].split()[1:]}
+    hosts = set(first.split('"')[1].split()[1:])
     assert hosts <= set(HOSTS)
 
 

@@ -9,9 +9,12 @@
         def test_login(self):
             answer = self.client.post("/login/", {"username": "ada", **self.geetest.token()})
 
-`AsyncClient` is the same for `async_client_class`, and `GuardedClientMixin` for another synchronous client, such as that
-of Django REST framework. `force_login`, `response.context`, `assertContains` and all else are as ever: views run in the
-client's own handler.
+`AsyncClient` is the same for `async_client_class`. `GuardedClientMixin` does it to another synchronous client:
+
+    class GuardedAPIClient(GuardedClientMixin, rest_framework.test.APIClient):
+        pass
+
+`force_login`, `response.context`, `assertContains` and all else are as ever: views run in the client's own handler.
 """
 
 from typing import TYPE_CHECKING, Any, Final
@@ -94,7 +97,7 @@ class GuardedHandlerMixin:
 
 
 class GuardedClientMixin:
-    """Puts the guard in front of a synchronous client: `class GuardedAPIClient(GuardedClientMixin, APIClient): pass`."""
+    """Puts the guard in front of a synchronous client that is made of Django's."""
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
