@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import __version__
 from ._core.errors import ConfigError
-from .commands import check, match, record, sign
+from .commands import check, explain_file, match, record, sign
 from .commands.errors import UsageError
 
 _DEMO = """\
@@ -46,6 +46,7 @@ def _parser() -> argparse.ArgumentParser:
     for name, command, told in (
         ("check", check, "do the id and the key work, what is protected?"),
         ("match", match, "which rule a request falls under, and why"),
+        ("explain", explain_file, "what the guard makes of a raw request in a file"),
         ("sign", sign, "the sign_token of a lot number"),
         ("record", record, "GeeTest's answers on a cassette, for the simulator"),
     ):

@@ -112,7 +112,7 @@ def _root_path(given: object) -> str:
 
 def _sources(given: object) -> tuple[Any, ...]:
     sources = tuple(several("sources", given))
-    known = ("header", "query", "body")
+    known = ("header", "query", "body", "text")
     if not sources or any(sources.count(each) > 1 or each not in known for each in sources):
         raise ConfigError(f"sources={given!r}: list each of {', '.join(known)} once, those you want, in order")
     return sources

@@ -33,8 +33,11 @@ from .support import (
     GeeTest,
     RawServer,
     Stage,
+    Visit,
     cut,
     form,
+    http_scope,
+    messages,
     raw_request,
     read_all,
     read_reply,
@@ -120,6 +123,25 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
     rest = form(geetest.token())
     body = b"x" * 500_000 + b"&" + rest  # all of the room is there again
     assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
+
+
+@each_backend
+async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones(geetest: GeeTest) -> None:
+    """Where no address is known, as behind a Unix socket, one client can hold more than half of the room."""
+    watched = Watched(geetest, limits=Limits(max_buffered=MIB))
+    endless = Visit(http_scope(headers={"content-type": FORM}, client=None), *messages(*[b"x" * KIB] * 750, ends=False))
+    async with anyio.create_task_group() as group:
+        group.start_soon(endless.run, watched)
+        while endless.incoming:
+            await anyio.lowlevel.checkpoint()
+        assert (await visit(body=b"x" * 50 * KIB, client=None).run(watched)).code == "captcha_missing"
+        long = await visit(body=[b"x" * KIB] * 100, client=None).run(watched)
+        assert long.code == "captcha_busy"
+        endless.say(*messages(*[b"x" * KIB] * 50))
+    assert endless.code == "captcha_busy"
+    assert (await visit(body=[b"x" * KIB] * 700, client=None).run(watched)).code == "captcha_missing", (
+        "all is given back"
+    )
 
 
 PARTS = {
