@@ -54,10 +54,16 @@ def environment(**more: str) -> dict[str, str]:
     return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
 
 
+def write(directory: Path, files: Mapping[str, str]) -> None:
+    """Write the files, their folders included."""
+    for name, text in files.items():
+        (directory / name).parent.mkdir(parents=True, exist_ok=True)
+        (directory / name).write_text(text)
+
+
 def run_pytest(directory: Path, files: Mapping[str, str], *arguments: str, env: Mapping[str, str] | None = None) -> Run:
     """Write the files and run pytest among them; every warning is an error."""
-    for name, text in files.items():
-        (directory / name).write_text(text)
+    write(directory, files)
     command = [sys.executable, "-m", "pytest", "-q", *STRICT, *LEAN, "-p", "no:cacheprovider", *arguments]
     done = subprocess.run(
         command,
