@@ -10,7 +10,7 @@ from fnmatch import fnmatchcase
 from starlette.routing import compile_path
 
 from geetest_asgi._core.errors import ConfigError
-from geetest_asgi._core.paths.forms import Segments, split
+from geetest_asgi._core.paths.forms import Segments, fold_case, split
 from geetest_asgi._core.paths.path_set import PathSet
 from geetest_asgi._core.paths.patterns import EVERY, Pattern, parse
 from geetest_asgi._core.paths.rule_table import RuleTable
@@ -50,7 +50,7 @@ def _twins(patterns: list[Pattern], path: Segments, *, fold: bool) -> set[int]:
     """Where `/login` and `/login/` are both written, they are the same pattern."""
 
     def folded(segments: Segments) -> Segments:
-        return tuple(map(str.casefold, segments)) if fold else segments
+        return tuple(map(fold_case, segments)) if fold else segments
 
     known, asked = [folded(each.segments) for each in patterns], folded(path)
     if asked[-1:] != ("",) or asked not in known or any("*" in segment for segment in asked):
@@ -61,7 +61,7 @@ def _twins(patterns: list[Pattern], path: Segments, *, fold: bool) -> set[int]:
 def _covers(pattern: Segments, path: Segments, *, fold: bool) -> bool:
     """With both spellings of a pattern that ends in a slash."""
     if fold:
-        pattern, path = tuple(map(str.casefold, pattern)), tuple(map(str.casefold, path))
+        pattern, path = tuple(map(fold_case, pattern)), tuple(map(fold_case, path))
     return _matches(pattern, path) or (pattern[-1] == "" and _matches(pattern[:-1], path))
 
 

@@ -59,8 +59,9 @@ class GeeTestMiddleware:
     api_server      a base URL; several, tried in order until a connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.
-    sources         where to look for the fields, in order: "header", "query", "body". The first source that contains
-                    any of them is used; sources are never combined. Default: the body only.
+    sources         where to look for the fields, in order: "header", "query", "body", and "text": JSON sent as
+                    text/plain. The first source that contains any of them is used; sources are never combined.
+                    Default: the body only.
     fields          how the fields are named: a mapping {"lot_number": "yours"}, a prefix "geetest_", "camelCase", or a
                     container "captcha" that holds all four. Default: GeeTest's four names.
     on_unavailable  what to do while GeeTest cannot be reached: "allow" (GeeTest's advice; capped by
@@ -135,24 +136,13 @@ class GeeTestMiddleware:
         self.app: ASGIApp = application(app)
         limits = _config.limits(limits)
         chosen, source = _config.mode(mode)
-        defaults: dict[str, Any] = {
-            "sources": sources,
-            "fields": fields,
-            "on_unavailable": on_unavailable,
-            "timeout": timeout,
-            "limits": limits,
-            "mode": chosen,
-            "forgive": forgive,
-            "clearance": clearance,
-            "when": when,
-            "skip": skip,
-            "accept": accept,
-            "on_denied": on_denied,
-            "on_result": on_result,
-            "credentials": credentials,
-        }
+        defaults: dict[str, Any] = {"sources": sources, "fields": fields, "credentials": credentials}
+        defaults |= {"on_unavailable": on_unavailable, "timeout": timeout, "limits": limits, "mode": chosen}
+        defaults |= {"forgive": forgive, "clearance": clearance, "when": when, "skip": skip, "accept": accept}
+        defaults |= {"on_denied": on_denied, "on_result": on_result}
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self.table = table
+        store = as_store(store)
         self.guard: Any = Guard(
             Line(
                 _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -161,8 +151,8 @@ class GeeTestMiddleware:
                 trust_env=_config.switch("trust_env", trust_env),
                 on_outage=_config.plain_hook("on_outage", on_outage),
             ),
-            as_store(store),
-            Unverified(limits),
+            store,
+            Unverified(limits, store.count),
             Pot(limits.max_buffered, little=LITTLE),
             app,
             Watch(_config.plain_hook("on_lockout", on_lockout)),

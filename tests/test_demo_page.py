@@ -159,7 +159,7 @@ def test_the_strip_has_a_word_for_every_outcome() -> None:
 @pytest.mark.parametrize(
     ("kind", "status", "asked", "handled", "outcome", "reason"),
     [
-        (None, 403, False, False, "missing", "no captcha field"),
+        (None, 403, False, False, "missing", "no captcha field with a value: body (no Content-Type): not read"),
         ("fresh", 200, True, True, "passed", ""),
         ("expired", 403, True, False, "failed", "pass_token expire"),
         ("forged", 403, True, False, "failed", "pass_token error"),

@@ -54,5 +54,5 @@ def settled(output: str) -> str:
 
 
 def test_there_are_blocks_of_every_command() -> None:
-    assert {command.split()[1].strip(";") for command, _ in BLOCKS} == {"check", "match", "sign"}
+    assert {command.split()[1].strip(";") for command, _ in BLOCKS} == {"check", "match", "explain", "sign"}
     assert PAGE.count("```console") == len(BLOCKS)

@@ -176,6 +176,11 @@ WAYS: dict[str, list[Callable[[Any, Fields], httpx.Response]]] = {
         lambda app, fields: ask(app, "POST", "/login", json=dict(fields)),
         as_json_of_another_type,
     ],
+    '"text"': [
+        lambda app, fields: ask(
+            app, "POST", "/login", content=json.dumps(dict(fields)), headers={"content-type": "text/plain"}
+        )
+    ],
     '"query"': [lambda app, fields: ask(app, "POST", f"/login?{httpx.QueryParams(dict(fields))}")],
     '"header"': [
         by_four_headers,
@@ -196,6 +201,16 @@ def test_each_source_is_read_in_every_way_and_only_when_it_is_listed(geetest: Ge
 def test_the_sources_are_all_there(geetest: GeeTest) -> None:
     assert set(SOURCES) == set(WAYS)
     assert set(FOUR_HEADERS) == geetest.headers().keys()
+
+
+@FIELDS.executes("no captcha field with a value")
+def test_the_reason_says_what_was_looked_at(geetest: GeeTest) -> None:
+    told: list[GeeTestResult] = []
+    app = GeeTestMiddleware(site, on_result=lambda result, _: told.append(result))
+    nested = {"username": "ada", "captcha": {"lotNumber": "x", "captchaOutput": "x", "passToken": "x", "genTime": "1"}}
+    ask(app, "POST", "/login", json=nested)
+    ask(app, "POST", "/login", content=json.dumps(geetest.token()), headers={"content-type": "text/plain"})
+    assert [result.reason for result in told] == FIELDS.block("no captcha field with a value").text.splitlines()
 
 
 CAMEL = {"lot_number": "lotNumber", "captcha_output": "captchaOutput", "pass_token": "passToken", "gen_time": "genTime"}

@@ -100,7 +100,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
         timeout=_seconds(chosen.pop("timeout")),
         forgive=statuses("forgive", chosen.pop("forgive")),
         methods=str(pattern.methods),
-        pattern=text,
+        identity=f"{pattern.methods} {text} {rule.name or text}",
         **chosen,
     )
 
@@ -113,7 +113,7 @@ def _root_path(given: object) -> str:
 
 def _sources(given: object) -> tuple[Any, ...]:
     sources = tuple(several("sources", given))
-    known = ("header", "query", "body")
+    known = ("header", "query", "body", "text")
     if not sources or any(sources.count(each) > 1 or each not in known for each in sources):
         raise ConfigError(f"sources={given!r}: list each of {', '.join(known)} once, those you want, in order")
     return sources

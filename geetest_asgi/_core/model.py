@@ -119,7 +119,8 @@ class GeeTestResult:
     verified: bool
     """GeeTest verified the token: True for passed only."""
     reason: str = ""
-    """Why, in words: GeeTest's or the guard's, never the client's. May be empty."""
+    """Why, in words: GeeTest's or the guard's. May be empty. Of what the client sent only names of fields are in it,
+    where `missing` says what was looked at."""
     code: str = ""
     """GeeTest's error code such as "-50005", if it answered `status: error`; else empty."""
     rule: str = ""

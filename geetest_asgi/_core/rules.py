@@ -13,7 +13,7 @@ Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
 """Any framework's: Starlette types what travels as mappings, Litestar as TypedDicts; neither takes the other's."""
-Source = Literal["header", "query", "body"]
+Source = Literal["header", "query", "body", "text"]
 Mode = Literal["enforce", "monitor", "off"]
 Preflight = Literal["allow", "deny"]
 OnUnavailable = Literal["allow", "deny"]

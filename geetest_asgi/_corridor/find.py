@@ -1,82 +1,97 @@
 """Find the captcha fields. The first source that contains any of them is used; sources are never combined."""
 
-from collections.abc import Awaitable, Callable, Mapping
+import re
+from collections.abc import Sequence
 from typing import Final
 
 from starlette.types import Scope
 
-from .._core.fields.gatherer import Gatherer, from_headers
+from .._core.fields.gatherer import NOTHING, Gatherer, from_headers
+from .._core.fields.names import shown_names
 from .._core.fields.scanners import MultipartScanner, UrlencodedScanner, scanner_for
 from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.policy import Policy
+from .._core.rules import Source
 from .body import Body
 
 Found = CaptchaFields | Evidence
 
-_NOTHING: Final = Evidence(Outcome.MISSING, "no captcha field")
+_IN_BODY: Final = ("body", "text")
+
+_MEDIA_TYPE: Final = re.compile(rb"([\w.+-]{1,40}/[\w.+-]{1,40})\s*(?:;|$)")
 
 
 async def find(policy: Policy, scope: Scope, body: Body) -> Found:
     """The fields, or why there are none. Raises VisitorLeft."""
-    for source in _sources(policy, scope):
-        found = await _LOOK[source](policy, scope, body)
-        if isinstance(found, CaptchaFields) or found.outcome is not Outcome.MISSING:
+    looked_at = []
+    for source in policy.sources if scope["type"] == "http" else _of_a_handshake(policy.sources):
+        gatherer = Gatherer(policy.spelling, policy.limits.max_field)
+        if source in _IN_BODY:
+            found = await _in_body(source, policy, scope, body, gatherer)
+        else:
+            found = _in_query(scope, gatherer) if source == "query" else _in_headers(scope, gatherer)
+        if not isinstance(found, str):
             return found
-    return _NOTHING
+        looked_at.append(found)
+    return Evidence(Outcome.MISSING, f"{NOTHING}: {'; '.join(looked_at)}")
 
 
-def _sources(policy: Policy, scope: Scope) -> tuple[str, ...]:
-    if scope["type"] != "websocket":
-        return policy.sources
-    return tuple(source for source in policy.sources if source != "body") or ("header", "query")
+def _of_a_handshake(sources: Sequence[Source]) -> Sequence[Source]:
+    return tuple(source for source in sources if source not in _IN_BODY) or ("header", "query")
 
 
-def _gatherer(policy: Policy) -> Gatherer:
-    return Gatherer(policy.spelling, policy.limits.max_field)
+def _is_missing(found: Found) -> bool:
+    return isinstance(found, Evidence) and found.outcome is Outcome.MISSING
 
 
-async def _in_headers(policy: Policy, scope: Scope, body: Body) -> Found:
-    return from_headers(scope.get("headers", ()), _gatherer(policy))
+def _in_headers(scope: Scope, gatherer: Gatherer) -> Found | str:
+    headers = scope.get("headers", ())
+    if not _is_missing(found := from_headers(headers, gatherer)):
+        return found
+    return f"headers with 'geetest': {shown_names(n.decode('latin-1') for n, _ in headers if b'geetest' in n.lower())}"
 
 
-async def _in_query(policy: Policy, scope: Scope, body: Body) -> Found:
-    gatherer = _gatherer(policy)
+def _in_query(scope: Scope, gatherer: Gatherer) -> Found | str:
     scanner = UrlencodedScanner(gatherer)
     scanner.feed(scope.get("query_string") or b"")
     scanner.end()
-    return gatherer.conclude()
+    found = gatherer.conclude()
+    return f"query: {shown_names(scanner.names())}" if _is_missing(found) else found
 
 
-async def _in_body(policy: Policy, scope: Scope, body: Body) -> Found:
-    gatherer = _gatherer(policy)
-    about = _about_body(scope)
-    scanner = scanner_for(about[b"content-type"], about[b"content-encoding"], gatherer)
+async def _in_body(source: Source, policy: Policy, scope: Scope, body: Body, gatherer: Gatherer) -> Found | str:
+    types, encodings, length = _about_body(scope)
+    scanner = scanner_for(types, encodings, gatherer, source)
     if scanner is None:
-        return _NOTHING
+        return f"{source} ({_body_type(types, encodings)}): not read"
     most = policy.limits.max_body
     # A multipart body is read as far as its fields, so its length says nothing.
-    if not isinstance(scanner, MultipartScanner) and _content_length(about[b"content-length"]) > most:
+    if length > most and not isinstance(scanner, MultipartScanner):
         return Evidence(Outcome.TOO_LARGE, f"a body of more than {most} bytes")
-    return await body.search(scanner) or gatherer.conclude(scanner.broken)
+    if (evidence := await body.search(scanner)) is not None:
+        return evidence
+    found = gatherer.conclude(scanner.broken)
+    return f"{source} ({_body_type(types)}): {shown_names(scanner.names())}" if _is_missing(found) else found
 
 
-def _about_body(scope: Scope) -> dict[bytes, list[bytes]]:
-    """The headers that say what the body is, each as often as it was sent."""
-    found: dict[bytes, list[bytes]] = {b"content-type": [], b"content-encoding": [], b"content-length": []}
-    for name, value in scope.get("headers", ()):
-        if (values := found.get(name.lower())) is not None:
-            values.append(value)
-    return found
+def _about_body(scope: Scope) -> tuple[list[bytes], list[bytes], int]:
+    """The values of Content-Type and Content-Encoding, each as often as it was sent, and Content-Length or 0."""
+    types, encodings, length = [], [], 0
+    for raw_name, value in scope.get("headers", ()):
+        name = raw_name.lower()
+        if name == b"content-type":
+            types.append(value)
+        elif name == b"content-encoding":
+            encodings.append(value)
+        elif name == b"content-length" and value.isdigit():
+            length = max(length, int(value[:18]))  # int() refuses thousands of digits
+    return types, encodings, length
 
 
-def _content_length(lengths: list[bytes]) -> int:
-    """What Content-Length says, or 0. It never says that nothing comes: a chunked body may carry one."""
-    # int() refuses thousands of digits.
-    return max((int(value[:18]) for value in lengths if value.isdigit()), default=0)
-
-
-_LOOK: Final[Mapping[str, Callable[[Policy, Scope, Body], Awaitable[Found]]]] = {
-    "header": _in_headers,
-    "query": _in_query,
-    "body": _in_body,
-}
+def _body_type(types: Sequence[bytes], encodings: Sequence[bytes] = ()) -> str:
+    """The media type, and what keeps such a body from being read."""
+    if len(types) != 1:
+        return "two Content-Types" if types else "no Content-Type"
+    found = _MEDIA_TYPE.match(types[0])
+    name = found[1].decode().lower() if found else "unknown type"
+    return ", ".join([name, *(["encoded"] if encodings else [])])

@@ -16,6 +16,8 @@ from typing import Any, Final, Protocol
 import anyio
 from anyio.lowlevel import RunVar, current_token
 
+from .time_limit import TimeLimit
+
 TURNS: Final = 20
 """Turns of the event loop before a call is given up. Two are enough for an answer on an open connection; a new
 connection takes some more from "connected" to "asked".
@@ -42,6 +44,11 @@ class Clock:
         self._heap: list[tuple[float, int, Watched]] = []
         self._numbers = count()
         self._armed = math.inf
+        self._limits: dict[float, TimeLimit] = {}
+
+    def limit(self, seconds: float) -> "TimeLimit":
+        """Return what ends blocks after so many seconds."""
+        return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
     def watch(self, watched: Watched, when: float) -> None:
         """Wake `watched` at `when`, by the event loop's time."""

@@ -56,7 +56,7 @@ def _add_fields(operation: dict[str, Any], spelt: Spelling, places: tuple[str, .
     for place in places:
         if place == "body":
             _add_to_body(operation, spelt, required=required)
-        else:
+        elif place != "text":  # a schema cannot say that a text holds JSON
             named = _in_headers(spelt) if place == "header" else _in_a_form(spelt)
             operation.setdefault("parameters", []).extend(
                 {"name": name, "in": place, "required": required, "schema": schema} for name, schema in named.items()

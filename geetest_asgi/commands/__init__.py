@@ -1,1 +1,1 @@
-"""The commands that look at a configuration: `check`, `match`, `sign`. Each is a module with `add` and `run`."""
+"""Commands that look at a configuration: `check`, `match`, `explain`, `sign`. Each is a module with `add` and `run`."""

@@ -91,7 +91,7 @@ def _useless(exempt: Sequence[Pattern], pattern: Pattern, policy: Policy) -> Ite
         if covers(each, pattern, fold=False) and includes(each.methods, pattern.methods):
             yield f"protects nothing but odd spellings: {each.text!r} exempts it"
             break
-    if policy.sources == ("body",) and includes(Methods(frozenset({"GET", "HEAD"})), pattern.methods):
+    if set(policy.sources) <= {"body", "text"} and includes(Methods(frozenset({"GET", "HEAD"})), pattern.methods):
         yield "lets nobody in: a GET has no body, and sources is the body alone; add 'header' or 'query'"
     if policy.mode != "enforce":
         yield f"denies nobody: its mode is {policy.mode!r}"

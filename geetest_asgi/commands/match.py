@@ -35,27 +35,30 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """The exit status."""
     checked(arguments)
-    from .errors import UsageError
-
-    if not arguments.app and not arguments.protect:
-        raise UsageError("match wants something to look in: give --app or --protect")
-    with warnings_collected():
-        site = _site(arguments)
+    site = read_guards(arguments)
     request = Request(arguments.method, arguments.path, arguments.root_path)
     report = Report(sys.stdout)
     report.head(request.title)
-    protected = [write_decision(report, site, guard, request) for guard in site.guards]
+    protected = [write_decision(report, site, guard, request) is not None for guard in site.guards]
     return 0 if any(protected) else 1
 
 
-def _site(arguments: argparse.Namespace) -> Any:
+def read_guards(arguments: argparse.Namespace, **settings: Any) -> Any:
+    """The guards of the app, or one of the patterns given and these settings."""
     from . import app_routes as site
     from .check import read_site
+    from .errors import UsageError
 
+    if not arguments.app and not arguments.protect:
+        raise UsageError("there is nothing to look in: give --app or --protect")
     if arguments.app:
-        return read_site(arguments)
-    pair = {name: os.environ.get(f"GEETEST_{name.upper()}") or "none-needed" for name in ("captcha_id", "captcha_key")}
-    return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or (), **pair)
+        with warnings_collected():
+            return read_site(arguments)
+    settings |= {
+        name: os.environ.get(f"GEETEST_{name.upper()}") or "none-needed" for name in ("captcha_id", "captcha_key")
+    }
+    with warnings_collected():
+        return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or (), **settings)
 
 
 class Request:
@@ -72,23 +75,27 @@ class Request:
         self.title: str = f"{shown(method)} {self.raw_path.decode()}"
 
 
-def write_decision(report: Report, site: Any, guard: Any, request: Request) -> bool:
-    """One guard's decision, and whether it protects."""
+def write_decision(report: Report, site: Any, guard: Any, request: Request) -> Any:
+    """One guard's decision, and its policy for this request; None where it does not protect it."""
     from .explain import explain_guard
     from .tables import numbers, where
 
     if not _arrives(site, guard, request):
         report.say("note", f"does not come to {where(site, guard)}")
-        return False
+        return None
     table = guard.middleware.table
     line = (request.method, request.path, request.raw_path, request.root_path + guard.prefix)
     found = explain_guard(guard.middleware, *line)
     first = numbers(site)[guard]
     report.say("ok" if found.protected else "note", _why(table, found, first, request))
     _write_forms(report, table, found, first)
-    if found.rule is not None and found.protected:
-        _write_policy(report, table.rules[found.rule][1])
-    return found.protected
+    if not found.protected:
+        return None
+    if found.rule is None:
+        return table.unclear
+    policy = table.rules[found.rule][1]
+    _write_policy(report, policy)
+    return policy
 
 
 def _arrives(site: Any, guard: Any, request: Request) -> bool:

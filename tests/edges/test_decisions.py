@@ -271,6 +271,56 @@ async def test_geetest_result_says_that_a_path_is_not_protected(geetest: GeeTest
 
 
 @each_backend
+async def test_headers_that_can_be_read_once_reach_the_app(geetest: GeeTest) -> None:
+    """ASGI calls them an iterable of iterables; the test client of Falcon 4.4 gives iterators of iterators."""
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(list(scope["headers"]))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    async def further_out(scope: Scope, receive: Receive, send: Send) -> None:
+        await guard({**scope, "headers": iter([iter(pair) for pair in scope["headers"]])}, receive, send)
+
+    guard = geetest.guard(app)
+    assert (await visit(geetest.token()).run(further_out)).body == b"in"
+    assert (b"content-type", b"application/x-www-form-urlencoded") in seen[0]
+
+
+class WsgiRequest:
+    """As Flask's: `environ` is the WSGI environ."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+
+
+class MicrodotRequest:
+    """As Microdot's."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.asgi_scope = scope
+
+
+@each_backend
+async def test_geetest_result_finds_the_scope_behind_a2wsgi_and_in_microdot(geetest: GeeTest) -> None:
+    found: list[GeeTestResult] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        environ = {"wsgi.version": (1, 0), "asgi.scope": scope}
+        found.extend(map(geetest_result, (scope, environ, WsgiRequest(environ), MicrodotRequest(scope))))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    assert (await visit(geetest.token()).run(geetest.guard(app))).body == b"in"
+    assert [each is found[0] for each in found] == [True] * 4
+
+
+def test_geetest_result_says_what_to_do_under_wsgi() -> None:
+    for given in (environ := {"wsgi.version": (1, 0), "PATH_INFO": "/login"}), WsgiRequest(environ):
+        with pytest.raises(LookupError, match=r"by WSGI.*serve the ASGI application.*a2wsgi"):
+            geetest_result(given)
+
+
+@each_backend
 async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -> None:
     """Middleware further out sees what a router writes into it: `route`, `endpoint`, `path_params`, `state`."""
     seen: list[Scope] = []

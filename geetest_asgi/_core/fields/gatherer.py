@@ -9,7 +9,8 @@ from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from ..model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
-from .spelling import WHOLE_HEADER, Spelling, spelling
+from .names import shown_names
+from .spelling import WHOLE_HEADER, WITH_ID, Spelling, spelling
 from .texts import read_container
 
 _UNSOLVED: Final = frozenset({"", "false", "null", "undefined"})
@@ -23,6 +24,9 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
 }
 """Printable ASCII without blanks. GeeTest documents strings, so its present formats (32 and 64 hex digits, base64url)
 are not demanded; the bounds are some times what it sends. `gen_time` is documented as Unix seconds."""
+
+NOTHING: Final = "no captcha field with a value"
+"""Reason of `missing`, before what was looked at."""
 
 UNREADABLE: Final = object()
 """A value that is present and cannot be a captcha field: bytes that are not text, or too many of them."""
@@ -69,20 +73,19 @@ class Gatherer:
         if not self.complete and broken:
             return Evidence(Outcome.MALFORMED, broken)
         if not self._values:
-            return Evidence(Outcome.MISSING, "no captcha field")
-        needed = (*FIELD_NAMES, "captcha_id") if "captcha_id" in self._values else FIELD_NAMES
-        texts = {name: text for name in needed if (text := self._text(name)) is not None}
-        if len(texts) == len(needed):
-            return CaptchaFields(**texts)
-        wrong = ", ".join(name for name in needed if name not in texts)
-        return Evidence(Outcome.MALFORMED, f"missing or of the wrong shape: {wrong}")
-
-    def _text(self, name: str) -> str | None:
-        value = self._values.get(name)
-        if type(value) is int and name == "gen_time" and 0 <= value < 10**13:  # str() of huge ints raises
-            value = str(value)
-        fits = isinstance(value, str) and len(value) <= self.max_field and _SHAPES[name].fullmatch(value)
-        return str(value) if fits else None
+            return Evidence(Outcome.MISSING, NOTHING)
+        texts, wrong = {}, []
+        for name in WITH_ID if "captcha_id" in self._values else FIELD_NAMES:
+            value = self._values.get(name)
+            if type(value) is int and name == "gen_time" and 0 <= value < 10**13:  # str() of huge ints raises
+                value = str(value)
+            if isinstance(value, str) and len(value) <= self.max_field and _SHAPES[name].fullmatch(value):
+                texts[name] = value
+            else:
+                wrong.append(name)
+        if wrong:
+            return Evidence(Outcome.MALFORMED, f"missing or of the wrong shape: {', '.join(wrong)}")
+        return CaptchaFields(**texts)
 
 
 def _unsolved(value: object) -> bool:
@@ -101,7 +104,10 @@ def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> Capt
     gatherer = Gatherer(spelling(None), max_field)
     for name, value in values.items():
         gatherer.offer(name, value)
-    return gatherer.conclude()
+    found = gatherer.conclude()
+    if isinstance(found, Evidence) and found.outcome is Outcome.MISSING:
+        return Evidence(Outcome.MISSING, f"{NOTHING}: {shown_names(values)}")
+    return found
 
 
 def from_headers(headers: Iterable[tuple[bytes, bytes]], gatherer: Gatherer) -> CaptchaFields | Evidence:

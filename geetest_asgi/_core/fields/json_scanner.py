@@ -2,11 +2,12 @@
 
 import gc
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final
 
 from ..limits import MIB
 from .gatherer import Gatherer
+from .names import names_in_json
 from .texts import read_json
 
 MAX_VALUES: Final = 700_000
@@ -55,6 +56,7 @@ class JsonScanner:
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
         self._body: bytes | bytearray = b""
+        self._document: object = None
         self.broken = ""
         self.done = False
 
@@ -83,6 +85,10 @@ class JsonScanner:
             if collecting:
                 gc.enable()
 
+    def names(self) -> Iterator[str]:
+        """The names that were there, for a developer who misses the fields."""
+        return names_in_json(self._document)
+
     def _read(self) -> None:
         if not self._body:
             return
@@ -93,11 +99,11 @@ class JsonScanner:
         try:
             text = self._body.decode("utf-8-sig")
             self._body = b""
-            document = _read(text, len(path) + 1)
+            self._document = _read(text, len(path) + 1)
         except ValueError:
             self.broken = "the body is not JSON"
         else:
-            self._search(document, path)
+            self._search(self._document, path)
 
     def _search(self, value: object, path: Sequence[str]) -> None:
         """Offer the fields in one value. `path`: the keys that lead to them; empty: they are in here."""

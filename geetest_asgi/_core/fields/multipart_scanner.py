@@ -1,6 +1,7 @@
 """Find the captcha fields in a `multipart/form-data` body, with the parser that Starlette and FastAPI use."""
 
 import logging
+from collections.abc import Iterator
 from typing import Final
 
 from python_multipart.exceptions import FormParserError
@@ -10,6 +11,9 @@ from .gatherer import UNREADABLE, Gatherer
 
 MAX_PARTS: Final = 1000
 """Parts before the fourth field; Starlette's own default for a whole form."""
+
+_MAX_NAME: Final = 64
+"""Characters of a name that are kept to be shown."""
 
 _SILENT: Final = logging.Logger("geetest_asgi.multipart", logging.CRITICAL + 1)
 """In place of the parser's own logger: it warns of malformed bodies, so clients could fill the log."""
@@ -29,6 +33,7 @@ class MultipartScanner:
         self._started = False
         self._header = self._header_value = b""
         self._name = ""
+        self._names: list[str] = []
         self._is_file = self._is_json = False
         self._wanted = False
         self._value = bytearray()
@@ -60,6 +65,10 @@ class MultipartScanner:
     def end(self) -> None:
         """The body is over: without its closing boundary it is broken."""
         self._stop("the multipart body is cut off")
+
+    def names(self) -> Iterator[str]:
+        """The names that were there, for a developer who misses the fields."""
+        return iter(self._names)
 
     def _stop(self, why: str = "") -> None:
         if not self.done:
@@ -95,6 +104,7 @@ class MultipartScanner:
             (contained and self._is_json) if self._is_file else (contained or self._name in spelling.form_names)
         )
         self._value.clear()
+        self._names.append(self._name[:_MAX_NAME])
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
         if self._wanted and not self.done:

@@ -1,10 +1,12 @@
 """Find the captcha fields in an `application/x-www-form-urlencoded` body, or in a query string."""
 
 import re
+from collections.abc import Iterator
 from functools import lru_cache
 from urllib.parse import unquote_plus
 
 from .gatherer import Gatherer
+from .names import LOOKED_AT, names_in_form
 
 
 class UrlencodedScanner:
@@ -13,19 +15,18 @@ class UrlencodedScanner:
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
         self._plain_names = gatherer.spelling.plain_names
-        self._pairs = _pairs(gatherer.spelling.form_bytes)
+        self._pairs, longest_name = _pairs(gatherer.spelling.form_bytes)
         # Percent escapes treble what they stand for. Pairs are cut off here: the rest is too long for its field anyway.
-        self._longest = 3 * (max(map(len, gatherer.spelling.form_bytes)) + gatherer.max_field + 1)
+        self._longest = 3 * (longest_name + gatherer.max_field + 1)
         self._pair = b"&"  # what has come of the last pair, with the sign before it
+        self._start = b""
         self.broken = ""
-
-    @property
-    def done(self) -> bool:
+        self.done = False
         """Nothing that comes later can change the answer."""
-        return self._gatherer.complete
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
+        self._start += data[: LOOKED_AT - len(self._start)]
         if b"&" in data:
             data = self._pair + data
             last = data.rindex(b"&")
@@ -37,27 +38,30 @@ class UrlencodedScanner:
         """The body is over."""
         self._search(self._pair)
 
+    def names(self) -> Iterator[str]:
+        """The names that were there, for a developer who misses the fields."""
+        return names_in_form(self._start)
+
     def _search(self, pairs: bytes) -> None:
         for found in self._pairs.finditer(pairs):
             name, value = found.groups()
-            text = _unquote(value[: self._longest - len(name) - 2])
+            text = value[: self._longest - len(name) - 2].decode("latin-1")
+            if "%" in text or "+" in text:
+                text = unquote_plus(text)
             if (field := self._plain_names.get(name)) is not None:
                 self._gatherer.offer_field(field, text)
             else:
-                self._gatherer.offer(_unquote(name), text)
+                self._gatherer.offer(unquote_plus(name.decode("latin-1")), text)
+        self.done = self._gatherer.complete
 
 
 @lru_cache(64)
-def _pairs(names: frozenset[bytes]) -> re.Pattern[bytes]:
-    """The pairs that have a value, and one of the names or a name with escapes that may stand for one.
+def _pairs(names: frozenset[bytes]) -> tuple[re.Pattern[bytes], int]:
+    """Pairs that have a value, and one of the names or a name with escapes that may stand for one; the longest name.
 
     Possessive quantifiers: each byte is looked at once, a match never goes back.
     """
     lengths = sorted(map(len, names))
     escaped = rb"(?=[^=&%%+]*+[%%+])[^=&]{%d,%d}+" % (lengths[0], 3 * lengths[-1])
-    return re.compile(rb"&(?![=&])(%b|%b)=([^&]++)" % (b"|".join(map(re.escape, sorted(names))), escaped))
-
-
-def _unquote(text: bytes) -> str:
-    decoded = text.decode("latin-1")
-    return unquote_plus(decoded) if "%" in decoded or "+" in decoded else decoded
+    pairs = rb"&(?![=&])(%b|%b)=([^&]++)" % (b"|".join(map(re.escape, sorted(names))), escaped)
+    return re.compile(pairs), lengths[-1]

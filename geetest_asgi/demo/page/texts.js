@@ -38,7 +38,7 @@ export function rich(key, values) {
 
 /** Why a decision fell, as the server says it, in the page's language; an unknown reason as it came. */
 export function reason(said) {
-  const [head, rest = ""] = said.split(": ");
+  const [head, rest = ""] = said.split(/: (.*)/s);
   const n = /\d+/.exec(head)?.[0];
   const key = `reason_${head.replace(n, "N").replace(/\W+/g, "_")}`;
   return key in TABLE[language] ? rich(key, { n, rest }) : said ? [element("code", {}, said)] : [];

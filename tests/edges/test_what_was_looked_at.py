@@ -1,0 +1,165 @@
+"""JSON that is sent as text, and the reason of `missing`: what was looked at, with the names that were there."""
+
+import json
+import logging
+from typing import Any
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Rule
+from geetest_asgi._core.fields.names import names_in_form, shown_names
+
+from .support import FORM, App, GeeTest, cut, form, visit
+
+each_backend = pytest.mark.anyio
+TEXT = "text/plain;charset=UTF-8"
+JSON = "application/json"
+NO_FIELD = "no captcha field with a value: "
+
+
+# --- JSON as text -----------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("content_type", [TEXT, "text/plain", "Text/Plain"])
+@each_backend
+async def test_json_as_text_is_read_where_the_rule_says_so(content_type: str, geetest: GeeTest, app: App) -> None:
+    """As `fetch(url, {body: JSON.stringify(…)})` and `navigator.sendBeacon` send it."""
+    rules = ["POST /login", Rule("POST /beacon", sources=["body", "text"])]
+    guard = geetest.guard(app, protect=rules)
+    body = json.dumps(geetest.token()).encode()
+    assert (await visit(body=body, content_type=content_type).run(guard)).code == "captcha_missing"
+    assert (await visit(body=body, content_type=content_type, path="/beacon").run(guard)).code == "in"
+    assert app.seen[0].body == body
+
+
+@each_backend
+async def test_text_alone_reads_nothing_else(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, sources=["text"])
+    assert (await visit(geetest.token()).run(guard)).code == "captcha_missing"
+    body = json.dumps(geetest.token()).encode()
+    assert (await visit(body=body, content_type=JSON).run(guard)).code == "captcha_missing"
+    assert (await visit(body=form(geetest.token()), content_type=TEXT).run(guard)).code == "captcha_malformed"
+    assert app.seen == []
+
+
+# --- what was looked at -----------------------------------------------------------------------------------------------
+
+
+def boundary(*names: str) -> bytes:
+    parts = (f'--b\r\nContent-Disposition: form-data; name="{name}"\r\n\r\nsecret\r\n' for name in names)
+    return ("".join(parts) + "--b--\r\n").encode()
+
+
+NESTED = {"username": "secret", "data": {"captcha": {"lotNumber": "secret"}}, "list": [{"lot_number": "secret"}]}
+LOOKED_AT: dict[str, tuple[dict[str, Any], str]] = {
+    "nested JSON": (
+        {"body": json.dumps(NESTED).encode(), "content_type": JSON},
+        "body (application/json): username, data, list, data.captcha, data.captcha.lotNumber",
+    ),
+    "a list": ({"body": b'["secret"]', "content_type": JSON}, "body (application/json): no names"),
+    "no JSON at all": ({"body": b"", "content_type": JSON}, "body (application/json): no names"),
+    "JSON sent as a form, which curl does": (
+        {"body": b'{"password":"a=secret"}&next=/', "content_type": FORM},
+        f"body ({FORM}): next and others",
+    ),
+    "a form with other names": (
+        {"body": b"username=secret&captcha%5Blot_number%5D=secret&secret", "content_type": FORM},
+        f"body ({FORM}): username, captcha[lot_number]",
+    ),
+    "an unsolved captcha": (
+        {"body": b"lot_number=&gen_time=", "content_type": FORM},
+        f"body ({FORM}): lot_number, gen_time",
+    ),
+    "multipart": (
+        {"body": boundary("avatar", "captcha.lot"), "content_type": "multipart/form-data; boundary=b"},
+        "body (multipart/form-data): avatar, captcha.lot",
+    ),
+    "multipart without a boundary": (
+        {"body": boundary("avatar"), "content_type": "multipart/form-data"},
+        "body (multipart/form-data): not read",
+    ),
+    "a text": ({"body": b'{"lot_number": "secret"}', "content_type": TEXT}, "body (text/plain): not read"),
+    "no content type": ({"body": b"secret", "content_type": None}, "body (no Content-Type): not read"),
+    "an odd content type": ({"body": b"x", "content_type": "secret\x1b[31m/x"}, "body (unknown type): not read"),
+    "encoded": (
+        {"body": b"x", "content_type": JSON, "headers": {"content-encoding": "gzip"}},
+        "body (application/json, encoded): not read",
+    ),
+}
+
+
+@pytest.mark.parametrize(("sent", "looked_at"), LOOKED_AT.values(), ids=LOOKED_AT.keys())
+@pytest.mark.parametrize("size", [1, 7, 10_000])
+@each_backend
+async def test_the_reason_names_what_was_there(
+    sent: dict[str, Any], looked_at: str, size: int, geetest: GeeTest, app: App
+) -> None:
+    """However the body is cut; the answer to the client does not repeat it."""
+    told: list[GeeTestResult] = []
+    guard = geetest.guard(app, on_result=lambda result, _: told.append(result))
+    answer = await visit(**{**sent, "body": cut(sent["body"], size)}).run(guard)
+    assert told[0].reason == NO_FIELD + looked_at
+    assert "secret" not in told[0].reason
+    assert looked_at.encode() not in answer.body
+
+
+@each_backend
+async def test_each_source_is_told_in_order(geetest: GeeTest, app: App) -> None:
+    told: list[GeeTestResult] = []
+    everywhere = ("header", "query", "text", "body")
+    guard = geetest.guard(app, sources=everywhere, on_result=lambda result, _: told.append(result))
+    headers = {"X-GeeTest-Lot": "secret", "Cookie": "secret"}
+    await visit({"user": "secret"}, headers=headers, query=b"next=secret&secret").run(guard)
+    assert told[0].reason == (
+        f"{NO_FIELD}headers with 'geetest': x-geetest-lot; query: next; text ({FORM}): not read; body ({FORM}): user"
+    )
+
+
+@each_backend
+async def test_two_content_types_are_told(geetest: GeeTest, app: App) -> None:
+    told: list[GeeTestResult] = []
+    guard = geetest.guard(app, on_result=lambda result, _: told.append(result))
+    await visit(headers=[("content-type", JSON)]).run(guard)
+    assert told[0].reason == f"{NO_FIELD}body (two Content-Types): not read"
+
+
+@each_backend
+async def test_the_client_tells_the_names_of_the_mapping(geetest: GeeTest) -> None:
+    async with GeeTestClient("1" * 32, "2" * 32, api_server=geetest.url) as client:
+        result = await client.validate({"captcha": {"lot_number": "secret"}, 5: "secret", "user": "secret"})
+    assert (result.outcome, result.reason) == ("missing", f"{NO_FIELD}captcha, user and others")
+
+
+@each_backend
+async def test_ten_thousand_names_are_a_short_line_of_the_log(
+    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "geetest_asgi")
+    many = {f"name{number}" + "x" * 40: "secret" for number in range(10_000)} | {"\x1b[31m\n": "secret"}
+    bodies = {FORM: form(many), JSON: json.dumps({"name": {"in": many}, **many}).encode()}
+    for content_type, body in bodies.items():
+        await visit(body=body, content_type=content_type).run(geetest.guard(app))
+    assert len(caplog.messages) == 2
+    assert all(len(each) < 1000 and each.isprintable() and "secret" not in each for each in caplog.messages)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.text() | st.sampled_from(["lot_number", "a[b]", "a.b", "user-name"]), max_size=60))
+def test_any_names_are_shown_in_one_bounded_line_of_ascii(names: list[str]) -> None:
+    shown = shown_names(names)
+    assert shown.isascii()
+    assert shown.isprintable()
+    assert len(shown) < 600
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.binary(max_size=300))
+def test_any_bytes_have_names_or_none(start: bytes) -> None:
+    assert shown_names(names_in_form(start)).isprintable()
+
+
+def test_the_names_of_sources_are_checked() -> None:
+    with pytest.raises(ConfigError, match="text"):
+        GeeTestMiddleware(App(), captcha_id="1" * 32, captcha_key="2" * 32, sources=["json"])  # type: ignore[list-item]

@@ -1,0 +1,118 @@
+"""`python -m geetest_asgi explain FILE`: what the guard makes of a raw request."""
+
+import json
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from commands import command
+
+from geetest_asgi.testing import Simulator
+
+TOKEN = Simulator().token()
+NESTED = json.dumps({"username": "ada", "captcha": TOKEN}).encode()
+LOGIN = ("--protect", "POST /login")
+
+
+def request(*headers: str, body: bytes = b"", line: str = "POST /login HTTP/1.1", newline: str = "\r\n") -> bytes:
+    return newline.join([line, "Host: shop.example", *headers, "", ""]).encode() + body
+
+
+def explain(raw: bytes, place: Path, *arguments: str) -> tuple[int, str, str]:
+    file = place / "request"
+    file.write_bytes(raw)
+    done = command("explain", str(file), *arguments, captcha_id="", captcha_key="")
+    assert not [value for value in TOKEN.values() if value in done.stdout + done.stderr]
+    return done.returncode, done.stdout, done.stderr
+
+
+@pytest.mark.parametrize("newline", ["\r\n", "\n"])
+@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+def test_the_fields_of_a_form_are_found(newline: str, end: bytes, tmp_path: Path) -> None:
+    """As an editor saves it: other newlines, one at the end, no Content-Length."""
+    body = urlencode({"username": "ada", **TOKEN}).encode() + end
+    raw = request("Content-Type: application/x-www-form-urlencoded", body=body, newline=newline)
+    status, said, _ = explain(raw, tmp_path, *LOGIN)
+    assert status == 0
+    assert "ok    protected by rule 1, POST /login" in said
+    assert "ok    found" in said
+
+
+def test_fields_under_other_names_are_told_and_found_by_the_right_setting(tmp_path: Path) -> None:
+    raw = request("Content-Type: application/json", f"Content-Length: {len(NESTED)}", body=NESTED + b"\nmore")
+    status, said, _ = explain(raw, tmp_path, *LOGIN)
+    assert status == 1
+    told = " ".join(said.split())
+    names = ", ".join(f"captcha.{name}" for name in TOKEN)
+    assert f"FAIL missing: no captcha field with a value: body (application/json): username, captcha, {names}" in told
+    assert explain(raw, tmp_path, *LOGIN, "--fields", "captcha")[0] == 0
+
+
+def test_a_chunked_body_and_a_query_are_read(tmp_path: Path) -> None:
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(NESTED), NESTED)
+    raw = request("Content-Type: text/plain", "Transfer-Encoding: chunked", body=body)
+    assert explain(raw, tmp_path, *LOGIN, "--fields", "captcha", "--sources", "body,text")[0] == 0
+    line = f"GET /export?{urlencode(TOKEN)} HTTP/1.1"
+    assert explain(request(line=line), tmp_path, "--protect", "GET /export", "--sources", "query")[0] == 0
+
+
+def test_a_handshake_is_a_websocket(tmp_path: Path) -> None:
+    headers = [f"X-GeeTest-{name.replace('_', '-')}: {value}" for name, value in TOKEN.items()]
+    raw = request("Connection: Upgrade", "Upgrade: WebSocket", *headers, line="GET /ws HTTP/1.1")
+    assert explain(raw, tmp_path, "--protect", "WEBSOCKET /ws")[0] == 0
+    assert explain(raw, tmp_path, "--protect", "GET /ws")[0] == 1
+
+
+def test_what_no_rule_protects_is_not_looked_at(tmp_path: Path) -> None:
+    status, said, _ = explain(request(line="POST /logn HTTP/1.1"), tmp_path, *LOGIN)
+    assert status == 1
+    assert "no pattern matches" in said
+    assert "captcha fields" not in said
+
+
+def test_a_path_that_no_rule_may_answer_is_refused(tmp_path: Path) -> None:
+    raw = request(line="POST /a%2fb HTTP/1.1", body=urlencode(TOKEN).encode())
+    status, said, _ = explain(raw, tmp_path, "--protect", "POST /a/b", "--protect", "POST /*")
+    assert status == 1
+    assert "FAIL  not looked for" in said
+
+
+def test_an_apps_own_settings_count(tmp_path: Path) -> None:
+    body = urlencode({f"geetest_{name}": value for name, value in TOKEN.items()}).encode()
+    raw = request("Content-Type: application/x-www-form-urlencoded", body=body)
+    for given, status in ((raw, 1), (raw.replace(b"geetest_", b""), 0)):
+        (tmp_path / "request").write_bytes(given)
+        done = command("explain", str(tmp_path / "request"), "--app", "examples.starlette_app:app")
+        assert (done.returncode, done.stderr) == (status, "")
+
+
+@pytest.mark.parametrize(
+    ("raw", "why"),
+    [
+        (b"", "it begins like POST /login HTTP/1.1"),
+        (b"hello\n\n", "it begins like POST /login HTTP/1.1"),
+        (b"POST /login HTTP/1.1\n\n", "Host"),
+        (request("Content-Length: 99", body=b"short"), "received 5 bytes, expected 99"),
+        (request("Transfer-Encoding: chunked", body=b"zz\r\n"), "no HTTP/1.1 request"),
+    ],
+)
+def test_what_is_no_request_is_told(raw: bytes, why: str, tmp_path: Path) -> None:
+    status, said, wrong = explain(raw, tmp_path, *LOGIN)
+    assert (status, said) == (2, "")
+    assert why in wrong
+
+
+@pytest.mark.parametrize(
+    ("arguments", "why"),
+    [
+        (["no-such-file", *LOGIN], "no-such-file: No such file"),
+        (["README.md"], "give --app or --protect"),
+        (["README.md", "--app", "x:y", "--fields", "captcha"], "--app brings its own fields"),
+        (["README.md", *LOGIN, "--sources", "body,cookie"], "list each of header, query, body, text once"),
+        (["README.md", *LOGIN, "--fields", "a b"], "'a b'"),
+    ],
+)
+def test_wrong_usage_says_what_would_be_right(arguments: list[str], why: str) -> None:
+    done = command("explain", *arguments)
+    assert done.returncode == 2
+    assert why in done.stderr
