@@ -105,7 +105,11 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
     # While more of the body is to come, receive() cannot tell whether the client is still there.
     disconnected = visit.body.wait_for_disconnect if visit.body.complete else None
     evidence = await visit.line.ask(
-        requests, visit.policy.timeout, disconnected=disconnected, on_answer=visit.note_answer
+        requests,
+        visit.policy.timeout,
+        client=visit.client,
+        disconnected=disconnected,
+        on_answer=visit.note_answer,
     )
     if visit.body.disconnected:
         raise VisitorLeft
