@@ -8,7 +8,7 @@ from pathlib import Path
 
 from . import __version__
 from ._core.errors import ConfigError
-from .commands import check, explain_file, match, sign
+from .commands import check, explain_file, match, record, sign
 from .commands.errors import UsageError
 
 _DEMO = """\
@@ -48,6 +48,7 @@ def _parser() -> argparse.ArgumentParser:
         ("match", match, "which rule a request falls under, and why"),
         ("explain", explain_file, "what the guard makes of a raw request in a file"),
         ("sign", sign, "the sign_token of a lot number"),
+        ("record", record, "GeeTest's answers on a cassette, for the simulator"),
     ):
         command.add(commands.add_parser(name, help=told, description=command.DESCRIPTION, allow_abbrev=False))
     return parser
@@ -96,6 +97,8 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="serve https, with a certificate made now; FILE is written: the authority that clients are to trust",
     )
+    parser.add_argument("--tls-port", type=_port, metavar="PORT", help="https is at this port, and http at --port")
+    parser.add_argument("--replay", type=Path, metavar="CASSETTE", help="answer as GeeTest did while `record` ran")
     parser.set_defaults(run=_simulator)
 
 
@@ -104,7 +107,13 @@ def _simulator(arguments: argparse.Namespace) -> int:
 
     pairs = dict(arguments.pair) if arguments.pair else None
     return run_simulator(
-        arguments.host, arguments.port, allow_remote=arguments.allow_remote, pairs=pairs, tls=arguments.tls
+        arguments.host,
+        arguments.port,
+        allow_remote=arguments.allow_remote,
+        pairs=pairs,
+        tls=arguments.tls,
+        tls_port=arguments.tls_port,
+        replay=arguments.replay,
     )
 
 

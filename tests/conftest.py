@@ -1,7 +1,17 @@
 """What every test may ask for."""
 
+import gc
+import os
+
 import pytest
 from _pytest.runner import runtestprotocol
+from hypothesis import HealthCheck, settings
+
+# Hundreds of processes are started here: what one of them compiles, the next one need not.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+
+settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("any machine")
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -9,6 +19,12 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every asynchronous test runs on asyncio and on trio."""
     backend: str = request.param
     return backend
+
+
+def pytest_collection_finish() -> None:
+    """Leave ten thousand collected tests out of every later run of the garbage collector: many tests call it."""
+    gc.collect()
+    gc.freeze()
 
 
 LATE = ("the event loop was held up", "too little of the time was GeeTest's")

@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -205,7 +205,6 @@ async def test_a_hundred_guesses_at_once_get_no_further_than_three(geetest: GeeT
     assert said.count(ASKED) == 97
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["fails", "succeeds", "other"]), max_size=30), st.integers(1, 4))
 def test_never_more_than_twice_the_limit_of_free_failures(steps: list[str], limit: int) -> None:
     """Whatever comes in between."""

@@ -322,5 +322,5 @@ class Model(RuleBasedStateMachine):
             assert self.breaker.state is (State.OPEN if self.clock.now < self.until else State.PROBING)
 
 
-Model.TestCase.settings = settings(max_examples=150, stateful_step_count=40, deadline=None)
+Model.TestCase.settings = settings(max_examples=150, stateful_step_count=40)
 TestModel = Model.TestCase

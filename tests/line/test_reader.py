@@ -128,7 +128,7 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes([draw(st.integers(0, 5))]) + bytes(data)
 
 
-@settings(deadline=None, max_examples=800)
+@settings(max_examples=800)
 @given(mutated())
 def test_both_parsers_read_the_same(data: bytes) -> None:
     """`python -m fuzz http_answer` tries more."""

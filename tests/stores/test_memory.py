@@ -295,4 +295,4 @@ class AsTheModel(RuleBasedStateMachine):
 
 
 TestAsTheModel = AsTheModel.TestCase
-TestAsTheModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestAsTheModel.settings = settings(max_examples=40, stateful_step_count=30)

@@ -318,7 +318,7 @@ class AsMemoryDoes(RuleBasedStateMachine):
 
 
 TestAsMemoryDoes = AsMemoryDoes.TestCase
-TestAsMemoryDoes.settings = settings(max_examples=15, stateful_step_count=20, deadline=None)
+TestAsMemoryDoes.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 # Threads, loops, forks
