@@ -1,4 +1,4 @@
-"""What `manage.py check` says about GEETEST, by the ids in docs/frameworks-more.md."""
+"""What `manage.py check` says about GEETEST, by the ids in docs/quickstart/django.md."""
 
 import os
 import re

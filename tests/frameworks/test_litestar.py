@@ -391,7 +391,7 @@ def test_what_is_cached_is_not_open(geetest: GeeTest) -> None:
 
 
 def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -> None:
-    """Why docs/frameworks.md says so: Litestar takes the mount's path away before its middleware runs."""
+    """Why docs/quickstart/litestar.md says so: Litestar takes the mount's path away before its middleware runs."""
 
     @asgi("/mount", is_mount=True, copy_scope=True)
     async def mount(scope: Scope, receive: Receive, send: Send) -> None:
