@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks import picture
 from benchmarks.__main__ import COMMANDS, NAMES, put, run_all
-from benchmarks.checkouts import BESIDE, OURS, environment
+from benchmarks.checkouts import BESIDE, OURS
 from benchmarks.load import turn
 from benchmarks.measure import Goal, goal, goals, table
 from geetest_asgi.testing import serve
