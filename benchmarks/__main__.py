@@ -24,7 +24,7 @@ NAMES: Final = ("login", "call", "unprotected", "share", "bodies", "uploads", "s
 """Those that docs/performance.md has a place for."""
 COMPARED: Final = ("login", "call", "unprotected", "share", "uploads", "budget")
 """Those that measure another checkout too."""
-OTHERS: Final = ("stores", "chaos", "collect")
+OTHERS: Final = ("stores", "admissions", "chaos", "collect")
 """With pages of their own: docs/stores.md, docs/outages.md, docs/testing.md."""
 COMMANDS: Final = (*NAMES, "budget")
 DOCS: Final = Path(__file__).parent.parent / "docs"

@@ -5,13 +5,8 @@ here, on loopback, and is left out where there is none. The network between you 
 """
 
 import asyncio
-import shutil
-import socket
-import subprocess
-import sys
 import time
-from collections.abc import Callable, Coroutine, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Coroutine
 from itertools import count
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -20,6 +15,7 @@ from typing import Final
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
 from .measure import Work, alternate, table
+from .redis_server import redis_server
 
 CLAIMS: Final = 1000
 AT_ONCE: Final = 50
@@ -56,37 +52,6 @@ def works(stores: dict[str, Store]) -> dict[str, Work]:
     return {f"{name}|{way}": work(store, WAYS[way]) for name, store in stores.items() for way in WAYS}
 
 
-@contextmanager
-def redis_server() -> Iterator[str | None]:
-    """Its URL, or None where it is not installed."""
-    program = shutil.which("redis-server")
-    if program is None:
-        print("redis-server is not installed: left out", file=sys.stderr)
-        yield None
-        return
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        port = found.getsockname()[1]
-    options = ["--port", str(port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-    with subprocess.Popen([program, *options], stdout=subprocess.DEVNULL) as process:
-        try:
-            _await(port)
-            yield f"redis://127.0.0.1:{port}/0"
-        finally:
-            process.terminate()
-
-
-def _await(port: int) -> None:
-    ends = time.monotonic() + 10
-    while True:
-        try:
-            return socket.create_connection(("127.0.0.1", port)).close()
-        except OSError:
-            if time.monotonic() > ends:
-                raise
-            time.sleep(0.02)
-
-
 def bytes_on_disk(path: Path) -> float:
     """Of one token among many; the log is folded into the file by the last that closes it."""
     store, kept = SQLiteStore(path), 20_000
@@ -97,10 +62,10 @@ def bytes_on_disk(path: Path) -> float:
 
 def main() -> str:
     """The tables."""
-    with TemporaryDirectory() as directory, redis_server() as url:
+    with TemporaryDirectory() as directory, redis_server() as redis:
         shared: dict[str, FailSafe] = {"SQLite": FailSafe(SQLiteStore(Path(directory) / "spent.db"))}
-        if url is not None:
-            shared["Redis"] = FailSafe(RedisStore(url))
+        if redis is not None:
+            shared["Redis"] = FailSafe(RedisStore(redis.url))
         stores: dict[str, Store] = {"memory": MemoryStore(), **shared}
         took = alternate(works(stores), times=CLAIMS, rounds=9, clock=time.perf_counter_ns)
         rows = [[name, *(f"{took[f'{name}|{way}'] / 1000:,.0f} µs" for way in WAYS)] for name in stores]

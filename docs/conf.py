@@ -13,6 +13,7 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).parent))
 
 import docstrings
+import languages
 import navigation
 
 import geetest_asgi
@@ -47,11 +48,14 @@ html_static_path = ["_static"]
 html_css_files = ["site.css"]
 html_extra_path = ["_site"]  # index.html, which leads to docs/index.html
 html_show_sourcelink = html_copy_source = False
+html_search_language = languages.SearchBoth.lang
 html_use_index = html_domain_indices = False
 
 
 def setup(app: Any) -> dict[str, Any]:
     """What Sphinx calls."""
+    app.add_search_language(languages.SearchBoth)
+    app.connect("html-page-context", languages.name_the_language)
     app.connect("source-read", navigation.complete_index)
     app.connect("missing-reference", navigation.name_a_folder)
     app.connect("autodoc-process-docstring", docstrings.process)

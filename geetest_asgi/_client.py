@@ -65,10 +65,11 @@ class GeeTestClient:
             trust_env=_config.switch("trust_env", trust_env),
             on_outage=_config.plain_hook("on_outage", on_outage),
         )
+        store = as_store(store)
         self._guard = Guard(
             line,
-            as_store(store),
-            Unverified(limits),
+            store,
+            Unverified(limits, store.count),
             Pot(limits.max_buffered, little=LITTLE),
             watch=Watch(_config.plain_hook("on_lockout", on_lockout)),
             log_clients=_config.switch("log_clients", log_clients),

@@ -136,24 +136,13 @@ class GeeTestMiddleware:
         self.app: ASGIApp = application(app)
         limits = _config.limits(limits)
         chosen, source = _config.mode(mode)
-        defaults: dict[str, Any] = {
-            "sources": sources,
-            "fields": fields,
-            "on_unavailable": on_unavailable,
-            "timeout": timeout,
-            "limits": limits,
-            "mode": chosen,
-            "forgive": forgive,
-            "clearance": clearance,
-            "when": when,
-            "skip": skip,
-            "accept": accept,
-            "on_denied": on_denied,
-            "on_result": on_result,
-            "credentials": credentials,
-        }
+        defaults: dict[str, Any] = {"sources": sources, "fields": fields, "credentials": credentials}
+        defaults |= {"on_unavailable": on_unavailable, "timeout": timeout, "limits": limits, "mode": chosen}
+        defaults |= {"forgive": forgive, "clearance": clearance, "when": when, "skip": skip, "accept": accept}
+        defaults |= {"on_denied": on_denied, "on_result": on_result}
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self.table = table
+        store = as_store(store)
         self.guard: Any = Guard(
             Line(
                 _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
@@ -162,8 +151,8 @@ class GeeTestMiddleware:
                 trust_env=_config.switch("trust_env", trust_env),
                 on_outage=_config.plain_hook("on_outage", on_outage),
             ),
-            as_store(store),
-            Unverified(limits),
+            store,
+            Unverified(limits, store.count),
             Pot(limits.max_buffered, little=LITTLE),
             app,
             Watch(_config.plain_hook("on_lockout", on_lockout)),

@@ -17,11 +17,22 @@ def put_result(scope: MutableMapping[str, Any], result: GeeTestResult) -> None:
 
 
 def scope_of(request_or_scope: Any) -> Mapping[str, Any]:
-    """The ASGI scope of a request object, or the scope itself. Raises TypeError."""
-    scope = request_or_scope if isinstance(request_or_scope, Mapping) else getattr(request_or_scope, "scope", None)
-    if not isinstance(scope, Mapping):
+    """The ASGI scope of a request object, or the scope itself. Raises TypeError.
+
+    Behind a2wsgi it is in the WSGI environ, as "asgi.scope". An environ without it is returned as it is.
+    """
+    found = request_or_scope
+    if not isinstance(found, Mapping):
+        kept = (getattr(found, name, None) for name in _ATTRIBUTES)
+        found = next((each for each in kept if isinstance(each, Mapping)), None)
+    if found is None:
         raise TypeError(f"give a request that has a scope, or a scope, not {type(request_or_scope)}")
-    return scope
+    scope = found.get("asgi.scope", found)
+    return scope if isinstance(scope, Mapping) else found
+
+
+_ATTRIBUTES: Final = ("scope", "asgi_scope", "environ")
+"""Where request objects keep it: most frameworks; Microdot; WSGI's, such as Flask's."""
 
 
 def geetest_result(request_or_scope: Any) -> GeeTestResult:
@@ -33,6 +44,11 @@ def geetest_result(request_or_scope: Any) -> GeeTestResult:
     result = (scope.get("state") or {}).get(KEY)
     if isinstance(result, GeeTestResult):
         return result
+    if "wsgi.version" in scope:
+        raise LookupError(
+            "this request came by WSGI, where no GeeTestMiddleware can stand: serve the ASGI application; a WSGI one "
+            "behind the guard, as GeeTestMiddleware(a2wsgi.WSGIMiddleware(app), …)"
+        )
     method, path = scope.get("method", ""), scope.get("path", "?")
     raise LookupError(
         f"{path!r} is not protected by GeeTest: no GeeTestMiddleware in front of it has a rule for it; "

@@ -70,13 +70,13 @@ LANGUAGES: Final[Mapping[str, Language]] = {
             Outcome.MISSING: ("请先完成验证", "请完成验证后再次提交。"),
             Outcome.MALFORMED: ("验证信息无法识别", _AGAIN_ZH),
             Outcome.FAILED: ("验证未通过", _AGAIN_ZH),
-            Outcome.REPLAYED: ("验证已使用过", _AGAIN_ZH),
+            Outcome.REPLAYED: ("该验证已被使用", _AGAIN_ZH),
             Outcome.REFUSED: ("验证被拒绝", _AGAIN_ZH),
-            Outcome.TOO_LARGE: ("提交的内容过大", "验证字段应放在请求体的前部。"),
+            Outcome.TOO_LARGE: ("提交的内容过大", "验证码字段应放在请求体的前部。"),
             Outcome.TOO_SLOW: ("提交超时", _AGAIN_ZH),
             Outcome.MISCONFIGURED: ("验证服务暂不可用", "请联系网站管理员。"),
-            Outcome.UNKNOWN_TENANT: ("未知站点", "此处没有这个站点。"),
-            Outcome.BUSY: ("请求过多", "请稍候再次提交。"),
+            Outcome.UNKNOWN_TENANT: ("未知站点", "无法识别您访问的站点。"),
+            Outcome.BUSY: ("请求过多", "请稍等片刻再提交。"),
             Outcome.UNAVAILABLE: ("验证服务暂不可用", "请稍后再次提交。"),
         },
     ),
@@ -227,6 +227,12 @@ async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
 
+    await denial(scope, receive, send if isinstance(denial, _Prepared) else _uncached(send))
+
+
+def _uncached(send: Send) -> Send:
+    """A `send` for the user's own denial: no cache keeps it, unless it says so itself."""
+
     async def send_denial(message: Message) -> None:
         if message["type"].endswith("http.response.start"):
             headers = list(message.get("headers", ()))
@@ -235,4 +241,4 @@ async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
             message = {**message, "headers": headers}
         await send(message)
 
-    await denial(scope, receive, send_denial)
+    return send_denial

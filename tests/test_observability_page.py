@@ -123,9 +123,9 @@ def hook_raised(geetest: Simulator) -> None:
 
 def outage(geetest: Simulator) -> None:
     now = 0.0
-    admissions = Unverified(Limits(), lambda: now)
+    admissions = Unverified(Limits(), MemoryStore().count, lambda: now)
     (policy,) = (policy for _, policy in guarded().table.rules)
-    admissions.consider(policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), None)
+    anyio.run(admissions.consider, policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), "id", None)
     now = QUIET
     admissions.note_answer(Evidence(Outcome.PASSED))
 

@@ -5,14 +5,17 @@ Skipped where Sphinx is not installed: pip install 'geetest-asgi[docs]'.
 
 import ast
 import importlib
+import json
 import re
 import shlex
 import subprocess
 import sys
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
@@ -84,6 +87,32 @@ def test_what_is_loaded_is_there_and_every_link_leads_somewhere(pages: dict[Path
         if not _is_there(pages, path, link)
     ]
     assert lost == []
+
+
+@pytest.fixture(scope="module")
+def index(site: Path) -> dict[str, Any]:
+    """What the site's search looks in."""
+    text = (site / "searchindex.js").read_text(encoding="utf-8")
+    found: dict[str, Any] = json.loads(text.removeprefix("Search.setIndex(").removesuffix(")"))
+    return found
+
+
+def test_titles_tell_the_pages_apart(index: dict[str, Any]) -> None:
+    assert [title for title, times in Counter(index["titles"]).items() if times > 1] == []
+
+
+@pytest.mark.parametrize(("word", "page"), [("降级", "outages"), ("令牌", "settings"), ("熔断", "outages")])
+def test_the_search_finds_chinese_words_within_a_heading_or_a_sentence(
+    index: dict[str, Any], word: str, page: str
+) -> None:
+    found = index["terms"].get(word, []), index["titleterms"].get(word, [])
+    numbers = [number for each in found for number in (each if isinstance(each, list) else [each])]
+    assert f"docs/zh/{page}" in {index["docnames"][number] for number in numbers}
+
+
+@pytest.mark.parametrize(("name", "language"), [("outages", "en"), ("zh/outages", "zh-CN")])
+def test_each_page_says_its_language(site: Path, name: str, language: str) -> None:
+    assert f' lang="{language}" ' in (site / "docs" / f"{name}.html").read_text(encoding="utf-8")[:200]
 
 
 def _is_there(pages: dict[Path, Page], path: Path, link: str) -> bool:

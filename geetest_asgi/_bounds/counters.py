@@ -70,30 +70,3 @@ class RateCap:
                 self._second, self._taken = second, 0
             self._taken += 1
             return self._taken <= self._per_second
-
-
-class ClientCap:
-    """At most `per_minute` of one client within each minute of the clock. Not safe across threads by itself.
-
-    Forgets everything with each minute, and within one remembers `most` clients, the latest: some 10 MB.
-    """
-
-    def __init__(self, per_minute: int, clock: Callable[[], float] = time.monotonic, *, most: int = 100_000) -> None:
-        self._per_minute = per_minute
-        self._clock = clock
-        self._most = most
-        self._minute = 0
-        self._taken: dict[str, int] = {}
-
-    def has_room(self, client: str) -> bool:
-        """Has this client one left in this minute?"""
-        minute = int(self._clock() / 60)
-        if minute != self._minute:
-            self._minute, self._taken = minute, {}
-        return self._taken.get(client, 0) < self._per_minute
-
-    def count(self, client: str) -> None:
-        """One more of this client."""
-        self._taken[client] = self._taken.pop(client, 0) + 1
-        if len(self._taken) > self._most:
-            del self._taken[next(iter(self._taken))]

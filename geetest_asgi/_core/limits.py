@@ -41,11 +41,12 @@ class Limits:
     """Calls to GeeTest under way at one time, in one event loop. Those beyond wait their turn, first come, first
     served, within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
-    """Requests let in unverified in each second of an outage, in each process; beyond, 503. 0: none."""
+    """Requests let in unverified in each second of an outage; beyond, 503. For one captcha id: the processes that share
+    the store share the number; while the store fails, and without one, each has its own. 0: none."""
     unverified_per_client: int = 60
-    """The same for one client address (of IPv6: one /64), in each minute; beyond, 503. An office behind one address can
-    log in; a single bot gets a twentieth of `unverified_per_second`, so others get the rest. Behind a proxy whose
-    headers the server does not read, all clients have one address. 0: none."""
+    """The same for one client address (of IPv6: one /64), in each minute, attempts included; beyond, 503. An office
+    behind one address can log in; a single bot gets a twentieth of `unverified_per_second`, so others get the rest.
+    Behind a proxy whose headers the server does not read, all clients have one address. 0: none."""
     breaker_failures: int = 5
     """Consecutive failures after which a server is skipped. One or two happen in a working network; five, each of which
     may cost a client the whole `timeout`, are an outage. 0: never skipped."""

@@ -17,6 +17,7 @@ from .._bounds.counters import Pot
 from .._core.fields.scanners import JsonScanner, Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
+from .._line.clock import clock
 
 _AT_ONCE: Final = 20
 """Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
@@ -66,20 +67,28 @@ class Body:
     async def search(self, scanner: Scanner) -> Evidence | None:
         """Read until the scanner is done. Evidence where a bound was hit, else None. Raises VisitorLeft."""
         self.touched = True
-        with anyio.move_on_after(self._limits.body_timeout):
-            while not (scanner.done or self.complete):
-                if (evidence := await self._step(scanner)) is not None:
-                    return evidence
-            return None
+        limit = clock().limit(self._limits.body_timeout)
+        with limit.begin() as scope:
+            try:
+                while not (scanner.done or self.complete):
+                    message = await self._server()
+                    if message["type"] != "http.request":
+                        raise VisitorLeft
+                    self.complete = not message.get("more_body", False)
+                    if (evidence := await self._take(message.get("body", b""), scanner)) is not None:
+                        return evidence
+                return None
+            finally:
+                limit.end(scope)
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
-    async def _step(self, scanner: Scanner) -> Evidence | None:
-        message = await self._server()
-        if message["type"] != "http.request":
-            raise VisitorLeft
-        self.complete = not message.get("more_body", False)
-        chunk: bytes = message.get("body", b"")
-        self._keep(chunk)
+    async def _take(self, chunk: bytes, scanner: Scanner) -> Evidence | None:
+        """Keep what has come, and look for the fields in it."""
+        if not self._kept:
+            self._kept = chunk  # most bodies come in one piece
+        else:  # small pieces in a list take 40 bytes more each
+            self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
+            self._kept += chunk
         if not self._memory.take(len(chunk), self._client, self._taken):
             return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
@@ -94,14 +103,6 @@ class Body:
         if self.complete:
             scanner.end()
         return None
-
-    def _keep(self, chunk: bytes) -> None:
-        """Most bodies come in one piece, which is kept as it is. Small ones in a list take 40 bytes each."""
-        if not self._kept:
-            self._kept = chunk
-        else:
-            self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
-            self._kept += chunk
 
     async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
         """Feed the scanner in pieces, and let other tasks run where that takes long."""

@@ -4,11 +4,7 @@ import inspect
 from collections.abc import Callable
 from typing import Any
 
-from starlette.types import Scope
-
-from .._core.model import GeeTestResult
-from .._core.policy import Policy
-from ..observers.logs import log_decision, log_hook_raised
+from ..observers.logs import log_hook_raised
 
 
 async def call(function: Callable[..., Any], *arguments: Any) -> Any:
@@ -17,12 +13,9 @@ async def call(function: Callable[..., Any], *arguments: Any) -> Any:
     return await answer if inspect.isawaitable(answer) else answer
 
 
-async def tell(policy: Policy, result: GeeTestResult, scope: Scope | None, *, log_client: bool = True) -> None:
-    """Log the decision and tell the user's observer. A fault in an observer is logged; the decision stands."""
-    log_decision(result, scope, policy.mode, log_client=log_client)
-    if policy.on_result is None:
-        return
+async def observe(hook: str, function: Callable[..., Any], *arguments: Any) -> None:
+    """Tell a function that decides nothing. What it raises is logged."""
     try:
-        await call(policy.on_result, result, scope)
+        await call(function, *arguments)
     except Exception:
-        log_hook_raised("on_result")
+        log_hook_raised(hook)

@@ -9,8 +9,11 @@ from starlette.types import Message, Send
 
 from .._core.model import Outcome
 from .._core.rules import Headers
-from ..observers.logs import log_hook_raised
+from .hooks import observe
 from .visit import Visit
+
+Match = Callable[[str, str, bytes, str], Any]
+"""`RuleTable.match`."""
 
 REDIRECTS: Final = (307, 308)
 """The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
@@ -18,39 +21,35 @@ REDIRECTS: Final = (307, 308)
 _HANDSHAKE: Final = {"websocket.accept": 101, "websocket.close": 403}
 """An app that closes a websocket before it has accepted it denies it with 403 (ASGI, "Close - send event")."""
 
+_BEGINNINGS: Final = frozenset({"http.response.start", "websocket.http.response.start", *_HANDSHAKE})
+"""The messages that begin an app's answer."""
+
 KEPT: Final = (b"x-geetest-token", b"kept")
 """Tells the page that the token is good once more."""
 
 
-def outgoing(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, send: Send) -> Send:
+def outgoing(visit: Visit, match: Match | None, send: Send) -> Send:
     """The app's `send`. `match`: which rule a path falls under; None where the guard stands on one route."""
 
-    async def send_on(message: Message) -> None:
-        if visit.tell_when and (status := _status(message)):
-            await _tell_when(visit, status)
-        if message["type"] == "http.response.start":
-            message = await _begin(visit, match, message)
-        await send(message)
+    async def begin(message: Message) -> None:
+        # Before the answer is sent: the client's next request may come to another process at once.
+        if visit.tell_when and visit.policy.when is not None:
+            visit.tell_when = False  # once
+            await observe("when", visit.policy.when.answered, visit.scope, visit.store, _status(message))
+        status = message["status"] if message["type"] == "http.response.start" else 0
+        if status in REDIRECTS:
+            message = await _redirect(visit, match, message)
+        ours = [*visit.granted] if status else []
+        if status in visit.policy.forgive and await _forgive(visit):
+            ours.append(KEPT)
+        await send({**message, "headers": [*message.get("headers", ()), *ours]} if ours else message)
 
-    return send_on
+    return lambda message: begin(message) if message["type"] in _BEGINNINGS else send(message)
 
 
 def _status(message: Message) -> int:
-    """The status of the app's answer; 0 where this message does not begin one. Of a websocket: of its handshake."""
-    kind = message["type"]
-    if kind in ("http.response.start", "websocket.http.response.start"):
-        return int(message["status"])
-    return _HANDSHAKE.get(kind, 0)
-
-
-async def _tell_when(visit: Visit, status: int) -> None:
-    """Before the answer is sent: the client's next request may come to another process at once."""
-    visit.tell_when = False  # once
-    assert visit.policy.when is not None  # noqa: S101 - it was asked
-    try:
-        await visit.policy.when.answered(visit.scope, visit.store, status)
-    except Exception:
-        log_hook_raised("when")
+    """The status of the app's answer; of a websocket: of its handshake."""
+    return int(message.get("status") or _HANDSHAKE[message["type"]])
 
 
 def draining(visit: Visit, send: Send) -> Send:
@@ -77,16 +76,11 @@ def _waits_for_continue(visit: Visit) -> bool:
     return not visit.body.touched and any(name.lower() == b"expect" for name, _ in visit.scope.get("headers", ()))
 
 
-async def _begin(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, message: Message) -> Message:
-    ours = [*visit.granted]
-    status = message["status"]
-    if status in REDIRECTS:
-        message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
-        if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
-            await visit.claim.keep(visit.finding)
-    elif status in visit.policy.forgive and await _forgive(visit):
-        ours.append(KEPT)
-    return {**message, "headers": [*message.get("headers", ()), *ours]} if ours else message
+async def _redirect(visit: Visit, match: Match | None, message: Message) -> Message:
+    message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
+    if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
+        await visit.claim.keep(visit.finding)
+    return message
 
 
 async def _forgive(visit: Visit) -> bool:
@@ -96,7 +90,7 @@ async def _forgive(visit: Visit) -> bool:
     return await claim.keep(finding)
 
 
-def _same_rule(visit: Visit, match: Callable[[str, str, bytes, str], Any] | None, headers: Headers) -> bool:
+def _same_rule(visit: Visit, match: Match | None, headers: Headers) -> bool:
     """Does the redirect lead to a path of this rule? The host does not matter: only our guard honours what we keep."""
     scope = visit.scope
     path = _location(scope["path"], headers)

@@ -4,7 +4,7 @@ A token is claimed before the call, so that of two copies in flight one is asked
 its verdict or the request was let in; otherwise it is given back. Where the browser is to send the same token again (a
 redirect, a form shown again), the verdict is kept for one more request under the same rule.
 
-Two keys in the store, digests both: the token's own, and one for its kept verdict that includes the rule's name. The
+Two keys in the store: the token's digest, and for its kept verdict that digest with the rule's. The
 request that pops a kept verdict is the only one that may keep it again. A request that ends before the app has run does
 not put it back: the visitor solves another captcha.
 """
@@ -12,6 +12,7 @@ not put it back: the visitor solves another captcha.
 import hashlib
 import json
 from dataclasses import replace
+from functools import lru_cache
 from typing import Final
 
 from .._core.model import CaptchaFields, Evidence, Outcome
@@ -84,8 +85,8 @@ async def claim(store: Store, captcha_id: str, rule: str, fields: CaptchaFields)
     """
     if fields.lot_number.startswith("V"):
         return Claim(store)
-    parts = (captcha_id, fields.lot_number, fields.pass_token)
-    token, kept = _digest(*parts), _digest(*parts, rule)
+    token = _digest(f"{captcha_id}\n{fields.lot_number}\n{fields.pass_token}")
+    kept = f"{token}:{_digest_of_rule(rule)[:16]}"
     if await store.add(token, "", SPENT):
         return Claim(store, token, kept)
     value = await store.pop(kept)
@@ -117,6 +118,9 @@ def _from_value(value: str) -> tuple[int, Evidence] | None:
     return (keeps, verdict) if texts and counted and verdict.outcome in _VERDICTS else None
 
 
-def _digest(*parts: str) -> str:
+def _digest(text: str) -> str:
     """Raw tokens are stored nowhere."""
-    return hashlib.sha256("\n".join(parts).encode()).hexdigest()
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+_digest_of_rule: Final = lru_cache(1024)(_digest)

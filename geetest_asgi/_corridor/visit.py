@@ -32,6 +32,8 @@ class Visit:
     """GeeTest's answer, noted the moment it comes: from then on the token is used up, even if we are cancelled."""
     finding: Evidence | None = None
     """What the steps found, before this rule's `accept`: another guard or a repeated request may share it."""
+    let_in: bool = False
+    """The app gets the request: it is allowed, or the mode is "monitor"."""
     granted: Headers = ()
     """Headers for the app's answer: a pass."""
     tell_when: bool = False
@@ -45,8 +47,3 @@ class Visit:
     def realm(self) -> str:
         """What a pass is bound to. Neither an id nor methods have blanks: no two rules share one by chance."""
         return f"{self.captcha_id} {self.policy.methods} {self.policy.name}"
-
-    async def settle(self, *, let_in: bool) -> None:
-        """Keep the token spent, or give it back where it was neither judged by GeeTest nor let in."""
-        if self.claim is not None:
-            await self.claim.settle(self.answer, let_in=let_in)

@@ -8,10 +8,9 @@ tell        logs, on_result
 app or denial
 """
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -22,20 +21,20 @@ from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
 from .._core.policy import Policy
-from .._core.rules import Preflight
+from .._core.rules import Accept, Preflight
 from .._line.line import Line
 from .._line.stand_in import stand_in
 from .._scope import is_preflight, put_result
 from ..denials import default_denial, deny
+from ..observers.logs import log_decision
 from ..stores import Store
 from .body import Body, VisitorLeft, without_body
-from .hooks import call, tell
-from .outgoing import draining, outgoing
+from .hooks import call, observe
+from .outgoing import Match, draining, outgoing
 from .steps import SHARED, STEPS, Step
 from .visit import Visit
 
-Match = Callable[[str, str, bytes, str], Any]
-"""`RuleTable.match`."""
+_PREFLIGHT: Final = Evidence(Outcome.SKIPPED, "a CORS preflight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,44 +64,51 @@ class Guard:
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
         """Take one request to the app or to a denial."""
+        if not isinstance(scope.get("headers", ()), list | tuple):
+            scope["headers"] = [tuple(pair) for pair in scope["headers"]]  # ASGI allows what can be read once only
         if self.preflight == "allow" and is_preflight(scope):
-            return await self._pass_on(scope, receive, send)
+            put_result(scope, judge(policy, _PREFLIGHT, admit_unverified=False))
+            return await self._app(scope, without_body(receive), send)  # so that no handler acts on a body
         visit = self.visit(policy, scope, receive)
         try:
             result = await self.decide(visit)
             put_result(scope, result)
-            if result.allowed or policy.mode == "monitor":
+            if visit.let_in:
                 await self._forward(visit, result, send)
             else:
-                await self._deny(visit, result, send)
+                await _deny(visit, result, send)
         except VisitorLeft:
             await _answer_nobody(scope, send)
         finally:
             visit.body.close()
 
-    async def _pass_on(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """A CORS preflight: the app gets an empty body, whatever comes, so that no handler acts on one."""
-        assert self.app is not None  # noqa: S101 - a middleware has one
-        await self.app(scope, without_body(receive), send)
-
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
         """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""
-        policy, let_in = visit.policy, False
+        policy, evidence, admit = visit.policy, None, False
         try:
-            evidence = await _accept(visit, await _walk(visit, steps))
+            for step in steps:
+                if (evidence := await step(visit)) is not None:
+                    break
+            assert evidence is not None  # noqa: S101 - the last step always has evidence
+            visit.finding = evidence
+            if evidence.outcome is Outcome.PASSED and policy.accept is not None:
+                evidence = await _accept(visit, policy.accept, evidence)
             if visit.answer is not None:
                 self.unverified.note_answer(visit.answer)
-            evidence, admit = self.unverified.consider(policy, evidence, visit.client)
+            if evidence.outcome is Outcome.UNAVAILABLE:
+                evidence, admit = await self.unverified.consider(policy, evidence, visit.captcha_id, visit.client)
             result = judge(policy, evidence, admit_unverified=admit)
-            let_in = result.allowed or policy.mode == "monitor"
+            visit.let_in = result.allowed or policy.mode == "monitor"
         finally:  # also where a client left, a function raised, or all was cancelled
-            await visit.settle(let_in=let_in)
+            if visit.claim is not None:
+                await visit.claim.settle(visit.answer, let_in=visit.let_in)
         self.watch.note(policy, result, visit.client)
-        await tell(policy, result, visit.scope or None, log_client=self.log_clients)
+        log_decision(result, visit.scope or None, policy.mode, log_client=self.log_clients)
+        if policy.on_result is not None:
+            await observe("on_result", policy.on_result, result, visit.scope or None)
         return result
 
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
-        assert self.app is not None  # noqa: S101 - a middleware has one
         policy, scope = visit.policy, visit.scope
         # What excuses a request here need not excuse it at the next guard.
         if visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED:
@@ -111,32 +117,28 @@ class Guard:
             visit.granted = policy.clearance.grant(scope, visit.realm)
         if visit.claim is not None or visit.granted or visit.tell_when:
             send = outgoing(visit, self.match, send)
-        await self.app(scope, visit.body.receive, send)
+        await self._app(scope, visit.body.receive, send)
 
-    async def _deny(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
-        scope = visit.scope
-        denial = await call(visit.policy.on_denied or default_denial, result, scope)
-        if scope["type"] == "http" and result.outcome is not Outcome.TOO_SLOW:
-            send = draining(visit, send)
-        await deny(denial or default_denial(result, scope), scope, visit.body.receive_until_complete, send)
+    @property
+    def _app(self) -> ASGIApp:
+        assert self.app is not None  # noqa: S101 - a middleware has one
+        return self.app
 
 
-async def _walk(visit: Visit, steps: tuple[Step, ...]) -> Evidence:
-    for step in steps:
-        if (evidence := await step(visit)) is not None:
-            visit.finding = evidence
-            return evidence
-    raise AssertionError("the last step always has evidence")
-
-
-async def _accept(visit: Visit, evidence: Evidence) -> Evidence:
+async def _accept(visit: Visit, accept: Accept, evidence: Evidence) -> Evidence:
     """The rule's last word on a token that passed."""
-    policy = visit.policy
-    if evidence.outcome is Outcome.PASSED and policy.accept is not None:
-        result = judge(policy, evidence, admit_unverified=False)
-        if not await call(policy.accept, result, visit.scope):
-            return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
-    return evidence
+    result = judge(visit.policy, evidence, admit_unverified=False)
+    if await call(accept, result, visit.scope):
+        return evidence
+    return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
+
+
+async def _deny(visit: Visit, result: GeeTestResult, send: Send) -> None:
+    policy, scope = visit.policy, visit.scope
+    denial = None if policy.on_denied is None else await call(policy.on_denied, result, scope)
+    if not visit.body.complete and scope["type"] == "http" and result.outcome is not Outcome.TOO_SLOW:
+        send = draining(visit, send)
+    await deny(denial or default_denial(result, scope), scope, visit.body.receive_until_complete, send)
 
 
 async def _answer_nobody(scope: Scope, send: Send) -> None:

@@ -14,6 +14,7 @@ import inspect
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any, Final
+from urllib.parse import parse_qsl, urlencode
 from weakref import WeakSet
 
 from django.conf import settings
@@ -25,6 +26,8 @@ from .._core.rules import Rule
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
 
+    from .._core.model import GeeTestResult
+    from .._core.rules import Scope
     from .._middleware import GeeTestMiddleware
 
 FUNCTIONS: Final = ("skip", "accept", "on_denied", "on_result", "on_outage", "on_lockout", "credentials", "client")
@@ -53,6 +56,30 @@ _guards: "Final[WeakSet[GeeTestMiddleware]]" = WeakSet()
 def is_protected() -> bool:
     """Has this process a guard that `protect` made?"""
     return bool(_guards)
+
+
+OUTCOME: Final = "geetest"
+"""The parameter that tells a form's page why its visitor comes back."""
+
+
+def back_to_form(result: "GeeTestResult", scope: "Scope") -> "ASGIApp":
+    """An `on_denied` for forms: the visitor comes back to the form's page, and `{% geetest_errors %}` says why.
+
+        GEETEST = {"protect": ["POST /login/"], "on_denied": "geetest_asgi.django.back_to_form"}
+
+    The answer is 303 to the same address with `geetest=` and the outcome in its query, and the page is got by GET. Who
+    does not prefer HTML, and who was refused at GET, is answered by the default denial.
+    """
+    from starlette.responses import RedirectResponse
+
+    from ..denials import default_denial
+
+    denial = default_denial(result, scope)
+    if scope.get("method") in (None, "GET", "HEAD") or not denial.headers["content-type"].startswith("text/html"):
+        return denial
+    kept = [(name, value) for name, value in parse_qsl(scope["query_string"].decode("latin-1")) if name != OUTCOME]
+    # Without a path: one that the client chose, such as //elsewhere, would lead away from the site.
+    return RedirectResponse(f"?{urlencode([*kept, (OUTCOME, str(result.outcome))])}", 303)
 
 
 def middleware_settings() -> dict[str, Any]:

@@ -5,16 +5,19 @@ up        the right one                           garbled   HTTP 200, a page of 
 slow      the right one, later                    answers   a fixed one of your own
 down      HTTP 503                                error     the error shape, a code of your choice
 hanging   none, while the client waits            offline   HTTP 503, and the browser's side with it
+replay    the next one of a cassette
 """
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import cycle
 from types import MappingProxyType
 from typing import Any, Final
 
 from ._answers import Answer, text
 from ._answers import error as error_answer
+from .cassette import Recording, filled
 
 MAX_SECONDS: Final = 3600.0
 """The longest `slow`, seconds. Whoever wants more wants `hanging`."""
@@ -30,6 +33,8 @@ class Fault:
     """How much later an answer comes; `slow` only."""
     answer: Answer | None = None
     """The answer that every call gets, where it is a fixed one."""
+    tape: Iterator[Answer] | None = None
+    """The answers of the calls to come; `replay` only."""
 
 
 _HTML: Final = b"<!doctype html>\n<title>Maintenance</title>\n<p>We will be back shortly.\n"
@@ -63,21 +68,30 @@ def answers(
     return Fault("answers", answer=Answer(status, content, content_type, headers or {}))
 
 
-def affect(fault: Fault, judge: Callable[[], Answer]) -> Answer | None:
+def replay(calls: Sequence[Recording]) -> Fault:
+    """The recorded answers, one for each call; after the last one comes the first again."""
+    return Fault("replay", tape=cycle([call.answer() for call in calls]))
+
+
+def affect(fault: Fault, judge: Callable[[], Answer], lot_number: str) -> Answer | None:
     """The answer to one call under `fault`; None: there will be none. `judge` gives the right one."""
-    return EFFECTS[fault.mode](fault, judge)
+    return EFFECTS[fault.mode](fault, judge, lot_number)
 
 
-_Effect = Callable[[Fault, Callable[[], Answer]], Answer | None]
+_Effect = Callable[[Fault, Callable[[], Answer], str], Answer | None]
 
 
-def _judged(fault: Fault, judge: Callable[[], Answer]) -> Answer:
+def _judged(fault: Fault, judge: Callable[[], Answer], _: str) -> Answer:
     # Judged on arrival and answered late, as GeeTest would: who gives up waiting has spent the token all the same.
     return replace(judge(), delay=fault.seconds)
 
 
-def _fixed(fault: Fault, judge: Callable[[], Answer]) -> Answer | None:
+def _fixed(fault: Fault, judge: Callable[[], Answer], _: str) -> Answer | None:
     return fault.answer
+
+
+def _taped(fault: Fault, judge: Callable[[], Answer], lot_number: str) -> Answer | None:
+    return None if fault.tape is None else filled(next(fault.tape), lot_number)
 
 
 EFFECTS: Final[Mapping[str, _Effect]] = MappingProxyType(
@@ -90,6 +104,7 @@ EFFECTS: Final[Mapping[str, _Effect]] = MappingProxyType(
         "answers": _fixed,
         "error": _fixed,
         "hanging": _fixed,  # its fixed answer is none
+        "replay": _taped,
     }
 )
 """What each mode makes of a call. Only the judged ones spend a token."""

@@ -2,26 +2,37 @@
 
 import time
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypedDict
 
 from .._line.stand_in import DEMO_ID, DEMO_KEY
-from . import _outages, tokens
+from . import _outages, cassette, tokens
 from ._calls import Calls, expect
 from ._service import SpentTokens
 
 _HOUR: Final = 3600
 
 
+class TokenOptions(TypedDict, total=False):
+    """The options of `token`."""
+
+    expired: bool
+    used: bool
+    forged: bool
+    offline: bool
+    captcha_id: str | None
+
+
 class State:
     """The state of one `Simulator`, with the methods that tests call. Thread-safe: a fault is only replaced whole."""
 
-    def __init__(self, pairs: Mapping[str, str] | None, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, pairs: Mapping[str, str] | None, clock: Callable[[], float] | None = None) -> None:
         if pairs is not None and not pairs:
             raise ValueError("pairs is empty: give at least one captcha_id and its captcha_key, or None")
         self._any_id = pairs is None
         self._keys = MappingProxyType({DEMO_ID: DEMO_KEY} if pairs is None else dict(pairs))
-        self._clock = clock
+        self._clock = clock or _now
         self.calls: Calls = Calls()
         """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
         self.reset()
@@ -41,6 +52,11 @@ class State:
         return self._keys[self.captcha_id]
 
     @property
+    def _solved_under(self) -> str:
+        """The id of a token for which none is named."""
+        return self.captcha_id
+
+    @property
     def mode(self) -> str:
         """The present fault's name; "up" if there is none."""
         return self._fault.mode
@@ -58,12 +74,13 @@ class State:
 
         `expired`: solved an hour ago. `used`: spent here before. `forged`: the right shape, but not GeeTest's.
         `offline`: the constants that gt4.js hands out when it reaches no host, whatever else is asked for.
-        `captcha_id`: solved under this id, by default `self.captcha_id`; `"*"` is good for every id, without `pairs`.
+        `captcha_id`: solved under this id; `"*"` is good for every id, without `pairs`. Default: `self.captcha_id`,
+        and of a `GeeTest` `"*"`.
         """
         if offline:
             return dict(tokens.OFFLINE)
         solved_at = self._clock() - (_HOUR if expired else 0)
-        fields = tokens.mint(captcha_id or self.captcha_id, solved_at, forged=forged)
+        fields = tokens.mint(captcha_id or self._solved_under, solved_at, forged=forged)
         if used:
             self._spent.spend(fields["pass_token"])
         return fields
@@ -121,3 +138,14 @@ class State:
     ) -> None:
         """Answer everybody just this. A mapping goes out as JSON, bytes as they are, None as an empty body."""
         self._fault = _outages.answers(status, body, content_type, headers)
+
+    def replay(self, file: str | Path = cassette.DOCUMENTED) -> None:
+        """Answer each call as the next one of this cassette was answered, and after the last begin again.
+
+        Without a file: the answers that GeeTest's documentation prints. Raises ValueError where it is no cassette.
+        """
+        self._fault = _outages.replay(cassette.load(file))
+
+
+def _now() -> float:
+    return time.time()  # looked up at each call: freezegun puts another function in its place

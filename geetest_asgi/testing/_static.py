@@ -1,8 +1,10 @@
 """The scripts that the simulator serves, read when they are first asked for and then kept.
 
 address                              what it is                                   how long a browser may keep it
-/v4/gt4.js                           our stand-in for GeeTest's browser script    it asks each time (ETag)
-/v4/bypass.js                        what a genuine gt4.js loads in an outage     it asks each time (ETag)
+/v4/gt4.js, /v4/ct4.js               our stand-in for the browser script of       it asks each time (ETag)
+                                     GeeTest and of Alibaba Cloud
+/v4/bypass.js, /v4/geebypass.js      what a genuine script of GeeTest or of       it asks each time (ETag)
+                                     Geelab loads in an outage
 /v4/static/DIGEST/js/gcaptcha4.js    what a genuine gt4.js loads after `/load`    for ever: the digest is its name
 """
 
@@ -17,15 +19,19 @@ from typing import Any, Final
 from ._answers import Answer, as_json
 
 _WIDGET: Final = ("gcaptcha4.js",)
+_SCRIPT: Final = ("gcaptcha4.js", "gt4.js")
+"""One file, so that the page has the widget even when no host can be reached any more."""
 _PLACE_FOR_CSS: Final = b'"{gcaptcha4.css}"'
+_PLACE_FOR_ORIGIN: Final = b'"{origin}"'
 _ASK: Final = "no-cache"
 _KEEP: Final = "public, max-age=31536000, immutable"
 
 _ADDRESSES: Final[Mapping[str, tuple[str, ...]]] = MappingProxyType(
     {
-        # One file, so that the page has the widget even when no host can be reached any more.
-        "/v4/gt4.js": ("gcaptcha4.js", "gt4.js"),
+        "/v4/gt4.js": _SCRIPT,
+        "/v4/ct4.js": _SCRIPT,
         "/v4/bypass.js": _WIDGET,
+        "/v4/geebypass.js": _WIDGET,  # gl4.js 4.2.0
     }
 )
 _JS: Final = "/js/gcaptcha4.js"
@@ -60,13 +66,17 @@ def addresses(place: str) -> dict[str, Any]:
 
 def exists(path: str) -> bool:
     """Whether there is such a file."""
-    return find(path, "") is not None
+    return find(path, "", "") is not None
 
 
-def find(path: str, if_none_match: str) -> Answer | None:
-    """The answer to a GET for this path; None: there is no such file."""
+def find(path: str, if_none_match: str, origin: str) -> Answer | None:
+    """The answer to a GET for this path; None: there is no such file.
+
+    `origin`: the simulator's own, which the script carries, so that it works where a page has it inline.
+    """
     if path in _ADDRESSES:
-        return _serve(_read(_ADDRESSES[path]), _ASK, if_none_match)
+        script = _read(_ADDRESSES[path]).content.replace(_PLACE_FOR_ORIGIN, as_json(origin))
+        return _serve(File(script), _ASK, if_none_match)
     beneath = path.removeprefix("/v4/static/")
     digest, slash, name = beneath.partition("/")
     if beneath == path or slash + name not in _BENEATH:

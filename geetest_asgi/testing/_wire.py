@@ -32,6 +32,8 @@ class Asked:
     """The address that it came to, such as `http://127.0.0.1:8077`."""
     place: str
     """The address that the client knows, without a scheme: its Host header, and where the simulator is mounted."""
+    origin: str
+    """`place` with its scheme."""
     if_none_match: str
     user_agent: str
     referer: str
@@ -60,6 +62,7 @@ def asked(scope: Scope, body: bytes) -> Asked:
     """The request as a value."""
     content_type = _header(scope, b"content-type")
     client, server = scope.get("client") or ("", 0), scope.get("server") or ("127.0.0.1", None)
+    place = _host(scope, *server) + scope.get("root_path", "")
     return Asked(
         method=scope["method"],
         path=route(scope),
@@ -67,7 +70,8 @@ def asked(scope: Scope, body: bytes) -> Asked:
         content_type=content_type,
         user_ip=client[0],
         base=_base(scope, *server),
-        place=_host(scope, *server) + scope.get("root_path", ""),
+        place=place,
+        origin=f"{scope.get('scheme', 'http')}://{place}",
         if_none_match=_header(scope, b"if-none-match"),
         user_agent=_header(scope, b"user-agent"),
         referer=_header(scope, b"referer"),

@@ -1,9 +1,9 @@
 """`python -m geetest_asgi simulator`: the simulator in the foreground, for curl and for other languages."""
 
-import ssl
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Never
 
@@ -13,7 +13,7 @@ from .simulator import Simulator
 from .tls import server_context
 
 _BANNER = """\
-GeeTest CAPTCHA v4 simulator, listening on {url}
+GeeTest CAPTCHA v4 simulator, listening on {urls}
 
   captcha_id   {captcha_id}
   captcha_key  {captcha_key}
@@ -46,37 +46,52 @@ def run_simulator(
     allow_remote: bool = False,
     pairs: Mapping[str, str] | None = None,
     tls: Path | None = None,
+    tls_port: int | None = None,
+    replay: Path | None = None,
 ) -> int:
     """Serve a `Simulator(pairs)` until Ctrl-C; the value is an exit status for the shell.
 
     0: ended by Ctrl-C. 1: it could not start (the address is taken, uvicorn is missing). 2: refused, since `host`
     is not loopback and `allow_remote` is not set. `port` 0: one that is free. `tls`: serve https, and write the
-    certificate of the authority that clients are to trust to this file.
+    certificate of the authority that clients are to trust to this file. `tls_port`: serve https there, and http at
+    `port`. `replay`: the answers of this cassette instead of right ones.
     """
     if not allow_remote and not is_loopback(host):
         print(_REFUSED.format(host=host), file=sys.stderr)
         return 2
     simulator = Simulator(pairs)
     try:
-        with serve(simulator, host=host, port=port, tls=_context(tls, host)) as url:
-            _announce(simulator, host, url, tls)
+        if replay is not None:
+            simulator.replay(replay)
+        with _listening(simulator, host, port, tls, tls_port) as urls:
+            _announce(simulator, host, urls, tls)
             _sleep_forever()
     except KeyboardInterrupt:
         return 0
     except (OSError, ValueError, ImportError) as wrong:
-        print(f"The simulator cannot listen on {host} port {port}: {wrong}", file=sys.stderr)
+        ports = f"port {port}" if tls_port is None else f"ports {port} and {tls_port}"
+        print(f"The simulator cannot listen on {host} {ports}: {wrong}", file=sys.stderr)
         return 1
 
 
-def _context(tls: Path | None, host: str) -> ssl.SSLContext | None:
-    return None if tls is None else server_context(tls, host)
+@contextmanager
+def _listening(
+    simulator: Simulator, host: str, port: int, tls: Path | None, tls_port: int | None
+) -> Iterator[tuple[str, ...]]:
+    """Serve at one port or at two; the value is their URLs."""
+    if tls_port is not None and tls is None:
+        raise ValueError("tls_port is for https: give tls, the file for the authority, too")
+    context = None if tls is None else server_context(tls, host)
+    places = ((port, context),) if tls_port is None else ((port, None), (tls_port, context))
+    with ExitStack() as stack:
+        yield tuple(stack.enter_context(serve(simulator, host=host, port=at, tls=each)) for at, each in places)
 
 
-def _announce(simulator: Simulator, host: str, url: str, tls: Path | None) -> None:
+def _announce(simulator: Simulator, host: str, urls: tuple[str, ...], tls: Path | None) -> None:
     if not is_loopback(host):
         print(_WARNING.format(host=host), file=sys.stderr)
     id_and_key = {"captcha_id": simulator.captcha_id, "captcha_key": simulator.captcha_key}
-    print(_BANNER.format(url=url, **id_and_key), flush=True)
+    print(_BANNER.format(url=urls[0], urls=" and ".join(urls), **id_and_key), flush=True)
     if tls is not None:
         print(f"\n{_TRUST.format(file=tls.absolute())}", flush=True)
 

@@ -1,22 +1,13 @@
 """`GeeTest`: a simulator that stands in GeeTest's place in this process. The pytest fixtures are made of it."""
 
 from types import TracebackType
-from typing import Self, TypedDict, Unpack
+from typing import Self, Unpack
 
 from .._line.stand_in import put_in_place, take_away
 from ._in_process import InProcess
+from ._state import TokenOptions
 from .simulator import Simulator
 from .tokens import ANY_ID
-
-
-class TokenOptions(TypedDict, total=False):
-    """What `token` may be told."""
-
-    expired: bool
-    used: bool
-    forged: bool
-    offline: bool
-    captcha_id: str | None
 
 
 class GeeTest(Simulator):
@@ -27,7 +18,7 @@ class GeeTest(Simulator):
 
     That is the pytest fixture `geetest`; the block is for other test frameworks. The app is not touched and need not
     know: whichever `api_server` and `client` it was built with, before or after, no call leaves the process. There is
-    one at a time: to enter a second raises RuntimeError.
+    one at a time: to enter a second raises RuntimeError. A token is good for whatever `captcha_id` the app has.
     """
 
     def __enter__(self) -> Self:
@@ -39,21 +30,10 @@ class GeeTest(Simulator):
     ) -> None:
         take_away()
 
-    def token(
-        self,
-        *,
-        expired: bool = False,
-        used: bool = False,
-        forged: bool = False,
-        offline: bool = False,
-        captcha_id: str | None = None,
-    ) -> dict[str, str]:
-        """The four fields, as `Simulator.token` gives them, but good for whatever `captcha_id` the app has.
-
-        `captcha_id`: solved under this id and good for no other.
-        """
-        bound_to = captcha_id or ANY_ID
-        return super().token(expired=expired, used=used, forged=forged, offline=offline, captcha_id=bound_to)
+    @property
+    def _solved_under(self) -> str:
+        """Every id: a test need not know which one its app has."""
+        return ANY_ID
 
     def headers(self, **options: Unpack[TokenOptions]) -> dict[str, str]:
         """A token as the four headers `X-GeeTest-Lot-Number` …, for a guard with `sources=["header"]`.

@@ -1,6 +1,5 @@
 """`Simulator`: GeeTest as an ASGI app, for servers and for browsers, with tokens to hand out and outages on demand."""
 
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
@@ -27,13 +26,13 @@ class Simulator(State):
     `pairs` maps each known `captcha_id` to its `captcha_key`. Without it the public demonstration pair is known,
     and any other id is taken too: its key is not known here, so its signature need only look like one. Some of those
     ids decide what is answered, such as `sim-fail` and `sim-down`: `GET /` lists them.
-    `clock` gives Unix seconds; tests of expiry may bring their own.
+    `clock` gives Unix seconds, by default `time.time`, which freezegun and time-machine set.
 
     A fault (`down`, `slow`, …) lasts until `up()`. All methods may be called from any thread while it serves.
     A token of any simulator is genuine for every other one, in any process, under the same `captcha_id`.
     """
 
-    def __init__(self, pairs: Mapping[str, str] | None = None, *, clock: Callable[[], float] = time.time) -> None:
+    def __init__(self, pairs: Mapping[str, str] | None = None, *, clock: Callable[[], float] | None = None) -> None:
         super().__init__(pairs, clock)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,12 +72,12 @@ class Simulator(State):
         return page.answer(self, asked)
 
     def _file(self, asked: Asked) -> Answer | None:
-        return _static.find(asked.path, asked.if_none_match)
+        return _static.find(asked.path, asked.if_none_match, asked.origin)
 
     def _validate(self, asked: Asked) -> Answer | None:
         magic = self._magic(asked)
         fault = magic.fault if self._fault is _outages.UP else self._fault
-        answer = _outages.affect(fault, lambda: self._judge(asked, magic))
+        answer = _outages.affect(fault, lambda: self._judge(asked, magic), asked.parameters.get("lot_number", ""))
         self.calls.append(record(asked.method, asked.parameters, asked.content_type, answer))
         return answer
 

@@ -8,8 +8,11 @@ HOSTS: Final = (
     *("localhost", "127.0.0.1", "::1"),
     *("gcaptcha4.geetest.com", "gcaptcha4.geevisit.com", "gcaptcha4.gsensebot.com"),
     *("static.geetest.com", "static.geevisit.com"),
+    *("cap-global.geelabapi.com", "cap-eu.geelabapi.com", "cap-na.geelabapi.com", "static.geelabapi.com"),
+    *("captcha.alicaptcha.com", "captchabak.alicaptcha.com", "static.alicaptcha.com"),
 )
-"""The names that a certificate is good for: this machine's, and GeeTest's, for an entry in the hosts file."""
+"""The names that a certificate is good for: this machine's, and for an entry in the hosts file those of GeeTest, Geelab
+and Alibaba Cloud that programs and pages have built in (2026-11)."""
 
 _HEAD: Final = b"The certificate authority of a geetest-asgi simulator, made anew at each start. For tests only.\n"
 

@@ -36,7 +36,9 @@ COMMANDS: Final[Mapping[str, Command]] = {
         *("--log-level=warning", *([f"--url-path-prefix={root}"] if root else [])),
     ],
     "daphne": lambda port, root: ["daphne", APP, f"--port={port}", f"--root-path={root}", "--verbosity=0"],
-    "gunicorn": lambda port, root: ["gunicorn", APP, f"--bind=127.0.0.1:{port}", "--worker-class=asgi"],
+    "gunicorn": lambda port, root: [
+        *("gunicorn", APP, f"--bind=127.0.0.1:{port}", "--worker-class=asgi", f"--root-path={root}"),
+    ],
 }
 
 NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -48,8 +50,7 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
     "gunicorn": ("gunicorn",),
 }
 
-SERVERS: Final = [server for server in COMMANDS if server != "gunicorn"]
-"""Those that everything is tried on."""
+SERVERS: Final = list(COMMANDS)
 
 
 def skip_without(*modules: str) -> None:

@@ -3,28 +3,20 @@
 import logging
 from typing import Any
 
+import anyio
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome, client_address
-from geetest_asgi._bounds.counters import ClientCap
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.policy import Policy
+from geetest_asgi.stores import MemoryStore
 
 DOWN = Evidence(Outcome.UNAVAILABLE, "HTTP 503")
 UP = Evidence(Outcome.PASSED)
-
-
-class Clock:
-    """A clock that moves when it is told to. It starts with a minute."""
-
-    def __init__(self, now: float = 6000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -45,98 +37,127 @@ def policy(on_unavailable: Any = "allow") -> Policy:
 ALLOW, DENY = policy(), policy("deny")
 
 
-def let_in(admissions: Unverified, client: str | None = None) -> bool:
-    return admissions.consider(ALLOW, DOWN, client)[1]
+def unverified(limits: Limits, clock: Clock, store: MemoryStore | None = None) -> Unverified:
+    store = MemoryStore(clock=clock) if store is None else store
+    return Unverified(limits, store.count, clock)
+
+
+async def let_in(admissions: Unverified, *clients: str | None) -> list[bool]:
+    """Whether each of these is let in, one after the other."""
+    return [(await admissions.consider(ALLOW, DOWN, "id", client))[1] for client in clients]
 
 
 # --- the caps ---------------------------------------------------------------------------------------------------------
 
 
-def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
+@pytest.mark.anyio
+async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     for _ in range(3):
-        assert [let_in(admissions, "a") for _ in range(5)] == [True] * 3 + [False] * 2
-        assert [let_in(admissions, "b") for _ in range(5)] == [True] * 3 + [False] * 2
+        for client in "ab":
+            assert await let_in(admissions, *[client] * 5) == [True] * 3 + [False] * 2
         clock.now += 59.9
-        assert not let_in(admissions, "a")
+        assert await let_in(admissions, "a", "b") == [False, False]
         clock.now += 0.1
 
 
-def test_whom_it_does_not_know_it_does_not_cap(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
-    assert all(let_in(admissions, None) for _ in range(1000))
+@pytest.mark.anyio
+async def test_whom_it_does_not_know_it_does_not_cap(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
+    assert all(await let_in(admissions, *[None] * 1000))
 
 
-def test_one_client_that_is_turned_away_takes_no_room_from_the_others(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
-    assert [let_in(admissions, "bot") for _ in range(1000)].count(True) == 3
-    assert [let_in(admissions, f"human {number}") for number in range(30)] == [True] * 17 + [False] * 13
+@pytest.mark.anyio
+async def test_one_client_that_is_turned_away_takes_no_room_from_the_others(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
+    assert (await let_in(admissions, *["bot"] * 1000)).count(True) == 3
+    humans = [f"human {number}" for number in range(30)]
+    assert await let_in(admissions, *humans) == [True] * 17 + [False] * 13
 
 
-def test_whom_the_cap_for_all_turns_away_has_not_used_their_own(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_client=2, unverified_per_second=1), clock)
-    assert [let_in(admissions, "a"), let_in(admissions, "b"), let_in(admissions, "b")] == [True, False, False]
-    for expected in (True, True, False):
-        clock.now += 1
-        assert let_in(admissions, "b") is expected
+@pytest.mark.anyio
+async def test_attempts_that_the_cap_for_all_turns_away_count_for_their_client(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=2, unverified_per_second=1), clock)
+    assert await let_in(admissions, "a", "b", "b") == [True, False, False]
+    clock.now += 1
+    assert await let_in(admissions, "b", "c") == [False, True]
 
 
-def test_none_of_each_client_are_none(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_client=0), clock)
-    assert not let_in(admissions, "a")
-    assert let_in(admissions, None)
+@pytest.mark.anyio
+async def test_none_of_each_client_are_none(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=0), clock)
+    assert await let_in(admissions, "a", None) == [False, True]
 
 
-def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_client=1, unverified_per_second=2), clock)
-    assert admissions.consider(ALLOW, DOWN, "a") == (DOWN, True)
+@pytest.mark.anyio
+async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=1, unverified_per_second=2), clock)
+    assert await admissions.consider(ALLOW, DOWN, "id", "a") == (DOWN, True)
     for client, name in (("a", "unverified_per_client"), ("b", ""), ("c", "unverified_per_second")):
-        evidence, room = admissions.consider(ALLOW, DOWN, client)
+        evidence, room = await admissions.consider(ALLOW, DOWN, "id", client)
         assert room is not bool(name)
         assert evidence.reason == (f"HTTP 503; {name} is used up" if name else "HTTP 503")
         assert evidence.outcome is Outcome.UNAVAILABLE
 
 
-@pytest.mark.parametrize("outcome", [each for each in Outcome if each is not Outcome.UNAVAILABLE])
-def test_nothing_but_an_outage_is_considered(outcome: Outcome, clock: Clock) -> None:
-    admissions = Unverified(Limits(), clock)
-    evidence = Evidence(outcome, "why")
-    assert admissions.consider(ALLOW, evidence, "a") == (evidence, False)
-    assert admissions._began is None
+@pytest.mark.anyio
+async def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_second=1), clock)
+    for _ in range(10):
+        assert await admissions.consider(DENY, DOWN, "id", "a") == (DOWN, False)
+    assert await let_in(admissions, "a") == [True]
 
 
-def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
-    admissions = Unverified(Limits(unverified_per_second=1), clock)
-    assert not any(admissions.consider(DENY, DOWN, "a")[1] for _ in range(10))
-    assert let_in(admissions, "a")
+@pytest.mark.anyio
+async def test_all_who_share_a_store_and_a_captcha_id_share_both_caps(clock: Clock) -> None:
+    limits, store = Limits(unverified_per_client=3, unverified_per_second=5), MemoryStore(clock=clock)
+    one, other = unverified(limits, clock, store), unverified(limits, clock, store)
+    assert [*await let_in(one, "a", "a"), *await let_in(other, "a", "a")] == [True, True, True, False]
+    assert [*await let_in(one, "b"), *await let_in(other, "c", "d")] == [True, True, False]
+    assert (await other.consider(ALLOW, DOWN, "another id", "a"))[1], "another tenant"
+
+
+@pytest.mark.anyio
+async def test_a_store_that_forgets_lets_a_process_pass_no_cap_for_all(clock: Clock) -> None:
+    async def forgets(key: str, seconds: float) -> int:
+        return 1
+
+    admissions = Unverified(Limits(unverified_per_second=5), forgets, clock)
+    assert (await let_in(admissions, *["a"] * 20)).count(True) == 5
+
+
+@pytest.mark.anyio
+async def test_no_address_gets_into_the_store(clock: Clock) -> None:
+    asked: list[tuple[str, float]] = []
+
+    async def count(key: str, seconds: float) -> int:
+        asked.append((key, seconds))
+        return 1
+
+    await let_in(Unverified(Limits(), count, clock), "192.0.2.7")
+    assert [seconds for _, seconds in asked] == [60, 1]
+    assert not [key for key, _ in asked if "192" in key or not key.startswith("unverified:") or len(key) > 150]
 
 
 @given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=60), st.integers(1, 4), st.integers(1, 4))
 def test_no_cap_is_ever_passed(visits: list[tuple[int, float]], per_client: int, per_second: int) -> None:
+    """A window begins with the first request behind the last one's end."""
     clock = Clock()
-    admissions = Unverified(Limits(unverified_per_client=per_client, unverified_per_second=per_second), clock)
-    inside: list[tuple[int, int, int]] = []
-    for client, later in visits:
-        clock.now += later
-        if let_in(admissions, str(client)):
-            inside.append((client, int(clock.now), int(clock.now / 60)))
-    for client, second, minute in inside:
-        assert sum(each[0] == client and each[2] == minute for each in inside) <= per_client
-        assert sum(each[1] == second for each in inside) <= per_second
+    admissions = unverified(Limits(unverified_per_client=per_client, unverified_per_second=per_second), clock)
+    inside: list[tuple[int, float]] = []
 
+    async def visit() -> None:
+        for client, later in visits:
+            clock.now += later
+            if await let_in(admissions, str(client)) == [True]:
+                inside.append((client, clock.now))
 
-def test_no_more_clients_are_remembered_than_there_is_room_for(clock: Clock) -> None:
-    cap = ClientCap(2, clock, most=100)
-    for number in range(1000):
-        assert cap.has_room(str(number))
-        cap.count(str(number))
-    assert len(cap._taken) == 100
-    cap.count("999")
-    assert not cap.has_room("999")
-    assert cap.has_room("998")
-    clock.now += 60
-    assert cap.has_room("999")
-    assert cap._taken == {}
+    anyio.run(visit)
+    for one in range(6):
+        times = [when for client, when in inside if client == one]
+        assert not [1 for first, last in zip(times, times[2 * per_client :], strict=False) if last - first < 60]
+    times = [when for _, when in inside]
+    assert not [1 for first, last in zip(times, times[2 * per_second :], strict=False) if last - first < 1]
 
 
 # --- whose address ----------------------------------------------------------------------------------------------------
@@ -173,15 +194,16 @@ def test_whom_the_server_takes_for_the_client(client: Any, expected: str | None)
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
+@pytest.mark.anyio
+async def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    admissions = Unverified(Limits(unverified_per_second=2), clock)
+    admissions = unverified(Limits(unverified_per_second=2), clock)
     for _ in range(2):
         caplog.clear()
         for _ in range(30):
             for _ in range(5):
-                let_in(admissions)
+                await let_in(admissions, None)
             clock.now += 1
         assert [record.levelno for record in caplog.records] == [logging.WARNING]
         assert "HTTP 503" in caplog.text
@@ -193,10 +215,11 @@ def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
         assert (sums.geetest_let_in, sums.geetest_refused, sums.geetest_seconds) == (60, 90, 29.0)  # type: ignore[attr-defined]
 
 
-def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = Unverified(Limits(), clock)
+@pytest.mark.anyio
+async def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    admissions = unverified(Limits(), clock)
     for _ in range(5):
-        assert not admissions.consider(DENY, DOWN, "a")[1]
+        assert not (await admissions.consider(DENY, DOWN, "id", "a"))[1]
     assert "'deny'" in caplog.text
     clock.now += QUIET
     admissions.note_answer(UP)
@@ -204,10 +227,13 @@ def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: py
     assert len(caplog.records) == 2
 
 
-def test_while_every_other_call_fails_there_is_one_warning(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = Unverified(Limits(), clock)
+@pytest.mark.anyio
+async def test_while_every_other_call_fails_there_is_one_warning(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    admissions = unverified(Limits(), clock)
     for _ in range(100):
-        let_in(admissions)
+        await let_in(admissions, None)
         clock.now += QUIET - 0.01
         admissions.note_answer(UP)
     assert len(caplog.records) == 1
@@ -216,19 +242,21 @@ def test_while_every_other_call_fails_there_is_one_warning(clock: Clock, caplog:
     assert len(caplog.records) == 2
 
 
+@pytest.mark.anyio
 @pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED])
-def test_what_is_no_answer_about_a_token_ends_nothing(
+async def test_what_is_no_answer_about_a_token_ends_nothing(
     outcome: Outcome, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    admissions = Unverified(Limits(), clock)
-    let_in(admissions)
+    admissions = unverified(Limits(), clock)
+    await let_in(admissions, None)
     clock.now += QUIET
     admissions.note_answer(Evidence(outcome))
     assert len(caplog.records) == 1
 
 
-def test_without_an_outage_the_log_is_silent(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = Unverified(Limits(), clock)
+@pytest.mark.anyio
+async def test_without_an_outage_the_log_is_silent(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    admissions = unverified(Limits(), clock)
     for _ in range(3):
         admissions.note_answer(UP)
         clock.now += QUIET

@@ -271,6 +271,56 @@ async def test_geetest_result_says_that_a_path_is_not_protected(geetest: GeeTest
 
 
 @each_backend
+async def test_headers_that_can_be_read_once_reach_the_app(geetest: GeeTest) -> None:
+    """ASGI calls them an iterable of iterables; the test client of Falcon 4.4 gives iterators of iterators."""
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(list(scope["headers"]))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    async def further_out(scope: Scope, receive: Receive, send: Send) -> None:
+        await guard({**scope, "headers": iter([iter(pair) for pair in scope["headers"]])}, receive, send)
+
+    guard = geetest.guard(app)
+    assert (await visit(geetest.token()).run(further_out)).body == b"in"
+    assert (b"content-type", b"application/x-www-form-urlencoded") in seen[0]
+
+
+class WsgiRequest:
+    """As Flask's: `environ` is the WSGI environ."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+
+
+class MicrodotRequest:
+    """As Microdot's."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.asgi_scope = scope
+
+
+@each_backend
+async def test_geetest_result_finds_the_scope_behind_a2wsgi_and_in_microdot(geetest: GeeTest) -> None:
+    found: list[GeeTestResult] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        environ = {"wsgi.version": (1, 0), "asgi.scope": scope}
+        found.extend(map(geetest_result, (scope, environ, WsgiRequest(environ), MicrodotRequest(scope))))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    assert (await visit(geetest.token()).run(geetest.guard(app))).body == b"in"
+    assert [each is found[0] for each in found] == [True] * 4
+
+
+def test_geetest_result_says_what_to_do_under_wsgi() -> None:
+    for given in (environ := {"wsgi.version": (1, 0), "PATH_INFO": "/login"}), WsgiRequest(environ):
+        with pytest.raises(LookupError, match=r"by WSGI.*serve the ASGI application.*a2wsgi"):
+            geetest_result(given)
+
+
+@each_backend
 async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -> None:
     """Middleware further out sees what a router writes into it: `route`, `endpoint`, `path_params`, `state`."""
     seen: list[Scope] = []
@@ -628,6 +678,46 @@ async def test_the_first_rule_that_matches_counts(geetest: GeeTest) -> None:
     assert [result.rule for result in told.results] == ["one", "all", "all"]
 
 
+UNCLEAR = ["/users/DEMO/reset", "/users/demo/../ada/reset", "/" * 101 + "users/demo/reset", "/users/" + "a" * 2048]
+"""Spellings that fall under both rules below, or are past the bounds."""
+
+
+@pytest.mark.parametrize("path", UNCLEAR, ids=["letter case", "dot segments", "many segments", "long"])
+@each_backend
+async def test_a_path_under_two_rules_is_refused_by_neither_even_with_a_token(
+    path: str, geetest: GeeTest, app: App
+) -> None:
+    decided: list[GeeTestResult] = []
+    excusing = Rule("/users/demo/**", skip=lambda scope: "demo", on_unavailable="deny")
+    guard = geetest.guard(app, protect=[excusing, "/users/**"], on_result=lambda result, _: decided.append(result))
+    assert (await visit(geetest.token(), path=path).run(guard)).code == "captcha_malformed"
+    assert (geetest.calls, app.seen) == ([], [])
+    assert [(each.rule, each.outcome) for each in decided] == [("", Outcome.MALFORMED)]
+    assert (await visit(path="/users/demo/reset").run(guard)).code == "in"
+
+
+@pytest.mark.parametrize(
+    ("modes", "lets_in"),
+    [
+        (("monitor", "enforce"), False),
+        (("enforce", "monitor"), False),
+        (("off", "enforce"), False),
+        (("monitor", "monitor"), True),
+        (("off", "off"), True),
+        (("off", "monitor"), True),
+    ],
+)
+@each_backend
+async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
+    modes: tuple[Any, Any], lets_in: bool, geetest: GeeTest, app: App
+) -> None:
+    first, second = modes
+    guard = geetest.guard(app, protect=[Rule("/users/demo/**", mode=first), Rule("/users/**", mode=second)])
+    answer = await visit(geetest.token(), path="/users/DEMO/reset").run(guard)
+    assert answer.code == ("in" if lets_in else "captcha_malformed")
+    assert geetest.calls == []
+
+
 # --- sources ----------------------------------------------------------------------------------------------------------
 
 
@@ -762,6 +852,26 @@ async def test_a_cors_preflight_passes_and_a_plain_options_does_not(geetest: Gee
     assert (await visit(method="OPTIONS", headers=preflight).run(guard)).status == 200
     assert (await visit(method="OPTIONS", headers={"origin": "https://a.example"}).run(guard)).status == 403
     assert (await visit(method="POST", headers=preflight).run(guard)).status == 403
+
+
+PREFLIGHT = {"origin": "https://a.example", "access-control-request-method": "POST"}
+
+
+@each_backend
+async def test_a_preflight_is_handed_on_with_an_empty_body_whatever_comes(geetest: GeeTest, app: App) -> None:
+    """HTTP/2 needs no header to announce a body, and a handler may take any method."""
+    guard = geetest.guard(app, protect=["* /login"])
+    asked = await visit(body=[b"amount=", b"1000"], method="OPTIONS", headers=PREFLIGHT).run(guard)
+    assert (asked.code, app.seen[0].body) == ("in", b"")
+    result = app.seen[0].result
+    assert (result.outcome, result.reason, result.verified) == (Outcome.SKIPPED, "a CORS preflight", False)
+
+
+@each_backend
+async def test_with_preflight_denied_it_is_a_request_like_others(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, protect=["* /login"], preflight="deny")
+    assert (await visit(method="OPTIONS", headers=PREFLIGHT).run(guard)).code == "captcha_missing"
+    assert (await visit(geetest.token(), method="OPTIONS", headers=PREFLIGHT).run(guard)).code == "in"
 
 
 def test_inside_cors_a_preflight_is_answered_and_a_denial_has_its_headers(geetest: GeeTest, front: Front) -> None:

@@ -33,8 +33,12 @@ from .support import (
     GeeTest,
     RawServer,
     Stage,
+    Visit,
     cut,
     form,
+    http_reply,
+    http_scope,
+    messages,
     raw_request,
     read_all,
     read_reply,
@@ -120,6 +124,25 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
     rest = form(geetest.token())
     body = b"x" * 500_000 + b"&" + rest  # all of the room is there again
     assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
+
+
+@each_backend
+async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones(geetest: GeeTest) -> None:
+    """Where no address is known, as behind a Unix socket, one client can hold more than half of the room."""
+    watched = Watched(geetest, limits=Limits(max_buffered=MIB))
+    endless = Visit(http_scope(headers={"content-type": FORM}, client=None), *messages(*[b"x" * KIB] * 750, ends=False))
+    async with anyio.create_task_group() as group:
+        group.start_soon(endless.run, watched)
+        while endless.incoming:
+            await anyio.lowlevel.checkpoint()
+        assert (await visit(body=b"x" * 50 * KIB, client=None).run(watched)).code == "captcha_missing"
+        long = await visit(body=[b"x" * KIB] * 100, client=None).run(watched)
+        assert long.code == "captcha_busy"
+        endless.say(*messages(*[b"x" * KIB] * 50))
+    assert endless.code == "captcha_busy"
+    assert (await visit(body=[b"x" * KIB] * 700, client=None).run(watched)).code == "captcha_missing", (
+        "all is given back"
+    )
 
 
 PARTS = {
@@ -335,6 +358,45 @@ def test_a_flood_of_tokens_makes_no_more_calls_than_the_bound(fault: str, geetes
         assert len(watched.store) == (0 if fault != "slow" else watched.outcomes["failed"])
         geetest.simulator.up()
         assert flood(front, [form(geetest.token()) for _ in range(12)], wires=6) == {b"200": 12}
+
+
+@each_backend
+async def test_one_address_has_half_of_the_places_in_flight(geetest: GeeTest) -> None:
+    """Twenty calls of one address, and GeeTest takes its time: another address is asked about without a wait."""
+    under_way = most = 0
+    answer = threading.Event()
+
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        nonlocal under_way, most
+        while server.read_request(connection):
+            under_way += 1
+            most = max(most, under_way)
+            answer.wait(SECONDS)
+            under_way -= 1
+            connection.sendall(http_reply(SUCCESS))
+
+    with RawServer(behave) as server:
+        watched = Watched(geetest, api_server=server.url, limits=Limits(max_in_flight=4), timeout=SECONDS)
+        bots = [visit(geetest.token(), client=("192.0.2.1", number)) for number in range(20)]
+        others = [visit(geetest.token(), client=(f"192.0.2.{number}", 1)) for number in (2, 3)]
+        async with anyio.create_task_group() as tasks:
+            for bot in bots:
+                tasks.start_soon(bot.run, watched)
+            await wait_until(lambda: under_way == 2)
+            await anyio.sleep(0.1)
+            assert most == 2
+            for other in others:
+                tasks.start_soon(other.run, watched)
+            await wait_until(lambda: under_way == 4)
+            answer.set()
+        assert {each.code for each in bots + others} == {"in"}
+        await watched.guard.aclose()
+
+
+async def wait_until(is_so: Callable[[], bool]) -> None:
+    with anyio.fail_after(SECONDS):
+        while not is_so():
+            await anyio.sleep(0.01)
 
 
 # --- GeeTest's answers ------------------------------------------------------------------------------------------------

@@ -3,12 +3,13 @@
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import anyio
 import pytest
-from starlette.types import Receive, Scope, Send
+from starlette.types import Message, Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
 
-from .support import SUCCESS, App, GeeTest, Visit, form, http_scope, messages, visit
+from .support import FORM, SUCCESS, App, GeeTest, Visit, form, http_scope, messages, visit
 
 each_backend = pytest.mark.anyio
 
@@ -78,6 +79,22 @@ async def test_a_forgiven_token_is_good_under_its_own_rule_only(geetest: GeeTest
     guard = geetest.guard(app, protect=["POST /register", "POST /login"], forgive=[422])
     token = geetest.token()
     assert await outcomes(guard, token, "/register", "/login", "/register") == ["422", "captcha_replayed", "422"]
+
+
+ALIKE = {
+    "a name for two": [Rule("POST /register", name="form"), Rule("POST /login", name="form")],
+    "the same pattern": [Rule("/register", methods="PUT"), Rule("/register", methods="POST")],
+}
+
+
+@pytest.mark.parametrize("rules", ALIKE.values(), ids=ALIKE.keys())
+@each_backend
+async def test_nor_under_a_rule_that_shares_a_name_with_it(rules: list[Rule], geetest: GeeTest) -> None:
+    guard, token = geetest.guard(App(422), protect=rules, forgive=[422]), geetest.token()
+    method, path = ("PUT", "/register") if rules[0].methods else ("POST", "/login")
+    assert (await visit(token, path="/register").run(guard)).headers["x-geetest-token"] == "kept"
+    assert (await visit(token, path=path, method=method).run(guard)).code == "captcha_replayed"
+    assert (await visit(token, path="/register").run(guard)).status == 422
 
 
 @each_backend
@@ -192,6 +209,17 @@ def refused(*pieces: bytes, ends: bool = True, **headers: str) -> Visit:
     return Visit(scope, *messages(*pieces, ends=ends))
 
 
+class Dripping(Visit):
+    """A client that goes on sending, a byte at a time."""
+
+    def __init__(self, content_type: str = "text/plain") -> None:
+        super().__init__(http_scope(headers={"content-type": content_type}))
+
+    async def receive(self) -> Message:
+        await anyio.sleep(0.001)
+        return {"type": "http.request", "body": b"a", "more_body": True}
+
+
 @each_backend
 async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(geetest: GeeTest, app: App) -> None:
     asked = await refused(b"a" * 1000, b"b" * 1000, b"c").run(geetest.guard(app))
@@ -205,8 +233,23 @@ async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(geetest
 async def test_it_is_read_within_bounds_of_size_and_time(geetest: GeeTest, app: App) -> None:
     long = await refused(*[b"a" * 1000] * 10).run(geetest.guard(app, limits=Limits(drain_bytes=2500)))
     assert (long.code, len(long.incoming)) == ("captcha_missing", 7)
-    endless = await refused(b"a", ends=False).run(geetest.guard(app, limits=Limits(drain_seconds=0.05)))
-    assert endless.code == "captcha_missing"
+    dripping = Dripping()
+    limits = Limits(drain_seconds=0.05, drain_bytes=10**9)
+    assert (await dripping.run(geetest.guard(app, limits=limits))).code == "captcha_missing"
+
+
+@each_backend
+async def test_a_client_that_falls_silent_is_not_waited_for_to_the_end(geetest: GeeTest, app: App) -> None:
+    """curl sends no more once it has seen the answer's status."""
+    silent = refused(b"a", ends=False)
+    assert (await silent.run(geetest.guard(app, limits=Limits(drain_seconds=3600)))).code == "captcha_missing"
+
+
+@each_backend
+async def test_a_body_that_came_too_slowly_is_not_waited_for_once_more(geetest: GeeTest, app: App) -> None:
+    dripping = Dripping(content_type=FORM)
+    limits = Limits(body_timeout=0.05, drain_seconds=3600, drain_bytes=10**9)
+    assert (await dripping.run(geetest.guard(app, limits=limits))).code == "captcha_too_slow"
 
 
 @each_backend

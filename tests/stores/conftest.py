@@ -13,6 +13,12 @@ def redis() -> Iterator[RedisServer]:
         yield server
 
 
+@pytest.fixture(scope="session")
+def valkey() -> Iterator[RedisServer]:
+    with redis_server(program="valkey-server") as server:
+        yield server
+
+
 @pytest.fixture
 def own_redis() -> Iterator[RedisServer]:
     """For a test that stops it, kills it, or makes it hang."""

@@ -17,14 +17,8 @@ SECONDS = 30
 """A bound for what takes a moment on a quiet machine."""
 
 
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
+BUS = 10_000
+"""The nodes of a cluster talk to each other on a port that is higher by so much."""
 
 
 def free_port() -> int:
@@ -34,10 +28,11 @@ def free_port() -> int:
 
 
 class RedisServer:
-    """Debian's redis-server on a port of its own, with nothing on disk."""
+    """redis-server, or another program that takes its options, on a port of its own, with nothing on disk."""
 
-    def __init__(self, *options: str) -> None:
-        self.port = free_port()
+    def __init__(self, *options: str, program: str = "redis-server") -> None:
+        self._program = program
+        self.port = free_port() - BUS if "--cluster-enabled" in options else free_port()
         self._options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
         self._process: subprocess.Popen[bytes] | None = None
 
@@ -46,7 +41,7 @@ class RedisServer:
         return f"redis://127.0.0.1:{self.port}/0"
 
     def start(self) -> None:
-        program = shutil.which("redis-server")
+        program = shutil.which(self._program)
         assert program is not None
         self._process = subprocess.Popen([program, *self._options], stdout=subprocess.DEVNULL)
         ends = time.monotonic() + SECONDS
@@ -141,18 +136,18 @@ def _bulk(word: str) -> bytes:
     return f"${len(word.encode())}\r\n{word}\r\n".encode()
 
 
-def needs_redis() -> None:
+def needs_redis(program: str = "redis-server") -> None:
     """Skip what cannot be run here."""
-    if shutil.which("redis-server") is None:
-        pytest.skip("redis-server is not installed: apt-get install redis-server")
+    if shutil.which(program) is None:
+        pytest.skip(f"{program} is not installed")
     pytest.importorskip("redis", reason="redis-py is not installed: pip install '.[redis]'")
 
 
 @contextmanager
-def redis_server(*options: str) -> Iterator[RedisServer]:
+def redis_server(*options: str, program: str = "redis-server") -> Iterator[RedisServer]:
     """One that runs, and is gone afterwards."""
-    needs_redis()
-    server = RedisServer(*options)
+    needs_redis(program)
+    server = RedisServer(*options, program=program)
     server.start()
     try:
         yield server

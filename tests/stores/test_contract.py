@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 import pytest
@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
-from .support import RedisServer, needs_redis
+if TYPE_CHECKING:
+    from .support import RedisServer
 
 each_backend = pytest.mark.anyio
 prefix = f"{secrets.token_hex(4)}:"
@@ -31,7 +32,8 @@ ASYNCIO: dict[str, Callable[[str], Make]] = {
     "redis": lambda url: lambda: RedisStore(url, prefix=prefix),
     "redis, as text": lambda url: _given_client("redis.asyncio", "Redis", url, decode_responses=True),
     "redis, protocol 3": lambda url: _given_client("redis.asyncio", "Redis", url, protocol=3),
-    "valkey": lambda url: _given_client("valkey.asyncio", "Valkey", url.replace("redis:", "valkey:")),
+    "valkey, on Redis": lambda url: _given_client("valkey.asyncio", "Valkey", url.replace("redis:", "valkey:")),
+    "valkey": lambda url: lambda: RedisStore(url.replace("redis:", "valkey:"), prefix=prefix),
 }
 
 
@@ -56,8 +58,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, case: tuple[str, str]) 
         return MemoryStore
     if kind == "sqlite":
         return lambda: SQLiteStore(tmp_path / "spent.db")
-    needs_redis()
-    server: RedisServer = request.getfixturevalue("redis")
+    server: RedisServer = request.getfixturevalue("valkey" if kind == "valkey" else "redis")
     server.ask("FLUSHALL")
     return ASYNCIO[kind](server.url)
 
@@ -250,7 +251,7 @@ async def told(store: Store, call: tuple[str, ...], run: str) -> object:
 
 
 @each_backend
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calls=CALLS)
 async def test_any_sequence_of_calls_does_what_the_model_does(store: Store, calls: list[tuple[str, ...]]) -> None:
     model, run = Model(), secrets.token_hex(8)

@@ -1,32 +1,34 @@
 /* geetest_asgi simulator: the page's way in, `initGeetest4(options, callback)`. It guards nothing.
 
-   Served as /v4/gt4.js behind gcaptcha4.js, in one file. It asks `/load` for a captcha and calls back with a
+   Served as /v4/gt4.js behind gcaptcha4.js, in one file, and as /v4/ct4.js, Alibaba Cloud's, which names the same
+   function `initAlicom4`. It asks `/load` for a captcha and calls back with a
    `Geetest4`, always later, never within the call. No api server reached: the object is in its offline mode, or
    `offlineCb` is called if the page gave one. An error said by the server: `onError`, and no object. */
 (() => {
   "use strict";
 
-  const { ask, failure } = window.Geetest4.simulator;
-  const own = new URL(document.currentScript?.src || location.href, location.href);
+  const { ask, clientType, failure } = window.Geetest4.simulator;
+  const ADDRESS = /^(https?:)\/\/(.*)\/v4\/[cg]t4\.js([?#]|$)/;
   const OFFLINE = { type: "bypass", bypass: "/v4/bypass.js" };
   const PROBLEM = { code: "60001", msg: "Config error", desc: { detail: "captchaId: a string is wanted" } };
 
   const web = (protocol) => (/^https?:$/.test(protocol) ? protocol : "http:") + "//";
-  // Where this script is from, and where a simulator that is mounted below another app begins.
-  const mount = /^(.*)\/v4\/gt4\.js$/.exec(own.pathname)?.[1] || "";
-  const HOME = { apiServers: [own.host + mount], protocol: web(own.protocol) };
+  // Where this script is from, down to where a simulator is mounted below another app. Inline or in a bundle it has no
+  // address of its own: then it is from where the simulator served it, which puts its origin in here.
+  const [, scheme, home] = ADDRESS.exec(document.currentScript?.src) || ADDRESS.exec("{origin}" + "/v4/gt4.js");
+  const HOME = { apiServers: [home], protocol: web(scheme) };
 
   function configuration(options) {
     const named = Array.isArray(options.apiServers) && options.apiServers.length > 0;
     const product = ["float", "popup", "bind"].includes(options.product) ? options.product : "float";
-    const protocol = options.protocol || web(location.protocol);
+    const protocol = options.https ? "https://" : options.protocol || web(location.protocol);
     return { ...options, product, protocol, ...(named ? {} : HOME) }; // a protocol is for the servers it came with
   }
 
   const parameters = (config) => ({
     captcha_id: config.captchaId,
     challenge: config.challenge || Array.from({ length: 4 }, () => Math.random().toString(16).slice(2, 10)).join("-"),
-    client_type: /Mobi/i.test(navigator.userAgent) ? "h5" : "web",
+    client_type: clientType(config),
     risk_type: config.riskType,
     user_info: config.userInfo,
     lang: config.language || navigator.language.toLowerCase(),
@@ -61,4 +63,5 @@
       () => later(unreachable),
     );
   };
+  window.initAlicom4 = window.initGeetest4;
 })();

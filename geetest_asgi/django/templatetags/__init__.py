@@ -1,0 +1,1 @@
+"""Django finds the template tags of an app here."""

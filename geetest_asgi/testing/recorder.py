@@ -1,0 +1,62 @@
+"""`Recorder`: hand calls of `/validate` on to GeeTest, and keep what it answers on a cassette."""
+
+from pathlib import Path
+from typing import Final
+
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Receive, Scope, Send
+
+from .._line.exchange import MARK
+from . import _wire
+from ._wire import Asked
+from .cassette import MAX_CALLS, Recording, recording, save
+
+TIMEOUT: Final = 10.0
+"""Seconds that GeeTest has for an answer."""
+
+
+class Recorder:
+    """An ASGI app in GeeTest's place that asks GeeTest, for servers under `GEETEST_API_SERVER`.
+
+    The cassette is written anew with each call, at most `MAX_CALLS` of them. A call without an answer is answered 502,
+    and is not on it. The signature passes by; the key never comes here.
+    """
+
+    def __init__(self, api_server: str, cassette: Path) -> None:
+        self._url = f"{api_server}/validate"
+        self._cassette = cassette
+        self.calls: list[Recording] = []
+        save(self._cassette, self.calls)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """The ASGI app: http and lifespan."""
+        if scope["type"] == "lifespan":
+            return await _wire.lifespan(scope, receive, send)
+        body = await _wire.read_body(receive)
+        if body is not None:
+            answer = await self._answer(_wire.asked(scope, body), scope["query_string"])
+            await answer(scope, receive, send)
+        return None
+
+    async def _answer(self, asked: Asked, query: bytes) -> Response:
+        if asked.path != "/validate" or asked.method not in ("GET", "POST") or len(asked.body) > _wire.MAX_BODY:
+            return PlainTextResponse("Not Found: calls of /validate are recorded here\n", 404)
+        from httpx import AsyncClient, HTTPError
+
+        headers = {"content-type": asked.content_type, "accept-encoding": "identity"}
+        try:
+            async with AsyncClient(timeout=TIMEOUT) as client:
+                url = f"{self._url}?{query.decode('ascii', 'replace')}"
+                reply = await client.request(asked.method, url, content=asked.body, headers=headers)
+        except HTTPError as error:
+            return PlainTextResponse(f"Bad Gateway: {self._url} does not answer ({type(error).__name__})\n", 502)
+        content_type = reply.headers.get("content-type", "")
+        self._keep(recording(asked.method, asked.parameters, reply.status_code, content_type, reply.content))
+        # A simulator that answers in GeeTest's place is still said to be one.
+        headers = {name: reply.headers[name] for name in ("content-type", MARK) if name in reply.headers}
+        return Response(reply.content, reply.status_code, headers)
+
+    def _keep(self, call: Recording) -> None:
+        if len(self.calls) < MAX_CALLS:
+            self.calls.append(call)
+            save(self._cassette, self.calls)

@@ -1,0 +1,74 @@
+"""Reverse proxies as their packages bring them, each in front of one server."""
+
+import os
+import shutil
+import socket
+import subprocess
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import pytest
+
+from .servers import free_port
+
+SECONDS: Final = 30
+
+
+def nginx(folder: Path, port: int, upstream: int) -> list[str]:
+    kept = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
+    temp = " ".join(f"{each}_temp_path {folder}/{each};" for each in kept)
+    (folder / "nginx.conf").write_text(
+        f"daemon off; user root; pid {folder}/pid; error_log {folder}/errors; events {{ worker_connections 256; }}"
+        f" http {{ access_log off; {temp} client_max_body_size 100m;"
+        f" upstream site {{ server 127.0.0.1:{upstream}; server 127.0.0.1:{upstream} backup; }}"
+        f" server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://site; }} }} }}"
+    )
+    return ["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
+
+
+def haproxy(folder: Path, port: int, upstream: int) -> list[str]:
+    times = "timeout connect 5s\n timeout client 30s\n timeout server 30s"
+    (folder / "haproxy.cfg").write_text(
+        f"defaults\n mode http\n {times}\nlisten site\n bind 127.0.0.1:{port}\n server one 127.0.0.1:{upstream}\n"
+    )
+    return ["haproxy", "-f", str(folder / "haproxy.cfg")]
+
+
+def caddy(folder: Path, port: int, upstream: int) -> list[str]:
+    site = f"http://:{port} {{\n bind 127.0.0.1\n reverse_proxy 127.0.0.1:{upstream}\n}}\n"
+    (folder / "Caddyfile").write_text("{\n admin off\n auto_https off\n}\n" + site)
+    return ["caddy", "run", "--adapter", "caddyfile", "--config", str(folder / "Caddyfile")]
+
+
+PROXIES: Final = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
+
+
+@contextmanager
+def behind(proxy: str, folder: Path, upstream: int) -> Iterator[int]:
+    """The port at which the site is to be reached."""
+    if not shutil.which(proxy):
+        pytest.skip(f"{proxy} is not installed: apt-get install {proxy}")
+    port = free_port()
+    command = PROXIES[proxy](folder, port, upstream)
+    environment = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
+    with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            assert comes_to(lambda: listens(port)), f"{command[0]} does not listen"
+            yield port
+        finally:
+            process.terminate()
+
+
+def comes_to(what: Callable[[], bool]) -> bool:
+    deadline = time.monotonic() + SECONDS
+    while not what() and time.monotonic() < deadline:
+        time.sleep(0.02)
+    return what()
+
+
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

@@ -1,0 +1,75 @@
+"""One timer for many blocks: which are cancelled, and when."""
+
+import time
+
+import anyio
+import pytest
+from anyio.lowlevel import checkpoint
+
+from geetest_asgi._line.clock import clock
+from geetest_asgi._line.time_limit import TimeLimit
+
+pytestmark = pytest.mark.anyio
+
+
+async def block(limit: TimeLimit, seconds: float) -> bool:
+    """Whether a block of this length was cancelled."""
+    with limit.begin() as scope:
+        try:
+            await anyio.sleep(seconds)
+        finally:
+            limit.end(scope)
+    return scope.cancelled_caught
+
+
+async def test_a_block_is_cancelled_when_its_time_is_over() -> None:
+    began = time.monotonic()
+    assert await block(clock().limit(0.05), 60)
+    assert 0.05 <= time.monotonic() - began < 30
+
+
+async def test_a_block_that_ends_in_time_is_left_alone_and_so_is_what_follows_it() -> None:
+    limit = clock().limit(0.05)
+    assert not await block(limit, 0)
+    await anyio.sleep(0.2)  # the time of the block that has ended comes and goes
+    assert await block(limit, 60)
+
+
+async def test_each_block_has_the_whole_time() -> None:
+    limit, cancelled = clock().limit(0.3), dict[str, float]()
+
+    async def one(name: str) -> None:
+        began = time.monotonic()
+        assert await block(limit, 60)
+        cancelled[name] = time.monotonic() - began
+
+    async with anyio.create_task_group() as group:
+        for name in ("first", "second", "third"):
+            group.start_soon(one, name)
+            await anyio.sleep(0.1)
+    assert list(cancelled) == ["first", "second", "third"]
+    assert min(cancelled.values()) >= 0.3
+
+
+async def test_what_was_ready_when_the_loop_was_free_again_is_not_cancelled() -> None:
+    """A loop held past the time: the block goes on with what has come meanwhile."""
+    limit, event = clock().limit(0.1), anyio.Event()
+
+    async def answer_and_hold() -> None:
+        await checkpoint()
+        event.set()
+        time.sleep(0.3)
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(answer_and_hold)
+        with limit.begin() as scope:
+            try:
+                await event.wait()
+            finally:
+                limit.end(scope)
+    assert not scope.cancelled_caught
+
+
+async def test_a_limit_is_made_once_for_each_length() -> None:
+    assert clock().limit(1.5) is clock().limit(1.5)
+    assert clock().limit(1.5) is not clock().limit(2.5)

@@ -1,0 +1,237 @@
+"""Cassettes: GeeTest's answers are recorded without a secret, replayed, and held against the simulator's."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from commands import ROOT, command
+
+from geetest_asgi import GeeTestClient
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTest, Simulator, cassette, serve, twin
+from geetest_asgi.testing.recorder import Recorder
+
+SECRET = "0123456789abcdef0123456789abcdef"
+CALL = {
+    "captcha_id": SECRET,
+    "lot_number": "4dc3cfc2cdff448cad8d13107198d473",
+    "captcha_output": "output-" * 20,
+    "pass_token": SECRET * 2,
+    "gen_time": "1700000000",
+    "sign_token": "",
+}
+
+
+def recorded(body: object, status: int = 200) -> cassette.Recording:
+    return cassette.recording("POST", CALL, status, "application/json", json.dumps(body).encode())
+
+
+# --- what is on it ----------------------------------------------------------------------------------------------------
+
+
+def test_a_parameter_is_told_by_its_kind_alone() -> None:
+    assert recorded({}).parameters == {
+        "captcha_id": "32 hex",
+        "lot_number": "32 hex",
+        "captcha_output": "140 characters",
+        "pass_token": "64 hex",
+        "gen_time": "10 digits",
+        "sign_token": "empty",
+    }
+
+
+def test_of_a_body_the_words_of_the_protocol_stay() -> None:
+    args = {"used_type": "slide", "ip_type": 2, "lot_number": CALL["lot_number"], "user_ip": "203.0.113.9", "risk": 0.7}
+    lists = {"seen": [SECRET, True, None, {"code": "-1", "ua": "Mozilla"}]}
+    assert recorded({"status": "success", "reason": "pass_token used", "captcha_args": args, **lists}).body == {
+        "status": "success",
+        "reason": "pass_token used",
+        "captcha_args": {"used_type": "slide", "ip_type": 2, "lot_number": "{lot_number}", "user_ip": "…", "risk": 0},
+        "seen": ["…", True, None, {"code": "-1", "ua": "…"}],
+    }
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"\xff", b"[" * 10_000, b'"text"'])
+def test_an_answer_that_is_no_object_is_told_by_its_status(content: bytes) -> None:
+    assert cassette.recording("POST", CALL, 502, "text/html", content).body is None
+
+
+def test_a_cassette_is_read_as_it_was_written(tmp_path: Path) -> None:
+    calls = (recorded({"result": "fail"}), cassette.recording("GET", {}, 503, "text/html", b"<html>"))
+    cassette.save(tmp_path / "tape.json", calls)
+    assert cassette.load(tmp_path / "tape.json") == calls
+
+
+GOOD: dict[str, Any] = {"method": "POST", "parameters": {}, "status": 200, "content_type": "", "body": None}
+
+
+@pytest.mark.parametrize(
+    ("text", "wrong"),
+    [
+        ("", "no cassette of format 1"),
+        ("[]", "no cassette of format 1"),
+        ('{"calls": []}', "no cassette of format 1 .'format'."),
+        ('{"format": 2, "calls": []}', "format is 2"),
+        ('{"format": 1, "calls": []}', "has no call on it"),
+        (json.dumps({"format": 1, "calls": [{**GOOD, "more": 1}]}), "unexpected keyword argument 'more'"),
+        (json.dumps({"format": 1, "calls": [{**GOOD, "status": 99}]}), "from 200 to 599 is wanted"),
+        (json.dumps({"format": 1, "calls": [{**GOOD, "body": []}]}), "body is \\[\\]"),
+        (json.dumps({"format": 1, "calls": [{**GOOD, "content_type": None}]}), "content_type is None"),
+    ],
+)
+def test_what_is_no_cassette_is_an_error_that_says_so(tmp_path: Path, text: str, wrong: str) -> None:
+    (file := tmp_path / "tape.json").write_text(text)
+    with pytest.raises(ValueError, match=wrong):
+        cassette.load(file)
+
+
+# --- replayed ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.anyio
+async def test_a_guard_is_answered_as_geetest_did_from_the_first_call_to_the_last_and_again(geetest: GeeTest) -> None:
+    geetest.replay()
+    assert geetest.mode == "replay"
+    client = GeeTestClient(DEMO_ID, DEMO_KEY)
+    results = [await client.validate(geetest.token()) for _ in range(4)]
+    assert [result.outcome for result in results] == ["passed", "failed", "refused", "passed"]
+    assert results[0].captcha_args["lot_number"] != results[3].captcha_args["lot_number"]
+    geetest.expect("success", "pass_token expire", "-50005", "success")
+    geetest.reset()
+    assert geetest.mode == "up"
+
+
+def test_status_and_type_are_those_of_the_recording(tmp_path: Path) -> None:
+    cassette.save(tmp_path / "tape.json", [cassette.recording("POST", {}, 418, "text/html", b"<html>")])
+    simulator = Simulator()
+    simulator.replay(str(tmp_path / "tape.json"))
+    with serve(simulator) as url:
+        answer = httpx.post(f"{url}/validate", trust_env=False)
+    assert (answer.status_code, answer.headers["content-type"], answer.content) == (418, "text/html", b"")
+
+
+# --- recorded ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def original() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+@pytest.mark.anyio
+async def test_calls_pass_through_and_no_secret_is_written(original: tuple[Simulator, str], tmp_path: Path) -> None:
+    simulator, url = original
+    recorder = Recorder(url, file := tmp_path / "tape.json")
+    tokens = [simulator.token(), simulator.token(expired=True), simulator.token() | {"gen_time": "0"}]
+    with serve(recorder) as place:
+        client = GeeTestClient(DEMO_ID, DEMO_KEY, api_server=place)
+        assert [(await client.validate(each)).outcome for each in tokens] == ["passed", "failed", "failed"]
+        await client.aclose()
+    written = file.read_text()
+    sent = {value for call in simulator.calls for value in call.parameters.values() if len(value) > 1}
+    assert len(sent) > 10
+    assert not [value for value in sent if value in written]
+    assert "127.0.0.1" not in written
+    assert [twin.kind(call) for call in cassette.load(file)] == ["success", "pass_token expire", "pass_token error"]
+
+
+def test_the_query_and_the_form_are_handed_on_as_they_came(original: tuple[Simulator, str], tmp_path: Path) -> None:
+    simulator, url = original
+    with serve(Recorder(url, tmp_path / "tape.json")) as place:
+        query = f"{place}/validate?captcha_id=a%20b&lot_number=%7B%22"
+        direct, through = (
+            httpx.post(each, data={"gen_time": "+ü"}, trust_env=False)
+            for each in (
+                query.replace(place, url),
+                query,
+            )
+        )
+        assert httpx.get(f"{place}/load", trust_env=False).status_code == 404
+    assert (through.status_code, through.json()) == (direct.status_code, direct.json())
+    assert through.headers["x-geetest-simulator"] == "1", "the guard warns of a simulator behind it, too"
+    assert simulator.calls[0] == simulator.calls[1]
+    assert len(simulator.calls) == 2
+
+
+def test_no_answer_is_502_and_not_on_the_cassette(original: tuple[Simulator, str], tmp_path: Path) -> None:
+    recorder = Recorder("http://127.0.0.1:9", file := tmp_path / "tape.json")
+    with serve(recorder) as place:
+        assert httpx.post(f"{place}/validate", trust_env=False).status_code == 502
+    assert json.loads(file.read_text()) == {"format": 1, "calls": []}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
+def test_the_command_records_until_ctrl_c(original: tuple[Simulator, str], tmp_path: Path) -> None:
+    run = [sys.executable, "-m", "geetest_asgi", "record", str(tmp_path / "tape.json"), "--api-server", original[1]]
+    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
+    with subprocess.Popen(run, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, **quiet) as process:  # type: ignore[call-overload]
+        assert process.stdout is not None
+        lines = [process.stdout.readline() for _ in range(4)]
+        place = lines[2].partition("GEETEST_API_SERVER=")[2].strip()
+        assert httpx.post(f"{place}/validate", trust_env=False).json()["code"] == "-50101"
+        process.send_signal(signal.SIGINT)
+        assert process.stdout.read().splitlines()[-1] == "1 calls recorded."
+    assert process.returncode == 0
+
+
+def test_the_command_writes_over_nothing(tmp_path: Path) -> None:
+    (file := tmp_path / "tape.json").write_text("mine")
+    for name in (str(file), str(tmp_path / "no" / "tape.json")):
+        done = command("record", name)
+        assert done.returncode == 2
+        assert f"{name} cannot be made" in done.stderr
+    assert file.read_text() == "mine"
+
+
+# --- compared ---------------------------------------------------------------------------------------------------------
+
+
+def test_the_simulator_has_all_that_the_documentation_prints() -> None:
+    calls = cassette.load(cassette.DOCUMENTED)
+    assert [twin.kind(call) for call in calls] == ["success", "pass_token expire", "-50005"]
+    assert not [text for call in calls for is_missing, text in twin.differences(call) if is_missing]
+
+
+@pytest.mark.parametrize("reason", ["pass_token error", "pass_token used", "sign_token error"])
+def test_each_reason_of_geetests_is_the_simulators(reason: str) -> None:
+    call = recorded({"status": "success", "result": "fail", "reason": reason, "captcha_args": {}})
+    assert not [text for is_missing, text in twin.differences(call) if is_missing]
+
+
+SUCCESS = {"status": "success", "result": "success", "reason": ""}
+
+
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ({**SUCCESS, "trace": "x"}, "trace: GeeTest sent a text, the simulator nothing"),
+        ({**SUCCESS, "captcha_args": {"risk": 1}}, "captcha_args.risk: GeeTest sent a number, the simulator nothing"),
+        ({**SUCCESS, "captcha_args": []}, "captcha_args: GeeTest sent a list, the simulator an object"),
+        ({**SUCCESS, "status": "ok"}, "status: GeeTest sent 'ok', the simulator 'success'"),
+        ({"result": "fail", "reason": "too hot"}, "the simulator never says so"),
+        ({"status": "error", "code": "-59999"}, "the simulator never says so"),
+        ({"code": "-50005", "msg": "gen_time"}, "msg: GeeTest sent 'gen_time', the simulator 'illegal gen_time'"),
+    ],
+)
+def test_what_the_simulator_lacks_is_found(body: dict[str, Any], text: str) -> None:
+    assert (True, text) in [*twin.differences(recorded(body))]
+
+
+def test_the_command_compares(tmp_path: Path) -> None:
+    done = command("record", "--compare", str(cassette.DOCUMENTED))
+    assert done.returncode == 0
+    assert done.stdout.splitlines()[0] == "success"
+    assert "ok    as the simulator answers" in done.stdout
+    cassette.save(file := tmp_path / "tape.json", [recorded({**SUCCESS, "trace": "x"})])
+    done = command("record", "--compare", str(file))
+    assert done.returncode == 1
+    assert "FAIL  trace: GeeTest sent a text" in done.stdout
+    assert command("record", "--compare", str(tmp_path)).returncode == 2

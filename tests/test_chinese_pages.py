@@ -1,0 +1,148 @@
+"""docs/zh: what the Chinese pages show and name is what the English pages show and name, so it cannot go stale.
+
+The third line of a Chinese page links to the English pages that it goes by. It may say less than they do, and in other
+words. Its blocks of code, tables, names and numbers are theirs: a test here tells which page to change after them.
+"""
+
+import difflib
+import re
+from collections.abc import Iterable, Iterator
+from functools import cached_property
+from pathlib import PurePosixPath
+
+import pytest
+from pages import ROOT, Block, Page, Rows, codes
+from translations import HAN, numbers, sections, untranslated_cells, without_comments
+
+
+class ChinesePage(Page):
+    """A page in docs/zh."""
+
+    @cached_property
+    def english(self) -> list[Page]:
+        """The pages that it goes by."""
+        line = self.text.splitlines()[2]
+        return [Page(self.file_of(link)) for link in re.findall(r"\]\(([^)#]+)\)", line)]
+
+    @property
+    def language_line(self) -> str:
+        """What leads to the other language."""
+        return self.text.splitlines()[2]
+
+    def file_of(self, link: str) -> str:
+        """The file that a link leads to, by its path in the repository."""
+        return str((self.path.parent / link.partition("#")[0]).resolve().relative_to(ROOT))
+
+
+PAGES = [ChinesePage(f"docs/zh/{path.name}") for path in sorted(ROOT.glob("docs/zh/*.md"))]
+each_page = pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+
+
+def changes(page: Page, ours: Iterable[str], theirs: Iterable[str]) -> str:
+    """What has to change in the page to be as the English one."""
+    return "\n".join(difflib.unified_diff([*ours], [*theirs], page.name, "as in English", n=1, lineterm=""))
+
+
+def most_similar(block: Block, pages: list[Page]) -> Block:
+    """The English block that this one is, or was before the English page changed."""
+    blocks = [without_comments(each) for page in pages for each in page.blocks if each.language == block.language]
+    nearest = difflib.get_close_matches(block.text, [each.text for each in blocks], 1, 0)
+    return Block(block.language, nearest[0] if nearest else "")
+
+
+@each_page
+def test_each_block_is_one_of_the_english_page_apart_from_comments(page: ChinesePage) -> None:
+    for block in map(without_comments, page.blocks):
+        if block != (theirs := most_similar(block, page.english)):
+            pytest.fail(changes(page, block.text.splitlines(), theirs.text.splitlines()))
+
+
+def subjects(table: Rows) -> list[str]:
+    """What the rows of a table are about: the names in the first cell of each."""
+    return [" ".join(codes(row[0])) for row in table[1:]]
+
+
+def english_table(page: ChinesePage, table: Rows) -> Rows:
+    """The English table of as many columns whose rows are about the same, or the most similar one."""
+    tables = [each for english in page.english for each in english.tables if len(each[0]) == len(table[0])]
+    return max(tables, key=lambda each: difflib.SequenceMatcher(None, subjects(table), subjects(each)).ratio())
+
+
+def row_pairs(page: ChinesePage) -> Iterator[tuple[list[str], list[str]]]:
+    """The rows of the page, each with the English one."""
+    for table in page.tables:
+        yield from zip(table[1:], english_table(page, table)[1:], strict=False)
+
+
+@each_page
+def test_each_table_has_the_rows_of_the_english_one(page: ChinesePage) -> None:
+    for table in page.tables:
+        theirs = english_table(page, table)
+        if len(table) != len(theirs) or subjects(table) != subjects(theirs):
+            pytest.fail(changes(page, subjects(table), subjects(theirs)))
+
+
+@each_page
+def test_each_row_names_what_the_english_row_names(page: ChinesePage) -> None:
+    unknown = [
+        (row[0], name)
+        for row, theirs in row_pairs(page)
+        for name in codes(" ".join(row))
+        if name not in " ".join(theirs)
+    ]
+    assert unknown == []
+
+
+@each_page
+def test_each_value_that_fills_a_cell_is_that_of_the_english_row(page: ChinesePage) -> None:
+    cells = [(row[0], *pair) for row, theirs in row_pairs(page) for pair in zip(row, theirs, strict=True)]
+    assert [cell for cell in cells if re.fullmatch("`[^`]+`", cell[2]) and cell[1] != cell[2]] == []
+
+
+@each_page
+def test_each_name_is_one_of_the_english_documentation(page: ChinesePage) -> None:
+    paths = [ROOT / "README.md", *(path for path in ROOT.glob("docs/**/*.md") if path.parent.name != "zh")]
+    english = " ".join("".join(path.read_text(encoding="utf-8") for path in paths).split())
+    assert [name for name in codes(page.prose) if name not in english] == []
+
+
+@each_page
+def test_each_number_is_one_of_the_english_page(page: ChinesePage) -> None:
+    english = "".join(each.text for each in page.english).replace("`", " ")
+    assert sorted(numbers(page.prose) - numbers(english)) == []
+
+
+@each_page
+def test_each_heading_and_section_is_in_chinese(page: ChinesePage) -> None:
+    assert [heading for heading, text in sections(page) if not HAN.search(heading + text)] == []
+    assert HAN.search(sections(page)[0][0])
+    assert untranslated_cells(page) == []
+
+
+@each_page
+def test_every_link_leads_somewhere_and_to_the_chinese_page_where_there_is_one(page: ChinesePage) -> None:
+    assert page.lost_links == []
+    outside = [link for link in page.links if f"]({link})" not in page.language_line and ".md" in link]
+    chinese = {each.path.name for each in PAGES}
+    assert [link for link in outside if is_translated(page, link, chinese)] == []
+
+
+def is_translated(page: ChinesePage, link: str, chinese: set[str]) -> bool:
+    """Whether the link leads to an English page that there is in Chinese."""
+    path = PurePosixPath(page.file_of(link))
+    return path.parent.name == "docs" and path.name in chinese
+
+
+@each_page
+def test_each_leads_to_the_other_language_at_once(page: ChinesePage) -> None:
+    assert page.language_line.endswith(" | 简体中文")
+    for english in page.english:
+        assert re.fullmatch(r"English \| \[简体中文\]\(\S+\)", line := english.text.splitlines()[2])
+        assert f"zh/{page.path.name}" in line
+        assert english.lost_links == []
+
+
+@each_page
+def test_the_index_and_the_readme_lead_to_it(page: ChinesePage) -> None:
+    assert f"](zh/{page.path.name})" in Page("docs/index.md").text
+    assert f"](docs/zh/{page.path.name}" in Page("README.zh.md").text

@@ -1,0 +1,149 @@
+"""docs/quickstart/: each page from an empty folder to a passing test and a login in a browser, as printed."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from importlib.util import find_spec
+from pathlib import Path
+
+import httpx
+import pytest
+from commands import free_port, wait_for
+from pages import ROOT, Page
+from projects import environment, run_pytest, write
+
+from geetest_asgi.testing import Simulator, serve
+
+PAGES = {path.stem: Page(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs" / "quickstart").glob("*.md"))}
+PLACED = re.compile(r"# (\S+\.\w+)\n(.*)", re.DOTALL)
+SKELETON = ["Install", "The app", "Run it", "Test it", "Good to know"]
+MODULES = {"djangorestframework": "rest_framework", "django-ninja": "ninja", "python-socketio": "socketio"}
+"""Packages whose module has another name."""
+LENIENT = {"gradio": ("-W", "ignore::pytest.PytestUnraisableExceptionWarning", "-W", "ignore::DeprecationWarning")}
+"""Gradio 6.31 leaves event loops open, and calls what others have deprecated."""
+GT4 = "https://static.geetest.com/"
+
+USER = {"username": "ada", "password": "countess"}
+CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
+
+each_page = pytest.mark.parametrize("name", PAGES)
+
+
+def files(name: str) -> dict[str, str]:
+    """The files that a page shows; each block begins with its file's name."""
+    found = (PLACED.match(block.text) for block in PAGES[name].blocks)
+    return {placed[1]: placed[2] for placed in found if placed}
+
+
+def commands(name: str) -> list[str]:
+    """The blocks of shell commands, in their order: install, run, install what the tests need."""
+    return [block.text for block in PAGES[name].blocks if block.language == "sh"]
+
+
+def skip_without_its_packages(name: str) -> None:
+    packages = [word for block in commands(name) if block.startswith("pip") for word in block.split()[2:]]
+    for each in packages:
+        module = MODULES.get(each, each.partition("[")[0].removesuffix("-graphql").replace("-", "_"))
+        if module != "python_multipart" and find_spec(module) is None:
+            pytest.skip(f"{each} is not installed: pip install 'geetest-asgi[quickstarts]'")
+
+
+@each_page
+def test_each_page_has_the_same_skeleton(name: str) -> None:
+    assert re.findall(r"^## (.+)$", PAGES[name].prose, re.MULTILINE) == SKELETON
+    assert PAGES[name].text.startswith("# Quick start: ")
+
+
+@each_page
+def test_each_file_and_each_command_of_a_page_is_tried(name: str) -> None:
+    shown = [block for block in PAGES[name].blocks if block.language not in ("sh", "text")]
+    assert [block.text for block in shown if not PLACED.match(block.text)] == []
+    assert [block.split()[0] for block in commands(name)] == ["pip", "export", "pip"]
+
+
+@each_page
+def test_the_tests_of_a_page_pass(name: str, tmp_path: Path) -> None:
+    skip_without_its_packages(name)
+    ran = run_pytest(tmp_path, files(name), *LENIENT.get(name, ()))
+    assert ran.status == 0, ran.text
+    assert set(ran.counts) == {"passed"}, ran.text
+    assert ran.counts["passed"] == sum(text.count("def test_") for text in files(name).values())
+
+
+@contextmanager
+def running(name: str, directory: Path, geetest: str) -> Iterator[str]:
+    """The app, by the command of its page; the value is its address."""
+    write(directory, files(name))
+    port = free_port()
+    ours = environment(
+        UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}"
+    )
+    command = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn")
+    shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
+    process: subprocess.Popen[str] = subprocess.Popen(["sh", "-ec", command], cwd=directory, env=ours, **shown)  # type: ignore[call-overload]
+    try:
+        wait_for(process, url := f"http://127.0.0.1:{port}")
+        yield url
+    finally:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def geetest_and_url() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+def login(client: httpx.Client, fields: dict[str, str]) -> httpx.Response:
+    """Send the form of the page as a browser does, with its hidden inputs."""
+    html = client.get("/").text
+    action = re.findall(r'<form [^>]*action="([^"]+)"', html)
+    hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)"', html))
+    return client.post(action[0] if action else "/", data=hidden | USER | fields, follow_redirects=True)
+
+
+@pytest.mark.parametrize("name", [name for name, page in PAGES.items() if "<form " in page.text])
+def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
+    name: str, tmp_path: Path, geetest_and_url: tuple[Simulator, str]
+) -> None:
+    skip_without_its_packages(name)
+    simulator, geetest = geetest_and_url
+    with running(name, tmp_path, geetest) as url, httpx.Client(base_url=url, trust_env=False) as client:
+        gt4, ours = re.findall(r'<script src="([^"]+)"', client.get("/").text)
+        assert gt4 == f"{GT4}v4/gt4.js"
+        script = client.get(ours)
+        assert (script.status_code, script.headers["content-type"].partition(";")[0]) == (200, "text/javascript")
+        assert login(client, {}).json()["code"] == "captcha_missing"
+        assert "welcome" in login(client, simulator.token()).text
+        if CHROMIUM and find_spec("playwright"):
+            _log_in_with_a_browser(url, geetest)
+
+
+def _log_in_with_a_browser(url: str, geetest: str) -> None:
+    """Chromium, in which the simulator is at GeeTest's address."""
+    from playwright.sync_api import Route, sync_playwright
+
+    def from_the_simulator(route: Route) -> None:
+        found = httpx.get(route.request.url.replace(GT4, f"{geetest}/"), trust_env=False)
+        route.fulfill(status=found.status_code, body=found.text, content_type=found.headers["content-type"])
+
+    with (
+        sync_playwright() as driver,
+        driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+    ):
+        page = browser.new_page()
+        page.set_default_timeout(20_000)
+        page.route(f"{GT4}**", from_the_simulator)
+        page.goto(url)
+        for name, value in USER.items():
+            if page.locator(f"[name={name}]").count():
+                page.fill(f"[name={name}]", value)
+        page.click("button")
+        page.get_by_role("button", name="I am human").click()
+        page.get_by_text("welcome").wait_for()
