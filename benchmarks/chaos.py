@@ -1,4 +1,4 @@
-"""A site under load while GeeTest dies, hangs, flaps and comes back: `python benchmarks/chaos.py`. Five minutes.
+"""A site under load while GeeTest dies, hangs, flaps and comes back: `python -m benchmarks.chaos`. Five minutes.
 
 Everything is real but the visitors: several uvicorn worker processes, the simulator as a process that is killed with
 SIGKILL, sockets between them. An hour of four logins a second is made in some five minutes, by honest visitors, by bots
@@ -396,7 +396,7 @@ async def story(
                 "hanging": geetest.hang,
                 "flapping": geetest.refuse,
                 "Redis killed": redis.kill if redis is not None else geetest.start,
-                "workers killed": partial(os.kill, max(first, default=0), signal.SIGKILL),
+                "workers killed": partial(os.kill, max(first), signal.SIGKILL),
                 "workers replaced": site.replace_workers,
             }
             await asyncio.to_thread(faults[phase])
