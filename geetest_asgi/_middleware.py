@@ -136,22 +136,10 @@ class GeeTestMiddleware:
         self.app: ASGIApp = application(app)
         limits = _config.limits(limits)
         chosen, source = _config.mode(mode)
-        defaults: dict[str, Any] = {
-            "sources": sources,
-            "fields": fields,
-            "on_unavailable": on_unavailable,
-            "timeout": timeout,
-            "limits": limits,
-            "mode": chosen,
-            "forgive": forgive,
-            "clearance": clearance,
-            "when": when,
-            "skip": skip,
-            "accept": accept,
-            "on_denied": on_denied,
-            "on_result": on_result,
-            "credentials": credentials,
-        }
+        defaults: dict[str, Any] = {"sources": sources, "fields": fields, "credentials": credentials}
+        defaults |= {"on_unavailable": on_unavailable, "timeout": timeout, "limits": limits, "mode": chosen}
+        defaults |= {"forgive": forgive, "clearance": clearance, "when": when, "skip": skip, "accept": accept}
+        defaults |= {"on_denied": on_denied, "on_result": on_result}
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self.table = table
         store = as_store(store)

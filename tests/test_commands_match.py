@@ -147,7 +147,7 @@ PROTECT = ["POST /login", "/api/**", "GET /api/hook"]
 EXEMPT = ["/api/hook"]
 
 
-@settings(deadline=None, max_examples=150)
+@settings(max_examples=150)
 @given(st.sampled_from(["GET", "POST", "put", "WEBSOCKET", "OPTIONS"]), TARGETS, st.sampled_from(["", "/api", "/x/"]))
 def test_the_status_says_what_the_guard_does(method: str, target: str, root_path: str) -> None:
     """With the scope that uvicorn makes of the same request line."""

@@ -12,7 +12,8 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from hypothesis import given, settings
+from clocks import Clock
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse
@@ -32,15 +33,6 @@ from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 from geetest_asgi.testing import GeeTest
 
 PASSWORD = "correct"
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def login(scope: Scope, receive: Receive, send: Send) -> None:
@@ -205,7 +197,6 @@ async def test_a_hundred_guesses_at_once_get_no_further_than_three(geetest: GeeT
     assert said.count(ASKED) == 97
 
 
-@settings(deadline=None)
 @given(st.lists(st.sampled_from(["fails", "succeeds", "other"]), max_size=30), st.integers(1, 4))
 def test_never_more_than_twice_the_limit_of_free_failures(steps: list[str], limit: int) -> None:
     """Whatever comes in between."""

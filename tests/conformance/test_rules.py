@@ -128,7 +128,7 @@ def _enforced(protect: list[tuple[str, Any]]) -> bool:
 def test_no_request_is_decided_by_a_rule_that_its_handler_does_not_stand_under(framework: str, stage: Stage) -> None:
     pair = stage.put(framework, SERVER)
 
-    @settings(max_examples=300, deadline=None, suppress_health_check=list(HealthCheck))
+    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
     @given(targets(), RULES, EXEMPT)
     def run(target: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
         check(pair, target, protect, exempt)

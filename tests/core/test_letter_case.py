@@ -35,17 +35,19 @@ def equated() -> Iterator[tuple[str, str]]:
                 yield letter, plain
 
 
-EQUATED = sorted(set(equated()))
+@pytest.fixture(scope="module")
+def pairs() -> list[tuple[str, str]]:
+    return sorted(set(equated()))
 
 
-def test_the_scan_finds_the_letters_that_are_known() -> None:
+def test_the_scan_finds_the_letters_that_are_known(pairs: list[tuple[str, str]]) -> None:
     """The dotted and the dotless i, the long s, the sign for kelvin, a ligature."""
-    found = {letter for letter, plain in EQUATED if letter not in string.printable}
+    found = {letter for letter, plain in pairs if letter not in string.printable}
     assert {"\u0130", "\u0131", "\u017f", "\u212a", "\ufb01"} <= found
 
 
-def test_each_of_them_is_the_same_to_a_pattern() -> None:
-    kept_apart = [(letter, plain) for letter, plain in EQUATED if fold_case(letter) != fold_case(plain)]
+def test_each_of_them_is_the_same_to_a_pattern(pairs: list[tuple[str, str]]) -> None:
+    kept_apart = [(letter, plain) for letter, plain in pairs if fold_case(letter) != fold_case(plain)]
     assert kept_apart == []
 
 

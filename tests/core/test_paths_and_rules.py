@@ -24,7 +24,7 @@ from geetest_asgi._core.paths import forms as paths
 from geetest_asgi._core.paths.patterns import WEBSOCKET
 from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
 
-quick = settings(deadline=None, max_examples=300)
+quick = settings(max_examples=300)
 
 
 def table(protect: object, exempt: object = (), roots: Sequence[str] = ()) -> RuleTable[int]:

@@ -15,7 +15,7 @@ from geetest_asgi import CaptchaFields, Outcome
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._core.protocol import API_SERVERS, KEY_CODES, MAX_REPLY, build_request, parse_reply, sign_token
 
-quick = settings(deadline=None, max_examples=300)
+quick = settings(max_examples=300)
 
 # The public demonstration pair, printed in GeeTest's documentation and in each of its demos.
 DEMO_ID = "647f5ed2ed8acb4be36784e01556bb71"
@@ -370,14 +370,14 @@ def is_exact_success(answer: object) -> bool:
     return False
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(answers | any_json, st.sampled_from([200, 200, 200, 200, 201, 302, 404, 500]))
 def test_passed_comes_of_the_exact_success_alone(answer: Any, status: int) -> None:
     evidence = answered(answer, status)
     assert (evidence.outcome is Outcome.PASSED) is (status == 200 and is_exact_success(answer))
 
 
-@settings(deadline=None, max_examples=1000)
+@settings(max_examples=1000)
 @given(answers | any_json, st.integers(-1, 700))
 def test_an_outage_is_a_5xx_or_no_json_object_and_nothing_else(answer: Any, status: int) -> None:
     outage = 500 <= status <= 599 or (status == 200 and not isinstance(answer, dict))

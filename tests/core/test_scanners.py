@@ -23,7 +23,7 @@ from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 from geetest_asgi._core.protocol import build_request
 
-quick = settings(deadline=None, max_examples=150)
+quick = settings(max_examples=150)
 
 TOKEN: Mapping[str, str] = {
     "lot_number": "4dc3cfc2cdff448cad8d13107198d473",
@@ -689,7 +689,7 @@ def test_any_bytes_give_one_answer_however_they_are_cut(
     assert outcome(answer) in ("found", "missing", "malformed")
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     st.lists(
         st.sampled_from([*'{}[]",:\\ ', "\\u0061", "1", "true", '"lot_number"', '"pass_token":', f'"{"3f" * 32}"', "é"])
@@ -703,7 +703,7 @@ def test_any_signs_of_json_give_one_answer_however_they_are_cut(text: str, field
     assert answer == scan(JSON, cut(body, places), fields) == scan(JSON, byte_by_byte(body), fields)
 
 
-@settings(deadline=None, max_examples=500)
+@settings(max_examples=500)
 @given(
     damaged(JSON)
     | documents().map(lambda sent: sent[1])

@@ -17,7 +17,7 @@ from geetest_asgi._core.fields.gatherer import Gatherer, fields_from_mapping, fr
 from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
-quick = settings(deadline=None, max_examples=300)
+quick = settings(max_examples=300)
 
 TOKEN: Mapping[str, str] = {
     "lot_number": "4dc3cfc2cdff448cad8d13107198d473",

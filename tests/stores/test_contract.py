@@ -251,7 +251,7 @@ async def told(store: Store, call: tuple[str, ...], run: str) -> object:
 
 
 @each_backend
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calls=CALLS)
 async def test_any_sequence_of_calls_does_what_the_model_does(store: Store, calls: list[tuple[str, ...]]) -> None:
     model, run = Model(), secrets.token_hex(8)

@@ -6,14 +6,13 @@ from typing import Any
 
 import anyio
 import pytest
+from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import MemoryStore
-
-from .support import Clock
 
 each_backend = pytest.mark.anyio
 
@@ -295,4 +294,4 @@ class AsTheModel(RuleBasedStateMachine):
 
 
 TestAsTheModel = AsTheModel.TestCase
-TestAsTheModel.settings = settings(max_examples=40, stateful_step_count=30, deadline=None)
+TestAsTheModel.settings = settings(max_examples=40, stateful_step_count=30)
