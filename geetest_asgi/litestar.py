@@ -14,7 +14,7 @@ where the plugin did not decide: a marked route is never open by mistake.
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
@@ -33,7 +33,8 @@ from ._core.rules import Rule
 from ._middleware import GeeTestMiddleware
 from ._routes.mark import MARKS, Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
-from ._scope import geetest_result, is_preflight
+from ._routes.settings import PluginSettings
+from ._scope import geetest_result
 from .observers.logs import log_marks
 
 _NEXT: Final = "geetest_asgi.litestar.next"
@@ -56,7 +57,7 @@ class Captcha(Mark):
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Not the check itself, which was made when the request came in: only that there was one."""
         scope, nearest = cast("dict[str, Any]", connection.scope), _marks(handler)[-1]
-        if (scope["type"] == "websocket" or nearest.guards(scope["method"])) and not is_preflight(scope):
+        if scope["type"] == "websocket" or nearest.guards(scope["method"]):
             nearest.decision(scope)
 
 
@@ -90,7 +91,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
     without a marked handler, raise ConfigError at the start; where no lifespan is run, at each request.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[PluginSettings]) -> None:
         for name in _BY_PATH:
             if name in settings:
                 raise ConfigError(f"{name}: the plugin goes by handlers and not by paths; write guards=[captcha] there")

@@ -136,9 +136,10 @@ def is_translated(page: ChinesePage, link: str, chinese: set[str]) -> bool:
 @each_page
 def test_each_leads_to_the_other_language_at_once(page: ChinesePage) -> None:
     assert page.language_line.endswith(" | 简体中文")
-    first = page.english[0]
-    if first.path.parent == ROOT / "docs":
-        assert first.text.splitlines()[2] == f"English | [简体中文](zh/{page.path.name})"
+    for english in page.english:
+        assert re.fullmatch(r"English \| \[简体中文\]\(\S+\)", line := english.text.splitlines()[2])
+        assert f"zh/{page.path.name}" in line
+        assert english.lost_links == []
 
 
 @each_page

@@ -1,4 +1,4 @@
-"""docs/quickstart/: each page from an empty folder to a passing test and a login in a browser, as a reader would do it."""
+"""docs/quickstart/: each page from an empty folder to a passing test and a login in a browser, as printed."""
 
 import os
 import re
@@ -79,7 +79,9 @@ def running(name: str, directory: Path, geetest: str) -> Iterator[str]:
     """The app, by the command of its page; the value is its address."""
     write(directory, files(name))
     port = free_port()
-    ours = environment(UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}")
+    ours = environment(
+        UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}"
+    )
     command = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn")
     shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     process: subprocess.Popen[str] = subprocess.Popen(["sh", "-ec", command], cwd=directory, env=ours, **shown)  # type: ignore[call-overload]
@@ -131,7 +133,10 @@ def _log_in_with_a_browser(url: str, geetest: str) -> None:
         found = httpx.get(route.request.url.replace(GT4, f"{geetest}/"), trust_env=False)
         route.fulfill(status=found.status_code, body=found.text, content_type=found.headers["content-type"])
 
-    with sync_playwright() as driver, driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser:
+    with (
+        sync_playwright() as driver,
+        driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
+    ):
         page = browser.new_page()
         page.set_default_timeout(20_000)
         page.route(f"{GT4}**", from_the_simulator)

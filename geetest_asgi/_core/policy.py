@@ -35,3 +35,5 @@ class Policy:
     """Why every request is refused, whatever it brings; empty for the policy of a rule."""
     methods: str = ""
     """The rule's methods as one text: a pass by another method's rule is none."""
+    identity: str = ""
+    """The rule, as all processes know it: its methods, its pattern and its name, each of which others may share."""

@@ -85,7 +85,7 @@ def test_the_openapi_document_is_none_the_worse(geetest: GeeTest) -> None:
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])  # BlackSheep runs on no other
 async def test_blacksheeps_test_client_calls_handlers_without_the_guard(caplog: pytest.LogCaptureFixture) -> None:
-    """As docs/frameworks-more.md says: so a handler that wants the decision is not run there."""
+    """As docs/quickstart/blacksheep.md says: so a handler that wants the decision is not run there."""
     app: Any = site()
     await app.start()
     with caplog.at_level(logging.CRITICAL, "blacksheep.server"):

@@ -306,7 +306,7 @@ def test_djangos_own_test_clients_are_let_be(caplog: pytest.LogCaptureFixture) -
 
 
 def test_a_view_that_asks_is_not_open_where_there_is_no_guard() -> None:
-    with pytest.raises(TypeError, match="WSGIRequest"):
+    with pytest.raises(LookupError, match="came by WSGI"):
         Client().post("/sync/login/", {"username": "ada"})
 
 

@@ -1,4 +1,4 @@
-"""The project of docs/frameworks-more.md, by Django's own commands: `check`, and both kinds of `runserver`."""
+"""The project of docs/quickstart/django.md, by Django's own commands: `check`, and both kinds of `runserver`."""
 
 import re
 import socket
@@ -15,8 +15,8 @@ from projects import environment, projects_of
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
-PAGE = (Path(__file__).parents[2] / "docs" / "frameworks-more.md").read_text()
-PROJECT = projects_of(PAGE)["Django"]
+PAGE = (Path(__file__).parents[2] / "docs" / "quickstart" / "django.md").read_text()
+PROJECT = {file: text for files in projects_of(PAGE).values() for file, text in files.items()}
 PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
 
 
@@ -64,13 +64,15 @@ def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: 
 
 def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
     """As the page says: `setUp` in the fixture's place, an id and a key in the environment."""
-    set_up = "    def setUp(self):\n        self.geetest = self.enterContext(geetest_asgi.testing.GeeTest())\n"
+    set_up = "    def setUp(self):\n        self.geetest = geetest_for(self)\n"
     fixture = re.compile(r"    @pytest.fixture.*?self.geetest = geetest\n", re.DOTALL)
-    tests = fixture.sub(set_up, PROJECT["test_login.py"]).replace("import pytest", "import geetest_asgi.testing")
+    tests = fixture.sub(set_up, PROJECT["test_login.py"]).replace(
+        "import pytest", "from geetest_asgi.testing import geetest_for"
+    )
     assert set_up in tests
     with manage("test", tmp_path, tests=tests, **PAIR) as process:
         said, _ = process.communicate(timeout=60)
-    assert re.search(r"^Ran 3 tests", said, re.MULTILINE), said
+    assert re.search(r"^Ran 5 tests", said, re.MULTILINE), said
     assert process.returncode == 0, said
 
 
@@ -113,7 +115,7 @@ def await_start(client: httpx.Client, process: "subprocess.Popen[str]") -> None:
 
 def test_runserver_is_wsgi_and_the_log_says_that_nothing_is_guarded(tmp_path: Path) -> None:
     with runserver(tmp_path, "") as (client, process):
-        assert client.get("/login/").status_code == 200
+        assert client.get("/").status_code == 200
         process.kill()
         said = process.communicate(timeout=15)[0]
     assert said.count("Django serves by WSGI without GeeTest's guard") == 1
@@ -123,10 +125,10 @@ def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None
     pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
     settings = 'INSTALLED_APPS.insert(0, "daphne")\nASGI_APPLICATION = "asgi.application"\n'
     with runserver(tmp_path, settings) as (client, process):
-        page = client.get("/login/").text
+        page = client.get("/").text
         script = re.findall(r'src="(/[^"]+)"', page)
         assert script == ["/static/geetest/geetest-form.js"]
         assert "GeeTest" in client.get(script[0]).text
-        assert client.post("/login/", data={"username": "ada"}).json()["code"] == "captcha_missing"
+        assert client.post("/", data={"username": "ada"}).json()["code"] == "captcha_missing"
         process.kill()
         assert "without GeeTest's guard" not in process.communicate(timeout=15)[0]

@@ -176,12 +176,12 @@ def test_a_route_that_came_too_late_is_not_open(geetest: GeeTest) -> None:
 
 def test_a_setting_that_there_is_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
-        Captcha(colour="red")
+        Captcha(colour="red")  # type: ignore[call-arg]
 
 
 def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match="add_geetest: unknown setting colour; there are accept"):
-        add_geetest(FastAPI(), colour="red")
+        add_geetest(FastAPI(), colour="red")  # type: ignore[call-arg]
 
 
 def test_an_app_without_a_marked_route_does_not_start(geetest: GeeTest) -> None:
@@ -345,6 +345,60 @@ def test_the_class_in_place_of_a_mark_is_an_error_at_the_start(geetest: GeeTest)
     add_geetest(app)
     with pytest.raises(ConfigError, match=r"write Depends\(Captcha\(\)\)"), TestClient(app):
         pass
+
+
+def _bare(captcha: GeeTestResult) -> bool:
+    return captcha.verified
+
+
+def _perhaps(captcha: GeeTestResult | None = None) -> bool:
+    return captcha is None or captcha.verified
+
+
+def _without_depends(captcha: Annotated[Any, captcha]) -> bool:
+    return bool(captcha)
+
+
+@pytest.mark.parametrize(
+    ("handler", "says"),
+    [(_bare, "no client may send one"), (_perhaps, "no client may send one"), (_without_depends, "is no dependency")],
+)
+def test_no_visitor_can_give_the_decision(handler: Any, says: str) -> None:
+    """FastAPI would read such a parameter from the body: {"outcome": "passed", "allowed": true, "verified": true}."""
+    with pytest.raises(ConfigError, match=says):
+        FastAPI().post("/login")(handler)
+
+
+def _its_class(captcha: GeeTestResult = Depends()) -> bool:  # noqa: B008 - FastAPI's way
+    return captcha.verified
+
+
+def _as_a_default(captcha: Any = captcha) -> bool:
+    return bool(captcha)
+
+
+@pytest.mark.parametrize("handler", [_its_class, _as_a_default])
+def test_what_marks_nothing_is_an_error_at_the_start(handler: Any, geetest: GeeTest) -> None:
+    app = FastAPI()
+    app.post("/login")(handler)
+    app.post("/open", dependencies=[Depends(captcha)])(lambda: "in")
+    add_geetest(app)
+    with pytest.raises(ConfigError, match="write captcha: CaptchaResult"), TestClient(app):
+        pass
+
+
+def test_a_preflight_reaches_a_marked_handler_of_options(geetest: GeeTest) -> None:
+    app = FastAPI()
+
+    @app.api_route("/any", methods=["OPTIONS", "POST"])
+    async def handler(decision: Annotated[GeeTestResult, Depends(Captcha(methods="*"))]) -> str:
+        return decision.reason
+
+    add_geetest(app)
+    client = TestClient(app)
+    asks = {"origin": "https://front.example", "access-control-request-method": "POST"}
+    assert client.options("/any", headers=asks).json() == "a CORS preflight"
+    assert client.options("/any").status_code == 403
 
 
 def test_a_mark_takes_no_other_guards_decision(geetest: GeeTest) -> None:
@@ -543,6 +597,29 @@ def test_a_response_that_the_route_describes_itself_stays() -> None:
     responses = app.openapi()["paths"]["/login"]["post"]["responses"]
     assert responses["403"] == {"description": "mine"}
     assert "503" in responses
+
+
+def test_the_document_has_what_protect_names() -> None:
+    app = FastAPI()
+
+    @app.post("/old/{name}")
+    @app.post("/old/open")
+    @app.put("/old/{name}")
+    @app.post("/new/{number:int}")
+    @app.get("/old/{name}")
+    async def handle() -> None:
+        """Only its description is looked at."""
+
+    rules: list[str | Rule] = ["POST /old/*", Rule("/new/{number}", sources=["header"], mode="monitor")]
+    add_geetest(app, protect=rules, exempt=["POST /old/open"], captcha_id="an-id", captcha_key="a-key")
+    paths = app.openapi()["paths"]
+    assert "403" in paths["/old/{name}"]["post"]["responses"]
+    assert "lot_number" in json.dumps(paths["/old/{name}"]["post"]["requestBody"])
+    for path, method in (("/old/open", "post"), ("/old/{name}", "put"), ("/old/{name}", "get")):
+        assert "403" not in paths[path][method]["responses"], (path, method)
+    (monitored,) = paths["/new/{number}"].values()
+    assert {each["name"] for each in monitored["parameters"]} >= {"x-geetest-lot-number"}
+    assert "403" not in monitored["responses"]
 
 
 def test_a_denial_is_what_the_document_says(client: TestClient, geetest: GeeTest) -> None:

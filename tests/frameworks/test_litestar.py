@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Controller, Litestar, Router, asgi, delete, get, post, websocket
+from litestar import Controller, Litestar, Router, asgi, delete, get, post, route, websocket
 from litestar.config.cors import CORSConfig
 from litestar.connection import WebSocket
 from litestar.di import Provide
@@ -22,7 +22,7 @@ from litestar.testing import TestClient
 from litestar.types import Receive, Scope, Send
 from starlette.responses import PlainTextResponse
 
-from geetest_asgi import ConfigError, GeeTestMiddleware
+from geetest_asgi import ConfigError, GeeTestMiddleware, geetest_result
 from geetest_asgi.litestar import Captcha, CaptchaResult, GeeTestPlugin, captcha, provide_captcha
 from geetest_asgi.testing import GeeTest, GeeTestServer, serve
 
@@ -243,6 +243,21 @@ def test_a_browser_of_another_origin_may_read_the_denial_and_ask_beforehand(geet
         assert client.options("/v1/account/ada", headers=asks).headers["allow"] == "DELETE, OPTIONS"
 
 
+@pytest.mark.parametrize("plugins", [[GeeTestPlugin()], []], ids=["with the plugin", "without"])
+def test_a_preflight_reaches_a_marked_handler_of_options_and_no_unguarded_one(
+    plugins: list[Any], geetest: GeeTest
+) -> None:
+    @route("/any", http_method=["OPTIONS", "POST"], guards=[Captcha(methods="*")], sync_to_thread=False)
+    def handler(scope: Scope) -> str:
+        return geetest_result(scope).reason
+
+    asks = {"origin": "https://front.example", "access-control-request-method": "POST"}
+    with TestClient(Litestar([handler], plugins=plugins), raise_server_exceptions=False) as client:
+        answer = client.options("/any", headers=asks)
+        assert (answer.text == "a CORS preflight") is (answer.status_code != 500) is bool(plugins)
+        assert client.options("/any").status_code == (403 if plugins else 500)
+
+
 def test_the_guard_may_stand_behind_a_rate_limit(geetest: GeeTest) -> None:
     limit, plugin = RateLimitConfig(rate_limit=("minute", 2)), GeeTestPlugin()
     app = Litestar([login], middleware=[limit.middleware, plugin.middleware], plugins=[plugin])
@@ -343,12 +358,12 @@ def test_what_is_about_paths_is_refused_at_once(setting: dict[str, Any]) -> None
 
 def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match="GeeTestPlugin: unknown setting colour; there are accept"):
-        GeeTestPlugin(colour="red")
+        GeeTestPlugin(colour="red")  # type: ignore[call-arg]
 
 
 def test_a_setting_that_rule_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
-        Captcha(colour="red")
+        Captcha(colour="red")  # type: ignore[call-arg]
 
 
 def test_its_connections_are_closed_when_the_app_ends(geetest_server: GeeTestServer) -> None:
@@ -363,7 +378,7 @@ def test_its_connections_are_closed_when_the_app_ends(geetest_server: GeeTestSer
     async def at_the_end() -> None:  # the loop goes on: it is not its end that closes them
         closed_by_then.append(made[0].is_closed)
 
-    own = {"api_server": geetest_server.url, "captcha_id": geetest_server.captcha_id}
+    own: dict[str, Any] = {"api_server": geetest_server.url, "captcha_id": geetest_server.captcha_id}
     plugin = GeeTestPlugin(client=make, captcha_key=geetest_server.captcha_key, **own)
     with TestClient(Litestar([login], plugins=[plugin], on_shutdown=[at_the_end])) as client:
         assert client.post("/login", data={"username": "ada"} | geetest_server.token()).json()["verified"] is True
@@ -391,7 +406,7 @@ def test_what_is_cached_is_not_open(geetest: GeeTest) -> None:
 
 
 def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -> None:
-    """Why docs/frameworks.md says so: Litestar takes the mount's path away before its middleware runs."""
+    """Why docs/quickstart/litestar.md says so: Litestar takes the mount's path away before its middleware runs."""
 
     @asgi("/mount", is_mount=True, copy_scope=True)
     async def mount(scope: Scope, receive: Receive, send: Send) -> None:

@@ -53,7 +53,7 @@ def test_the_guard_of_a_mount_is_one_for_all_its_routes(geetest: GeeTest) -> Non
 
 
 def test_a_guard_on_each_route_is_one_for_each(geetest: GeeTest) -> None:
-    """Which leaves it to GeeTest to know a token as used; docs/frameworks.md says so."""
+    """Which leaves it to GeeTest to know a token as used; docs/quickstart/starlette.md says so."""
     client = TestClient(
         Starlette(routes=[Route(path, told, methods=["POST"], middleware=[GUARD]) for path in ("/one", "/two")])
     )

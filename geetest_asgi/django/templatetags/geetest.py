@@ -1,8 +1,8 @@
 """`{% load geetest %}`: the captcha in Django's templates.
 
-    {% geetest_scripts %}                  in the head: GeeTest's script and geetest-form.js
-    <form method="post" {% geetest %}>     the attributes that put the captcha on this form
-    {% geetest_errors %}                   why `back_to_form` has sent the visitor back, listed like a form's own errors
+{% geetest_scripts %}                  in the head: GeeTest's script and geetest-form.js
+<form method="post" {% geetest %}>     the attributes that put the captcha on this form
+{% geetest_errors %}                   why `back_to_form` has sent the visitor back, listed like a form's own errors
 """
 
 import os
@@ -24,14 +24,12 @@ register: Final = template.Library()
 GT4: Final = "https://static.geetest.com/v4/gt4.js"
 
 
-@register.simple_tag
 def geetest_scripts() -> SafeString:
     """The scripts that a form with `{% geetest %}` needs."""
     ours = static("geetest/geetest-form.js")
     return format_html('<script src="{}" defer></script>\n<script src="{}" defer></script>', GT4, ours)
 
 
-@register.simple_tag
 def geetest(product: str = "bind", **options: object) -> SafeString:
     """`data-geetest-…` attributes of a form. `options` are those of docs/front-ends.md: `{% geetest language="eng" %}`.
 
@@ -44,9 +42,8 @@ def geetest(product: str = "bind", **options: object) -> SafeString:
     )
 
 
-@register.simple_tag(takes_context=True)
 def geetest_errors(context: Any) -> SafeString:
-    """Why the last attempt was refused, in Django's language; nothing where none was. Needs `request` in the context."""
+    """Why the last attempt was refused, in Django's language, if it was. Needs `request` in the context."""
     try:
         outcome = Outcome(context["request"].GET.get(OUTCOME))
     except ValueError:
@@ -61,3 +58,8 @@ def _captcha_id() -> str:
     if not found:
         raise ConfigError("captcha_id is missing: set GEETEST_CAPTCHA_ID, or write {% geetest captcha_id='…' %}")
     return str(found)
+
+
+register.simple_tag(geetest_scripts)
+register.simple_tag(geetest)
+register.simple_tag(geetest_errors, takes_context=True)

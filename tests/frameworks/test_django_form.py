@@ -1,0 +1,105 @@
+"""Template tags of `{% load geetest %}`, and the denial that leads back to the form."""
+
+from typing import Any
+
+import pytest
+
+pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
+
+import test_django  # noqa: F401 - a process has one configuration of Django, and it is made there
+from django.template import Context, Engine
+from django.test import RequestFactory, override_settings
+
+from geetest_asgi import ConfigError, GeeTestResult, Outcome
+from geetest_asgi.django import back_to_form
+
+ENGINE = Engine(libraries={"geetest": "geetest_asgi.django.templatetags.geetest"})
+BROWSER = (b"accept", b"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
+MISSING = GeeTestResult(Outcome.MISSING, allowed=False, verified=False)
+
+
+def rendered(tag: str, target: str = "/login/", **given: str) -> str:
+    with override_settings(GEETEST={"protect": ["POST /login/"], **given}, STATIC_URL="/static/"):
+        template = ENGINE.from_string("{% load geetest %}" + tag)
+        return str(template.render(Context({"request": RequestFactory().get(target), "word": '"x'})))
+
+
+def test_the_scripts_are_geetests_and_ours() -> None:
+    assert rendered("{% geetest_scripts %}") == (
+        '<script src="https://static.geetest.com/v4/gt4.js" defer></script>\n'
+        '<script src="/static/geetest/geetest-form.js" defer></script>'
+    )
+
+
+def test_the_attributes_have_the_id_and_the_options() -> None:
+    shown = rendered("{% geetest language='eng' native_button=word %}", captcha_id="an-id")
+    assert shown == (
+        'data-geetest-captcha-id="an-id" data-geetest-product="bind" '
+        'data-geetest-language="eng" data-geetest-native-button="&quot;x"'
+    )
+
+
+def test_the_id_comes_from_the_tag_the_settings_or_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "from-there")
+    assert '"from-there"' in rendered("{% geetest %}")
+    assert '"ours"' in rendered("{% geetest %}", captcha_id="ours")
+    assert '"mine"' in rendered("{% geetest captcha_id='mine' %}", captcha_id="ours")
+    monkeypatch.delenv("GEETEST_CAPTCHA_ID")
+    with pytest.raises(ConfigError, match="captcha_id is missing: set GEETEST_CAPTCHA_ID"):
+        rendered("{% geetest %}")
+
+
+@pytest.mark.parametrize("target", ["/", "/?geetest=", "/?geetest=passed", "/?geetest=%3Cb%3E", "/?geetest=nonsense"])
+def test_without_a_refusal_there_is_no_error(target: str) -> None:
+    assert rendered("{% geetest_errors %}", target) == ""
+
+
+@pytest.mark.parametrize(
+    ("language", "says"), [("en-gb", "Captcha required"), ("zh-hans", "请先完成验证"), ("de", "Captcha req")]
+)
+def test_the_error_is_in_djangos_language(language: str, says: str) -> None:
+    with override_settings(LANGUAGE_CODE=language):
+        shown = rendered("{% geetest_errors %}", "/?geetest=missing")
+    assert shown.startswith(f'<ul class="errorlist nonfield"><li>{says}')
+
+
+async def answer(**scope: Any) -> tuple[int, dict[bytes, bytes]]:
+    asked = {"type": "http", "method": "POST", "path": "/login/", "query_string": b"", "headers": [BROWSER], **scope}
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        return {"type": "http.request"}
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    await back_to_form(MISSING, asked)(asked, receive, send)
+    return sent[0]["status"], dict(sent[0]["headers"])
+
+
+@pytest.mark.anyio
+async def test_a_browser_comes_back_to_the_page_of_the_form_with_its_query() -> None:
+    status, headers = await answer(query_string=b"next=%2Fa%2F&geetest=failed")
+    assert (status, headers[b"location"]) == (303, b"?next=%2Fa%2F&geetest=missing")
+
+
+@pytest.mark.anyio
+async def test_a_path_that_the_client_chose_leads_nowhere_else() -> None:
+    status, headers = await answer(path="//evil.example/login", query_string=b"//evil.example")
+    assert status == 303
+    assert headers[b"location"].startswith(b"?")
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize(
+    "scope",
+    [
+        {"headers": []},
+        {"headers": [(b"accept", b"application/json")]},
+        {"method": "GET"},
+        {"type": "websocket", "method": None},
+    ],
+)
+async def test_whoever_did_not_send_a_form_gets_the_default_denial(scope: Any) -> None:
+    status, headers = await answer(**scope)
+    assert (status, b"location" in headers) == (403, False)
