@@ -1,7 +1,6 @@
 """The command line: `python -m geetest_asgi`, installed as `geetest-asgi`."""
 
 import argparse
-import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,6 +9,7 @@ from . import __version__
 from ._core.errors import ConfigError
 from .commands import check, explain_file, match, record, sign
 from .commands.errors import UsageError
+from .commands.report import forget_output
 
 _DEMO = """\
 Play a login through GeeTestMiddleware: a guarded site and a GeeTest stand-in, both on this machine, and one request
@@ -18,6 +18,12 @@ for each way in which a token can be good, bad, or not to be checked. Then the s
 _SIMULATOR = """\
 Run GeeTest's /validate on this machine, to test a server against: it mints tokens, judges them as GeeTest does, and
 has outages on demand. Give the server under test GEETEST_API_SERVER and the id and key that are printed."""
+
+
+_COMPLETION = """\
+Print a script that completes the arguments of geetest-asgi. Bash: eval "$(geetest-asgi completion bash)" in ~/.bashrc.
+Zsh: geetest-asgi completion zsh > _geetest-asgi, in a directory of $fpath. Fish: geetest-asgi completion fish >
+~/.config/fish/completions/geetest-asgi.fish."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -31,7 +37,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130  # 128 and SIGINT's number, as shells have it
     except BrokenPipeError:  # whoever read our output has left, as `head` does
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # or the interpreter complains at its end
+        forget_output(sys.stdout)
         return 1
 
 
@@ -51,7 +57,20 @@ def _parser() -> argparse.ArgumentParser:
         ("record", record, "GeeTest's answers on a cassette, for the simulator"),
     ):
         command.add(commands.add_parser(name, help=told, description=command.DESCRIPTION, allow_abbrev=False))
+    told = "how a shell is to complete our arguments"
+    completion = commands.add_parser("completion", help=told, description=_COMPLETION, allow_abbrev=False)
+    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
+    completion.set_defaults(run=_completion)
     return parser
+
+
+def _completion(arguments: argparse.Namespace) -> int:
+    try:
+        from shtab import complete
+    except ModuleNotFoundError:
+        raise UsageError("completion needs another package: pip install 'geetest-asgi[completion]'") from None
+    print(complete(_parser(), arguments.shell))
+    return 0
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:

@@ -17,6 +17,8 @@ def application(given: Any) -> ASGIApp:
             "app: takes one argument, so it is no ASGI application. Django's MIDDLEWARE is not the place for this: "
             "wrap the application in asgi.py, application = geetest_asgi.django.protect(get_asgi_application())"
         )
+    if takes == 0:
+        raise ConfigError("app: takes no arguments; if that is a function which makes the application, call it here")
     if takes is not None and takes < len(("scope", "receive", "send")):
         raise ConfigError(
             f"app: takes {takes} arguments, as a WSGI application does; give an ASGI one "

@@ -42,6 +42,10 @@ class Captcha(Mark):
     without `add_geetest`. Raises ConfigError for a setting that `Rule` does not have.
     """
 
+    def __get_pydantic_core_schema__(self, *_: object) -> Any:
+        """FastAPI asks for it where a mark stands in an annotation by itself, and would mark nothing."""
+        raise ConfigError("Annotated[…, captcha]: is no dependency; write CaptchaResult, or Depends(captcha) in it")
+
     async def __call__(self, connection: HTTPConnection) -> GeeTestResult:
         """The decision about the request. Asynchronous, since FastAPI calls what is not in a thread."""
         scope = connection.scope
@@ -128,7 +132,12 @@ def _mark(dependant: Any, path: str) -> Captcha | None:
 
 
 def _marks(dependant: Any) -> Iterator[Captcha]:
+    for each in getattr(dependant, "query_params", ()):
+        if isinstance(each.field_info.default, Captcha):
+            raise ConfigError(f"{each.name}=captcha: is no dependency; write {each.name}: CaptchaResult")
     for each in getattr(dependant, "dependencies", ()):
+        if each.call is GeeTestResult:
+            raise ConfigError("GeeTestResult = Depends(): a client would choose it; write captcha: CaptchaResult")
         if isinstance(each.call, type) and issubclass(each.call, Captcha):
             raise ConfigError("Depends(Captcha): that is the class; write Depends(Captcha()), or Depends(captcha)")
         if isinstance(each.call, Captcha):

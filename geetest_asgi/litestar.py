@@ -33,7 +33,7 @@ from ._core.rules import Rule
 from ._middleware import GeeTestMiddleware
 from ._routes.mark import MARKS, Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
-from ._scope import geetest_result, is_preflight
+from ._scope import geetest_result
 from .observers.logs import log_marks
 
 _NEXT: Final = "geetest_asgi.litestar.next"
@@ -56,7 +56,7 @@ class Captcha(Mark):
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Not the check itself, which was made when the request came in: only that there was one."""
         scope, nearest = cast("dict[str, Any]", connection.scope), _marks(handler)[-1]
-        if (scope["type"] == "websocket" or nearest.guards(scope["method"])) and not is_preflight(scope):
+        if scope["type"] == "websocket" or nearest.guards(scope["method"]):
             nearest.decision(scope)
 
 

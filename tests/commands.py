@@ -22,7 +22,12 @@ def environment(**settings: str) -> dict[str, str]:
 
 
 def command(
-    *arguments: str, cwd: Path = ROOT, captcha_id: str = DEMO_ID, captcha_key: str = DEMO_KEY, api_server: str = ""
+    *arguments: str,
+    cwd: Path = ROOT,
+    captcha_id: str = DEMO_ID,
+    captcha_key: str = DEMO_KEY,
+    api_server: str = "",
+    width: float = 100,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m geetest_asgi`, with the public pair unless another is given; it never shows the key."""
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
@@ -36,7 +41,7 @@ def command(
         stdin=subprocess.DEVNULL,
     )
     assert not [key for key in captcha_key.split(",") if key and key in done.stdout + done.stderr]
-    assert max(map(len, done.stdout.splitlines()), default=0) <= 100
+    assert max(map(len, done.stdout.splitlines()), default=0) <= width
     return done
 
 

@@ -24,7 +24,6 @@ SECONDS = 15
 VECTORS = [  # GeeTest's documentation's key
     ("4dc3cfc2cdff448cad8d13107198d473", "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8"),
     ("c4c69a52999045aea1d34b57f1ef29f2", "142733d93745d0fa2538afe1b91f35b06e8011941c052dba337ffe0cd0e024b1"),
-    ("", "b8bb62f461a0cdf43d654740132898c1592d62c0739544030dcae4b0eb68a1ee"),
 ]
 LOT_NUMBER, SIGN_TOKEN = VECTORS[0]
 
@@ -67,6 +66,15 @@ def test_sign_gives_the_vectors_of_the_documentation(
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
     assert main(["sign", lot_number]) == 0
     assert capsys.readouterr().out == sign_token + "\n"
+
+
+@pytest.mark.parametrize("lot_number", ["", " ", "4dc3 cfc2"])
+def test_sign_refuses_what_can_be_no_lot_number(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lot_number: str
+) -> None:
+    """As of a variable that is not set in a script."""
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+    assert "is no lot number" in usage_error(capsys, "sign", lot_number)
 
 
 def test_sign_takes_the_key_from_the_environment() -> None:

@@ -8,6 +8,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from commands import ROOT, SECONDS, command, environment
@@ -181,8 +182,6 @@ def test_offline_asks_nobody(geetest: Simulator, url: str) -> None:
 @pytest.mark.parametrize(
     ("arguments", "settings", "told"),
     [
-        ([], {"captcha_id": ""}, "GEETEST_CAPTCHA_ID"),
-        ([], {"captcha_key": ""}, "GEETEST_CAPTCHA_KEY"),
         ([], {"captcha_key": "a key"}, "captcha_key=…"),
         ([], {"api_server": "http://geetest.invalid"}, "use https"),
         (["--protect", "login"], {}, "must begin with '/'"),
@@ -196,7 +195,9 @@ def test_offline_asks_nobody(geetest: Simulator, url: str) -> None:
         (["--app", "examples.plain_asgi:nothing"], {}, "has no 'nothing'"),
         (["--app", "examples.plain_asgi:site"], {}, "no GeeTestMiddleware was found. Looked through: function"),
         (["--app", "examples.plain_asgi:json"], {}, "no ASGI application"),
-        (["--app", "examples.starlette_app:app"], {"captcha_id": ""}, "GEETEST_CAPTCHA_ID"),
+        (["--start"], {}, "--start runs an app: give --app too"),
+        (["--page", "http://x/"], {}, "--offline asks nobody"),
+        ([], {"captcha_key": "'quoted'"}, "has quotes around it"),
     ],
 )
 def test_what_cannot_be_meant_is_status_2_and_told_on_standard_error(
@@ -209,6 +210,25 @@ def test_what_cannot_be_meant_is_status_2_and_told_on_standard_error(
     assert told in done.stderr
     assert done.stderr.startswith(FEW_WORDS)
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "settings", "told"),
+    [
+        ([], {"captcha_id": ""}, "GEETEST_CAPTCHA_ID"),
+        ([], {"captcha_key": ""}, "GEETEST_CAPTCHA_KEY"),
+        (["--app", "examples.starlette_app:app"], {"captcha_id": ""}, "GEETEST_CAPTCHA_ID"),
+        (["--page", "shop.example/login"], {}, "give a whole address"),
+        (["--page", "file:///etc/passwd"], {}, "give a whole address"),
+    ],
+)
+def test_what_must_be_there_to_ask_is_told(arguments: list[str], settings: dict[str, Any], told: str) -> None:
+    """Looking at a configuration alone needs no pair."""
+    done = command("check", *arguments, **settings)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert told in done.stderr
+    if "captcha" in "".join(settings):
+        assert command("check", "--offline", *arguments, **settings).returncode == 0
 
 
 def test_an_app_that_cannot_be_imported_shows_its_own_traceback(tmp_path: Path) -> None:

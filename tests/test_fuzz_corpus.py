@@ -17,7 +17,7 @@ from geetest_asgi._core.paths.path_set import PathSet
 from geetest_asgi._core.paths.patterns import Pattern
 from geetest_asgi._core.policy import Policy
 from geetest_asgi._core.protocol import parse_reply
-from geetest_asgi._line.reader import H11Parser
+from geetest_asgi._line.reader import Reader
 
 
 def replay(target: str) -> None:
@@ -119,15 +119,18 @@ def room_for_all(policy: Policy, evidence: Evidence, *, admit_unverified: bool) 
     return judge(policy, evidence, admit_unverified=True)
 
 
-class NeverMore(H11Parser):
-    more = property(lambda self: False, lambda self, value: None)
+class NeverMore(Reader):
+    def feed(self, data: bytes) -> None:
+        super().feed(data)
+        self.reusable = self.done
 
 
-class EndsWithTheConnection(H11Parser):
+class EndsWithTheConnection(Reader):
     def feed(self, data: bytes) -> None:
         if data:
-            super().feed(data)
-        self.ended = self.ended or not data
+            return super().feed(data)
+        self.done, self.body = True, b""
+        return None
 
 
 PATHS = "geetest_asgi._core.paths.forms"
@@ -150,8 +153,8 @@ BROKEN: dict[str, tuple[str, Any, str, Any]] = {
     "any 200 is a yes": ("reply", reply, "parse_reply", any_200),
     "a yes about another token": ("reply", reply, "parse_reply", any_token),
     "there is always room": ("reply", reply, "judge", room_for_all),
-    "garbage stays on a connection": ("http_answer", http_answer, "HttptoolsParser", NeverMore),
-    "the end of a connection ends any body": ("http_answer", http_answer, "HttptoolsParser", EndsWithTheConnection),
+    "garbage stays on a connection": ("http_answer", http_answer, "Reader", NeverMore),
+    "the end of a connection ends any body": ("http_answer", http_answer, "Reader", EndsWithTheConnection),
 }
 
 

@@ -3,14 +3,17 @@ right, in `check --offline` too.
 """
 
 import functools
+import re
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 from commands import command
+from starlette.responses import PlainTextResponse
 
 from geetest_asgi import ConfigError, GeeTestMiddleware
 
@@ -21,10 +24,20 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     """Never called."""
 
 
-SEVERAL = ["POST /login, /register", "/login,/register", "POST /login,PUT /register", "POST /login, POST /register"]
+SEVERAL = [
+    *("POST /login, /register", "/login,/register", "POST /login,PUT /register", "POST /login, POST /register"),
+    *(
+        "/login,\t/register",
+        "/login,* /register",
+        "/login /register",
+        "POST /login; /register",
+        "/login,",
+        "/login\n/x",
+    ),
+]
 
 
-@pytest.mark.parametrize("pattern", [*SEVERAL, "/login,\t/register", "/login,* /register"])
+@pytest.mark.parametrize("pattern", SEVERAL)
 @pytest.mark.parametrize("setting", ["protect", "exempt"])
 def test_several_patterns_in_one_string(setting: str, pattern: str) -> None:
     with pytest.raises(ConfigError, match="give a list, one pattern in each string"):
@@ -34,6 +47,73 @@ def test_several_patterns_in_one_string(setting: str, pattern: str) -> None:
 @pytest.mark.parametrize("pattern", ["/at/{lat},{lon}", "/a,b", "/x,y/z", "PUT,POST /login", "PUT, POST /login"])
 def test_a_comma_within_a_segment_or_between_methods_is_none(pattern: str) -> None:
     GeeTestMiddleware(app, protect=pattern, **PAIR)
+
+
+@pytest.mark.parametrize("pattern", ["/login POST", "/login get", "POST /login PUT", "/ login", "/a\tb", "POST /a\nb"])
+def test_a_path_with_blanks_where_no_path_has_any(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="write the methods first"):
+        GeeTestMiddleware(app, protect=pattern, **PAIR)
+
+
+@pytest.mark.parametrize("pattern", [" POST  /login ", "/my file/{id}", "/blog post/x", "/signpost"])
+def test_a_blank_between_words_is_none_of_those(pattern: str) -> None:
+    GeeTestMiddleware(app, protect=pattern, **PAIR)
+
+
+@pytest.mark.parametrize("pattern", ["/files/{*rest}", "/files/{...rest}", "/files/{rest...}", "/files/[...rest]"])
+def test_another_routers_way_to_take_the_rest_of_a_path(pattern: str) -> None:
+    with pytest.raises(ConfigError, match="another router's grammar"):
+        GeeTestMiddleware(app, protect=pattern, **PAIR)
+
+
+@pytest.mark.parametrize("regex", ["^login/$", "login", "^users/[0-9]+$", r"api/v\d+/.*"])
+def test_a_regular_expression_that_matches_no_path(regex: str) -> None:
+    with pytest.raises(ConfigError, match="a path begins with '/'"):
+        GeeTestMiddleware(app, protect=re.compile(regex), **PAIR)
+
+
+@pytest.mark.parametrize("regex", ["^/login$", "(en)?/login", "e?/login", "x*/login", "a|/login", ".*login", r"\S+"])
+def test_a_regular_expression_that_may_match_one(regex: str) -> None:
+    GeeTestMiddleware(app, protect=re.compile(regex), **PAIR)
+
+
+@pytest.mark.parametrize("fields", ["snake_case", "snakecase", "kebab-case", "camel"])
+def test_the_name_of_a_way_to_write_names(fields: str) -> None:
+    with pytest.raises(ConfigError, match="or None for GeeTest's own names"):
+        GeeTestMiddleware(app, fields=fields, **PAIR)
+
+
+class Awaited:
+    async def __call__(self, outage: Any) -> None:
+        raise AssertionError
+
+
+UNCALLABLE: list[tuple[str, Any, str]] = [
+    ("skip", lambda: "always", r"give fn\(scope\)"),
+    ("skip", lambda scope, result: None, r"give fn\(scope\)"),
+    ("accept", lambda result: True, r"give fn\(result, scope\)"),
+    ("on_denied", lambda scope: None, r"give fn\(result, scope\)"),
+    ("on_denied", PlainTextResponse("no"), r"give fn\(result, scope\)"),
+    ("on_result", lambda result: None, r"give fn\(result, scope\)"),
+    ("on_result", "shop.noted", r"give fn\(result, scope\)"),
+    ("on_outage", lambda: None, r"give fn\(outage\)"),
+    ("on_lockout", lambda one, two: None, r"give fn\(lockout\)"),
+    ("on_outage", Awaited(), "give a plain function"),
+    ("credentials", lambda: None, r"give fn\(scope\) or fn\(scope, sent_id\)"),
+    ("credentials", ("an-id", "a-key"), r"give fn\(scope\) or fn\(scope, sent_id\)"),
+    ("client", httpx.Client(), r"give an httpx\.AsyncClient"),
+]
+
+
+@pytest.mark.parametrize(("setting", "given", "says"), UNCALLABLE)
+def test_a_function_that_could_not_be_called(setting: str, given: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=f"^{setting}=.*{says}"):
+        GeeTestMiddleware(app, **PAIR, **{setting: given})
+
+
+@pytest.mark.parametrize("given", [lambda *_: None, lambda scope, more=1: None, functools.partial(print, 1), str, min])
+def test_a_function_that_can_be_called(given: Any) -> None:
+    GeeTestMiddleware(app, skip=given, **PAIR)
 
 
 @pytest.mark.parametrize("fields", ["camelcase", "CamelCase", "camel_case", "camel-case", "CAMELCASE"])
@@ -104,6 +184,32 @@ def test_quotes_around_a_credential(name: str, quoted: Callable[[str], str], mon
     monkeypatch.setenv(f"GEETEST_{name.upper()}", quoted("s3cret,other"))
     with pytest.raises(ConfigError, match="has quotes around it"):
         GeeTestMiddleware(app, **{other: text for other, text in PAIR.items() if other != name})
+
+
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+@pytest.mark.parametrize("value", ["${SECRET}", "$(secret)", "$SECRET"])
+def test_a_variable_that_nobody_has_expanded(name: str, value: str) -> None:
+    with pytest.raises(ConfigError, match="is the name of a variable"):
+        GeeTestMiddleware(app, **PAIR | {name: value})
+
+
+def test_the_id_in_place_of_the_key() -> None:
+    with pytest.raises(ConfigError, match="is the captcha_id"):
+        GeeTestMiddleware(app, captcha_id="an-id", captcha_key=["a-key", "an-id"])
+
+
+def test_a_function_that_makes_the_application() -> None:
+    def make_app() -> Any:
+        return app
+
+    with pytest.raises(ConfigError, match="call it here"):
+        GeeTestMiddleware(make_app, **PAIR)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("path", ["validate", "load", "verify/"])
+def test_the_url_of_a_call_in_place_of_a_server(path: str) -> None:
+    with pytest.raises(ConfigError, match="give a base URL"):
+        GeeTestMiddleware(app, api_server=f"https://gcaptcha4.geetest.com/{path}", **PAIR)
 
 
 def test_the_clearance_without_its_extra() -> None:

@@ -6,6 +6,7 @@ lifespan is needed for closing: an open asynchronous generator is finalised by a
 """
 
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import suppress
 from itertools import count
 from typing import Generic, TypeVar
 
@@ -23,13 +24,14 @@ class PerLoop(Generic[T]):
         self._close = close
         self._slot: RunVar[tuple[T, AsyncGenerator[None, None]] | None] = RunVar(f"geetest_asgi.{next(_numbers)}", None)
 
-    async def get(self) -> T:
-        """The running loop's own."""
+    def get(self) -> T:
+        """Return the running loop's own. To be called in a task."""
         if (slot := self._slot.get()) is None:
             made = self._make()
             holder = self._hold(made)
             self._slot.set(slot := (made, holder))
-            await anext(holder)  # never waits: the generator yields at once
+            with suppress(StopIteration):  # it never waits: the generator yields at once
+                anext(holder).send(None)
         return slot[0]
 
     async def aclose(self) -> None:

@@ -4,11 +4,14 @@ import inspect
 import os
 import re
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 from .._core.errors import ConfigError
 
 Key = str | Sequence[str] | None
+
+
+_UNEXPANDED: Final = re.compile(r"\$(\{|\(|[A-Za-z_]+$)")
 
 
 def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[str, ...]]:
@@ -19,17 +22,24 @@ def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[st
     _check_credential("captcha_id", captcha_id, shown=repr(captcha_id))
     for key in keys or [None]:
         _check_credential("captcha_key", key, shown="…")
+        if key == captcha_id:
+            raise ConfigError("captcha_key=…: is the captcha_id; give the key that belongs to it")
     return str(captcha_id), tuple(keys)
 
 
 def takes_id(function: Any) -> bool:
     """Whether `credentials` is to be called with the captcha_id that was sent, besides the scope."""
+    if function is None:
+        return False
+    if not callable(function):
+        raise ConfigError(f"credentials={function!r}: give fn(scope) or fn(scope, sent_id)")
     try:
-        parameters = [] if function is None else [*inspect.signature(function).parameters.values()]
+        parameters = inspect.signature(function).parameters.values()
     except ValueError:  # some of those written in C have no signature
         return False
-    needed = [each for each in parameters if each.default is each.empty and each.kind < each.VAR_POSITIONAL]
-    if len(needed) > 2:
+    positional = [each for each in parameters if each.kind <= each.VAR_POSITIONAL]
+    needed = [each for each in positional if each.default is each.empty and each.kind < each.VAR_POSITIONAL]
+    if len(needed) > 2 or not positional:
         raise ConfigError(f"credentials={function!r}: give fn(scope) or fn(scope, sent_id)")
     return len(needed) == 2
 
@@ -47,5 +57,7 @@ def _check_credential(name: str, value: object, *, shown: str) -> None:
         raise ConfigError(f"{name} is missing: pass {name}=, or set GEETEST_{name.upper()} in the environment{hint}")
     if isinstance(value, str) and re.fullmatch(r"""["'][\w,-]+["']?|[\w,-]+["']""", value):
         raise ConfigError(f"{name}={shown}: has quotes around it; write it without (docker's --env-file keeps them)")
+    if isinstance(value, str) and _UNEXPANDED.match(value):
+        raise ConfigError(f"{name}={shown}: is the name of a variable; give its value (env files do not expand names)")
     if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
         raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")

@@ -19,13 +19,13 @@ _CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
     "on_unavailable": ("allow", "deny"),
     "mode": ("enforce", "monitor", "off"),
 }
-_HOOKS: Final = ("skip", "accept", "on_denied", "on_result", "credentials")
+_HOOKS: Final = ("skip", "accept", "on_denied", "on_result")
 _OBJECTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "clearance": (("admits", "grant"), "a geetest_asgi.clearance.Clearance(secret)"),
     "when": (("wanted", "answered"), "a geetest_asgi.AfterFailures()"),
 }
 _LONGEST: Final = 3600.0
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", *_OBJECTS, *_CHOICES, *_HOOKS)
+PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "credentials", *_OBJECTS, *_CHOICES, *_HOOKS)
 """The settings that a Rule may have of its own, besides the id and the key."""
 UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
@@ -100,6 +100,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
         timeout=_seconds(chosen.pop("timeout")),
         forgive=statuses("forgive", chosen.pop("forgive")),
         methods=str(pattern.methods),
+        pattern=text,
         **chosen,
     )
 

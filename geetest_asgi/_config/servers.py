@@ -56,7 +56,7 @@ def _api_server(given: object, allow_http: bool) -> str:
     except ValueError as error:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
-    if not plain or re.search("[?#]", url) or url.endswith("/validate"):
+    if not plain or re.search("[?#]", url) or url.endswith(("/validate", "/load", "/verify")):
         others = f"'/validate' is added; or one of {', '.join(map(repr, SERVICES))}"
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; {others}")
     if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):

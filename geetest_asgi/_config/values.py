@@ -2,8 +2,8 @@
 
 import inspect
 import re
-from collections.abc import Iterable, Mapping
-from typing import Any, cast
+from collections.abc import Callable, Iterable, Mapping
+from typing import Any, Final, cast
 
 from .._core.errors import ConfigError
 from .._core.limits import Limits
@@ -44,16 +44,41 @@ def switch(name: str, given: object) -> bool:
     return given
 
 
+_HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
+    "skip": ("scope",),
+    "accept": ("result", "scope"),
+    "on_denied": ("result", "scope"),
+    "on_result": ("result", "scope"),
+    "on_outage": ("outage",),
+    "on_lockout": ("lockout",),
+}
+"""What each function is called with."""
+
+
 def hook(name: str, given: Any) -> Any:
-    """A function, or None."""
-    if given is not None and not callable(given):
-        raise ConfigError(f"{name}={given!r}: give a function")
+    """A function that can be called as it will be, or None."""
+    if given is None:
+        return None
+    arguments = _HOOKS[name]
+    if not callable(given) or not _takes(given, len(arguments)):
+        raise ConfigError(f"{name}={given!r}: give fn({', '.join(arguments)})")
     return given
+
+
+def _takes(function: Callable[..., Any], arguments: int) -> bool:
+    try:
+        inspect.signature(function).bind(*range(arguments))
+    except ValueError:  # some of those written in C have no signature
+        return True
+    except TypeError:
+        return False
+    return True
 
 
 def plain_hook(name: str, given: Any) -> Any:
     """A function that is not asynchronous, or None."""
-    if inspect.iscoroutinefunction(hook(name, given)):
+    function = hook(name, given)
+    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - an object's own
         raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
     return given
 
@@ -61,7 +86,8 @@ def plain_hook(name: str, given: Any) -> Any:
 def client(given: Any) -> Any:
     """A client or a transport of httpx's or httpx2's, or a function that makes one, or None."""
     known = hasattr(given, "stream") or hasattr(given, "handle_async_request") or callable(given)
-    if given is not None and not known:
+    blocking = hasattr(given, "__enter__") and not hasattr(given, "__aenter__")
+    if given is not None and (blocking or not known):
         raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given
 

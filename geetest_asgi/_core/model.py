@@ -14,6 +14,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Final
 
+from .errors import ConfigError
+
 FIELD_NAMES: Final = ("lot_number", "captcha_output", "pass_token", "gen_time")
 """The four values that GeeTest's `getValidate()` hands to a page, and that `/validate` wants back."""
 
@@ -132,6 +134,14 @@ class GeeTestResult:
 
     def __bool__(self) -> bool:
         return self.verified
+
+    @classmethod
+    def __get_pydantic_core_schema__(cls, *_: object) -> Any:
+        """FastAPI asks for it where a handler's parameter is annotated so that a client would choose the decision."""
+        raise ConfigError(
+            "GeeTestResult: no client may send one; as a parameter write captcha: CaptchaResult, from "
+            "geetest_asgi.fastapi. A handler that returns one needs response_model=None"
+        )
 
     @property
     def unverified(self) -> bool:

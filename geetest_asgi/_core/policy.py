@@ -35,3 +35,5 @@ class Policy:
     """Why every request is refused, whatever it brings; empty for the policy of a rule."""
     methods: str = ""
     """The rule's methods as one text: a pass by another method's rule is none."""
+    pattern: str = ""
+    """The rule's pattern as it was written; `name` may be that of several rules."""

@@ -4,7 +4,7 @@ A token is claimed before the call, so that of two copies in flight one is asked
 its verdict or the request was let in; otherwise it is given back. Where the browser is to send the same token again (a
 redirect, a form shown again), the verdict is kept for one more request under the same rule.
 
-Two keys in the store: the token's digest, and for its kept verdict that digest with the rule's name's. The
+Two keys in the store: the token's digest, and for its kept verdict that digest with the rule's. The
 request that pops a kept verdict is the only one that may keep it again. A request that ends before the app has run does
 not put it back: the visitor solves another captcha.
 """

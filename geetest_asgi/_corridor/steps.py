@@ -93,7 +93,7 @@ async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
 async def claim_token(visit: Visit) -> Evidence | None:
     """Spend the token: of two copies, even simultaneous ones, one goes on."""
     assert visit.fields is not None  # noqa: S101 - find_fields has run
-    visit.claim = await claim(visit.store, visit.captcha_id, visit.policy.name, visit.fields)
+    visit.claim = await claim(visit.store, visit.captcha_id, visit.rule, visit.fields)
     return visit.claim.evidence
 
 
@@ -105,7 +105,11 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
     # While more of the body is to come, receive() cannot tell whether the client is still there.
     disconnected = visit.body.wait_for_disconnect if visit.body.complete else None
     evidence = await visit.line.ask(
-        requests, visit.policy.timeout, disconnected=disconnected, on_answer=visit.note_answer
+        requests,
+        visit.policy.timeout,
+        client=visit.client,
+        disconnected=disconnected,
+        on_answer=visit.note_answer,
     )
     if visit.body.disconnected:
         raise VisitorLeft

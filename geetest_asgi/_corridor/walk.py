@@ -10,6 +10,7 @@ app or denial
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from typing import Final
 
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -32,6 +33,8 @@ from .hooks import call, observe
 from .outgoing import Match, draining, outgoing
 from .steps import SHARED, STEPS, Step
 from .visit import Visit
+
+_PREFLIGHT: Final = Evidence(Outcome.SKIPPED, "a CORS preflight")
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +67,7 @@ class Guard:
         if not isinstance(scope.get("headers", ()), list | tuple):
             scope["headers"] = [tuple(pair) for pair in scope["headers"]]  # ASGI allows what can be read once only
         if self.preflight == "allow" and is_preflight(scope):
+            put_result(scope, judge(policy, _PREFLIGHT, admit_unverified=False))
             return await self._app(scope, without_body(receive), send)  # so that no handler acts on a body
         visit = self.visit(policy, scope, receive)
         try:

@@ -1,16 +1,17 @@
 """One clock for each event loop wakes the calls that take their time: the others need no timer, task or thread.
 
 Before it gives a call up it lets the event loop look at its sockets a few times more: an answer that has arrived while
-something else held the loop is read, and only silence of the other end is left (see `Deadline`).
+something else held the loop is read, and only silence of the other end is left (see `Call`).
 """
 
 import asyncio
-import math
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import Context
 from heapq import heappop, heappush
 from itertools import count
+from math import inf
+from time import monotonic
 from typing import Any, Final, Protocol
 
 import anyio
@@ -31,10 +32,10 @@ class Watched(Protocol):
     """What the clock wakes."""
 
     def wake(self, now: float) -> float | None:
-        """Return when to be woken again, math.inf for never; None to be given up after some turns of the loop."""
+        """Return when to be woken again, inf for never; None to be given up after some turns of the loop."""
 
     def give_up(self) -> float:
-        """Those turns are over. Return when to be woken again, math.inf for never."""
+        """Those turns are over. Return when to be woken again, inf for never."""
 
 
 class Clock:
@@ -43,16 +44,16 @@ class Clock:
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Watched]] = []
         self._numbers = count()
-        self._armed = math.inf
+        self._armed = inf
         self._limits: dict[float, TimeLimit] = {}
 
-    def limit(self, seconds: float) -> "TimeLimit":
+    def limit(self, seconds: float) -> TimeLimit:
         """Return what ends blocks after so many seconds."""
         return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
     def watch(self, watched: Watched, when: float) -> None:
-        """Wake `watched` at `when`, by the event loop's time."""
-        if when < math.inf:
+        """Wake `watched` at `when`, by `time.monotonic`."""
+        if when < inf:
             heappush(self._heap, (when, next(self._numbers), watched))
             if when < self._armed:
                 self._arm(when)
@@ -73,11 +74,7 @@ class Clock:
             self.watch(watched, watched.give_up())
 
     def _next(self, now: float) -> float:
-        return max(self._heap[0][0], now + GRAIN) if self._heap else math.inf
-
-    def now(self) -> float:
-        """Return the event loop's time, seconds. Needs no task around it, as anyio's function does."""
-        raise NotImplementedError
+        return max(self._heap[0][0], now + GRAIN) if self._heap else inf
 
     def _arm(self, when: float) -> None:
         raise NotImplementedError
@@ -102,25 +99,22 @@ class AsyncioClock(Clock):
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
 
-    def now(self) -> float:
-        """Return the event loop's time, seconds."""
-        return self._loop.time()
-
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
-        self._armed, self._timer = when, self._loop.call_at(when, self._tick, context=Context())
+        self._armed = when
+        self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=Context())
 
     def _tick(self) -> None:
-        now = self._loop.time()
-        self._armed = -math.inf  # nothing is to set the timer meanwhile
+        now = monotonic()
+        self._armed = -inf  # nothing is to set the timer meanwhile
         if expired := self._wake(now):
             self._count(TURNS, expired)
         self._rearm(now)
 
     def _rearm(self, now: float) -> None:
-        self._armed, self._timer = math.inf, None
-        if (when := self._next(now)) < math.inf:
+        self._armed, self._timer = inf, None
+        if (when := self._next(now)) < inf:
             self._arm(when)
 
     def _count(self, turns: int, expired: list[Watched]) -> None:
@@ -158,21 +152,17 @@ class TrioClock(Clock):
         self._news = trio.Event()
         trio.lowlevel.spawn_system_task(self._tick, context=Context())
 
-    def now(self) -> float:
-        """Return the event loop's time, seconds."""
-        return float(self._trio.current_time())
-
     def _arm(self, when: float) -> None:
         self._armed = when
         self._news.set()
 
     async def _tick(self) -> None:
         while True:
-            with self._trio.move_on_at(self._armed):
+            with self._trio.move_on_after(max(0.0, self._armed - monotonic())):
                 await self._news.wait()
             self._news = self._trio.Event()
-            self._armed = -math.inf
-            now = self.now()
+            self._armed = -inf
+            now = monotonic()
             if expired := self._wake(now):
                 for _ in range(TURNS):
                     await self._trio.lowlevel.checkpoint()

@@ -1,19 +1,13 @@
-"""The wires to GeeTest: our own connections, a proxy, or a client or transport of the user's."""
+"""What is sent to GeeTest beside the form, and what is kept of an answer, whoever carries them."""
 
-import sys
-from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
-from typing import TYPE_CHECKING, Any, Final, Protocol
+from collections.abc import AsyncIterable, AsyncIterator, Mapping
+from typing import Final, Protocol
 
-from anyio import CancelScope, CapacityLimiter, Lock, to_thread
+from anyio import CancelScope
 
 from .._core.model import Reply
 from .._core.protocol import MAX_REPLY
-from .deadline import Progress
-from .proxies import proxy_of
-
-if TYPE_CHECKING:
-    from .transport import Transport
+from .call import Call
 
 HEADERS: Final = {
     "Content-Type": "application/x-www-form-urlencoded",
@@ -30,157 +24,17 @@ MARK: Final = "x-geetest-simulator"
 class Wire(Protocol):
     """The one thing that is asked of an HTTP client here."""
 
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
-        """POST the form, keeping `progress` up to date. Raises what the client raises. Has no time-out of its own."""
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """POST the form, and tell `call` how far it has come. Raises what the client raises. Has no time-out."""
 
     async def aclose(self) -> None:
         """Close what is ours to close."""
 
 
-class OwnWire:
-    """The default: `Transport`, and where the environment names a proxy, httpx's transport through it."""
-
-    def __init__(self, *, trust_env: bool) -> None:
-        self._trust_env = trust_env
-        self._transport: Transport | None = None
-        self._proxies: dict[str, GivenWire] = {}
-        self._loading, self._threads = Lock(), CapacityLimiter(1)
-
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
-        """POST on a free connection or a new one. One that failed is not used again."""
-        if self._trust_env and (proxy := proxy_of(url)):
-            return await (await self._through(proxy, progress)).post(url, form, progress)
-        transport = self._transport or await self._load(progress)
-        reader = await transport.call(url, form, HEADERS, progress)
-        return _reply(reader.status, {name: values[-1] for name, values in reader.fields.items()}, reader.body)
-
-    async def prepare(self) -> None:
-        """Import what the first call needs, and read the certificates."""
-        async with self._loading:
-            if self._transport is None:
-                # Tens of milliseconds: on a thread, and not on one that the app's slow endpoints may have used up.
-                await to_thread.run_sync(_load, self._trust_env, limiter=self._threads)
-                from .transport import Transport
-
-                self._transport = Transport(trust_env=self._trust_env)
-
-    async def _load(self, progress: Progress) -> "Transport":
-        progress.waits_for_us("the first call was being prepared")
-        await self.prepare()
-        assert self._transport is not None  # noqa: S101 - `prepare` has made it
-        return self._transport
-
-    async def _through(self, proxy: str, progress: Progress) -> "GivenWire":
-        if proxy not in self._proxies:
-            await self._load(progress)
-            from .transport import proxied
-
-            self._proxies[proxy] = GivenWire(proxied(proxy, trust_env=self._trust_env), ours=True)
-        return self._proxies[proxy]
-
-    async def aclose(self) -> None:
-        """Close every connection."""
-        for wire in (self._transport, *self._proxies.values()):
-            if wire is not None:
-                await wire.aclose()
-
-
-def _load(trust_env: bool) -> None:
-    from .transport import certificates
-
-    certificates(trust_env)
-
-
-def _reply(status: int, headers: Mapping[bytes, bytes], body: bytes | None) -> Reply:
+def reply_of(status: int, headers: Mapping[bytes, bytes], body: bytes | None) -> Reply:
+    """Return an answer whose header fields have lower-case names."""
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     return Reply(status, None if encoded else body, MARK.encode() in headers, encoded)
-
-
-class KeptConnectionError(Exception):
-    """As in `transport`, of a client of the user's."""
-
-
-class GivenWire:
-    """A client or a transport: anything with `stream` or `handle_async_request` of httpx's or httpx2's."""
-
-    def __init__(self, client: Any, *, ours: bool) -> None:
-        self._client = client
-        self._ours = ours
-        self._kit = sys.modules.get("httpx2") if _is_of_httpx2(client) else None
-
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
-        """POST; never following a redirect, which would carry the token elsewhere."""
-        # Connect, read, write, pool. Our own deadline ends the call. Waiting for the client's own pool is our crowd's
-        # doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
-        timeout = {"connect": None, "read": None, "write": None, "pool": progress.pool}
-        async with _traced(progress) as extensions:
-            if hasattr(self._client, "stream"):
-                return await self._stream(url, form, tuple(timeout.values()), extensions)
-            return await self._handle(url, form, {**extensions, "timeout": timeout})
-
-    async def _stream(self, url: str, form: bytes, limits: object, extensions: Mapping[str, Any]) -> Reply:
-        request = {"content": form, "headers": HEADERS, "timeout": limits, "extensions": extensions}
-        async with self._client.stream("POST", url, follow_redirects=False, **request) as response:
-            return await read_reply(response.status_code, response.headers, response.aiter_raw())
-
-    async def _handle(self, url: str, form: bytes, extensions: Mapping[str, Any]) -> Reply:
-        from .transport import request_of
-
-        response = await self._client.handle_async_request(request_of(self._kit, url, form, HEADERS, extensions))
-        try:
-            return await read_reply(response.status_code, response.headers, response.stream)
-        finally:
-            await response.aclose()
-
-    async def aclose(self) -> None:
-        """Close the client if a function of the user's made it for us."""
-        if self._ours and hasattr(self._client, "aclose"):
-            await self._client.aclose()
-
-
-def _is_of_httpx2(client: object) -> bool:
-    return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
-
-
-def wire_maker(client: Any, *, trust_env: bool) -> Callable[[], Wire]:
-    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one."""
-    if client is None:
-        return lambda: OwnWire(trust_env=trust_env)
-    if not isinstance(client, type) and (hasattr(client, "stream") or hasattr(client, "handle_async_request")):
-        return lambda: GivenWire(client, ours=False)
-    return lambda: GivenWire(client(), ours=True)
-
-
-@asynccontextmanager
-async def _traced(progress: Progress) -> AsyncIterator[Mapping[str, Any]]:
-    """Follow a call by httpx's `trace` extension: the value goes into its request's `extensions`.
-
-    A client that does not know it says nothing, and then nothing is known. httpcore 1.0.9 (2025) leaves a connection
-    open that is given up during the TLS handshake: whatever ends the call ends that connection too.
-    """
-    opening: Any = None
-
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        nonlocal opening
-        if event.endswith("send_request_headers.started"):
-            progress.sends(kept=not progress.connecting)
-        elif event.endswith(("connect_tcp.started", "start_tls.started", "send_request_body.complete")):
-            progress.waits()
-        if event.endswith("connect_tcp.complete"):
-            opening = info["return_value"]
-        elif not event.endswith(("start_tls.started", "start_tls.failed")):
-            opening = None  # it is open, and the client's to keep
-
-    try:
-        yield {"trace": trace}
-    except Exception as error:
-        if progress.sent and progress.kept:
-            raise KeptConnectionError from error
-        raise
-    finally:
-        if opening is not None:
-            with CancelScope(shield=True):
-                await opening.aclose()
 
 
 async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Reply:
@@ -189,16 +43,16 @@ async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncItera
     No more is read of it than an answer of `/validate` can have: the rest may be without an end.
     """
     raw = {name.lower().encode("latin-1"): value.encode("latin-1", "replace") for name, value in headers.items()}
-    known = _reply(status, raw, b"")
+    known = reply_of(status, raw, b"")
     if status != 200 or known.encoded:
-        return _reply(status, raw, None)
+        return reply_of(status, raw, None)
     body, pieces = bytearray(), aiter(chunks)
     async for piece in pieces:
         body += piece
         if len(body) > MAX_REPLY:
             await _break_off(pieces)
-            return _reply(status, raw, None)
-    return _reply(status, raw, bytes(body))
+            return reply_of(status, raw, None)
+    return reply_of(status, raw, bytes(body))
 
 
 async def _break_off(pieces: AsyncIterator[bytes]) -> None:

@@ -1,67 +1,66 @@
 """Asking GeeTest about one token: one time for everything, and the next server only where nothing was sent."""
 
-import time
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from dataclasses import replace
-from typing import Any, Self
+from time import monotonic
+from typing import Any, Final, Self
 
 import anyio
 
 from .._bounds.per_loop import PerLoop
+from .._bounds.places import Places
 from .._core.limits import Limits
-from .._core.model import Evidence, ValidateRequest
+from .._core.model import Evidence, Outcome, Reply, ValidateRequest
 from .._core.protocol import API_SERVERS, is_about_the_key, parse_reply
 from .._core.rules import OnOutage
 from ..observers.logs import log_simulator
-from .clock import Clock, clock
-from .deadline import Deadline, Disconnected
-from .exchange import GivenWire, OwnWire, Wire, wire_maker
-from .proxies import check_proxies
-from .servers import ALL_SERVERS_SKIPPED, Attempt, Server, servers
+from .call import Call, Disconnected, Progress
+from .clock import clock
+from .exchange import Wire
+from .servers import Server, servers
+from .wires import Make, check_proxies, wire_maker
 
 OnAnswer = Callable[[Evidence], None]
+
+ALL_SERVERS_SKIPPED: Final = Evidence(
+    Outcome.UNAVAILABLE, "GeeTest was not asked: it did not answer the calls before this one"
+)
 
 
 def _ignore(answer: Evidence) -> None:
     """Nobody wants to know at once."""
 
 
-class _Lane:
+class Lane:
     """What a line has in one event loop."""
 
-    def __init__(self, make: Callable[[], Wire], max_in_flight: int) -> None:
-        self.clock: Clock = clock()
-        self._make, self._wire = make, None
-        self._room = anyio.Semaphore(max_in_flight)
+    def __init__(self, make: Make, max_in_flight: int) -> None:
+        self.clock = clock()
+        self.places = Places(max_in_flight)
+        self.wire: Wire | None = None
+        self._make, self._making = make, anyio.Lock()
 
-    _wire: Wire | None
+    async def prepare(self, progress: Progress) -> Wire:
+        """Return the wire, made when it is first needed. Raises what the user's function raises."""
+        progress.waits_for_us("the first call was being prepared")
+        async with self._making:
+            if self.wire is None:
+                self.wire = await self._make()
+        progress.waits_for_us("")
+        return self.wire
 
-    @property
-    def wire(self) -> Wire:
-        """Made when it is first needed. Raises what the user's function raises."""
-        if self._wire is None:
-            self._wire = self._make()
-        return self._wire
-
-    async def enter(self, deadline: Deadline) -> bool:
-        """Wait for a place in flight, first come, first served. False if the call was ended meanwhile."""
-        try:
-            self._room.acquire_nowait()
-        except anyio.WouldBlock:
-            with deadline.waiting("too many calls to GeeTest under way (max_in_flight)") as scope:
-                await self._room.acquire()
-            return not scope.cancelled_caught
-        return True
-
-    def leave(self) -> None:
-        """Give the place back."""
-        self._room.release()
+    async def enter(self, client: str | None, call: Call) -> bool:
+        """Wait for a place in flight. False if the call was ended meanwhile."""
+        place = self.places.join_line(client)
+        call.begin(1, place.set)
+        call.waits_for_us("too many calls to GeeTest under way (max_in_flight)")
+        return await self.places.wait(client, place)
 
     async def aclose(self) -> None:
         """Close the connections."""
-        if self._wire is not None:
-            await self._wire.aclose()
+        if self.wire is not None:
+            await self.wire.aclose()
 
 
 class Line:
@@ -87,92 +86,97 @@ class Line:
     @classmethod
     def over(cls, wire: Wire) -> Self:
         """Return a line over `wire`, without a breaker, whose every silence is deliberate: for a stand-in."""
+
+        async def make() -> Wire:
+            return wire
+
         line = cls.__new__(cls)
         limits = Limits(breaker_failures=0)
-        line._build(servers(API_SERVERS[:1], limits, None), limits, lambda: wire)
+        line._build(servers(API_SERVERS[:1], limits, None), limits, make)
         line._deliberate = True
         return line
 
-    def _build(self, servers: Sequence[Server], limits: Limits, make: Callable[[], Wire]) -> None:
+    def _build(self, servers: Sequence[Server], limits: Limits, make: Make) -> None:
         self._servers = servers
         self._deliberate = self._said = self._own = False
-        self._lanes = PerLoop(lambda: _Lane(make, limits.max_in_flight), _Lane.aclose)
+        self._lanes = PerLoop(lambda: Lane(make, limits.max_in_flight), Lane.aclose)
 
     async def ask(
         self,
         requests: Sequence[ValidateRequest],
         seconds: float,
         *,
+        client: str | None = None,
         disconnected: Disconnected | None = None,
         on_answer: OnAnswer = _ignore,
     ) -> Evidence:
         """Ask about one token, signed with one key after the other until GeeTest does not object to the signature.
 
-        Never raises: the evidence says why there is no answer. `disconnected` is awaited once a call has taken a tenth
-        of its `seconds`, and returns whether the client has left: then the call ends as `busy`. `on_answer` is called
-        as soon as GeeTest answers, so a later cancellation does not lose the answer.
+        Never raises: the evidence says why there is no answer. `client` has half of the places in flight at most, and
+        waits its turn for one. `disconnected` is awaited once a call has taken a tenth of its `seconds`, and returns
+        whether the client has left: then the call ends as `busy`. `on_answer` is called as soon as GeeTest answers, so
+        a later cancellation does not lose the answer.
         """
-        start, lot_number = time.perf_counter(), requests[0].lot_number
+        start, lot_number = monotonic(), requests[0].lot_number
         if not self._ready():
             return replace(ALL_SERVERS_SKIPPED, lot_number=lot_number)
-        lane = await self._lanes.get()
-        deadline = Deadline(lane.clock, seconds, len(self._servers), disconnected, deliberate=self._deliberate)
+        lane = self._lanes.get()
+        call = Call(lane.clock, seconds, len(self._servers), disconnected, deliberate=self._deliberate)
         try:
-            evidence = await self._ask_in_turn(requests, lane, deadline, on_answer)
+            if lane.places.take(client) or await lane.enter(client, call):
+                try:
+                    for request in requests:
+                        evidence = await self._ask_servers(request, lane, call, on_answer)
+                        if call.ended is not None or not is_about_the_key(evidence):
+                            break
+                finally:
+                    lane.places.give_back(client)
+            else:
+                evidence = call.ended or call.silence()
         finally:
-            if (watching := deadline.close()) is not None:
+            if (watching := call.close()) is not None:
                 await watching.stop()
-        elapsed = 0.0 if evidence is ALL_SERVERS_SKIPPED else time.perf_counter() - start
-        return replace(evidence, lot_number=lot_number, elapsed=elapsed)
+        elapsed = 0.0 if evidence is ALL_SERVERS_SKIPPED else monotonic() - start
+        return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 
-    def _ready(self) -> Sequence[Server]:
+    def _ready(self) -> list[Server]:
         return [server for server in self._servers if server.breaker.ready()]
 
-    async def _ask_in_turn(
-        self, requests: Sequence[ValidateRequest], lane: _Lane, deadline: Deadline, on_answer: OnAnswer
-    ) -> Evidence:
-        if not await lane.enter(deadline):
-            assert deadline.ended is not None  # noqa: S101 - it says why
-            return deadline.ended
-        try:
-            for request in requests:
-                with Attempt(self._ready(), deadline.seconds) as attempt:
-                    evidence = await self._ask_servers(request, lane, deadline, attempt, on_answer)
-                if deadline.ended is not None or not is_about_the_key(evidence):
-                    break
-        finally:
-            lane.leave()
-        return evidence
+    async def _ask_servers(self, request: ValidateRequest, lane: Lane, call: Call, on_answer: OnAnswer) -> Evidence:
+        """Ask one server after the other, as long as nothing was sent.
 
-    async def _ask_servers(
-        self, request: ValidateRequest, lane: _Lane, deadline: Deadline, attempt: Attempt, on_answer: OnAnswer
-    ) -> Evidence:
-        evidence = ALL_SERVERS_SKIPPED
-        for behind, server in enumerate(attempt.ready):
-            if deadline.ended is not None or not attempt.begin(server):
+        If one of them could not be reached through our own fault, it is no outage that the others are down.
+        """
+        ready, ours, evidence = self._ready(), None, call.ended or ALL_SERVERS_SKIPPED
+        for behind, server in enumerate(ready):
+            if call.ended is not None or (ticket := server.breaker.take(call.seconds)) is None:
                 continue
-            progress, reply = deadline.begin(len(attempt.ready) - behind), None
+            reply, scope = None, anyio.CancelScope()
+            call.begin(len(ready) - behind, scope.cancel)
             try:
-                with progress.scope:
-                    wire = lane.wire
-                    if isinstance(wire, GivenWire):
-                        deadline.follow(progress)
-                    reply = await wire.post(f"{server.url}/validate?{request.query}", request.form, progress)
+                with scope:
+                    wire = lane.wire or await lane.prepare(call)
+                    reply = await wire.post(f"{server.url}/validate?{request.query}", request.form, call)
             except Exception as error:  # whatever a client raises is evidence, and `blame` trusts none it does not know
-                evidence = attempt.end(deadline.blame(error))
+                evidence = call.blame(error)
+            except BaseException:
+                server.breaker.given_up(ticket)
+                raise
             else:
-                if reply is not None:
-                    self._look_for_a_simulator(simulated=reply.simulated)
-                    evidence = attempt.end(parse_reply(reply, request.lot_number), answered=True)
-                    on_answer(evidence)
-                    return evidence
-                evidence = attempt.end(deadline.ended or deadline.silence())
-            if not progress.was_not_sent:
-                break
+                evidence = parse_reply(reply, request.lot_number) if reply else call.ended or call.silence()
+            server.hears(ticket, evidence, answered=reply is not None)
+            if evidence.outcome is Outcome.UNAVAILABLE:
+                evidence = ours or evidence
+            if reply is not None:
+                self._look_for_a_simulator(reply)
+                on_answer(evidence)
+            if call.sent or reply is not None:
+                return evidence
+            ours = evidence if evidence.outcome is not Outcome.UNAVAILABLE else ours
         return evidence
 
-    def _look_for_a_simulator(self, *, simulated: bool) -> None:
-        if simulated and not self._said:
+    def _look_for_a_simulator(self, reply: Reply) -> None:
+        if reply.simulated and not self._said:
             self._said = True
             log_simulator()
 
@@ -185,8 +189,8 @@ class Line:
 
     async def prepare(self) -> None:
         """Import what the first call needs and read the certificates: for the start of a lifespan."""
-        if self._own and isinstance(wire := (await self._lanes.get()).wire, OwnWire):
-            await wire.prepare()
+        if self._own:
+            await self._lanes.get().prepare(Progress())
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The next call opens others."""

@@ -1,11 +1,13 @@
-"""Reading one answer of HTTP/1.1, by httptools where it is installed, else by h11.
+"""Reading one answer of HTTP/1.1.
 
-Both read what RFC 9112 allows, and each something more. So a head is first held against one strict grammar, and what
-the two would frame differently is refused: whichever reads, the same bytes give the same answer.
+A head is held against one strict grammar, and what might be framed in two ways is refused. A body ends with its
+Content-Length or with the connection; the chunks of a chunked one are read by h11.
 """
 
 import re
-from typing import Any, Final, Protocol
+from typing import Final
+
+import h11
 
 from .._core.protocol import MAX_REPLY
 
@@ -29,218 +31,127 @@ _FIELD: Final = re.compile(
 )
 """The header fields that count here."""
 
-_LAST: Final = re.compile(rb"[^\r\n]\r\n\r\n")
-"""The last bytes of a chunked body: the end of the last line, and an empty one."""
+_LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 
 
 class BrokenReplyError(Exception):
     """This is no answer of HTTP/1.1, or not a whole one, or one that might be read in two ways."""
 
 
-class TooLongReplyError(Exception):
-    """A head was read, and no answer of `/validate` is as long as what follows it."""
-
-
-class Parser(Protocol):
-    """What reads an answer whose head was found good."""
-
-    body: bytearray
-    ended: bool
-    """All of it was read."""
-    more: bool
-    """Something stands behind its end."""
-
-    def __init__(self, *, framed: bool) -> None:
-        """`framed`: the head says how long the body is; else it ends with the connection."""
-
-    def feed(self, data: bytes) -> None:
-        """Read on; b"" is the end of the connection. Raises what the library raises."""
-
-
 class Reader:
-    """One answer, read as it arrives. Only the body of a 200 is read; no other says anything that counts."""
+    """One answer, read as it arrives. Only the body of a 200 counts; no other says anything that does."""
 
-    def __init__(self, parser: "type[Parser]") -> None:
+    def __init__(self) -> None:
         self.status = 0
-        self.fields: dict[bytes, list[bytes]] = {}
-        """The values of the header fields that count here, by their names in lower case."""
+        self.head = b""
+        self.fields: dict[bytes, bytes] = {}
+        """The header fields that count here, names and values in lower case."""
+        self.body: bytes | None = None
+        """The body of a 200, if it is short enough for an answer of `/validate`."""
         self.done = False
         self.reusable = False
         """The answer has ended exactly, and the connection may be used again."""
-        self._make = parser
-        self._parser: Parser | None = None
-        self._head = bytearray()
-        self._raw = self._start = self._length = 0
-        self._persists = self._framed = self._chunked = False
-        self._tail = b""
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return all of the header, names in lower case."""
-        lines = (line.partition(b":") for line in self._head.split(b"\r\n")[1:-2])
-        return [(bytes(name.lower()), bytes(value.strip(b" \t"))) for name, _, value in lines]
-
-    @property
-    def body(self) -> bytes | None:
-        """The body of a 200; None for any other."""
-        return bytes(self._parser.body) if self._parser else None
+        self._data = bytearray()
+        self._received = 0
+        self._persists = False
+        self._length: int | None = None
+        self._chunks: Chunks | None = None
 
     def feed(self, data: bytes) -> None:
-        """Read what has come; b"" where the other end has hung up. Raises BrokenReplyError and TooLongReplyError."""
-        room = MAX_RAW - self._raw
-        self._raw += len(data)
-        if self._parser is None:
-            self._read_head(data[:room])
-        else:
-            self._read_body(data[:room])
-        if not self.done and (self._raw >= MAX_RAW or not data):
-            raise TooLongReplyError if self._parser and data else BrokenReplyError
-
-    def _read_head(self, data: bytes) -> None:
-        self._head += data
-        while not self.done and (end := self._head.find(b"\r\n\r\n") + 4) > 3:
-            head, rest = bytes(self._head[:end]), bytes(self._head[end:])
-            self.status = self._check(head)
-            if self.status >= 200:
-                return self._begin(head, rest)
-            del self._head[:end]  # 1xx: the answer is yet to come (RFC 9110 §15.2)
-        if len(self._head) > MAX_HEAD or not b"HTTP/1.".startswith(bytes(self._head[:7])):
+        """Read what has come; b"" where the other end has hung up. Raises BrokenReplyError."""
+        self._received += len(data)
+        self._data += data
+        if self.status < 200:
+            self._read_heads()
+        if self.status >= 200:
+            self._read_body(ended=not data)
+        if not self.done and (not data or self._received > MAX_RAW):
             raise BrokenReplyError
-        return None
 
-    def _check(self, head: bytes) -> int:
+    def _read_heads(self) -> None:
+        """Up to the answer's own: 1xx are interim answers (RFC 9110 §15.2)."""
+        while self.status < 200 and (end := self._data.find(b"\r\n\r\n") + 4) > 3:
+            self._read_head(bytes(self._data[:end]))
+            del self._data[:end]
+        if self.status < 200 and (len(self._data) > MAX_HEAD or not b"HTTP/1.".startswith(bytes(self._data[:7]))):
+            raise BrokenReplyError
+
+    def _read_head(self, head: bytes) -> None:
         match = _HEAD.fullmatch(head)
         if match is None or len(head) > MAX_HEAD or match[2] == b"101":
             raise BrokenReplyError
-        fields: dict[bytes, list[bytes]] = {}
-        for name, value in _FIELD.findall(head):
-            fields.setdefault(name.lower(), []).append(value.lower())
-        self.fields = fields
-        lengths, codings = fields.get(b"content-length", []), fields.get(b"transfer-encoding", [])
-        if len(lengths) + len(codings) > 1 or not all(re.fullmatch(rb"[0-9]{1,15}", each) for each in lengths):
+        fields: dict[bytes, bytes] = {}
+        for name, value in _FIELD.findall(head.lower()):
+            if name in fields and name != b"connection":
+                raise BrokenReplyError
+            fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
+        length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+        if length is not None:
+            if coding is not None or not _LENGTH.fullmatch(length):
+                raise BrokenReplyError
+            self._length = int(length)
+        if coding is not None and (coding != b"chunked" or match[1] == b"0"):
             raise BrokenReplyError
-        if codings and (codings != [b"chunked"] or match[1] == b"0"):
-            raise BrokenReplyError
-        options = b",".join(fields.get(b"connection", []))
-        self._framed = bool(lengths or codings)
-        self._persists = match[1] == b"1" and b"close" not in options and self._framed
-        self._length = int(lengths[0]) if lengths else 0
-        self._chunked = bool(codings)
-        return int(match[2])
+        framed = length is not None or coding is not None
+        self._persists = framed and match[1] == b"1" and b"close" not in fields.get(b"connection", b"")
+        self.head, self.fields, self.status = head, fields, int(match[2])
 
-    def _begin(self, head: bytes, rest: bytes) -> None:
-        del self._head[len(head) :]
-        self._start = self._raw - len(rest)
+    def _read_body(self, *, ended: bool) -> None:
+        """Read on; `body` stays None where it is longer than any answer of `/validate`."""
         if self.status != 200:
-            self.done = True
-            return
-        if self._length > MAX_REPLY:
-            raise TooLongReplyError
-        self._parser = self._make(framed=self._framed)
-        self._read_body(head + rest)
+            self._finish(None, more=len(self._data) != self._length)
+        elif b"transfer-encoding" in self.fields:
+            self._read_chunks()
+        elif (self._length or 0) > MAX_REPLY or (self._length is None and len(self._data) > MAX_REPLY):
+            self._finish(None, more=True)
+        elif self._length is not None and len(self._data) >= self._length:
+            self._finish(bytes(self._data[: self._length]), more=len(self._data) > self._length)
+        elif self._length is None and ended:
+            self._finish(bytes(self._data), more=True)
 
-    def _read_body(self, data: bytes) -> None:
-        parser = self._parser
-        assert parser is not None  # noqa: S101 - the head was read
-        try:
-            parser.feed(data)
-        except Exception as error:  # each library has classes of its own
-            if not parser.ended:
-                raise BrokenReplyError from error
-            parser.more = True
-        if len(parser.body) > MAX_REPLY:
-            raise TooLongReplyError
-        self._tail = (self._tail + data)[-5:]
-        self.done = parser.ended
-        self.reusable = parser.ended and self._persists and not (parser.more or self._has_more())
+    def _read_chunks(self) -> None:
+        if self._chunks is None:
+            self._chunks = Chunks()
+            self._data[:0] = self.head
+        self._chunks.feed(bytes(self._data))
+        self._data.clear()
+        if len(self._chunks.body) > MAX_REPLY:
+            self._finish(None, more=True)
+        elif self._chunks.ended:
+            self._finish(bytes(self._chunks.body), more=self._chunks.more)
 
-    def _has_more(self) -> bool:
-        """Whether something stands behind the end. llhttp passes over empty lines there, without a word."""
-        if self._chunked:
-            return self._raw > MAX_RAW or not _LAST.fullmatch(self._tail)
-        return self._raw != self._start + self._length
+    def _finish(self, body: bytes | None, *, more: bool) -> None:
+        """`more`: something stands behind the answer's end, or that is not known."""
+        self.body, self.done = body, True
+        self.reusable = self._persists and not more
+
+    def headers(self) -> list[tuple[bytes, bytes]]:
+        """Return all of the header, names in lower case."""
+        lines = (line.partition(b":") for line in self.head.split(b"\r\n")[1:-2])
+        return [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
 
 
-class H11Parser:
-    """By h11."""
+_REQUEST: Final = (h11.Request(method="POST", target="/validate", headers=[("Host", "a")]), h11.EndOfMessage())
+"""What h11 must be told to have sent, before it reads an answer."""
 
-    def __init__(self, *, framed: bool) -> None:
-        import h11
 
+class Chunks:
+    """A chunked body, by h11."""
+
+    def __init__(self) -> None:
         self.body, self.ended, self.more = bytearray(), False, False
-        self._h11, self._connection = h11, h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        for event in _h11_request():
+        self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        for event in _REQUEST:
             self._connection.send(event)
 
     def feed(self, data: bytes) -> None:
-        """Read on."""
-        if self.ended:
-            self.more = self.more or bool(data)
-            return
-        self._connection.receive_data(data)
-        while not self.ended:
-            event = self._connection.next_event()
-            if event is self._h11.NEED_DATA:
-                return
-            if isinstance(event, self._h11.Data):
-                self.body += event.data
-            self.ended = isinstance(event, self._h11.EndOfMessage)
+        """Read on; b"" is the end of the connection. Raises BrokenReplyError."""
+        try:
+            self._connection.receive_data(data)
+            while not self.ended and (event := self._connection.next_event()) is not h11.NEED_DATA:
+                if isinstance(event, h11.Data):
+                    self.body += event.data
+                self.ended = isinstance(event, h11.EndOfMessage)
+        except h11.RemoteProtocolError as error:
+            raise BrokenReplyError from error
         self.more = bool(self._connection.trailing_data[0])
-
-
-def _h11_request(made: list[Any] = []) -> list[Any]:  # noqa: B006 - the same for each answer
-    """What h11 must be told to have sent, before it reads an answer."""
-    if not made:
-        import h11
-
-        made += [h11.Request(method="POST", target="/validate", headers=[("Host", "a")]), h11.EndOfMessage()]
-    return made
-
-
-class HttptoolsParser:
-    """By httptools."""
-
-    def __init__(self, *, framed: bool) -> None:
-        import httptools
-
-        self.body, self.ended, self.more = bytearray(), False, False
-        self._framed = framed
-        self._parser = httptools.HttpResponseParser(self)
-
-    def feed(self, data: bytes) -> None:
-        """Read on."""
-        if self.ended:
-            self.more = self.more or bool(data)
-        elif data:
-            self._parser.feed_data(data)
-        else:
-            self._end()
-
-    def _end(self) -> None:
-        # httptools is not told that the connection has ended: without a length the body ends with it (RFC 9112 §6.3).
-        if self._framed:
-            raise BrokenReplyError
-        self.ended = True
-
-    def on_body(self, body: bytes) -> None:
-        """By httptools."""
-        if not self.ended:
-            self.body += body
-
-    def on_message_begin(self) -> None:
-        """By httptools."""
-        self.more = self.more or self.ended
-
-    def on_message_complete(self) -> None:
-        """By httptools. Asked later, `should_keep_alive` says no."""
-        self.ended = True
-        self.more = self.more or not self._parser.should_keep_alive()
-
-
-def parsers() -> "list[type[Parser]]":
-    """Return those whose library is installed, the faster first."""
-    found: list[type[Parser]] = [H11Parser]
-    try:
-        import httptools  # noqa: F401
-    except ImportError:
-        return found
-    return [HttptoolsParser, *found]

@@ -1,6 +1,7 @@
 """One timer for many blocks that may take equally long."""
 
-import math
+from math import inf
+from time import monotonic
 from typing import Any, Protocol
 
 import anyio
@@ -9,11 +10,8 @@ import anyio
 class Clock(Protocol):
     """See `clock.Clock`."""
 
-    def now(self) -> float:
-        """Return the event loop's time, seconds."""
-
     def watch(self, watched: Any, when: float) -> None:
-        """Wake `watched` at `when`."""
+        """Wake `watched` at `when`, by `time.monotonic`."""
 
 
 class TimeLimit:
@@ -31,7 +29,7 @@ class TimeLimit:
     def begin(self) -> anyio.CancelScope:
         """Return the scope of a block that begins now."""
         scope = anyio.CancelScope()
-        self._ends[scope] = ends = self._clock.now() + self._seconds
+        self._ends[scope] = ends = monotonic() + self._seconds
         if not self._watched:
             self._watched = True
             self._clock.watch(self, ends)
@@ -43,16 +41,16 @@ class TimeLimit:
 
     def wake(self, now: float) -> float | None:
         """By the clock."""
-        first = next(iter(self._ends.values()), math.inf)
-        self._watched = first < math.inf
+        first = next(iter(self._ends.values()), inf)
+        self._watched = first < inf
         return first if now < first else None
 
     def give_up(self) -> float:
         """By the clock."""
-        now = self._clock.now()
+        now = monotonic()
         for scope, ends in self._ends.items():
             if ends > now:
                 return ends
             scope.cancel()
         self._watched = False
-        return math.inf
+        return inf

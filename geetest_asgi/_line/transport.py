@@ -6,21 +6,22 @@ what is in flight. Here each server has a list of free connections, last used fi
 
 import os
 import ssl
-import time
 from collections import defaultdict, deque
 from collections.abc import AsyncIterator, Mapping
 from dataclasses import dataclass
 from functools import lru_cache
+from time import monotonic
 from typing import Any, Final
 from urllib.parse import urlsplit
 
 import anyio
 import httpx
-from anyio.abc import ByteStream
 
-from .connect import AT_ONCE, Ear, Resolver, close, connect
-from .deadline import Progress
-from .reader import BrokenReplyError, Parser, Reader, TooLongReplyError, parsers
+from .._core.model import Reply
+from .call import Call, Progress
+from .exchange import HEADERS, reply_of
+from .reader import BrokenReplyError, Reader
+from .sockets import Connection, Resolver, connect
 
 UNUSED: Final = 45.0
 """Seconds after which a free connection is closed; GeeTest's end may close it earlier."""
@@ -41,25 +42,14 @@ class Origin:
     secure: bool
 
 
-class Connection:
-    """An open connection."""
-
-    def __init__(self, stream: ByteStream) -> None:
-        self.stream = stream
-        self.ear = Ear(stream)
-        self.since = 0.0
-        """When it became free, by `time.monotonic`; 0.0 before its first use."""
-
-
 class Transport(httpx.AsyncBaseTransport):
     """Connections of one event loop. Follows no redirect, keeps no cookie and knows no proxy.
 
-    `trust_env`: see `certificates`. `parser`: None for the fastest that is installed.
+    `trust_env`: see `certificates`.
     """
 
-    def __init__(self, *, trust_env: bool = False, parser: type[Parser] | None = None) -> None:
+    def __init__(self, *, trust_env: bool = False) -> None:
         self._trust_env = trust_env
-        self._parser = parser or parsers()[0]
         self._resolver = Resolver()
         self._free: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
         self._closed = False
@@ -69,42 +59,54 @@ class Transport(httpx.AsyncBaseTransport):
 
         Has no time-out of its own. Raises httpx's ConnectError, ReadError, WriteError and RemoteProtocolError.
         """
-        body = await request.aread()
         left = {"host", "content-length", "transfer-encoding", "connection"}
-        headers = {name: value for name, value in request.headers.items() if name not in left}
-        progress = Progress()
-        reader = await self.call(str(request.url), body, headers, progress, method=request.method)
+        headers = tuple((name, value) for name, value in request.headers.items() if name not in left)
+        origin, head = _head(request.method, str(request.url), headers)
+        reader = await self._exchange(origin, head, await request.aread(), Progress())
         return httpx.Response(reader.status, headers=reader.headers(), stream=_Body(reader.body or b""))
 
-    async def call(
-        self, url: str, body: bytes, headers: Mapping[str, str], progress: Progress, *, method: str = "POST"
-    ) -> Reader:
-        """The same without httpx's objects, which cost more than the call."""
-        origin, head = _head(method, url, tuple(headers.items()))
-        connection = await self._take(origin, progress)
-        kept, reader = connection.since > 0, Reader(self._parser)
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """The same for the line, without httpx's objects, which cost more than the call."""
+        reader = await self._exchange(*_head("POST", url, _HEADERS), form, call)
+        return reply_of(reader.status, reader.fields, reader.body)
+
+    async def _exchange(self, origin: Origin, head: bytes, body: bytes, progress: Progress) -> Reader:
+        connection = self._kept(origin) or await self._connect(origin, progress)
+        kept, reader = connection.free_since > 0, Reader()
         try:
-            await _exchange(connection.stream, b"%b%d\r\n\r\n%b" % (head, len(body), body), reader, progress, kept=kept)
+            progress.uses(connection.socket)
+            progress.sends(kept=kept)
+            await connection.stream.send(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+            while not reader.done:
+                try:
+                    data = await connection.stream.receive()
+                except anyio.EndOfStream:
+                    data = b""
+                reader.feed(data)
+        except BrokenReplyError as error:
+            raise (KeptConnectionError if kept else httpx.RemoteProtocolError)("no whole answer of HTTP/1.1") from error
+        except (OSError, anyio.BrokenResourceError) as error:
+            raise (KeptConnectionError if kept else httpx.ReadError)("the connection broke off") from error
         finally:
             if reader.reusable and not self._closed:
-                connection.since = time.monotonic()
+                connection.free_since = monotonic()
                 self._free[origin].append(connection)
             else:
-                await close(connection.stream)
+                connection.socket.close()
         return reader
 
-    async def _take(self, origin: Origin, progress: Progress) -> Connection:
+    def _kept(self, origin: Origin) -> Connection | None:
         free = self._free[origin]
-        while free and time.monotonic() - free[0].since > UNUSED:
-            await close(free.popleft().stream)
+        while free and monotonic() - free[0].free_since > UNUSED:
+            free.popleft().socket.close()
         while free:
             connection = free.pop()
-            if not connection.ear.hears():
+            if not connection.hears():
                 return connection
-            await close(connection.stream)
-        return Connection(await self._connect(origin, progress))
+            connection.socket.close()
+        return None
 
-    async def _connect(self, origin: Origin, progress: Progress) -> ByteStream:
+    async def _connect(self, origin: Origin, progress: Progress) -> Connection:
         try:
             addresses = await self._resolver.look_up(origin.host, origin.port, progress)
             context = certificates(self._trust_env) if origin.secure else None
@@ -117,28 +119,7 @@ class Transport(httpx.AsyncBaseTransport):
         self._closed = True
         for free in self._free.values():
             while free:
-                await close(free.pop().stream)
-
-
-async def _exchange(stream: ByteStream, request: bytes, reader: Reader, progress: Progress, *, kept: bool) -> None:
-    try:
-        progress.sends(kept=kept)
-        await stream.send(request)
-        while not reader.done:
-            reader.feed(await _receive(stream))
-    except TooLongReplyError:
-        reader.done = True
-    except BrokenReplyError as error:
-        raise (KeptConnectionError if kept else httpx.RemoteProtocolError)("no whole answer of HTTP/1.1") from error
-    except (OSError, anyio.BrokenResourceError, anyio.ClosedResourceError) as error:
-        raise (KeptConnectionError if kept else httpx.ReadError)("the connection broke off") from error
-
-
-async def _receive(stream: ByteStream) -> bytes:
-    try:
-        return await stream.receive(AT_ONCE)
-    except anyio.EndOfStream:
-        return b""
+                free.pop().socket.close()
 
 
 class _Body(httpx.AsyncByteStream):
@@ -165,6 +146,9 @@ def _head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[
     target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
     lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", *map(": ".join, headers), "Content-Length: "]
     return origin, "\r\n".join(lines).encode("latin-1")
+
+
+_HEADERS: Final = tuple(HEADERS.items())
 
 
 def certificates(trust_env: bool) -> ssl.SSLContext:

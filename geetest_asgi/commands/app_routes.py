@@ -1,9 +1,10 @@
 """What an application is made of, as far as it can be told: the guards in it, and the routes behind them.
 
 Known by their shape: whatever wraps another app in an attribute; Starlette and FastAPI, whose middleware is built at
-the first request; Litestar, which builds it for each route.
+the first request; Litestar, which builds it for each route. Django and Quart: `foreign_routes`.
 """
 
+import inspect
 import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -15,6 +16,7 @@ from .._core.errors import ConfigError
 from .._core.paths.patterns import EVERY, WEBSOCKET, Methods, Pattern, parse
 from .._middleware import GeeTestMiddleware
 from .app import attempt
+from .foreign_routes import reader
 
 _INNER: Final = ("middleware_stack", "app", "asgi_app", "_app", "application", "asgi_application", "wrapped")
 """Where a wrapper keeps what it wraps."""
@@ -74,6 +76,11 @@ def _read_into(site: Site, app: Any, prefix: str, outer: tuple[Guard, ...]) -> t
     guards = [Guard(layer, prefix, local) for layer in layers if isinstance(layer, GeeTestMiddleware)]
     site.add(guards)
     passed = (*outer, *guards)
+    foreign = next(filter(None, map(reader, layers)), None)
+    if foreign is not None:
+        site.knows_routes = True
+        site.routes += [new_route(prefix + each.path, each.methods, passed, each.note) for each in foreign()]
+        return None
     holder = next((layer for layer in layers if _has_routes(layer)), None)
     if holder is None:
         return passed
@@ -95,6 +102,8 @@ def _layers(app: Any) -> Iterator[Any]:
         if hasattr(app, "build_middleware_stack"):
             layer = app
             app = app.middleware_stack or attempt("building the middleware", lambda: layer.build_middleware_stack())  # noqa: B023
+        elif inspect.ismethod(app):  # GeeTestMiddleware(quart.asgi_app)
+            app = app.__self__
         else:
             app = next((inner for name in _INNER if callable(inner := getattr(app, name, None))), None)
 

@@ -1,18 +1,19 @@
 """`python -m geetest_asgi match METHOD PATH`: one decision, and how it comes about."""
 
 import argparse
-import os
+import re
 import sys
 from difflib import get_close_matches
 from typing import Any, Final
 from urllib.parse import quote, unquote
 
-from .options import add_app, checked, warnings_collected
+from .errors import UsageError
+from .options import add_app, checked, need_no_pair, warnings_collected
 from .report import Report, columns, shown
 
 DESCRIPTION = """\
 Say which rule a request falls under, and why. PATH is the request target as it stands on the wire, percent escapes
-included; a query is cut off. Nobody is asked; with --protect no id and no key are needed. Exit status: 0, protected; 1,
+included; a query is cut off. Nobody is asked; no id and no key are needed. Exit status: 0, protected; 1,
 not protected; 2, the command line or the configuration is wrong."""
 
 _PRINTABLE: Final = "".join(map(chr, range(0x21, 0x7F)))
@@ -35,6 +36,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """The exit status."""
     checked(arguments)
+    _check_request(arguments.method, arguments.path)
     site = read_guards(arguments)
     request = Request(arguments.method, arguments.path, arguments.root_path)
     report = Report(sys.stdout)
@@ -43,21 +45,25 @@ def run(arguments: argparse.Namespace) -> int:
     return 0 if any(protected) else 1
 
 
+def _check_request(method: str, path: str) -> None:
+    """Swapped arguments would be a request that nothing protects."""
+    if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method):
+        raise UsageError(f"{shown(method)} is no method; the method comes first: match POST /login")
+    if not path.startswith("/") and path != "*":
+        raise UsageError(f"{shown(path)} is no path: it begins with '/', as in match POST /login")
+
+
 def read_guards(arguments: argparse.Namespace, **settings: Any) -> Any:
     """The guards of the app, or one of the patterns given and these settings."""
     from . import app_routes as site
-    from .check import read_site
-    from .errors import UsageError
+    from .check import read_app
 
     if not arguments.app and not arguments.protect:
         raise UsageError("there is nothing to look in: give --app or --protect")
-    if arguments.app:
-        with warnings_collected():
-            return read_site(arguments)
-    settings |= {
-        name: os.environ.get(f"GEETEST_{name.upper()}") or "none-needed" for name in ("captcha_id", "captcha_key")
-    }
+    need_no_pair()
     with warnings_collected():
+        if arguments.app:
+            return read_app(arguments)[1]
         return site.plain_guard(protect=arguments.protect, exempt=arguments.exempt or (), **settings)
 
 

@@ -13,10 +13,12 @@ from urllib.parse import urlsplit
 
 import anyio
 
+from .._config import is_loopback
 from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.policy import Policy
 from .._core.protocol import build_request
 from .._line.line import Line
+from .._line.stand_in import DEMO_ID
 from .._middleware import GeeTestMiddleware
 from . import verdicts
 
@@ -94,6 +96,12 @@ class Service:
                     break
             else:
                 self.pairs.append(Pair(policy.captcha_id, key, [policy.name], servers))
+
+    def doubts(self) -> list[str]:
+        """What is wrong with the pairs, whatever the servers say."""
+        demo = [pair for pair in self.pairs if pair.captcha_id == DEMO_ID]
+        far = [server for pair in demo for server in pair.servers if not is_loopback(_place(server.url)[0])]
+        return [f"{DEMO_ID} is GeeTest's public demonstration id: make one of your own in its dashboard"] if far else []
 
     def beside(self, pair: Pair) -> list[Pair]:
         """The same id with the other keys that it has while one is replaced."""

@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
@@ -17,7 +18,7 @@ machine can read the arguments of a process."""
 
 def add(parser: argparse.ArgumentParser) -> None:
     """The options of `sign`."""
-    parser.add_argument("lot_number", type=_ascii, metavar="LOT_NUMBER", help="as getValidate() gives it")
+    parser.add_argument("lot_number", type=_lot_number, metavar="LOT_NUMBER", help="as getValidate() gives it")
     parser.add_argument(
         "--key-file",
         metavar="FILE",
@@ -64,7 +65,7 @@ class _NoKey(argparse.Action):
         )
 
 
-def _ascii(text: str) -> str:
-    if not text.isascii():
-        raise argparse.ArgumentTypeError("only ASCII can be meant")
+def _lot_number(text: str) -> str:
+    if not re.fullmatch("[!-~]+", text):
+        raise argparse.ArgumentTypeError(f"{text!a} is no lot number: ASCII without blanks is wanted")
     return text

@@ -8,9 +8,10 @@ from .._core.policy import Policy
 from .app_routes import Guard, Route, Site
 from .coverage import Covered, cover, doubts, matches_everything, reaches
 from .overlap import example
-from .report import Report, columns, shown
+from .report import Report, shown
 
 _HEAD = ("rule", "methods", "path", "name", "captcha id", "sources", "unavailable", "mode")
+_ROUTE = ("method", "path", "decision")
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
 
 
@@ -37,7 +38,7 @@ def write_rules(report: Report, site: Site) -> None:
         report.head(f"Rules{where(site, guard, ' of ')}; the first that matches decides")
         table = guard.middleware.table
         rows = [_row(first[guard] + place, *rule) for place, rule in enumerate(table.rules)]
-        report.lines(columns([_HEAD, *rows]))
+        report.table(_HEAD, rows)
         for place, (pattern, policy) in enumerate(table.rules):
             report.lines([f"rule {first[guard] + place} {_matches(pattern)}"])
             if policy.when is not None:
@@ -91,17 +92,22 @@ def write_routes(report: Report, site: Site) -> None:
     report.head("Routes")
     if not site.knows_routes:
         report.say(
-            "note", f"{site.layers[-1]} does not tell its routes; those of Starlette, FastAPI and Litestar are read"
+            "note",
+            f"{site.layers[-1]} does not tell its routes; those of Starlette, FastAPI, Litestar, Django and "
+            "Quart are read",
         )
         return
     first = numbers(site)
     covered = [each for route in site.routes for each in cover(route)]
     closed = [each for each in covered if each.guard is not None]
-    report.lines(columns([_route(each, _by(each, first)) for each in closed]) or ["no route is protected"])
+    if closed:
+        report.table(_ROUTE, [_route(each, _by(each, first)) for each in closed], headed=False)
+    else:
+        report.lines(["no route is protected"])
     opened = [each for each in covered if each.guard is None and each.method not in _SAFE]
     if opened:
         report.head("Open: routes that change something, and that no rule protects")
-        report.lines(columns([_route(each, _partly(each, first)) for each in opened]))
+        report.table(_ROUTE, [_route(each, _partly(each, first)) for each in opened], headed=False)
     for guard, place, pattern in _rules(site):
         routes = [route for route in site.routes if guard in route.guards]
         if not any(reaches(pattern, route) for route in routes):

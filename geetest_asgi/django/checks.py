@@ -46,7 +46,7 @@ def _misplaced() -> Iterator[CheckMessage]:
 def _without_a_pair() -> list[CheckMessage]:
     """Many a command is run where the secrets are not, so that is no error here: asgi.py will not start without."""
     try:
-        guard = _guard(captcha_id="none", captcha_key="none")
+        guard = _guard(captcha_id="no-id", captcha_key="no-key")
     except ConfigError as error:
         return [_wrong(error)]
     missing = "there is no captcha id and key here: asgi.py raises ConfigError without them"

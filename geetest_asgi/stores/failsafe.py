@@ -40,7 +40,7 @@ _FAILED: Final = object()
 
 
 class StoreFailsError(GeeTestError):
-    """The store gave no answer."""
+    """The store gave no answer. The text says why."""
 
 
 class FailSafe:
@@ -58,7 +58,9 @@ class FailSafe:
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
         self._store = store
         self._memory = _memory_beside(store)
-        self._name = type(store).__name__
+        self.name: str = type(store).__name__
+        """The class of the store."""
+        self._why = ""
         self._breaker = Breaker(1, PAUSE, PAUSE, clock)
         self._lock = threading.Lock()
         self.failures: int = 0
@@ -120,7 +122,7 @@ class FailSafe:
         """
         answer = await self._ask(lambda: call(self._store), object, key)
         if answer is _NOT_ASKED or answer is _FAILED:
-            raise StoreFailsError(f"{self._name} fails")
+            raise StoreFailsError(f"{self.name} fails ({self._why})")
         return cast("T", answer)
 
     async def _forget(self, key: str) -> None:
@@ -147,14 +149,15 @@ class FailSafe:
             self._breaker.given_up(ticket)
             raise
         if (seconds := self._breaker.answered(ticket)) is not None:
-            log_store_answers(self._name, seconds)
+            log_store_answers(self.name, seconds)
         return answer
 
     def _failed(self, ticket: int, reason: str) -> None:
         with self._lock:
             self.failures += 1
+            self._why = reason
         if self._breaker.failed(ticket):
-            log_store_fails(self._name, reason)
+            log_store_fails(self.name, reason)
 
 
 def _description(error: Exception, key: str, value: str) -> str:

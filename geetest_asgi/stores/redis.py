@@ -94,7 +94,7 @@ class RedisStore:
         except RuntimeError:
             raise RuntimeError("redis-py and valkey-py run on asyncio only: use SQLiteStore on trio") from None
         with anyio.fail_after(self._timeout):
-            yield await self._clients.get()
+            yield self._clients.get()
 
 
 def _milliseconds(seconds: float) -> int:

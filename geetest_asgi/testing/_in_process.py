@@ -7,7 +7,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Scope
 
 from .._core.model import Reply
-from .._line.deadline import Progress
+from .._line.call import Progress
 from .._line.exchange import HEADERS, read_reply
 
 

@@ -407,7 +407,7 @@ def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: F
     stage.verify()
     stage.submit.click()
     assert stage.told("error") == "network"
-    stage.message.filter(has_text="Nothing could be sent.").wait_for()
+    stage.message.filter(has_text="It could not be sent.").wait_for()
     stage.page.unroute("**/login")
     stage.verify()
     stage.submit.click()
@@ -421,7 +421,7 @@ def test_a_form_to_another_origin_sends_no_token_there(stage: FormStage) -> None
     stage.submit.click()
     assert stage.told("error") == "origin"
     assert stage.posts == []
-    stage.expected = [f"geetest-form: origin a captcha token is not for {stage.geetest}: name it in origins"]
+    stage.expected = [f"geetest-form: origin no token for {stage.geetest}: name it in origins"]
 
 
 # --- fetch with the headers -------------------------------------------------------------------------------------------
@@ -579,7 +579,7 @@ def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage, product: 
 def test_a_page_without_gt4_says_so_and_goes_on_once_it_is_there(stage: FormStage) -> None:
     stage.page.route("**/gt4.js", lambda route: route.abort())
     stage.form('data-geetest-product="bind"')
-    stage.message.filter(has_text="does not work just now").wait_for()
+    stage.message.filter(has_text="does not work").wait_for()
     stage.submit.click()
     assert stage.told("error") == "no_gt4"
     assert stage.posts == []
@@ -616,7 +616,7 @@ def test_a_bad_id_is_told_to_the_page_and_to_the_visitor(stage: FormStage) -> No
     )
     assert stage.told("error") == "-50102"
     assert stage.ask("seen") == [["-50102", "illegal captcha_id", "illegal captcha_id"]]
-    stage.message.filter(has_text="does not work just now").wait_for()
+    stage.message.filter(has_text="does not work").wait_for()
     stage.expected = ["geetest-form: -50102 illegal captcha_id"]
 
 
@@ -627,7 +627,7 @@ def test_a_try_that_gets_no_answer_locks_nothing(stage: FormStage) -> None:
     stage.simulator.offline()
     stage.solve()
     assert stage.told("error") == "60203"
-    stage.message.filter(has_text="does not work just now").wait_for()
+    stage.message.filter(has_text="does not work").wait_for()
     stage.simulator.up()
     with stage.page.expect_navigation(url="**/login"):
         stage.solve()  # in the box, which is still there

@@ -404,6 +404,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
     inherited = policy(["/x"])
     assert inherited == Policy(
         name="/x",
+        pattern="/x",
         methods="unsafe",
         captcha_id=ID,
         keys=(KEY,),
@@ -443,6 +444,7 @@ def test_a_rule_may_set_everything_of_its_own() -> None:
     own = policy([rule])
     assert own == Policy(
         name="mine",
+        pattern="/x",
         methods="unsafe",
         captcha_id="own",
         keys=("own-key",),

@@ -22,10 +22,12 @@ import anyio
 import httpx
 import httpx2
 import pytest
+import trustme
 
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
 from geetest_asgi.testing import Simulator
 
+from .prompt import Prompt
 from .support import (
     FORM,
     App,
@@ -487,42 +489,70 @@ async def test_a_visitor_cannot_fake_an_outage_by_timing_the_end_of_a_kept_conne
         assert server.accepted == 2
 
 
-def stall_once(until: float) -> Iterator[None]:
+Stall = Callable[[float], Iterator[float]]
+"""Yields how long the loop is held, again and again; it may compute meanwhile."""
+
+
+def stall_once(until: float) -> Iterator[float]:
     """Far beyond the time that GeeTest has."""
-    yield
-    time.sleep(0.6)
+    yield 0.6
 
 
-def stall_often(until: float) -> Iterator[None]:
+def stall_often(until: float) -> Iterator[float]:
     for _ in range(8):
-        yield
-        time.sleep(0.07)
+        yield 0.07
 
 
-def stall_shortly(until: float) -> Iterator[None]:
+def stall_shortly(until: float) -> Iterator[float]:
     """A little at each turn of the loop, and none of it when the time is up: at that moment all looks well."""
-    while time.perf_counter() < until - 0.005:
-        yield
-        time.sleep(max(0.0, min(0.02, until - 0.005 - time.perf_counter())))
+    while (left := until - 0.005 - time.monotonic()) > 0:
+        yield min(0.02, left)
 
 
-def stall_by_waiting(until: float) -> Iterator[None]:
+def stall_by_waiting(until: float) -> Iterator[float]:
     """A database that is asked without `await`: much time goes by, and nothing is computed."""
-    while time.perf_counter() < until - 0.005:
-        yield
-        time.sleep(max(0.0, min(0.12, until - 0.005 - time.perf_counter())))
+    while (left := until - 0.005 - time.monotonic()) > 0:
+        yield min(0.12, left)
 
 
-def stall_by_computing(until: float) -> Iterator[None]:
+def stall_by_computing(until: float) -> Iterator[float]:
     """bcrypt takes 0.3 s."""
     for _ in range(4):
-        yield
-        end = time.perf_counter() + 0.12
-        while time.perf_counter() < end:
+        end = time.monotonic() + 0.12
+        while time.monotonic() < end:
             pass
+        yield 0.0
 
 
-STALLS: list[tuple[Callable[[float], Iterator[None]], str]] = [
+@pytest.fixture(scope="module")
+def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
+    """A certificate, and its authority."""
+    made, folder = trustme.CA(), tmp_path_factory.mktemp("tls")
+    made.cert_pem.write_to_path(str(folder / "authority.pem"))
+    made.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "geetest.pem"))
+    return folder / "geetest.pem", folder / "authority.pem"
+
+
+@pytest.fixture(scope="module")
+def prompt() -> Iterator[Prompt]:
+    with Prompt() as served:
+        yield served
+
+
+@pytest.fixture(scope="module")
+def prompt_over_tls(certified: tuple[Path, Path]) -> Iterator[Prompt]:
+    with Prompt(certified[0]) as served:
+        yield served
+
+
+@pytest.fixture
+def answering(request: pytest.FixtureRequest, tls: str, certified: tuple[Path, Path]) -> Prompt:
+    request.getfixturevalue("monkeypatch").setenv("SSL_CERT_FILE", str(certified[1]))
+    served: Prompt = request.getfixturevalue("prompt_over_tls" if tls == "TLS" else "prompt")
+    return served
+
+
+STALLS: list[tuple[Stall, str]] = [
     (stall_once, "open connections"),
     (stall_by_waiting, "open connections"),
     (stall_by_computing, "open connections"),
@@ -532,28 +562,42 @@ STALLS: list[tuple[Callable[[float], Iterator[None]], str]] = [
     (stall_once, "three servers"),
     (stall_shortly, "three servers"),
 ]
+LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
+    "asyncio": ("asyncio", {}),
+    "uvloop": ("asyncio", {"use_uvloop": True}),
+    "trio": ("trio", {}),
+}
 
 
 @pytest.mark.parametrize(("stall", "start"), STALLS)
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+@pytest.mark.parametrize("tls", ["plain", "TLS"])
+@pytest.mark.parametrize("loop", LOOPS)
 def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
-    backend: str, stall: Callable[[float], Iterator[None]], start: str, geetest: GeeTest
+    loop: str, stall: Stall, start: str, answering: Prompt, geetest: GeeTest
 ) -> None:
     """Visitors call an endpoint that does not let go of the loop; then GeeTest's answers lie there and wait for us."""
-    door, codes = Door(geetest, timeout=0.25, api_server=[geetest.url] * (3 if start == "three servers" else 1)), []
+    if loop == "uvloop":
+        pytest.importorskip("uvloop")
+    urls = [answering.url] * (3 if start == "three servers" else 1)
+    door, codes = Door(geetest, timeout=0.25, api_server=urls, trust_env=True), []
 
     async def endpoint() -> None:
-        for _ in stall(time.perf_counter() + 0.25):
+        for seconds in stall(time.monotonic() + 0.25):
+            time.sleep(seconds)
+            answering.settle()
             await anyio.sleep(0)
 
     async def main() -> None:
+        await door.guard.guard.line.prepare()
         if start == "open connections":
             await crowd(door, [geetest.token(forged=True) for _ in range(50)])
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(endpoint)
             codes.extend(await crowd(door, [geetest.token(forged=True) for _ in range(50)]))
+        await door.guard.aclose()
 
-    anyio.run(main, backend=backend)
+    backend, options = LOOPS[loop]
+    anyio.run(main, backend=backend, backend_options=options)
     assert door.is_shut(), (codes.count("in"), {result.reason for result in door.told})
 
 

@@ -409,10 +409,25 @@ async def test_a_visitor_who_leaves_mid_body_costs_nothing(
     assert (leaving.status, leaving.body, app.seen, geetest.calls) == (400, b"", [], [])
 
 
+@each_backend
+async def test_a_server_that_raises_for_an_answer_to_nobody_is_no_fault(geetest: GeeTest, app: App) -> None:
+    """ASGI 2.4: `send` raises OSError once the client has disconnected."""
+    leaving = Visit(http_scope(headers={"content-type": FORM}), *messages(b"lot", ends=False))
+    leaving.leave()
+
+    async def send(message: Any) -> None:
+        raise ConnectionResetError
+
+    await geetest.guard(app)(leaving.scope, leaving.receive, send)
+    assert (leaving.received, app.seen) == (2, [])
+
+
+@pytest.mark.parametrize("outside", ["nothing", "BaseHTTPMiddleware"])
 @pytest.mark.parametrize("how", ["close", "half close", "reset"])
 def test_a_visitor_who_leaves_mid_body_over_a_socket(
-    how: str, geetest: GeeTest, app: App, front: Front, caplog: pytest.LogCaptureFixture
+    how: str, outside: str, geetest: GeeTest, app: App, front: Front, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Middleware of that kind raises where nothing is answered."""
     entered, over = threading.Event(), threading.Event()
 
     async def watched(scope: Scope, receive: Receive, send: Send) -> None:
@@ -422,7 +437,9 @@ def test_a_visitor_who_leaves_mid_body_over_a_socket(
         finally:
             over.set()
 
-    guard = geetest.guard(app)
+    guard: ASGIApp = geetest.guard(app)
+    if outside == "BaseHTTPMiddleware":
+        guard = BaseHTTPMiddleware(guard, dispatch=pass_by)
     front.put_on(watched)
     body = form(geetest.token())
     with front.connect() as wire:

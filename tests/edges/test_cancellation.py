@@ -61,7 +61,9 @@ class Places(trio.abc.Instrument):
             self.cancel()
 
     def _make_task(self, loop: asyncio.AbstractEventLoop, coro: Any, **more: Any) -> "asyncio.Task[Any]":
-        return asyncio.Task(self._stepwise(coro), loop=loop, **more)
+        task = asyncio.Task(self._stepwise(coro), loop=loop, **more)
+        task.add_done_callback(lambda _: coro.close())  # it may have been cancelled before it began
+        return task
 
     async def _stepwise(self, coro: Any) -> Any:
         return await self._steps(coro)

@@ -14,7 +14,8 @@ import pytest
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._line.servers import ALL_SERVERS_SKIPPED, Attempt, Server
+from geetest_asgi._line.line import ALL_SERVERS_SKIPPED
+from geetest_asgi._line.servers import Server
 
 from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
 
@@ -199,19 +200,6 @@ async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> 
         assert len(site.outages) == 1, "that it still does not answer is no news"
 
 
-class Beaten(Breaker):
-    """Ready, but another call takes the only ticket in that moment."""
-
-    def take(self, seconds: float) -> int | None:
-        return None
-
-
-def test_who_is_beaten_to_the_probe_does_not_ask() -> None:
-    server = Server("http://127.0.0.1", Beaten(1, 1, 1))
-    with Attempt([server], 1.0) as attempt:
-        assert not attempt.begin(server)
-
-
 @each_backend
 async def test_a_server_that_flaps_is_asked_when_it_is_there(geetest: GeeTest) -> None:
     site = Guarded(geetest, limits=SHORT)
@@ -321,9 +309,7 @@ COUNTS: list[tuple[Outcome, bool, State]] = [
 @pytest.mark.parametrize(("outcome", "answered", "state"), COUNTS)
 def test_only_an_outage_counts(outcome: Outcome, answered: bool, state: State) -> None:
     server = Server("http://127.0.0.1", Breaker(1, 3600, 3600))
-    with Attempt([server], 1.0) as attempt:
-        assert attempt.begin(server)
-        assert attempt.end(Evidence(outcome), answered=answered).outcome is outcome
+    server.hears(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     assert server.breaker.state is state
 
 
@@ -332,22 +318,9 @@ def test_only_an_answer_ends_it(outcome: Outcome, answered: bool, state: State) 
     server = Server("http://127.0.0.1", Breaker(1, 1e-9, 1e-9))
     server.breaker.failed(server.breaker.take(1.0) or 0)
     time.sleep(0.001)
-    with Attempt([server], 1.0) as attempt:
-        assert attempt.begin(server)
-        attempt.end(Evidence(outcome), answered=answered)
+    server.hears(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     closed = answered and state is State.CLOSED
     assert (server.breaker.state is State.CLOSED) is closed
-
-
-def test_what_is_our_fault_at_one_server_is_no_outage_of_the_others() -> None:
-    first, second = Server("http://a", Breaker(1, 9, 9)), Server("http://b", Breaker(1, 9, 9))
-    with Attempt([first, second], 1.0) as attempt:
-        attempt.begin(first)
-        assert attempt.end(Evidence(Outcome.BUSY, "the event loop was held up")).outcome is Outcome.BUSY
-        attempt.begin(second)
-        assert attempt.end(Evidence(Outcome.UNAVAILABLE, "no connection")).outcome is Outcome.BUSY
-    assert first.breaker.state is State.CLOSED
-    assert second.breaker.state is State.OPEN
 
 
 # --- several servers --------------------------------------------------------------------------------------------------

@@ -81,6 +81,22 @@ async def test_a_forgiven_token_is_good_under_its_own_rule_only(geetest: GeeTest
     assert await outcomes(guard, token, "/register", "/login", "/register") == ["422", "captcha_replayed", "422"]
 
 
+ALIKE = {
+    "a name for two": [Rule("POST /register", name="form"), Rule("POST /login", name="form")],
+    "the same pattern": [Rule("/register", methods="PUT"), Rule("/register", methods="POST")],
+}
+
+
+@pytest.mark.parametrize("rules", ALIKE.values(), ids=ALIKE.keys())
+@each_backend
+async def test_nor_under_a_rule_that_shares_a_name_with_it(rules: list[Rule], geetest: GeeTest) -> None:
+    guard, token = geetest.guard(App(422), protect=rules, forgive=[422]), geetest.token()
+    method, path = ("PUT", "/register") if rules[0].methods else ("POST", "/login")
+    assert (await visit(token, path="/register").run(guard)).headers["x-geetest-token"] == "kept"
+    assert (await visit(token, path=path, method=method).run(guard)).code == "captcha_replayed"
+    assert (await visit(token, path="/register").run(guard)).status == 422
+
+
 @each_backend
 async def test_only_a_token_that_geetest_verified_is_forgiven(geetest: GeeTest) -> None:
     """Not one that was let in unverified, nor by mode `monitor`."""

@@ -347,6 +347,60 @@ def test_the_class_in_place_of_a_mark_is_an_error_at_the_start(geetest: GeeTest)
         pass
 
 
+def _bare(captcha: GeeTestResult) -> bool:
+    return captcha.verified
+
+
+def _perhaps(captcha: GeeTestResult | None = None) -> bool:
+    return captcha is None or captcha.verified
+
+
+def _without_depends(captcha: Annotated[Any, captcha]) -> bool:
+    return bool(captcha)
+
+
+@pytest.mark.parametrize(
+    ("handler", "says"),
+    [(_bare, "no client may send one"), (_perhaps, "no client may send one"), (_without_depends, "is no dependency")],
+)
+def test_no_visitor_can_give_the_decision(handler: Any, says: str) -> None:
+    """FastAPI would read such a parameter from the body: {"outcome": "passed", "allowed": true, "verified": true}."""
+    with pytest.raises(ConfigError, match=says):
+        FastAPI().post("/login")(handler)
+
+
+def _its_class(captcha: GeeTestResult = Depends()) -> bool:  # noqa: B008 - FastAPI's way
+    return captcha.verified
+
+
+def _as_a_default(captcha: Any = captcha) -> bool:
+    return bool(captcha)
+
+
+@pytest.mark.parametrize("handler", [_its_class, _as_a_default])
+def test_what_marks_nothing_is_an_error_at_the_start(handler: Any, geetest: GeeTest) -> None:
+    app = FastAPI()
+    app.post("/login")(handler)
+    app.post("/open", dependencies=[Depends(captcha)])(lambda: "in")
+    add_geetest(app)
+    with pytest.raises(ConfigError, match="write captcha: CaptchaResult"), TestClient(app):
+        pass
+
+
+def test_a_preflight_reaches_a_marked_handler_of_options(geetest: GeeTest) -> None:
+    app = FastAPI()
+
+    @app.api_route("/any", methods=["OPTIONS", "POST"])
+    async def handler(decision: Annotated[GeeTestResult, Depends(Captcha(methods="*"))]) -> str:
+        return decision.reason
+
+    add_geetest(app)
+    client = TestClient(app)
+    asks = {"origin": "https://front.example", "access-control-request-method": "POST"}
+    assert client.options("/any", headers=asks).json() == "a CORS preflight"
+    assert client.options("/any").status_code == 403
+
+
 def test_a_mark_takes_no_other_guards_decision(geetest: GeeTest) -> None:
     """A guard by path, laxer than the mark, in an app where nobody has called `add_geetest`."""
     app = FastAPI()

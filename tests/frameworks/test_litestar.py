@@ -9,7 +9,7 @@ from typing import Any
 
 import httpx
 import pytest
-from litestar import Controller, Litestar, Router, asgi, delete, get, post, websocket
+from litestar import Controller, Litestar, Router, asgi, delete, get, post, route, websocket
 from litestar.config.cors import CORSConfig
 from litestar.connection import WebSocket
 from litestar.di import Provide
@@ -22,7 +22,7 @@ from litestar.testing import TestClient
 from litestar.types import Receive, Scope, Send
 from starlette.responses import PlainTextResponse
 
-from geetest_asgi import ConfigError, GeeTestMiddleware
+from geetest_asgi import ConfigError, GeeTestMiddleware, geetest_result
 from geetest_asgi.litestar import Captcha, CaptchaResult, GeeTestPlugin, captcha, provide_captcha
 from geetest_asgi.testing import GeeTest, GeeTestServer, serve
 
@@ -241,6 +241,21 @@ def test_a_browser_of_another_origin_may_read_the_denial_and_ask_beforehand(geet
         assert client.options("/v1/account/ada", headers=asks).headers["access-control-allow-origin"] == site
     with TestClient(shop()) as client:  # and Litestar answers by itself, through the guard
         assert client.options("/v1/account/ada", headers=asks).headers["allow"] == "DELETE, OPTIONS"
+
+
+@pytest.mark.parametrize("plugins", [[GeeTestPlugin()], []], ids=["with the plugin", "without"])
+def test_a_preflight_reaches_a_marked_handler_of_options_and_no_unguarded_one(
+    plugins: list[Any], geetest: GeeTest
+) -> None:
+    @route("/any", http_method=["OPTIONS", "POST"], guards=[Captcha(methods="*")], sync_to_thread=False)
+    def handler(scope: Scope) -> str:
+        return geetest_result(scope).reason
+
+    asks = {"origin": "https://front.example", "access-control-request-method": "POST"}
+    with TestClient(Litestar([handler], plugins=plugins), raise_server_exceptions=False) as client:
+        answer = client.options("/any", headers=asks)
+        assert (answer.text == "a CORS preflight") is (answer.status_code != 500) is bool(plugins)
+        assert client.options("/any").status_code == (403 if plugins else 500)
 
 
 def test_the_guard_may_stand_behind_a_rate_limit(geetest: GeeTest) -> None:

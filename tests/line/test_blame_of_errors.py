@@ -17,7 +17,7 @@ import pytest
 from geetest_asgi import Outcome
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._line.blame import blame
-from geetest_asgi._line.exchange import KeptConnectionError
+from geetest_asgi._line.given import KeptConnectionError
 from geetest_asgi._line.transport import KeptConnectionError as OwnKeptConnectionError
 
 OUTAGES = {  # of httpx and httpx2

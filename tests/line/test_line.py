@@ -20,7 +20,7 @@ from edges.support import RawServer, http_reply, refusing, replying
 from geetest_asgi import CaptchaFields, ConfigError, Limits, Outage, Outcome
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._core.protocol import build_request
-from geetest_asgi._line.deadline import Progress
+from geetest_asgi._line.call import Progress
 from geetest_asgi._line.line import Line
 from geetest_asgi._line.transport import Transport
 

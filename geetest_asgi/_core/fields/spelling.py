@@ -90,8 +90,10 @@ def spelling(fields: str | Mapping[str, str] | None, wanted: tuple[str, ...] = F
             f"fields={fields!r}: give a mapping such as {{'lot_number': 'lot'}}, a prefix 'geetest_', "
             "'camelCase', or a container 'captcha' or 'data.captcha'"
         )
-    if fields != "camelCase" and re.sub("[_-]", "", fields).lower() == "camelcase":
-        raise ConfigError(f"fields={fields!r}: would be a container of that name; write 'camelCase'")
+    if fields != "camelCase" and re.fullmatch("(camel|snake|kebab)(case)?", re.sub("[_-]", "", fields).lower()):
+        raise ConfigError(
+            f"fields={fields!r}: would be a container of that name; write 'camelCase', or None for GeeTest's own names"
+        )
     if fields == "camelCase":
         return Spelling(camel, headers, wanted=wanted)
     if fields.endswith(("_", "-")):

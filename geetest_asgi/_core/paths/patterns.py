@@ -28,9 +28,14 @@ _REGISTERED: Final = frozenset(
     "REBIND REPORT SEARCH TRACE UNBIND UNCHECKOUT UNLINK UNLOCK UPDATE UPDATEREDIRECTREF VERSION-CONTROL".split()
 ) | {"WEBSOCKET"}
 
-_FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/<>]*>")
-_SEVERAL: Final = re.compile(r",\s|,(?:[A-Za-z,*]+\s+)?/")
-"""Two patterns in one string, such as "POST /login, /register". A comma within a segment is one of its letters."""
+_FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/<>]*>|\{[^\w}]|\.\.\.")
+_SEVERAL: Final = re.compile(r",\s|,$|\s/|,(?:[A-Za-z,*]+\s+)?/")
+"""Two patterns in one string, such as "POST /login, /register". A comma within a segment is one of its letters, and
+so is a blank."""
+_BLANKS: Final = re.compile(rf"/\s|[\x00-\x1f]|\s(?:{'|'.join(_REGISTERED)})$", re.IGNORECASE)
+"""What no path has between its words: a blank at the beginning of a segment, a tab; and "/login POST"."""
+_UNSLASHED: Final = re.compile(r"\^?\w+(?![\w*?{|])")
+"""A regular expression that no path matches, as in Django's `^login/$`: the whole path is compared."""
 _PLACEHOLDER: Final = re.compile(r"\{[^{}/]*\}")
 
 
@@ -86,6 +91,8 @@ def parse(pattern: object, methods: object = None, *, default: Methods = UNSAFE)
 def _parse_regex(pattern: re.Pattern[str], methods: Methods) -> Pattern:
     if not isinstance(pattern.pattern, str):
         raise ConfigError(f"pattern {pattern.pattern!r}: a path is text; compile a str, not bytes")
+    if _UNSLASHED.match(pattern.pattern):
+        raise ConfigError(f"pattern {pattern.pattern!r}: would match no path; a path begins with '/'")
     return Pattern(pattern.pattern, methods, regex=pattern)
 
 
@@ -115,6 +122,8 @@ def _segments(path: str, pattern: str) -> tuple[str, ...]:
         )
     if _SEVERAL.search(path):
         raise ConfigError(f"pattern {pattern!r}: looks like several; give a list, one pattern in each string")
+    if _BLANKS.search(path):
+        raise ConfigError(f"pattern {pattern!r}: write the methods first, one blank and the path, as in 'POST /login'")
     if "//" in path:
         raise ConfigError(f"pattern {pattern!r}: write one slash between segments; paths with more match all the same")
     if re.search(r"[?#]|%[0-9a-fA-F]{2}", path):

@@ -2,7 +2,7 @@
 
 import { captcha, failure } from "./captcha.js";
 import { denial, transmit } from "./deliver.js";
-import { all, attr, attribute, dispatch, isInPage, nothing, queryAll, requestSubmit, resolve, submitPlainly, task } from "./dom.js";
+import { all, attr, attribute, dispatch, nothing, queryAll, requestSubmit, resolve, submitPlainly, task } from "./dom.js";
 import { declared, pattern } from "./options.js";
 import { textsIn } from "./texts.js";
 import { foreign, isSafe, named, permit } from "./token.js";
@@ -16,18 +16,19 @@ export const owners = new Map();
 export let passing = false;
 
 function release(form, submitter, disabled) {
-  const now = submitter?.disabled;
-  if (submitter) submitter.disabled = disabled; // one that the page has disabled since would lose its value
+  submitter ||= {};
+  const now = submitter.disabled;
+  submitter.disabled = disabled; // one that the page has disabled since would lose its value
   passing = true;
   try {
-    requestSubmit(form, submitter?.form === form ? submitter : null);
+    requestSubmit(form, submitter.form === form ? submitter : null);
   } finally {
     passing = false;
-    if (submitter) submitter.disabled = now;
+    submitter.disabled = now;
   }
 }
 
-const resource = ({ origin, pathname }) => origin + pathname;
+export const resource = ({ origin, pathname }) => origin + pathname;
 
 /** Where a form goes, as far as its markup says so. React puts a `javascript:` address where it calls a function. */
 function targetsOf(form) {
@@ -39,22 +40,24 @@ function targetsOf(form) {
 export function attach(host, given) {
   if (owners.has(host)) return owners.get(host).handle;
   const form = host instanceof HTMLFormElement ? host : null;
-  const { fields, place, messages, origins, onError, when, paths = [], sources = "body header", ...rest } = { ...declared(host), ...given };
+  const { fields, place, messages, origins, onError, when, ajax = when === "asked", paths = [], sources = "body header", ...config } = {
+    ...declared(host),
+    ...given,
+  };
   if (!form && !paths.length) throw failure("paths", "name the paths");
   const asked = when === "asked";
-  const { ajax = asked, ...config } = rest;
   const bind = config.product === "bind";
   // The second half of a double click would fall on the mask, and close the captcha that the first has opened.
   if (bind) config.mask = { outside: false, ...config.mask };
   const texts = { ...textsIn(config.language || all("html")[0].lang), ...messages };
   const patterns = paths.map(pattern);
   const { home, fill, say, focus, isWhole, remove } = view(host, form, { fields, place, bind });
-  let making = null; // a promise of the captcha
-  let current = null; // the captcha
-  let waiting = false; // a request waits for the visitor
-  let busy = false; // a token is on its way
+  let making; // a promise of the captcha
+  let current; // the captcha
+  let waiting; // a request waits for the visitor
+  let busy; // a token is on its way
   let last = -TWICE; // when something was last held or sent
-  let arrived = false;
+  let arrived;
 
   const emit = (name, detail) =>
     dispatch(host, new CustomEvent("geetest:" + name, { detail, bubbles: true, cancelable: true }));
@@ -122,12 +125,14 @@ export function attach(host, given) {
     const url = resolve(attribute(form, "action", submitter));
     const data = new FormData(form);
     if (submitter?.name) data.append(submitter.name, submitter.value);
-    const multipart = /^multipart/i.test(attribute(form, "enctype", submitter));
-    const body = multipart && !isSafe(method) ? data : new URLSearchParams(data);
-    if (isSafe(method)) url.search = body;
+    let body = new URLSearchParams(data);
+    if (isSafe(method)) {
+      url.search = body;
+      body = null;
+    } else if (/^multipart/i.test(attribute(form, "enctype", submitter))) body = data;
     busy = true;
     try {
-      const response = await transmit({ owner, asked, certain: true }, url, { method, body: isSafe(method) ? undefined : body });
+      const response = await transmit({ owner, asked, certain: true }, url, { method, body });
       const problem = await denial(response);
       if (!problem) emit("response", { response });
       else if (emit("denied", { response, problem })) say(texts[problem.retry] || problem.detail);
@@ -170,15 +175,13 @@ export function attach(host, given) {
       else if (!busy) fill(result());
       return waiting || busy || (!result() && timeStamp - last < TWICE);
     },
-    hasTarget: () => targetsOf(form).length > 0,
-    goesTo: (url) => form && targetsOf(form).includes(resource(url)),
-    permits: (url) => permit(url, origins),
+    /** Addresses that the form's markup names. */
+    targets: () => (form ? targetsOf(form) : []),
     protects: (method, url) =>
-      patterns.some((matches) => matches(method, url)) ||
-      (!isSafe(method) && owner.goesTo(url)),
+      patterns.some((matches) => matches(method, url)) || (!isSafe(method) && owner.targets().includes(resource(url))),
     /** After a change of the page: has it left, or was a part of it taken out? */
     check() {
-      const here = isInPage(host);
+      const here = host.isConnected;
       arrived = arrived || here;
       if (!arrived || (here && isWhole())) return;
       handle.detach();

@@ -1,7 +1,7 @@
 /* GeeTest's widget as promises: one token at a time, for one request. */
 
 import { nothing } from "./dom.js";
-import { FIELDS } from "./token.js";
+import { named } from "./token.js";
 
 const LIFETIME = 540000; // ms: a token is good for about ten minutes (GeeTest, 2026-11)
 
@@ -10,8 +10,10 @@ const FAILED = 1;
 
 let spare = null; // an unspent token of a form that has left: the form that replaces it may use it
 
-export const failure = (code, msg, desc) =>
-  Object.assign(new Error(msg), { code, msg, desc: desc || { detail: msg } }, code === "closed" && { name: "AbortError" });
+export const failure = (code, msg, desc = { detail: msg }) =>
+  Object.assign(new Error(msg), { code, msg, desc }, code === "closed" && { name: "AbortError" });
+
+const copy = ({ code, msg, desc }) => failure(code, msg, desc);
 
 async function makeWidget({ onError, offlineCb, ...config }) {
   if (!window.initGeetest4 && document.readyState !== "complete") {
@@ -20,7 +22,7 @@ async function makeWidget({ onError, offlineCb, ...config }) {
   const make = window.initGeetest4;
   if (typeof make !== "function") throw failure("no_gt4", "no gt4.js in this page");
   return new Promise((done, failed) => {
-    config.onError = ({ code, msg, desc }) => failed(failure(code, msg, desc));
+    config.onError = (given) => failed(copy(given));
     if (offlineCb) config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest cannot be reached")));
     make(config, done);
   });
@@ -31,7 +33,6 @@ export async function captcha(options, told = {}) {
   const widget = await makeWidget(options);
   const bind = options.product === "bind";
   const ready = new Promise((done) => widget.onReady(done));
-  const tell = { solved: nothing, emptied: nothing, failed: nothing, closed: nothing, ...told };
   let token = null;
   let solvedAt = 0;
   let waiting = [];
@@ -45,27 +46,23 @@ export async function captcha(options, told = {}) {
   const end = () => settle(FAILED, failure("closed", "closed by the visitor"));
   function have(got) {
     token = got;
-    tell.solved(token);
+    told.solved?.(token);
     settle(SOLVED, token);
-  }
-  function lend(got) {
-    it.reset();
-    return got;
   }
 
   widget.onSuccess(() => {
     const got = widget.getValidate();
     solvedAt = Date.now();
-    if (got) have(Object.fromEntries(FIELDS.map((name) => [name, String(got[name])])));
+    if (got) have(Object.fromEntries(named(got)));
   });
-  widget.onError(({ code, msg, desc }) => {
-    const error = failure(code, msg, desc);
-    tell.failed(error);
-    if (!told.failed) settle(FAILED, error); // who tells the visitor goes on waiting: the visitor may try again
+  widget.onError((given) => {
+    const error = copy(given);
+    if (told.failed) told.failed(error); // who tells the visitor goes on waiting: the visitor may try again
+    else settle(FAILED, error);
   });
   widget.onClose(() => {
     if (!bind) return; // a visitor may open the others again
-    tell.closed();
+    told.closed?.();
     end();
   });
 
@@ -82,19 +79,19 @@ export async function captcha(options, told = {}) {
     },
     /** Call `job` with a token that nobody else gets. The guard may say that it has kept it for one more request. */
     async use(job) {
-      const mine = await (line = line.catch(nothing).then(it.solve).then(lend));
+      const mine = await (line = line.catch(nothing).then(it.solve).then((got) => (it.reset(), got)));
       try {
         const answer = await job(mine);
         if (answer?.headers?.get("x-geetest-token") === "kept" && !token) have(mine);
         return answer;
       } finally {
-        if (!token) tell.emptied();
+        if (!token) told.emptied?.();
       }
     },
     take: () => it.use((mine) => mine),
     reset() {
       token = null;
-      tell.emptied();
+      told.emptied?.();
       end();
       widget.reset();
     },

@@ -1,18 +1,16 @@
 /* Whose captcha a request of the page's needs, if any. */
 
 import { owners } from "./attach.js";
-import { carries, isSafe } from "./token.js";
+import { carries, isSafe, permit } from "./token.js";
 
-let press = {}; // the latest submit event of an attached form, and the form's owner
-
-export const pressed = (event, owner) => (press = { event, owner });
-export const isPress = (event) => press.event === event;
+/** The latest submit event of an attached form, and the form's owner. */
+export const press = {};
 
 /** A request to a path that a form or the page names is held. So is one that is sent while a submit event is under way,
     if it has the form's fields, or if the form does not say where it goes. Of what comes later the guard decides:
     the request goes first, and again if the guard asks for a captcha. */
 export function claim(method, url, body) {
-  const permitted = [...owners.values()].filter((it) => it.permits(url));
+  const permitted = [...owners.values()].filter((it) => permit(url, it.origins));
   const owner = permitted.find((it) => it.protects(method, url));
   if (owner) return { owner, asked: owner.asked, certain: true };
   const { event } = press;
@@ -20,6 +18,6 @@ export function claim(method, url, body) {
   const near = permitted.includes(press.owner) ? [press.owner, ...permitted] : permitted;
   const marked = near.find((it) => it.form && (url.searchParams.has(it.name) || carries(body, it.name)));
   if (marked) return { owner: marked, asked: marked.asked || !now || marked !== press.owner };
-  if (near[0] !== press.owner || !event?.defaultPrevented || isSafe(method) || press.owner.hasTarget()) return null;
+  if (near[0] !== press.owner || !event?.defaultPrevented || isSafe(method) || press.owner.targets()[0]) return null;
   return { owner: press.owner, asked: press.owner.asked || !now };
 }

@@ -4,12 +4,14 @@
 import { nativeFetch, nothing, resolve } from "./dom.js";
 import { FIELDS, foreign, header, isSafe, permit, stamp } from "./token.js";
 
+/** The guard's problem, or null if it is somebody else's. */
+export const ours = (problem) => (/^captcha_/.test(problem?.code) ? problem : null);
+
 /** A promise of the guard's problem+json, or of null if the response is the app's own. */
 export async function denial(response) {
   if ("problem" in response) return response.problem;
-  if (!/^application\/problem\+json/i.test(response.headers.get("content-type"))) return null;
-  const problem = await response.clone().json().catch(nothing);
-  return problem && /^captcha_/.test(problem.code) ? problem : null;
+  if (!/problem\+json/i.test(response.headers.get("content-type"))) return null;
+  return ours(await response.clone().json().catch(nothing));
 }
 
 /** `send` is called with a token, or with null: "asked" sends first, and again if the guard wants a captcha.
@@ -22,13 +24,16 @@ export async function deliver({ owner, asked, certain }, send) {
   return owner.use(send);
 }
 
+export const hasToken = (headers) => headers.has(header(FIELDS[0]));
+export const typeOf = (headers) => headers.get("content-type") || "";
+
 /** What the page wants to fetch, or null if there is a token in its headers already. */
 export function describe(input, init) {
   const request = input instanceof Request ? input : null;
   const headers = new Headers(init.headers || request?.headers);
   const method = (init.method || request?.method || "GET").toUpperCase();
-  const type = headers.get("content-type") || "";
-  return headers.has(header(FIELDS[0])) ? null : { request, method, url: resolve(request?.url || input), headers, type, body: init.body };
+  const url = resolve(request?.url || input);
+  return hasToken(headers) ? null : { request, method, url, headers, type: typeOf(headers), body: init.body };
 }
 
 /** A body that is in a Request already is read in the form in which a token can be put into it. */
@@ -37,19 +42,19 @@ const read = ({ request, type }) => request.clone()[/multipart/i.test(type) ? "f
 export function transmit(claim, input, init) {
   const { owner } = claim;
   const asIs = describe(input, init);
-  const { request, headers } = asIs;
+  const { request, method, headers, type } = asIs;
   return deliver(claim, async (token) => {
     const copy = request ? request.clone() : input;
     if (!token) return nativeFetch(copy, init);
-    const given = { ...asIs };
-    if (request && !init.body && !isSafe(given.method)) given.body = await read(asIs);
-    if (!given.type && given.body?.size === 0) given.body = null; // a Request without a body has an empty one
-    const { url, body, headers: more } = stamp(owner, token, given);
+    let { body } = asIs;
+    if (request && !body && !isSafe(method)) body = await read(asIs);
+    if (!type && body?.size === 0) body = null; // a Request without a body has an empty one
+    const stamped = stamp(owner, token, { ...asIs, body });
     const sent = new Headers(headers);
-    if (body instanceof FormData) sent.delete("content-type"); // it has a new boundary
-    more.forEach((pair) => sent.set(...pair));
-    return nativeFetch(url.href === asIs.url.href ? copy : url, {
-      ...init, method: given.method, headers: sent, mode: permit(url, owner.origins), ...(body && { body }),
+    if (stamped.body instanceof FormData) sent.delete("content-type"); // it has a new boundary
+    stamped.headers.forEach((pair) => sent.set(...pair));
+    return nativeFetch(stamped.url.href === asIs.url.href ? copy : stamped.url, {
+      ...init, ...stamped, method, headers: sent, mode: permit(stamped.url, owner.origins),
     });
   });
 }

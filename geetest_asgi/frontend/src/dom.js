@@ -1,10 +1,7 @@
 /* Documents and forms show their named elements as properties: <input name="querySelector"> hides the method, and
    <form name="GeetestForm"> the global. What is called on a form or the document is called past those names. */
 
-const method = (type, name) => {
-  const plain = type.prototype[name];
-  return (it, ...given) => plain.apply(it, given);
-};
+const method = (type, name) => Function.prototype.call.bind(type.prototype[name]);
 
 export const attr = method(Element, "getAttribute");
 export const queryAll = method(Element, "querySelectorAll");
@@ -17,11 +14,9 @@ export const submitPlainly = method(HTMLFormElement, "submit");
 export const requestSubmit = method(HTMLFormElement, "requestSubmit");
 
 const select = method(Document, "querySelectorAll");
-const contains = method(Node, "contains");
 const create = method(Document, "createElement");
 export const all = (selector) => select(document, selector);
 export const element = (tag, attributes) => Object.assign(create(document, tag), attributes);
-export const isInPage = (it) => contains(document, it);
 
 /** An address as the page means it: against its <base>. */
 export const resolve = (url) => new URL(new Request(url).url);

@@ -2,9 +2,9 @@
 
 import { failure } from "./captcha.js";
 import { claim } from "./claim.js";
-import { deliver, describe, transmit } from "./deliver.js";
+import { deliver, describe, hasToken, ours, transmit, typeOf } from "./deliver.js";
 import { nativeFetch, resolve } from "./dom.js";
-import { FIELDS, header, stamp } from "./token.js";
+import { stamp } from "./token.js";
 
 function heldFetch(input, init) {
   init ||= {};
@@ -16,12 +16,11 @@ function heldFetch(input, init) {
 const { open, setRequestHeader, send, abort } = XMLHttpRequest.prototype;
 const calls = new WeakMap(); // of each XMLHttpRequest: how it was opened
 
-/** The guard's denial, if a new captcha would help. */
+/** The guard's denial, or null. */
 function problemOf(xhr) {
   try {
     const { response } = xhr;
-    const problem = typeof response === "string" ? JSON.parse(response) : response;
-    return problem.retry === "solve" && /^captcha_/.test(problem.code) ? problem : null;
+    return ours(typeof response === "string" ? JSON.parse(response) : response);
   } catch {
     return null; // of another kind
   }
@@ -31,14 +30,13 @@ function problemOf(xhr) {
 function hush(event) {
   const call = calls.get(this);
   if (this.readyState !== 4 || !call?.done) return;
-  if (call.isTrial && problemOf(this)) event.stopImmediatePropagation();
+  if (call.isTrial && problemOf(this)?.retry === "solve") event.stopImmediatePropagation();
   if (event.type === "loadend") call.done();
 }
 
 /** Open it anew: the address may be another, and headers are sent once. */
 function sendWith(xhr, call, owner, token, body) {
-  const type = new Headers(call.headers).get("content-type") || "";
-  const stamped = stamp(owner, token, { ...call, body, type });
+  const stamped = stamp(owner, token, { ...call, body, type: typeOf(call.headers) });
   open.call(xhr, call.method, stamped.url, true, ...call.more.slice(1));
   [...call.headers, ...stamped.headers].forEach((pair) => setRequestHeader.call(xhr, ...pair));
   send.call(xhr, stamped.body);
@@ -63,11 +61,11 @@ const held = {
     open.apply(this, arguments);
     // Before the page's own: listeners are called in the order in which they came.
     ["readystatechange", "load", "loadend"].forEach((name) => this.addEventListener(name, hush));
-    calls.set(this, { method: method.toUpperCase(), url: resolve(url), more, headers: [] });
+    calls.set(this, { method: method.toUpperCase(), url: resolve(url), more, headers: new Headers() });
   },
   setRequestHeader(name, value) {
     setRequestHeader.call(this, name, value);
-    calls.get(this)?.headers.push([name, value]);
+    calls.get(this)?.headers.append(name, value);
   },
   abort() {
     abort.call(this);
@@ -75,8 +73,7 @@ const held = {
   },
   send(body) {
     const call = calls.get(this);
-    const has = call && new Headers(call.headers).has(header(FIELDS[0]));
-    const claimed = call && !has && claim(call.method, call.url, body);
+    const claimed = call && !hasToken(call.headers) && claim(call.method, call.url, body);
     if (!claimed) return send.call(this, body);
     if (!call.more.length || call.more[0]) return hold(this, call, claimed, body);
     throw failure("sync", "a synchronous request cannot wait");

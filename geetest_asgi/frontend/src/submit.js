@@ -1,14 +1,14 @@
 /* Submissions by the browser: the event is heard first and last, form.submit() and a navigation are stopped. */
 
-import { owners, passing } from "./attach.js";
-import { isPress, pressed } from "./claim.js";
+import { owners, passing, resource } from "./attach.js";
+import { press } from "./claim.js";
 import { attribute, listen, submitPlainly } from "./dom.js";
 import { sweep } from "./sweep.js";
 
 /** In front of all listeners: a press too many is nobody's business, and a release has been heard before. */
 function onFirst(event) {
   if (passing) return event.stopImmediatePropagation();
-  if (isPress(event)) return; // seen further out
+  if (press.event === event) return; // seen further out
   const { target, submitter, currentTarget } = event;
   sweep(); // the form may have come in this very moment
   const owner = owners.get(target);
@@ -17,7 +17,7 @@ function onFirst(event) {
     event.preventDefault();
     return event.stopImmediatePropagation();
   }
-  pressed(event, owner);
+  Object.assign(press, { event, owner });
   owner.isLeaving = false;
   currentTarget.removeEventListener("submit", onLast);
   currentTarget.addEventListener("submit", onLast);
@@ -25,7 +25,7 @@ function onFirst(event) {
 
 /** Behind all listeners: who wanted to prevent it, has done so. */
 function onLast(event) {
-  if (!isPress(event) || !event.isTrusted || event.defaultPrevented) return;
+  if (press.event !== event || !event.isTrusted || event.defaultPrevented) return;
   event.preventDefault();
   owners.get(event.target)?.hold(event.submitter);
 }
@@ -34,7 +34,7 @@ function onLast(event) {
 function onNavigate(event) {
   const url = new URL(event.destination.url);
   const sent = event.formData || url.searchParams;
-  const owner = [...owners.values()].find((it) => it.form && sent.has(it.name) && it.goesTo(url));
+  const owner = [...owners.values()].find((it) => it.form && sent.has(it.name) && it.targets().includes(resource(url)));
   if (owner?.isLeaving !== false || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
   event.preventDefault();
   owner.hold(event.sourceElement === owner.form ? null : event.sourceElement);

@@ -6,7 +6,7 @@ import { all } from "./dom.js";
 const ID = "data-geetest-captcha-id";
 const PAUSE = 50; // ms
 
-let begin = () => {};
+let begin;
 const faulty = new WeakSet();
 
 export function sweep() {

@@ -2,8 +2,8 @@
 
 const ENGLISH = {
   required: "Please solve the captcha first.",
-  error: "The captcha does not work just now. Please try again later.",
-  network: "Nothing could be sent. Please try again.",
+  error: "The captcha does not work. Please try again later.",
+  network: "It could not be sent. Please try again.",
 };
 const CHINESE = {
   required: "请先完成验证。",

@@ -4,16 +4,16 @@ import { failure } from "./captcha.js";
 
 export const FIELDS = "lot_number captcha_output pass_token gen_time".split(" ");
 
-export const header = (name) => "X-GeeTest-" + name.replace("_", "-");
+export const header = (name) => "x-geetest-" + name.replace("_", "-");
 export const isSafe = (method) => /^(GET|HEAD)$/.test(method);
 
 /** What is sent: pairs of name and value; `fields` means what it means to the server. Without a token all are empty. */
 export function named(token, fields) {
   const word = typeof fields === "string";
-  if (word && fields !== "camelCase" && !/[_-]$/.test(fields)) return [[fields, token ? JSON.stringify(token) : ""]];
+  if (word && !/^camelCase$|[_-]$/.test(fields)) return [[fields, token ? JSON.stringify(token) : ""]];
   const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
   const spell = (name) => (fields === "camelCase" ? camel(name) : word ? fields + name : fields?.[name] || name);
-  return FIELDS.map((name) => [spell(name), token ? token[name] : ""]);
+  return FIELDS.map((name) => [spell(name), token?.[name] || ""]);
 }
 
 /** The token comes first: in a multipart body the server finds it before the files. */
@@ -25,18 +25,20 @@ function refill(from, to, pairs) {
 
 function refillJson(text, pairs) {
   try {
-    const token = Object.fromEntries(pairs);
     const object = JSON.parse(text);
-    return Array.isArray(object) ? undefined : JSON.stringify({ ...token, ...object, ...token }); // first, and in any case
+    if (Array.isArray(object)) return;
+    const token = Object.fromEntries(pairs);
+    return JSON.stringify({ ...token, ...object, ...token }); // first, and in any case
   } catch {
-    return undefined;
+    // no JSON: the token goes into headers
   }
 }
 
+const isForm = (body) => body instanceof FormData || body instanceof URLSearchParams;
+
 /** The body with a token in it, or undefined if it is of a kind that holds none. */
 function refillBody(body, type, pairs) {
-  if (body instanceof FormData) return refill(body, new FormData(), pairs);
-  if (body instanceof URLSearchParams) return refill(body, new URLSearchParams(), pairs);
+  if (isForm(body)) return refill(body, new body.constructor(), pairs);
   if (body && typeof body !== "string") return undefined;
   const text = body || "";
   if (/json/i.test(type) || text[0] === "{") return refillJson(text, pairs);
@@ -47,7 +49,7 @@ function refillBody(body, type, pairs) {
 
 /** Does the body have a field of this name, be it empty? */
 export function carries(body, name) {
-  if (body instanceof FormData || body instanceof URLSearchParams) return body.has(name);
+  if (isForm(body)) return body.has(name);
   return typeof body === "string" && [`"${name}"`, name + "="].some((sign) => body.includes(sign));
 }
 
@@ -55,11 +57,10 @@ export function carries(body, name) {
 export function stamp({ fields, sources }, token, { method, url, body, type }) {
   const pairs = named(token, fields);
   const asked = url.searchParams.has(pairs[0][0]);
-  if (asked) (url = new URL(url)).search = refill(new URL(url).searchParams, new URLSearchParams(), pairs);
+  if (asked) (url = new URL(url)).search = refill(url.searchParams, new URLSearchParams(), pairs);
   const filled = isSafe(method) || !sources.includes("body") ? undefined : refillBody(body, type, pairs);
-  const elsewhere = asked || filled !== undefined;
-  const headers = elsewhere && !sources.includes("header") ? [] : FIELDS.map((name) => [header(name), token[name]]);
-  return { url, body: filled === undefined ? body : filled, headers };
+  const headers = (asked || filled !== undefined) && !sources.includes("header") ? [] : FIELDS.map((name) => [header(name), token[name]]);
+  return { url, body: filled ?? body, headers };
 }
 
 /** How to fetch from there, or undefined if no token may go there. */
@@ -68,4 +69,4 @@ export function permit({ origin }, origins) {
   return origins?.includes(origin) ? "cors" : undefined;
 }
 
-export const foreign = ({ origin }) => failure("origin", `a captcha token is not for ${origin}: name it in origins`);
+export const foreign = ({ origin }) => failure("origin", `no token for ${origin}: name it in origins`);

@@ -1,9 +1,8 @@
 /* What a form is given: a place for the widget, a message, and hidden inputs. `host` is the form, or the element whose
    page sends requests without one. */
 
-import { all, append, element, isInPage, prepend, queryAll } from "./dom.js";
+import { all, append, element, prepend, queryAll } from "./dom.js";
 import { named } from "./token.js";
-
 
 export function view(host, form, { fields, place, bind }) {
   const added = [];
@@ -37,10 +36,10 @@ export function view(host, form, { fields, place, bind }) {
     },
     say(text) {
       message.hidden = !text; // shown first: an alert is read out when its text changes
-      message.textContent = text || "";
+      message.textContent = text;
     },
     focus: () => home.querySelector("button, [tabindex]")?.focus(),
-    isWhole: () => added.every(isInPage),
+    isWhole: () => added.every((it) => it.isConnected),
     remove: () => added.forEach((it) => it.remove()),
   };
 }

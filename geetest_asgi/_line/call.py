@@ -1,0 +1,211 @@
+"""One question to GeeTest: its time, how far it has come, and what its end is evidence of.
+
+Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
+and only while there is nothing to be read from it. Until then our own end may have taken the time, by an event loop
+that visitors held, or by a queue; so a silence that is shorter than a fair share of the time is `busy`, and no outage.
+"""
+
+from collections.abc import Awaitable, Callable
+from contextvars import copy_context
+from math import inf
+from time import monotonic
+from typing import Final, Protocol
+
+from .._core.model import Evidence, Outcome
+from .blame import blame, is_timeout, sockets_to_spare
+from .clock import Clock, Running
+
+Disconnected = Callable[[], Awaitable[bool]]
+
+_LATE: Final = 0.1
+"""The part of a call's time for which the event loop may be late while an exception of the user's client counts."""
+
+_PAUSE: Final = 0.005
+"""Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
+
+_FAIR: Final = 0.75
+"""The part of a server's time for which it must have been silent."""
+
+_OURS: Final = "too little of the time was GeeTest's"
+
+
+class Heard(Protocol):
+    """A socket, as far as a silence is concerned."""
+
+    since: float
+    """When it last sent something, or began to connect, by `time.monotonic`."""
+
+    def hears(self) -> bool:
+        """Return whether the other end has done something that was not looked at yet."""
+
+
+class Progress:
+    """How far a request to one server has come. The wire that sends it keeps this up to date."""
+
+    __slots__ = ("kept", "ours", "sent", "since", "socket")
+
+    def __init__(self) -> None:
+        self.ours = ""
+        """What is waited for at our own end, in words; empty while the other end is waited for."""
+        self.sent = False
+        """Something of the request may have been sent: no other server is asked."""
+        self.kept = False
+        """It was sent on a connection that was open before."""
+        self.socket: Heard | None = None
+        self.since = inf
+        """When the other end was last asked for something, where no socket of ours knows it."""
+
+    def waits_for_us(self, what: str) -> None:
+        """It is our own end that takes time."""
+        self.ours = what
+
+    def waits(self) -> None:
+        """The other end was asked for something just now, by no socket of ours."""
+        self.ours, self.since = "", monotonic()
+
+    def uses(self, socket: Heard) -> None:
+        """The other end is asked by this socket of ours."""
+        self.ours, self.socket = "", socket
+
+    def sends(self, *, kept: bool) -> None:
+        """The request leaves now."""
+        self.ours, self.sent, self.kept = "", True, kept
+
+
+class Call(Progress):
+    """One question, put to one server or several in turn, and its time.
+
+    All times are those of `time.monotonic`. The clock of the event loop ends the call, by `stop`.
+    """
+
+    __slots__ = (
+        *("ended", "foreign", "seconds", "stop"),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_over", "_tenth", "_until"),
+        *("_context", "_disconnected", "_watching"),
+    )
+
+    def __init__(
+        self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
+    ) -> None:
+        """`deliberate`: every silence is meant, as a stand-in's is."""
+        start = monotonic()
+        self.seconds, self._clock, self._deliberate = seconds, clock, deliberate
+        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
+        self.ended: Evidence | None = None
+        """Why the call was ended before an answer came."""
+        self._over = False
+        self._disconnected, self._context = disconnected, disconnected and copy_context()
+        self._watching: Running | None = None
+        self._due = start + min(seconds / 10, 1.0)
+        clock.watch(self, self._due)
+
+    def begin(self, servers: int, stop: Callable[[], object]) -> None:
+        """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
+        Progress.__init__(self)
+        self.stop, self.foreign, self._began, self._late, self._again = stop, False, monotonic(), 0.0, 3
+        self._until = self._began + (self._end - self._began) / servers
+        self._watch(self._until)
+
+    def hand_over(self) -> float:
+        """A client of the user's makes the call. Return the seconds for which its own pool may make the call wait.
+
+        From now on the clock looks how late the event loop is. Nothing is known of what was sent, until it tells.
+        """
+        self.foreign = self.sent = True
+        self.waits()
+        self._watch(self.since + self._step)
+        return (self._until - self.since) / 8
+
+    @property
+    def _step(self) -> float:
+        return max(0.01, self.seconds / 50)
+
+    def _watch(self, when: float) -> None:
+        if when < self._due:
+            self._due = when
+            self._clock.watch(self, when)
+
+    def wake(self, now: float) -> float | None:
+        """By the clock. None: the time is over, the call's or a server's share of it."""
+        if self._over or self.ended is not None:
+            return inf
+        if self.foreign:
+            self._look_how_late(now)
+        if now >= self._end or self._share_is_over(now):
+            return None
+        if now >= self._tenth and self._context is not None and self._watching is None:
+            self._watching = self._clock.run(self._watch_client, self._context)
+        return self._next(now)
+
+    def _next(self, now: float) -> float:
+        self._due = self._end if now >= self._tenth else self._tenth
+        if not self.sent:
+            self._due = min(self._due, self._until)
+        if self.foreign:
+            self._due = min(self._due, now + self._step)
+        return self._due
+
+    def _look_how_late(self, now: float) -> None:
+        if (late := now - self._due) > _PAUSE:
+            self._due, self.since, self._late = now, self.since + late, self._late + late
+
+    def _share_is_over(self, now: float) -> bool:
+        return not self.sent and now >= self._until
+
+    def give_up(self) -> float:
+        """By the clock, after some turns of the loop in which an answer would have been read."""
+        now = monotonic()
+        if self._over or self.ended is not None:
+            return inf
+        if self._again and self.socket is not None and self.socket.hears():
+            self._again -= 1
+            return now
+        if now >= self._end:
+            self.end(self.silence())
+            return inf
+        if self._share_is_over(now):
+            self._until = inf
+            self.stop()
+        return self._next(now)
+
+    def end(self, evidence: Evidence) -> None:
+        """End the call."""
+        self.ended = self.ended or evidence
+        self.stop()
+
+    def silence(self) -> Evidence:
+        """Return what it is evidence of that no whole answer has come by now."""
+        if self.ours:
+            return Evidence(Outcome.BUSY, self.ours)
+        if not self._deliberate:
+            if not self._was_fair():
+                return Evidence(Outcome.BUSY, _OURS)
+            if not self.kept and not sockets_to_spare():
+                return Evidence(Outcome.BUSY, "no connection to spare")
+        return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
+
+    def _was_fair(self) -> bool:
+        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
+        now, since = monotonic(), self.since if self.socket is None else self.socket.since
+        return now - since >= max(_FAIR * (now - self._began), self._least)
+
+    def blame(self, error: Exception) -> Evidence:
+        """Return what it is evidence of that the wire raised this."""
+        evidence, now = blame(error), monotonic()
+        if evidence.outcome is not Outcome.UNAVAILABLE:
+            return evidence
+        if self.foreign:
+            self._look_how_late(now)
+        if self._late > _LATE * self.seconds:
+            return Evidence(Outcome.BUSY, "the event loop was held up")
+        return self.silence() if now >= self._end or is_timeout(error) else evidence
+
+    async def _watch_client(self) -> None:
+        assert self._disconnected is not None  # noqa: S101 - else nobody is watched
+        if await self._disconnected() and not self._over:
+            self.end(Evidence(Outcome.BUSY, "the client disconnected"))
+
+    def close(self) -> Running | None:
+        """The call is over. Return what still watches the client, to be stopped."""
+        self._over = True
+        return self._watching

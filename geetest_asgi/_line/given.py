@@ -1,0 +1,92 @@
+"""A client or a transport of the user's, or httpx's own through a proxy."""
+
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from typing import Any
+
+from anyio import CancelScope
+
+from .._core.model import Reply
+from .call import Call
+from .exchange import HEADERS, read_reply
+
+
+class KeptConnectionError(Exception):
+    """As in `transport`, of a client of the user's."""
+
+
+class GivenWire:
+    """A client or a transport: anything with `stream` or `handle_async_request` of httpx's or httpx2's."""
+
+    def __init__(self, client: Any, *, ours: bool) -> None:
+        self._client = client
+        self._ours = ours
+        self._kit = sys.modules.get("httpx2") if _is_of_httpx2(client) else None
+
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """POST; never following a redirect, which would carry the token elsewhere."""
+        # Connect, read, write, pool. Our own deadline ends the call. Waiting for the client's own pool is our crowd's
+        # doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
+        timeout = {"connect": None, "read": None, "write": None, "pool": call.hand_over()}
+        async with _traced(call) as extensions:
+            if hasattr(self._client, "stream"):
+                return await self._stream(url, form, tuple(timeout.values()), extensions)
+            return await self._handle(url, form, {**extensions, "timeout": timeout})
+
+    async def _stream(self, url: str, form: bytes, limits: object, extensions: Mapping[str, Any]) -> Reply:
+        request = {"content": form, "headers": HEADERS, "timeout": limits, "extensions": extensions}
+        async with self._client.stream("POST", url, follow_redirects=False, **request) as response:
+            return await read_reply(response.status_code, response.headers, response.aiter_raw())
+
+    async def _handle(self, url: str, form: bytes, extensions: Mapping[str, Any]) -> Reply:
+        from .transport import request_of
+
+        response = await self._client.handle_async_request(request_of(self._kit, url, form, HEADERS, extensions))
+        try:
+            return await read_reply(response.status_code, response.headers, response.stream)
+        finally:
+            await response.aclose()
+
+    async def aclose(self) -> None:
+        """Close the client if a function of the user's made it for us."""
+        if self._ours and hasattr(self._client, "aclose"):
+            await self._client.aclose()
+
+
+def _is_of_httpx2(client: object) -> bool:
+    return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
+
+
+@asynccontextmanager
+async def _traced(call: Call) -> AsyncIterator[Mapping[str, Any]]:
+    """Follow a call by httpx's `trace` extension: the value goes into its request's `extensions`.
+
+    A client that does not know it says nothing, and then nothing is known. httpcore 1.0.9 (2025) leaves a connection
+    open that is given up during the TLS handshake: whatever ends the call ends that connection too.
+    """
+    opening, connected = None, False
+
+    async def trace(event: str, info: Mapping[str, Any]) -> None:
+        nonlocal opening, connected
+        if event.endswith("send_request_headers.started"):
+            call.sends(kept=not connected)
+            call.waits()
+        elif event.endswith(("connect_tcp.started", "start_tls.started", "send_request_body.complete")):
+            call.sent, connected = event.endswith("complete"), True
+            call.waits()
+        if event.endswith("connect_tcp.complete"):
+            opening = info["return_value"]
+        elif not event.endswith(("start_tls.started", "start_tls.failed")):
+            opening = None  # it is open, and the client's to keep
+
+    try:
+        yield {"trace": trace}
+    except Exception as error:
+        if call.sent and call.kept:
+            raise KeptConnectionError from error
+        raise
+    finally:
+        if opening is not None:
+            with CancelScope(shield=True):
+                await opening.aclose()

@@ -1,0 +1,95 @@
+"""Which wire carries the calls of an event loop: our own connections, a proxy of the environment, or the user's."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from importlib.util import find_spec
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+from anyio import CapacityLimiter, to_thread
+
+from .._core.errors import ConfigError
+from .._core.model import Reply
+from .call import Call
+from .exchange import Wire
+from .given import GivenWire
+
+Make = Callable[[], Awaitable[Wire]]
+
+
+def wire_maker(client: Any, *, trust_env: bool) -> Make:
+    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one."""
+
+    async def make() -> Wire:
+        if client is None:
+            return await _own(trust_env=trust_env)
+        if not isinstance(client, type) and (hasattr(client, "stream") or hasattr(client, "handle_async_request")):
+            return GivenWire(client, ours=False)
+        return GivenWire(client(), ours=True)
+
+    return make
+
+
+async def _own(*, trust_env: bool) -> Wire:
+    """Import what the first call needs, and read the certificates."""
+    # Tens of milliseconds: on a thread, and not on one that the app's slow endpoints may have used up.
+    await to_thread.run_sync(_load, trust_env, limiter=CapacityLimiter(1))
+    from .transport import Transport
+
+    own = Transport(trust_env=trust_env)
+    return ProxyWire(own) if trust_env else own
+
+
+def _load(trust_env: bool) -> None:
+    from .transport import certificates
+
+    certificates(trust_env)
+
+
+class ProxyWire:
+    """Goes through the proxy that the environment names for a URL, by httpx's transport; where it names none, not."""
+
+    def __init__(self, direct: Wire) -> None:
+        self._direct = direct
+        self._proxies: dict[str, GivenWire] = {}
+
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """See `Wire`."""
+        proxy = proxy_of(url)
+        return await (self._through(proxy) if proxy else self._direct).post(url, form, call)
+
+    def _through(self, proxy: str) -> "GivenWire":
+        if proxy not in self._proxies:
+            from .transport import proxied
+
+            self._proxies[proxy] = GivenWire(proxied(proxy, trust_env=True), ours=True)
+        return self._proxies[proxy]
+
+    async def aclose(self) -> None:
+        """Close every connection."""
+        for wire in (self._direct, *self._proxies.values()):
+            await wire.aclose()
+
+
+_SCHEMES: Final = ("http", "https", "socks5", "socks5h")
+
+
+def proxy_of(url: str) -> str | None:
+    """Return the proxy for `url`, by HTTPS_PROXY, HTTP_PROXY, ALL_PROXY and NO_PROXY; None for none."""
+    import urllib.request  # heavy, and for trust_env only
+
+    parts = urlsplit(url)
+    if urllib.request.proxy_bypass(parts.netloc):
+        return None
+    proxies = urllib.request.getproxies()
+    proxy = proxies.get(parts.scheme) or proxies.get("all")
+    return proxy if not proxy or "://" in proxy else f"http://{proxy}"
+
+
+def check_proxies(servers: Iterable[str]) -> None:
+    """Raise ConfigError for a proxy that cannot be used. Its URL is not shown: it may hold a password."""
+    for server in servers:
+        scheme = urlsplit(proxy_of(server) or "http:").scheme
+        if scheme not in _SCHEMES:
+            raise ConfigError(f"trust_env: a proxy with the scheme {scheme!r}; write one of {', '.join(_SCHEMES)}")
+        if scheme.startswith("socks") and find_spec("socksio") is None:
+            raise ConfigError("trust_env: a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")

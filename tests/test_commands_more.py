@@ -1,0 +1,337 @@
+"""The command line: what `check` looks at besides the pair and the rules, `--json`, and completion."""
+
+import json
+import math
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from commands import ROOT, SECONDS, command, environment
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from geetest_asgi.commands.page import Page, verdict
+from geetest_asgi.testing import DEMO_ID, Simulator, serve
+
+APP = """\
+import contextlib, os, sys
+from starlette.applications import Starlette
+from starlette.middleware import Middleware
+from starlette.routing import Route
+from geetest_asgi import GeeTestMiddleware
+
+async def handler(request): ...
+
+{lifespan}
+app = Starlette(
+    routes=[Route("/login", handler, methods=["POST"]), Route("/logout", handler, methods=["POST"])],
+    middleware=[Middleware(GeeTestMiddleware, protect=["POST /login"], store={store!r})],
+    lifespan=globals().get("lifespan"),
+)
+"""
+
+
+@pytest.fixture
+def url() -> Iterator[str]:
+    with serve(Simulator()) as url:
+        yield url
+
+
+def project(place: Path, *, lifespan: str = "", store: str | None = None) -> Path:
+    (place / "shop.py").write_text(APP.format(lifespan=lifespan, store=store))
+    return place
+
+
+def check(place: Path, url: str, *arguments: str) -> dict[str, Any]:
+    """What `check --json` says of the project."""
+    done = command("check", "--json", "--app", "shop:app", *arguments, cwd=place, api_server=url, width=math.inf)
+    found: dict[str, Any] = json.loads(done.stdout)
+    assert (found["status"], done.stderr) == (done.returncode, "")
+    return found
+
+
+def section(found: dict[str, Any], title: str) -> dict[str, Any]:
+    (one,) = (each for each in found["sections"] if each["title"].startswith(title))
+    return dict(one)
+
+
+# --json
+
+
+def test_json_has_all_that_the_plain_report_has(tmp_path: Path, url: str) -> None:
+    found = check(project(tmp_path), url)
+    assert (found["status"], found["failed"], found["warnings"]) == (0, 0, 2)
+    assert [each["mark"] for each in section(found, "Servers")["findings"]] == ["ok"]
+    assert section(found, "Rules")["rows"][0] | {} == {
+        "rule": "1",
+        "methods": "POST",
+        "path": "/login",
+        "name": "-",
+        "captcha id": DEMO_ID[:8] + "...",
+        "sources": "body",
+        "unavailable": "allow",
+        "mode": "enforce",
+    }
+    assert section(found, "Routes")["rows"] == [{"method": "POST", "path": "/login", "decision": "by rule 1"}]
+    assert section(found, "Open")["rows"] == [{"method": "POST", "path": "/logout", "decision": ""}]
+
+
+def test_json_says_what_failed(tmp_path: Path) -> None:
+    with serve(Simulator()) as gone:
+        pass
+    found = check(project(tmp_path), gone, "--strict")
+    assert (found["status"], found["failed"]) == (1, 2)
+
+
+# The store
+
+
+def test_a_store_that_works_and_one_that_does_not(tmp_path: Path, url: str) -> None:
+    works = check(project(tmp_path, store=f"sqlite:///{tmp_path / 'spent.db'}"), url)
+    (finding,) = section(works, "Store")["findings"]
+    assert (finding["mark"], finding["text"][:11]) == ("ok", "SQLiteStore")
+    pytest.importorskip("redis")
+    broken = check(project(tmp_path, store="redis://:hunter2@127.0.0.1:1/0"), url)
+    (finding,) = section(broken, "Store")["findings"]
+    assert (broken["status"], finding["mark"]) == (1, "fail")
+    assert finding["text"].startswith("RedisStore fails (ConnectionError")
+    assert "hunter2" not in json.dumps(broken)
+
+
+def test_several_workers_with_a_memory_each_are_a_warning(
+    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("WEB_CONCURRENCY", "4")
+    (finding,) = section(check(project(tmp_path), url), "Workers")["findings"]
+    assert (finding["mark"], finding["text"][:17]) == ("warn", "WEB_CONCURRENCY=4")
+    shared = project(tmp_path, store="sqlite:///spent.db")
+    assert "Workers" not in [each["title"] for each in check(shared, url)["sections"]]
+    monkeypatch.setenv("WEB_CONCURRENCY", "1")
+    assert "Workers" not in [each["title"] for each in check(project(tmp_path), url)["sections"]]
+
+
+# The start
+
+GOOD = """\
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    print("up", file=open("told", "a"))
+    yield
+    print("down", file=open("told", "a"))
+"""
+BAD = """\
+@contextlib.asynccontextmanager
+async def lifespan(app):
+    raise RuntimeError("no database")
+    yield
+"""
+
+
+def test_start_runs_the_lifespan(tmp_path: Path, url: str) -> None:
+    found = check(project(tmp_path, lifespan=GOOD), url, "--start")
+    assert section(found, "Start")["findings"] == [{"mark": "ok", "text": "startup and shutdown are complete"}]
+    assert (tmp_path / "told").read_text().split() == ["up", "down"]
+    check(project(tmp_path, lifespan=GOOD), url)
+    assert (tmp_path / "told").read_text().split() == ["up", "down"], "not without --start"
+
+
+def test_an_app_that_does_not_start_fails(tmp_path: Path, url: str) -> None:
+    found = check(project(tmp_path, lifespan=BAD), url, "--start")
+    (finding,) = section(found, "Start")["findings"]
+    assert (found["status"], finding["mark"]) == (1, "fail")
+    assert "no database" in finding["text"]
+
+
+# The pair
+
+
+def test_the_public_pair_is_a_warning_where_it_is_not_for_a_simulator(tmp_path: Path) -> None:
+    told = "public demonstration id"
+    assert told in command("check", "--offline", cwd=tmp_path).stdout
+    assert told not in command("check", "--offline", cwd=tmp_path, api_server="http://127.0.0.1:9").stdout
+    assert told not in command("check", "--offline", cwd=tmp_path, captcha_id="a" * 32).stdout
+
+
+# The page
+
+OTHER_ID = "b" * 32
+
+
+def shop(captcha_id: str, *, inline: bool) -> Starlette:
+    code = f'initGeetest4({{"captchaId": "{captcha_id}"}})'
+
+    async def page(request: object) -> Response:
+        script = f"<script>{code}</script>" if inline else '<script src="/app.js"></script>'
+        return HTMLResponse(f"<html><script src='/gone.js'></script>{script}</html>")
+
+    async def script(request: object) -> Response:
+        return Response(code, media_type="text/javascript")
+
+    return Starlette(routes=[Route("/login", page), Route("/app.js", script)])
+
+
+@pytest.mark.parametrize("inline", [True, False], ids=["in the page", "in its script"])
+@pytest.mark.parametrize(("captcha_id", "mark"), [(DEMO_ID, "ok"), (OTHER_ID, "FAIL")])
+def test_the_captcha_id_of_a_page_is_compared_with_the_rules(
+    captcha_id: str, mark: str, inline: bool, url: str
+) -> None:
+    with serve(shop(captcha_id, inline=inline)) as site:
+        done = command("check", "--page", f"{site}/login", api_server=url)
+        gone = command("check", "--page", f"{site}/nothing", api_server=url)
+    assert f"  {mark:4}  its captcha_id" in done.stdout
+    assert done.returncode == (mark == "FAIL")
+    assert "/gone.js: HTTP Error 404" in done.stdout.replace("\n        ", " ")
+    assert gone.returncode == 1
+    assert "it cannot be read: HTTP Error 404" in gone.stdout
+
+
+@pytest.mark.parametrize(
+    ("text", "mark"),
+    [
+        (f"captchaId: '{DEMO_ID}'", "ok"),
+        (f'<div data-captcha-id="{DEMO_ID}">', "ok"),
+        (f'{{"captcha_id":"{OTHER_ID}"}}', "FAIL"),
+        (f"captchaId:'{DEMO_ID}'; captchaId:'{OTHER_ID}'", "FAIL"),
+        ("initGeetest4({captchaId: window.ID})", "note"),
+    ],
+)
+def test_an_id_is_found_however_it_is_written(text: str, mark: str) -> None:
+    assert verdict(Page([text]), [DEMO_ID])[0] == mark
+
+
+# Output that nobody reads to its end
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 0), ("GET", 1)])
+def test_match_keeps_its_exit_status_where_head_reads_the_first_line(method: str, status: int) -> None:
+    line = (
+        f'"{sys.executable}" -m geetest_asgi match {method} /a --protect "POST /a" | head -1; exit ${{PIPESTATUS[0]}}'
+    )
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (status, f"{method} /a\n", "")
+
+
+@pytest.mark.parametrize("arguments", [("/login", "POST"), ("POST", "login"), ("POST", ""), ("", "/login")])
+def test_swapped_arguments_are_wrong_usage(arguments: tuple[str, str]) -> None:
+    done = command("match", *arguments, "--protect", "/login")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "match POST /login" in done.stderr
+
+
+# Completion
+
+
+def completion(shell: str) -> str:
+    pytest.importorskip("shtab", reason="shtab is not installed: pip install '.[completion]'")
+    done = command("completion", shell, width=math.inf)
+    assert (done.returncode, done.stderr) == (0, "")
+    return done.stdout
+
+
+def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
+    script = tmp_path / "completion"
+    script.write_text(completion("bash"))
+    for words, found in (("geetest-asgi ch", "check"), ("geetest-asgi check --off", "--offline")):
+        line = (
+            f"source {script}; COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; "
+            "$(complete -p geetest-asgi | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo ${COMPREPLY[@]}"
+        )
+        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=SECONDS)
+        assert done.stdout.split() == [found], done.stderr
+
+
+@pytest.mark.parametrize(("shell", "option"), [("zsh", "-n"), ("fish", "--no-execute")])
+def test_other_shells_can_read_their_scripts(shell: str, option: str, tmp_path: Path) -> None:
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
+    script = tmp_path / "completion"
+    script.write_text(completion(shell))
+    assert "offline" in script.read_text()
+    done = subprocess.run([shell, option, script], capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_without_shtab_completion_says_what_to_install() -> None:
+    code = "import sys; sys.modules['shtab'] = None; from geetest_asgi.__main__ import main; main(sys.argv[1:])"
+    line = [sys.executable, "-c", code, "completion", "bash"]
+    done = subprocess.run(line, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=SECONDS)
+    assert "pip install 'geetest-asgi[completion]'" in done.stderr
+
+
+# Routes of Django and Quart
+
+DJANGO = """\
+import django
+from django.conf import settings
+settings.configure(ROOT_URLCONF="shop", SECRET_KEY="x", GEETEST={"protect": ["POST /login/", "/orders/**"]})
+django.setup()
+from django.core.asgi import get_asgi_application
+from django.urls import include, path, re_path
+from django.views import View
+from geetest_asgi.django import protect
+
+class Orders(View):
+    def post(self, request, number): ...
+
+def view(request, **_): ...
+
+urlpatterns = [
+    path("login/", view),
+    path("orders/", include([path("<int:number>/", Orders.as_view()), path("files/<path:name>", view)])),
+    re_path(r"^report/(?P<year>[0-9]{4})/$", Orders.as_view()),
+]
+app = protect(get_asgi_application())
+"""
+QUART = """\
+from quart import Quart
+from geetest_asgi import GeeTestMiddleware
+
+app = Quart(__name__)
+
+@app.post("/orders/<int:number>")
+async def order(number): ...
+
+@app.post("/logout/<path:where>")
+async def logout(where): ...
+
+@app.websocket("/ws")
+async def ws(): ...
+
+app.asgi_app = GeeTestMiddleware(app.asgi_app, protect=["POST /orders/*"])
+front = GeeTestMiddleware(app.asgi_app.app, protect=["POST /orders/*"])
+"""
+
+
+def routes(place: Path, name: str) -> dict[tuple[str, str], str]:
+    """Method and path of each route that is listed, and what is said of it."""
+    done = command("check", "--json", "--offline", "--app", f"shop:{name}", cwd=place, width=math.inf)
+    assert done.stdout, done.stderr
+    rows = [row for each in json.loads(done.stdout)["sections"] for row in each["rows"] if "decision" in row]
+    return {(row["method"], row["path"]): row["decision"] for row in rows}
+
+
+def test_djangos_routes_are_read(tmp_path: Path) -> None:
+    pytest.importorskip("django")
+    (tmp_path / "shop.py").write_text(DJANGO)
+    found = routes(tmp_path, "app")
+    assert found["POST", "/login/"] == "by rule 1"
+    assert found["PUT", "/login/"] == "", "a function runs for every method"
+    assert found["POST", "/orders/{number}/"] == found["DELETE", "/orders/files/{name:path}"] == "by rule 2"
+    assert found["POST", "/report/{year}/ (by a regular expression)"] == ""
+    assert ("PUT", "/orders/{number}/") not in found, "a class has methods"
+
+
+@pytest.mark.parametrize("name", ["app", "front"])
+def test_quarts_routes_are_read(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("quart")
+    (tmp_path / "shop.py").write_text(QUART)
+    found = routes(tmp_path, name)
+    assert found["POST", "/orders/{number}"] == "by rule 1"
+    assert found["POST", "/logout/{where:path}"] == ""
+    assert found["WEBSOCKET", "/ws"] == ""
