@@ -100,7 +100,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
         timeout=_seconds(chosen.pop("timeout")),
         forgive=statuses("forgive", chosen.pop("forgive")),
         methods=str(pattern.methods),
-        pattern=text,
+        identity=f"{pattern.methods} {text} {rule.name or text}",
         **chosen,
     )
 

@@ -35,5 +35,5 @@ class Policy:
     """Why every request is refused, whatever it brings; empty for the policy of a rule."""
     methods: str = ""
     """The rule's methods as one text: a pass by another method's rule is none."""
-    pattern: str = ""
-    """The rule's pattern as it was written; `name` may be that of several rules."""
+    identity: str = ""
+    """The rule, as all processes know it: its methods, its pattern and its name, each of which others may share."""

@@ -93,7 +93,7 @@ async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
 async def claim_token(visit: Visit) -> Evidence | None:
     """Spend the token: of two copies, even simultaneous ones, one goes on."""
     assert visit.fields is not None  # noqa: S101 - find_fields has run
-    visit.claim = await claim(visit.store, visit.captcha_id, visit.rule, visit.fields)
+    visit.claim = await claim(visit.store, visit.captcha_id, visit.policy.identity, visit.fields)
     return visit.claim.evidence
 
 

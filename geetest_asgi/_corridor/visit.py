@@ -44,11 +44,6 @@ class Visit:
         self.answer = answer
 
     @property
-    def rule(self) -> str:
-        """The rule, as all processes know it. Rules may share a name, or a pattern with other methods."""
-        return f"{self.policy.methods} {self.policy.pattern} {self.policy.name}"
-
-    @property
     def realm(self) -> str:
         """What a pass is bound to. Neither an id nor methods have blanks: no two rules share one by chance."""
         return f"{self.captcha_id} {self.policy.methods} {self.policy.name}"

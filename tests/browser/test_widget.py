@@ -488,10 +488,11 @@ def test_one_tap_is_invisible_without_a_button(stage: Stage) -> None:
 @pytest.mark.parametrize("product", ["float", "popup"])
 def test_one_tap_solves_without_a_box(stage: Stage, product: str) -> None:
     stage.go("page.html")
-    stage.start(captchaId="sim-one-tap", product=product, userInfo="u-7")
+    stage.start(captchaId="sim-one-tap", product=product, userInfo="u-7", clientType="android")
     stage.button.click()
     stage.page.locator(".geetest_captcha[data-state=solved]").wait_for()
     assert stage.box.count() == 0
     token = {**stage.ask("captcha.getValidate()"), "sign_token": "0" * 64}
     args = httpx.post(f"{stage.geetest}/validate", data=token, trust_env=False).json()["captcha_args"]
     assert (args["used_type"], args["user_info"], args["fail_count"], args["user_ip"]) == ("ai", "u-7", 0, "127.0.0.1")
+    assert args["client_type"] == "android"

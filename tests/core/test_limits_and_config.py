@@ -404,7 +404,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
     inherited = policy(["/x"])
     assert inherited == Policy(
         name="/x",
-        pattern="/x",
+        identity="unsafe /x /x",
         methods="unsafe",
         captcha_id=ID,
         keys=(KEY,),
@@ -444,7 +444,7 @@ def test_a_rule_may_set_everything_of_its_own() -> None:
     own = policy([rule])
     assert own == Policy(
         name="mine",
-        pattern="/x",
+        identity="unsafe /x mine",
         methods="unsafe",
         captcha_id="own",
         keys=("own-key",),

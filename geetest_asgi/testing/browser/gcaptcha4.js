@@ -164,13 +164,15 @@
     throw new Error("no api server answers");
   }
 
+  const clientType = (config) => config.clientType || (/Mobi/i.test(navigator.userAgent) ? "h5" : "web");
+
   const failure = ({ code, msg, desc }) => ({ code, msg, desc: { ...desc, detail: desc?.detail || msg } });
   const UNREACHABLE = failure({ code: "60203", msg: "Network failure", desc: { detail: "validate request timeout" } });
   const NO_PLACE = failure({ code: "60002", msg: "Config error", desc: { detail: "appendTo: no such element" } });
 
   function createService(config) {
     const { lotNumber: lot_number, payload, processToken: process_token } = config;
-    const id = { captcha_id: config.captchaId, client_type: "web", user_info: config.userInfo };
+    const id = { captcha_id: config.captchaId, client_type: clientType(config), user_info: config.userInfo };
     const risk_type = config.captchaType || config.riskType;
     let paper = lot_number && payload ? { lot_number, payload, process_token } : null;
 
@@ -459,5 +461,5 @@
     become("idle");
     later(() => events.emitForGood("ready"));
   };
-  window.Geetest4.simulator = { ask, failure };
+  window.Geetest4.simulator = { ask, clientType, failure };
 })();
