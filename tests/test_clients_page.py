@@ -99,7 +99,8 @@ def test_a_graphql_mutation_needs_a_captcha_and_queries_do_not(geetest: GeeTest)
 
     assert told({"query": "query { items { id } }"}) == {"done": True}
     assert told({"query": "{ items(login: 1) { id } }"}) == {"done": True}, "an argument of that name is none"
-    for extensions in (None, {}, {"captcha": None}, "x", [], {"captcha": False}):
+    without: list[Any] = [None, {}, {"captcha": None}, "x", [], {"captcha": False}]
+    for extensions in without:
         assert told({"query": LOGIN, "extensions": extensions}) == "captcha_missing"
     alias = LOGIN.replace("login", "items: login")
     assert told({"query": alias, "operationName": "items"}) == "captcha_missing"

@@ -20,7 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
     add_app(parser)
     parser.add_argument(
-        "--offline", action="store_true", help="ask nobody: look at the configuration only; without --start no id and no key are needed"
+        "--offline",
+        action="store_true",
+        help="ask nobody: look at the configuration only; without --start no id and no key are needed",
     )
     parser.add_argument("--start", action="store_true", help="run the startup and the shutdown of --app, as servers do")
     parser.add_argument("--page", metavar="URL", help="a page with the captcha: is its captcha_id one of the rules'?")

@@ -1,6 +1,5 @@
 """docs/clients.md in a browser: its pages with the libraries from npm, its function for mini programs."""
 
-import json
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
