@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from projects import environment, projects_of
+from projects import environment, projects_of, write
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
@@ -20,12 +21,9 @@ PROJECT = {file: text for files in projects_of(PAGE).values() for file, text in 
 PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
 
 
-def manage(
-    command: str, directory: Path, *, settings: str = "", tests: str = "", **env: str
-) -> "subprocess.Popen[str]":
+def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> "subprocess.Popen[str]":
     """`manage.py command` in a fresh copy of the project; its output, both streams, is read from `stdout`."""
-    more = {"settings.py": PROJECT["settings.py"] + settings, "test_login.py": tests or PROJECT["test_login.py"]}
-    for name, text in (PROJECT | more).items():
+    for name, text in (PROJECT | {"settings.py": PROJECT["settings.py"] + settings}).items():
         (directory / name).write_text(text)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "django", *command.split()],
@@ -63,14 +61,7 @@ def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: 
 
 
 def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
-    """As the page says: `setUp` in the fixture's place, an id and a key in the environment."""
-    set_up = "    def setUp(self):\n        self.geetest = geetest_for(self)\n"
-    fixture = re.compile(r"    @pytest.fixture.*?self.geetest = geetest\n", re.DOTALL)
-    tests = fixture.sub(set_up, PROJECT["test_login.py"]).replace(
-        "import pytest", "from geetest_asgi.testing import geetest_for"
-    )
-    assert set_up in tests
-    with manage("test", tmp_path, tests=tests, **PAIR) as process:
+    with manage("test", tmp_path) as process:
         said, _ = process.communicate(timeout=60)
     assert re.search(r"^Ran 5 tests", said, re.MULTILINE), said
     assert process.returncode == 0, said
@@ -132,3 +123,34 @@ def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None
         assert client.post("/", data={"username": "ada"}).json()["code"] == "captcha_missing"
         process.kill()
         assert "without GeeTest's guard" not in process.communicate(timeout=15)[0]
+
+
+ADMIN = """
+INSTALLED_APPS[:0] = ["daphne", "django.contrib.admin", "django.contrib.messages"]
+MIDDLEWARE.append("django.contrib.messages.middleware.MessageMiddleware")
+TEMPLATES[0]["OPTIONS"]["context_processors"] += [
+    "django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages",
+]
+TEMPLATES[0]["DIRS"].append(Path(__file__).parent / "templates")
+ASGI_APPLICATION, ROOT_URLCONF = "asgi.application", "with_admin"
+GEETEST["protect"] += ["POST /admin/login/"]
+"""
+URLS = """
+from django.contrib import admin
+from django.urls import path
+from urls import urlpatterns
+
+urlpatterns = [*urlpatterns, path("admin/", admin.site.urls)]
+"""
+
+
+def test_the_login_of_the_admin_has_the_captcha_by_the_template_of_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
+    template = re.search(r"^  ```html\n(.*?)^  ```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert template is not None
+    write(tmp_path, {"templates/admin/login.html": textwrap.dedent(template[1]), "with_admin.py": URLS})
+    with runserver(tmp_path, ADMIN) as (client, _):
+        html = client.get("/admin/login/").text
+        assert html.count("geetest/geetest-form.js") == 1
+        assert html.index('id="login-form"') < html.index("form.dataset.geetestCaptchaId = ")
+        assert client.post("/admin/login/", data={"username": "ada"}).json()["code"] == "captcha_missing"
