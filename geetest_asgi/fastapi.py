@@ -14,19 +14,22 @@ open by mistake.
 """
 
 import re
-from collections.abc import Callable, Iterable, Iterator
-from typing import Annotated, Any, Final
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from typing import Annotated, Any, Final, Unpack
 
 from fastapi import Depends, FastAPI, routing
 from starlette.requests import HTTPConnection
 from starlette.routing import Host, Mount, WebSocketRoute
 
+from ._config.values import several
 from ._core.errors import ConfigError
 from ._core.model import GeeTestResult, Outcome
+from ._core.paths.rule_table import RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.rules import Rule
 from ._routes.mark import Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
 from ._routes.routed import Routed, RouteGuard
+from ._routes.settings import GuardSettings
 
 
 class Captcha(Mark):
@@ -63,7 +66,9 @@ CaptchaResult = Annotated[GeeTestResult, Depends(captcha)]
 """The decision as a parameter of a handler, and the mark at once."""
 
 
-def add_geetest(app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = (), **settings: Any) -> None:
+def add_geetest(
+    app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = (), **settings: Unpack[GuardSettings]
+) -> None:
     """Guard every marked route of `app`, and what `protect` names besides; write it into the OpenAPI document.
 
     `settings` are GeeTestMiddleware's. FastAPI puts what is added last outermost: call this before
@@ -75,13 +80,13 @@ def add_geetest(app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = ()
     check_names("add_geetest", settings)
     others = [protect] if isinstance(protect, str | Rule) else list(protect)
     app.add_middleware(_Guard, fastapi=app, others=others, settings=settings)
-    _complete_openapi(app, settings)
+    _complete_openapi(app, others, settings)
 
 
 class _Guard(RouteGuard):
     """The guard of an app: rules of its marked routes, by route, and what `protect` names besides, by path."""
 
-    def __init__(self, app: Any, fastapi: FastAPI, others: list[str | Rule], settings: dict[str, Any]) -> None:
+    def __init__(self, app: Any, fastapi: FastAPI, others: list[str | Rule], settings: Mapping[str, Any]) -> None:
         self._fastapi = fastapi
         routes = list(_routed(fastapi.routes))
         marked = [route for each in routes for route in each.marked]
@@ -104,14 +109,6 @@ def _routed(routes: Iterable[Any], prefix: str = "") -> Iterator[Routed]:
         mark = _mark(getattr(route, "dependant", None), path)
         methods = ["WEBSOCKET"] if isinstance(kind, WebSocketRoute) else sorted(getattr(route, "methods", None) or ())
         yield Routed(route, path, methods, mark, inner)
-
-
-def marked(app: FastAPI) -> Iterator[tuple[str, list[str], Mark]]:
-    """The path, the methods and the mark of each marked route, those of mounted apps among them."""
-    for each in _routed(app.routes):
-        for route in each.marked:
-            if route.mark is not None:
-                yield route.path, route.methods, route.mark
 
 
 def _opened(routes: Iterable[Any]) -> Iterable[Any]:
@@ -145,7 +142,7 @@ def _marks(dependant: Any) -> Iterator[Captcha]:
         yield from _marks(each)
 
 
-def _complete_openapi(app: FastAPI, settings: dict[str, Any]) -> None:
+def _complete_openapi(app: FastAPI, others: list[str | Rule], settings: Mapping[str, Any]) -> None:
     plain, described = app.openapi, None
 
     def openapi() -> dict[str, Any]:
@@ -153,16 +150,34 @@ def _complete_openapi(app: FastAPI, settings: dict[str, Any]) -> None:
         document = plain()
         if document is not described:  # FastAPI makes another when there are new routes
             described = document
-            for path, methods, mark in marked(app):
-                if (rule := mark.rule(methods, path)) is not None:
-                    for operation in _operations(document, path, filter(mark.guards, methods)):
-                        describe(operation, rule, settings)
+            for path, method, rule in _protected(app, others, settings):
+                for operation in _operations(document, path, method):
+                    describe(operation, rule, settings)
         return document
 
     app.openapi = openapi  # type: ignore[method-assign]  # FastAPI's documentation, "Extending OpenAPI"
 
 
-def _operations(document: dict[str, Any], path: str, methods: Iterable[str]) -> Iterator[dict[str, Any]]:
-    without_converters = re.sub(r":\w+}", "}", path)  # FastAPI's path_format
-    operations = document.get("paths", {}).get(without_converters, {})
-    yield from (operations[method] for method in map(str.lower, methods) if method in operations)
+def _protected(app: FastAPI, others: list[str | Rule], settings: Mapping[str, Any]) -> Iterator[tuple[str, str, Rule]]:
+    """The path, the method and the rule of each operation that is protected: by its mark, else by `protect`."""
+    rules = [(rule_pattern(rule), rule) for rule in map(as_rule, others)]
+    table = RuleTable(rules, [exempt_pattern(each) for each in several("exempt", settings.get("exempt", ()))], [], None)
+    for each in _routed(app.routes):
+        for route in each.leaves:
+            rule = route.rule
+            for method in route.methods:
+                if route.mark is not None and rule is not None and route.mark.guards(method):
+                    yield route.path, method, rule
+                elif (other := table.match(method, _format(route.path))) is not None:
+                    yield route.path, method, other
+
+
+def _operations(document: dict[str, Any], path: str, method: str) -> Iterator[dict[str, Any]]:
+    operations = document.get("paths", {}).get(_format(path), {})
+    if method.lower() in operations:
+        yield operations[method.lower()]
+
+
+def _format(path: str) -> str:
+    """A path without converters, as FastAPI's `path_format` has it; to a pattern `{name}` is a segment like another."""
+    return re.sub(r":\w+}", "}", path)

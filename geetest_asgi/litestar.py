@@ -14,7 +14,7 @@ where the plugin did not decide: a marked route is never open by mistake.
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
-from typing import Any, ClassVar, Final, cast
+from typing import Any, ClassVar, Final, Unpack, cast
 
 from litestar.config.app import AppConfig
 from litestar.connection import ASGIConnection
@@ -33,6 +33,7 @@ from ._core.rules import Rule
 from ._middleware import GeeTestMiddleware
 from ._routes.mark import MARKS, Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
+from ._routes.settings import PluginSettings
 from ._scope import geetest_result
 from .observers.logs import log_marks
 
@@ -90,7 +91,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
     without a marked handler, raise ConfigError at the start; where no lifespan is run, at each request.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[PluginSettings]) -> None:
         for name in _BY_PATH:
             if name in settings:
                 raise ConfigError(f"{name}: the plugin goes by handlers and not by paths; write guards=[captcha] there")

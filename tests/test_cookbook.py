@@ -5,7 +5,6 @@ import logging
 import logging.config
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from pages import Page, ask, is_denied, site
@@ -177,30 +176,6 @@ def test_sentry_has_the_outcome_and_no_body(geetest: GeeTest) -> None:
         assert event is not None
         assert event["tags"] == {"geetest.outcome": "missing"}
     sentry_sdk.get_client().close()
-
-
-def fields_of(body: dict[str, Any]) -> set[str]:
-    """The names of the mutations of a query that is written simply. A site asks its GraphQL library."""
-    return set(str(body["query"]).replace("{", " ").replace("(", " ").split())
-
-
-@PAGE.executes("PROTECTED =")
-def test_a_graphql_mutation_needs_a_captcha_and_others_do_not(geetest: GeeTest) -> None:
-    given = {"fields_of": fields_of, "execute": lambda body: {"done": True}}
-    app = PAGE.run("PROTECTED =", **given)["app"]
-    login = {"query": 'mutation { login(name: "ada") { id } }'}
-
-    def told(body: Any) -> Any:
-        answer = ask(app, "POST", "/graphql", json=body).json()
-        return answer.get("data") or answer["errors"][0].get("extensions", {}).get("code")
-
-    assert told({"query": "query { items { id } }"}) == {"done": True}
-    assert told(login) == told(login | {"extensions": {"captcha": None}}) == "captcha_missing"
-    assert told(login | {"extensions": {"captcha": {"lot_number": "x"}}}) == "captcha_malformed"
-    token = geetest.token()
-    assert told(login | {"extensions": {"captcha": token}}) == {"done": True}
-    assert told(login | {"extensions": {"captcha": token}}) == "captcha_replayed"
-    assert ask(app, "POST", "/graphql", json=[login, login]).status_code == 400
 
 
 def test_every_graphql_operation_is_protected_by_one_rule(geetest: GeeTest) -> None:

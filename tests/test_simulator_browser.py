@@ -249,7 +249,7 @@ async def test_an_unknown_id_is_refused_at_verify_too() -> None:
 @each_backend
 async def test_the_scripts_have_right_types_and_are_asked_for_again() -> None:
     simulator = Simulator()
-    for path in ("/v4/gt4.js", "/v4/bypass.js"):
+    for path in ("/v4/gt4.js", "/v4/ct4.js", "/v4/bypass.js", "/v4/geebypass.js"):
         reply = await get(simulator, path)
         assert reply.status_code == 200
         assert reply.headers["content-type"] == JAVASCRIPT
@@ -259,6 +259,20 @@ async def test_the_scripts_have_right_types_and_are_asked_for_again() -> None:
         async with browser(simulator) as http:
             again = await http.get(path, headers={"if-none-match": reply.headers["etag"]})
         assert (again.status_code, again.content) == (304, b"")
+
+
+@each_backend
+async def test_the_script_has_the_origin_that_it_was_fetched_from() -> None:
+    tags = []
+    for origin in ("http://127.0.0.1:8077", "https://static.geetest.com"):
+        transport = httpx.ASGITransport(app=Simulator())
+        async with httpx.AsyncClient(transport=transport, base_url=origin) as http:
+            for path in ("/v4/gt4.js", "/v4/ct4.js"):
+                reply = await http.get(path)
+                assert f'"{origin}"' in reply.text
+                assert "{origin}" not in reply.text
+                tags.append(reply.headers["etag"])
+    assert tags[0] == tags[1] != tags[2] == tags[3]
 
 
 @each_backend

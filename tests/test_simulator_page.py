@@ -19,6 +19,8 @@ from pages import ROOT, Page, codes
 
 from geetest_asgi import GeeTestClient
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing.cassette import KEPT
+from geetest_asgi.testing.tls import HOSTS
 
 PAGE = Page("docs/simulator.md")
 
@@ -159,12 +161,48 @@ def test_a_fault_may_be_ordered_as_json(url: str) -> None:
     assert (answer.status_code, answer.json(), answer.headers["retry-after"]) == (429, {"error": "later"}, "7")
 
 
-@PAGE.executes("--tls authority.pem")
+@PAGE.executes("--port 8443 --tls")
 def test_the_simulator_speaks_tls(tmp_path: Path) -> None:
     port, authority = free_port(), tmp_path / "authority.pem"
-    with shell("--tls authority.pem", {"8443": port, "authority.pem": str(authority)}, f"https://127.0.0.1:{port}"):
+    with shell("--port 8443 --tls", {"8443": port, "authority.pem": str(authority)}, f"https://127.0.0.1:{port}"):
         context = ssl.create_default_context(cafile=str(authority))
         assert httpx.get(f"https://127.0.0.1:{port}/simulator/calls", verify=context, trust_env=False).json() == []
+
+
+@PAGE.executes("--tls-port 443")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_programs_with_geetests_address_built_in_are_answered(tmp_path: Path) -> None:
+    """The page's second line on ports that are free; curl takes the hosts file's part."""
+    http, https, authority = free_port(), free_port(), tmp_path / "authority.pem"
+    first, _ = PAGE.block("--tls-port 443").text.splitlines()
+    there = {f"{first}\n": "", "sudo exec": "exec", "80": http, "443": https, "authority.pem": str(authority)}
+    with shell("--tls-port 443", there, f"https://127.0.0.1:{https}"):
+        for scheme, port, standard in (("http", http, 80), ("https", https, 443)):
+            here = f"--connect-to ::127.0.0.1:{port} --cacert {authority}"
+            url = f"{scheme}://gcaptcha4.geetest.com/validate"
+            assert curl(f"curl -s {here} {url}")["code"] == "-50101", standard
+        calls = httpx.get(f"http://127.0.0.1:{http}/simulator/calls", trust_env=False).json()
+        assert len(calls) == 2, "one simulator, at two ports"
+        refused = httpx.get(f"http://127.0.0.1:{http}/simulator/token", headers={"Host": "gcaptcha4.geetest.com"})
+        assert refused.status_code == 403
+    hosts = set(first.split('"')[1].split()[1:])
+    assert hosts <= set(HOSTS)
+
+
+@PAGE.executes("record cassette.json --port", "record --compare")
+def test_the_real_service_is_recorded_and_compared(url: str, tmp_path: Path) -> None:
+    port, file = free_port(), tmp_path / "cassette.json"
+    there = {"cassette.json": str(file), "8078": f"{port} --api-server {url}"}
+    with shell("record cassette.json --port", there, f"http://127.0.0.1:{port}"):
+        assert httpx.post(f"http://127.0.0.1:{port}/validate", trust_env=False).json()["code"] == "-50101"
+    compare = put(PAGE.block("record --compare").text, {".venv/bin/python": sys.executable, "cassette.json": str(file)})
+    done = subprocess.run(["sh", "-c", compare], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, done.stdout.split()) == (0, ["-50101", "ok", "as", "the", "simulator", "answers"])
+
+
+def test_the_names_that_stay_on_a_cassette_are_all_told() -> None:
+    (row,) = [row for row in PAGE.rows("in the file") if row[0].startswith("in a body")]
+    assert set(codes(row[0])) == KEPT
 
 
 def test_no_block_is_without_a_test() -> None:

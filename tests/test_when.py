@@ -12,6 +12,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 from starlette.requests import Request
@@ -32,15 +33,6 @@ from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 from geetest_asgi.testing import GeeTest
 
 PASSWORD = "correct"
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    now = 1_800_000_000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 async def login(scope: Scope, receive: Receive, send: Send) -> None:

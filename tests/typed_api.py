@@ -372,7 +372,17 @@ starlette_app.mount("/geetest", form_script)
 
 api = FastAPI()
 fastapi_helper.add_geetest(api, protect=["POST /login", Rule("/api/**")], on_unavailable="deny")
+fastapi_helper.add_geetest(api, mode="monitor", exempt=["/hook"], store="sqlite:///spent.db", on_denied=on_denied)
 fastapi_helper.add_geetest(api, protect=7)  # type: ignore[arg-type]
+fastapi_helper.add_geetest(api, mode="watch")  # type: ignore[arg-type]
+fastapi_helper.add_geetest(api, time_out=3)  # type: ignore[call-arg]
+fastapi_helper.Captcha(methods=["PUT"], sources=["header"], mode="off", forgive=(422,), skip=skip)
+fastapi_helper.Captcha(mode="watch")  # type: ignore[arg-type]
+fastapi_helper.Captcha(store="sqlite:///spent.db")  # type: ignore[call-arg]
+litestar_helper.Captcha(on_unavailable="deny", when=failures)
+litestar_helper.Captcha(sources=["cookie"])  # type: ignore[list-item]
+litestar_helper.GeeTestPlugin(mode="watch")  # type: ignore[arg-type]
+litestar_helper.GeeTestPlugin(protect=["POST /login"])  # type: ignore[call-arg]
 
 
 @api.post("/register", dependencies=[Depends(fastapi_helper.Captcha())])
@@ -387,7 +397,7 @@ async def comment(captcha: litestar_helper.CaptchaResult) -> bool:
     return captcha.verified
 
 
-Litestar([comment], plugins=[litestar_helper.GeeTestPlugin(protect=["POST /login"], on_unavailable="deny")])
+Litestar([comment], plugins=[litestar_helper.GeeTestPlugin(on_unavailable="deny", mode="monitor")])
 
 # In tests
 

@@ -36,11 +36,8 @@ class Busy:
         self._clock = clock
         self._began = self._last = 0.0
         self._bounds = Counter[str]()
-
-    @property
-    def running(self) -> bool:
-        """Whether an episode has begun and is not known to be over."""
-        return bool(self._bounds)
+        self.running = False
+        """An episode has begun and is not known to be over."""
 
     def note(self, result: GeeTestResult) -> BusyEpisode | None:
         """Count this decision. An episode that it shows to have begun or ended."""
@@ -52,6 +49,7 @@ class Busy:
             self._began = now
         self._last = now
         self._bounds[result.reason] += 1
+        self.running = True
         return over or (self._told(over=False) if self._bounds.total() == BUSY_ENOUGH else None)
 
     def _end(self, now: float) -> BusyEpisode | None:
@@ -59,6 +57,7 @@ class Busy:
             return None
         told = self._told(over=True) if self._bounds.total() >= BUSY_ENOUGH else None
         self._bounds.clear()
+        self.running = False
         return told
 
     def _told(self, *, over: bool) -> BusyEpisode:

@@ -29,6 +29,10 @@ _FAIR: Final = 0.75
 _OURS: Final = "too little of the time was GeeTest's"
 
 
+def _nobody() -> None:
+    """Nobody waits yet."""
+
+
 class Heard(Protocol):
     """A socket, as far as a silence is concerned."""
 
@@ -98,6 +102,7 @@ class Call(Progress):
         self._watching: Running | None = None
         self._due = start + min(seconds / 10, 1.0)
         clock.watch(self, self._due)
+        self.begin(1, _nobody)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""

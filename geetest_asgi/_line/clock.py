@@ -208,6 +208,10 @@ def clock() -> Clock:
     try:
         return _clocks.get()
     except LookupError:
-        on_asyncio = isinstance(current_token().native_token, asyncio.AbstractEventLoop)
-        _clocks.set(made := AsyncioClock() if on_asyncio else TrioClock())
+        _clocks.set(made := AsyncioClock() if on_asyncio() else TrioClock())
         return made
+
+
+def on_asyncio() -> bool:
+    """Return whether the running event loop is one of asyncio's."""
+    return isinstance(current_token().native_token, asyncio.AbstractEventLoop)

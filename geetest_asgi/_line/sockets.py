@@ -20,6 +20,7 @@ from anyio.abc import ByteStream
 from anyio.streams.tls import TLSAttribute, TLSStream
 
 from .call import Progress
+from .readiness import readiness
 
 _NEXT_ADDRESS: Final = 0.25
 """Seconds after which the next address of a name is tried beside the one before (RFC 8305 §5)."""
@@ -39,6 +40,7 @@ class Socket(ByteStream):
     def __init__(self, address: str, port: int) -> None:
         """Begin to connect. Raises OSError."""
         self._raw = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
+        self._readiness = readiness(self._raw)
         try:
             self._raw.setblocking(False)
             self._raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -82,7 +84,7 @@ class Socket(ByteStream):
     async def receive(self, max_bytes: int = _AT_ONCE) -> bytes:
         """Receive what has come. Raises OSError, and EndOfStream where the other end has hung up."""
         while True:
-            await anyio.wait_readable(self._raw)
+            await self._readiness.wait()
             with suppress(BlockingIOError):
                 if data := self._raw.recv(max_bytes):
                     return data
@@ -94,6 +96,7 @@ class Socket(ByteStream):
 
     def close(self) -> None:
         """Close it, without a farewell that the other end may keep us waiting with."""
+        self._readiness.close()
         self._raw.close()
 
     async def aclose(self) -> None:

@@ -4,7 +4,7 @@ import inspect
 import re
 from collections.abc import Iterable
 from dataclasses import replace
-from typing import Any, Final
+from typing import Any, Final, Unpack
 
 from starlette.routing import compile_path
 
@@ -14,6 +14,7 @@ from .._core.paths.patterns import parse
 from .._core.rules import Rule
 from .._middleware import GeeTestMiddleware
 from .._scope import geetest_result
+from .settings import MarkSettings
 
 MARKS: Final = "geetest_asgi.marks"
 """Scope key: the marks of the route that the guard decided about."""
@@ -34,7 +35,7 @@ class Mark:
     not have.
     """
 
-    def __init__(self, **settings: Any) -> None:
+    def __init__(self, **settings: Unpack[MarkSettings]) -> None:
         try:
             self._rule = Rule("/", **settings)
         except TypeError as error:
@@ -80,6 +81,10 @@ class Mark:
                 "of the mark on this route"
             )
         return result
+
+
+# FastAPI reads this where `Depends(Captcha)` names the class, before we can say so, and it cannot read Unpack.
+Mark.__init__.__annotations__["settings"] = Any
 
 
 def _names(methods: str | Iterable[str]) -> list[str]:

@@ -1,6 +1,6 @@
 """A guard that goes by the route that Starlette's router picks, and not by the path: no spelling can miss it."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -37,6 +37,14 @@ class Routed:
             yield from each.marked
 
     @property
+    def leaves(self) -> "Iterator[Routed]":
+        """This one, or what is mounted here."""
+        for each in self.inner:
+            yield from each.leaves
+        if not self.inner:
+            yield self
+
+    @property
     def rule(self) -> Rule | None:
         """What protects it."""
         return None if self.mark is None else self.mark.rule(self.methods, self.path)
@@ -56,7 +64,9 @@ class Routed:
 class RouteGuard(GeeTestMiddleware):
     """Marked routes are guarded by the rules of their marks, whatever the path; other requests by `others`, by path."""
 
-    def __init__(self, app: Any, routes: list[Routed], others: Iterable[str | Rule], settings: dict[str, Any]) -> None:
+    def __init__(
+        self, app: Any, routes: list[Routed], others: Iterable[str | Rule], settings: Mapping[str, Any]
+    ) -> None:
         self._routes = routes
         marked = [route for each in routes for route in each.marked]
         rules = [(route, rule) for route in marked if (rule := route.rule) is not None]

@@ -20,7 +20,9 @@ def add(parser: argparse.ArgumentParser) -> None:
     """The options of `check`."""
     add_app(parser)
     parser.add_argument(
-        "--offline", action="store_true", help="ask nobody: look at the configuration only; no pair is needed"
+        "--offline",
+        action="store_true",
+        help="ask nobody: look at the configuration only; without --start no id and no key are needed",
     )
     parser.add_argument("--start", action="store_true", help="run the startup and the shutdown of --app, as servers do")
     parser.add_argument("--page", metavar="URL", help="a page with the captcha: is its captcha_id one of the rules'?")
@@ -33,7 +35,7 @@ def add(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     """The exit status. Raises UsageError and ConfigError before anything is printed."""
     _check(arguments)
-    if arguments.offline:
+    if arguments.offline and not arguments.start:
         need_no_pair()
     from .service import Service
 

@@ -5,17 +5,9 @@ import time
 from collections.abc import Callable
 from typing import Any
 
+from clocks import Clock
+
 from geetest_asgi._bounds.counters import Pot, RateCap
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:

@@ -6,6 +6,11 @@ from typing import Any, Literal
 
 import httpx
 import pytest
+from starlette.applications import Starlette
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from geetest_asgi.testing import serve
 
 from .stage import Stage
 
@@ -440,13 +445,54 @@ def test_a_try_that_gets_no_answer_is_an_error_and_can_be_made_again(stage: Stag
     assert stage.happened(5)[-1] == "success"
 
 
+@pytest.mark.parametrize("where", ["inline", "in a bundle", "under another name"])
+def test_the_script_works_where_it_has_no_address_of_its_own(stage: Stage, where: str) -> None:
+    script = httpx.get(f"{stage.geetest}/v4/gt4.js", trust_env=False).text
+    tag = f'<script src="{stage.geetest}/v4/gt4.js"></script>'
+    page = httpx.get(f"{stage.site}/page.html", trust_env=False).text.replace("/harness.js", f"{stage.site}/harness.js")
+    assert tag in page
+    there = f"<script>{script}</script>" if where == "inline" else '<script src="/assets/own.js"></script>'
+    bundle = f"var before = 1;{script};var after = 1;" if where == "in a bundle" else script
+    routes = [
+        Route("/page.html", lambda request: HTMLResponse(page.replace(tag, there))),
+        Route("/assets/own.js", lambda request: Response(bundle, media_type="text/javascript")),
+        Route("/favicon.ico", lambda request: Response(status_code=204)),
+    ]
+    with serve(Starlette(routes=routes)) as url:
+        stage.page.goto(f"{url}/page.html")
+    stage.start()
+    stage.open_box()
+    stage.solve()
+    assert stage.happened(4)[-1] == "success"
+    check_token(stage)
+
+
+def test_alibaba_clouds_name_for_it(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.page.add_script_tag(url=f"{stage.geetest}/v4/ct4.js")
+    stage.ask("void (window.initGeetest4 = initAlicom4)")
+    stage.start(product="bind", https=True)
+    stage.ask("void captcha.showCaptcha()")
+    stage.solve()
+    assert stage.happened(4)[-1] == "success"
+
+
+def test_one_tap_is_invisible_without_a_button(stage: Stage) -> None:
+    stage.go("page.html")
+    stage.start(captchaId="sim-one-tap", product="bind")
+    stage.ask("void captcha.showCaptcha()")
+    assert stage.happened(2) == ["ready", "success"]
+    assert stage.box.count() == 0
+
+
 @pytest.mark.parametrize("product", ["float", "popup"])
 def test_one_tap_solves_without_a_box(stage: Stage, product: str) -> None:
     stage.go("page.html")
-    stage.start(captchaId="sim-one-tap", product=product, userInfo="u-7")
+    stage.start(captchaId="sim-one-tap", product=product, userInfo="u-7", clientType="android")
     stage.button.click()
     stage.page.locator(".geetest_captcha[data-state=solved]").wait_for()
     assert stage.box.count() == 0
     token = {**stage.ask("captcha.getValidate()"), "sign_token": "0" * 64}
     args = httpx.post(f"{stage.geetest}/validate", data=token, trust_env=False).json()["captcha_args"]
     assert (args["used_type"], args["user_info"], args["fail_count"], args["user_ip"]) == ("ai", "u-7", 0, "127.0.0.1")
+    assert args["client_type"] == "android"

@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,16 +17,6 @@ from geetest_asgi.stores import MemoryStore
 
 DOWN = Evidence(Outcome.UNAVAILABLE, "HTTP 503")
 UP = Evidence(Outcome.PASSED)
-
-
-class Clock:
-    """A clock that moves when it is told to. It starts with a minute."""
-
-    def __init__(self, now: float = 6000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

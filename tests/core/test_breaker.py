@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
+from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
@@ -13,16 +14,6 @@ from geetest_asgi._bounds.breaker import GRACE, Breaker, State
 
 CALL = 3.0
 """Seconds that a call may take."""
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self, now: float = 1000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

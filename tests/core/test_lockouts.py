@@ -5,6 +5,7 @@ import tracemalloc
 from typing import Any
 
 import pytest
+from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -16,16 +17,6 @@ from geetest_asgi._core.model import FOREIGN_ID
 from geetest_asgi._core.policy import Policy
 
 JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self, now: float = 6000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture

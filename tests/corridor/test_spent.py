@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from clocks import Clock
 
 from geetest_asgi import CaptchaFields, Outcome
 from geetest_asgi._core.model import Evidence
@@ -18,15 +19,6 @@ FIELDS = CaptchaFields(LOT, "aGk_", TOKEN, "1700000000")
 RULE = "POST /login"
 VERDICTS = (Outcome.PASSED, Outcome.FAILED)
 PASSED = Evidence(Outcome.PASSED, "fine", "-1", captcha_args={"scene": "反爬虫", "n": [1, None], "lone": "\ud800"})
-
-
-class Clock:
-    """A clock that moves when it is told to."""
-
-    now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Diary(MemoryStore):

@@ -340,7 +340,7 @@ def test_a_visitor_cannot_fake_an_outage_by_being_slow(geetest: GeeTest, front: 
     body = form(geetest.token(forged=True))
     wires = [front.connect() for _ in range(20)]
     for number, wire in enumerate(wires):
-        wire.sendall(raw_request(body, f"Content-Type: {FORM}")[: -1 - number])
+        wire.sendall(raw_request(body, f"Content-Type: {FORM}", "Connection: close")[: -1 - number])
     for wire in wires:
         assert read_all(wire).startswith(b"HTTP/1.1 408 ")
         wire.close()
@@ -379,7 +379,7 @@ def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, f
         return httpx.post(f"{url}/login", data=geetest.token(forged=True), trust_env=False, timeout=20).status_code
 
     with ThreadPoolExecutor(40) as threads:
-        statuses = set(threads.map(one, range(120)))
+        statuses = set(threads.map(one, range(80)))
     assert door.is_shut()
     assert 403 in statuses <= {403, 503}
 
@@ -581,19 +581,24 @@ def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
     urls = [answering.url] * (3 if start == "three servers" else 1)
     door, codes = Door(geetest, timeout=0.25, api_server=urls, trust_env=True), []
 
-    async def endpoint() -> None:
-        for seconds in stall(time.monotonic() + 0.25):
-            time.sleep(seconds)
+    async def hold(stalls: Iterator[float]) -> None:
+        """The loop; GeeTest answers meanwhile all that it was sent, however busy the machine is."""
+        while True:
+            time.sleep(next(stalls, 0.0))
             answering.settle()
             await anyio.sleep(0)
+
+    async def held_crowd(stalls: Iterator[float]) -> None:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(hold, stalls)
+            codes.extend(await crowd(door, [geetest.token(forged=True) for _ in range(50)]))
+            tasks.cancel_scope.cancel()
 
     async def main() -> None:
         await door.guard.guard.line.prepare()
         if start == "open connections":
-            await crowd(door, [geetest.token(forged=True) for _ in range(50)])
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(endpoint)
-            codes.extend(await crowd(door, [geetest.token(forged=True) for _ in range(50)]))
+            await held_crowd(iter(()))
+        await held_crowd(stall(time.monotonic() + 0.25))
         await door.guard.aclose()
 
     backend, options = LOOPS[loop]

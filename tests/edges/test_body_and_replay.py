@@ -380,7 +380,7 @@ def test_two_hundred_slow_bodies_at_once_over_sockets(geetest: GeeTest, app: App
     url = front.put_on(geetest.guard(app, limits=Limits(body_timeout=0.6)))
     slow = [front.connect() for _ in range(200)]
     try:
-        head = raw_request(b"", f"Content-Type: {FORM}").replace(b": 0\r", b": 500\r")
+        head = raw_request(b"", f"Content-Type: {FORM}", "Connection: close").replace(b": 0\r", b": 500\r")
         for wire in slow:
             wire.sendall(head + b"a=b&")
         assert httpx.post(f"{url}/login", data=geetest.token(), trust_env=False).text == "in"

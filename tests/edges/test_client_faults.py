@@ -17,6 +17,7 @@ import pytest
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 
 from .support import (
+    SECONDS,
     SUCCESS,
     App,
     Behave,
@@ -37,6 +38,9 @@ each_backend = pytest.mark.anyio
 
 SILENCE = 2.0
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
+SHORT = 0.5
+"""Where it does not matter whose fault the silence was."""
+NO_ANSWER = {Outcome.UNAVAILABLE, Outcome.BUSY}
 
 
 # --- servers that misbehave -------------------------------------------------------------------------------------------
@@ -458,22 +462,25 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
     client: str, geetest: GeeTest
 ) -> None:
     """The late success to a first token must not serve a second, forged one."""
+    over = threading.Event()
 
     def late(server: RawServer, connection: socket.socket) -> None:
         server.read_request(connection)
         if server.accepted == 1:
-            time.sleep(SILENCE + 0.1)
+            over.wait(SECONDS)
             connection.sendall(http_reply())
             server.read_request(connection)
         connection.sendall(http_reply(b'{"result":"fail","reason":"x"}'))
 
     with RawServer(late) as server:
-        guard, _, told = verdict_of(server.url, SILENCE, allow=False, client=MADE[client])
+        guard, _, told = verdict_of(server.url, SHORT, allow=False, client=MADE[client])
         await visit(geetest.token()).run(guard)
-        await anyio.sleep(0.15)
+        over.set()
+        await anyio.sleep(0.1)
         await visit(geetest.token()).run(guard)
         await guard.aclose()
-    assert [result.outcome for result in told] == [Outcome.UNAVAILABLE, Outcome.FAILED]
+    assert told[0].outcome in NO_ANSWER
+    assert told[1].outcome is Outcome.FAILED
 
 
 # --- time and number --------------------------------------------------------------------------------------------------
@@ -567,8 +574,8 @@ async def test_the_next_server_is_never_asked_once_the_call_was_sent(
 @each_backend
 async def test_the_next_server_is_not_asked_when_the_first_is_silent(geetest: GeeTest) -> None:
     with RawServer(never_answer) as server, RawServer(say("200 OK")) as other:
-        guard, _, told = verdict_of([server.url, other.url], 2, allow=False)
-        assert (await judged(guard, told, geetest.token()))[1].outcome is Outcome.UNAVAILABLE
+        guard, _, told = verdict_of([server.url, other.url], SHORT, allow=False)
+        assert (await judged(guard, told, geetest.token()))[1].outcome in NO_ANSWER
         assert (len(server.requests), other.accepted) == (1, 0)
 
 
@@ -590,7 +597,7 @@ async def test_calls_past_max_in_flight_wait_and_are_busy_where_their_time_ends(
     limits, hear = Limits(max_in_flight=5), lambda result, _: told.append(result)
     guard = geetest.guard(app, limits=limits, timeout=2.0, on_result=hear)
     tokens = [geetest.token() for _ in range(30)]
-    crowd = [visit(token) for token in tokens]
+    crowd = [visit(token, client=(f"192.0.2.{number}", 1)) for number, token in enumerate(tokens)]
     async with anyio.create_task_group() as tasks:
         for each in crowd:
             tasks.start_soon(each.run, guard)
@@ -611,12 +618,14 @@ async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geet
         raise ZeroDivisionError
 
     behave = {"reset": reset_at_once, "raising": say("200 OK")}.get(fault, never_answer)
+    told: list[GeeTestResult] = []
     with RawServer(behave) as server:
         guard = geetest.guard(
             app,
+            on_result=lambda result, _: told.append(result),
             api_server=server.url,
             on_unavailable="deny",
-            timeout=SILENCE if fault == "hanging" else 5,
+            timeout=SHORT if fault == "hanging" else 5,
             client=broken_client if fault == "raising" else None,
             limits=Limits(max_in_flight=1),
         )
@@ -628,7 +637,8 @@ async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geet
             codes.add("cancelled" if scope.cancelled_caught else asked.code)
         await guard.aclose()
     expected = {"cancelled": "cancelled", "raising": "captcha_misconfigured"}
-    assert codes == {expected.get(fault, "captcha_unavailable")}
+    assert codes <= {expected.get(fault, "captcha_unavailable"), *(["captcha_busy"] if fault == "hanging" else [])}
+    assert not [each.reason for each in told if "max_in_flight" in each.reason]
 
 
 def test_five_hundred_at_once_are_all_asked_about(geetest: GeeTest, app: App) -> None:

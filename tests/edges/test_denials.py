@@ -318,7 +318,7 @@ def read_one(wire: socket.socket) -> bytes:
 def test_no_continue_is_said_to_a_body_that_is_refused_by_its_length(geetest: GeeTest, app: App, front: Front) -> None:
     """`Expect: 100-continue` is how a polite client asks first: it is told no before it sends a byte."""
     front.put_on(geetest.guard(app, limits=BIG))
-    ask = raw_request(b"", f"Content-Type: {FORM}", "Expect: 100-continue")
+    ask = raw_request(b"", f"Content-Type: {FORM}", "Expect: 100-continue", "Connection: close")
     answer = front.talk(ask.replace(b": 0\r", b": 5000\r"))
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"100 Continue" not in answer

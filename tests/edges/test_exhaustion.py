@@ -36,6 +36,7 @@ from .support import (
     Visit,
     cut,
     form,
+    http_reply,
     http_scope,
     messages,
     raw_request,
@@ -357,6 +358,45 @@ def test_a_flood_of_tokens_makes_no_more_calls_than_the_bound(fault: str, geetes
         assert len(watched.store) == (0 if fault != "slow" else watched.outcomes["failed"])
         geetest.simulator.up()
         assert flood(front, [form(geetest.token()) for _ in range(12)], wires=6) == {b"200": 12}
+
+
+@each_backend
+async def test_one_address_has_half_of_the_places_in_flight(geetest: GeeTest) -> None:
+    """Twenty calls of one address, and GeeTest takes its time: another address is asked about without a wait."""
+    under_way = most = 0
+    answer = threading.Event()
+
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        nonlocal under_way, most
+        while server.read_request(connection):
+            under_way += 1
+            most = max(most, under_way)
+            answer.wait(SECONDS)
+            under_way -= 1
+            connection.sendall(http_reply(SUCCESS))
+
+    with RawServer(behave) as server:
+        watched = Watched(geetest, api_server=server.url, limits=Limits(max_in_flight=4), timeout=SECONDS)
+        bots = [visit(geetest.token(), client=("192.0.2.1", number)) for number in range(20)]
+        others = [visit(geetest.token(), client=(f"192.0.2.{number}", 1)) for number in (2, 3)]
+        async with anyio.create_task_group() as tasks:
+            for bot in bots:
+                tasks.start_soon(bot.run, watched)
+            await wait_until(lambda: under_way == 2)
+            await anyio.sleep(0.1)
+            assert most == 2
+            for other in others:
+                tasks.start_soon(other.run, watched)
+            await wait_until(lambda: under_way == 4)
+            answer.set()
+        assert {each.code for each in bots + others} == {"in"}
+        await watched.guard.aclose()
+
+
+async def wait_until(is_so: Callable[[], bool]) -> None:
+    with anyio.fail_after(SECONDS):
+        while not is_so():
+            await anyio.sleep(0.01)
 
 
 # --- GeeTest's answers ------------------------------------------------------------------------------------------------

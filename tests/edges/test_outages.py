@@ -42,12 +42,23 @@ class Guarded:
     async def come(self) -> str:
         return (await visit(self.geetest.token()).run(self.guard)).code
 
-    async def come_until_asked_no_more(self, servers: int = 1) -> list[str]:
+    async def come_until_asked_no_more(self, servers: int = 1, *, at_once: int = 1) -> list[str]:
         """What the visitors got. A busy machine may make some of them `busy`, which counts for nothing."""
-        codes = []
+        codes: list[str] = []
         with anyio.fail_after(6 * SECONDS):
             while len([each for each in self.outages if not each.over]) < servers or self.outages[-1].over:
-                codes.append(await self.come())
+                codes += await self.come_at_once(at_once)
+        return codes
+
+    async def come_at_once(self, visitors: int) -> list[str]:
+        codes: list[str] = []
+
+        async def one() -> None:
+            codes.append(await self.come())
+
+        async with anyio.create_task_group() as tasks:
+            for _ in range(visitors):
+                tasks.start_soon(one)
         return codes
 
     async def come_to_another_outage(self) -> None:
@@ -108,7 +119,7 @@ async def test_an_open_breaker_costs_no_time(geetest: GeeTest) -> None:
     """Three hundred visitors, each of whom would wait for the whole time."""
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=0.5)
-        await site.come_until_asked_no_more()
+        await site.come_until_asked_no_more(at_once=5)
         asked = len(site.results)
         with anyio.fail_after(SECONDS):
             assert {await site.come() for _ in range(300)} == {"captcha_unavailable"}
@@ -184,17 +195,10 @@ async def test_an_answer_of_any_kind_is_the_end_of_it(answer: str, geetest: GeeT
 async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> None:
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=0.5, limits=SHORT)
-        await site.come_until_asked_no_more()
+        await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
         before = server.accepted
-        codes: list[str] = []
-
-        async def come() -> None:
-            codes.append(await site.come())
-
-        async with anyio.create_task_group() as tasks:
-            for _ in range(20):
-                tasks.start_soon(come)
+        codes = await site.come_at_once(20)
         assert codes.count("captcha_unavailable") >= 19
         assert server.accepted == before + 1
         assert len(site.outages) == 1, "that it still does not answer is no news"
@@ -240,12 +244,12 @@ async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetes
 @each_backend
 async def test_a_visitor_who_leaves_while_trying_it_makes_room_for_others(geetest: GeeTest) -> None:
     with silent() as server:
-        site = Guarded(geetest, api_server=server.url, timeout=0.6, limits=SHORT)
-        await site.come_until_asked_no_more()
+        site = Guarded(geetest, api_server=server.url, timeout=2, limits=SHORT)
+        await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
         before = server.accepted
         for number in range(5):
-            await leave_during_the_call(site, server, 0.12)
+            await leave_during_the_call(site, server, 0.3)
             assert server.accepted == before + number + 1, "each of them was let through, at once"
 
 
@@ -253,7 +257,7 @@ async def test_a_visitor_who_leaves_while_trying_it_makes_room_for_others(geetes
 async def test_a_request_that_is_cancelled_while_trying_it_makes_room_for_others(geetest: GeeTest) -> None:
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=0.2, limits=SHORT)
-        await site.come_until_asked_no_more()
+        await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
         for _ in range(3):
             before = server.accepted
@@ -331,8 +335,8 @@ async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: Gee
     """Failover proper needs a connection that was not made; this is what helps against a server that hangs."""
     with silent() as server:
         site = Guarded(geetest, api_server=[server.url, geetest.url], timeout=0.3)
-        before = await site.come_until_asked_no_more()
-        assert before.count("captcha_unavailable") == 5
+        before = await site.come_until_asked_no_more(at_once=5)
+        assert before.count("captcha_unavailable") >= 5
         assert set(before) <= {"captcha_unavailable", "captcha_busy"}
         after = [await site.come() for _ in range(7)]
         assert "in" in after, "each of them, on a machine that has nothing else to do"

@@ -3,6 +3,7 @@
 import gc
 import logging
 import re
+import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,7 @@ if not settings.configured:
 from geetest_asgi.django import protect
 from geetest_asgi.django.apps import notice_unguarded
 from geetest_asgi.django.test import AsyncClient as GuardedClient
+from geetest_asgi.django.test import Client as GuardedSyncClient
 
 
 async def login(request: HttpRequest) -> JsonResponse:
@@ -324,7 +326,7 @@ def register(request: HttpRequest) -> JsonResponse:
 
 
 @pytest.fixture
-def client() -> Iterator[GuardedClient]:
+def _site() -> Iterator[None]:
     protected = [
         "POST /login",
         "POST /sync/login/",
@@ -333,7 +335,17 @@ def client() -> Iterator[GuardedClient]:
     ]
     site = (*urlpatterns, path("register", register), path("broken", broken))
     with override_settings(GEETEST={"protect": protected, "clearance": Clearance("x" * 32)}, ROOT_URLCONF=site):
-        yield GuardedClient()
+        yield
+
+
+@pytest.fixture
+def client(_site: None) -> GuardedClient:
+    return GuardedClient()
+
+
+@pytest.fixture
+def sync_client(_site: None) -> GuardedSyncClient:
+    return GuardedSyncClient()
 
 
 @pytest.mark.anyio
@@ -389,6 +401,72 @@ async def test_the_client_waits_for_a_geetest_that_is_slow(client: GuardedClient
 async def test_what_a_view_raises_gets_to_the_test(client: GuardedClient, geetest: GeeTest) -> None:
     with pytest.raises(ZeroDivisionError):
         await client.post("/broken")
+
+
+# --- the synchronous one ----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", ["/login", "/sync/login/"])
+def test_the_synchronous_client_goes_through_the_guard(
+    path: str, sync_client: GuardedSyncClient, geetest: GeeTest
+) -> None:
+    denied = sync_client.post(path, {"username": "ada"})
+    assert (denied.status_code, denied.json()["code"]) == (403, "captcha_missing")
+    assert denied.headers["content-type"] == "application/problem+json"
+    passed = sync_client.post(path, {"username": "ada"} | geetest.token())
+    assert passed.json() == {"user": "ada", "verified": True}
+    assert (passed.resolver_match.route, denied.resolver_match.route) == (path[1:], path[1:])
+    assert (passed.wsgi_request.path, denied.wsgi_request.path) == (path, path)
+    assert passed.client is sync_client
+    geetest.expect("success")
+
+
+def test_the_synchronous_client_keeps_cookies(sync_client: GuardedSyncClient, geetest: GeeTest) -> None:
+    assert sync_client.post("/open").status_code == 403
+    assert sync_client.post(f"/open?{urlencode(geetest.token())}").json() == {"in": True}
+    assert sync_client.post("/open").json() == {"in": True}, "the cookie of the clearance"
+
+
+def where(request: HttpRequest) -> JsonResponse:
+    own = threading.current_thread() is threading.main_thread()
+    scope: Any = getattr(request, "scope", None)
+    headers = {name.decode(): value.decode() for name, value in scope["headers"]}
+    told = {name: scope[name] for name in ("method", "scheme", "path", "root_path", "server", "client")}
+    query = scope["query_string"].decode()
+    body = request.body.decode()
+    return JsonResponse({"own thread": own, "headers": headers, "query": query, "body": body, **told})
+
+
+@pytest.mark.usefixtures("_site", "geetest")
+def test_what_the_guard_sees_is_what_the_test_sends() -> None:
+    client = GuardedSyncClient(REMOTE_ADDR="203.0.113.9")
+    with override_settings(ROOT_URLCONF=(path("wh\u00e9re/", where),)):
+        answer = client.put(
+            "/wh\u00e9re/?a=%C3%BC&b", "text", content_type="text/x", secure=True, headers={"X-One": "1"}
+        )
+    assert answer.json() == {
+        "own thread": True,
+        "headers": {"cookie": "", "x-one": "1", "content-type": "text/x", "content-length": "4", "host": "testserver"},
+        "query": "a=%C3%BC&b",
+        "body": "text",
+        "method": "PUT",
+        "scheme": "https",
+        "path": "/wh\u00e9re/",
+        "root_path": "",
+        "server": ["testserver", 443],
+        "client": ["203.0.113.9", 0],
+    }
+
+
+@pytest.mark.usefixtures("geetest")
+def test_what_a_view_raises_gets_to_the_synchronous_test(sync_client: GuardedSyncClient) -> None:
+    with pytest.raises(ZeroDivisionError):
+        sync_client.post("/broken")
+
+
+def test_a_wrong_setting_is_told_at_the_first_request() -> None:
+    with override_settings(GEETEST={"protect": ["POST login"], **PAIR}), pytest.raises(ConfigError):
+        GuardedSyncClient().get("/open")
 
 
 def test_the_script_for_forms_is_a_static_file() -> None:

@@ -176,12 +176,12 @@ def test_a_route_that_came_too_late_is_not_open(geetest: GeeTest) -> None:
 
 def test_a_setting_that_there_is_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
-        Captcha(colour="red")
+        Captcha(colour="red")  # type: ignore[call-arg]
 
 
 def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match="add_geetest: unknown setting colour; there are accept"):
-        add_geetest(FastAPI(), colour="red")
+        add_geetest(FastAPI(), colour="red")  # type: ignore[call-arg]
 
 
 def test_an_app_without_a_marked_route_does_not_start(geetest: GeeTest) -> None:
@@ -597,6 +597,29 @@ def test_a_response_that_the_route_describes_itself_stays() -> None:
     responses = app.openapi()["paths"]["/login"]["post"]["responses"]
     assert responses["403"] == {"description": "mine"}
     assert "503" in responses
+
+
+def test_the_document_has_what_protect_names() -> None:
+    app = FastAPI()
+
+    @app.post("/old/{name}")
+    @app.post("/old/open")
+    @app.put("/old/{name}")
+    @app.post("/new/{number:int}")
+    @app.get("/old/{name}")
+    async def handle() -> None:
+        """Only its description is looked at."""
+
+    rules: list[str | Rule] = ["POST /old/*", Rule("/new/{number}", sources=["header"], mode="monitor")]
+    add_geetest(app, protect=rules, exempt=["POST /old/open"], captcha_id="an-id", captcha_key="a-key")
+    paths = app.openapi()["paths"]
+    assert "403" in paths["/old/{name}"]["post"]["responses"]
+    assert "lot_number" in json.dumps(paths["/old/{name}"]["post"]["requestBody"])
+    for path, method in (("/old/open", "post"), ("/old/{name}", "put"), ("/old/{name}", "get")):
+        assert "403" not in paths[path][method]["responses"], (path, method)
+    (monitored,) = paths["/new/{number}"].values()
+    assert {each["name"] for each in monitored["parameters"]} >= {"x-geetest-lot-number"}
+    assert "403" not in monitored["responses"]
 
 
 def test_a_denial_is_what_the_document_says(client: TestClient, geetest: GeeTest) -> None:

@@ -358,12 +358,12 @@ def test_what_is_about_paths_is_refused_at_once(setting: dict[str, Any]) -> None
 
 def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match="GeeTestPlugin: unknown setting colour; there are accept"):
-        GeeTestPlugin(colour="red")
+        GeeTestPlugin(colour="red")  # type: ignore[call-arg]
 
 
 def test_a_setting_that_rule_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
-        Captcha(colour="red")
+        Captcha(colour="red")  # type: ignore[call-arg]
 
 
 def test_its_connections_are_closed_when_the_app_ends(geetest_server: GeeTestServer) -> None:
@@ -378,7 +378,7 @@ def test_its_connections_are_closed_when_the_app_ends(geetest_server: GeeTestSer
     async def at_the_end() -> None:  # the loop goes on: it is not its end that closes them
         closed_by_then.append(made[0].is_closed)
 
-    own = {"api_server": geetest_server.url, "captcha_id": geetest_server.captcha_id}
+    own: dict[str, Any] = {"api_server": geetest_server.url, "captcha_id": geetest_server.captcha_id}
     plugin = GeeTestPlugin(client=make, captcha_key=geetest_server.captcha_key, **own)
     with TestClient(Litestar([login], plugins=[plugin], on_shutdown=[at_the_end])) as client:
         assert client.post("/login", data={"username": "ada"} | geetest_server.token()).json()["verified"] is True

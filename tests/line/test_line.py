@@ -431,6 +431,29 @@ async def test_the_transport_serves_an_httpx_client() -> None:
             await client.get(ending.url)
 
 
+@each_backend
+async def test_an_error_page_that_comes_whole_costs_no_new_connection() -> None:
+    with RawServer(replying(http_reply(b"<html>", "503 Service Unavailable"))) as server:
+        async with closing(line_to(server.url, limits=Limits(breaker_failures=0))) as line:
+            assert [(await line.ask([REQUEST], 5.0)).reason for _ in range(3)] == ["HTTP 503"] * 3
+        assert (len(server.requests), server.accepted) == (3, 1)
+
+
+@each_backend
+async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() -> None:
+    """However far the look-up has come; it is done on one of a few threads."""
+    with RawServer(replying(FAIL)) as server:
+        async with closing(line_to(server.url.replace("127.0.0.1", "localhost"))) as line:
+            await line.prepare()
+            for turns in range(12):
+                async with anyio.create_task_group() as tasks:
+                    tasks.start_soon(line.ask, [REQUEST], 5.0)
+                    for _ in range(turns):
+                        await anyio.sleep(0)
+                    tasks.cancel_scope.cancel()
+            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+
+
 @pytest.mark.parametrize("late", [0.0, 0.05])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
 @each_backend

@@ -21,16 +21,6 @@ BUS = 10_000
 """The nodes of a cluster talk to each other on a port that is higher by so much."""
 
 
-class Clock:
-    """A clock that moves when it is told to."""
-
-    def __init__(self, now: float = 1_800_000_000.0) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
 def free_port() -> int:
     with socket.socket() as found:
         found.bind(("127.0.0.1", 0))

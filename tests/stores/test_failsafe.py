@@ -7,11 +7,10 @@ from typing import Any, TypeVar
 
 import anyio
 import pytest
+from clocks import Clock
 
 from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.stores.setting import as_store
-
-from .support import Clock
 
 each_backend = pytest.mark.anyio
 Fault = Callable[[], Any]

@@ -6,14 +6,13 @@ from typing import Any
 
 import anyio
 import pytest
+from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import MemoryStore
-
-from .support import Clock
 
 each_backend = pytest.mark.anyio
 

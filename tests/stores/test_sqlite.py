@@ -17,6 +17,7 @@ from typing import Any
 import anyio
 import pytest
 from anyio import to_thread
+from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
@@ -24,7 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 
-from .support import SECONDS, Clock
+from .support import SECONDS
 
 each_backend = pytest.mark.anyio
 
@@ -393,19 +394,18 @@ def test_a_store_made_before_a_fork_works_on_both_sides_of_it(path: Path, used: 
 # Misfortunes: the store raises, what stands before it goes on, and it comes back by itself
 
 
-async def _comes_back(store: FailSafe) -> None:
-    for number in range(SECONDS * 20):
-        await store.add(f"is it back {number}", "", 60)
-        if not store.failing:
-            return
-        await anyio.sleep(0.05)
-    raise AssertionError("the store stays failed")
+async def _comes_back(store: FailSafe, clock: Clock) -> None:
+    """One call may find that it fails; the next one after its pause finds it well."""
+    for each in ("fails", "is back"):
+        await store.add(each, "", 60)
+        clock.now += 60
+    assert not store.failing
 
 
 @each_backend
 async def test_a_file_that_is_locked_for_long_fails_and_comes_back(path: Path) -> None:
-    plain = SQLiteStore(path, timeout=0.1)
-    store = FailSafe(plain)
+    plain, clock = SQLiteStore(path, timeout=0.1), Clock()
+    store = FailSafe(plain, clock=clock)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
     with pytest.raises(sqlite3.OperationalError, match="locked"):
@@ -413,14 +413,16 @@ async def test_a_file_that_is_locked_for_long_fails_and_comes_back(path: Path) -
     assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
     assert store.failing
     other.close()
-    await _comes_back(store)
+    clock.now += 60
+    await _comes_back(store, clock)
     assert not await store.add("a", "", 60), "the store never knew, but we do"
 
 
 @each_backend
 @pytest.mark.parametrize("replaced", [False, True])
 async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, replaced: bool) -> None:
-    store, other = FailSafe(SQLiteStore(path)), FailSafe(SQLiteStore(path))
+    clock = Clock()
+    store, other = (FailSafe(SQLiteStore(path), clock=clock) for _ in range(2))
     assert [await store.add("a", "", 60), await other.add("b", "", 60)] == [True, True]
     for each in path.parent.iterdir():
         each.unlink()
@@ -430,8 +432,9 @@ async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, re
     assert not await store.add("a", "", 60)
     assert await store.add("b", "", 60), "forgotten"
     assert store.failing
-    await _comes_back(store)
-    await _comes_back(other)
+    clock.now += 60
+    await _comes_back(store, clock)
+    await _comes_back(other, clock)
     assert await store.add("d", "", 60)
     assert not await other.add("d", "", 60), "both have the new file"
     log = path.with_name("spent.db-wal")
@@ -453,7 +456,8 @@ async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> N
 
 @each_backend
 async def test_a_corrupted_file_fails_until_it_is_deleted(path: Path) -> None:
-    first, store = SQLiteStore(path), FailSafe(SQLiteStore(path))
+    clock = Clock()
+    first, store = SQLiteStore(path), FailSafe(SQLiteStore(path), clock=clock)
     for number in range(200):
         await first.add(str(number), "", 60)
     for each in path.parent.iterdir():
@@ -462,12 +466,13 @@ async def test_a_corrupted_file_fails_until_it_is_deleted(path: Path) -> None:
                 file.write(os.urandom(each.stat().st_size))
     assert [await store.add("a", "", 60) for _ in range(3)] == [True, False, False]
     assert store.failing
-    await anyio.sleep(1.1)
+    clock.now += 60
     assert await store.add("b", "", 60), "tried again, in vain"
     assert store.failures == 2
     for each in path.parent.iterdir():
         each.unlink()
-    await _comes_back(store)
+    clock.now += 60
+    await _comes_back(store, clock)
     with pytest.raises(FileNotFoundError):
         await first.add("c", "", 60)
 

@@ -164,13 +164,15 @@
     throw new Error("no api server answers");
   }
 
+  const clientType = (config) => config.clientType || (/Mobi/i.test(navigator.userAgent) ? "h5" : "web");
+
   const failure = ({ code, msg, desc }) => ({ code, msg, desc: { ...desc, detail: desc?.detail || msg } });
   const UNREACHABLE = failure({ code: "60203", msg: "Network failure", desc: { detail: "validate request timeout" } });
   const NO_PLACE = failure({ code: "60002", msg: "Config error", desc: { detail: "appendTo: no such element" } });
 
   function createService(config) {
     const { lotNumber: lot_number, payload, processToken: process_token } = config;
-    const id = { captcha_id: config.captchaId, client_type: "web", user_info: config.userInfo };
+    const id = { captcha_id: config.captchaId, client_type: clientType(config), user_info: config.userInfo };
     const risk_type = config.captchaType || config.riskType;
     let paper = lot_number && payload ? { lot_number, payload, process_token } : null;
 
@@ -303,9 +305,9 @@
         inside = home || panel;
         (home || document.body).append(root);
         style(root);
+        if (home) placeBox(root); // before it has the focus: the browser would scroll the page to it
         if (home) root.show();
         else root.showModal();
-        if (home) keepInSight(root);
         listen("addEventListener");
       },
       close() {
@@ -321,8 +323,9 @@
     };
   }
 
-  /** Below the button, or above it where there is more room; and what is still out of sight is scrolled to. */
-  function keepInSight(root) {
+  /** Below the button, or above it where there is more room; the focus scrolls to what is still out of sight. */
+  function placeBox(root) {
+    root.toggleAttribute("open", true); // or it has no size
     Object.assign(root.style, { left: "0", top: "", bottom: "" });
     const { right, bottom, height } = root.getBoundingClientRect();
     const { clientWidth, clientHeight } = document.documentElement;
@@ -330,7 +333,7 @@
     if (over > 0) root.style.left = `${-over}px`;
     const above = root.parentElement.getBoundingClientRect().top;
     if (bottom > clientHeight && above > height + 16) Object.assign(root.style, { top: "auto", bottom: "calc(100% + .5em)" });
-    root.scrollIntoView({ block: "nearest", inline: "nearest" });
+    root.toggleAttribute("open", false);
   }
 
   // --- the public object ---------------------------------------------------------------------------------------------
@@ -459,5 +462,5 @@
     become("idle");
     later(() => events.emitForGood("ready"));
   };
-  window.Geetest4.simulator = { ask, failure };
+  window.Geetest4.simulator = { ask, clientType, failure };
 })();

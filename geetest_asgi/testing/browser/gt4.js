@@ -7,7 +7,7 @@
 (() => {
   "use strict";
 
-  const { ask, failure } = window.Geetest4.simulator;
+  const { ask, clientType, failure } = window.Geetest4.simulator;
   const ADDRESS = /^(https?:)\/\/(.*)\/v4\/[cg]t4\.js([?#]|$)/;
   const OFFLINE = { type: "bypass", bypass: "/v4/bypass.js" };
   const PROBLEM = { code: "60001", msg: "Config error", desc: { detail: "captchaId: a string is wanted" } };
@@ -28,7 +28,7 @@
   const parameters = (config) => ({
     captcha_id: config.captchaId,
     challenge: config.challenge || Array.from({ length: 4 }, () => Math.random().toString(16).slice(2, 10)).join("-"),
-    client_type: /Mobi/i.test(navigator.userAgent) ? "h5" : "web",
+    client_type: clientType(config),
     risk_type: config.riskType,
     user_info: config.userInfo,
     lang: config.language || navigator.language.toLowerCase(),

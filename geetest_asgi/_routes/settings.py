@@ -1,0 +1,83 @@
+"""The settings of `Rule` and of `GeeTestMiddleware` as types, for helpers that hand them on by name."""
+
+import re
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypedDict
+
+from .._core.limits import Limits
+from .._core.rules import (
+    Accept,
+    Clearance,
+    Credentials,
+    Mode,
+    OnDenied,
+    OnLockout,
+    OnOutage,
+    OnResult,
+    OnUnavailable,
+    Preflight,
+    Skip,
+    Source,
+    When,
+)
+from ..stores import Store
+
+
+class MarkSettings(TypedDict, total=False):
+    """What `Rule` takes besides its pattern."""
+
+    methods: str | Iterable[str] | None
+    name: str | None
+    captcha_id: str | None
+    captcha_key: str | Sequence[str] | None
+    credentials: Credentials | None
+    sources: Sequence[Source] | None
+    fields: str | Mapping[str, str] | None
+    on_unavailable: OnUnavailable | None
+    timeout: float | None
+    limits: Limits | None
+    mode: Mode | None
+    forgive: Iterable[int] | None
+    clearance: Clearance | None
+    when: When | None
+    skip: Skip | None
+    accept: Accept | None
+    on_denied: OnDenied | None
+    on_result: OnResult | None
+
+
+class PluginSettings(TypedDict, total=False):
+    """What `GeeTestMiddleware` takes, without what is about paths."""
+
+    captcha_id: str | None
+    captcha_key: str | Sequence[str] | None
+    credentials: Credentials | None
+    api_server: str | Sequence[str] | None
+    sources: Sequence[Source]
+    fields: str | Mapping[str, str] | None
+    on_unavailable: OnUnavailable
+    timeout: float
+    limits: Limits | None
+    mode: Mode | None
+    forgive: Iterable[int]
+    preflight: Preflight
+    clearance: Clearance | None
+    when: When | None
+    skip: Skip | None
+    accept: Accept | None
+    on_denied: OnDenied | None
+    on_result: OnResult | None
+    on_outage: OnOutage | None
+    on_lockout: OnLockout | None
+    log_clients: bool
+    store: Store | str | None
+    client: Any
+    trust_env: bool
+    allow_http: bool
+
+
+class GuardSettings(PluginSettings, total=False):
+    """What `GeeTestMiddleware` takes besides the app and `protect`."""
+
+    exempt: Iterable[str | Any] | str | re.Pattern[str]
+    root_paths: Iterable[str] | str

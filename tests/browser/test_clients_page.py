@@ -1,0 +1,127 @@
+"""docs/clients.md in a browser: its pages with the libraries from npm, its function for mini programs."""
+
+import subprocess
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from starlette.responses import HTMLResponse, Response
+from starlette.routing import Route
+
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+
+from .stage import Stage
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+ROOT = Path(__file__).parent.parent.parent
+PAGE = (ROOT / "docs" / "clients.md").read_text()
+HEAD = '<script src="{geetest}/v4/gt4.js" defer></script><script src="/geetest/geetest-form.js" defer></script>'
+MOUNT = """import { createElement } from "react";
+import { createRoot } from "react-dom/client";
+import { Login } from "./Login.jsx";
+createRoot(document.querySelector("#root")).render(createElement(Login));
+"""
+LIBRARIES = {
+    "htmx": "htmx.org/dist/htmx.min.js",
+    "htmx 4": "htmx4/dist/htmx.min.js",
+    "Turbo": "@hotwired/turbo/dist/turbo.es2017-umd.js",
+    "Vue": "vue/dist/vue.global.prod.js",
+}
+WX = """window.wx = {
+  // What its documentation says of it: an object is sent as JSON, and `data` is the answer.
+  request: async ({url, method, data, success}) => {
+    const headers = {"content-type": "application/json"};
+    const response = await fetch(new URL(url).pathname, {method, headers, body: JSON.stringify(data)});
+    success({data: await response.text(), statusCode: response.status});
+  },
+  showToast: ({title}) => { window.toast = title; },
+};"""
+
+
+def block(heading: str, language: str) -> str:
+    """The block of this language below a heading of the page."""
+    section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
+    return section.partition(f"```{language}\n")[2].partition("```")[0]
+
+
+@contextmanager
+def visiting(
+    chromium: "Browser", monkeypatch: pytest.MonkeyPatch, body: str, scripts: dict[str, str]
+) -> Iterator[Stage]:
+    """The page's own app, which serves this body and these scripts too."""
+    app = PAGE.partition("```python\n")[2].partition("```")[0]
+    namespace: dict[str, Any] = {"__name__": "__clients__"}
+    exec(compile(app, "docs/clients.md", "exec"), namespace)
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        head = f"<!doctype html><html lang=en><head><meta charset=utf-8>{HEAD.format(geetest=geetest)}</head>"
+        namespace["app"].routes.extend(
+            [
+                Route("/", lambda request: HTMLResponse(f"{head}<body>{body}</body></html>")),
+                Route("/welcome", lambda request: HTMLResponse("<p id=answer>Welcome, ada!")),
+                Route("/favicon.ico", lambda request: Response(status_code=204)),
+                *(Route(f"/static/{name}", script(text)) for name, text in scripts.items()),
+            ]
+        )
+        with serve(namespace["app"]) as url:
+            monkeypatch.setenv("GEETEST_API_SERVER", geetest)
+            monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
+            monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+            context = chromium.new_context(locale="en-US")
+            context.set_default_timeout(10_000)
+            stage = Stage(simulator, geetest, url, context.new_page())
+            stage.page.goto(url)
+            yield stage
+            context.close()
+            assert stage.complaints == []
+
+
+def script(text: str) -> Any:
+    return lambda request: Response(text, media_type="text/javascript")
+
+
+def log_in(stage: Stage) -> None:
+    """Fill in the form, solve, and read the answer."""
+    stage.page.get_by_role("textbox", name="Name").fill("ada")
+    stage.page.get_by_role("button", name="Log in").click()
+    stage.solve()
+    stage.page.locator("#answer", has_text="Welcome, ada!").wait_for()
+    assert [call.result for call in stage.simulator.calls] == ["success"]
+
+
+@pytest.mark.parametrize("name", LIBRARIES)
+def test_a_page_with_its_library(
+    chromium: "Browser", node_modules: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    heading = name.partition(" ")[0]
+    library = (node_modules / LIBRARIES[name]).read_text("utf-8")
+    with visiting(chromium, monkeypatch, block(heading, "html"), {f"{heading.lower()}.js": library}) as stage:
+        log_in(stage)
+
+
+def test_the_component_for_react(
+    chromium: "Browser", node_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "Login.jsx").write_text(block("React", "jsx"))
+    (tmp_path / "main.js").write_text(MOUNT)
+    (tmp_path / "node_modules").symlink_to(node_modules)
+    options = ("--bundle", "--jsx=automatic", "--alias:react=react19", "--alias:react-dom=react-dom19")
+    esbuild = [str(node_modules / ".bin" / "esbuild"), "main.js", *options, "--log-level=error"]
+    built = subprocess.run(esbuild, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
+    body = '<div id="root"></div><script src="/static/main.js" defer></script>'
+    with visiting(chromium, monkeypatch, body, {"main.js": built}) as stage:
+        log_in(stage)
+
+
+def test_the_function_for_mini_programs(chromium: "Browser", monkeypatch: pytest.MonkeyPatch) -> None:
+    with visiting(chromium, monkeypatch, "", {}) as stage:
+        stage.page.evaluate(WX)
+        token = {**stage.simulator.token(), "captcha_id": DEMO_ID}
+        login = block("WeChat mini program and uni-app", "js")
+        stage.page.evaluate(f"(token) => {{ {login}; login('ada', token); }}", token)
+        stage.page.wait_for_function("window.toast")
+        assert stage.ask("toast") == "Welcome, ada!"

@@ -1,0 +1,223 @@
+"""What docs/deployment.md says of each server: a missing key, the client's address, a graceful stop, a reload."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import httpx
+import pytest
+
+from geetest_asgi.testing import Simulator, serve
+
+from .servers import free_port, skip_without
+
+ROOT: Final = Path(__file__).parents[2]
+APP: Final = "tests.conformance.deployed:app"
+SECONDS: Final = 60.0
+VISITOR: Final = "198.51.100.7"
+
+Command = Callable[[str], list[str]]
+SERVERS: Final[dict[str, Command]] = {
+    "uvicorn": lambda port: ["uvicorn", APP, "--port", port],
+    "uvicorn, workers": lambda port: ["uvicorn", APP, "--port", port, "--workers", "2"],
+    "gunicorn, its own worker": lambda port: ["gunicorn", APP, "-b", f"127.0.0.1:{port}", "-k", "asgi"],
+    "gunicorn, uvicorn's worker": lambda port: [
+        *("gunicorn", APP, "-b", f"127.0.0.1:{port}", "-k", "uvicorn_worker.UvicornWorker"),
+    ],
+    "hypercorn": lambda port: ["hypercorn", APP, "-b", f"127.0.0.1:{port}", "--graceful-timeout", "10"],
+    "granian": lambda port: ["granian", APP, "--port", port, "--interface", "asgi"],
+    "daphne": lambda port: ["daphne", APP, "-p", port, "--proxy-headers"],
+}
+READERS: Final = {"gunicorn, its own worker": "uvicorn", "hypercorn": "hypercorn", "granian": "granian"}
+"""Whose middleware reads the proxy's headers, where the server does not."""
+
+
+def environment(**more: str) -> dict[str, str]:
+    clean = {name: value for name, value in os.environ.items() if not name.startswith("GEETEST_")}
+    return clean | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} | more
+
+
+def needs(server: str) -> None:
+    skip_without("fastapi", server.partition(",")[0])
+    if server == "gunicorn, uvicorn's worker":
+        skip_without("uvicorn_worker")
+
+
+@pytest.fixture(scope="module")
+def geetest() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+class Running:
+    """A server under test."""
+
+    def __init__(self, process: "subprocess.Popen[bytes]", url: str, simulator: Simulator) -> None:
+        self.process, self.url = process, url
+        self._simulator = simulator
+
+    def login(self, url: str = "", seconds: float = 0) -> httpx.Response:
+        headers = {"X-Forwarded-For": VISITOR}
+        place = f"{url or self.url}/login?seconds={seconds}"
+        return httpx.post(place, data=self._simulator.token(), headers=headers, timeout=SECONDS, trust_env=False)
+
+    def worker(self) -> int:
+        """The process that answers; 0 where none does."""
+        try:
+            return int(httpx.get(self.url, timeout=SECONDS, trust_env=False).json()["process"])
+        except httpx.TransportError:
+            return 0
+
+    def wait_until(self, met: Callable[[], object]) -> None:
+        ends = time.monotonic() + SECONDS
+        while not met():
+            assert time.monotonic() < ends
+            assert self.process.poll() is None
+            time.sleep(0.05)
+
+
+@contextmanager
+def running(server: str, geetest: tuple[Simulator, str]) -> Iterator[Running]:
+    needs(server)
+    simulator, url = geetest
+    pair = {"GEETEST_CAPTCHA_ID": simulator.captcha_id, "GEETEST_CAPTCHA_KEY": simulator.captcha_key}
+    more = environment(GEETEST_API_SERVER=url, DEPLOYED_PROXY=READERS.get(server, ""), **pair)
+    port = str(free_port())
+    command = [sys.executable, "-m", *SERVERS[server](port)]
+    with subprocess.Popen(command, env=more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        found = Running(process, f"http://127.0.0.1:{port}", simulator)
+        try:
+            found.wait_until(found.worker)
+            yield found
+        finally:
+            if process.poll() is None:
+                process.terminate()
+                try:
+                    process.wait(20)
+                except subprocess.TimeoutExpired:
+                    process.kill()
+
+
+@contextmanager
+def nginx(site: str, directory: Path) -> Iterator[str]:
+    """A proxy in front of the site, by the configuration of the page."""
+    program = shutil.which("nginx")
+    if program is None:
+        pytest.skip("nginx is not installed")
+    port = free_port()
+    location = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
+    assert location is not None
+    (directory / "nginx.conf").write_text(
+        f"daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;\n"
+        f"events {{}}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/p;\n"
+        f"server {{ listen 127.0.0.1:{port};\n{location[1].replace('http://127.0.0.1:8000', site)} }} }}\n"
+    )
+    with subprocess.Popen(
+        [program, "-p", directory, "-c", directory / "nginx.conf"], stderr=subprocess.DEVNULL
+    ) as process:
+        url = f"http://127.0.0.1:{port}"
+        ends = time.monotonic() + SECONDS
+        while not _answers(url):
+            assert time.monotonic() < ends, (directory / "error.log").read_text()
+            time.sleep(0.05)
+        try:
+            yield url
+        finally:
+            process.terminate()
+
+
+def _answers(url: str) -> bool:
+    try:
+        return httpx.get(url, timeout=SECONDS, trust_env=False).status_code < 500
+    except httpx.TransportError:
+        return False
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_client_behind_nginx_is_the_visitor_and_no_header_of_theirs_is_believed(
+    server: str, geetest: tuple[Simulator, str], tmp_path: Path
+) -> None:
+    """nginx's own client is this machine: the visitor's made-up header comes to nothing."""
+    with running(server, geetest) as site, nginx(site.url, tmp_path) as front:
+        assert site.login(front).json()["client"] == "127.0.0.1"
+        assert site.login().json()["client"] in ("127.0.0.1", VISITOR), "past nginx, from a trusted address"
+        through = httpx.post(f"{front}/login", data={}, trust_env=False)
+        assert through.json()["code"] == "captcha_missing"
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_the_proxys_header_is_read(server: str, geetest: tuple[Simulator, str]) -> None:
+    with running(server, geetest) as site:
+        assert site.login().json()["client"] == VISITOR
+
+
+@pytest.mark.parametrize("server", [each for each in SERVERS if each != "daphne"])
+def test_a_login_that_is_under_way_is_answered_before_the_server_stops(
+    server: str, geetest: tuple[Simulator, str]
+) -> None:
+    simulator, _ = geetest
+    with running(server, geetest) as site, ThreadPoolExecutor(1) as pool:
+        asked = len(simulator.calls)
+        answer = pool.submit(site.login, seconds=2)
+        site.wait_until(lambda: len(simulator.calls) > asked)
+        site.process.terminate()
+        assert answer.result().status_code == 200
+        assert site.process.wait(SECONDS) in (0, -signal.SIGTERM)
+
+
+@pytest.mark.parametrize("server", ["gunicorn, its own worker", "gunicorn, uvicorn's worker", "granian"])
+def test_a_hangup_signal_replaces_the_workers_and_no_login_is_lost(server: str, geetest: tuple[Simulator, str]) -> None:
+    simulator, _ = geetest
+    with running(server, geetest) as site, ThreadPoolExecutor(1) as pool:
+        asked = len(simulator.calls)
+        answer = pool.submit(site.login, seconds=2)
+        site.wait_until(lambda: len(simulator.calls) > asked)
+        before = {site.worker() for _ in range(20)}
+        site.process.send_signal(signal.SIGHUP)
+        assert answer.result().status_code == 200
+        site.wait_until(lambda: site.worker() not in {0, *before})
+        assert site.login().status_code == 200
+
+
+@pytest.mark.parametrize("variable", ["GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"])
+def test_before_any_server_check_stops_for_a_missing_key(variable: str, geetest: tuple[Simulator, str]) -> None:
+    pair = {"GEETEST_CAPTCHA_ID": "a" * 32, "GEETEST_CAPTCHA_KEY": "b" * 32}
+    line = [sys.executable, "-m", "geetest_asgi", "check", "--offline", "--start", "--app", APP]
+    whole, missing = (
+        subprocess.run(line, env=environment(**pair | more), capture_output=True, text=True, timeout=SECONDS)
+        for more in ({}, {variable: ""})
+    )
+    assert whole.returncode == 0, whole.stdout + whole.stderr
+    assert missing.returncode == 2
+    assert variable in missing.stderr
+
+
+@pytest.mark.parametrize("server", SERVERS)
+def test_without_a_key_nothing_is_served_unprotected(server: str) -> None:
+    """Some servers go on without a lifespan, some end with status 0: hence the check before."""
+    needs(server)
+    port = str(free_port())
+    command = [sys.executable, "-m", *SERVERS[server](port)]
+    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            ends = time.monotonic() + 10
+            while time.monotonic() < ends and process.poll() is None:
+                try:
+                    answer = httpx.post(f"http://127.0.0.1:{port}/login", timeout=SECONDS, trust_env=False)
+                except httpx.TransportError:
+                    time.sleep(0.1)
+                else:
+                    assert answer.status_code == 500
+                    break
+        finally:
+            process.kill()

@@ -1,0 +1,199 @@
+"""examples/deploy: the parts of compose.yaml, run by hand on this machine, and the systemd unit as systemd reads it.
+
+The names of the services and their ports are replaced by addresses of this machine; all else is as the files have it.
+"""
+
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+
+yaml = pytest.importorskip("yaml")
+
+DEPLOY = Path(__file__).parent.parent / "examples" / "deploy"
+SECONDS = 60.0
+COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
+
+
+def free_port() -> int:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        return int(listener.getsockname()[1])
+
+
+def wait_until(met: Callable[[], object], said: Path) -> None:
+    ends = time.monotonic() + SECONDS
+    while not met():
+        assert time.monotonic() < ends, said.read_text(errors="replace")[-3000:]
+        time.sleep(0.1)
+
+
+def answers(url: str) -> bool:
+    try:
+        return httpx.get(url, trust_env=False, timeout=SECONDS).status_code == 200
+    except httpx.TransportError:
+        return False
+
+
+def environment(**more: str) -> dict[str, str]:
+    """With `geetest-asgi` and `uvicorn` of this interpreter first on the path."""
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GEETEST_", "PYTEST_"))}
+    path = os.pathsep.join([str(Path(sys.executable).parent), clean.get("PATH", "")])
+    root = os.pathsep.join([str(DEPLOY.parents[1]), clean.get("PYTHONPATH", "")])
+    return clean | {"PATH": path, "PYTHONPATH": root} | more
+
+
+class Parts:
+    """The services of compose.yaml, each a process of this machine."""
+
+    def __init__(self, stack: ExitStack, directory: Path) -> None:
+        self._stack, self._directory = stack, directory
+        self.site, self.redis, self.front, self.prometheus = (free_port() for _ in range(4))
+
+    def run(self, name: str, command: list[str], **more: str) -> "subprocess.Popen[bytes]":
+        log = self._stack.enter_context((self._directory / f"{name}.log").open("wb"))
+        process = subprocess.Popen(command, cwd=DEPLOY, env=environment(**more), stdout=log, stderr=log)
+        self._stack.callback(process.wait, 30)
+        self._stack.callback(process.terminate)
+        return process
+
+    def log(self, name: str) -> Path:
+        return self._directory / f"{name}.log"
+
+    def run_redis(self) -> None:
+        self.run("redis", [*COMPOSE["services"]["redis"]["command"], "--port", str(self.redis), "--bind", "127.0.0.1"])
+
+    def run_site(self, geetest: str) -> None:
+        given = COMPOSE["services"]["site"]["environment"]
+        metrics = self._directory / "metrics"
+        metrics.mkdir()
+        self.run(
+            "site",
+            ["sh", "start"],
+            GEETEST_CAPTCHA_ID=DEMO_ID,
+            GEETEST_CAPTCHA_KEY=DEMO_KEY,
+            GEETEST_API_SERVER=geetest,
+            STORE=given["STORE"].replace("redis:6379", f"127.0.0.1:{self.redis}"),
+            PROXIES="127.0.0.1",
+            HOST="127.0.0.1",
+            PORT=str(self.site),
+            PROMETHEUS_MULTIPROC_DIR=str(metrics),
+        )
+        wait_until(lambda: answers(f"http://127.0.0.1:{self.site}/health"), self.log("site"))
+
+    def run_nginx(self) -> None:
+        server = (DEPLOY / "nginx.conf").read_text().replace("listen 80", f"listen 127.0.0.1:{self.front}")
+        server = server.replace("site:8000", f"127.0.0.1:{self.site}")
+        place = self._directory
+        (place / "nginx.conf").write_text(
+            f"daemon off; pid {place}/nginx.pid; error_log stderr; events {{}}\n"
+            f"http {{ access_log off; client_body_temp_path {place}/b; proxy_temp_path {place}/p; {server} }}\n"
+        )
+        self.run("nginx", ["nginx", "-p", str(place), "-c", str(place / "nginx.conf")])
+        wait_until(lambda: answers(f"http://127.0.0.1:{self.front}/health"), self.log("nginx"))
+
+    def run_prometheus(self) -> None:
+        text = (DEPLOY / "prometheus.yml").read_text().replace("site:8000", f"127.0.0.1:{self.site}")
+        shutil.copy(DEPLOY.parent / "alerts.yml", self._directory)
+        (self._directory / "prometheus.yml").write_text(text.replace("15s", "1s"))
+        self.run(
+            "prometheus",
+            [
+                "prometheus",
+                f"--config.file={self._directory / 'prometheus.yml'}",
+                f"--storage.tsdb.path={self._directory / 'data'}",
+                f"--web.listen-address=127.0.0.1:{self.prometheus}",
+            ],
+        )
+
+    def total(self, outcome: str) -> float:
+        """What Prometheus has of this outcome."""
+        query = {"query": f'sum(geetest_decisions_total{{geetest_outcome="{outcome}"}})'}
+        try:
+            found = httpx.get(f"http://127.0.0.1:{self.prometheus}/api/v1/query", params=query, trust_env=False).json()
+        except (httpx.TransportError, ValueError):
+            return -1
+        rows = found.get("data", {}).get("result", [])
+        return float(rows[0]["value"][1]) if rows else 0
+
+
+@pytest.fixture
+def parts(tmp_path: Path) -> Iterator[Parts]:
+    missing = [name for name in ("redis-server", "nginx", "prometheus") if shutil.which(name) is None]
+    missing += [name for name in ("redis", "prometheus_client", "fastapi") if find_spec(name) is None]
+    if missing:
+        pytest.skip(f"not installed: {', '.join(missing)}")
+    with ExitStack() as stack:
+        yield Parts(stack, tmp_path)
+
+
+def test_the_parts_of_the_compose_file_work_together(parts: Parts) -> None:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        parts.run_redis()
+        parts.run_site(geetest)
+        parts.run_nginx()
+        parts.run_prometheus()
+        front, made_up = f"http://127.0.0.1:{parts.front}", {"X-Forwarded-For": "198.51.100.7"}
+        for _ in range(12):
+            token = simulator.token()
+            answer = httpx.post(f"{front}/login", data=token, headers=made_up, trust_env=False)
+            assert answer.json() == {"verified": True, "client": "127.0.0.1"}
+            again = httpx.post(f"{front}/login", data=token, trust_env=False)
+            assert (again.status_code, again.json()["code"]) == (403, "captcha_replayed"), "whichever worker it reached"
+        assert httpx.get(f"{front}/metrics/", trust_env=False).status_code == 404
+        wait_until(lambda: parts.total("passed") == parts.total("replayed") == 12, parts.log("prometheus"))
+        scraped = {httpx.get(f"http://127.0.0.1:{parts.site}/metrics/", trust_env=False).text for _ in range(10)}
+        assert len(scraped) == 1, "each worker gives the numbers of all"
+
+
+def test_a_missing_key_ends_the_start_with_status_2(tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    more = environment(GEETEST_CAPTCHA_ID=DEMO_ID, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    done = subprocess.run(["sh", "start"], cwd=DEPLOY, env=more, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 2
+    assert "captcha_key is missing" in done.stderr
+
+
+def test_the_compose_file_names_what_there_is() -> None:
+    services = COMPOSE["services"]
+    assert set(services) == {"site", "redis", "nginx", "prometheus", "simulator"}
+    for service in services.values():
+        assert set(service.get("depends_on", ())) <= set(services)
+        assert set(service.get("networks", ())) <= set(COMPOSE["networks"])
+        for volume in service.get("volumes", ()):
+            assert (DEPLOY / volume.split(":")[0]).is_file()
+    copied = (DEPLOY / "Dockerfile").read_text().partition("COPY ")[2].partition(" ./")[0].split()
+    assert all((DEPLOY / each).is_file() for each in copied)
+    assert services["simulator"]["command"][0] == "geetest-asgi"
+
+
+def test_systemd_understands_the_unit(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    unit = tmp_path / "geetest-shop.service"
+    unit.write_text((DEPLOY / unit.name).read_text())
+    line = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    assert not [line for line in done.stderr.splitlines() if unit.name in line], done.stderr
+
+
+def test_prometheus_understands_its_configuration(tmp_path: Path) -> None:
+    if shutil.which("promtool") is None:
+        pytest.skip("promtool is not installed")
+    shutil.copy(DEPLOY / "prometheus.yml", tmp_path)
+    shutil.copy(DEPLOY.parent / "alerts.yml", tmp_path)
+    line = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode == 0, done.stderr
