@@ -14,7 +14,7 @@ import pytest
 from commands import ROOT, command
 
 from geetest_asgi import GeeTestClient
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTest, Simulator, cassette, serve, twin
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTest, Simulator, cassette, run_simulator, serve, twin
 from geetest_asgi.testing.recorder import Recorder
 
 SECRET = "0123456789abcdef0123456789abcdef"
@@ -116,6 +116,21 @@ def test_status_and_type_are_those_of_the_recording(tmp_path: Path) -> None:
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (418, "text/html", b"")
 
 
+def test_a_simulator_is_started_with_a_cassette(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    (wrong := tmp_path / "tape.json").write_text("{}")
+    assert run_simulator(replay=wrong) == 1
+    assert "is no cassette of format 1" in capfd.readouterr().err
+    run = [sys.executable, "-m", "geetest_asgi", "simulator", "--replay", str(cassette.DOCUMENTED)]
+    with subprocess.Popen(
+        run, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        url = process.stdout.readline().split()[-1]
+        answers = [httpx.post(f"{url}/validate", trust_env=False).json() for _ in range(3)]
+        process.terminate()
+    assert [answer.get("result") or answer["code"] for answer in answers] == ["success", "fail", "-50005"]
+
+
 # --- recorded ---------------------------------------------------------------------------------------------------------
 
 
@@ -159,6 +174,15 @@ def test_the_query_and_the_form_are_handed_on_as_they_came(original: tuple[Simul
     assert through.headers["x-geetest-simulator"] == "1", "the guard warns of a simulator behind it, too"
     assert simulator.calls[0] == simulator.calls[1]
     assert len(simulator.calls) == 2
+
+
+def test_a_full_cassette_hands_calls_on_and_keeps_the_first(original: tuple[Simulator, str], tmp_path: Path) -> None:
+    simulator, url = original
+    with serve(Recorder(url, file := tmp_path / "tape.json", capacity=2)) as place:
+        for number in range(3):
+            assert httpx.get(f"{place}/validate", params={"x": "1" * number}, trust_env=False).status_code == 200
+    assert len(simulator.calls) == 3
+    assert [call.parameters for call in cassette.load(file)] == [{"x": "empty"}, {"x": "1 digits"}]
 
 
 def test_no_answer_is_502_and_not_on_the_cassette(original: tuple[Simulator, str], tmp_path: Path) -> None:

@@ -210,7 +210,7 @@ def test_the_simulator_takes_no_strangers_unless_it_is_told_to() -> None:
     assert "loopback" in refused.stderr
     allowed = run("simulator", "--host", ELSEWHERE, "--allow-remote")
     assert allowed.returncode == 1
-    assert f"cannot listen on {ELSEWHERE}" in allowed.stderr
+    assert f"cannot start on {ELSEWHERE}" in allowed.stderr
 
 
 def test_the_simulator_listens_at_the_port_that_it_is_given() -> None:

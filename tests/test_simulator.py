@@ -1341,4 +1341,4 @@ def test_the_command_that_cannot_listen_says_so(
         taken = address(url)[1]
         assert run_simulator("127.0.0.1", taken) == 1
     assert run_simulator("127.0.0.1", 70000) == 1
-    assert capsys.readouterr().err.count("cannot listen") == 2
+    assert capsys.readouterr().err.count("cannot start") == 2

@@ -60,6 +60,11 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, capsy
     assert capsys.readouterr().err.count("\n") == 1
 
 
+def test_a_port_for_https_needs_tls(capsys: pytest.CaptureFixture[str]) -> None:
+    assert run_simulator(tls_port=0) == 1
+    assert "give tls, the file for the authority, too" in capsys.readouterr().err
+
+
 def test_on_the_command_line(authority: Path) -> None:
     command = [sys.executable, "-m", "geetest_asgi", "simulator", "--tls", str(authority)]
     environment = {**os.environ, "PYTHONPATH": str(ROOT)}

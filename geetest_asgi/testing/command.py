@@ -70,7 +70,7 @@ def run_simulator(
         return 0
     except (OSError, ValueError, ImportError) as wrong:
         ports = f"port {port}" if tls_port is None else f"ports {port} and {tls_port}"
-        print(f"The simulator cannot listen on {host} {ports}: {wrong}", file=sys.stderr)
+        print(f"The simulator cannot start on {host} {ports}: {wrong}", file=sys.stderr)
         return 1
 
 

@@ -18,13 +18,14 @@ TIMEOUT: Final = 10.0
 class Recorder:
     """An ASGI app in GeeTest's place that asks GeeTest, for servers under `GEETEST_API_SERVER`.
 
-    The cassette is written anew with each call, at most `MAX_CALLS` of them. A call without an answer is answered 502,
+    The cassette is written anew with each call, at most `capacity` of them. A call without an answer is answered 502,
     and is not on it. The signature passes by; the key never comes here.
     """
 
-    def __init__(self, api_server: str, cassette: Path) -> None:
+    def __init__(self, api_server: str, cassette: Path, *, capacity: int = MAX_CALLS) -> None:
         self._url = f"{api_server}/validate"
         self._cassette = cassette
+        self._capacity = capacity
         self.calls: list[Recording] = []
         save(self._cassette, self.calls)
 
@@ -57,6 +58,6 @@ class Recorder:
         return Response(reply.content, reply.status_code, headers)
 
     def _keep(self, call: Recording) -> None:
-        if len(self.calls) < MAX_CALLS:
+        if len(self.calls) < self._capacity:
             self.calls.append(call)
             save(self._cassette, self.calls)

@@ -21,12 +21,9 @@ PROJECT = {file: text for files in projects_of(PAGE).values() for file, text in 
 PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
 
 
-def manage(
-    command: str, directory: Path, *, settings: str = "", tests: str = "", **env: str
-) -> "subprocess.Popen[str]":
+def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> "subprocess.Popen[str]":
     """`manage.py command` in a fresh copy of the project; its output, both streams, is read from `stdout`."""
-    more = {"settings.py": PROJECT["settings.py"] + settings, "test_login.py": tests or PROJECT["test_login.py"]}
-    for name, text in (PROJECT | more).items():
+    for name, text in (PROJECT | {"settings.py": PROJECT["settings.py"] + settings}).items():
         (directory / name).write_text(text)
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "django", *command.split()],
@@ -64,14 +61,7 @@ def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: 
 
 
 def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
-    """As the page says: `setUp` in the fixture's place, an id and a key in the environment."""
-    set_up = "    def setUp(self):\n        self.geetest = geetest_for(self)\n"
-    fixture = re.compile(r"    @pytest.fixture.*?self.geetest = geetest\n", re.DOTALL)
-    tests = fixture.sub(set_up, PROJECT["test_login.py"]).replace(
-        "import pytest", "from geetest_asgi.testing import geetest_for"
-    )
-    assert set_up in tests
-    with manage("test", tmp_path, tests=tests, **PAIR) as process:
+    with manage("test", tmp_path) as process:
         said, _ = process.communicate(timeout=60)
     assert re.search(r"^Ran 5 tests", said, re.MULTILINE), said
     assert process.returncode == 0, said
