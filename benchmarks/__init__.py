@@ -7,8 +7,6 @@ import sys
 # Set by `checkouts.environment`, for the processes that measure.
 if _checkout := os.environ.get("BENCHMARK_CHECKOUT"):
     sys.path.insert(0, _checkout)  # whose geetest_asgi is imported; the benchmarks stay these
-for _name in os.environ.get("BENCHMARK_HIDDEN", "").split():
-    sys.modules[_name] = None  # type: ignore[assignment]  # importing it fails, as where it is not installed
 if "BENCHMARK_TRUSTED" in os.environ:
     import certifi
 

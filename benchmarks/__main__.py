@@ -24,8 +24,8 @@ NAMES: Final = ("login", "call", "unprotected", "share", "bodies", "uploads", "s
 """Those that docs/performance.md has a place for."""
 COMPARED: Final = ("login", "call", "unprotected", "share", "uploads", "budget")
 """Those that measure another checkout too."""
-OTHERS: Final = ("stores", "admissions", "chaos", "collect")
-"""With pages of their own: docs/stores.md, docs/outages.md, docs/testing.md."""
+OTHERS: Final = ("stores", "admissions", "chaos", "scale", "collect")
+"""With pages of their own: docs/stores.md, docs/outages.md, docs/scale.md, docs/testing.md."""
 COMMANDS: Final = (*NAMES, "budget")
 DOCS: Final = Path(__file__).parent.parent / "docs"
 _VERSIONS: Final = (

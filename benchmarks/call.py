@@ -119,7 +119,7 @@ def _tls(url: str) -> ssl.SSLContext | None:
     return ssl.create_default_context(cafile=certifi.where()) if url.startswith("https:") else None
 
 
-RAW, EACH, WITHOUT = "raw socket (the limit)", "httpx, a client per call", ", httptools absent"
+RAW, EACH = "raw socket (the limit)", "httpx, a client per call"
 HOPELESS: Final = 300
 """Calls at once; as many clients read the CA bundle for ten seconds and more."""
 WAYS: Final = {
@@ -182,9 +182,6 @@ def measure(url: str, beside: Path | None, trusted: Path | None) -> Measured:
     rivals = {}
     for row, (way, checkout) in rows(WAYS, beside).items():
         rivals[row] = functools.partial(one, way, environment(checkout, trusted=trusted))
-        if way == OURS:
-            without = environment(checkout, hidden="httptools", trusted=trusted)
-            rivals[row + WITHOUT] = functools.partial(one, way, without)
     took = take_turns(rivals, ROUNDS)
     return {row: took[row] for row in rivals}
 
@@ -207,7 +204,6 @@ def _goals(measured: Measured) -> str:
 
     return goals(
         goal("10 at once: a call beside the raw socket's", lambda row: (cpu(row, 10), cpu(RAW, 10)), 4, "µs", measured),
-        goal("the same, httptools absent", lambda row: (cpu(row + WITHOUT, 10), cpu(RAW, 10)), 7, "µs", measured),
         goal("500 at once: a call beside one of 10", lambda row: (cpu(row, 500), cpu(row, 10)), 1.1, "µs", measured),
     )
 

@@ -34,9 +34,9 @@ def rows(ways: Iterable[str], beside: Path | None) -> dict[str, tuple[str, Path]
     }
 
 
-def environment(checkout: Path = ROOT, *, hidden: str = "", trusted: Path | None = None) -> dict[str, str]:
-    """For a process that measures: its checkout, packages that it must do without, authorities that it trusts."""
-    changes = {"BENCHMARK_CHECKOUT": str(checkout), "BENCHMARK_HIDDEN": hidden}
+def environment(checkout: Path = ROOT, *, trusted: Path | None = None) -> dict[str, str]:
+    """For a process that measures: its checkout, and authorities that it trusts."""
+    changes = {"BENCHMARK_CHECKOUT": str(checkout)}
     if trusted is not None:
         changes |= {"BENCHMARK_TRUSTED": str(trusted), "SSL_CERT_FILE": str(trusted)}
     return {name: value for name, value in os.environ.items() if name != "PYTEST_VERSION"} | changes

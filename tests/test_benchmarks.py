@@ -16,7 +16,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks import picture
 from benchmarks.__main__ import COMMANDS, NAMES, put, run_all
-from benchmarks.checkouts import BESIDE, OURS, environment
+from benchmarks.checkouts import BESIDE, OURS
 from benchmarks.load import turn
 from benchmarks.measure import Goal, goal, goals, table
 from geetest_asgi.testing import serve
@@ -91,14 +91,6 @@ def test_what_is_no_other_checkout_is_refused(tmp_path: Path) -> None:
     assert done.returncode != 0
     assert "no geetest_asgi in it" in done.stderr
     assert run("memory", "--beside", str(ROOT)).returncode != 0
-
-
-def test_a_hidden_package_is_as_if_it_were_not_installed() -> None:
-    code = "import benchmarks, importlib.util; print(importlib.util.find_spec('h11')); import h11"
-    env = environment(hidden="h11")
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=env, capture_output=True, text=True)
-    assert done.stdout.strip() == "None"
-    assert "h11" in done.stderr.splitlines()[-1]
 
 
 def test_a_refused_login_is_no_login() -> None:

@@ -38,8 +38,8 @@ class Limits:
     drain_seconds: float = 10.0
     """Seconds for the same."""
     max_in_flight: int = 256
-    """Calls to GeeTest under way at one time, in one event loop. Those beyond wait their turn, first come, first
-    served, within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
+    """Calls to GeeTest under way at one time, in one event loop; half of them for one client address. Those beyond wait
+    their turn within the rule's `timeout`; then 503. At 50 ms a call this is 5,000 logins a second."""
     unverified_per_second: int = 20
     """Requests let in unverified in each second of an outage; beyond, 503. For one captcha id: the processes that share
     the store share the number; while the store fails, and without one, each has its own. 0: none."""

@@ -122,6 +122,6 @@ def test_the_function_for_mini_programs(chromium: "Browser", monkeypatch: pytest
         stage.page.evaluate(WX)
         token = {**stage.simulator.token(), "captcha_id": DEMO_ID}
         login = block("WeChat mini program and uni-app", "js")
-        stage.page.evaluate(f"(token) => {{{{ {login}; login('ada', token); }}}}", token)
+        stage.page.evaluate(f"(token) => {{ {login}; login('ada', token); }}", token)
         stage.page.wait_for_function("window.toast")
         assert stage.ask("toast") == "Welcome, ada!"

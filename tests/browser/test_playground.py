@@ -342,17 +342,21 @@ PRESS_AT_THE_LOWER_EDGE = """() => {
     document.body.style.paddingBottom = "100vh";
     document.querySelector("main").style.paddingTop = "100vh";
     scrollBy(0, button.getBoundingClientRect().bottom + 10 - innerHeight);
+    const before = [scrollX, scrollY];
     button.click();
+    return before;
 }"""
 
 
 @pytest.mark.parametrize("size", [(1280, 900), (1280, 600), (360, 640)])
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
 def test_the_box_of_the_widget_opens_in_view(visit: Any, size: tuple[int, int], locale: str) -> None:
+    """Above the button, where there is room; the page stays where it is."""
     page = visit(viewport={"width": size[0], "height": size[1]}, locale=locale, reduced_motion="reduce").page
-    page.evaluate(PRESS_AT_THE_LOWER_EDGE)
+    before = page.evaluate(PRESS_AT_THE_LOWER_EDGE)
     page.locator(".geetest_solve").wait_for()
     assert page.evaluate(IN_VIEW, "dialog.geetest_box")
+    assert page.evaluate("[scrollX, scrollY]") == before
 
 
 def test_an_unverified_login_has_no_tick(playground: Playground) -> None:
@@ -385,7 +389,7 @@ def test_reasons_are_in_the_language_of_the_page(playground: Playground) -> None
     for name, said in (
         ("malformed", TEXTS["zh-CN"]["reason_missing_or_of_the_wrong_shape"].partition("`")[0] + "gen_time"),
         ("oversized", "16384 字节"),
-        ("missing", "没有验证码字段"),
+        ("missing", TEXTS["zh-CN"]["reason_no_captcha_field_with_a_value"].partition("`")[0] + "body ("),
     ):
         playground.press(f"attack_{name}")
         assert said in page.locator("#log li").first.inner_text()

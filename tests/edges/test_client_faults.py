@@ -597,7 +597,7 @@ async def test_calls_past_max_in_flight_wait_and_are_busy_where_their_time_ends(
     limits, hear = Limits(max_in_flight=5), lambda result, _: told.append(result)
     guard = geetest.guard(app, limits=limits, timeout=2.0, on_result=hear)
     tokens = [geetest.token() for _ in range(30)]
-    crowd = [visit(token) for token in tokens]
+    crowd = [visit(token, client=(f"192.0.2.{number}", 1)) for number, token in enumerate(tokens)]
     async with anyio.create_task_group() as tasks:
         for each in crowd:
             tasks.start_soon(each.run, guard)

@@ -305,9 +305,9 @@
         inside = home || panel;
         (home || document.body).append(root);
         style(root);
+        if (home) placeBox(root); // before it has the focus: the browser would scroll the page to it
         if (home) root.show();
         else root.showModal();
-        if (home) keepInSight(root);
         listen("addEventListener");
       },
       close() {
@@ -323,8 +323,9 @@
     };
   }
 
-  /** Below the button, or above it where there is more room; and what is still out of sight is scrolled to. */
-  function keepInSight(root) {
+  /** Below the button, or above it where there is more room; the focus scrolls to what is still out of sight. */
+  function placeBox(root) {
+    root.toggleAttribute("open", true); // or it has no size
     Object.assign(root.style, { left: "0", top: "", bottom: "" });
     const { right, bottom, height } = root.getBoundingClientRect();
     const { clientWidth, clientHeight } = document.documentElement;
@@ -332,7 +333,7 @@
     if (over > 0) root.style.left = `${-over}px`;
     const above = root.parentElement.getBoundingClientRect().top;
     if (bottom > clientHeight && above > height + 16) Object.assign(root.style, { top: "auto", bottom: "calc(100% + .5em)" });
-    root.scrollIntoView({ block: "nearest", inline: "nearest" });
+    root.toggleAttribute("open", false);
   }
 
   // --- the public object ---------------------------------------------------------------------------------------------

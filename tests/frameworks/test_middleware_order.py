@@ -1,0 +1,183 @@
+"""The order of the guard and other middleware: each row of the table in docs/deployment.md, run."""
+
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from fastapi import FastAPI
+
+from geetest_asgi import GeeTestMiddleware
+from geetest_asgi.testing import Simulator, serve
+
+PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
+Add = Callable[[FastAPI], object]
+REFUSED, PASSED = 403, 200
+
+
+@pytest.fixture
+def geetest() -> Iterator[tuple[Simulator, str]]:
+    simulator = Simulator()
+    with serve(simulator) as url:
+        yield simulator, url
+
+
+def needs(module: str) -> None:
+    if find_spec(module) is None:
+        pytest.skip(f"{module} is not installed: pip install '.[conformance]'")
+
+
+def statuses(geetest: tuple[Simulator, str], add: Add, *, outside: bool) -> list[int]:
+    """One request without a token, then three with one each. What is added last stands outermost."""
+    simulator, url = geetest
+    pair = {"captcha_id": simulator.captcha_id, "captcha_key": simulator.captcha_key}
+    app = FastAPI()
+
+    @app.post("/login/{shop}")
+    async def login(shop: str) -> dict[str, str]:
+        return {"shop": shop}
+
+    def add_guard(to: FastAPI) -> None:
+        to.add_middleware(GeeTestMiddleware, protect=["POST /login/*"], api_server=url, **pair)  # type: ignore[arg-type]
+
+    for step in (add_guard, add) if outside else (add, add_guard):
+        step(app)
+
+    async def visit() -> list[int]:
+        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://shop") as visitor:
+            bodies = [{}, *(simulator.token() for _ in range(3))]
+            return [(await visitor.post("/login/one", data=body)).status_code for body in bodies]
+
+    return anyio.run(visit)
+
+
+def counted(prefix: str) -> dict[str, float]:
+    """By the labels, what prometheus-client has counted under this name."""
+    from prometheus_client import generate_latest
+
+    lines = [line for line in generate_latest().decode().splitlines() if line.startswith(prefix + "{")]
+    return {line.rpartition(" ")[0].removeprefix(prefix): float(line.rpartition(" ")[2]) for line in lines}
+
+
+def test_the_table_names_what_is_tried_here() -> None:
+    for name in ("FastAPIInstrumentor", "starlette_exporter", "prometheus-fastapi-instrumentator", "Sentry", "slowapi"):
+        assert f"| {name}" in PAGE
+
+
+@pytest.mark.parametrize(("outside", "calls"), [(True, 1), (False, 3)])
+def test_a_rate_limit_of_slowapi_outside_saves_calls_to_geetest(
+    outside: bool, calls: int, geetest: tuple[Simulator, str]
+) -> None:
+    needs("slowapi")
+    from slowapi import Limiter
+    from slowapi.middleware import SlowAPIMiddleware
+    from slowapi.util import get_remote_address
+
+    def add(app: FastAPI) -> None:
+        app.state.limiter = Limiter(key_func=get_remote_address, default_limits=["2/minute"])
+        app.add_middleware(SlowAPIMiddleware)
+
+    found = statuses(geetest, add, outside=outside)
+    assert found == ([REFUSED, PASSED, 429, 429] if outside else [REFUSED, PASSED, PASSED, 429])
+    assert len(geetest[0].calls) == calls
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_fastapi_instrumentor_sees_refusals_and_routes_in_any_order(
+    outside: bool, geetest: tuple[Simulator, str]
+) -> None:
+    needs("opentelemetry.instrumentation.fastapi")
+    from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
+    from opentelemetry.sdk.trace import TracerProvider
+    from opentelemetry.sdk.trace.export import SimpleSpanProcessor
+    from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
+    spans = InMemorySpanExporter()
+    provider = TracerProvider()
+    provider.add_span_processor(SimpleSpanProcessor(spans))
+
+    def add(app: FastAPI) -> None:
+        FastAPIInstrumentor.instrument_app(app, tracer_provider=provider)
+
+    assert statuses(geetest, add, outside=outside) == [REFUSED, PASSED, PASSED, PASSED]
+    whole: list[Any] = [each for each in spans.get_finished_spans() if each.name == "POST /login/{shop}"]
+    assert [each.attributes["http.status_code"] for each in whole] == [REFUSED, PASSED, PASSED, PASSED]
+
+
+@pytest.mark.parametrize(
+    ("options", "outside", "refused"), [({}, True, 0), ({"filter_unhandled_paths": False}, True, 1)]
+)
+def test_starlette_exporter_counts_refusals_outside_if_it_is_told_to(
+    options: dict[str, Any], outside: bool, refused: int, geetest: tuple[Simulator, str]
+) -> None:
+    needs("starlette_exporter")
+    from starlette_exporter import PrometheusMiddleware
+
+    name = f"shop{refused}"
+    statuses(geetest, lambda app: app.add_middleware(PrometheusMiddleware, app_name=name, **options), outside=outside)
+    found = {labels: number for labels, number in counted("starlette_requests_total").items() if f'"{name}"' in labels}
+    assert sum(number for labels, number in found.items() if 'status_code="403"' in labels) == refused
+    assert sum(number for labels, number in found.items() if 'status_code="200"' in labels) == 3
+
+
+@pytest.mark.parametrize(("outside", "refused"), [(True, 1), (False, 0)])
+def test_the_instrumentator_counts_refusals_outside(
+    outside: bool, refused: int, geetest: tuple[Simulator, str]
+) -> None:
+    needs("prometheus_fastapi_instrumentator")
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_fastapi_instrumentator import Instrumentator
+
+    registry = CollectorRegistry()
+    statuses(geetest, lambda app: Instrumentator(registry=registry).instrument(app), outside=outside)
+    lines = generate_latest(registry).decode().splitlines()
+    found = [line for line in lines if line.startswith("http_requests_total{") and 'status="4xx"' in line]
+    assert found == ['http_requests_total{handler="/login/{shop}",method="POST",status="4xx"} 1.0'][:refused]
+
+
+SENTRY = """\
+import json
+import sentry_sdk
+from fastapi import FastAPI, Form
+from fastapi.testclient import TestClient
+from geetest_asgi import GeeTestMiddleware
+from geetest_asgi.testing import Simulator, serve
+
+events = []
+
+class Kept(sentry_sdk.transport.Transport):
+    def capture_envelope(self, envelope):
+        events.extend(item.payload.json for item in envelope.items if item.type == "event")
+
+{init}
+simulator = Simulator()
+with serve(simulator) as url:
+    app = FastAPI()
+    app.add_middleware(GeeTestMiddleware, protect=["POST /login"], captcha_id=simulator.captcha_id,
+                       captcha_key=simulator.captcha_key, api_server=url)
+
+    @app.post("/login")
+    async def login(user: str = Form()):
+        raise RuntimeError("a bug")
+
+    token = simulator.token()
+    TestClient(app, raise_server_exceptions=False).post("/login", data={{**token, "user": "ada"}})
+sentry_sdk.flush()
+said = json.dumps(events)
+print(len(events), token["pass_token"] in said, "ada" in said)
+"""
+
+
+@pytest.mark.parametrize(("kept", "told"), [(True, "1 True True"), (False, "1 False True")])
+def test_sentrys_events_hold_the_token_unless_before_send_takes_it_out(kept: bool, told: str) -> None:
+    needs("sentry_sdk")
+    (block,) = (each for each in PAGE.split("```python\n")[1:] if "def before_send" in each)
+    init = "sentry_sdk.init()" if kept else block.partition("```")[0]
+    code = SENTRY.format(init=init.replace("init(", 'init("http://key@127.0.0.1:9/1", transport=Kept, '))
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert done.stdout.strip() == told, done.stderr

@@ -1,0 +1,44 @@
+"""docs/scale.md: its tables are what the model computes today."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.scale import Figures, main, needs, walls
+
+ROOT = Path(__file__).parent.parent
+PAGE = (ROOT / "docs" / "scale.md").read_text()
+
+
+def test_the_page_has_the_tables_of_the_model() -> None:
+    shown = re.findall(r"<!-- (?:needs|walls) -->\n\n(.*?)\n\n<!-- / -->", PAGE, re.DOTALL)
+    assert shown == main(Figures()).split("\n\n")
+
+
+def test_the_models_own_figures_are_those_that_the_page_names() -> None:
+    figures = Figures()
+    assert f"--cpu {figures.cpu:g} --latency {figures.latency:g} --redis {figures.redis:g}" in PAGE
+
+
+def test_other_figures_give_other_needs() -> None:
+    line = [sys.executable, "-m", "benchmarks.scale", "--latency", "350"]
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    assert "| 731 " in done.stdout, "256 calls at one time, 350 ms each"
+
+
+@pytest.mark.parametrize(
+    ("rate", "processes", "connections"), [(1, "1", "1"), (617, "2", "31"), (100_000, "163", "5,000")]
+)
+def test_needs_grow_with_the_rate(rate: int, processes: str, connections: str) -> None:
+    found = needs(rate, Figures())
+    assert found["processes, a core each"] == processes
+    assert found["connections to GeeTest, in all"] == connections
+
+
+def test_the_nearest_wall_comes_first() -> None:
+    rates = [float(row[0].replace(",", "")) for row in walls(Figures())]
+    assert rates == sorted(rates)
+    assert walls(Figures(cpu=1))[0][1] == "`max_in_flight` of a process is used up"
