@@ -9,7 +9,7 @@ from collections.abc import Callable
 from typing import Any
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
 from . import wire
@@ -18,11 +18,15 @@ from .stage import Pair, Stage
 
 SERVER = "uvicorn-h11"
 """Hands on every target as it came."""
+ROOT_PATHS = {SERVER: [""], "daphne": ["", "/x", "/users", "/users/demo", "/login", "/X/", "/x%41", "x"]}
+"""Daphne takes one from a header of the request."""
 
-PATTERNS = st.sampled_from(
+METHODS = st.sampled_from(["", "", "", "POST ", "* ", "PUT "])
+PATHS_OF_RULES = st.sampled_from(
     "/login /login/** /users/demo/reset /users/d*/reset /users/{name}/reset /users/** /users/reset /open /x/** /{any} "
     "/*/*/* /**/reset /**".split()
 )
+PATTERNS = st.builds(str.__add__, METHODS, PATHS_OF_RULES)
 STRICTNESS = st.sampled_from(
     [{}, {"mode": "monitor"}, {"mode": "off"}, {"sources": ["header"]}, {"on_unavailable": "deny"}]
 )
@@ -52,7 +56,10 @@ def _slash(draw: st.DrawFn, path: str) -> str:
 
 
 def _letter(draw: st.DrawFn, path: str) -> str:
-    at = draw(st.sampled_from([at for at, each in enumerate(path) if each.isalpha()]))
+    letters = [at for at, each in enumerate(path) if each.isalpha()]
+    if not letters:
+        return path
+    at = draw(st.sampled_from(letters))
     changed: str = draw(LETTERS)(path[at])
     return path[:at] + changed + path[at + 1 :]
 
@@ -79,13 +86,18 @@ def own_path(seen: dict[str, Any]) -> list[str]:
     return ["users", seen["name"], "reset"] if seen["handler"] == "reset" else [seen["handler"]]
 
 
-def matches(pattern: list[str], path: list[str]) -> bool:
-    """By the letter, one segment at a time."""
+def matches(pattern: str, path: list[str]) -> bool:
+    """Whether it is for a POST to this path, by the letter."""
+    method, _, segments = pattern.partition("/")
+    return method.strip() in ("", "POST", "*") and _fits(segments.split("/"), path)
+
+
+def _fits(pattern: list[str], path: list[str]) -> bool:
     if not pattern:
         return not path
     if pattern[0] == "**":
-        return any(matches(pattern[1:], path[skipped:]) for skipped in range(len(path) + 1))
-    return bool(path) and _takes(pattern[0], path[0]) and matches(pattern[1:], path[1:])
+        return any(_fits(pattern[1:], path[skipped:]) for skipped in range(len(path) + 1))
+    return bool(path) and _takes(pattern[0], path[0]) and _fits(pattern[1:], path[1:])
 
 
 def _takes(segment: str, text: str) -> bool:
@@ -96,17 +108,17 @@ def _takes(segment: str, text: str) -> bool:
 
 def own_rule(protect: list[tuple[str, Any]], exempt: list[str], path: list[str]) -> str | None:
     """The name of the rule that a handler at this path stands under."""
-    if any(matches(each[1:].split("/"), path) for each in exempt):
+    if any(matches(each, path) for each in exempt):
         return None
-    return next((str(place) for place, (each, _) in enumerate(protect) if matches(each[1:].split("/"), path)), None)
+    return next((str(place) for place, (each, _) in enumerate(protect) if matches(each, path)), None)
 
 
-def check(pair: Pair, target: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
-    bare = pair.ask(False, target)
-    if not bare.handler:
-        return
+def check(pair: Pair, target: str, root_path: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
+    headers = {"daphne-root-path": root_path} if root_path else {}
+    bare = pair.ask(False, target, headers=headers)
+    assume(bare.handler)
     own = own_rule(protect, exempt, own_path(bare.seen))
-    headers = {"x-rules": json.dumps({"protect": protect, "exempt": exempt})}
+    headers["x-rules"] = json.dumps({"protect": protect, "exempt": exempt})
     answer = wire.ask(pair.port, wire.request(pair.bare, target, b"user=x", headers))
     decided = json.loads(answer.headers["x-decided"])
     assert len(decided) <= 1
@@ -124,14 +136,17 @@ def _enforced(protect: list[tuple[str, Any]]) -> bool:
     return any(more.get("mode", "enforce") == "enforce" for _, more in protect)
 
 
+@pytest.mark.parametrize("server", ROOT_PATHS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_no_request_is_decided_by_a_rule_that_its_handler_does_not_stand_under(framework: str, stage: Stage) -> None:
-    pair = stage.put(framework, SERVER)
+def test_no_request_is_decided_by_a_rule_that_its_handler_does_not_stand_under(
+    framework: str, server: str, stage: Stage
+) -> None:
+    pair = stage.put(framework, server)
 
-    @settings(max_examples=300, suppress_health_check=list(HealthCheck))
-    @given(targets(), RULES, EXEMPT)
-    def run(target: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
-        check(pair, target, protect, exempt)
+    @settings(max_examples=80, suppress_health_check=list(HealthCheck))
+    @given(targets(), st.sampled_from(ROOT_PATHS[server]), RULES, EXEMPT)
+    def run(target: str, root_path: str, protect: list[tuple[str, Any]], exempt: list[str]) -> None:
+        check(pair, target, root_path, protect, exempt)
 
     run()
 
