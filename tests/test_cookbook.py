@@ -8,7 +8,9 @@ from pathlib import Path
 
 import pytest
 from pages import Page, ask, is_denied, site
+from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
+from starlette.types import Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Rule
 from geetest_asgi.denials import DENIALS
@@ -20,6 +22,16 @@ PAGE = Page("docs/cookbook.md")
 
 def test_no_recipe_is_without_a_test() -> None:
     assert PAGE.not_executed == []
+
+
+@PAGE.executes("AfterFailures(3, seconds=600)")
+def test_the_fourth_login_after_three_failures_needs_a_captcha(geetest: GeeTest) -> None:
+    async def wrong_password(scope: Scope, receive: Receive, send: Send) -> None:
+        await PlainTextResponse("no", 401)(scope, receive, send)
+
+    app = PAGE.run("AfterFailures(3, seconds=600)", app=wrong_password)["app"]
+    assert [ask(app, "POST", "/login").status_code for _ in range(4)] == [401, 401, 401, 403]
+    assert ask(app, "POST", "/login", data=geetest.token()).status_code == 401
 
 
 @PAGE.executes("send_mail(email")
@@ -158,7 +170,7 @@ def test_each_tenant_has_its_own_id(geetest: GeeTest, monkeypatch: pytest.Monkey
 def test_a_load_test_takes_a_fresh_token_for_each_request(monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = Simulator()
     with serve(simulator) as url:
-        guard = GeeTestMiddleware(site, protect=["POST /login"], captcha_id="any", captcha_key="any", api_server=url)
+        guard = GeeTestMiddleware(site, protect=["POST /login"], captcha_id="any", captcha_key="some", api_server=url)
         with serve(guard) as shop:
             log_in = PAGE.run("def log_in(site")["log_in"]
             assert [log_in(shop, url) for _ in range(3)] == [200, 200, 200]

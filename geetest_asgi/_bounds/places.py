@@ -22,7 +22,8 @@ class Places:
     def take(self, client: Client) -> bool:
         """Take a place if one is free for this client. Nobody is overtaken: free places are given to lines at once."""
         if free := self._has_room(client):
-            self._give(client)
+            self._free -= 1
+            self._held[client] += 1
         return free
 
     def join_line(self, client: Client) -> anyio.Event:
@@ -63,12 +64,8 @@ class Places:
                 self._leave_line(each, place)
                 if each in self._lines:  # behind the others
                     self._lines[each] = self._lines.pop(each)
-                self._give(each)
+                self.take(each)
                 break
 
     def _has_room(self, client: Client) -> bool:
         return self._free > 0 and (client is None or self._held[client] < self._share)
-
-    def _give(self, client: Client) -> None:
-        self._free -= 1
-        self._held[client] += 1

@@ -71,9 +71,9 @@ class Progress:
         """The other end is asked by this socket of ours."""
         self.ours, self.socket = "", socket
 
-    def sends(self, *, kept: bool) -> None:
-        """The request leaves now."""
-        self.ours, self.sent, self.kept = "", True, kept
+    def sends(self, socket: Heard | None, *, kept: bool) -> None:
+        """The request leaves now, by this socket of ours."""
+        self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
 
 class Call(Progress):

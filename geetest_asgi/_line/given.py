@@ -70,7 +70,7 @@ async def _traced(call: Call) -> AsyncIterator[Mapping[str, Any]]:
     async def trace(event: str, info: Mapping[str, Any]) -> None:
         nonlocal opening, connected
         if event.endswith("send_request_headers.started"):
-            call.sends(kept=not connected)
+            call.sends(None, kept=not connected)
             call.waits()
         elif event.endswith(("connect_tcp.started", "start_tls.started", "send_request_body.complete")):
             call.sent, connected = event.endswith("complete"), True

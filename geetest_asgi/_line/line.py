@@ -11,7 +11,7 @@ import anyio
 from .._bounds.per_loop import PerLoop
 from .._bounds.places import Places
 from .._core.limits import Limits
-from .._core.model import Evidence, Outcome, Reply, ValidateRequest
+from .._core.model import Evidence, Outcome, ValidateRequest
 from .._core.protocol import API_SERVERS, is_about_the_key, parse_reply
 from .._core.rules import OnOutage
 from ..observers.logs import log_simulator
@@ -168,15 +168,16 @@ class Line:
             if evidence.outcome is Outcome.UNAVAILABLE:
                 evidence = ours or evidence
             if reply is not None:
-                self._look_for_a_simulator(reply)
+                if reply.simulated:
+                    self._tell_of_a_simulator()
                 on_answer(evidence)
             if call.sent or reply is not None:
                 return evidence
             ours = evidence if evidence.outcome is not Outcome.UNAVAILABLE else ours
         return evidence
 
-    def _look_for_a_simulator(self, reply: Reply) -> None:
-        if reply.simulated and not self._said:
+    def _tell_of_a_simulator(self) -> None:
+        if not self._said:
             self._said = True
             log_simulator()
 

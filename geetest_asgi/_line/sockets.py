@@ -205,20 +205,26 @@ class Resolver:
         with suppress(ValueError):
             return [str(ipaddress.ip_address(host))]
         progress.waits_for_us("no thread to look up a host")
-        ticket = object()
+        ticket, begun, awaited = object(), False, True
         await self._limiter.acquire_on_behalf_of(ticket)
 
         def run() -> Sequence[Any]:
-            progress.waits()
+            nonlocal begun
+            begun = True
+            if awaited:
+                progress.waits()
             try:
                 return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             finally:  # also when nobody waits for it any more: it was a thread until now
+                if awaited:
+                    progress.waits_for_us("the event loop was held up")
                 with suppress(RuntimeError):  # the event loop has ended
                     from_thread.run_sync(self._limiter.release_on_behalf_of, ticket)
 
         try:
             found = await to_thread.run_sync(run, abandon_on_cancel=True, limiter=CapacityLimiter(1))
         finally:
-            if progress.ours:  # cancelled before the thread began: it gives nothing back
+            awaited = False
+            if not begun:  # cancelled before the thread began: it gives nothing back
                 self._limiter.release_on_behalf_of(ticket)
         return list(dict.fromkeys(str(each[4][0]) for each in found))

@@ -74,8 +74,7 @@ class Transport(httpx.AsyncBaseTransport):
         connection = self._kept(origin) or await self._connect(origin, progress)
         kept, reader = connection.free_since > 0, Reader()
         try:
-            progress.uses(connection.socket)
-            progress.sends(kept=kept)
+            progress.sends(connection.socket, kept=kept)
             await connection.stream.send(b"%b%d\r\n\r\n%b" % (head, len(body), body))
             while not reader.done:
                 try:

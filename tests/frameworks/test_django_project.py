@@ -4,6 +4,7 @@ import re
 import socket
 import subprocess
 import sys
+import textwrap
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from projects import environment, projects_of
+from projects import environment, projects_of, write
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
@@ -122,3 +123,34 @@ def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None
         assert client.post("/", data={"username": "ada"}).json()["code"] == "captcha_missing"
         process.kill()
         assert "without GeeTest's guard" not in process.communicate(timeout=15)[0]
+
+
+ADMIN = """
+INSTALLED_APPS[:0] = ["daphne", "django.contrib.admin", "django.contrib.messages"]
+MIDDLEWARE.append("django.contrib.messages.middleware.MessageMiddleware")
+TEMPLATES[0]["OPTIONS"]["context_processors"] += [
+    "django.contrib.auth.context_processors.auth", "django.contrib.messages.context_processors.messages",
+]
+TEMPLATES[0]["DIRS"].append(Path(__file__).parent / "templates")
+ASGI_APPLICATION, ROOT_URLCONF = "asgi.application", "with_admin"
+GEETEST["protect"] += ["POST /admin/login/"]
+"""
+URLS = """
+from django.contrib import admin
+from django.urls import path
+from urls import urlpatterns
+
+urlpatterns = [*urlpatterns, path("admin/", admin.site.urls)]
+"""
+
+
+def test_the_login_of_the_admin_has_the_captcha_by_the_template_of_the_page(tmp_path: Path) -> None:
+    pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
+    template = re.search(r"^  ```html\n(.*?)^  ```$", PAGE, re.MULTILINE | re.DOTALL)
+    assert template is not None
+    write(tmp_path, {"templates/admin/login.html": textwrap.dedent(template[1]), "with_admin.py": URLS})
+    with runserver(tmp_path, ADMIN) as (client, _):
+        html = client.get("/admin/login/").text
+        assert html.count("geetest/geetest-form.js") == 1
+        assert html.index('id="login-form"') < html.index("form.dataset.geetestCaptchaId = ")
+        assert client.post("/admin/login/", data={"username": "ada"}).json()["code"] == "captcha_missing"
