@@ -563,7 +563,8 @@ def test_the_live_page_has_no_switches_and_works(contexts: Any, monkeypatch: pyt
         page = contexts().new_page()
         # As an entry in a hosts file would: GeeTest's script is the simulator's.
         script = httpx.get(f"{geetest}/v4/gt4.js", trust_env=False).text
-        assert (there := "ADDRESS.exec(document.currentScript?.src) || ") in script
+        there = "ADDRESS.exec(document.currentScript?.src) || "
+        assert there in script
         script = script.replace(there, "")  # it asks where it came from, and not where the page thinks so
         page.route(
             "https://static.geetest.com/**", lambda route: route.fulfill(body=script, content_type="text/javascript")
