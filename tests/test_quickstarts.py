@@ -56,6 +56,7 @@ def skip_without_its_packages(name: str) -> None:
 def test_each_page_has_the_same_skeleton(name: str) -> None:
     assert re.findall(r"^## (.+)$", PAGES[name].prose, re.MULTILINE) == SKELETON
     assert PAGES[name].text.startswith("# Quick start: ")
+    assert "../../README.md#install" in PAGES[name].links, "where the package comes from"
 
 
 @each_page

@@ -15,7 +15,7 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 import anyio
-from anyio.lowlevel import RunVar, current_token
+from anyio.lowlevel import RunVar
 
 from .time_limit import TimeLimit
 
@@ -213,5 +213,8 @@ def clock() -> Clock:
 
 
 def on_asyncio() -> bool:
-    """Return whether the running event loop is one of asyncio's."""
-    return isinstance(current_token().native_token, asyncio.AbstractEventLoop)
+    """Return whether the running task is one of asyncio's. trio may be a guest in its loop."""
+    try:
+        return asyncio.current_task() is not None
+    except RuntimeError:
+        return False

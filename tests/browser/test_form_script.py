@@ -98,6 +98,21 @@ def test_unsolved_nothing_is_sent_and_the_visitor_is_told(stage: FormStage) -> N
     assert stage.posts == [], "a float captcha that is solved sends nothing by itself"
 
 
+def test_each_of_several_forms_to_one_address_has_a_captcha_of_its_own(stage: FormStage) -> None:
+    form = FORM.format(action="/login", attributes='data-geetest-captcha-id="sim-site" data-geetest-product="bind"')
+    stage.open(form + form.replace("Log in", "Join").replace("ada", "eve"))
+    stage.page.get_by_role("button", name="Join").click()
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    assert stage.answer() == PASSED | {"username": "eve"}
+    stage.page.go_back()
+    stage.submit.click()
+    with stage.page.expect_navigation(url="**/login"):
+        stage.solve()
+    assert stage.answer() == PASSED
+    assert stage.server.outcomes == ["passed", "passed"]
+
+
 def test_without_javascript_the_server_says_that_it_is_missing(stage: FormStage) -> None:
     stage.page.route("**/*.js", lambda route: route.abort())
     stage.form()

@@ -254,30 +254,49 @@ MADE: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx
 async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(geetest: GeeTest) -> None:
     """However it is filled: no single wait is long. With every client, by both policies.
 
-    A few at once and for long: a machine that is late by a fifth of the time has itself to blame, and rightly says so.
+    Under a client that is not ours a loop that is late by a tenth of the time has itself to blame, and rightly says so.
     """
+    late = 0.0
+
+    async def watch() -> None:
+        nonlocal late
+        while True:
+            start = time.monotonic()
+            await anyio.sleep(0.01)
+            late += time.monotonic() - start - 0.01
+
     async with AsyncExitStack() as stack:
         # One of each kind, since the making reads certificates, and that is not what is timed here.
         clients: dict[str, Any] = {"own": None}
         for kit in (httpx, httpx2):
             clients[kit.__name__] = await stack.enter_async_context(kit.AsyncClient())
         servers = {name: stack.enter_context(RawServer(behave)) for name, behave in SILENCES.items()}
+        with RawServer(say("200 OK")) as good:  # loads what is loaded once
+            guard, _, told = verdict_of(good.url, 60, allow=False)
+            await judged(guard, told, geetest.token())
 
         async def one(name: str, client: str, allow: bool) -> None:
             guard, app, told = verdict_of(servers[name].url, SILENCE, allow=allow, client=clients[client])
             start = time.monotonic()
             code, result = await judged(guard, told, geetest.token())
             took = time.monotonic() - start
-            wanted = "in" if allow else "captcha_unavailable"
-            assert (code, result.outcome, len(app.seen)) == (wanted, Outcome.UNAVAILABLE, allow), (name, client)
-            assert SILENCE * 0.9 <= took < SILENCE + 1, (name, client)
+            found, wanted = (code, result.outcome), ("in" if allow else "captcha_unavailable", Outcome.UNAVAILABLE)
+            if client == "own" or late < SILENCE / 20:
+                assert found == wanted, (name, client)
+            assert found in (wanted, ("captcha_busy", Outcome.BUSY)), (name, client)
+            assert len(app.seen) == (code == "in")
+            assert SILENCE * 0.9 <= took < SILENCE + 1 + late, (name, client)
             assert SILENCE * 0.9 <= result.elapsed <= took, (name, client)
 
-        for client in clients:
-            async with anyio.create_task_group() as tasks:
-                for name in SILENCES:
-                    for allow in (True, False):
-                        tasks.start_soon(one, name, client, allow)
+        async with anyio.create_task_group() as watching:
+            watching.start_soon(watch)
+            for client in clients:
+                late = 0.0
+                async with anyio.create_task_group() as tasks:
+                    for name in SILENCES:
+                        for allow in (True, False):
+                            tasks.start_soon(one, name, client, allow)
+            watching.cancel_scope.cancel()
         assert {name: server.accepted for name, server in servers.items()} == dict.fromkeys(SILENCES, 6)
 
 

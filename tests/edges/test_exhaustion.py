@@ -362,7 +362,7 @@ def test_a_flood_of_tokens_makes_no_more_calls_than_the_bound(fault: str, geetes
         assert set(statuses) <= {b"403", b"503"}
         # what hangs is given up by us first, and GeeTest may be slow to notice
         assert fault == "hanging" or crowded.most <= 6
-        assert watched.outcomes["busy"] > 100 or fault != "hanging"  # else there is time for all, one after the other
+        assert watched.outcomes["busy"] >= 250 or fault != "hanging"  # else there is time for all, one after the other
         assert watched.app.seen == []
         assert comes_back_to(tasks, lambda: tasks_on(front))
         assert comes_back_to(sockets + 2 * 6, sockets_open)  # connections to GeeTest are kept, at both ends

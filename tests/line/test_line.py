@@ -470,14 +470,16 @@ async def test_a_second_answer_is_never_the_next_calls(
             if late:
                 time.sleep(late)
                 connection.sendall(success)
+            server.sent += 1
 
     behave = secured(authority[0], twice, ssl.TLSVersion.TLSv1_3) if tls else twice
     with RawServer(behave) as server:
         url = server.url.replace("http:", "https:") if tls else server.url
         async with closing(line_to(url, trust_env=True)) as line:
-            for _ in range(10):
+            for number in range(10):
                 assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-                await anyio.sleep(2 * late)
+                while server.sent <= number:
+                    await anyio.sleep(0.01)
 
 
 @each_backend

@@ -28,7 +28,7 @@ function release(form, submitter, disabled) {
   }
 }
 
-export const resource = ({ origin, pathname }) => origin + pathname;
+const resource = ({ origin, pathname }) => origin + pathname;
 
 /** Where a form goes, as far as its markup says so. React puts a `javascript:` address where it calls a function. */
 function targetsOf(form) {

@@ -1,6 +1,6 @@
 /* Submissions by the browser: the event is heard first and last, form.submit() and a navigation are stopped. */
 
-import { owners, passing, resource } from "./attach.js";
+import { owners, passing } from "./attach.js";
 import { press } from "./claim.js";
 import { attribute, listen, submitPlainly } from "./dom.js";
 import { sweep } from "./sweep.js";
@@ -30,14 +30,14 @@ function onLast(event) {
   owners.get(event.target)?.hold(event.submitter);
 }
 
-/** A listener that stops the event on its way keeps it from `onLast`; the navigation is stopped instead. */
+/** A listener that stops the event on its way keeps it from `onLast`; the navigation is stopped instead. Its source is
+    the button, else the form. A browser that does not say sends the form without a token, and the guard denies it. */
 function onNavigate(event) {
-  const url = new URL(event.destination.url);
-  const sent = event.formData || url.searchParams;
-  const owner = [...owners.values()].find((it) => it.form && sent.has(it.name) && it.targets().includes(resource(url)));
-  if (owner?.isLeaving !== false || !event.cancelable || !/push|replace/.test(event.navigationType)) return;
+  const source = event.sourceElement;
+  const owner = owners.get(source) || owners.get(source?.form);
+  if (owner?.isLeaving !== false) return;
   event.preventDefault();
-  owner.hold(event.sourceElement === owner.form ? null : event.sourceElement);
+  owner.hold(source === owner.form ? null : source);
 }
 
 /** A shadow tree keeps the event inside, so each root is watched. A listener that is added again is not added. */
