@@ -447,6 +447,7 @@ def account(scale: Scale, told: Told) -> list[Promise]:
     cap, counts = limits.unverified_per_second, [book["seconds"] for book in books]
     verifying = {int(visit.process) for visit in told.visits if is_verified_at_end(scale, visit)}
     let_in = Counter(visit.lot_number for visit in told.visits if visit.code in ("verified", "unverified"))
+    strict = scale.shared and scale.slack < math.inf
     harmless = [number for number, phase in enumerate(scale.phases) if not phase.startswith("workers ")]
 
     def more(figure: str) -> float:
@@ -454,11 +455,16 @@ def account(scale: Scale, told: Told) -> list[Promise]:
         return float(max(book[figure] for book in books) - max(book[figure] for book in told.first.values()))
 
     return [
-        Promise("tokens let in twice, over all processes", sum(number > 1 for number in let_in.values()), 0),
+        # Without a Redis, or where it is too slow for the machine, each process lets in a token once during an outage.
+        Promise(
+            "tokens let in twice, over all processes",
+            sum(number > 1 for number in let_in.values()),
+            0 if strict else math.inf,
+        ),
         Promise(
             "let in unverified, in each second of an outage over all processes",
             round(max(rates(scale, told)), 1),
-            cap * (1 if scale.shared and scale.slack < math.inf else scale.workers),
+            cap * (1 if strict else scale.workers),
         ),
         Promise("tracebacks", told.tracebacks, 0),
         Promise(
