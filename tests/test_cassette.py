@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import ROOT, command
+from commands import ROOT, SECONDS, command
 
 from geetest_asgi import GeeTestClient
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTest, Simulator, cassette, run_simulator, serve, twin
@@ -202,7 +202,11 @@ def test_the_command_records_until_ctrl_c(original: tuple[Simulator, str], tmp_p
         place = lines[2].partition("GEETEST_API_SERVER=")[2].strip()
         assert httpx.post(f"{place}/validate", trust_env=False).json()["code"] == "-50101"
         process.send_signal(signal.SIGINT)
-        assert process.stdout.read().splitlines()[-1] == "1 calls recorded."
+        try:
+            said, _ = process.communicate(timeout=SECONDS)
+        finally:
+            process.kill()
+    assert said.splitlines()[-1] == "1 calls recorded."
     assert process.returncode == 0
 
 

@@ -454,6 +454,8 @@ def test_a_root_path_is_a_spelling_too() -> None:
     rules = table(["/newsletter/**", "/transfer"])
     assert rules.match("POST", "/transfer", root_path="/newsletter") == UNCLEAR
     assert rules.match("POST", "/transfer", root_path="/x") == 1
+    for path, root in (("/xA/transfer", "/x%41"), ("/xa/x//transfer", "/x/"), ("/x%41/transfer", "/x%41")):
+        assert rules.match("POST", path, root_path=root) == 1, "cut as it is written, or decoded"
     assert table(["/login", "/api/**"], roots=["/api"]).match("POST", "/api/login") == UNCLEAR
 
 
