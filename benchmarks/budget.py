@@ -6,6 +6,7 @@ line to GeeTest is walked too. What is counted is what runs of the package on th
 
 import ast
 import asyncio
+import functools
 import inspect
 import json
 import statistics
@@ -76,6 +77,11 @@ class Walk:
             frame = frame.f_back
         return found
 
+    @property
+    def calls(self) -> int:
+        """How many there were."""
+        return len(self._frames)
+
     def figures(self) -> dict[str, float]:
         """What came of it."""
         codes = [frame.f_code for frame in self._frames]
@@ -120,10 +126,9 @@ def one_login() -> dict[str, Any]:
         async def logins() -> Walk:
             for _ in range(2):
                 await login(simulator.token())
-            token = simulator.token()
-            found = await walked(package, lambda: login(token))
+            found = [await walked(package, functools.partial(login, simulator.token())) for _ in range(3)]
             await guard.aclose()
-            return found
+            return min(found, key=lambda walk: walk.calls)  # a call that takes long on a busy machine has more
 
         walk = asyncio.run(logins())
     return {**walk.figures(), **size(package), "walked": walk.functions()}
