@@ -86,10 +86,9 @@ class Reader:
                 raise BrokenReplyError
             fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
         length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
-        if length is not None:
-            if coding is not None or not _LENGTH.fullmatch(length):
-                raise BrokenReplyError
-            self._length = int(length)
+        if length is not None and (coding is not None or not _LENGTH.fullmatch(length)):
+            raise BrokenReplyError
+        self._length = None if length is None else int(length)
         if coding is not None and (coding != b"chunked" or match[1] == b"0"):
             raise BrokenReplyError
         framed = length is not None or coding is not None

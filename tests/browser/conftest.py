@@ -32,6 +32,7 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 @pytest.fixture(scope="package")
 def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The packages from npm, fetched now: none is kept here. No script of theirs is run while they are installed."""
+    pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")  # the extra is the consent
     if (npm := shutil.which("npm")) is None:
         pytest.skip("needs npm: apt-get install npm")
     home = tmp_path_factory.mktemp("npm")

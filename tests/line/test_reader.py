@@ -36,6 +36,11 @@ READ: dict[str, tuple[tuple[bytes, ...], bytes, bool]] = {
     "until the end": ((OK + b"\r\n{}", b""), b"{}", False),
     "HTTP/1.0": ((length(b"{}").replace(b"1.1", b"1.0"),), b"{}", False),
     "early hints": ((b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + length(b"{}"),), b"{}", True),
+    "a hint's length is not the answer's": (
+        (b"HTTP/1.1 103 Early Hints\r\ncontent-length: 1\r\n\r\n" + OK + b"\r\n{}", b""),
+        b"{}",
+        False,
+    ),
     "continue, twice": ((b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + length(b"{}"),), b"{}", True),
     "no reason": ((length(b"{}").replace(b" OK", b""),), b"{}", True),
     "connection: close": ((length(b"{}", b"Connection: Keep-Alive, Close"),), b"{}", False),

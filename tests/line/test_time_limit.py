@@ -47,7 +47,7 @@ async def test_each_block_has_the_whole_time() -> None:
         for name in ("first", "second", "third"):
             group.start_soon(one, name)
             await anyio.sleep(0.1)
-    assert list(cancelled) == ["first", "second", "third"]
+    assert set(cancelled) == {"first", "second", "third"}
     assert min(cancelled.values()) >= 0.3
 
 
