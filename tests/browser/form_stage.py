@@ -214,7 +214,9 @@ def visit(chromium: "Browser", simulator: "Simulator", server: FormSite, url: st
     """A new browser profile. Whatever its page threw or complained of at the end is a failure of the test."""
     simulator.up()
     simulator.calls.clear()
-    context: BrowserContext = chromium.new_context(locale="en-US", viewport={"width": 900, "height": 700})
+    context: BrowserContext = chromium.new_context(
+        locale="en-US", viewport={"width": 900, "height": 700}, reduced_motion="reduce"
+    )
     context.set_default_timeout(6_000)
     stage = FormStage(simulator, server.geetest, url, context.new_page(), server=server)
     yield stage

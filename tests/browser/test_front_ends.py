@@ -61,7 +61,7 @@ def read(chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setenv("GEETEST_API_SERVER", geetest)
             monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
             monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-            context = chromium.new_context(locale="en-US")
+            context = chromium.new_context(locale="en-US", reduced_motion="reduce")
             context.set_default_timeout(10_000)
             stage = Stage(simulator, geetest, url, context.new_page())
             stand_in_for_static_geetest_com(stage)
