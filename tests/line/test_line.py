@@ -110,9 +110,9 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
     """GeeTest is asked when most of the time is over, and does not answer in what is left."""
     outages: list[Outage] = []
     limits = Limits(max_in_flight=1, breaker_failures=1)
-    with RawServer(after(0.7)) as server:
+    with RawServer(after(1.8)) as server:
         async with closing(line_to(server.url, limits=limits, on_outage=outages.append)) as line:
-            found = await crowd(3, lambda: line.ask([REQUEST], 1.0))
+            found = await crowd(3, lambda: line.ask([REQUEST], 3.0))
     assert sorted(each.outcome for each in found) == [Outcome.BUSY, Outcome.BUSY, Outcome.FAILED]
     assert outages == []
 
@@ -238,7 +238,10 @@ LOOPS: dict[str, tuple[str, Mapping[str, Any]]] = {
 def test_a_held_up_loop_is_no_outage(
     loop: str, tls: str, authority: tuple[trustme.CA, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The loop is held past the call's time at every step of it, while GeeTest's answers lie in the kernel."""
+    """The loop is held past the call's time at every step of it, while GeeTest's answers lie in the kernel.
+
+    The server is a thread of this process, so on a busy machine it may be silent itself: for that the times are long.
+    """
     if loop == "uvloop":
         pytest.importorskip("uvloop")
     monkeypatch.setenv("SSL_CERT_FILE", authority[1])
@@ -250,7 +253,7 @@ def test_a_held_up_loop_is_no_outage(
     async def hold(turns: int) -> None:
         for _ in range(turns):
             await anyio.sleep(0)
-        time.sleep(0.5)
+        time.sleep(1.0)
 
     async def one(url: str, kept: bool, turns: int) -> None:
         async with closing(line_to(url, trust_env=True, on_outage=outages.append)) as line:
@@ -259,12 +262,12 @@ def test_a_held_up_loop_is_no_outage(
                 assert (await line.ask([REQUEST], 10.0)).outcome is Outcome.FAILED
             async with anyio.create_task_group() as group:
                 group.start_soon(hold, turns)
-                found["kept" if kept else "new", turns] = await line.ask([REQUEST], 0.3)
+                found["kept" if kept else "new", turns] = await line.ask([REQUEST], 0.8)
 
     async def main(url: str) -> None:
-        for turns in (0, 1, 3, 8):
+        for turns in (0, 2):
             await one(url, True, turns)
-        for turns in (0, 6, 12, 20):
+        for turns in (0, 6, 16):
             await one(url, False, turns)
 
     with RawServer(behave) as server:
@@ -290,7 +293,7 @@ def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(lo
     async def main() -> Evidence:
         async with closing(line_to(server.url)) as line, anyio.create_task_group() as group:
             group.start_soon(hold_often)
-            return await line.ask([REQUEST], 1.0)
+            return await line.ask([REQUEST], 4.0)
         raise AssertionError("it was cancelled")
 
     with RawServer(after(30)) as server:

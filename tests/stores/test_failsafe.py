@@ -398,7 +398,7 @@ async def test_each_change_is_one_warning(
         ("WARNING", f"Shaky fails (ConnectionError: 'no route to host'): {consequence}"),
         ("WARNING", "Shaky answers again, after 10.0 seconds"),
     ] * 2
-    assert [vars(each)["geetest_event"] for each in caplog.records] == ["store_fails", "store_answers"] * 2
+    assert [vars(each).get("geetest_event") for each in caplog.records] == ["store_fails", "store_answers"] * 2
     assert store.failures == 10
 
 
