@@ -9,7 +9,9 @@ from typing import Final
 from .._core.model import GeeTestResult, Outcome
 
 BUSY_ENOUGH: Final = 10
-"""Requests refused as `busy` at which an episode is told: fewer are the blink of a burst."""
+"""Clients refused as `busy` at which an episode is told: fewer are the blink of a burst, or one client's own share of a
+bound.
+"""
 
 BUSY_QUIET: Final = 60.0
 """Seconds without one after which the episode is over."""
@@ -36,11 +38,16 @@ class Busy:
         self._clock = clock
         self._began = self._last = 0.0
         self._bounds = Counter[str]()
+        self._clients = set[str]()
+        """The first ones of this episode."""
         self.running = False
         """An episode has begun and is not known to be over."""
 
-    def note(self, result: GeeTestResult) -> BusyEpisode | None:
-        """Count this decision. An episode that it shows to have begun or ended."""
+    def note(self, result: GeeTestResult, client: str | None) -> BusyEpisode | None:
+        """Count this decision. An episode that it shows to have begun or ended.
+
+        `client`: its address; each request without one counts as a client.
+        """
         now = self._clock()
         over = self._end(now)
         if result.outcome is not Outcome.BUSY:
@@ -50,13 +57,18 @@ class Busy:
         self._last = now
         self._bounds[result.reason] += 1
         self.running = True
-        return over or (self._told(over=False) if self._bounds.total() == BUSY_ENOUGH else None)
+        if len(self._clients) < BUSY_ENOUGH:
+            self._clients.add(client or f"request {self._bounds.total()}")
+            if len(self._clients) == BUSY_ENOUGH:
+                return over or self._told(over=False)
+        return over
 
     def _end(self, now: float) -> BusyEpisode | None:
         if not self._bounds or now - self._last < BUSY_QUIET:
             return None
-        told = self._told(over=True) if self._bounds.total() >= BUSY_ENOUGH else None
+        told = self._told(over=True) if len(self._clients) == BUSY_ENOUGH else None
         self._bounds.clear()
+        self._clients.clear()
         self.running = False
         return told
 

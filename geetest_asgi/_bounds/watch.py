@@ -26,7 +26,7 @@ class Watch:
         """Count this decision. `client`: its address; None where it is not to be counted."""
         with self._lock:
             lockout = None if client is None else self._lockouts.note(result, client)
-            busy = self._busy.note(result) if result.outcome is Outcome.BUSY or self._busy.running else None
+            busy = self._busy.note(result, client) if result.outcome is Outcome.BUSY or self._busy.running else None
             monitor = self._monitor.note(result) if policy.mode == "monitor" else None
         if lockout is not None:
             self._tell(lockout)

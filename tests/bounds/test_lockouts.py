@@ -170,20 +170,29 @@ def test_the_memory_is_bounded(clock: Clock) -> None:
 def test_single_busy_decisions_are_no_episode(clock: Clock) -> None:
     busy = Busy(clock)
     for _ in range(20):
-        assert [busy.note(result(Outcome.BUSY)) for _ in range(BUSY_ENOUGH - 1)] == [None] * (BUSY_ENOUGH - 1)
+        assert [busy.note(result(Outcome.BUSY), None) for _ in range(BUSY_ENOUGH - 1)] == [None] * (BUSY_ENOUGH - 1)
         clock.now += BUSY_QUIET
-        assert busy.note(PASSED) is None
+        assert busy.note(PASSED, None) is None
+
+
+def test_a_client_that_fills_its_own_share_is_no_episode(clock: Clock) -> None:
+    busy, some = Busy(clock), [f"10.0.0.{number}" for number in range(BUSY_ENOUGH)]
+    assert not any(busy.note(result(Outcome.BUSY), client) for client in some[:-1] * 30)
+    begins = busy.note(result(Outcome.BUSY), some[-1])
+    assert begins is not None
+    assert (begins.over, begins.refused) == (False, 9 * 30 + 1)
+    assert not any(busy.note(result(Outcome.BUSY), client) for client in some)
 
 
 def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock) -> None:
     busy, told = Busy(clock), []
     for number in range(300):
         clock.now += 0.5
-        told.append(busy.note(result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered")))
+        told.append(busy.note(result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered"), None))
     (begins,) = filter(None, told)
     assert (begins.over, begins.refused, begins.bounds) == (False, 10, {"max_in_flight": 6, "max_buffered": 4})
     clock.now += BUSY_QUIET
-    ends = busy.note(result(Outcome.BUSY, "max_in_flight"))
+    ends = busy.note(result(Outcome.BUSY, "max_in_flight"), None)
     assert ends is not None
     assert (ends.over, ends.refused, ends.bounds) == (True, 300, {"max_in_flight": 200, "max_buffered": 100})
     assert ends.seconds == pytest.approx(149.5)

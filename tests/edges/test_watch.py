@@ -65,6 +65,9 @@ async def test_a_full_bound_is_two_warnings_at_most(caplog: pytest.LogCaptureFix
     with serve(geetest) as url:
         guard = guard_of(geetest, url, limits=Limits(max_buffered=1000))
         assert [await post(guard, form) for _ in range(30)] == [503] * 30
+        assert warnings(caplog) == []  # of one client
+        for number in range(30):
+            assert await post(guard, form, f"203.0.113.{number}") == 503
     assert {record.levelname for record in events(caplog, "decision")} == {"INFO"}
     (begins,) = events(caplog, "busy_begins")
     assert "max_buffered" in begins.getMessage()
