@@ -61,7 +61,7 @@ def test_a_path_is_guarded_however_it_is_spelt(framework: str, server: str, stag
 
 
 def headers_of(pair: Pair, app: str, target: str) -> Mapping[str, str]:
-    """Nothing where the server, or the client, will have none of it: asked thrice, since hypercorn hangs up at times."""
+    """Nothing where the server, or the client, will have none of it: asked thrice, as hypercorn hangs up at times."""
     for _ in range(3):
         with client(pair) as asked, suppress(httpx.HTTPError):
             return post(asked, app, b"user=x", target).headers
