@@ -90,7 +90,7 @@ _PAGE: Final = """<!doctype html>
 body {{ font: 1rem/1.5 system-ui, sans-serif; display: grid; place-items: center; min-height: 90vh; margin: 1rem }}
 main {{ max-width: 26rem }}
 h1 {{ font-size: 1.4rem; margin: 0 0 .5rem }}
-a {{ display: inline-block; margin-top: 1rem }}
+a {{ color: inherit; display: inline-block; margin-top: 1rem }}
 </style></head>
 <body><main><h1>{title}</h1><p>{detail}</p><a href="">{back}</a></main></body></html>
 """

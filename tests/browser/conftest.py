@@ -4,8 +4,9 @@ import os
 import shutil
 import subprocess
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -14,7 +15,7 @@ from geetest_asgi.testing import Simulator, serve
 from .stage import Stage, site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Browser, BrowserContext
 
 PACKAGES = (
     # clients of GeeTest
@@ -23,6 +24,7 @@ PACKAGES = (
     *("jquery@4.0.0", "htmx.org@2.0.11", "htmx4@npm:htmx.org@4.0.1", "@hotwired/turbo@8.0.23", "alpinejs@3.17.5"),
     *("unpoly@3.14.3", "axios@1.21.1", "ky@1.14.3", "react19@npm:react@19.3.1", "react-dom19@npm:react-dom@19.3.1"),
     "svelte@5.57.3",
+    "axe-core@4.10.3",  # the accessibility checker
     # what geetest-form.js is built and checked with
     *("esbuild@0.28.2", "terser@5.51.4", "typescript@7.0.2"),
 )
@@ -54,6 +56,26 @@ def chromium() -> "Iterator[Browser]":
         browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser
         browser.close()
+
+
+@pytest.fixture
+def contexts(chromium: "Browser") -> Iterator[Any]:
+    """Makes browser profiles; the options are Playwright's."""
+    with ExitStack() as opened:
+
+        def make(**options: Any) -> "BrowserContext":
+            context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
+            context.set_default_timeout(15_000)
+            opened.callback(context.close)
+            return context
+
+        yield make
+
+
+@pytest.fixture
+def axe(node_modules: Path) -> str:
+    """The accessibility checker. `axe.run()` says what it finds."""
+    return (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
 
 
 @pytest.fixture(scope="package")

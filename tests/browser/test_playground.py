@@ -2,14 +2,11 @@
 
 import json
 import re
-import shutil
-import subprocess
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from importlib.resources import files
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import httpx
@@ -20,7 +17,7 @@ from geetest_asgi.demo.visits import MAX_VISITS
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator, Page
+    from playwright.sync_api import Locator, Page
 
 TEXTS = json.loads((files("geetest_asgi.demo") / "page" / "texts.json").read_text("utf-8"))
 REFUSED = "Failed to load resource"
@@ -117,20 +114,6 @@ def served() -> Iterator[tuple[Site, str]]:
         site = Site(simulator, geetest)
         with serve(site) as url:
             yield site, url
-
-
-@pytest.fixture
-def contexts(chromium: "Browser") -> Iterator[Any]:
-    """Makes browser profiles; the options are Playwright's."""
-    with ExitStack() as opened:
-
-        def make(**options: Any) -> "BrowserContext":
-            context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
-            context.set_default_timeout(15_000)
-            opened.callback(context.close)
-            return context
-
-        yield make
 
 
 @pytest.fixture
@@ -497,22 +480,6 @@ def test_nothing_moves_for_those_who_want_no_motion(visit: Any, motion: str, run
         "all => all.map((each) => getComputedStyle(each).animationName)"
     )
     assert (set(names) != {"none"}) is runs
-
-
-AXE = "axe-core@4.10.3"
-
-
-@pytest.fixture(scope="package")
-def axe(chromium: object, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """The accessibility checker from npm, fetched now: it is not kept here."""
-    if (npm := shutil.which("npm")) is None:
-        pytest.skip("needs npm: apt-get install npm")
-    home = tmp_path_factory.mktemp("axe")
-    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--prefix", str(home))
-    done = subprocess.run([npm, "install", *options, AXE], capture_output=True, text=True, timeout=120)
-    if done.returncode:
-        pytest.skip(f"npm cannot fetch {AXE}: {done.stderr.strip()[-200:]}")
-    return Path(home, "node_modules", "axe-core", "axe.min.js").read_text("utf-8")
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
