@@ -49,14 +49,14 @@ class Progress:
     __slots__ = ("kept", "ours", "sent", "since", "socket")
 
     def __init__(self) -> None:
-        self.ours = ""
+        self.ours: str = ""
         """What is waited for at our own end, in words; empty while the other end is waited for."""
-        self.sent = False
+        self.sent: bool = False
         """Something of the request may have been sent: no other server is asked."""
-        self.kept = False
+        self.kept: bool = False
         """It was sent on a connection that was open before."""
         self.socket: Heard | None = None
-        self.since = inf
+        self.since: float = inf
         """When the other end was last asked for something, where no socket of ours knows it."""
 
     def waits_for_us(self, what: str) -> None:
@@ -87,6 +87,10 @@ class Call(Progress):
         *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_over", "_tenth", "_until"),
         *("_context", "_disconnected", "_watching"),
     )
+    seconds: float
+    stop: Callable[[], object]
+    foreign: bool
+    """By a client of the user's: what its exceptions say is not known for certain."""
 
     def __init__(
         self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
