@@ -89,6 +89,7 @@ class Call(Progress):
     )
     seconds: float
     stop: Callable[[], object]
+    since: float
     foreign: bool
     """By a client of the user's: what its exceptions say is not known for certain."""
 
