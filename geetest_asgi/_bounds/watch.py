@@ -4,10 +4,10 @@ import threading
 import time
 from collections.abc import Callable
 
-from .._core.model import GeeTestResult, Lockout, Outcome
+from .._core.model import GeeTestResult, Outcome
 from .._core.policy import Policy
 from .._core.rules import OnLockout
-from ..observers.logs import log_busy, log_hook_raised, log_lockout, log_monitor
+from ..observers.logs import log_busy, log_lockout, log_monitor, tell_hook
 from .lockouts import Lockouts
 from .summaries import Busy, Monitor
 
@@ -29,17 +29,9 @@ class Watch:
             busy = self._busy.note(result, client) if result.outcome is Outcome.BUSY or self._busy.running else None
             monitor = self._monitor.note(result) if policy.mode == "monitor" else None
         if lockout is not None:
-            self._tell(lockout)
+            log_lockout(lockout)
+            tell_hook("on_lockout", self._on_lockout, lockout)
         if busy is not None:
             log_busy(busy.refused, busy.bounds, busy.seconds, over=busy.over)
         if monitor is not None:
             log_monitor(monitor.requests, monitor.denied, monitor.by_rule, monitor.seconds)
-
-    def _tell(self, lockout: Lockout) -> None:
-        log_lockout(lockout)
-        if self._on_lockout is None:
-            return
-        try:
-            self._on_lockout(lockout)
-        except Exception:
-            log_hook_raised("on_lockout")

@@ -6,7 +6,7 @@ from .._bounds.breaker import Breaker
 from .._core.limits import Limits
 from .._core.model import Evidence, Outage, Outcome
 from .._core.rules import OnOutage
-from ..observers.logs import log_hook_raised, log_outage
+from ..observers.logs import log_outage, tell_hook
 
 
 class Server:
@@ -29,11 +29,7 @@ class Server:
 
     def _tell(self, outage: Outage) -> None:
         log_outage(outage)
-        if self._on_outage is not None:
-            try:
-                self._on_outage(outage)
-            except Exception:
-                log_hook_raised("on_outage")
+        tell_hook("on_outage", self._on_outage, outage)
 
 
 def servers(urls: Sequence[str], limits: Limits, on_outage: OnOutage | None) -> tuple[Server, ...]:

@@ -7,7 +7,7 @@ gets here.
 import logging
 import os
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any, Final
 
 from .._core.address import client_address
@@ -80,6 +80,15 @@ def _decision(result: GeeTestResult, scope: "Scope | None", mode: str) -> str:
 def log_hook_raised(hook: str) -> None:
     """From within `except`: an observer of the user's has raised. Nothing else comes of it."""
     _log(logging.ERROR, "hook_raised", "%(hook)s raised; the decision stands", exc_info=True, hook=hook)
+
+
+def tell_hook(hook: str, function: Callable[[Any], object] | None, told: object) -> None:
+    """Call a plain observer of the user's, if there is one. What it raises is logged."""
+    if function is not None:
+        try:
+            function(told)
+        except Exception:
+            log_hook_raised(hook)
 
 
 def log_outage(outage: Outage) -> None:
