@@ -2,19 +2,18 @@
 
 import logging
 import tracemalloc
-from typing import Any
 
 import pytest
 from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
+from policies import policy
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Lockout, Outcome
+from geetest_asgi import GeeTestResult, Lockout, Outcome
 from geetest_asgi._bounds.lockouts import ENOUGH, MOST, Lockouts
 from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY, Busy, Monitor
 from geetest_asgi._bounds.watch import Watch
 from geetest_asgi._core.model import FOREIGN_ID
-from geetest_asgi._core.policy import Policy
 
 JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
 
@@ -214,16 +213,6 @@ def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(cloc
 # --- the log and the hook ---------------------------------------------------------------------------------------------
 
 
-async def nothing(*_: object) -> None: ...
-
-
-def policy(mode: Any = "enforce") -> Policy:
-    guard = GeeTestMiddleware(nothing, captcha_id="id", captcha_key="key", mode=mode)
-    found = guard.table.match("POST", "/", b"/", "")
-    assert found is not None
-    return found
-
-
 def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Lockout] = []
     watch, rule = Watch(told.append, clock), policy()
@@ -255,7 +244,7 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
 def test_only_rules_in_mode_monitor_are_summed_up(
     clock: Clock, caplog: pytest.LogCaptureFixture, mode: str, told: int
 ) -> None:
-    watch, rule = Watch(clock=clock), policy(mode)
+    watch, rule = Watch(clock=clock), policy(mode=mode)
     caplog.clear()
     for _ in range(2):
         watch.note(rule, result(Outcome.MISSING), None)

@@ -8,11 +8,11 @@ import pytest
 from clocks import Clock
 from hypothesis import given
 from hypothesis import strategies as st
+from policies import policy
 
-from geetest_asgi import GeeTestMiddleware, Limits, Outcome, client_address
+from geetest_asgi import Limits, Outcome, client_address
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._core.policy import Policy
 from geetest_asgi.stores import MemoryStore
 
 DOWN = Evidence(Outcome.UNAVAILABLE, "HTTP 503")
@@ -24,17 +24,7 @@ def clock() -> Clock:
     return Clock()
 
 
-async def nothing(*_: object) -> None: ...
-
-
-def policy(on_unavailable: Any = "allow") -> Policy:
-    guard = GeeTestMiddleware(nothing, captcha_id="id", captcha_key="key", on_unavailable=on_unavailable)
-    found = guard.table.match("POST", "/", b"/", "")
-    assert found is not None
-    return found
-
-
-ALLOW, DENY = policy(), policy("deny")
+ALLOW, DENY = policy(), policy(on_unavailable="deny")
 
 
 def unverified(limits: Limits, clock: Clock, store: MemoryStore | None = None) -> Unverified:
