@@ -48,6 +48,7 @@ from geetest_asgi import fastapi as fastapi_helper
 from geetest_asgi import litestar as litestar_helper
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.denials import DENIALS, Denial, default_denial
+from geetest_asgi.django import GeeTestSettings
 from geetest_asgi.frontend import form_script
 from geetest_asgi.observers.otel import OpenTelemetry
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
@@ -383,6 +384,11 @@ litestar_helper.Captcha(on_unavailable="deny", when=failures)
 litestar_helper.Captcha(sources=["cookie"])  # type: ignore[list-item]
 litestar_helper.GeeTestPlugin(mode="watch")  # type: ignore[arg-type]
 litestar_helper.GeeTestPlugin(protect=["POST /login"])  # type: ignore[call-arg]
+
+in_front_of_django: GeeTestSettings = {"protect": [rule, "POST /login"], "accept": "shop.captcha.accept", "skip": skip}
+in_front_of_django = {"protect": "/login", "mode": "watch"}  # type: ignore[typeddict-item]
+in_front_of_django = {"protect": "/login", "time_out": 3}  # type: ignore[typeddict-unknown-key]
+in_front_of_django = {"mode": "monitor"}  # type: ignore[typeddict-item]
 
 
 @api.post("/register", dependencies=[Depends(fastapi_helper.Captcha())])
