@@ -123,7 +123,7 @@ def visit(served: tuple[Site, str], tabs: Any) -> Iterator[Any]:
 
     def open_page(**options: Any) -> Playground:
         served[0].set(geetest="up", policy="deny")
-        visits.append(Playground(*served, tabs(**options)))
+        visits.append(Playground(*served, tabs(**{"reduced_motion": "reduce", **options})))
         return visits[-1]
 
     yield open_page
