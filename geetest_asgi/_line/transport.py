@@ -18,6 +18,7 @@ import anyio
 import httpx
 
 from .._core.model import Reply
+from .blame import KeptConnectionError
 from .call import Call
 from .connecting import Resolver, connect
 from .exchange import HEADERS, reply_of
@@ -26,12 +27,6 @@ from .sockets import Connection
 
 UNUSED: Final = 45.0
 """Seconds after which a free connection is closed; GeeTest's end may close it earlier."""
-
-
-class KeptConnectionError(httpx.ReadError):
-    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
-    way, which a visitor can time; so it says nothing about GeeTest.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +53,7 @@ class Transport:
     async def post(self, url: str, form: bytes, call: Call) -> Reply:
         """See `Wire`. Reads the body of a 200 only, and 64 KiB of it at most.
 
-        Raises httpx's ConnectError, ReadError and RemoteProtocolError.
+        Raises KeptConnectionError, and httpx's ConnectError, ReadError and RemoteProtocolError.
         """
         origin, head = _head(url)
         connection = self._kept(origin) or await self._connect(origin, call)
