@@ -568,6 +568,7 @@ LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow_except("asyncio-plain-*", "trio-TLS-stall_by_waiting-*")
 @pytest.mark.parametrize(("stall", "start"), STALLS)
 @pytest.mark.parametrize("tls", ["plain", "TLS"])
 @pytest.mark.parametrize("loop", LOOPS)
@@ -694,6 +695,7 @@ def subprocess_of(code: str, *arguments: str) -> Iterator["subprocess.Popen[str]
             process.kill()
 
 
+@pytest.mark.slow_except("127.0.0.1-asyncio")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_visitor_cannot_fake_an_outage_by_using_up_the_file_descriptors(
