@@ -42,12 +42,8 @@ def pytest_report_header() -> str:
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Mark as slow the cases that `slow_except` does not name."""
     for item in items:
-        named = [each for mark in item.iter_markers("slow_except") for each in mark.args]
-        if (
-            named
-            and isinstance(item, pytest.Function)
-            and not any(fnmatchcase(item.callspec.id, each) for each in named)
-        ):
+        stay = [name for mark in item.iter_markers("slow_except") for name in mark.args]
+        if stay and not any(fnmatchcase(item.name.partition("[")[2], f"{name}]") for name in stay):
             item.add_marker("slow")
 
 
