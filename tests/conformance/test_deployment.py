@@ -180,7 +180,9 @@ def test_a_login_that_is_under_way_is_answered_before_the_server_stops(
         assert site.process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
-@pytest.mark.parametrize("server", ["gunicorn, its own worker", "gunicorn, uvicorn's worker", "granian"])
+@pytest.mark.parametrize(
+    "server", ["uvicorn, workers", "gunicorn, its own worker", "gunicorn, uvicorn's worker", "granian"]
+)
 def test_a_hangup_signal_replaces_the_workers_and_no_login_is_lost(server: str, geetest: tuple[Simulator, str]) -> None:
     simulator, _ = geetest
     with running(server, geetest) as site, ThreadPoolExecutor(1) as pool:
