@@ -6,7 +6,7 @@ from .._bounds.breaker import Breaker
 from .._core.limits import Limits
 from .._core.model import Evidence, Outage, Outcome
 from .._core.rules import OnOutage
-from ..observers.logs import log_outage, tell_hook
+from ..observers.logs import log_outage, notify_plain
 
 
 class Server:
@@ -29,7 +29,7 @@ class Server:
 
     def _tell(self, outage: Outage) -> None:
         log_outage(outage)
-        tell_hook("on_outage", self._on_outage, outage)
+        notify_plain("on_outage", self._on_outage, outage)
 
 
 def servers(urls: Sequence[str], limits: Limits, on_outage: OnOutage | None) -> tuple[Server, ...]:
