@@ -22,7 +22,7 @@ def application(given: Any) -> ASGIApp:
     if takes is not None and takes < len(("scope", "receive", "send")):
         raise ConfigError(
             f"app: takes {takes} arguments, as a WSGI application does; give an ASGI one "
-            "(Flask: asgiref.wsgi.WsgiToAsgi(app), Django: get_asgi_application())"
+            "(Flask: a2wsgi.WSGIMiddleware(app), Django: get_asgi_application())"
         )
     return cast("ASGIApp", given)
 
