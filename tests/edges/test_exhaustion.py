@@ -190,6 +190,7 @@ DEEP = {
 }
 
 
+@pytest.mark.slow_except("asyncio-None-*", "trio-data.captcha-lists")
 @pytest.mark.parametrize("kind", DEEP)
 @pytest.mark.parametrize("fields", [None, "data.captcha"])
 @each_backend
@@ -428,6 +429,7 @@ ENDLESS = {
 BUSY = ("chunks of one byte", "early hints")  # of which each is much work
 
 
+@pytest.mark.slow_except("asyncio-*", "trio-trailers")
 @pytest.mark.parametrize("name", ENDLESS)
 @each_backend
 async def test_endless_answers_at_once_are_held_to_the_bound(name: str, geetest: GeeTest) -> None:
