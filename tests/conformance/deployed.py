@@ -23,7 +23,7 @@ def _release() -> int:
 RELEASE = _release() if "DEPLOYED_RELEASE" in os.environ else 0
 
 site = FastAPI()
-site.add_middleware(GeeTestMiddleware, protect=["POST /login"])
+site.add_middleware(GeeTestMiddleware, protect=["POST /login"], timeout=30)
 
 
 @site.post("/login")

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from urllib.parse import urlencode
 
-SECONDS: Final = 10.0
+SECONDS: Final = 30.0
 FORM: Final = "application/x-www-form-urlencoded"
 
 

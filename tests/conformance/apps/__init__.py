@@ -131,7 +131,7 @@ async def endless(request: Any) -> AsyncIterator[bytes]:
 
 def guard(app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
     """The id, the key and the address of the simulator are in the environment."""
-    return GeeTestMiddleware(app, **{"protect": PROTECT, "on_unavailable": "deny", **settings})
+    return GeeTestMiddleware(app, **{"protect": PROTECT, "on_unavailable": "deny", "timeout": 30, **settings})
 
 
 Build = Callable[[bool], ASGIApp]

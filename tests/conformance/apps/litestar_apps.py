@@ -91,7 +91,7 @@ def mounted() -> ASGIApp:
 
 def added(guarded: bool) -> ASGIApp:
     """In Litestar's own list of middleware, behind its router."""
-    middleware = [lambda app: GeeTestMiddleware(app, protect=["POST /login"])] if guarded else []
+    middleware = [lambda app: GeeTestMiddleware(app, protect=["POST /login"], timeout=30)] if guarded else []
     return Litestar(HANDLERS, middleware=middleware, openapi_config=None)  # type: ignore[return-value, arg-type]
 
 
