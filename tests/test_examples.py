@@ -239,6 +239,7 @@ def test_the_script_of_the_page_logs_in_and_says_what_a_denial_says(start: Start
         assert submit(browser, False) == ["reset", "Solve the captcha and send the request again."]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", NAMES)
 def test_uvicorn_finds_the_app_where_the_example_says(geetest: Simulator, name: str) -> None:
     with by_uvicorn(name) as url:
