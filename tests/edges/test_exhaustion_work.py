@@ -112,8 +112,8 @@ async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
     name: str, size: int, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The server has it ready, so `receive` never waits; other tasks run all the same. JSON is decoded in one go."""
-    assert _body._TURN <= 0.01
-    monkeypatch.setattr(_body, "_TURN", 0)
+    assert _body.SLICE <= 0.01
+    monkeypatch.setattr(_body, "SLICE", 0)
     content_type, first, unit = HARD[name]
     body = (first + unit * (MIB // len(unit)))[:MIB]
     eager = Visit(http_scope(headers={"content-type": content_type}), *messages(*cut(body, size)))
