@@ -29,6 +29,19 @@ def test_where_to_change_something_is_a_place_that_there_is(places: str) -> None
     assert [name for name in names if not re.search(rf"\b{name}\b", text)] == []
 
 
+def test_the_map_of_the_tests_has_each_folder_and_no_place_that_there_is_not() -> None:
+    places = [each for place, _ in Page("CONTRIBUTING.md").rows("folder or file") for each in codes(place)]
+    assert [each for each in places if not list(ROOT.glob(each))] == []
+    folders = {f"tests/{path.parent.name}/" for path in ROOT.glob("tests/*/test_*.py")}
+    assert folders <= set(places)
+
+
+def test_the_changelog_begins_with_this_version() -> None:
+    first = re.search(r"^## (\S+)", Page("CHANGELOG.md").text, re.MULTILINE)
+    assert first is not None
+    assert first[1] == geetest_asgi.__version__
+
+
 @cache
 def known() -> set[str]:
     trees = [ast.parse(path.read_text()) for path in (ROOT / "tests").rglob("test_*.py")]

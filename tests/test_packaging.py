@@ -99,5 +99,5 @@ def test_every_public_name_is_in_the_file_that_type_checkers_read() -> None:
     text = (ROOT / "tests" / "typed_api.py").read_text()
     _, _, used = text.partition("\n# The front door")
     public = {*geetest_asgi.__all__, *stores.__all__, *testing.__all__, "Clearance", "OpenTelemetry", "form_script"}
-    public |= {"add_geetest", "Captcha", "CaptchaResult", "GeeTestPlugin"}
+    public |= {"add_geetest", "Captcha", "CaptchaResult", "GeeTestPlugin", "GeeTestSettings"}
     assert [name for name in sorted(public) if not re.search(rf"\b{name}\b", used)] == []

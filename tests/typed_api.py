@@ -20,6 +20,7 @@ from litestar import post as litestar_post
 from litestar.middleware import DefineMiddleware
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
+from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
@@ -48,7 +49,8 @@ from geetest_asgi import fastapi as fastapi_helper
 from geetest_asgi import litestar as litestar_helper
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.denials import DENIALS, Denial, default_denial
-from geetest_asgi.frontend import form_script
+from geetest_asgi.django import GeeTestSettings
+from geetest_asgi.frontend import REQUEST_HEADERS, RESPONSE_HEADERS, form_script
 from geetest_asgi.observers.otel import OpenTelemetry
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 from geetest_asgi.testing import (
@@ -367,6 +369,7 @@ GeeTestMiddleware(site, on_result=telemetry, on_outage=telemetry.on_outage)
 assert_type(DENIALS[Outcome.FAILED], Denial)
 assert_type(DENIALS[Outcome.FAILED].retry, Literal["solve", "later", "never"])
 starlette_app.mount("/geetest", form_script)
+starlette_app.add_middleware(CORSMiddleware, allow_headers=REQUEST_HEADERS, expose_headers=RESPONSE_HEADERS)
 
 # The frameworks' helpers
 
@@ -383,6 +386,11 @@ litestar_helper.Captcha(on_unavailable="deny", when=failures)
 litestar_helper.Captcha(sources=["cookie"])  # type: ignore[list-item]
 litestar_helper.GeeTestPlugin(mode="watch")  # type: ignore[arg-type]
 litestar_helper.GeeTestPlugin(protect=["POST /login"])  # type: ignore[call-arg]
+
+in_front_of_django: GeeTestSettings = {"protect": [rule, "POST /login"], "accept": "shop.captcha.accept", "skip": skip}
+in_front_of_django = {"protect": "/login", "mode": "watch"}  # type: ignore[typeddict-item]
+in_front_of_django = {"protect": "/login", "time_out": 3}  # type: ignore[typeddict-unknown-key]
+in_front_of_django = {"mode": "monitor"}  # type: ignore[typeddict-item]
 
 
 @api.post("/register", dependencies=[Depends(fastapi_helper.Captcha())])

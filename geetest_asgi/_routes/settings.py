@@ -46,12 +46,11 @@ class MarkSettings(TypedDict, total=False):
     on_result: OnResult | None
 
 
-class PluginSettings(TypedDict, total=False):
-    """What `GeeTestMiddleware` takes, without what is about paths."""
+class ValueSettings(TypedDict, total=False):
+    """What `GeeTestMiddleware` takes, without functions and without what is about paths."""
 
     captcha_id: str | None
     captcha_key: str | Sequence[str] | None
-    credentials: Credentials | None
     api_server: str | Sequence[str] | None
     sources: Sequence[Source]
     fields: str | Mapping[str, str] | None
@@ -63,12 +62,6 @@ class PluginSettings(TypedDict, total=False):
     preflight: Preflight
     clearance: Clearance | None
     when: When | None
-    skip: Skip | None
-    accept: Accept | None
-    on_denied: OnDenied | None
-    on_result: OnResult | None
-    on_outage: OnOutage | None
-    on_lockout: OnLockout | None
     log_clients: bool
     store: Store | str | None
     client: Any
@@ -76,8 +69,24 @@ class PluginSettings(TypedDict, total=False):
     allow_http: bool
 
 
-class GuardSettings(PluginSettings, total=False):
-    """What `GeeTestMiddleware` takes besides the app and `protect`."""
+class PathSettings(TypedDict, total=False):
+    """What `GeeTestMiddleware` takes about paths, besides `protect`."""
 
     exempt: Iterable[str | Any] | str | re.Pattern[str]
     root_paths: Iterable[str] | str
+
+
+class PluginSettings(ValueSettings, total=False):
+    """What `GeeTestMiddleware` takes, without what is about paths."""
+
+    credentials: Credentials | None
+    skip: Skip | None
+    accept: Accept | None
+    on_denied: OnDenied | None
+    on_result: OnResult | None
+    on_outage: OnOutage | None
+    on_lockout: OnLockout | None
+
+
+class GuardSettings(PluginSettings, PathSettings, total=False):
+    """What `GeeTestMiddleware` takes besides the app and `protect`."""

@@ -2,7 +2,7 @@
 
     # settings.py
     INSTALLED_APPS = [..., "geetest_asgi.django"]
-    GEETEST = {"protect": ["POST /login/"]}
+    GEETEST: GeeTestSettings = {"protect": ["POST /login/"]}
 
     # asgi.py
     application = protect(get_asgi_application())
@@ -11,9 +11,10 @@ Views read the decision by `geetest_asgi.geetest_result(request)`, synchronous o
 """
 
 import inspect
-from collections.abc import Mapping
+import re
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any, Final
+from typing import TYPE_CHECKING, Any, Final, Required
 from urllib.parse import parse_qsl, urlencode
 from weakref import WeakSet
 
@@ -21,7 +22,8 @@ from django.conf import settings
 from django.utils.module_loading import import_string
 
 from .._core.errors import ConfigError
-from .._core.rules import Rule
+from .._core.rules import Accept, Credentials, OnDenied, OnLockout, OnOutage, OnResult, Rule, Skip
+from .._routes.settings import PathSettings, ValueSettings
 
 if TYPE_CHECKING:
     from starlette.types import ASGIApp
@@ -32,6 +34,22 @@ if TYPE_CHECKING:
 
 FUNCTIONS: Final = ("skip", "accept", "on_denied", "on_result", "on_outage", "on_lockout", "credentials", "client")
 """The settings that may be dotted paths: settings.py is read before any model or view can be imported."""
+
+
+class GeeTestSettings(ValueSettings, PathSettings, total=False):
+    """The type of GEETEST, for type checkers and editors: GeeTestMiddleware's arguments, by name.
+
+    A function may be given as its dotted path, such as "shop.captcha.accept".
+    """
+
+    protect: Required[Iterable[str | Any | Rule] | str | re.Pattern[str] | Rule]
+    credentials: Credentials | str | None
+    skip: Skip | str | None
+    accept: Accept | str | None
+    on_denied: OnDenied | str | None
+    on_result: OnResult | str | None
+    on_outage: OnOutage | str | None
+    on_lockout: OnLockout | str | None
 
 
 def protect(application: "ASGIApp") -> "GeeTestMiddleware":

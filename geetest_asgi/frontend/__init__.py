@@ -5,6 +5,7 @@ form_script   an ASGI app that serves it, at whatever path it is put:
               A path that ends in ".mjs" is answered with the ES module, ".d.mts" with its types for TypeScript
 SCRIPT        the file for `<script src>`; MODULE the file for `import`; TYPES the declarations
 VERSION       changes if and only if the script does: with `?v=` and it, browsers keep the script for a year
+REQUEST_HEADERS, RESPONSE_HEADERS   for CORS: what a page of another origin sends, and what it reads
 integrity     the value of `integrity=` (Subresource Integrity) for one of the files
 
 `python -m geetest_asgi.frontend --help` writes the files into a folder and prints the tags.
@@ -31,6 +32,17 @@ MODULE: "Final[Traversable]" = _FILES / "geetest-form.mjs"
 """The same source as an ES module."""
 TYPES: "Final[Traversable]" = _FILES / "geetest-form.d.mts"
 """Its declarations for TypeScript."""
+
+REQUEST_HEADERS: Final = (
+    "X-GeeTest-Lot-Number",
+    "X-GeeTest-Captcha-Output",
+    "X-GeeTest-Pass-Token",
+    "X-GeeTest-Gen-Time",
+    "X-GeeTest-Clearance",
+)
+"""For `allow_headers` of CORSMiddleware: what a page of another origin sends with `sources=["header"]`."""
+RESPONSE_HEADERS: Final = ("X-GeeTest-Token", "X-GeeTest-Clearance", "Retry-After")
+"""For `expose_headers`: what such a page reads of an answer."""
 
 _CONTENT: Final = {file.name: file.read_bytes() for file in (SCRIPT, MODULE, TYPES)}
 VERSION: Final = hashlib.sha256(b"".join(_CONTENT.values())).hexdigest()[:12]

@@ -12,10 +12,11 @@ import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
+from .profiles import Profiles
 from .stage import Stage, site
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext
+    from playwright.sync_api import Browser, Page
 
 PACKAGES = (
     # clients of GeeTest
@@ -28,6 +29,7 @@ PACKAGES = (
     # what geetest-form.js is built and checked with
     *("esbuild@0.28.2", "terser@5.51.4", "typescript@7.0.2"),
 )
+WIDE = {"width": 1440, "height": 900}
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 
 
@@ -58,18 +60,23 @@ def chromium() -> "Iterator[Browser]":
         browser.close()
 
 
+@pytest.fixture(scope="package")
+def profiles(chromium: "Browser") -> Profiles:
+    return Profiles(chromium)
+
+
 @pytest.fixture
-def contexts(chromium: "Browser") -> Iterator[Any]:
-    """Makes browser profiles; the options are Playwright's."""
+def tabs(profiles: Profiles) -> Iterator[Any]:
+    """Opens tabs; the options are those that Playwright has for a browser context."""
     with ExitStack() as opened:
+        yield lambda **options: opened.enter_context(profiles.tab(**{"viewport": WIDE, **options}))
 
-        def make(**options: Any) -> "BrowserContext":
-            context = chromium.new_context(**{"locale": "en-US", "viewport": {"width": 1440, "height": 900}, **options})
-            context.set_default_timeout(15_000)
-            opened.callback(context.close)
-            return context
 
-        yield make
+@pytest.fixture
+def tab(profiles: Profiles) -> "Iterator[Page]":
+    """A tab that asks for no motion: a click waits for no animation."""
+    with profiles.tab(reduced_motion="reduce") as page:
+        yield page
 
 
 @pytest.fixture
@@ -86,14 +93,12 @@ def _servers() -> Iterator[tuple[Simulator, str, str]]:
 
 
 @pytest.fixture
-def stage(chromium: "Browser", _servers: tuple[Simulator, str, str]) -> Iterator[Stage]:
-    """A new browser profile. Whatever its page threw or complained of at the end is a failure of the test."""
+def stage(profiles: Profiles, _servers: tuple[Simulator, str, str]) -> Iterator[Stage]:
+    """One visit. Whatever its page threw or complained of at the end is a failure of the test."""
     simulator, geetest, url = _servers
     simulator.up()
     simulator.calls.clear()
-    context = chromium.new_context(locale="en-US", viewport={"width": 900, "height": 700})
-    context.set_default_timeout(10_000)
-    stage = Stage(simulator, geetest, url, context.new_page())
-    yield stage
-    context.close()
+    with profiles.tab() as page:
+        stage = Stage(simulator, geetest, url, page)
+        yield stage
     assert stage.complaints == stage.expected

@@ -18,7 +18,7 @@ from geetest_asgi.frontend import form_script
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, BrowserContext, Locator
+    from playwright.sync_api import Locator, Page
     from playwright.sync_api import Request as Sent
     from starlette.types import ASGIApp
 
@@ -210,15 +210,11 @@ class FormStage(Stage):
 
 
 @contextmanager
-def visit(chromium: "Browser", simulator: "Simulator", server: FormSite, url: str) -> Iterator[FormStage]:
-    """A new browser profile. Whatever its page threw or complained of at the end is a failure of the test."""
+def visit(page: "Page", simulator: "Simulator", server: FormSite, url: str) -> Iterator[FormStage]:
+    """One visit. Whatever the page threw or complained of at the end is a failure of the test."""
     simulator.up()
     simulator.calls.clear()
-    context: BrowserContext = chromium.new_context(
-        locale="en-US", viewport={"width": 900, "height": 700}, reduced_motion="reduce"
-    )
-    context.set_default_timeout(6_000)
-    stage = FormStage(simulator, server.geetest, url, context.new_page(), server=server)
+    stage = FormStage(simulator, server.geetest, url, page, server=server)
     yield stage
-    context.close()
+    page.close()
     assert stage.complaints == stage.expected

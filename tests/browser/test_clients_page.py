@@ -15,7 +15,7 @@ from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
 from .stage import Stage
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
 
 ROOT = Path(__file__).parent.parent.parent
 PAGE = (ROOT / "docs" / "clients.md").read_text()
@@ -49,9 +49,7 @@ def block(heading: str, language: str) -> str:
 
 
 @contextmanager
-def visiting(
-    chromium: "Browser", monkeypatch: pytest.MonkeyPatch, body: str, scripts: dict[str, str]
-) -> Iterator[Stage]:
+def visiting(tab: "Page", monkeypatch: pytest.MonkeyPatch, body: str, scripts: dict[str, str]) -> Iterator[Stage]:
     """The page's own app, which serves this body and these scripts too."""
     app = PAGE.partition("```python\n")[2].partition("```")[0]
     namespace: dict[str, Any] = {"__name__": "__clients__"}
@@ -71,12 +69,10 @@ def visiting(
             monkeypatch.setenv("GEETEST_API_SERVER", geetest)
             monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
             monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-            context = chromium.new_context(locale="en-US", reduced_motion="reduce")
-            context.set_default_timeout(10_000)
-            stage = Stage(simulator, geetest, url, context.new_page())
+            stage = Stage(simulator, geetest, url, tab)
             stage.page.goto(url)
             yield stage
-            context.close()
+            tab.close()
             assert stage.complaints == []
 
 
@@ -94,17 +90,15 @@ def log_in(stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("name", LIBRARIES)
-def test_a_page_with_its_library(
-    chromium: "Browser", node_modules: Path, monkeypatch: pytest.MonkeyPatch, name: str
-) -> None:
+def test_a_page_with_its_library(tab: "Page", node_modules: Path, monkeypatch: pytest.MonkeyPatch, name: str) -> None:
     heading = name.partition(" ")[0]
     library = (node_modules / LIBRARIES[name]).read_text("utf-8")
-    with visiting(chromium, monkeypatch, block(heading, "html"), {f"{heading.lower()}.js": library}) as stage:
+    with visiting(tab, monkeypatch, block(heading, "html"), {f"{heading.lower()}.js": library}) as stage:
         log_in(stage)
 
 
 def test_the_component_for_react(
-    chromium: "Browser", node_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tab: "Page", node_modules: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "Login.jsx").write_text(block("React", "jsx"))
     (tmp_path / "main.js").write_text(MOUNT)
@@ -113,12 +107,12 @@ def test_the_component_for_react(
     esbuild = [str(node_modules / ".bin" / "esbuild"), "main.js", *options, "--log-level=error"]
     built = subprocess.run(esbuild, cwd=tmp_path, capture_output=True, text=True, check=True).stdout
     body = '<div id="root"></div><script src="/static/main.js" defer></script>'
-    with visiting(chromium, monkeypatch, body, {"main.js": built}) as stage:
+    with visiting(tab, monkeypatch, body, {"main.js": built}) as stage:
         log_in(stage)
 
 
-def test_the_function_for_mini_programs(chromium: "Browser", monkeypatch: pytest.MonkeyPatch) -> None:
-    with visiting(chromium, monkeypatch, "", {}) as stage:
+def test_the_function_for_mini_programs(tab: "Page", monkeypatch: pytest.MonkeyPatch) -> None:
+    with visiting(tab, monkeypatch, "", {}) as stage:
         stage.page.evaluate(WX)
         token = {**stage.simulator.token(), "captcha_id": DEMO_ID}
         login = block("WeChat mini program and uni-app", "js")

@@ -31,9 +31,9 @@ def url() -> Iterator[str]:
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh"), ("fr-FR", "en")])
 def test_the_page_is_in_the_visitors_language_and_leads_back_by_keyboard(
-    url: str, contexts: Any, axe: str, scheme: str, locale: str, language: str
+    url: str, tabs: Any, axe: str, scheme: str, locale: str, language: str
 ) -> None:
-    page = contexts(locale=locale, color_scheme=scheme).new_page()
+    page = tabs(locale=locale, color_scheme=scheme)
     page.goto(url)
     with page.expect_navigation() as refused:
         page.get_by_role("button", name="Log in").click()

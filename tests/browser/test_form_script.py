@@ -12,9 +12,10 @@ from geetest_asgi.testing import Simulator, serve
 
 from .conftest import CHROMIUM
 from .form_stage import FORM, PAGE, PASSED, FormSite, FormStage, visit
+from .profiles import new_page
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Route
+    from playwright.sync_api import Browser, Page, Route
 
 PRODUCTS = ["float", "popup", "bind"]
 EMPTY = dict.fromkeys(("lot_number", "captcha_output", "pass_token", "gen_time"), "")
@@ -34,8 +35,8 @@ def running() -> Iterator[tuple[Simulator, FormSite, str]]:
 
 
 @pytest.fixture
-def stage(chromium: "Browser", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
-    with visit(chromium, *running) as stage:
+def stage(tab: "Page", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
+    with visit(tab, *running) as stage:
         yield stage
 
 
@@ -284,7 +285,7 @@ def test_back_from_the_browsers_cache_the_form_is_empty(
     caching = chromium.browser_type.launch(
         executable_path=CHROMIUM, args=["--no-sandbox"], ignore_default_args=["--disable-back-forward-cache"]
     )
-    with visit(caching, *running) as stage:
+    with visit(new_page(caching), *running) as stage:
         stage.form()
         stage.ask("void addEventListener('pageshow', ({persisted}) => { document.title = `persisted ${persisted}` })")
         stage.verify()
@@ -320,20 +321,22 @@ def test_a_form_that_is_cleared_has_no_token(stage: FormStage) -> None:
     assert stage.hidden() == EMPTY
 
 
-def test_a_token_that_has_grown_old_is_not_sent(stage: FormStage) -> None:
-    stage.page.clock.install()
-    stage.form()
-    stage.button.wait_for()
-    stage.page.clock.run_for(100)
-    stage.open_box()
-    stage.solve()
-    stage.page.clock.run_for(2000)
-    stage.page.locator("[data-state=solved]").first.wait_for()
-    stage.page.clock.fast_forward("10:00")
-    stage.submit.click()
-    stage.message.filter(has_text="Please solve the captcha first.").wait_for()
-    assert stage.hidden() == EMPTY
-    assert stage.posts == []
+def test_a_token_that_has_grown_old_is_not_sent(chromium: "Browser", running: tuple[Simulator, FormSite, str]) -> None:
+    """In a profile of its own, whose clock is set."""
+    with visit(new_page(chromium, reduced_motion="reduce"), *running) as stage:
+        stage.page.clock.install()
+        stage.form()
+        stage.button.wait_for()
+        stage.page.clock.run_for(100)
+        stage.open_box()
+        stage.solve()
+        stage.page.clock.run_for(2000)
+        stage.page.locator("[data-state=solved]").first.wait_for()
+        stage.page.clock.fast_forward("10:00")
+        stage.submit.click()
+        stage.message.filter(has_text="Please solve the captcha first.").wait_for()
+        assert stage.hidden() == EMPTY
+        assert stage.posts == []
 
 
 # --- a form by fetch --------------------------------------------------------------------------------------------------

@@ -19,7 +19,7 @@ from .stage import Stage
 from .test_npm_clients import stand_in_for_static_geetest_com
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
 
 Reader = Callable[..., AbstractContextManager[Stage]]
 
@@ -49,7 +49,7 @@ def with_policy(app: ASGIApp, policy: str) -> ASGIApp:
 
 
 @pytest.fixture
-def read(chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def read(tab: "Page", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     @contextmanager
     def reading(page: str, policy: str = "") -> Iterator[Stage]:
         (tmp_path / "page.html").write_text(page)
@@ -61,13 +61,11 @@ def read(chromium: "Browser", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
             monkeypatch.setenv("GEETEST_API_SERVER", geetest)
             monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
             monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-            context = chromium.new_context(locale="en-US", reduced_motion="reduce")
-            context.set_default_timeout(10_000)
-            stage = Stage(simulator, geetest, url, context.new_page())
+            stage = Stage(simulator, geetest, url, tab)
             stand_in_for_static_geetest_com(stage)
             stage.page.goto(url)
             yield stage
-            context.close()
+            tab.close()
             assert stage.complaints == []
             assert [call.result for call in simulator.calls] == ["success"]
 

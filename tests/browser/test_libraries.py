@@ -13,7 +13,7 @@ from geetest_asgi.testing import Simulator, serve
 from .form_stage import PAGE, FormSite, FormStage, visit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
 
 ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
 FIELDS = '<input name="username" value="ada"><button id="go">Log in</button>'
@@ -111,8 +111,8 @@ def running(packages: dict[str, bytes]) -> Iterator[tuple[Simulator, FormSite, s
 
 
 @pytest.fixture
-def stage(chromium: "Browser", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
-    with visit(chromium, *running) as stage:
+def stage(tab: "Page", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
+    with visit(tab, *running) as stage:
         yield stage
 
 

@@ -12,7 +12,7 @@ from geetest_asgi.testing import Simulator, serve
 from .form_stage import FormSite, FormStage, visit
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser
+    from playwright.sync_api import Page
 
 ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
 FORM = f"""<form id="f" method="post" action="/login" {ID}>
@@ -40,8 +40,8 @@ def running() -> Iterator[tuple[Simulator, FormSite, str]]:
 
 
 @pytest.fixture
-def stage(chromium: "Browser", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
-    with visit(chromium, *running) as stage:
+def stage(tab: "Page", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
+    with visit(tab, *running) as stage:
         yield stage
 
 

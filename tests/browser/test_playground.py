@@ -117,16 +117,18 @@ def served() -> Iterator[tuple[Site, str]]:
 
 
 @pytest.fixture
-def visit(served: tuple[Site, str], contexts: Any) -> Iterator[Any]:
+def visit(served: tuple[Site, str], tabs: Any) -> Iterator[Any]:
     """Opens the page. Whatever it threw or complained of at the end is a failure of the test."""
     visits: list[Playground] = []
 
     def open_page(**options: Any) -> Playground:
         served[0].set(geetest="up", policy="deny")
-        visits.append(Playground(*served, contexts(**options).new_page()))
+        visits.append(Playground(*served, tabs(**{"reduced_motion": "reduce", **options})))
         return visits[-1]
 
     yield open_page
+    for visit in visits:
+        visit.page.evaluate("localStorage.clear()")
     assert [each for visit in visits for each in visit.complaints if not each.startswith(REFUSED)] == []
 
 
@@ -502,9 +504,9 @@ def test_the_checker_finds_nothing_to_complain_of(visit: Any, axe: str, scheme: 
 # The end, and the real service
 
 
-def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(contexts: Any) -> None:
+def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(tabs: Any) -> None:
     simulator = Simulator()
-    page = contexts().new_page()
+    page = tabs()
     with serve(simulator) as geetest, ExitStack() as running:
         url = running.enter_context(serve(Site(simulator, geetest)))
         playground = Playground(Site(simulator, geetest), url, page)
@@ -521,13 +523,13 @@ def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(contexts: An
             assert playground.press("attack_missing") == "✕ 403 captcha_missing"
 
 
-def test_the_live_page_has_no_switches_and_works(contexts: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_live_page_has_no_switches_and_works(tabs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = Simulator()
     with serve(simulator) as geetest:
         monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
         monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
         monkeypatch.setenv("GEETEST_API_SERVER", geetest)
-        page = contexts().new_page()
+        page = tabs()
         # As an entry in a hosts file would: GeeTest's script is the simulator's.
         script = httpx.get(f"{geetest}/v4/gt4.js", trust_env=False).text
         there = "ADDRESS.exec(document.currentScript?.src) || "
