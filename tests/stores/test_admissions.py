@@ -8,7 +8,6 @@ from geetest_asgi import Limits
 
 from .support import needs_redis
 
-
 pytestmark = pytest.mark.slow
 
 
