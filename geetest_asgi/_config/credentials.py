@@ -11,6 +11,8 @@ from .._core.errors import ConfigError
 Key = str | Sequence[str] | None
 
 
+_CREDENTIAL: Final = re.compile(r"(?:(?![<>{}%=])[!-~])+=*")
+"""What a template's placeholder and `NAME=value` are not."""
 _UNEXPANDED: Final = re.compile(r"\$(\{|\(|[A-Za-z_]+$)")
 
 
@@ -59,5 +61,7 @@ def _check_credential(name: str, value: object, *, shown: str) -> None:
         raise ConfigError(f"{name}={shown}: has quotes around it; write it without (docker's --env-file keeps them)")
     if isinstance(value, str) and _UNEXPANDED.match(value):
         raise ConfigError(f"{name}={shown}: is the name of a variable; give its value (env files do not expand names)")
-    if not isinstance(value, str) or not re.fullmatch(r"[!-~]+", value):
-        raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space")
+    if isinstance(value, str) and "," in value:
+        raise ConfigError(f"{name}={shown}: has a comma in it; give several keys as a list, ['new', 'old']")
+    if not isinstance(value, str) or not _CREDENTIAL.fullmatch(value):
+        raise ConfigError(f"{name}={shown}: must be the text from GeeTest's dashboard, without white space or brackets")
