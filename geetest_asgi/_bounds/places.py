@@ -1,7 +1,5 @@
 """Places for what may be under way at one time in one event loop, shared fairly by clients."""
 
-from collections import Counter
-
 import anyio
 
 Client = str | None
@@ -16,15 +14,17 @@ class Places:
     def __init__(self, places: int) -> None:
         self._free = places
         self._share = (places + 1) // 2
-        self._held = Counter[Client]()
+        self._held: dict[Client, int] = {}
         self._lines: dict[Client, dict[anyio.Event, None]] = {}
 
     def take(self, client: Client) -> bool:
         """Take a place if one is free for this client. Nobody is overtaken: free places are given to lines at once."""
-        if free := self._has_room(client):
-            self._free -= 1
-            self._held[client] += 1
-        return free
+        held = self._held.get(client, 0)
+        if self._free <= 0 or (client is not None and held >= self._share):
+            return False
+        self._free -= 1
+        self._held[client] = held + 1
+        return True
 
     def join_line(self, client: Client) -> anyio.Event:
         """Return an event to `wait` for; who waits no longer sets it."""
@@ -58,14 +58,10 @@ class Places:
         if not self._held[client]:
             del self._held[client]
         for each, line in self._lines.items():
-            if self._has_room(each):
+            if self.take(each):
                 place = next(iter(line))
                 place.set()
                 self._leave_line(each, place)
                 if each in self._lines:  # behind the others
                     self._lines[each] = self._lines.pop(each)
-                self.take(each)
                 break
-
-    def _has_room(self, client: Client) -> bool:
-        return self._free > 0 and (client is None or self._held[client] < self._share)

@@ -19,9 +19,6 @@ from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 from .._line.clock import clock
 
-_AT_ONCE: Final = 20
-"""Turns of the event loop. A message that is there already may take some of them on its way through middleware."""
-
 _QUIET: Final = 1.0
 """Seconds without data after which draining ends: curl stops sending when it sees an error status."""
 
@@ -55,8 +52,6 @@ class Body:
         """The server's `receive` was called."""
         self.complete = False
         """The end of the body was read."""
-        self.disconnected = False
-        """The client disconnected during `wait_for_disconnect`."""
 
     @property
     def receive(self) -> Receive:
@@ -117,26 +112,12 @@ class Body:
     async def wait_for_disconnect(self) -> bool:
         """Wait for the server's next message, only after the end of the body. True: the client has disconnected.
 
-        A disconnect that was queued before, or an error, is left to the app: test clients send one when the body is
-        exhausted. Whatever came, the app receives it too.
+        Whatever came, the app receives it too. An error is left to the app's own call.
         """
-        if self._early is not None:
-            return self.disconnected
-        waited = False
-
-        async def count_turns() -> None:
-            nonlocal waited
-            for _ in range(_AT_ONCE):
-                await checkpoint()
-            waited = True
-
-        async with anyio.create_task_group() as group:
-            group.start_soon(count_turns)
-            with suppress(Exception):  # the app's own call will meet it
+        if self._early is None:
+            with suppress(Exception):
                 self._early = await self._server()
-            group.cancel_scope.cancel()
-        self.disconnected = waited and self._early is not None and self._early["type"] == "http.disconnect"
-        return self.disconnected
+        return self._early is not None and self._early["type"] == "http.disconnect"
 
     def _replay(self) -> Awaitable[Message]:
         """Replay the bytes that were read, then return the server's own awaitable: a long upload has many pieces."""

@@ -7,6 +7,7 @@ from typing import Final
 from .. import _config
 from .._core.model import FOREIGN_ID, CaptchaFields, Evidence, Outcome
 from .._core.protocol import build_request
+from .._line.call import CLIENT_LEFT
 from .body import ClientDisconnected
 from .find import find
 from .hooks import call
@@ -111,7 +112,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
         disconnected=disconnected,
         on_answer=visit.note_answer,
     )
-    if visit.body.disconnected:
+    if (evidence.outcome, evidence.reason) == (CLIENT_LEFT.outcome, CLIENT_LEFT.reason):
         raise ClientDisconnected
     return evidence
 

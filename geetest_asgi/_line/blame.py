@@ -28,10 +28,16 @@ _SPARE: Final = 16
 """Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
 
 
+class KeptConnectionError(Exception):
+    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
+    way, which a visitor can time; so it says nothing about GeeTest.
+    """
+
+
 def blame(error: Exception) -> Evidence:
     """Return what a failed call is evidence of. Texts are fixed or class names: an exception's may hold a URL."""
     name = type(error).__name__
-    if is_any(error, {"KeptConnectionError"}):
+    if isinstance(error, KeptConnectionError):
         return Evidence(Outcome.BUSY, "a kept connection had ended")
     if (outage := _outage(error)) is not None:
         why = ": its certificate is not trusted" if _untrusted(error) else ""

@@ -26,11 +26,9 @@ _PAUSE: Final = 0.005
 _FAIR: Final = 0.75
 """The part of a server's time for which it must have been silent."""
 
+CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
+
 _OURS: Final = "too little of the time was GeeTest's"
-
-
-def _nobody() -> None:
-    """Nobody waits yet."""
 
 
 class Heard(Protocol):
@@ -43,21 +41,53 @@ class Heard(Protocol):
         """Return whether the other end has done something that was not looked at yet."""
 
 
-class Progress:
-    """How far a request to one server has come. The wire that sends it keeps this up to date."""
+class Call:
+    """One question, put to one server or several in turn: its time, and how far it has come at the server asked now.
 
-    __slots__ = ("kept", "ours", "sent", "since", "socket")
+    The wire that carries it says how far. All times are those of `time.monotonic`. The clock of the event loop ends
+    the call, by `stop`.
+    """
 
-    def __init__(self) -> None:
-        self.ours: str = ""
-        """What is waited for at our own end, in words; empty while the other end is waited for."""
-        self.sent: bool = False
-        """Something of the request may have been sent: no other server is asked."""
-        self.kept: bool = False
-        """It was sent on a connection that was open before."""
-        self.socket: Heard | None = None
-        self.since: float = inf
-        """When the other end was last asked for something, where no socket of ours knows it."""
+    __slots__ = (
+        *("ended", "foreign", "kept", "ours", "seconds", "sent", "since", "socket", "stop"),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_over", "_tenth", "_until"),
+        *("_context", "_disconnected", "_settled", "_watching"),
+    )
+    stop: Callable[[], object]
+    ours: str
+    """What is waited for at our own end, in words; empty while the other end is waited for."""
+    sent: bool
+    """Something of the request may have been sent: no other server is asked."""
+    kept: bool
+    """It was sent on a connection that was open before."""
+    socket: Heard | None
+    since: float
+    """When the other end was last asked for something, where no socket of ours knows it."""
+    foreign: bool
+    """By a client of the user's: what its exceptions say is not known for certain."""
+
+    def __init__(
+        self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
+    ) -> None:
+        """`deliberate`: every silence is meant, as a stand-in's is. Before it waits for anything it must `begin`."""
+        start = monotonic()
+        self.seconds, self._clock, self._deliberate = seconds, clock, deliberate
+        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
+        self.ended: Evidence | None = None
+        """Why the call was ended before an answer came."""
+        self._over = self._settled = False
+        self._disconnected, self._context = disconnected, disconnected and copy_context()
+        self._watching: Running | None = None
+        self._due = start + min(seconds / 10, 1.0)
+        clock.watch(self, self._due)
+
+    def begin(self, servers: int, stop: Callable[[], object]) -> None:
+        """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
+        self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
+        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, 3
+        self._until = self._began + (self._end - self._began) / servers
+        if self._until < self._due:
+            self._watch(self._until)
 
     def waits_for_us(self, what: str) -> None:
         """It is our own end that takes time."""
@@ -75,47 +105,6 @@ class Progress:
         """The request leaves now, by this socket of ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
-
-class Call(Progress):
-    """One question, put to one server or several in turn, and its time.
-
-    All times are those of `time.monotonic`. The clock of the event loop ends the call, by `stop`.
-    """
-
-    __slots__ = (
-        *("ended", "foreign", "seconds", "stop"),
-        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_over", "_tenth", "_until"),
-        *("_context", "_disconnected", "_watching"),
-    )
-    seconds: float
-    stop: Callable[[], object]
-    since: float
-    foreign: bool
-    """By a client of the user's: what its exceptions say is not known for certain."""
-
-    def __init__(
-        self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
-    ) -> None:
-        """`deliberate`: every silence is meant, as a stand-in's is."""
-        start = monotonic()
-        self.seconds, self._clock, self._deliberate = seconds, clock, deliberate
-        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
-        self.ended: Evidence | None = None
-        """Why the call was ended before an answer came."""
-        self._over = False
-        self._disconnected, self._context = disconnected, disconnected and copy_context()
-        self._watching: Running | None = None
-        self._due = start + min(seconds / 10, 1.0)
-        clock.watch(self, self._due)
-        self.begin(1, _nobody)
-
-    def begin(self, servers: int, stop: Callable[[], object]) -> None:
-        """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
-        Progress.__init__(self)
-        self.stop, self.foreign, self._began, self._late, self._again = stop, False, monotonic(), 0.0, 3
-        self._until = self._began + (self._end - self._began) / servers
-        self._watch(self._until)
-
     def hand_over(self) -> float:
         """A client of the user's makes the call. Return the seconds for which its own pool may make the call wait.
 
@@ -123,7 +112,8 @@ class Call(Progress):
         """
         self.foreign = self.sent = True
         self.waits()
-        self._watch(self.since + self._step)
+        if (next_look := self.since + self._step) < self._due:
+            self._watch(next_look)
         return (self._until - self.since) / 8
 
     @property
@@ -131,12 +121,11 @@ class Call(Progress):
         return max(0.01, self.seconds / 50)
 
     def _watch(self, when: float) -> None:
-        if when < self._due:
-            self._due = when
-            self._clock.watch(self, when)
+        self._due = when
+        self._clock.watch(self, when)
 
     def wake(self, now: float) -> float | None:
-        """By the clock. None: the time is over, the call's or a server's share of it."""
+        """By the clock. None: the time is over, the call's or a server's share of it, or the client is watched now."""
         if self._over or self.ended is not None:
             return inf
         if self.foreign:
@@ -145,6 +134,7 @@ class Call(Progress):
             return None
         if now >= self._tenth and self._context is not None and self._watching is None:
             self._watching = self._clock.run(self._watch_client, self._context)
+            return None
         return self._next(now)
 
     def _next(self, now: float) -> float:
@@ -163,19 +153,20 @@ class Call(Progress):
         return not self.sent and now >= self._until
 
     def give_up(self) -> float:
-        """By the clock, after some turns of the loop in which an answer would have been read."""
-        now = monotonic()
+        """By the clock, after some turns of the loop in which an answer would have been read, or a message received."""
+        now, self._settled = monotonic(), self._watching is not None
         if self._over or self.ended is not None:
             return inf
+        if now < self._end and not self._share_is_over(now):
+            return self._next(now)
         if self._again and self.socket is not None and self.socket.hears():
             self._again -= 1
             return now
         if now >= self._end:
             self.end(self.silence())
             return inf
-        if self._share_is_over(now):
-            self._until = inf
-            self.stop()
+        self._until = inf
+        self.stop()
         return self._next(now)
 
     def end(self, evidence: Evidence) -> None:
@@ -212,8 +203,8 @@ class Call(Progress):
 
     async def _watch_client(self) -> None:
         assert self._disconnected is not None  # noqa: S101 - else nobody is watched
-        if await self._disconnected() and not self._over:
-            self.end(Evidence(Outcome.BUSY, "the client disconnected"))
+        if await self._disconnected() and self._settled and not self._over:
+            self.end(CLIENT_LEFT)
 
     def close(self) -> Running | None:
         """The call is over. Return what still watches the client, to be stopped."""

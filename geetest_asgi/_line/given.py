@@ -8,12 +8,9 @@ from typing import Any
 from anyio import CancelScope
 
 from .._core.model import Reply
+from .blame import KeptConnectionError
 from .call import Call
 from .exchange import HEADERS, read_reply
-
-
-class KeptConnectionError(Exception):
-    """As in `transport`, of a client of the user's."""
 
 
 class GivenWire:

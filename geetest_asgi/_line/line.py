@@ -2,23 +2,23 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
-from dataclasses import replace
+from functools import partial
 from time import monotonic
 from typing import Any, Final, Self
 
 import anyio
 
+from .._bounds.breaker import Breaker
 from .._bounds.per_loop import PerLoop
 from .._bounds.places import Places
 from .._core.limits import Limits
-from .._core.model import Evidence, Outcome, ValidateRequest
+from .._core.model import Evidence, Outage, Outcome, ValidateRequest
 from .._core.protocol import API_SERVERS, is_about_the_key, parse_reply
 from .._core.rules import OnOutage
-from ..observers.logs import log_simulator
-from .call import Call, Disconnected, Progress
+from ..observers.logs import log_outage, log_simulator, notify_plain
+from .call import Call, Disconnected
 from .clock import clock
 from .exchange import Wire
-from .servers import Server, servers
 from .wires import Make, check_proxies, wire_maker
 
 OnAnswer = Callable[[Evidence], None]
@@ -32,6 +32,29 @@ def _ignore(answer: Evidence) -> None:
     """Nobody wants to know at once."""
 
 
+class Server:
+    """One `api_server`."""
+
+    def __init__(self, url: str, breaker: Breaker, on_outage: OnOutage | None = None) -> None:
+        self.url = url
+        self.breaker = breaker
+        self._on_outage = on_outage
+
+    def hears(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
+        """Report what came of a call. What is neither an answer nor an outage is our own doing, and says nothing."""
+        if evidence.outcome is Outcome.UNAVAILABLE:
+            if self.breaker.failed(ticket):
+                self._tell(Outage(self.url, over=False, reason=evidence.reason))
+        elif not answered:
+            self.breaker.given_up(ticket)
+        elif (seconds := self.breaker.answered()) is not None:
+            self._tell(Outage(self.url, over=True, reason=evidence.reason, seconds=seconds))
+
+    def _tell(self, outage: Outage) -> None:
+        log_outage(outage)
+        notify_plain("on_outage", self._on_outage, outage)
+
+
 class Lane:
     """What a line has in one event loop."""
 
@@ -41,14 +64,19 @@ class Lane:
         self.wire: Wire | None = None
         self._make, self._making = make, anyio.Lock()
 
-    async def prepare(self, progress: Progress) -> Wire:
+    async def prepare(self) -> Wire:
         """Return the wire, made when it is first needed. Raises what the user's function raises."""
-        progress.waits_for_us("the first call was being prepared")
         async with self._making:
             if self.wire is None:
                 self.wire = await self._make()
-        progress.waits_for_us("")
         return self.wire
+
+    async def prepare_for(self, call: Call) -> Wire:
+        """The same for a call, whose time it takes."""
+        call.waits_for_us("the first call was being prepared")
+        wire = await self.prepare()
+        call.waits_for_us("")
+        return wire
 
     async def enter(self, client: str | None, call: Call) -> bool:
         """Wait for a place in flight. False if the call was ended meanwhile."""
@@ -80,7 +108,7 @@ class Line:
     ) -> None:
         if trust_env and client is None:
             check_proxies(api_servers)
-        self._build(servers(api_servers, limits, on_outage), limits, wire_maker(client, trust_env=trust_env))
+        self._build(api_servers, limits, on_outage, wire_maker(client, trust_env=trust_env))
         self._own = client is None
 
     @classmethod
@@ -91,13 +119,13 @@ class Line:
             return wire
 
         line = cls.__new__(cls)
-        limits = Limits(breaker_failures=0)
-        line._build(servers(API_SERVERS[:1], limits, None), limits, make)
+        line._build(API_SERVERS[:1], Limits(breaker_failures=0), None, make)
         line._deliberate = True
         return line
 
-    def _build(self, servers: Sequence[Server], limits: Limits, make: Make) -> None:
-        self._servers = servers
+    def _build(self, urls: Sequence[str], limits: Limits, on_outage: OnOutage | None, make: Make) -> None:
+        breaker = partial(Breaker, limits.breaker_failures, limits.breaker_pause, limits.breaker_longest_pause)
+        self._servers = tuple(Server(url, breaker(), on_outage) for url in urls)
         self._deliberate = self._said = self._own = False
         self._lanes = PerLoop(lambda: Lane(make, limits.max_in_flight), Lane.aclose)
 
@@ -114,16 +142,14 @@ class Line:
 
         Never raises: the evidence says why there is no answer. `client` has half of the places in flight at most, and
         waits its turn for one. `disconnected` is awaited once a call has taken a tenth of its `seconds`, and returns
-        whether the client has left: then the call ends as `busy`. `on_answer` is called as soon as GeeTest answers, so
-        a later cancellation does not lose the answer.
+        whether the client has left: then the call ends as `CLIENT_LEFT`. It counts for nothing if it returns at once,
+        since test clients send a disconnect as soon as the body is exhausted. `on_answer` is called as soon as GeeTest
+        answers, so a later cancellation does not lose the answer.
         """
-        start, lot_number = monotonic(), requests[0].lot_number
-        if not self._ready():
-            return replace(ALL_SERVERS_SKIPPED, lot_number=lot_number)
-        lane = self._lanes.get()
+        start, lot_number, lane = monotonic(), requests[0].lot_number, self._lanes.get()
         call = Call(lane.clock, seconds, len(self._servers), disconnected, deliberate=self._deliberate)
         try:
-            if lane.places.take(client) or await lane.enter(client, call):
+            if lane.places.take(client) or await self._wait_for_place(lane, client, call):
                 try:
                     for request in requests:
                         evidence = await self._ask_servers(request, lane, call, on_answer)
@@ -139,23 +165,27 @@ class Line:
         elapsed = 0.0 if evidence is ALL_SERVERS_SKIPPED else monotonic() - start
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 
-    def _ready(self) -> list[Server]:
-        return [server for server in self._servers if server.breaker.ready()]
+    async def _wait_for_place(self, lane: Lane, client: str | None, call: Call) -> bool:
+        """Wait for a place in flight, unless there is nobody to ask. False: `call` has ended, or would end now."""
+        if not any(server.breaker.ready() for server in self._servers):
+            call.ended = ALL_SERVERS_SKIPPED
+            return False
+        return await lane.enter(client, call)
 
     async def _ask_servers(self, request: ValidateRequest, lane: Lane, call: Call, on_answer: OnAnswer) -> Evidence:
         """Ask one server after the other, as long as nothing was sent.
 
         If one of them could not be reached through our own fault, it is no outage that the others are down.
         """
-        ready, ours, evidence = self._ready(), None, call.ended or ALL_SERVERS_SKIPPED
-        for behind, server in enumerate(ready):
+        ours, evidence = None, call.ended or ALL_SERVERS_SKIPPED
+        for behind, server in enumerate(self._servers):
             if call.ended is not None or (ticket := server.breaker.take(call.seconds)) is None:
                 continue
             reply, scope = None, anyio.CancelScope()
-            call.begin(len(ready) - behind, scope.cancel)
+            call.begin(len(self._servers) - behind, scope.cancel)
             try:
                 with scope:
-                    wire = lane.wire or await lane.prepare(call)
+                    wire = lane.wire or await lane.prepare_for(call)
                     reply = await wire.post(f"{server.url}/validate?{request.query}", request.form, call)
             except Exception as error:  # whatever a client raises is evidence, and `blame` trusts none it does not know
                 evidence = call.blame(error)
@@ -168,18 +198,14 @@ class Line:
             if evidence.outcome is Outcome.UNAVAILABLE:
                 evidence = ours or evidence
             if reply is not None:
-                if reply.simulated:
-                    self._tell_of_a_simulator()
+                if reply.simulated and not self._said:
+                    self._said = True
+                    log_simulator()
                 on_answer(evidence)
             if call.sent or reply is not None:
                 return evidence
             ours = evidence if evidence.outcome is not Outcome.UNAVAILABLE else ours
         return evidence
-
-    def _tell_of_a_simulator(self) -> None:
-        if not self._said:
-            self._said = True
-            log_simulator()
 
     def each(self) -> Iterator[tuple[str, Self]]:
         """Yield every server with a line that asks it alone, on the same connections."""
@@ -191,7 +217,7 @@ class Line:
     async def prepare(self) -> None:
         """Import what the first call needs and read the certificates: for the start of a lifespan."""
         if self._own:
-            await self._lanes.get().prepare(Progress())
+            await self._lanes.get().prepare()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The next call opens others."""

@@ -43,7 +43,6 @@ class Reader:
 
     def __init__(self) -> None:
         self.status = 0
-        self.head = b""
         self.fields: dict[bytes, bytes] = {}
         """The header fields that count here, names and values in lower case."""
         self.body: bytes | None = None
@@ -51,6 +50,7 @@ class Reader:
         self.done = False
         self.reusable = False
         """The answer has ended exactly, and the connection may be used again."""
+        self._head = b""
         self._data = bytearray()
         self._received = 0
         self._persists = False
@@ -61,19 +61,14 @@ class Reader:
         """Read what has come; b"" where the other end has hung up. Raises BrokenReplyError."""
         self._received += len(data)
         self._data += data
-        if self.status < 200:
-            self._read_heads()
-        if self.status >= 200:
-            self._read_body(ended=not data)
-        if not self.done and (not data or self._received > MAX_RAW):
-            raise BrokenReplyError
-
-    def _read_heads(self) -> None:
-        """Up to the answer's own: 1xx are interim answers (RFC 9110 §15.2)."""
-        while self.status < 200 and (end := self._data.find(b"\r\n\r\n") + 4) > 3:
+        while self.status < 200 and (end := self._data.find(b"\r\n\r\n") + 4) > 3:  # 1xx come before it, RFC 9110 §15.2
             self._read_head(bytes(self._data[:end]))
             del self._data[:end]
-        if self.status < 200 and (len(self._data) > MAX_HEAD or not b"HTTP/1.".startswith(bytes(self._data[:7]))):
+        if self.status >= 200:
+            self._read_body(ended=not data)
+        elif len(self._data) > MAX_HEAD or not b"HTTP/1.".startswith(bytes(self._data[:7])):
+            raise BrokenReplyError
+        if not self.done and (not data or self._received > MAX_RAW):
             raise BrokenReplyError
 
     def _read_head(self, head: bytes) -> None:
@@ -93,41 +88,32 @@ class Reader:
             raise BrokenReplyError
         framed = length is not None or coding is not None
         self._persists = framed and match[1] == b"1" and b"close" not in fields.get(b"connection", b"")
-        self.head, self.fields, self.status = head, fields, int(match[2])
+        self._head, self.fields, self.status = head, fields, int(match[2])
 
     def _read_body(self, *, ended: bool) -> None:
-        """Read on; `body` stays None where it is longer than any answer of `/validate`."""
+        """Read on. `body` stays None where it is longer than any answer of `/validate`."""
+        length, have = self._length, len(self._data)
+        exact = self._persists and have == length
         if self.status != 200:
-            self._finish(None, more=len(self._data) != self._length)
+            self.done, self.reusable = True, exact
         elif b"transfer-encoding" in self.fields:
             self._read_chunks()
-        elif (self._length or 0) > MAX_REPLY or (self._length is None and len(self._data) > MAX_REPLY):
-            self._finish(None, more=True)
-        elif self._length is not None and len(self._data) >= self._length:
-            self._finish(bytes(self._data[: self._length]), more=len(self._data) > self._length)
-        elif self._length is None and ended:
-            self._finish(bytes(self._data), more=True)
+        elif (have if length is None else length) > MAX_REPLY:
+            self.done = True
+        elif ended if length is None else have >= length:
+            self.body, self.done, self.reusable = bytes(self._data[:length]), True, exact
 
     def _read_chunks(self) -> None:
         if self._chunks is None:
             self._chunks = Chunks()
-            self._data[:0] = self.head
+            self._data[:0] = self._head
         self._chunks.feed(bytes(self._data))
         self._data.clear()
+        self.done = self._chunks.ended
         if len(self._chunks.body) > MAX_REPLY:
-            self._finish(None, more=True)
-        elif self._chunks.ended:
-            self._finish(bytes(self._chunks.body), more=self._chunks.more)
-
-    def _finish(self, body: bytes | None, *, more: bool) -> None:
-        """`more`: something stands behind the answer's end, or that is not known."""
-        self.body, self.done = body, True
-        self.reusable = self._persists and not more
-
-    def headers(self) -> list[tuple[bytes, bytes]]:
-        """Return all of the header, names in lower case."""
-        lines = (line.partition(b":") for line in self.head.split(b"\r\n")[1:-2])
-        return [(name.lower(), value.strip(b" \t")) for name, _, value in lines]
+            self.done = True
+        elif self.done:
+            self.body, self.reusable = bytes(self._chunks.body), self._persists and not self._chunks.more
 
 
 _REQUEST: Final = (h11.Request(method="POST", target="/validate", headers=[("Host", "a")]), h11.EndOfMessage())

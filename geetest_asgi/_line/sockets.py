@@ -1,37 +1,79 @@
-"""Sockets of our own: looking up a name, connecting, TLS. Each socket knows when it last sent, and if it was answered.
+"""Sockets of our own. Each knows when it last sent, and whether it was answered.
 
 What has arrived stays in the kernel until the call reads it. So at any moment the socket itself can say whether the
 other end is silent, however late the event loop is.
 """
 
+import asyncio
 import errno
-import ipaddress
 import select
 import socket
 import ssl
-from collections.abc import Mapping, Sequence
+import sys
+from collections.abc import Awaitable, Mapping
 from contextlib import suppress
+from contextvars import Context
 from time import monotonic
 from typing import Any, Final
 
 import anyio
-from anyio import CapacityLimiter, from_thread, to_thread
 from anyio.abc import ByteStream
-from anyio.streams.tls import TLSAttribute, TLSStream
+from anyio.streams.tls import TLSAttribute
 
-from .call import Progress
-from .readiness import readiness
-
-_NEXT_ADDRESS: Final = 0.25
-"""Seconds after which the next address of a name is tried beside the one before (RFC 8305 §5)."""
-
-_LOOKUPS: Final = 4
-"""Names that are looked up at one time: each on a thread, of which a resolver that hangs keeps so many."""
+from .clock import on_asyncio
 
 _AT_ONCE: Final = 64 * 1024
 """Bytes that are received in one piece: more than an answer has, and less than what malloc would map anew each time."""
 
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)})
+
+
+class Readiness:
+    """Waits until a socket can be read: on trio, and on asyncio's loop of Windows."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        self._raw = raw
+
+    def wait(self) -> Awaitable[None]:
+        """Wait until there is something to read, or the other end has hung up. It may wake for nothing."""
+        return anyio.wait_readable(self._raw)
+
+    def close(self) -> None:
+        """The socket is about to be closed. Nobody waits."""
+
+
+class AsyncioReadiness(Readiness):
+    """On asyncio a reader that stays: anyio adds and removes one for each wait, which is a third of a call's cost."""
+
+    def __init__(self, raw: socket.socket) -> None:
+        super().__init__(raw)
+        self._loop = asyncio.get_running_loop()
+        self._waiting: asyncio.Future[None] | None = None
+        self._added = False
+        self._idle = 0
+
+    def wait(self) -> Awaitable[None]:
+        """See `Readiness`."""
+        if not self._added:
+            Context().run(self._loop.add_reader, self._raw, self._wake)  # of no request: it outlives this one
+            self._added = True
+        self._waiting, self._idle = self._loop.create_future(), 0
+        return self._waiting
+
+    def _wake(self) -> None:
+        if self._waiting is not None and not self._waiting.done():
+            self._waiting.set_result(None)
+        else:
+            self._idle += 1
+            if self._idle > 1:  # asyncio comes once more before the task that was woken has read
+                self.close()  # else the loop would spin until somebody reads
+
+    def close(self) -> None:
+        """See `Readiness`."""
+        if self._added:
+            self._added = False
+            with suppress(RuntimeError):  # the loop has ended
+                self._loop.remove_reader(self._raw)
 
 
 class Socket(ByteStream):
@@ -40,7 +82,8 @@ class Socket(ByteStream):
     def __init__(self, address: str, port: int) -> None:
         """Begin to connect. Raises OSError."""
         self._raw = socket.socket(socket.AF_INET6 if ":" in address else socket.AF_INET)
-        self._readiness = readiness(self._raw)
+        kind = AsyncioReadiness if sys.platform != "win32" and on_asyncio() else Readiness
+        self._readiness = kind(self._raw)
         try:
             self._raw.setblocking(False)
             self._raw.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -85,10 +128,13 @@ class Socket(ByteStream):
         """Receive what has come. Raises OSError, and EndOfStream where the other end has hung up."""
         while True:
             await self._readiness.wait()
-            with suppress(BlockingIOError):
-                if data := self._raw.recv(max_bytes):
-                    return data
+            try:
+                data = self._raw.recv(max_bytes)
+            except BlockingIOError:
+                continue
+            if not data:
                 raise anyio.EndOfStream
+            return data
 
     async def send_eof(self) -> None:
         """Hang up half-way."""
@@ -119,9 +165,9 @@ class Connection:
         """By `time.monotonic`; 0.0 before its first use."""
         self._secure: ssl.SSLObject | None = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
 
-    def hears(self) -> bool:
-        """Return whether something has come that nobody asked for: data, or the end of the connection."""
-        return self.socket.hears() or (self._secure is not None and _has_leftovers(self._secure))
+    def is_unused(self) -> bool:
+        """Return whether nothing has come that nobody asked for: neither data nor the end of the connection."""
+        return not self.socket.hears() and (self._secure is None or not _has_leftovers(self._secure))
 
 
 def _has_leftovers(secure: ssl.SSLObject) -> bool:
@@ -133,98 +179,3 @@ def _has_leftovers(secure: ssl.SSLObject) -> bool:
     except ssl.SSLError:
         return True
     return True
-
-
-async def connect(
-    addresses: Sequence[str], port: int, host: str, context: ssl.SSLContext | None, progress: Progress
-) -> Connection:
-    """Return a connection to the first address that accepts one, secured where a context is given.
-
-    Raises OSError (of which SSLError is one) and anyio's exceptions for a broken stream.
-    """
-    made = await _first(addresses, port, progress)
-    if context is None:
-        return Connection(made, made)
-    try:
-        secure = await TLSStream.wrap(made, hostname=host, ssl_context=context, standard_compatible=False)
-    except BaseException:
-        made.close()
-        raise
-    return Connection(made, secure)
-
-
-async def _first(addresses: Sequence[str], port: int, progress: Progress) -> Socket:
-    """Try one address after the other, each a moment after the one before, and keep the first that connects."""
-    if len(addresses) == 1:
-        return await _one(addresses[0], port, progress)
-    made: list[Socket] = []
-    errors: list[OSError] = []
-
-    async def attempt(address: str, over: anyio.Event) -> None:
-        try:
-            made.append(await _one(address, port, progress))
-            group.cancel_scope.cancel()
-        except OSError as error:
-            errors.append(error)
-        over.set()
-
-    try:
-        async with anyio.create_task_group() as group:
-            for address in addresses:
-                group.start_soon(attempt, address, over := anyio.Event())
-                with anyio.move_on_after(_NEXT_ADDRESS):
-                    await over.wait()
-        if not made:
-            raise OSError("no address accepts a connection") from ExceptionGroup("connecting", errors)
-        first = made.pop(0)
-    finally:
-        for each in made:
-            each.close()
-    progress.uses(first)
-    return first
-
-
-async def _one(address: str, port: int, progress: Progress) -> Socket:
-    progress.uses(made := Socket(address, port))
-    try:
-        await made.connected()
-    except BaseException:
-        made.close()
-        raise
-    return made
-
-
-class Resolver:
-    """Looks up names on threads of its own: an app's slow endpoints may have used up all others."""
-
-    def __init__(self) -> None:
-        self._limiter = CapacityLimiter(_LOOKUPS)
-
-    async def look_up(self, host: str, port: int, progress: Progress) -> Sequence[str]:
-        """Return the addresses of `host`. Raises OSError."""
-        with suppress(ValueError):
-            return [str(ipaddress.ip_address(host))]
-        progress.waits_for_us("no thread to look up a host")
-        ticket, begun, awaited = object(), False, True
-        await self._limiter.acquire_on_behalf_of(ticket)
-
-        def run() -> Sequence[Any]:
-            nonlocal begun
-            begun = True
-            if awaited:
-                progress.waits()
-            try:
-                return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            finally:  # also when nobody waits for it any more: it was a thread until now
-                if awaited:
-                    progress.waits_for_us("the event loop was held up")
-                with suppress(RuntimeError):  # the event loop has ended
-                    from_thread.run_sync(self._limiter.release_on_behalf_of, ticket)
-
-        try:
-            found = await to_thread.run_sync(run, abandon_on_cancel=True, limiter=CapacityLimiter(1))
-        finally:
-            awaited = False
-            if not begun:  # cancelled before the thread began: it gives nothing back
-                self._limiter.release_on_behalf_of(ticket)
-        return list(dict.fromkeys(str(each[4][0]) for each in found))

@@ -1,4 +1,4 @@
-"""An httpx transport for many calls to few servers. This file imports httpx; it is itself imported with the first call.
+"""Many calls to few servers, on connections of our own. This file imports httpx, and is imported with the first call.
 
 httpx's own pool looks at every connection and every waiting call at each step, so its cost grows with the square of
 what is in flight. Here each server has a list of free connections, last used first; whoever calls bounds their number.
@@ -7,7 +7,7 @@ what is in flight. Here each server has a list of free connections, last used fi
 import os
 import ssl
 from collections import defaultdict, deque
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
 from time import monotonic
@@ -18,19 +18,15 @@ import anyio
 import httpx
 
 from .._core.model import Reply
-from .call import Call, Progress
+from .blame import KeptConnectionError
+from .call import Call
+from .connecting import Resolver, connect
 from .exchange import HEADERS, reply_of
 from .reader import BrokenReplyError, Reader
-from .sockets import Connection, Resolver, connect
+from .sockets import Connection
 
 UNUSED: Final = 45.0
 """Seconds after which a free connection is closed; GeeTest's end may close it earlier."""
-
-
-class KeptConnectionError(httpx.ReadError):
-    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
-    way, which a visitor can time; so it says nothing about GeeTest.
-    """
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +38,8 @@ class Origin:
     secure: bool
 
 
-class Transport(httpx.AsyncBaseTransport):
-    """Connections of one event loop. Follows no redirect, keeps no cookie and knows no proxy.
+class Transport:
+    """The connections of one event loop. Follows no redirect, keeps no cookie and knows no proxy.
 
     `trust_env`: see `certificates`.
     """
@@ -54,28 +50,17 @@ class Transport(httpx.AsyncBaseTransport):
         self._free: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
         self._closed = False
 
-    async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-        """Send a request and return its response. Only the body of a 200 is read, and 64 KiB of it at most.
-
-        Has no time-out of its own. Raises httpx's ConnectError, ReadError, WriteError and RemoteProtocolError.
-        """
-        left = {"host", "content-length", "transfer-encoding", "connection"}
-        headers = tuple((name, value) for name, value in request.headers.items() if name not in left)
-        origin, head = _head(request.method, str(request.url), headers)
-        reader = await self._exchange(origin, head, await request.aread(), Progress())
-        return httpx.Response(reader.status, headers=reader.headers(), stream=_Body(reader.body or b""))
-
     async def post(self, url: str, form: bytes, call: Call) -> Reply:
-        """The same for the line, without httpx's objects, which cost more than the call."""
-        reader = await self._exchange(*_head("POST", url, _HEADERS), form, call)
-        return reply_of(reader.status, reader.fields, reader.body)
+        """See `Wire`. Reads the body of a 200 only, and 64 KiB of it at most.
 
-    async def _exchange(self, origin: Origin, head: bytes, body: bytes, progress: Progress) -> Reader:
-        connection = self._kept(origin) or await self._connect(origin, progress)
+        Raises KeptConnectionError, and httpx's ConnectError, ReadError and RemoteProtocolError.
+        """
+        origin, head = _head(url)
+        connection = self._kept(origin) or await self._connect(origin, call)
         kept, reader = connection.free_since > 0, Reader()
         try:
-            progress.sends(connection.socket, kept=kept)
-            await connection.stream.send(b"%b%d\r\n\r\n%b" % (head, len(body), body))
+            call.sends(connection.socket, kept=kept)
+            await connection.stream.send(b"%b%d\r\n\r\n%b" % (head, len(form), form))
             while not reader.done:
                 try:
                     data = await connection.stream.receive()
@@ -92,7 +77,7 @@ class Transport(httpx.AsyncBaseTransport):
                 self._free[origin].append(connection)
             else:
                 connection.socket.close()
-        return reader
+        return reply_of(reader.status, reader.fields, reader.body)
 
     def _kept(self, origin: Origin) -> Connection | None:
         free = self._free[origin]
@@ -100,16 +85,16 @@ class Transport(httpx.AsyncBaseTransport):
             free.popleft().socket.close()
         while free:
             connection = free.pop()
-            if not connection.hears():
+            if connection.is_unused():
                 return connection
             connection.socket.close()
         return None
 
-    async def _connect(self, origin: Origin, progress: Progress) -> Connection:
+    async def _connect(self, origin: Origin, call: Call) -> Connection:
         try:
-            addresses = await self._resolver.look_up(origin.host, origin.port, progress)
+            addresses = await self._resolver.look_up(origin.host, origin.port, call)
             context = certificates(self._trust_env) if origin.secure else None
-            return await connect(addresses, origin.port, origin.host, context, progress)
+            return await connect(addresses, origin.port, origin.host, context, call)
         except (OSError, UnicodeError, anyio.BrokenResourceError, anyio.EndOfStream) as error:
             raise httpx.ConnectError(f"{origin.host} cannot be reached") from error
 
@@ -121,33 +106,15 @@ class Transport(httpx.AsyncBaseTransport):
                 free.pop().socket.close()
 
 
-class _Body(httpx.AsyncByteStream):
-    """A body in one piece. httpx's own is a generator, which trio complains of if a call fails half-way."""
-
-    def __init__(self, body: bytes) -> None:
-        self._left = [body]
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        return self
-
-    async def __anext__(self) -> bytes:
-        if not self._left:
-            raise StopAsyncIteration
-        return self._left.pop()
-
-
 @lru_cache(64)
-def _head(method: str, url: str, headers: tuple[tuple[str, str], ...]) -> tuple[Origin, bytes]:
-    """The origin of a URL, and the head of a request as far as the value of Content-Length."""
+def _head(url: str) -> tuple[Origin, bytes]:
+    """Return the origin of a URL, and the head of its request up to the value of Content-Length."""
     parts = urlsplit(url)
     secure = parts.scheme == "https"
     origin = Origin(str(parts.hostname), parts.port or (443 if secure else 80), secure)
-    target = (parts.path or "/") + (f"?{parts.query}" if parts.query else "")
-    lines = [f"{method} {target} HTTP/1.1", f"Host: {parts.netloc}", *map(": ".join, headers), "Content-Length: "]
-    return origin, "\r\n".join(lines).encode("latin-1")
-
-
-_HEADERS: Final = tuple(HEADERS.items())
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    head = f"POST {parts.path}?{parts.query} HTTP/1.1\r\nHost: {parts.netloc}\r\n{fields}Content-Length: "
+    return origin, head.encode("latin-1")
 
 
 def certificates(trust_env: bool) -> ssl.SSLContext:

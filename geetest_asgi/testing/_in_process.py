@@ -7,7 +7,7 @@ import anyio
 from starlette.types import ASGIApp, Message, Scope
 
 from .._core.model import Reply
-from .._line.call import Progress
+from .._line.call import Call
 from .._line.exchange import HEADERS, read_reply
 
 
@@ -17,8 +17,8 @@ class InProcess:
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
-        """POST the form. No `progress` is reported: nothing is connected."""
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
+        """POST the form. Nothing is reported to `call`: nothing is connected."""
         request: list[Message] = [{"type": "http.request", "body": form, "more_body": False}]
         sent: list[Message] = []
 

@@ -14,8 +14,7 @@ import pytest
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._line.line import ALL_SERVERS_SKIPPED
-from geetest_asgi._line.servers import Server
+from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Server
 
 from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
 

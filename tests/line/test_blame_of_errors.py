@@ -16,9 +16,7 @@ import pytest
 
 from geetest_asgi import Outcome
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._line.blame import blame
-from geetest_asgi._line.given import KeptConnectionError
-from geetest_asgi._line.transport import KeptConnectionError as OwnKeptConnectionError
+from geetest_asgi._line.blame import KeptConnectionError, blame
 
 OUTAGES = {  # of httpx and httpx2
     "ConnectError",
@@ -120,7 +118,6 @@ def test_waiting_for_a_pool_is_no_outage_though_a_client_calls_it_a_timeout() ->
 
 
 def test_the_end_of_a_kept_connection_is_no_outage() -> None:
-    assert blame(OwnKeptConnectionError("x")) == blame(KeptConnectionError())
     assert blame(KeptConnectionError()) == Evidence(Outcome.BUSY, "a kept connection had ended")
 
 

@@ -15,14 +15,13 @@ import httpx
 import httpx2
 import pytest
 import trustme
-from edges.support import RawServer, http_reply, refusing, replying
+from edges.support import RawServer, http_reply, replying
 
 from geetest_asgi import CaptchaFields, ConfigError, Limits, Outage, Outcome
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._core.protocol import build_request
-from geetest_asgi._line.call import Progress
+from geetest_asgi._line.call import CLIENT_LEFT, Call
 from geetest_asgi._line.line import Line
-from geetest_asgi._line.transport import Transport
 
 each_backend = pytest.mark.anyio
 LOT = "4dc3cfc2cdff448cad8d13107198d473"
@@ -125,15 +124,32 @@ async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(left
 
     async def disconnected() -> bool:
         asked.append(time.monotonic() - start)
+        await anyio.sleep(0.1)
         return left
 
-    with RawServer(after(0.8)) as server:
+    with RawServer(after(1.5)) as server:
         async with closing(line_to(server.url)) as line:
             evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
     assert asked[0] >= 0.29
     assert len(asked) == 1
-    expected = (Outcome.BUSY, "the client disconnected") if left else (Outcome.FAILED, "x")
+    expected = (CLIENT_LEFT.outcome, CLIENT_LEFT.reason) if left else (Outcome.FAILED, "x")
     assert (evidence.outcome, evidence.reason) == expected
+
+
+@pytest.mark.parametrize("turns", [0, 10])
+@each_backend
+async def test_a_disconnect_that_was_queued_before_is_no_news(turns: int) -> None:
+    """Test clients send one as soon as the body is exhausted, and middleware hands it on within some turns."""
+
+    async def disconnected() -> bool:
+        for _ in range(turns):
+            await anyio.sleep(0)
+        return True
+
+    with RawServer(after(0.4)) as server:
+        async with closing(line_to(server.url)) as line:
+            evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
+    assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, "x")
 
 
 @each_backend
@@ -178,7 +194,7 @@ class Wire:
     def __init__(self, reply: Reply | None) -> None:
         self.reply = reply
 
-    async def post(self, url: str, form: bytes, progress: Progress) -> Reply:
+    async def post(self, url: str, form: bytes, call: Call) -> Reply:
         if self.reply is None:
             await anyio.sleep_forever()
         assert self.reply is not None
@@ -233,6 +249,7 @@ LOOPS: dict[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
+@pytest.mark.slow_except("asyncio-plain")
 @pytest.mark.parametrize("tls", ["plain", "TLS 1.2", "TLS 1.3"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_held_up_loop_is_no_outage(
@@ -279,6 +296,7 @@ def test_a_held_up_loop_is_no_outage(
     assert any(each.outcome is Outcome.FAILED for key, each in found.items() if key[0] == "kept")
 
 
+@pytest.mark.slow_except("asyncio")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(loop: str) -> None:
     """Else whoever holds it a little would keep `on_unavailable` from doing its work."""
@@ -325,7 +343,7 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
 
 @pytest.mark.parametrize(
     "client",
-    [httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport, httpx.AsyncClient, httpx2.AsyncClient, Transport],
+    [httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport, httpx.AsyncClient, httpx2.AsyncClient],
     ids=lambda client: f"{client.__module__}.{client.__name__}",
 )
 @pytest.mark.parametrize("made", [True, False], ids=["made for each loop", "given"])
@@ -362,6 +380,7 @@ async def test_a_given_clients_exception_proves_no_outage_while_the_loop_was_hel
     assert (await line.ask([REQUEST], 3.0)).outcome is outcome
 
 
+@pytest.mark.slow_except("asyncio-httpx")
 @pytest.mark.parametrize("kit", [httpx, httpx2])
 @each_backend
 async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage(kit: Any) -> None:
@@ -414,24 +433,6 @@ def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
 
 
 # --- the transport ----------------------------------------------------------------------------------------------------
-
-
-@each_backend
-async def test_the_transport_serves_an_httpx_client() -> None:
-    with RawServer(replying(http_reply(b"{}", "200 OK", "X-Y: z"))) as server:
-        async with httpx.AsyncClient(transport=Transport()) as client:
-            response = await client.post(f"{server.url}/a?b=c", data={"d": "e"})
-            assert (response.status_code, response.json(), response.headers["x-y"]) == (200, {}, "z")
-            assert (await client.get(f"{server.url}/f")).status_code == 200
-        assert server.accepted == 1
-        assert server.requests[0].startswith(b"POST /a?b=c HTTP/1.1\r\n")
-        assert server.requests[0].endswith(b"\r\n\r\nd=e")
-        assert server.requests[1].startswith(b"GET /f HTTP/1.1\r\n")
-    async with httpx.AsyncClient(transport=Transport()) as client:
-        with refusing() as nobody, pytest.raises(httpx.ConnectError):
-            await client.get(nobody)
-        with RawServer(lambda server, connection: None) as ending, pytest.raises(httpx.TransportError):
-            await client.get(ending.url)
 
 
 @each_backend

@@ -25,6 +25,8 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
 """Printable ASCII without blanks. GeeTest documents strings, so its present formats (32 and 64 hex digits, base64url)
 are not required; the lengths are several times those that it sends. `gen_time` is documented as Unix seconds."""
 
+_USUAL: Final = spelling(None)
+
 NOTHING: Final = "no captcha field with a value"
 """Reason of `missing`; the names that were found follow."""
 
@@ -101,7 +103,7 @@ def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> Capt
     if not isinstance(values, Mapping):
         unsolved = _unsolved(values)
         return Evidence(Outcome.MISSING if unsolved else Outcome.MALFORMED, "no object with the captcha fields")
-    gatherer = Gatherer(spelling(None), max_field)
+    gatherer = Gatherer(_USUAL, max_field)
     for name, value in values.items():
         gatherer.offer(name, value)
     found = gatherer.conclude()
