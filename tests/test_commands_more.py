@@ -183,12 +183,16 @@ def test_the_captcha_id_of_a_page_is_compared_with_the_rules(
 ) -> None:
     with serve(shop(captcha_id, inline=inline)) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
-        gone = command("check", "--page", f"{site}/nothing", api_server=url)
     assert f"  {mark:4}  its captcha_id" in done.stdout
     assert done.returncode == (mark == "FAIL")
     assert "/gone.js: HTTP Error 404" in done.stdout.replace("\n        ", " ")
-    assert gone.returncode == 1
-    assert "it cannot be read: HTTP Error 404" in gone.stdout
+
+
+def test_a_page_that_is_not_there_is_told(url: str) -> None:
+    with serve(shop(DEMO_ID, inline=True)) as site:
+        done = command("check", "--page", f"{site}/nothing", api_server=url)
+    assert done.returncode == 1
+    assert "it cannot be read: HTTP Error 404" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -257,6 +261,23 @@ def test_other_shells_can_read_their_scripts(shell: str, option: str, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    script = tmp_path / "completion"
+    script.write_text(completion("fish"))
+    line = [
+        "fish",
+        "--no-config",
+        "-c",
+        f"source {script}; complete -C 'geetest-asgi m'; complete -C 'geetest-asgi check --of'",
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    first, second = done.stdout.splitlines()
+    assert first == "match\twhich rule a request falls under, and why"
+    assert second.startswith("--offline\task nobody")
+
+
 def test_without_shtab_completion_says_what_to_install() -> None:
     code = "import sys; sys.modules['shtab'] = None; from geetest_asgi.__main__ import main; main(sys.argv[1:])"
     line = [sys.executable, "-c", code, "completion", "bash"]
@@ -264,7 +285,7 @@ def test_without_shtab_completion_says_what_to_install() -> None:
     assert "pip install 'geetest-asgi[completion]'" in done.stderr
 
 
-# Routes of Django and Quart
+# Routes of Django, Quart and Connexion
 
 DJANGO = """\
 import django
@@ -306,11 +327,36 @@ async def ws(): ...
 app.asgi_app = GeeTestMiddleware(app.asgi_app, protect=["POST /orders/*"])
 front = GeeTestMiddleware(app.asgi_app.app, protect=["POST /orders/*"])
 """
+CONNEXION = """\
+from connexion import AsyncApp, FlaskApp
+from geetest_asgi import GeeTestMiddleware
+
+def login(): ...
+def remove(number): ...
+async def own(request): ...
+
+ANSWERS = {"responses": {"200": {"description": "well"}}}
+NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}}
+PATHS = {
+    "/login": {"post": {"operationId": "shop.login"} | ANSWERS},
+    "/orders/{number}": {"delete": {"operationId": "shop.remove", "parameters": [NUMBER]} | ANSWERS},
+}
+SPECIFICATION = {"openapi": "3.0.0", "info": {"title": "shop", "version": "1"}, "paths": PATHS}
+
+def made(kind):
+    found = kind("shop")
+    found.add_api(SPECIFICATION, base_path="/v1")
+    found.add_url_rule("/own", view_func=own, methods=["POST"])
+    return found
+
+by_flask, by_starlette = made(FlaskApp), GeeTestMiddleware(made(AsyncApp), protect=["POST /v1/login"])
+by_flask.add_middleware(GeeTestMiddleware, protect=["POST /v1/login"])
+"""
 
 
 def routes(place: Path, name: str) -> dict[tuple[str, str], str]:
     """Method and path of each route that is listed, and what is said of it."""
-    done = command("check", "--json", "--offline", "--app", f"shop:{name}", cwd=place, width=math.inf)
+    done = command("check", "--json", "--offline", "--start", "--app", f"shop:{name}", cwd=place, width=math.inf)
     assert done.stdout, done.stderr
     rows = [row for each in json.loads(done.stdout)["sections"] for row in each["rows"] if "decision" in row]
     return {(row["method"], row["path"]): row["decision"] for row in rows}
@@ -335,3 +381,15 @@ def test_quarts_routes_are_read(name: str, tmp_path: Path) -> None:
     assert found["POST", "/orders/{number}"] == "by rule 1"
     assert found["POST", "/logout/{where:path}"] == ""
     assert found["WEBSOCKET", "/ws"] == ""
+
+
+@pytest.mark.parametrize("name", ["by_flask", "by_starlette"])
+def test_connexions_routes_are_read(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("connexion")
+    (tmp_path / "shop.py").write_text(CONNEXION)
+    found = routes(tmp_path, name)
+    assert {path.replace("{number:int}", "{number}"): said for (_, path), said in found.items()} == {
+        "/v1/login": "by rule 1",
+        "/v1/orders/{number}": "",
+        "/own": "",
+    }

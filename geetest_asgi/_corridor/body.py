@@ -1,7 +1,7 @@
 """Read a request's body as far as the captcha fields, then let the app read it from the start.
 
 After the replay the app gets the server's own `receive`, so it sees each disconnect and no other. A disconnect during
-the search raises ClientDisconnected: the app does not run, and no request is sent to GeeTest.
+the search raises VisitorLeft: the app does not run, and no request is sent to GeeTest.
 """
 
 import time
@@ -28,7 +28,7 @@ SLICE: Final = 0.002
 """Seconds of scanning before other tasks run. A server that holds a whole body never waits, so its loop would."""
 
 
-class ClientDisconnected(Exception):  # noqa: N818 - not an error
+class VisitorLeft(Exception):  # noqa: N818 - not an error
     """The client has disconnected. Raised and caught inside the guard."""
 
 
@@ -59,7 +59,7 @@ class Body:
         return self._replay if self.touched else self._server
 
     async def search(self, scanner: Scanner) -> Evidence | None:
-        """Read until the scanner is done. Return evidence if a limit was hit. Raises ClientDisconnected."""
+        """Read until the scanner is done. Return evidence if a limit was hit. Raises VisitorLeft."""
         self.touched = True
         limit = clock().limit(self._limits.body_timeout)
         with limit.begin() as scope:
@@ -67,7 +67,7 @@ class Body:
                 while not (scanner.done or self.complete):
                     message = await self._server()
                     if message["type"] != "http.request":
-                        raise ClientDisconnected
+                        raise VisitorLeft
                     self.complete = not message.get("more_body", False)
                     if (evidence := await self._take(message.get("body", b""), scanner)) is not None:
                         return evidence

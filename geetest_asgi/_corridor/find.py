@@ -22,7 +22,7 @@ _MEDIA_TYPE: Final = re.compile(rb"([\w.+-]{1,40}/[\w.+-]{1,40})\s*(?:;|$)")
 
 
 async def find(policy: Policy, scope: Scope, body: Body) -> Found:
-    """Return the fields, or evidence that says why there are none. Raises ClientDisconnected."""
+    """Return the fields, or evidence that says why there are none. Raises VisitorLeft."""
     searched = []
     for source in policy.sources if scope["type"] == "http" else _of_a_handshake(policy.sources):
         gatherer = Gatherer(policy.spelling, policy.limits.max_field)

@@ -8,7 +8,7 @@ from .. import _config
 from .._core.model import FOREIGN_ID, CaptchaFields, Evidence, Outcome
 from .._core.protocol import build_request
 from .._line.call import CLIENT_LEFT
-from .body import ClientDisconnected
+from .body import VisitorLeft
 from .find import find
 from .hooks import call
 from .spent import claim
@@ -99,7 +99,7 @@ async def claim_token(visit: Visit) -> Evidence | None:
 
 
 async def ask_geetest(visit: Visit) -> Evidence | None:
-    """Verify the token by one `POST /validate`. Raises ClientDisconnected."""
+    """Verify the token by one `POST /validate`. Raises VisitorLeft."""
     fields = visit.fields
     assert fields is not None  # noqa: S101 - find_fields has run
     requests = [build_request(visit.captcha_id, key, fields) for key in visit.keys]
@@ -113,7 +113,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
         on_answer=visit.note_answer,
     )
     if (evidence.outcome, evidence.reason) == (CLIENT_LEFT.outcome, CLIENT_LEFT.reason):
-        raise ClientDisconnected
+        raise VisitorLeft
     return evidence
 
 

@@ -28,7 +28,7 @@ from .._scope import is_preflight, put_result
 from ..denials import default_denial, deny
 from ..observers.logs import log_decision
 from ..stores import Store
-from .body import Body, ClientDisconnected, without_body
+from .body import Body, VisitorLeft, without_body
 from .hooks import call, notify
 from .outgoing import Match, draining, outgoing
 from .steps import SHARED, STEPS, Step
@@ -78,13 +78,13 @@ class Guard:
                 await self._forward(visit, result, send)
             else:
                 await _deny(visit, result, send)
-        except ClientDisconnected:
+        except VisitorLeft:
             await _end_disconnected(scope, send)
         finally:
             visit.body.close()
 
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
-        """Decide about the request. Raises ClientDisconnected, and whatever the user's functions raise."""
+        """Decide about the request. Raises VisitorLeft, and whatever the user's functions raise."""
         policy, evidence, admit = visit.policy, None, False
         try:
             for step in steps:
