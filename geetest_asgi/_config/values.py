@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from .._core.errors import ConfigError
@@ -60,12 +60,13 @@ def hook(name: str, given: Any) -> Any:
     if given is None:
         return None
     arguments = _HOOKS[name]
-    if not callable(given) or not _takes(given, len(arguments)):
+    if not takes(given, len(arguments)):
         raise ConfigError(f"{name}={given!r}: give fn({', '.join(arguments)})")
     return given
 
 
-def _takes(function: Callable[..., Any], arguments: int) -> bool:
+def takes(function: Any, arguments: int) -> bool:
+    """Return whether it can be called with so many positional arguments; True if its signature is unknown."""
     try:
         inspect.signature(function).bind(*range(arguments))
     except ValueError:  # some functions in C have no signature
