@@ -183,12 +183,16 @@ def test_the_captcha_id_of_a_page_is_compared_with_the_rules(
 ) -> None:
     with serve(shop(captcha_id, inline=inline)) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
-        gone = command("check", "--page", f"{site}/nothing", api_server=url)
     assert f"  {mark:4}  its captcha_id" in done.stdout
     assert done.returncode == (mark == "FAIL")
     assert "/gone.js: HTTP Error 404" in done.stdout.replace("\n        ", " ")
-    assert gone.returncode == 1
-    assert "it cannot be read: HTTP Error 404" in gone.stdout
+
+
+def test_a_page_that_is_not_there_is_told(url: str) -> None:
+    with serve(shop(DEMO_ID, inline=True)) as site:
+        done = command("check", "--page", f"{site}/nothing", api_server=url)
+    assert done.returncode == 1
+    assert "it cannot be read: HTTP Error 404" in done.stdout
 
 
 @pytest.mark.parametrize(

@@ -63,12 +63,15 @@ class Lane:
         self.places = Places(max_in_flight)
         self.wire: Wire | None = None
         self._make, self._making = make, anyio.Lock()
+        self._closed = False
 
     async def prepare(self) -> Wire:
         """Return the wire, made when it is first needed. Raises what the user's function raises."""
         async with self._making:
             if self.wire is None:
                 self.wire = await self._make()
+                if self._closed:
+                    await self.wire.aclose()
         return self.wire
 
     async def prepare_for(self, call: Call) -> Wire:
@@ -86,7 +89,8 @@ class Lane:
         return await self.places.wait(client, place)
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, and those that calls still open when the calls end."""
+        self._closed = True
         if self.wire is not None:
             await self.wire.aclose()
 
