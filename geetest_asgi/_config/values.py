@@ -88,7 +88,7 @@ def client(given: Any) -> Any:
     """Return None, a client or a transport of httpx or httpx2, or a function that makes one."""
     blocking = hasattr(given, "__enter__") and not hasattr(given, "__aenter__")
     made = hasattr(given, "stream") or hasattr(given, "handle_async_request")
-    if given is not None and (blocking or not (made or (callable(given) and _takes(given, 0)))):
+    if given is not None and (blocking or not (made or (callable(given) and takes(given, 0)))):
         raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given
 
