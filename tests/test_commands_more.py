@@ -261,6 +261,23 @@ def test_other_shells_can_read_their_scripts(shell: str, option: str, tmp_path: 
     assert (done.returncode, done.stderr) == (0, "")
 
 
+def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    script = tmp_path / "completion"
+    script.write_text(completion("fish"))
+    line = [
+        "fish",
+        "--no-config",
+        "-c",
+        f"source {script}; complete -C 'geetest-asgi m'; complete -C 'geetest-asgi check --of'",
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    first, second = done.stdout.splitlines()
+    assert first == "match\twhich rule a request falls under, and why"
+    assert second.startswith("--offline\task nobody")
+
+
 def test_without_shtab_completion_says_what_to_install() -> None:
     code = "import sys; sys.modules['shtab'] = None; from geetest_asgi.__main__ import main; main(sys.argv[1:])"
     line = [sys.executable, "-c", code, "completion", "bash"]
