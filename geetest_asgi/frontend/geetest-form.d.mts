@@ -59,8 +59,8 @@ export interface Captcha {
   /** As `solve()`, and it is yours alone: the captcha is reset. */
   take(): Promise<Token>;
   /** Call `job` with a token that nobody else gets; after its answer the captcha is reset, unless the guard has kept
-      the token (`X-GeeTest-Token: kept`). */
-  use<Answer>(job: (token: Token) => Promise<Answer> | Answer): Promise<Answer>;
+      the token (`X-GeeTest-Token: kept`). With a `signal` that was aborted before, no token is taken. */
+  use<Answer>(job: (token: Token) => Promise<Answer> | Answer, signal?: AbortSignal): Promise<Answer>;
   reset(): void;
   destroy(): void;
 }
