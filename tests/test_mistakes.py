@@ -220,6 +220,15 @@ def test_what_is_no_application_at_all(given: Any) -> None:
         GeeTestMiddleware(given, **PAIR)
 
 
+def four(scope: Any, receive: Any, send: Any, more: Any) -> Any:
+    raise AssertionError
+
+
+def test_what_needs_more_than_the_three_arguments_is_no_application() -> None:
+    with pytest.raises(ConfigError, match=r"does not take \(scope, receive, send\)"):
+        GeeTestMiddleware(four, **PAIR)  # type: ignore[arg-type]
+
+
 def wrapped(*arguments: Any, **more: Any) -> Any:
     raise AssertionError
 
