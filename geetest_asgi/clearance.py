@@ -18,6 +18,7 @@ try:
 except ImportError as _error:
     raise ImportError("itsdangerous is missing: pip install 'geetest-asgi[clearance]'", name=_error.name) from _error
 
+from . import _config
 from ._core.errors import ConfigError
 from ._core.rules import Headers, Scope
 from .observers.logs import log_hook_raised
@@ -65,12 +66,10 @@ class Clearance:
             raise ConfigError(f"Clearance(seconds={seconds!r}): give whole seconds, 30 days at most")
         if not isinstance(cookie, str) or not re.fullmatch(r"[A-Za-z0-9_.-]+", cookie):
             raise ConfigError(f"Clearance(cookie={cookie!r}): letters, digits and '_', '.', '-' make its name")
-        if bind is not None and not callable(bind):
-            raise ConfigError(f"Clearance(bind={bind!r}): give a function")
         self._seconds = seconds
         self._cookie = cookie
-        self._bind = bind
-        self._secure = secure
+        self._bind = _config.plain_hook("bind", bind)
+        self._secure = _config.switch("secure", secure)
 
     def admits(self, scope: Scope, realm: str) -> bool:
         """Return whether the request has a valid pass for this realm."""
@@ -93,17 +92,15 @@ class Clearance:
 
     def _signer(self, scope: Scope, realm: str) -> TimestampSigner | None:
         """Return the signer of this realm. The text of `bind` is part of the salt, so no pass contains it."""
-        bound_to = self._bound_to(scope)
-        if bound_to is None:
+        salt = self._salt(scope, realm)
+        if salt is None:
             return None
-        salt = json.dumps([__name__, realm, bound_to])
         return TimestampSigner(self._secrets, salt=salt, key_derivation="hmac", digest_method=hashlib.sha256)
 
-    def _bound_to(self, scope: Scope) -> str | None:
-        if self._bind is None:
-            return ""
+    def _salt(self, scope: Scope, realm: str) -> str | None:
         try:
-            return self._bind(scope)
+            bound_to = "" if self._bind is None else self._bind(scope)
+            return None if bound_to is None else json.dumps([__name__, realm, bound_to])
         except Exception:  # scope["client"][0] raises behind a Unix socket, for example: no pass, but no error either
             log_hook_raised("bind")
             return None

@@ -82,8 +82,8 @@ class AfterFailures:
         known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
         if not known or not 0 < seconds <= _LONGEST:
             raise ConfigError(f"AfterFailures(seconds={seconds!r}): give a positive number, {_LONGEST:g} at most")
-        if not callable(key):
-            raise ConfigError(f"AfterFailures(key={key!r}): give a function of the scope")
+        if _config.hook("key", key) is None:
+            raise ConfigError("AfterFailures(key=None): give fn(scope), such as client_address")
         self._limit = limit
         self._seconds = float(seconds)
         self._statuses = _config.statuses("statuses", statuses)

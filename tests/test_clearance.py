@@ -304,6 +304,17 @@ async def test_without_anything_to_bind_to_nobody_gets_a_pass(bind: Any, geetest
         assert await visitor.says(headers={"cookie": f"{name}={value}"}) == "captcha_missing"
 
 
+@pytest.mark.anyio
+async def test_what_is_no_text_binds_nobody_and_is_no_error(geetest: GeeTest) -> None:
+    """A session id in bytes, for example: nobody gets a pass, and everybody gets in with a captcha."""
+    not_text: Any = lambda scope: b"a session"  # noqa: E731 - to mypy it must be Any
+    async with Visitor(guard(clearance=Clearance(SECRET, bind=not_text))) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+        assert answer.json()["outcome"] == "passed"
+        assert "x-geetest-clearance" not in answer.headers
+        assert await visitor.says(headers={"x-geetest-clearance": "a.b.c"}) == "captcha_missing"
+
+
 # As a header.
 
 

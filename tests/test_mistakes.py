@@ -15,7 +15,9 @@ import pytest
 from commands import command
 from starlette.responses import PlainTextResponse
 
-from geetest_asgi import ConfigError, GeeTestMiddleware
+from geetest_asgi import AfterFailures, ConfigError, GeeTestMiddleware
+from geetest_asgi.clearance import Clearance
+from geetest_asgi.stores import MemoryStore, RedisStore, SQLiteStore
 
 PAIR: dict[str, Any] = {"captcha_id": "an-id", "captcha_key": "a-key"}
 
@@ -147,6 +149,42 @@ def test_names_in_a_notation_of_others(fields: str) -> None:
 def test_a_near_miss_of_camel_case(fields: str) -> None:
     with pytest.raises(ConfigError, match="write 'camelCase'"):
         GeeTestMiddleware(app, fields=fields, **PAIR)
+
+
+async def bound_later(scope: Any) -> str:
+    raise AssertionError
+
+
+OF_ADD_ONS: dict[str, tuple[Callable[..., Any], Any, str]] = {
+    "whose failures: no argument": (lambda given: AfterFailures(key=given), lambda: "ada", r"give fn\(scope\)"),
+    "whose failures: two arguments": (lambda given: AfterFailures(key=given), lambda one, two: "", r"give fn\(scope\)"),
+    "whose failures: nothing": (lambda given: AfterFailures(key=given), None, r"give fn\(scope\)"),
+    "bound to: no argument": (lambda given: Clearance("s" * 40, bind=given), lambda: "ada", r"give fn\(scope\)"),
+    "bound to: asynchronous": (lambda given: Clearance("s" * 40, bind=given), bound_later, "give a plain function"),
+    "secure: a word": (lambda given: Clearance("s" * 40, secure=given), "false", "give True or False"),
+    "prefix: none": (lambda given: RedisStore("redis://h", prefix=given), None, "give a text"),
+    "path: none": (SQLiteStore, None, "give the path of a file"),
+}
+
+
+@pytest.mark.parametrize(("build", "given", "says"), OF_ADD_ONS.values(), ids=OF_ADD_ONS.keys())
+def test_a_setting_of_what_is_added(build: Callable[..., Any], given: Any, says: str) -> None:
+    with pytest.raises(ConfigError, match=says):
+        build(given)
+
+
+@pytest.mark.parametrize("size", [0, -1, 1.5, "100", None, True])
+def test_a_size_of_a_store(size: Any, tmp_path: Path) -> None:
+    for build in (MemoryStore, functools.partial(SQLiteStore, tmp_path / "spent.db")):
+        with pytest.raises(ConfigError, match=r"Store\(size=.*give a number of entries"):
+            build(size=size)
+
+
+@pytest.mark.parametrize("timeout", [0, -1, 2.5, "1", None, True])
+def test_a_timeout_of_a_store(timeout: Any, tmp_path: Path) -> None:
+    for build in (functools.partial(RedisStore, "redis://h"), functools.partial(SQLiteStore, tmp_path / "spent.db")):
+        with pytest.raises(ConfigError, match=r"Store\(timeout=.*give seconds, 2 at most"):
+            build(timeout=timeout)
 
 
 def wsgi(environ: Any, start_response: Any) -> list[bytes]:

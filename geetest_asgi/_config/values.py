@@ -51,6 +51,8 @@ _HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_result": ("result", "scope"),
     "on_outage": ("outage",),
     "on_lockout": ("lockout",),
+    "key": ("scope",),
+    "bind": ("scope",),
 }
 """Parameters of each function."""
 

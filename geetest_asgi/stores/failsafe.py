@@ -20,12 +20,10 @@ from .._bounds.breaker import Breaker, State
 from .._core.errors import GeeTestError
 from ..observers.logs import log_store_answers, log_store_fails
 from .memory import MemoryStore
+from .numbers import TIMEOUT
 from .protocol import Store
 
 T = TypeVar("T")
-
-TIMEOUT: Final = 2.0
-"""Seconds that a request waits for a store. The store's own timeout should be shorter."""
 
 PAUSE: Final = 1.0
 """Seconds for which a failed store is not called. Then one request tries it; the others do not wait."""

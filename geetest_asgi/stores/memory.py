@@ -7,7 +7,7 @@ from collections.abc import Callable
 from itertools import count
 from typing import Final, Generic, TypeVar
 
-from .._core.errors import ConfigError
+from .numbers import check_size
 
 T = TypeVar("T")
 
@@ -22,8 +22,7 @@ class MemoryStore:
     """
 
     def __init__(self, size: int = 100_000, *, clock: Callable[[], float] = time.monotonic) -> None:
-        if size < 1:
-            raise ConfigError(f"MemoryStore(size={size!r}): a store that keeps nothing lets every token in twice")
+        check_size("MemoryStore", size)
         self._clock = clock
         self._values = Expiring[str](size)
         self._counters = Expiring[int](size)

@@ -19,7 +19,7 @@ import anyio
 
 from .._bounds.per_loop import PerLoop
 from .._core.errors import ConfigError
-from .failsafe import TIMEOUT
+from .numbers import check_timeout
 
 COUNT: Final = """
 local number = redis.call('INCR', KEYS[1])
@@ -55,8 +55,9 @@ class RedisStore:
     """
 
     def __init__(self, client: Any, *, prefix: str = "geetest_asgi:", timeout: float = 1.0) -> None:
-        if not 0 < timeout <= TIMEOUT:
-            raise ConfigError(f"RedisStore(timeout={timeout!r}): give seconds, {TIMEOUT:g} at most: a visitor waits")
+        check_timeout("RedisStore", timeout)
+        if not isinstance(prefix, str):
+            raise ConfigError(f"RedisStore(prefix={prefix!r}): give a text, such as 'shop:'")
         make, close = _maker(client, timeout)
         self._clients = PerLoop(make, close)
         self._prefix = prefix

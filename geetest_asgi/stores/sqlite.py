@@ -15,7 +15,7 @@ from anyio import CapacityLimiter, to_thread
 from anyio.lowlevel import RunVar
 
 from .._core.errors import ConfigError
-from .failsafe import TIMEOUT
+from .numbers import check_size, check_timeout
 from .sqlite_file import Connection, Cursor, StoreFile
 
 T = TypeVar("T")
@@ -57,10 +57,8 @@ class SQLiteStore:
         timeout: float = 1.0,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        if size < 1:
-            raise ConfigError(f"SQLiteStore(size={size!r}): a store that keeps nothing lets every token in twice")
-        if not 0 < timeout <= TIMEOUT:
-            raise ConfigError(f"SQLiteStore(timeout={timeout!r}): give seconds, {TIMEOUT:g} at most: a visitor waits")
+        check_size("SQLiteStore", size)
+        check_timeout("SQLiteStore", timeout)
         self._file = StoreFile(_checked(path), timeout)
         self._size = size
         self._clock = clock
@@ -126,7 +124,7 @@ class SQLiteStore:
 
 
 def _checked(path: str | os.PathLike[str]) -> str:
-    plain = os.fspath(path)
+    plain = os.fspath(path) if isinstance(path, str | os.PathLike) else None
     if not isinstance(plain, str) or not plain or plain.startswith((":memory:", "file:")) or "\0" in plain:
         raise ConfigError(f"SQLiteStore({path!r}): give the path of a file; MemoryStore() keeps tokens in memory")
     return os.path.abspath(plain)

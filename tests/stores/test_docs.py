@@ -11,7 +11,8 @@ import pytest
 
 from geetest_asgi._corridor.spent import KEPT, MOST_KEEPS, SPENT
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore
-from geetest_asgi.stores.failsafe import PAUSE, TIMEOUT
+from geetest_asgi.stores.failsafe import PAUSE
+from geetest_asgi.stores.numbers import TIMEOUT
 from geetest_asgi.testing import Simulator, serve
 
 PAGE = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
