@@ -37,11 +37,11 @@ class PerLoop(Generic[T]):
     async def aclose(self) -> None:
         """Close the running loop's own, if there is one. `get` makes another."""
         if (slot := self._slot.get()) is not None:
-            self._slot.set(None)
             await slot[1].aclose()
 
     async def _hold(self, made: T) -> AsyncGenerator[None, None]:
         try:
             yield
         finally:
+            self._slot.set(None)  # it may know its loop, which else is never collected
             await self._close(made)

@@ -15,8 +15,8 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 import anyio
-from anyio.lowlevel import RunVar
 
+from .._bounds.per_loop import PerLoop
 from .time_limit import TimeLimit
 
 TURNS: Final = 20
@@ -75,6 +75,10 @@ class Clock:
 
     def _next(self, now: float) -> float:
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
+
+    async def aclose(self) -> None:
+        """The event loop ends: nothing is woken any more."""
+        self._heap.clear()
 
     def _arm(self, when: float) -> None:
         raise NotImplementedError
@@ -200,21 +204,21 @@ async def _quietly(function: Callable[[], Awaitable[object]]) -> None:
         await function()
 
 
-_clocks: RunVar[Clock] = RunVar("geetest_asgi.clock")
-
-
-def clock() -> Clock:
-    """Return the running event loop's clock."""
-    try:
-        return _clocks.get()
-    except LookupError:
-        _clocks.set(made := AsyncioClock() if on_asyncio() else TrioClock())
-        return made
-
-
 def on_asyncio() -> bool:
     """Return whether the running task is one of asyncio's. trio may be a guest in its loop."""
     try:
         return asyncio.current_task() is not None
     except RuntimeError:
         return False
+
+
+def _make() -> Clock:
+    return AsyncioClock() if on_asyncio() else TrioClock()
+
+
+_clocks = PerLoop(_make, Clock.aclose)
+
+
+def clock() -> Clock:
+    """Return the running event loop's clock."""
+    return _clocks.get()
