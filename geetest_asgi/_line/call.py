@@ -6,6 +6,7 @@ that visitors held, or by a queue; so a silence that is shorter than a fair shar
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import copy_context
 from math import inf
 from time import monotonic
@@ -132,10 +133,11 @@ class Call:
             self._look_how_late(now)
         if now >= self._end or self._share_is_over(now):
             return None
+        due = self._next(now)
         if now >= self._tenth and self._context is not None and self._watching is None:
             self._watching = self._clock.run(self._watch_client, self._context)
             return None
-        return self._next(now)
+        return due
 
     def _next(self, now: float) -> float:
         self._due = self._end if now >= self._tenth else self._tenth
@@ -203,8 +205,9 @@ class Call:
 
     async def _watch_client(self) -> None:
         assert self._disconnected is not None  # noqa: S101 - else nobody is watched
-        if await self._disconnected() and self._settled and not self._over:
-            self.end(CLIENT_LEFT)
+        with suppress(Exception):  # the app's own call will meet it
+            if await self._disconnected() and self._settled and not self._over:
+                self.end(CLIENT_LEFT)
 
     def close(self) -> Running | None:
         """The call is over. Return what still watches the client, to be stopped."""

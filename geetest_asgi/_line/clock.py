@@ -5,8 +5,7 @@ something else held the loop is read, and only silence of the other end is left 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from heapq import heappop, heappush
 from itertools import count
@@ -83,8 +82,8 @@ class Clock:
     def _arm(self, when: float) -> None:
         raise NotImplementedError
 
-    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
-        """Run `function` in a task of its own. What it raises is dropped."""
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
+        """Run `function`, which must not raise, in a task of its own."""
         raise NotImplementedError
 
 
@@ -102,12 +101,13 @@ class AsyncioClock(Clock):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._context = Context()  # of no request
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = when
-        self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=Context())
+        self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=self._context)
 
     def _tick(self) -> None:
         now = monotonic()
@@ -123,13 +123,13 @@ class AsyncioClock(Clock):
 
     def _count(self, turns: int, expired: list[Watched]) -> None:
         if turns:
-            self._loop.call_soon(self._count, turns - 1, expired, context=Context())
+            self._loop.call_soon(self._count, turns - 1, expired, context=self._context)
         else:
             self._give_up(expired)
 
-    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
-        return AsyncioRunning(self._loop.create_task(_quietly(function), context=context))
+        return AsyncioRunning(self._loop.create_task(function(), context=context))
 
 
 class AsyncioRunning:
@@ -173,7 +173,7 @@ class TrioClock(Clock):
                 self._give_up(expired)
             self._armed = self._next(now)
 
-    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
         running = TrioRunning(self._trio)
         self._trio.lowlevel.spawn_system_task(running.run, function, context=context)
@@ -186,10 +186,10 @@ class TrioRunning:
     def __init__(self, trio: Any) -> None:
         self._scope, self._ended = trio.CancelScope(), trio.Event()
 
-    async def run(self, function: Callable[[], Awaitable[object]]) -> None:
+    async def run(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """The task."""
         with self._scope:
-            await _quietly(function)
+            await function()
         self._ended.set()
 
     async def stop(self) -> None:
@@ -197,11 +197,6 @@ class TrioRunning:
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
             await self._ended.wait()
-
-
-async def _quietly(function: Callable[[], Awaitable[object]]) -> None:
-    with suppress(Exception):
-        await function()
 
 
 def on_asyncio() -> bool:
