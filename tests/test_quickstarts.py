@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import free_port, wait_for
+from commands import SECONDS, free_port, wait_for
 from pages import ROOT, Page
 from projects import environment, run_pytest, write
 
@@ -85,13 +85,12 @@ def running(name: str, directory: Path, geetest: str) -> Iterator[str]:
     )
     command = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn")
     shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    process: subprocess.Popen[str] = subprocess.Popen(["sh", "-ec", command], cwd=directory, env=ours, **shown)  # type: ignore[call-overload]
-    try:
-        wait_for(process, url := f"http://127.0.0.1:{port}")
-        yield url
-    finally:
-        process.kill()
-        process.communicate()
+    with subprocess.Popen(["sh", "-ec", command], cwd=directory, env=ours, **shown) as process:  # type: ignore[call-overload]
+        try:
+            wait_for(process, url := f"http://127.0.0.1:{port}")
+            yield url
+        finally:
+            process.kill()
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +114,10 @@ def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
 ) -> None:
     skip_without_its_packages(name)
     simulator, geetest = geetest_and_url
-    with running(name, tmp_path, geetest) as url, httpx.Client(base_url=url, trust_env=False) as client:
+    with (
+        running(name, tmp_path, geetest) as url,
+        httpx.Client(base_url=url, trust_env=False, timeout=SECONDS) as client,
+    ):
         gt4, ours = re.findall(r'<script src="([^"]+)"', client.get("/").text)
         assert gt4 == f"{GT4}v4/gt4.js"
         script = client.get(ours)
@@ -139,7 +141,7 @@ def _log_in_with_a_browser(url: str, geetest: str) -> None:
         driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
     ):
         page = browser.new_page()
-        page.set_default_timeout(20_000)
+        page.set_default_timeout(SECONDS * 1000)
         page.route(f"{GT4}**", from_the_simulator)
         page.goto(url)
         for name, value in USER.items():
