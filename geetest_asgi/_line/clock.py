@@ -15,7 +15,7 @@ from typing import Any, Final, Protocol
 
 import anyio
 
-from .._bounds.per_loop import PerLoop
+from .._bounds.per_loop import PerLoop, on_asyncio
 from .time_limit import TimeLimit
 
 TURNS: Final = 20
@@ -45,6 +45,8 @@ class Clock:
         self._numbers = count()
         self._armed = inf
         self._limits: dict[float, TimeLimit] = {}
+        self.scope: type[anyio.CancelScope] = type(anyio.CancelScope())
+        """The loop's class of cancel scopes. To look for it each time, as anyio does, costs more than the scope."""
 
     def limit(self, seconds: float) -> TimeLimit:
         """Return what ends blocks after so many seconds."""
@@ -197,14 +199,6 @@ class TrioRunning:
         self._scope.cancel()
         with anyio.CancelScope(shield=True):
             await self._ended.wait()
-
-
-def on_asyncio() -> bool:
-    """Return whether the running task is one of asyncio's. trio may be a guest in its loop."""
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False
 
 
 def _make() -> Clock:

@@ -181,7 +181,7 @@ class Line:
         for behind, server in enumerate(self._servers):
             if call.ended is not None or (ticket := server.breaker.take(call.seconds)) is None:
                 continue
-            reply, scope = None, anyio.CancelScope()
+            reply, scope = None, lane.clock.scope()
             call.begin(len(self._servers) - behind, scope.cancel)
             try:
                 with scope:

@@ -10,6 +10,10 @@ import anyio
 class Clock(Protocol):
     """See `clock.Clock`."""
 
+    @property
+    def scope(self) -> type[anyio.CancelScope]:
+        """The loop's class of cancel scopes."""
+
     def watch(self, watched: Any, when: float) -> None:
         """Wake `watched` at `when`, by `time.monotonic`."""
 
@@ -28,7 +32,7 @@ class TimeLimit:
 
     def begin(self) -> anyio.CancelScope:
         """Return the scope of a block that begins now."""
-        scope = anyio.CancelScope()
+        scope = self._clock.scope()
         self._ends[scope] = ends = monotonic() + self._seconds
         if not self._watched:
             self._watched = True
