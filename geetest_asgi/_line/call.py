@@ -50,9 +50,9 @@ class Call:
     """
 
     __slots__ = (
-        *("ended", "foreign", "kept", "ours", "seconds", "sent", "since", "socket", "stop"),
-        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_over", "_tenth", "_until"),
-        *("_context", "_disconnected", "_settled", "_watching"),
+        *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket", "stop", "watching"),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
+        *("_context", "_disconnected", "_settled"),
     )
     stop: Callable[[], object]
     ours: str
@@ -76,9 +76,10 @@ class Call:
         self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
-        self._over = self._settled = False
+        self.over = self._settled = False
         self._disconnected, self._context = disconnected, disconnected and copy_context()
-        self._watching: Running | None = None
+        self.watching: Running | None = None
+        """What watches the client: to be stopped when the call is over."""
         self._due = start + min(seconds / 10, 1.0)
         clock.watch(self, self._due)
 
@@ -127,15 +128,15 @@ class Call:
 
     def wake(self, now: float) -> float | None:
         """By the clock. None: the time is over, the call's or a server's share of it, or the client is watched now."""
-        if self._over or self.ended is not None:
+        if self.over or self.ended is not None:
             return inf
         if self.foreign:
             self._look_how_late(now)
         if now >= self._end or self._share_is_over(now):
             return None
         due = self._next(now)
-        if now >= self._tenth and self._context is not None and self._watching is None:
-            self._watching = self._clock.run(self._watch_client, self._context)
+        if now >= self._tenth and self._context is not None and self.watching is None:
+            self.watching = self._clock.run(self._watch_client, self._context)
             return None
         return due
 
@@ -156,8 +157,8 @@ class Call:
 
     def give_up(self) -> float:
         """By the clock, after some turns of the loop in which an answer would have been read, or a message received."""
-        now, self._settled = monotonic(), self._watching is not None
-        if self._over or self.ended is not None:
+        now, self._settled = monotonic(), self.watching is not None
+        if self.over or self.ended is not None:
             return inf
         if now < self._end and not self._share_is_over(now):
             return self._next(now)
@@ -206,10 +207,5 @@ class Call:
     async def _watch_client(self) -> None:
         assert self._disconnected is not None  # noqa: S101 - else nobody is watched
         with suppress(Exception):  # the app's own call will meet it
-            if await self._disconnected() and self._settled and not self._over:
+            if await self._disconnected() and self._settled and not self.over:
                 self.end(CLIENT_LEFT)
-
-    def close(self) -> Running | None:
-        """The call is over. Return what still watches the client, to be stopped."""
-        self._over = True
-        return self._watching

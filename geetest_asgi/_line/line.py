@@ -63,12 +63,15 @@ class Lane:
         self.places = Places(max_in_flight)
         self.wire: Wire | None = None
         self._make, self._making = make, anyio.Lock()
+        self._closed = False
 
     async def prepare(self) -> Wire:
         """Return the wire, made when it is first needed. Raises what the user's function raises."""
         async with self._making:
             if self.wire is None:
                 self.wire = await self._make()
+                if self._closed:  # meanwhile: nobody else would close it
+                    await self.wire.aclose()
         return self.wire
 
     async def prepare_for(self, call: Call) -> Wire:
@@ -86,7 +89,8 @@ class Lane:
         return await self.places.wait(client, place)
 
     async def aclose(self) -> None:
-        """Close the connections."""
+        """Close the connections, and those of calls under way when they end."""
+        self._closed = True
         if self.wire is not None:
             await self.wire.aclose()
 
@@ -160,8 +164,9 @@ class Line:
             else:
                 evidence = call.ended or call.silence()
         finally:
-            if (watching := call.close()) is not None:
-                await watching.stop()
+            call.over = True
+            if call.watching is not None:
+                await call.watching.stop()
         elapsed = 0.0 if evidence is ALL_SERVERS_SKIPPED else monotonic() - start
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 

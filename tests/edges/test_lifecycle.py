@@ -362,6 +362,28 @@ def test_aclose_during_a_call_does_not_break_it(backend: str, geetest: GeeTest, 
     run(backend, main)
 
 
+@pytest.mark.parametrize("turns", [1, 3, 10])
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_aclose_while_the_first_call_is_being_prepared_leaves_no_connection(
+    backend: str, turns: int, geetest: GeeTest, app: App
+) -> None:
+    connections = Connections()
+
+    async def main() -> None:
+        guard = geetest.guard(app, api_server=server.url)
+        asked = visit(geetest.token())
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(asked.run, guard)
+            for _ in range(turns):
+                await anyio.sleep(0)
+            await guard.aclose()
+        assert asked.code == "in"
+
+    with RawServer(connections) as server:
+        run(backend, main)
+        assert connections.settle(0) == 0
+
+
 # --- given clients ----------------------------------------------------------------------------------------------------
 
 
