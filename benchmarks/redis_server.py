@@ -1,4 +1,4 @@
-"""A Redis on loopback, with nothing on disk, that is started, killed and started again."""
+"""A Redis on loopback, with nothing on disk, that is started, killed and started again; and one with a replica."""
 
 import shutil
 import socket
@@ -7,6 +7,8 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Final
 
 PROGRAM: Final = shutil.which("redis-server")
@@ -22,11 +24,15 @@ class RedisServer:
         self.url: str = f"redis://127.0.0.1:{self.port}/0"
         self._process: subprocess.Popen[bytes] | None = None
 
-    def start(self) -> None:
+    def start(self, *options: str) -> None:
         """Return when it accepts connections. Its memory is empty."""
+        self.run("--save", "", "--appendonly", "no", *options)
+
+    def run(self, *arguments: str) -> None:
+        """Start the program on this port, with these arguments first."""
         assert PROGRAM is not None
-        options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no"]
-        self._process = subprocess.Popen([PROGRAM, *options], stdout=subprocess.DEVNULL)
+        command = [PROGRAM, *arguments, "--port", str(self.port), "--bind", "127.0.0.1"]
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         ends = time.monotonic() + 10
         while True:
             try:
@@ -36,12 +42,101 @@ class RedisServer:
                     raise
                 time.sleep(0.02)
 
+    @property
+    def running(self) -> bool:
+        """It was started, and not killed since."""
+        return self._process is not None
+
     def kill(self) -> None:
         """With SIGKILL."""
         if self._process is not None:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def ask(self, *words: str) -> list[str]:
+        """The lines that answer one command."""
+        done = subprocess.run(
+            ["redis-cli", "-p", str(self.port), *words], capture_output=True, text=True, timeout=10, check=True
+        )
+        return done.stdout.split()
+
+
+class RedisPair:
+    """A master, a replica, and a Sentinel that makes the replica the master when the master is gone."""
+
+    NAME: Final = "site"
+    """What Sentinel calls the master."""
+
+    def __init__(self, directory: Path) -> None:
+        self._servers = (RedisServer(), RedisServer())
+        self.sentinel = RedisServer()
+        self._file = directory / "sentinel.conf"
+
+    def start(self) -> None:
+        """Start those that do not run: beside a master as its replica."""
+        master = self.master() if self.sentinel.running else self._servers[0]
+        for each in (master, *self._servers):
+            if not each.running:
+                each.start(*(() if each is master else ("--replicaof", "127.0.0.1", str(master.port))))
+        if not self.sentinel.running:
+            self._start_sentinel(master)
+
+    def _start_sentinel(self, master: RedisServer) -> None:
+        """Once the replica has come: Sentinel asks the master for its replicas now, and then after ten seconds."""
+        ends = time.monotonic() + 10
+        while "connected_slaves:1" not in master.ask("INFO", "replication"):
+            if time.monotonic() > ends:
+                raise TimeoutError("the replica does not come")
+            time.sleep(0.02)
+        self._write_configuration()
+        self.sentinel.run(str(self._file), "--sentinel")
+
+    def _write_configuration(self) -> None:
+        about = f"127.0.0.1 {self._servers[0].port} 1", "500", "2000"
+        keys = "monitor", "down-after-milliseconds", "failover-timeout"
+        self._file.write_text(
+            "".join(f"sentinel {key} {self.NAME} {value}\n" for key, value in zip(keys, about, strict=True))
+        )
+
+    def master(self) -> RedisServer:
+        """The one that Sentinel names."""
+        _, port = self.sentinel.ask("SENTINEL", "get-master-addr-by-name", self.NAME)
+        return next(each for each in self._servers if each.port == int(port))
+
+    def kill(self) -> None:
+        """Both: nothing that was stored is left."""
+        for each in self._servers:
+            each.kill()
+
+    def kill_master(self) -> None:
+        """Its replica follows, once Sentinel has noticed."""
+        self.master().kill()
+
+    def wait_for_master(self) -> None:
+        """Return when the master that Sentinel names is one that runs."""
+        ends = time.monotonic() + 30
+        while not self.master().running:
+            if time.monotonic() > ends:
+                raise TimeoutError("Sentinel has not made the replica the master")
+            time.sleep(0.05)
+
+
+@contextmanager
+def redis_pair() -> Iterator[RedisPair | None]:
+    """A running one; None where Redis is not installed."""
+    if PROGRAM is None:
+        print("redis-server is not installed: left out", file=sys.stderr)
+        yield None
+        return
+    with TemporaryDirectory() as directory:
+        pair = RedisPair(Path(directory))
+        try:
+            pair.start()
+            yield pair
+        finally:
+            pair.kill()
+            pair.sentinel.kill()
 
 
 @contextmanager

@@ -21,7 +21,7 @@ class Login:
 
 @router.post("/login")
 async def login(form: FromForm[Login], captcha: CaptchaResult) -> dict[str, object]:
-    return {"user": form.value.username, "verified": captcha.verified}
+    return {"user": form.value.username, "unverified": captcha.unverified}
 
 
 @router.get("/")

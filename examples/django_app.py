@@ -20,7 +20,7 @@ settings.configure(
 
 
 async def login(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"user": request.POST["username"], "verified": geetest_result(request).verified})
+    return JsonResponse({"user": request.POST["username"], "unverified": geetest_result(request).unverified})
 
 
 def home(request: HttpRequest) -> JsonResponse:

@@ -13,7 +13,7 @@ from geetest_asgi import GeeTestMiddleware, geetest_result
 class Login:
     async def on_post(self, req: Any, resp: Any) -> None:
         form = await req.get_media()
-        resp.media = {"user": form["username"], "verified": geetest_result(req).verified}
+        resp.media = {"user": form["username"], "unverified": geetest_result(req).unverified}
 
 
 class Home:

@@ -35,4 +35,4 @@ async def page() -> str:
 
 @app.post("/login")
 async def login(request: Request, username: Text, password: Text) -> dict[str, object]:
-    return {"welcome": username, "verified": geetest_result(request).verified}
+    return {"welcome": username, "unverified": geetest_result(request).unverified}

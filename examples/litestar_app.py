@@ -18,7 +18,7 @@ class Login:
 
 @post("/login", status_code=200, guards=[captcha])
 async def login(captcha: CaptchaResult, data: URLEncodedBody[Login]) -> dict[str, object]:
-    return {"user": data.username, "verified": captcha.verified}
+    return {"user": data.username, "unverified": captcha.unverified}
 
 
 @get("/")

@@ -15,7 +15,7 @@ async def site(scope: Any, receive: Any, send: Any) -> None:
     if scope["method"] == "POST" and scope["path"] == "/login":
         # The guard has let this request in: passed, or unavailable while GeeTest is down.
         result = geetest_result(scope)
-        answer = {"outcome": result.outcome, "verified": result.verified}
+        answer = {"outcome": result.outcome, "unverified": result.unverified}
     else:
         answer = {"message": "POST /login wants a captcha"}
     headers = [(b"content-type", b"application/json")]

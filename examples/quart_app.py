@@ -13,7 +13,7 @@ app = Quart(__name__)
 @app.post("/login")
 async def login() -> dict[str, object]:
     form = await request.form
-    return {"user": form["username"], "verified": geetest_result(request).verified}
+    return {"user": form["username"], "unverified": geetest_result(request).unverified}
 
 
 @app.get("/")

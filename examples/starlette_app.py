@@ -14,7 +14,7 @@ from geetest_asgi import GeeTestMiddleware
 
 async def login(request: Request) -> JSONResponse:
     form = await request.form()  # the whole body is here, captcha fields included
-    return JSONResponse({"user": form.get("username"), "verified": request.state.geetest.verified})
+    return JSONResponse({"user": form.get("username"), "unverified": request.state.geetest.unverified})
 
 
 async def order(request: Request) -> JSONResponse:

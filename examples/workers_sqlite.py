@@ -15,7 +15,7 @@ from geetest_asgi import GeeTestMiddleware
 
 
 async def login(request: Request) -> JSONResponse:
-    return JSONResponse({"worker": os.getpid(), "verified": request.state.geetest.verified})
+    return JSONResponse({"worker": os.getpid(), "unverified": request.state.geetest.unverified})
 
 
 app = Starlette(routes=[Route("/login", login, methods=["POST"])])

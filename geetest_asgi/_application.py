@@ -1,4 +1,4 @@
-"""Is it an ASGI application that the guard is put in front of? Looked at once, when the guard is built."""
+"""Check that the `app` of the middleware is an ASGI application."""
 
 import inspect
 from typing import Any, cast
@@ -8,7 +8,7 @@ from ._core.rules import ASGIApp
 
 
 def application(given: Any) -> ASGIApp:
-    """An ASGI application: something to call with a scope, receive and send."""
+    """Return the ASGI application. Raises ConfigError for a class, a WSGI application or a factory."""
     if isinstance(given, type) or not callable(given):
         raise ConfigError(f"app={given!r}: give an ASGI application, the object itself")
     takes = _positional(given)
@@ -28,7 +28,7 @@ def application(given: Any) -> ASGIApp:
 
 
 def _positional(given: Any) -> int | None:
-    """How many positional arguments it takes at most; None where there is no telling, or no limit."""
+    """Return how many positional arguments it takes at most; None if that is unknown or unlimited."""
     try:
         parameters = inspect.signature(given).parameters.values()
     except (TypeError, ValueError):

@@ -1,4 +1,4 @@
-"""GeeTestMiddleware: the settings, and which requests are protected. `_corridor.walk` handles those."""
+"""GeeTestMiddleware: its settings, and the choice of the protected requests. `_corridor.walk` handles those."""
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
@@ -6,9 +6,6 @@ from typing import Any
 
 from . import _config
 from ._application import application
-from ._bounds.counters import Pot
-from ._bounds.unverified import Unverified
-from ._bounds.watch import Watch
 from ._core.limits import Limits
 from ._core.paths.decisions import Decisions
 from ._core.paths.patterns import WEBSOCKET
@@ -31,12 +28,9 @@ from ._core.rules import (
     Source,
     When,
 )
-from ._corridor.body import LITTLE
-from ._corridor.walk import Guard
-from ._line.line import Line
+from ._corridor.build import build_guard
 from .observers.logs import log_modes
 from .stores import Store
-from .stores.setting import as_store
 
 
 class GeeTestMiddleware:
@@ -44,18 +38,18 @@ class GeeTestMiddleware:
 
         app = GeeTestMiddleware(app, protect=["POST /login", "/api/orders/**"], exempt=["/api/orders/webhook"])
 
-    Only the id and the key have no default; they may be given as GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY in the
-    environment. A wrong value raises ConfigError here, when the app is built.
+    Only the id and the key have no default; the environment may give them as GEETEST_CAPTCHA_ID and
+    GEETEST_CAPTCHA_KEY. A wrong value raises ConfigError when the middleware is made.
 
     protect         patterns (`str`, `re.Pattern` or `Rule`); the first match counts. None: every request, for a guard
                     on one route or router.
     exempt          patterns that need no captcha. A path is exempt only if every spelling of it is.
-    root_paths      prefixes that only the app knows, such as "/api" for `FastAPI(root_path="/api")`.
+    root_paths      path prefixes that the app adds by itself, such as "/api" of `FastAPI(root_path="/api")`.
     captcha_id, captcha_key   from GeeTest's dashboard; a Rule may have its own. Give several keys while one is
                     replaced: the next is tried if GeeTest says that the signature is wrong.
-    credentials     fn(scope) -> (captcha_id, captcha_key) | None: the pair of this request, for tenants with their
-                    own; None: the usual pair. fn(scope, sent_id): with the captcha_id that was sent, or None; it must
-                    return the pair of that id, else the request is malformed.
+    credentials     fn(scope) -> (captcha_id, captcha_key) | None: the pair of this request, for a site with several
+                    tenants; None: the usual pair. fn(scope, sent_id) also gets the captcha_id that was sent, or None;
+                    it must return the pair of that id, else the request is malformed.
     api_server      a base URL; several, tried in order until a connection is made; or a service's name: "geetest",
                     "geelab-global", "geelab-eu", "geelab-na", "alicaptcha", "engagelab". Default:
                     GEETEST_API_SERVER, else GeeTest's host and its two backups.
@@ -71,13 +65,13 @@ class GeeTestMiddleware:
     mode            "enforce"; "monitor": verify and record, refuse nobody; "off": verify nothing. None: GEETEST_MODE
                     in the environment, else "enforce".
     forgive         statuses of the app's answer, such as (422,) for a form with a mistake, after which the same token
-                    is good for one more request under the same rule; three times at most. Default: none.
-    preflight       what becomes of a CORS preflight (OPTIONS without a body): "allow" hands it to the app with an empty
-                    body; "deny" treats it like any other request, for sites whose CORS is answered further out.
-    clearance       a `geetest_asgi.clearance.Clearance`: a verified client gets a pass for some minutes.
-    when            an object that says which requests need a captcha, such as `geetest_asgi.AfterFailures(3)`: none
-                    before a client has failed three times. Default: every request needs one.
-    skip            fn(scope) -> str | None: a reason to let a request pass unasked.
+                    is valid for one more request under the same rule; three times at most. Default: none.
+    preflight       "allow": a CORS preflight (OPTIONS without a body) goes to the app with an empty body. "deny": it
+                    needs a captcha like any other request, for sites where middleware further out answers it.
+    clearance       a `geetest_asgi.clearance.Clearance`: a verified client needs no captcha for some minutes.
+    when            an object that says which requests need a captcha. `geetest_asgi.AfterFailures(3)` wants one only
+                    after three failures of a client. Default: every request needs one.
+    skip            fn(scope) -> str | None: a reason to let a request pass without a captcha.
     accept          fn(result, scope) -> bool: False refuses a token that GeeTest verified.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response: the answer to a refused client.
                     Default: problem+json.
@@ -85,25 +79,26 @@ class GeeTestMiddleware:
     on_outage       fn(Outage): called when a server is skipped, after `limits.breaker_failures` consecutive failures,
                     and when it answers again. A plain function on the event loop: it must not block. What it
                     raises is logged.
-    on_lockout      fn(Lockout): called when nearly all clients of a rule are refused, by distinct addresses, and when
+    on_lockout      fn(Lockout): called when nearly all clients of a rule, counted by address, are refused, and when
                     they no longer are. A function like `on_outage`. The log has a warning for both, too.
     log_clients     log the client's address, which is personal data, with each decision. Default: True.
     store           where spent tokens are remembered: a `geetest_asgi.stores.Store`, or a URL: "sqlite:///spent.db"
                     for the workers of one host, "redis://…" for many. Default: this process's memory.
-    client          an `httpx.AsyncClient` or the like, which you close; or a function that makes one, called once for
-                    each event loop and closed with it. Default: httpx, one pool for each event loop.
+    client          an `httpx.AsyncClient` or the like, which you close; or a function that makes one: it is called
+                    once for each event loop, and that client is closed with the loop. Default: a transport of its own.
     trust_env       use the proxies and certificates that the environment names. Default: False.
     allow_http      permit a plain http `api_server` on another machine. Whoever can forge its answers gets in.
 
-    The other functions may be plain or asynchronous. What `skip`, `accept`, `on_denied` or `credentials` raise is the
-    app's error, and the request is not let in. Not protected: scopes other than http and websocket, CORS preflights.
+    The other functions may be plain or asynchronous. An exception in `skip`, `accept`, `on_denied` or `credentials`
+    goes to the server, and the request is not let in. Not protected: scopes other than http and websocket, and CORS
+    preflights under `preflight="allow"`.
     """
 
     def __init__(
         self,
         app: ASGIApp,
         *,
-        # Any: to mypy a list of strings and Rules in a variable of the app's is a list[object]
+        # Any: mypy infers list[object] for a variable with strings and Rules
         protect: Iterable[str | Any | Rule] | str | re.Pattern[str] | Rule | None = None,
         exempt: Iterable[str | Any] | str | re.Pattern[str] = (),
         root_paths: Iterable[str] | str = (),
@@ -135,36 +130,32 @@ class GeeTestMiddleware:
     ) -> None:
         self.app: ASGIApp = application(app)
         limits = _config.limits(limits)
-        chosen, source = _config.mode(mode)
+        mode, source = _config.mode(mode)
         defaults: dict[str, Any] = {"sources": sources, "fields": fields, "credentials": credentials}
-        defaults |= {"on_unavailable": on_unavailable, "timeout": timeout, "limits": limits, "mode": chosen}
+        defaults |= {"on_unavailable": on_unavailable, "timeout": timeout, "limits": limits, "mode": mode}
         defaults |= {"forgive": forgive, "clearance": clearance, "when": when, "skip": skip, "accept": accept}
         defaults |= {"on_denied": on_denied, "on_result": on_result}
         table = _config.build_table(protect, exempt, root_paths, (captcha_id, captcha_key), defaults)
         self.table = table
-        store = as_store(store)
-        self.guard: Any = Guard(
-            Line(
-                _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
-                limits,
-                client=_config.client(client),
-                trust_env=_config.switch("trust_env", trust_env),
-                on_outage=_config.plain_hook("on_outage", on_outage),
-            ),
-            store,
-            Unverified(limits, store.count),
-            Pot(limits.max_buffered, little=LITTLE),
-            app,
-            Watch(_config.plain_hook("on_lockout", on_lockout)),
-            _config.switch("log_clients", log_clients),
-            _config.preflight(preflight),
-            None if protect is None else table.match,
+        self.guard: Any = build_guard(
+            api_server=api_server,
+            limits=limits,
+            store=store,
+            client=client,
+            trust_env=trust_env,
+            allow_http=allow_http,
+            on_outage=on_outage,
+            on_lockout=on_lockout,
+            log_clients=log_clients,
+            app=app,
+            preflight=preflight,
+            match=None if protect is None else table.match,
         )
-        self._idle, self._decisions = table.idle, Decisions(table.match)
+        self._unprotected_methods, self._decisions = table.unprotected_methods, Decisions(table.match)
         log_modes(((policy.name, policy.mode) for _, policy in table.rules), source)
 
     async def __call__(self, scope: Any, receive: Receive, send: Send) -> None:
-        """ASGI 3."""
+        """Handle one ASGI 3 connection."""
         kind = scope["type"]
         if kind == "http":
             method = scope["method"]
@@ -172,7 +163,7 @@ class GeeTestMiddleware:
             method = WEBSOCKET
         else:
             return await self._pass_on(scope, receive, send)
-        if method in self._idle:
+        if method in self._unprotected_methods:
             return await self.app(scope, receive, send)
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
         if policy is None:
@@ -181,13 +172,13 @@ class GeeTestMiddleware:
         return None
 
     async def _pass_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Pass on a lifespan, or a scope type that is not known here."""
+        """Hand a lifespan, or a scope of an unknown type, to the app."""
         if scope["type"] == "lifespan":
             send = self._on_lifespan(send)
         await self.app(scope, receive, send)
 
     def _on_lifespan(self, send: Send) -> Send:
-        """Load what the first call needs before the startup completes; close connections before the shutdown does."""
+        """Return a `send` that imports what the first call needs at startup, and closes connections at shutdown."""
 
         async def send_on(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
@@ -199,8 +190,8 @@ class GeeTestMiddleware:
         return send_on
 
     async def aclose(self) -> None:
-        """Close the connections of the running event loop; they are opened again when needed.
+        """Close the connections of the running event loop. The next call opens them again.
 
-        Runs by itself at the end of a lifespan and of an event loop, so there is no need to call it.
+        The end of a lifespan and the end of an event loop do the same, so you need not call it.
         """
         await self.guard.line.aclose()

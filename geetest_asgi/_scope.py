@@ -1,4 +1,4 @@
-"""What the guard reads from an ASGI scope and writes to it: `scope["state"]["geetest"]` is the decision."""
+"""Read and write the decision, `scope["state"]["geetest"]`, and recognise a CORS preflight."""
 
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Final
@@ -9,22 +9,22 @@ KEY: Final = "geetest"
 
 
 def put_result(scope: MutableMapping[str, Any], result: GeeTestResult) -> None:
-    """Set `scope["state"]["geetest"]` in place: middleware further out keeps seeing the scope that it handed on.
+    """Set `scope["state"]["geetest"]` in place, so that middleware further out sees it, too.
 
-    Servers give each request a state of its own (ASGI, "Lifespan state").
+    Servers give each request a copy of the state (ASGI, "Lifespan state").
     """
     scope.setdefault("state", {})[KEY] = result
 
 
 def scope_of(request_or_scope: Any) -> Mapping[str, Any]:
-    """The ASGI scope of a request object, or the scope itself. Raises TypeError.
+    """Return the ASGI scope of a request object, or the scope itself. Raises TypeError for any other object.
 
-    Behind a2wsgi it is in the WSGI environ, as "asgi.scope". An environ without it is returned as it is.
+    a2wsgi keeps the scope in the WSGI environ, as "asgi.scope". An environ without it is returned as it is.
     """
     found = request_or_scope
     if not isinstance(found, Mapping):
-        kept = (getattr(found, name, None) for name in _ATTRIBUTES)
-        found = next((each for each in kept if isinstance(each, Mapping)), None)
+        values = (getattr(found, name, None) for name in _ATTRIBUTES)
+        found = next((each for each in values if isinstance(each, Mapping)), None)
     if found is None:
         raise TypeError(f"give a request that has a scope, or a scope, not {type(request_or_scope)}")
     scope = found.get("asgi.scope", found)
@@ -32,13 +32,13 @@ def scope_of(request_or_scope: Any) -> Mapping[str, Any]:
 
 
 _ATTRIBUTES: Final = ("scope", "asgi_scope", "environ")
-"""Where request objects keep it: most frameworks; Microdot; WSGI's, such as Flask's."""
+"""Attributes of request objects that hold the scope: most frameworks; Microdot; WSGI frameworks such as Flask."""
 
 
 def geetest_result(request_or_scope: Any) -> GeeTestResult:
-    """The decision about this request, in any framework: give it the request object or the ASGI scope.
+    """Return the decision about this request, given the request object of any framework or the ASGI scope.
 
-    Raises LookupError where no guard decided about this request.
+    Raises LookupError if no guard decided about the request, TypeError for an object that is no request.
     """
     scope = scope_of(request_or_scope)
     result = (scope.get("state") or {}).get(KEY)
@@ -59,8 +59,8 @@ def geetest_result(request_or_scope: Any) -> GeeTestResult:
 def is_preflight(scope: Mapping[str, Any]) -> bool:
     """Is this a CORS preflight? It has no body (Fetch standard, section 4.8, CORS-preflight fetch).
 
-    What says that a body comes is none: a `Content-Length` other than 0, or any `Transfer-Encoding`. With that, any
-    request could pass for a preflight, and handlers that take every method would act on it.
+    A request with a `Content-Length` other than 0 or with any `Transfer-Encoding` is none: handlers that take every
+    method would act on its body.
     """
     if scope.get("method") != "OPTIONS":
         return False

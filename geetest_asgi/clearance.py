@@ -1,9 +1,9 @@
-"""Signed passes: a client that GeeTest has verified is not asked again by the same rule for some minutes.
+"""Signed passes: a client that GeeTest has verified needs no further captcha under the same rule for some minutes.
 
     Rule("POST /comments", clearance=Clearance(secret, seconds=600))
 
-Off by default, and not for a login: a client with a pass sends as many requests as it likes. Signing is itsdangerous'
-(`pip install 'geetest-asgi[clearance]'`); an add-on, imported by nobody here.
+Do not use it for a login: a client with a pass may send any number of requests. itsdangerous signs the passes
+(`pip install 'geetest-asgi[clearance]'`). No other module imports this one.
 """
 
 import hashlib
@@ -23,32 +23,32 @@ from ._core.rules import Headers, Scope
 from .observers.logs import log_hook_raised
 
 HEADER: Final = "X-GeeTest-Clearance"
-"""For clients without cookies. In the answer that grants a pass, and in requests: one pass, or several with commas."""
+"""Header for clients without cookies. In an answer it has a new pass; in a request one pass or several, with commas."""
 
 _HEADER: Final = HEADER.lower().encode()
 _SHORTEST_SECRET: Final = 16
 _LONGEST_HEADER: Final = 8192
 _MOST_TRIED: Final = 4
-"""Passes of one request whose signature is checked."""
+"""Number of passes in one request whose signature is checked."""
 _GRANTED: Final = b"1"
 
 
 class Clearance:
     """For the `clearance=` of a Rule or of the middleware.
 
-    secret    what passes are signed with, 16 characters or more; several while one is replaced, the new one first: it
-              signs, and the others are still good. Not the captcha_key: GeeTest knows that one.
-    seconds   for which a pass lasts, 30 days at most. It is not prolonged by use.
-    cookie    the beginning of the cookie's name; the rest is the rule's, so that a client can have a pass for each.
-    bind      fn(scope) -> str | None: what the pass is bound to besides, such as `client_address` or the session. None,
-              or an exception, means that this client gets no pass. Default: a pass is good for whoever has it.
-    secure    False sends the cookie over plain http too, for a test machine.
+    secret    key that signs the passes, 16 characters or more. Give several while one is replaced: the first signs, the
+              others are still valid. Do not use the captcha_key: GeeTest knows it.
+    seconds   seconds for which a pass is valid, 30 days at most. Use does not prolong it. Default: 600.
+    cookie    beginning of the cookie's name. The rest depends on the rule: a client can have a pass for each rule.
+    bind      fn(scope) -> str | None: a text that the pass is bound to, such as `client_address` or the session. After
+              None, or an exception, this client gets no pass. Default: anyone who has the pass can use it.
+    secure    False sends the cookie over plain http, too, for a test machine. Default: True.
 
-    A pass holds a time and a signature, no more. It is good for the captcha_id, the methods and the name of the rule by
-    which it was given: never for another tenant of `credentials`. The answer to a request that GeeTest verified brings
-    it, as a cookie (`HttpOnly`, `SameSite=Lax`, `Path=/`, RFC 6265bis) and in the header `X-GeeTest-Clearance`; what
-    `skip`, `when` or an outage lets in gets none. A request let in by a pass is `skipped`, reason "clearance". Raises
-    ConfigError.
+    A pass contains a time and a signature only. It is valid for the captcha_id, the methods and the name of the rule
+    that granted it, so never for another tenant of `credentials`. The app's answer to a request that GeeTest verified
+    has the pass as a cookie (`HttpOnly`, `SameSite=Lax`, `Path=/`, RFC 6265bis) and in the header
+    `X-GeeTest-Clearance`. Requests let in by `skip`, `when` or during an outage get none. A request with a pass is
+    `skipped`, reason "clearance". Raises ConfigError.
     """
 
     def __init__(
@@ -73,13 +73,13 @@ class Clearance:
         self._secure = secure
 
     def admits(self, scope: Scope, realm: str) -> bool:
-        """Whether the request carries a pass of this realm that has not ended."""
+        """Return whether the request has a valid pass for this realm."""
         passes = list(islice(_passes(scope, self._name(realm)), _MOST_TRIED))
         signer = self._signer(scope, realm) if passes else None
         return signer is not None and any(_is_good(signer, each, self._seconds) for each in passes)
 
     def grant(self, scope: Scope, realm: str) -> Headers:
-        """The cookie and the header that give a pass; none where `bind` gives None."""
+        """Return the cookie and the header with a new pass; none if `bind` returns None."""
         signer = self._signer(scope, realm)
         if signer is None:
             return ()
@@ -92,7 +92,7 @@ class Clearance:
         return f"{self._cookie}_{hashlib.sha256(realm.encode(errors='surrogatepass')).hexdigest()[:8]}"
 
     def _signer(self, scope: Scope, realm: str) -> TimestampSigner | None:
-        """What the pass is bound to is the salt, and so stands in no pass."""
+        """Return the signer of this realm. The text of `bind` is part of the salt, so no pass contains it."""
         bound_to = self._bound_to(scope)
         if bound_to is None:
             return None
@@ -104,15 +104,13 @@ class Clearance:
             return ""
         try:
             return self._bind(scope)
-        except (
-            Exception
-        ):  # such as scope["client"][0] behind a Unix socket: no pass, rather than an error for everybody
+        except Exception:  # scope["client"][0] raises behind a Unix socket, for example: no pass, but no error either
             log_hook_raised("bind")
             return None
 
 
 def _secrets(given: object) -> list[str]:
-    """As itsdangerous wants them: the newest last."""
+    """Return the secrets in the order of itsdangerous: the newest last."""
     secrets: list[Any] = list(given) if isinstance(given, list | tuple) else [given]
     if not secrets or any(not isinstance(each, str) or len(each) < _SHORTEST_SECRET for each in secrets):
         raise ConfigError(f"Clearance(secret=…): give {_SHORTEST_SECRET} characters or more, that nobody can guess")
@@ -120,7 +118,7 @@ def _secrets(given: object) -> list[str]:
 
 
 def _passes(scope: Scope, cookie: str) -> Iterator[str]:
-    """What may be a pass: the values of the cookie and of the header."""
+    """Yield the values of the cookie and of the header, which may be passes."""
     for name, value in scope.get("headers") or ():
         if len(value) > _LONGEST_HEADER:
             continue
@@ -134,5 +132,5 @@ def _passes(scope: Scope, cookie: str) -> Iterator[str]:
 def _is_good(signer: TimestampSigner, value: str, seconds: int) -> bool:
     try:
         return signer.unsign(value, max_age=seconds) == _GRANTED
-    except BadSignature:  # which an expired one is as well
+    except BadSignature:  # SignatureExpired is one, too
         return False

@@ -1,8 +1,7 @@
-"""ASGI apps that say no: RFC 9457 `application/problem+json` for programs, a small page for people.
+"""Answers to refused clients: RFC 9457 `application/problem+json` for programs, a small page for people.
 
-`code` is "captcha_" and the outcome; `retry` tells a client what helps: "solve" (a new captcha), "later", or "never"
-(the same request cannot succeed). Titles and details are in the client's language. Nothing that the client sent is
-repeated.
+`code` is "captcha_" and the outcome. `retry` says how to succeed: "solve" (with a new captcha), "later", or "never"
+(this request cannot succeed). Titles and details are in the client's language. No text of the client is repeated.
 """
 
 import json
@@ -18,12 +17,12 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ._core.model import GeeTestResult, Outcome
 
 Retry = Literal["solve", "later", "never"]
-"""What helps a client that was refused."""
+"""How a refused client can succeed."""
 
 
 @dataclass(frozen=True, slots=True)
 class Denial:
-    """What a client is told about one outcome. `after`: seconds for `Retry-After`, 0 for none."""
+    """The answer for one outcome. `after`: seconds for `Retry-After`, 0 for none."""
 
     status: int
     retry: Retry
@@ -47,17 +46,17 @@ DENIALS: Final[Mapping[Outcome, Denial]] = {
     Outcome.BUSY: Denial(503, "later", "Too many requests at once", "Send the request again in a moment.", 1),
     Outcome.UNAVAILABLE: Denial(503, "later", "Captcha check not available", "Send the request again later.", 10),
 }
-"""What a client is told by default, for each outcome that is refused."""
+"""The default answer for each refused outcome."""
 
 
 @dataclass(frozen=True, slots=True)
 class Language:
-    """The words of the denials in one language. An outcome that is not in `words` is told in English."""
+    """Texts of the denials in one language. An outcome that `words` lacks is described in English."""
 
     back: str
-    """The link of the page that leads back."""
+    """Text of the link that leads back."""
     words: Mapping[Outcome, tuple[str, str]]
-    """Title and detail of each outcome."""
+    """Title and detail for each outcome."""
 
 
 _AGAIN_ZH: Final = "请重新完成验证后再次提交。"
@@ -97,7 +96,7 @@ a {{ color: inherit; display: inline-block; margin-top: 1rem }}
 
 
 class _Prepared(Response):
-    """A response whose parts are ready: encoding them anew would be a fifth of what a refused request costs."""
+    """A response whose parts are ready: to encode them again takes a fifth of the time of a refused request."""
 
     def __init__(self, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self.status_code, self.body, self.background = status, body, None
@@ -105,12 +104,12 @@ class _Prepared(Response):
 
 
 def default_denial(result: GeeTestResult, scope: Scope) -> Response:
-    """The denial that is used where `on_denied` is not given, for an `on_denied` that only changes some outcomes."""
+    """Return the default denial. An `on_denied` that changes only some outcomes may call this for the others."""
     return _answer(result.outcome, scope, _ANSWERS_BY_DEFAULT)
 
 
 def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Scope], Response]:
-    """An `on_denied` that speaks these languages besides English and Chinese.
+    """Return an `on_denied` with these languages besides English and Chinese.
 
     on_denied=denial_in({"de": Language("Zurück", {Outcome.MISSING: ("Captcha nötig", "Bitte lösen Sie es.")})})
     """
@@ -119,7 +118,7 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
 
 
 class _Answers:
-    """Every denial in every language, made when it is first needed."""
+    """Cache of the denials in all languages. Each is made when it is first needed."""
 
     def __init__(self, languages: Mapping[str, Language]) -> None:
         self.languages = languages
@@ -177,12 +176,12 @@ def _make(
 
 
 _LONGEST: Final = 1024
-"""Bytes of a header that are looked at."""
+"""Bytes of a header that are read."""
 
 
 @lru_cache(256)
 def _prefers_html(accept: bytes) -> bool:
-    """Does `Accept` (RFC 9110 §12.5.1) name HTML, and weigh it above JSON? `*/*` alone does not."""
+    """Does `Accept` (RFC 9110 §12.5.1) name HTML and prefer it to JSON? `*/*` alone does not."""
     weights = _weights(accept)
     html = max(weights.get("text/html", 0), weights.get("application/xhtml+xml", 0))
     json_ = max(weights.get("application/json", 0), weights.get("application/problem+json", 0))
@@ -191,7 +190,7 @@ def _prefers_html(accept: bytes) -> bool:
 
 @lru_cache(256)
 def _best_language(accept: bytes, known: tuple[str, ...]) -> str:
-    """The language that `Accept-Language` (RFC 9110 §12.5.4) weighs highest, else English."""
+    """Return the known language that `Accept-Language` (RFC 9110 §12.5.4) prefers, else English."""
     found, best = "en", 0.0
     for name, weight in _weights(accept).items():
         primary = name.partition("-")[0]
@@ -220,9 +219,9 @@ def _weight(parameters: str) -> float:
 
 
 async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
-    """Run a denial: over HTTP, or in place of a websocket's handshake."""
+    """Send a denial: over HTTP, or as the answer to a websocket's handshake."""
     if scope["type"] == "websocket":
-        await receive()  # the handshake, or the news that the client has left
+        await receive()  # the handshake, or a disconnect
         if "websocket.http.response" not in (scope.get("extensions") or {}):
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
@@ -231,7 +230,7 @@ async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
 
 
 def _uncached(send: Send) -> Send:
-    """A `send` for the user's own denial: no cache keeps it, unless it says so itself."""
+    """Return a `send` that adds `Cache-Control: no-store` to the user's denial, unless it has a Cache-Control."""
 
     async def send_denial(message: Message) -> None:
         if message["type"].endswith("http.response.start"):

@@ -1,9 +1,9 @@
-"""Captchas only when they are needed: after so many failures of a client.
+"""Want a captcha only after some failures of a client.
 
     app = GeeTestMiddleware(app, protect=["POST /login"], when=AfterFailures(3, seconds=600))
 
-A client has `limit` places: keys in the store. A request takes a free one before the app runs, so that of any number of
-simultaneous guesses only `limit` get there without a captcha. A failure keeps its place for `seconds`.
+Each client has `limit` places, which are keys in the store. A request takes a free place before the app runs, so of any
+number of simultaneous guesses only `limit` reach the app without a captcha. A failure keeps its place for `seconds`.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ _ATTEMPTS: Final = "geetest_asgi.attempts"
 """Scope key: the `_Attempt` of each guard in the stack that counts this request."""
 
 _MOST_PLACES: Final = 20
-"""Each is a call of the store."""
+"""Each place is a call of the store."""
 _LONGEST: Final = 24 * 3600.0
 
 T = TypeVar("T")
@@ -41,30 +41,31 @@ Key = Callable[[Scope], str | Awaitable[str | None] | None]
 
 @dataclass(slots=True)
 class _Attempt:
-    """One request, and which of its client's places it holds."""
+    """One request, and the place that it holds."""
 
     counter: "AfterFailures"
     client: str
     place: int | None
     failed: bool = False
-    """The app has said so itself."""
+    """The app has called `report_failure`."""
 
 
 class AfterFailures:
     """For the `when=` of a Rule or of the middleware: no captcha before a client has failed `limit` times.
 
-    limit     failures within `seconds` after which a captcha is needed, 1 to 20.
-    seconds   for which a failure counts, a day at most. Default: ten minutes.
-    statuses  of the app's answer that mean a failure. An app that answers 200 calls `report_failure(request)`.
-    key       fn(scope) -> str | None: whose failures are counted together, plain or asynchronous. Default: the client's
-              address. None: this request needs a captcha. All that use one store and one key count together.
-    store     where `needed` and `clear` count; as the middleware's `store=`. Default: the store of the guard, which is
-              what requests under `when=` are counted in.
+    limit     number of failures within `seconds` after which a captcha is needed, 1 to 20. Default: 3.
+    seconds   seconds for which a failure counts, a day at most. Default: 600.
+    statuses  statuses of the app's answer that mean a failure. Default: 401 and 403. An app that answers 200 to a
+              failure calls `report_failure(request)`.
+    key       fn(scope) -> str | None, plain or asynchronous: failures with the same key are counted together, in all
+              guards that share a store. After None the request needs a captcha. Default: the client's address.
+    store     store in which `needed` and `clear` count, as the middleware's `store=`. Requests under `when=` count in
+              the guard's store.
 
-    An answer below 400 is a success: it clears the failures of its client, once in `seconds`, so that nobody guesses on
-    and on with logins to an account of their own in between. Any other answer counts for nothing; so do 307 and 308,
-    after which the request comes again. A request that got no answer counts as a failure. Where the store fails, every
-    request needs a captcha. Raises ConfigError.
+    An answer below 400 is a success and clears the failures of its client, but only once in `seconds`: otherwise a
+    client could guess without end and log in to an account of its own in between. Other answers do not count; nor do
+    307 and 308, after which the request comes again. A request without an answer counts as a failure. While the store
+    fails, every request needs a captcha. Raises ConfigError.
     """
 
     def __init__(
@@ -93,7 +94,7 @@ class AfterFailures:
         return f"AfterFailures({self._limit}, seconds={self._seconds:g})"
 
     async def wanted(self, scope: Scope, store: Store) -> bool:
-        """Called by the guard: whether this request needs a captcha. If not, it holds one of its client's places."""
+        """Return whether this request needs a captcha; if not, it takes one of its client's places. For the guard."""
         client = await call_key(self._key, scope)
         if client is None:
             return True
@@ -102,21 +103,21 @@ class AfterFailures:
         return place is None
 
     async def answered(self, scope: Scope, store: Store, status: int) -> None:
-        """Called by the guard: the app's answer to a request that `wanted` was asked about."""
+        """Count the app's answer to a request after `wanted`. For the guard."""
         for attempt in scope.get(_ATTEMPTS, ()):
             if attempt.counter is self and not (attempt.failed or status in self._statuses):
                 with suppress(StoreFailsError):  # the place stays taken
                     await self._settle(attempt, store, success=status < 400 and status not in REDIRECTS)
 
     async def needed(self, key: str) -> bool:
-        """For a handler: whether the next attempt under this key needs a captcha. Counts it as failed until `clear`.
+        """Return whether the next attempt with this key needs a captcha. For a handler.
 
-        Raises ConfigError without `store=`.
+        The attempt counts as failed until `clear` is called. Raises ConfigError without `store=`.
         """
         return await self._take_place(key, self._own_store()) is None
 
     async def clear(self, key: str) -> None:
-        """For a handler: this key has succeeded, so that its failures count no more. Raises ConfigError as `needed`."""
+        """Forget the failures of this key, after a success. For a handler. Raises ConfigError without `store=`."""
         with suppress(StoreFailsError):
             await self._free(key, range(self._limit), self._own_store())
 
@@ -129,7 +130,7 @@ class AfterFailures:
         return self._store
 
     async def _take_place(self, client: str, store: Store) -> int | None:
-        """The first free place; None where all are taken, or nobody knows."""
+        """Take the first free place and return it; None if all are taken, or if the store fails."""
         with suppress(StoreFailsError):
             for place in range(self._limit):
                 if await self._add(_store_key(client, place), store):
@@ -137,7 +138,7 @@ class AfterFailures:
         return None
 
     async def _settle(self, attempt: _Attempt, store: Store, *, success: bool) -> None:
-        """Clear what is to be cleared. A client at its first place has no earlier failures."""
+        """After a success free all places of the client, else this one. At its first place there are no others."""
         if success and attempt.place != 0 and await self._may_clear(attempt.client, store):
             await self._free(attempt.client, range(self._limit), store)
         elif attempt.place is not None:
@@ -156,10 +157,11 @@ class AfterFailures:
 
 
 def report_failure(request_or_scope: Any, /) -> None:
-    """Count this request as a failure whatever the status of its answer, as where a form is shown again with 200.
+    """Count this request as a failure whatever the status of its answer, such as 200 for a form that is shown again.
 
-    For handlers and views, synchronous ones too, before they answer. Does nothing where the request is not counted, as
-    in mode "off". Raises LookupError where no guard decided about the request, TypeError for what is no request.
+    Call it in a handler or a view, synchronous or not, before the answer. It does nothing if the request is not
+    counted, as in mode "off". Raises LookupError if no guard decided about the request, TypeError for an object that
+    is no request.
     """
     scope = scope_of(request_or_scope)
     if _ATTEMPTS not in scope:
@@ -173,12 +175,12 @@ async def _delete(key: str, store: Store) -> None:
 
 
 async def _ask(store: Store, call: Callable[[Store], Coroutine[Any, Any, T]], key: str) -> T:
-    """The store's own answer: the memory of FailSafe does not know what other processes have cleared."""
+    """Return the store's own value: the memory of FailSafe does not know which keys other processes have deleted."""
     return await (store.ask_store(call, key) if isinstance(store, FailSafe) else call(store))
 
 
 def _store_key(client: str, place: int | str) -> str:
-    """Addresses and account names are stored nowhere."""
+    """Addresses and account names are stored as digests only."""
     if not isinstance(client, str):
         raise TypeError(f"AfterFailures: the key must be a str or None, not {type(client).__name__}")
     return "failures:" + hashlib.sha256(json.dumps([client, place]).encode()).hexdigest()

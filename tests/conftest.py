@@ -3,6 +3,8 @@
 import gc
 import os
 import signal
+from fnmatch import fnmatchcase
+from importlib.util import find_spec
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -14,8 +16,14 @@ os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
     signal.signal(signal.SIGINT, signal.default_int_handler)
 
-settings.register_profile("any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.load_profile("any machine")
+# No deadline and no health check, which depend on the speed of the machine.
+settings.register_profile("daily", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("thorough", settings.get_profile("daily"), max_examples=300)
+settings.load_profile("daily")
+
+NEEDS = {"conformance": "hypercorn", "browser": "playwright"}
+"""Folders of tests that need the extra of the same name, and a package that comes with it."""
+collect_ignore = [folder for folder, package in NEEDS.items() if find_spec(package) is None]
 
 
 @pytest.fixture(params=["asyncio", "trio"])
@@ -23,6 +31,20 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every asynchronous test runs on asyncio and on trio."""
     backend: str = request.param
     return backend
+
+
+def pytest_report_header() -> str:
+    """Name what this run leaves out."""
+    return "".join(f"tests/{each} is left out: pip install -e '.[{each}]'\n" for each in collect_ignore).rstrip()
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest deselects by marks
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Mark as slow the cases that `slow_except` does not name."""
+    for item in items:
+        stay = [name for mark in item.iter_markers("slow_except") for name in mark.args]
+        if stay and not any(fnmatchcase(item.name.partition("[")[2], f"{name}]") for name in stay):
+            item.add_marker("slow")
 
 
 def pytest_collection_finish() -> None:

@@ -43,6 +43,7 @@ def section(name: str) -> str:
     return found[1]
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(find_spec("aiohttp") is None, reason="aiohttp is not installed: pip install '.[bench]'")
 @pytest.mark.parametrize("name", NAMES)
 def test_each_benchmark_runs_and_prints_the_tables_that_the_page_has(name: str) -> None:
@@ -70,6 +71,7 @@ def longer(tmp_path: Path) -> Path:
     return tmp_path
 
 
+@pytest.mark.slow
 def test_another_checkout_is_measured_and_not_this_one_again(longer: Path) -> None:
     printed = run("budget", "--beside", str(longer)).stdout
     lines = "lines of the guard proper"
@@ -77,6 +79,7 @@ def test_another_checkout_is_measured_and_not_this_one_again(longer: Path) -> No
     assert other == ours + 1000
 
 
+@pytest.mark.slow
 def test_our_share_is_held_against_the_other_checkouts(longer: Path) -> None:
     printed = run("share", "--beside", str(longer)).stdout
     table = printed[printed.index("| goal ") :]

@@ -7,7 +7,7 @@ from urllib.parse import unquote
 import anyio
 import pytest
 from commands import ROOT, command
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi import GeeTestMiddleware
@@ -147,7 +147,6 @@ PROTECT = ["POST /login", "/api/**", "GET /api/hook"]
 EXEMPT = ["/api/hook"]
 
 
-@settings(max_examples=150)
 @given(st.sampled_from(["GET", "POST", "put", "WEBSOCKET", "OPTIONS"]), TARGETS, st.sampled_from(["", "/api", "/x/"]))
 def test_the_status_says_what_the_guard_does(method: str, target: str, root_path: str) -> None:
     """With the scope that uvicorn makes of the same request line."""

@@ -264,7 +264,7 @@ def test_without_shtab_completion_says_what_to_install() -> None:
     assert "pip install 'geetest-asgi[completion]'" in done.stderr
 
 
-# Routes of Django and Quart
+# Routes of Django, Quart and Connexion
 
 DJANGO = """\
 import django
@@ -306,11 +306,36 @@ async def ws(): ...
 app.asgi_app = GeeTestMiddleware(app.asgi_app, protect=["POST /orders/*"])
 front = GeeTestMiddleware(app.asgi_app.app, protect=["POST /orders/*"])
 """
+CONNEXION = """\
+from connexion import AsyncApp, FlaskApp
+from geetest_asgi import GeeTestMiddleware
+
+def login(): ...
+def remove(number): ...
+async def own(request): ...
+
+ANSWERS = {"responses": {"200": {"description": "well"}}}
+NUMBER = {"name": "number", "in": "path", "required": True, "schema": {"type": "integer"}}
+PATHS = {
+    "/login": {"post": {"operationId": "shop.login"} | ANSWERS},
+    "/orders/{number}": {"delete": {"operationId": "shop.remove", "parameters": [NUMBER]} | ANSWERS},
+}
+SPECIFICATION = {"openapi": "3.0.0", "info": {"title": "shop", "version": "1"}, "paths": PATHS}
+
+def made(kind):
+    found = kind("shop")
+    found.add_api(SPECIFICATION, base_path="/v1")
+    found.add_url_rule("/own", view_func=own, methods=["POST"])
+    return found
+
+by_flask, by_starlette = made(FlaskApp), GeeTestMiddleware(made(AsyncApp), protect=["POST /v1/login"])
+by_flask.add_middleware(GeeTestMiddleware, protect=["POST /v1/login"])
+"""
 
 
 def routes(place: Path, name: str) -> dict[tuple[str, str], str]:
     """Method and path of each route that is listed, and what is said of it."""
-    done = command("check", "--json", "--offline", "--app", f"shop:{name}", cwd=place, width=math.inf)
+    done = command("check", "--json", "--offline", "--start", "--app", f"shop:{name}", cwd=place, width=math.inf)
     assert done.stdout, done.stderr
     rows = [row for each in json.loads(done.stdout)["sections"] for row in each["rows"] if "decision" in row]
     return {(row["method"], row["path"]): row["decision"] for row in rows}
@@ -335,3 +360,15 @@ def test_quarts_routes_are_read(name: str, tmp_path: Path) -> None:
     assert found["POST", "/orders/{number}"] == "by rule 1"
     assert found["POST", "/logout/{where:path}"] == ""
     assert found["WEBSOCKET", "/ws"] == ""
+
+
+@pytest.mark.parametrize("name", ["by_flask", "by_starlette"])
+def test_connexions_routes_are_read(name: str, tmp_path: Path) -> None:
+    pytest.importorskip("connexion")
+    (tmp_path / "shop.py").write_text(CONNEXION)
+    found = routes(tmp_path, name)
+    assert {path.replace("{number:int}", "{number}"): said for (_, path), said in found.items()} == {
+        "/v1/login": "by rule 1",
+        "/v1/orders/{number}": "",
+        "/own": "",
+    }

@@ -54,14 +54,6 @@ def refusal(build: Callable[[], object]) -> ConfigError:
 # Every wrong value, and a part of what must be said about it
 
 
-class Earlier:
-    """A store with the two verbs of before."""
-
-    async def claim(self, key: str, seconds: float) -> str | None: ...
-
-    async def release(self, key: str, note: str | None = None) -> None: ...
-
-
 class NoCounters:
     """Three verbs of four."""
 
@@ -181,7 +173,6 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_denied: no function": ({"on_denied": 403}, "on_denied=403"),
     "on_result: no function": ({"on_result": "log"}, "on_result='log'"),
     "store: no store": ({"store": {}}, "store={}"),
-    "store: of an earlier kind": ({"store": Earlier()}, "has no add, pop, delete, count (claim and release are no"),
     "store: without counters": (
         {"store": NoCounters()},
         "has no count: give an object with async add, pop, delete and",

@@ -266,6 +266,7 @@ def test_the_dashboard_shows_what_it_must() -> None:
 # --- with Prometheus --------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.slow
 @needs_prometheus
 def test_prometheus_answers_each_query_of_the_dashboard(sites: dict[str, Site], tmp_path: Path) -> None:
     jobs = [
@@ -363,6 +364,7 @@ def test_each_alert_is_in_the_table_with_its_severity_and_says_what_to_do() -> N
     assert [name for name, _ in found] == list(FIRES) == list(QUIET) == list(alert_queries())
 
 
+@pytest.mark.slow
 @needs_prometheus
 @pytest.mark.parametrize("alert", FIRES)
 def test_each_alert_fires_when_it_must_and_not_before(alert: str, tmp_path: Path) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import assume, example, given, settings
+from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
@@ -13,8 +13,6 @@ from geetest_asgi._core.paths.patterns import EVERY, EVERY_HTTP, UNSAFE, WEBSOCK
 from geetest_asgi._core.paths.rule_table import UNCLEAR, RuleTable, exempt_pattern
 from geetest_asgi.commands import overlap
 from geetest_asgi.commands.explain import Why, explain
-
-quick = settings(max_examples=400)
 
 SEGMENTS = st.sampled_from(["a", "A", "b", "ab", "*", "a*", "*b", "a*b", "**", "{id}", "hook"])
 PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda segments: "/" + "/".join(segments))
@@ -38,7 +36,6 @@ def table(protect: list[str], exempt: list[str], roots: list[str]) -> RuleTable[
     return RuleTable(rules, [exempt_pattern(each) for each in exempt], roots, UNCLEAR)
 
 
-@quick
 @given(
     st.lists(PATTERNS, min_size=1, max_size=4),
     st.lists(PATTERNS, max_size=2),
@@ -84,7 +81,6 @@ def matches(pattern: Pattern, path: str) -> bool:
     return RuleTable([(Pattern(pattern.text, EVERY, pattern.segments, pattern.regex), 0)]).match("POST", path) == 0
 
 
-@quick
 @given(PATHS, PATHS, PLAIN)
 def test_what_is_said_of_two_patterns_is_true_of_each_path(one: str, other: str, path: str) -> None:
     first, second = parse(one), parse(other)
@@ -96,7 +92,6 @@ def test_what_is_said_of_two_patterns_is_true_of_each_path(one: str, other: str,
         assert both[0]
 
 
-@quick
 @given(PATHS)
 def test_a_pattern_covers_and_meets_itself_and_matches_its_example(text: str) -> None:
     pattern = parse(text)
@@ -151,7 +146,6 @@ def test_regular_expressions_are_compared_as_far_as_examples_go() -> None:
     assert not overlap.meets(other, parse("/{any}/login"))
 
 
-@quick
 @given(PREFIXES, PREFIXES, st.sampled_from(["GET", "HEAD", "POST", "PUT", "FOO", WEBSOCKET]))
 def test_one_set_of_methods_includes_another(one: str, other: str, method: str) -> None:
     first, second = parse(f"{one}/").methods, parse(f"{other}/").methods
@@ -174,7 +168,6 @@ def test_sets_of_methods(one: Methods, other: Methods, includes: bool) -> None:
     assert overlap.includes(one, other) is includes
 
 
-@quick
 @given(st.text(max_size=20))
 def test_no_regular_expression_is_too_odd_for_an_example(text: str) -> None:
     pattern: Any = None

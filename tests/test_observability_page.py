@@ -26,10 +26,10 @@ from geetest_asgi import (
     Outcome,
     Rule,
 )
+from geetest_asgi._bounds.alerts import Alerts
 from geetest_asgi._bounds.lockouts import ENOUGH
 from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
 from geetest_asgi._bounds.unverified import QUIET, Unverified
-from geetest_asgi._bounds.watch import Watch
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.fastapi import add_geetest, captcha
 from geetest_asgi.observers.logs import LEVELS, log_decision
@@ -130,7 +130,7 @@ def outage(geetest: Simulator) -> None:
     admissions.note_answer(Evidence(Outcome.PASSED))
 
 
-def watched(outcome: Outcome, clients: int, at: float, watch: Watch, clock: list[float], **settings: Any) -> None:
+def watched(outcome: Outcome, clients: int, at: float, watch: Alerts, clock: list[float], **settings: Any) -> None:
     (policy,) = (policy for _, policy in guarded(**settings).table.rules)
     clock[0] = at
     for number in range(clients):
@@ -140,7 +140,7 @@ def watched(outcome: Outcome, clients: int, at: float, watch: Watch, clock: list
 
 def lockout(geetest: Simulator) -> None:
     clock = [0.0]
-    watch = Watch(clock=lambda: clock[0])
+    watch = Alerts(clock=lambda: clock[0])
     watched(Outcome.REFUSED, ENOUGH, 0.0, watch, clock)
     watched(Outcome.PASSED, ENOUGH, 60.0, watch, clock)
     watched(Outcome.PASSED, 1, 70.0, watch, clock)
@@ -148,14 +148,14 @@ def lockout(geetest: Simulator) -> None:
 
 def busy(geetest: Simulator) -> None:
     clock = [0.0]
-    watch = Watch(clock=lambda: clock[0])
+    watch = Alerts(clock=lambda: clock[0])
     watched(Outcome.BUSY, BUSY_ENOUGH, 0.0, watch, clock)
     watched(Outcome.PASSED, 1, BUSY_QUIET, watch, clock)
 
 
 def monitor(geetest: Simulator) -> None:
     clock = [0.0]
-    watch = Watch(clock=lambda: clock[0])
+    watch = Alerts(clock=lambda: clock[0])
     watched(Outcome.MISSING, 3, 0.0, watch, clock, mode="monitor")
     watched(Outcome.PASSED, 1, MONITOR_EVERY, watch, clock, mode="monitor")
 

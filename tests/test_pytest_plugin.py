@@ -481,6 +481,7 @@ def test_nothing_is_left():
 """
 
 
+@pytest.mark.slow_except("function")
 @pytest.mark.parametrize("scope", ["function", "module", "session"])
 def test_the_order_of_the_fixtures_does_not_matter(project: Callable[..., Run], scope: str) -> None:
     test = BUILT_BY_A_FIXTURE.replace("SCOPE", repr(scope))

@@ -66,6 +66,7 @@ def test_each_file_and_each_command_of_a_page_is_tried(name: str) -> None:
     assert [block.split()[0] for block in commands(name)] == ["pip", "export", "pip"]
 
 
+@pytest.mark.slow
 @each_page
 def test_the_tests_of_a_page_pass(name: str, tmp_path: Path) -> None:
     skip_without_its_packages(name)
@@ -108,6 +109,7 @@ def login(client: httpx.Client, fields: dict[str, str]) -> httpx.Response:
     return client.post(action[0] if action else "/", data=hidden | USER | fields, follow_redirects=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if "<form " in page.text])
 def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
     name: str, tmp_path: Path, geetest_and_url: tuple[Simulator, str]

@@ -26,6 +26,7 @@ def skip_without_django(heading: str) -> None:
         pytest.skip(f"{missing[0]} is not installed: pip install 'geetest-asgi[conformance]'")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heading", PROJECTS)
 def test_each_project_of_the_page_passes(heading: str, tmp_path: Path) -> None:
     skip_without_django(heading)
@@ -36,6 +37,7 @@ def test_each_project_of_the_page_passes(heading: str, tmp_path: Path) -> None:
 SETTING = "geetest_env = true\n"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("heading", [each for each in PASSED if SETTING in PROJECTS[each].get("pytest.ini", "")])
 def test_the_setting_is_there_where_it_is_needed(heading: str, tmp_path: Path) -> None:
     """A project that shows it does not work without it, but for the one that is about it."""

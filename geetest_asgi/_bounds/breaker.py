@@ -1,14 +1,14 @@
-"""When to stop asking a server that does not answer, and when to try it again. No I/O; the clock is given.
+"""Circuit breaker of one server. No I/O; the clock is a parameter.
 
-           failures in a row                    pause over, the next caller
-    CLOSED ────────────────> OPEN (a pause) ────────────────────────────> PROBING: that caller alone
+           consecutive failures                 end of the pause, next call
+    CLOSED ────────────────> OPEN (a pause) ────────────────────────────> PROBING: one call at a time
        ^                       ^                                             │
-       │                       └── no answer: a pause twice as long ─────────┤
-       └────────────────────────── an answer of any kind ────────────────────┘
+       │                       └── failure: a pause twice as long ───────────┤
+       └────────────────────────── answer of any kind ───────────────────────┘
 
-A visitor can move none of these arrows. Only an outage counts as a failure, and a call that is given up, by a visitor
-who leaves or by a bound of our own, counts for nothing. Nor can visitors who leave keep the probe to themselves, and so
-the door open: a probe that was given up makes room for two.
+A client can cause none of these changes. Only an outage is a failure. A call that is given up, because its client
+disconnects or because a limit of the guard ends it, has no effect. Clients that disconnect cannot block the probe
+either, which would prolong the outage: after a probe that was given up two may begin.
 """
 
 import threading
@@ -18,107 +18,108 @@ from enum import StrEnum
 from typing import Final
 
 GRACE: Final = 1.0
-"""Seconds past its own budget after which a probe is taken for lost: its event loop was stopped and never ran again."""
+"""Seconds after its timeout at which a probe counts as lost: its event loop was stopped and did not run again."""
 
 
 class State(StrEnum):
-    """What a breaker lets through."""
+    """State of a breaker."""
 
     CLOSED = "closed"
-    """Every call."""
+    """Every call is allowed."""
     OPEN = "open"
-    """No call."""
+    """No call is allowed."""
     PROBING = "probing"
-    """One call, which is awaited or under way."""
+    """One call is allowed, or under way."""
 
 
 class Breaker:
-    """One server's. `failures` in a row (0: none) open it for `pause` seconds, then twice that, up to `longest`.
+    """Skip a server for `pause` seconds after `failures` consecutive failures, then for twice that, up to `longest`.
 
-    Shared by threads and event loops; nothing here waits. A caller takes a ticket and brings it back with one of
-    `answered`, `failed` and `given_up`. The first two say whether the server is now asked, or no longer asked.
+    With `failures=0` the server is never skipped. Safe across threads and event loops; nothing here waits. A caller
+    takes a ticket, and returns it by one of `answered`, `failed` and `given_up`.
     """
 
     def __init__(
         self, failures: int, pause: float, longest: float, clock: Callable[[], float] = time.monotonic
     ) -> None:
-        self._enough = failures
-        self._first, self._longest = pause, longest
+        self._threshold = failures
+        self._first_pause, self._longest_pause = pause, longest
         self._clock = clock
         self._lock = threading.Lock()
         self._open = False
-        self._turn = 0
-        """Goes up with every change: what an older ticket has to say of failures is no news."""
+        self._generation = 0
+        """Number of state changes. A failure with a ticket of an earlier generation is ignored."""
         self._failures = 0
         self._pause = pause
-        self._until = self._lost = self._since = 0.0
-        self._room = 0
+        self._paused_until = self._probe_lost_at = self._opened_at = 0.0
+        self._probes = 0
+        """Probes that may begin."""
 
     @property
     def state(self) -> State:
-        """At this moment."""
+        """The present state."""
         if not self._open:
             return State.CLOSED
-        return State.OPEN if self._clock() < self._until else State.PROBING
+        return State.OPEN if self._clock() < self._paused_until else State.PROBING
 
     def ready(self) -> bool:
-        """Would `take` give a ticket now?"""
+        """Return whether `take` would give a ticket now."""
         return not self._open or self._may_probe(self._clock())
 
     def take(self, seconds: float) -> int | None:
-        """A ticket for a call of `seconds` at most, or None: do not ask."""
-        turn = self._turn  # read first: whoever opens the breaker meanwhile makes it an old one
+        """Return a ticket for a call of at most `seconds`, or None if the server must be skipped."""
+        ticket = self._generation  # read before `_open`: if the breaker opens now, this ticket is stale
         if not self._open:
-            return turn
+            return ticket
         with self._lock:
             now = self._clock()
             if self._open:
                 if not self._may_probe(now):
                     return None
-                self._room = max(0, self._room - 1)
-                self._lost = now + seconds + GRACE
-            return self._turn
+                self._probes = max(0, self._probes - 1)
+                self._probe_lost_at = now + seconds + GRACE
+            return self._generation
 
     def answered(self, ticket: int | None = None) -> float | None:
-        """An answer came. The seconds that the server was not asked, if this is the end of them.
+        """Close the breaker after an answer. Return the seconds for which the server was skipped, or None.
 
-        `ticket`: of the call that was answered; one from before the pause does not end it. None: any call's answer.
+        `ticket`: of the answered call; a ticket from before the pause does not end it. None: any call's answer does.
         """
         if not (self._open or self._failures):
             return None
         with self._lock:
-            if self._open and ticket not in (None, self._turn):
+            if self._open and ticket not in (None, self._generation):
                 return None
             was_open, self._open, self._failures = self._open, False, 0
-            self._pause = self._first
-            self._turn += was_open
-            return self._clock() - self._since if was_open else None
+            self._pause = self._first_pause
+            self._generation += was_open
+            return self._clock() - self._opened_at if was_open else None
 
     def failed(self, ticket: int) -> bool:
-        """An outage. True if the server is no longer asked from now on."""
+        """Count a failure. Return True if it opens the breaker."""
         with self._lock:
-            if ticket != self._turn or not self._enough:
+            if ticket != self._generation or not self._threshold:
                 return False
             if self._open:
-                self._pause = min(2 * self._pause, self._longest)
-                self._rest()
+                self._pause = min(2 * self._pause, self._longest_pause)
+                self._begin_pause()
                 return False
             self._failures += 1
-            if self._failures < self._enough:
+            if self._failures < self._threshold:
                 return False
-            self._open, self._since = True, self._clock()
-            self._rest()
+            self._open, self._opened_at = True, self._clock()
+            self._begin_pause()
             return True
 
     def given_up(self, ticket: int) -> None:
-        """The call ended, and nothing was learnt of the server."""
+        """End a call that shows nothing about the server."""
         with self._lock:
-            if self._open and ticket == self._turn:
-                self._room += 2
+            if self._open and ticket == self._generation:
+                self._probes += 2
 
     def _may_probe(self, now: float) -> bool:
-        return now >= self._until and (self._room > 0 or now >= self._lost)
+        return now >= self._paused_until and (self._probes > 0 or now >= self._probe_lost_at)
 
-    def _rest(self) -> None:
-        self._turn += 1
-        self._until, self._room = self._clock() + self._pause, 1
+    def _begin_pause(self) -> None:
+        self._generation += 1
+        self._paused_until, self._probes = self._clock() + self._pause, 1

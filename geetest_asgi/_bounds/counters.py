@@ -1,18 +1,22 @@
-"""Counters that bound what all requests of one middleware do together. Safe across threads and event loops."""
+"""Limits that all requests of one middleware share. Safe across threads and event loops."""
 
 import threading
 import time
 from collections.abc import Callable
+from typing import Final
+
+LITTLE: Final = 64 * 1024
+"""Bytes of a body that are kept even when longer bodies have filled three quarters of `max_buffered`."""
 
 
-class Pot:
-    """An amount that all requests share, such that no client can use it up.
+class BodyMemory:
+    """Bytes of memory that the bodies of all requests may take; no client can use them up.
 
-    One client holds half of it at most, and the last quarter is for requests that hold little. Of `client=None` (no
-    address is known) the first does not apply.
+    One client holds half of them at most, and the last quarter is reserved for bodies of at most `little` bytes. With
+    `client=None` (no address is known) the first rule does not apply.
     """
 
-    def __init__(self, amount: int, *, little: int) -> None:
+    def __init__(self, amount: int, *, little: int = LITTLE) -> None:
         self._left = amount
         self._share, self._reserve = amount // 2, amount // 4
         self._little = little
@@ -21,16 +25,16 @@ class Pot:
 
     @property
     def left(self) -> int:
-        """What nobody holds."""
+        """Bytes that no request holds."""
         return self._left
 
     @property
     def clients(self) -> int:
-        """How many clients hold something."""
+        """Number of clients that hold some."""
         return len(self._held)
 
     def take(self, amount: int, client: str | None, held: int = 0) -> bool:
-        """Take this much, or nothing. `held`: what the request has taken before."""
+        """Take `amount` bytes, or none and return False. `held`: bytes that the request has taken before."""
         with self._lock:
             reserve = 0 if held + amount <= self._little else self._reserve
             mine = self._held.get(client, 0) + amount if client is not None else 0
@@ -41,8 +45,8 @@ class Pot:
             self._left -= amount
             return True
 
-    def give(self, amount: int, client: str | None) -> None:
-        """Give back what was taken."""
+    def give_back(self, amount: int, client: str | None) -> None:
+        """Give back bytes that were taken."""
         with self._lock:
             self._left += amount
             if client is not None and amount:
@@ -54,7 +58,7 @@ class Pot:
 
 
 class RateCap:
-    """At most `per_second` within each second of the clock."""
+    """A rate limit: `per_second` in each second of the clock."""
 
     def __init__(self, per_second: int, clock: Callable[[], float] = time.monotonic) -> None:
         self._per_second = per_second
@@ -63,7 +67,7 @@ class RateCap:
         self._lock = threading.Lock()
 
     def take(self) -> bool:
-        """Take one, if this second has one left."""
+        """Take one, if this second has any left. Return whether it was taken."""
         with self._lock:
             second = int(self._clock())
             if second != self._second:

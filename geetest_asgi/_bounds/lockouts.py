@@ -1,7 +1,7 @@
-"""Detect that nearly all clients of a rule are refused, whoever they are. Pure counting, by distinct client addresses.
+"""Detect that nearly all clients of a rule are refused. Pure counting, by distinct client addresses.
 
-Each address has one vote: GeeTest verified its latest token, or why not. A single visitor, or a handful, cannot make up
-`ENOUGH` addresses; requests without an address have no vote.
+Each address has one vote: whether GeeTest verified its latest token, else the reason. A few clients do not have
+`ENOUGH` addresses. Requests without an address have no vote.
 """
 
 import time
@@ -14,23 +14,23 @@ from typing import Final
 from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outcome
 
 ENOUGH: Final = 20
-"""Distinct addresses without which nothing is concluded. A site with twenty visitors a minute hears within a minute."""
+"""Distinct addresses needed. A site with twenty visitors a minute gets the warning within a minute."""
 
 RECENT: Final = 20.0
-"""Seconds of which all votes count. Where they are fewer than ENOUGH, older ones count too."""
+"""Seconds for which all votes count. If they are fewer than ENOUGH, the latest older votes count, too."""
 
 OLDEST: Final = 600.0
-"""Seconds after which a vote counts no longer: on a quiet site, bots may be all the visitors of an hour."""
+"""Seconds after which a vote no longer counts: on a quiet site, all visitors of an hour may be bots."""
 
 PAUSE: Final = 5.0
 """Seconds between two counts of the votes."""
 
 MOST: Final = 4096
-"""Votes kept of one rule, the latest: some 1 MB."""
+"""Votes kept for one rule, the latest ones: about 1 MB."""
 
 _VOTES: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED})
-"""The outcomes that say whether a solved captcha gets through. A bot that sends no captcha, or asks
-for a path that no rule may answer, says nothing about that. Outages, wrong keys and full bounds have warnings.
+"""Outcomes that show whether a solved captcha is accepted. `missing` shows nothing about that. Outages, wrong keys and
+full limits have warnings of their own.
 """
 
 
@@ -41,16 +41,16 @@ class _Kind:
     ends: float
     """Share below which it ends."""
     reason: str = ""
-    """The only reason that counts; "": all do."""
+    """The only reason that counts; "": all reasons count."""
 
     def count(self, votes: Sequence[str]) -> Counter[str]:
-        """The refused addresses by the reason."""
+        """Count the refused addresses by reason."""
         return Counter(why for why in votes if why and self.reason in ("", why))
 
 
 _ALL: Final = _Kind(0.9, 0.5)
 _FOREIGN: Final = _Kind(0.2, 0.1, f"{Outcome.MALFORMED}: {FOREIGN_ID}")
-"""One page of several, or one release of an app, has an id that `credentials` does not know."""
+"""For one page of several, or one release of an app, with an id that `credentials` does not know."""
 
 
 @dataclass(slots=True)
@@ -66,20 +66,20 @@ class _Rule:
     """The votes of one rule's clients, the oldest first."""
 
     votes: dict[str, tuple[float, str]] = field(default_factory=dict)
-    """By address: when, and why it was refused; "" where its token was verified."""
+    """By address: the time, and the reason of the refusal; "" if the token was verified."""
     next_count: float = 0.0
     episodes: dict[_Kind, _Episode] = field(default_factory=dict)
 
 
 class Lockouts:
-    """Those of one middleware, rule by rule. Not safe across threads by itself."""
+    """Detects the lockouts of one middleware, for each rule. Not safe across threads by itself."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._rules: dict[str, _Rule] = {}
 
     def note(self, result: GeeTestResult, client: str | None) -> Lockout | None:
-        """Count this decision. A lockout that it begins or ends."""
+        """Count this decision. Return the lockout that it begins or ends, or None."""
         if client is None or not result.rule or result.outcome not in _VOTES:
             return None
         rule = self._rules.get(result.rule) or self._rules.setdefault(result.rule, _Rule())
@@ -104,9 +104,9 @@ def _why(result: GeeTestResult) -> str:
 
 def _count(rule: _Rule, name: str, now: float) -> Lockout | None:
     votes = _latest(rule, now)
-    if (news := _compare(rule, _ALL, votes, name, now)) is not None:
-        return news
-    # A foreign id of all clients is told as a lockout of all already.
+    if (lockout := _compare(rule, _ALL, votes, name, now)) is not None:
+        return lockout
+    # If all clients send a foreign id, the lockout of all is reported already.
     return None if _ALL in rule.episodes else _compare(rule, _FOREIGN, votes, name, now)
 
 
@@ -128,6 +128,6 @@ def _compare(rule: _Rule, kind: _Kind, votes: Sequence[str], name: str, now: flo
 
 
 def _latest(rule: _Rule, now: float) -> Sequence[str]:
-    """The votes that count: all recent ones, or the latest ENOUGH."""
+    """Return the votes that count: all recent ones, or the latest ENOUGH."""
     fresh = takewhile(lambda vote: now - vote[0] <= OLDEST, reversed(rule.votes.values()))
     return [why for number, (when, why) in enumerate(fresh) if number < ENOUGH or now - when <= RECENT]

@@ -1,4 +1,4 @@
-"""Sum up what is too frequent to be a warning for each request. Pure counting; not safe across threads by itself."""
+"""Sum up events that are too frequent for a warning each. Pure counting; not safe across threads by itself."""
 
 import time
 from collections import Counter
@@ -9,12 +9,12 @@ from typing import Final
 from .._core.model import GeeTestResult, Outcome
 
 BUSY_ENOUGH: Final = 10
-"""Clients refused as `busy` at which an episode is told: fewer are the blink of a burst, or one client's own share of a
-bound.
+"""Clients refused as `busy` at which an episode is reported. Fewer are a short burst, or a client that reaches its own
+share of a limit.
 """
 
 BUSY_QUIET: Final = 60.0
-"""Seconds without one after which the episode is over."""
+"""Seconds without a refusal after which the episode is over."""
 
 MONITOR_EVERY: Final = 300.0
 """Seconds between two summaries of mode "monitor"."""
@@ -22,31 +22,31 @@ MONITOR_EVERY: Final = 300.0
 
 @dataclass(frozen=True, slots=True)
 class BusyEpisode:
-    """Requests that bounds of our own refused."""
+    """Requests refused as `busy`, because limits of this process were reached."""
 
     over: bool
     refused: int
     bounds: Mapping[str, int]
-    """By the reason, which names the bound."""
+    """Number of requests by reason, which names the limit."""
     seconds: float
 
 
 class Busy:
-    """Episodes of `busy`, over all rules of one middleware. Each is told when large enough and when over."""
+    """Episodes of `busy`, over all rules of one middleware. Each is reported when it is large enough and at its end."""
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = self._last = 0.0
         self._bounds = Counter[str]()
         self._clients = set[str]()
-        """The first ones of this episode."""
+        """The first `BUSY_ENOUGH` clients of this episode."""
         self.running = False
-        """An episode has begun and is not known to be over."""
+        """An episode has begun and has not ended."""
 
     def note(self, result: GeeTestResult, client: str | None) -> BusyEpisode | None:
-        """Count this decision. An episode that it shows to have begun or ended.
+        """Count this decision. Return the episode that has become large enough or has ended, or None.
 
-        `client`: its address; each request without one counts as a client.
+        `client`: the address; each request without one counts as a client.
         """
         now = self._clock()
         over = self._end(now)
@@ -60,31 +60,31 @@ class Busy:
         if len(self._clients) < BUSY_ENOUGH:
             self._clients.add(client or f"request {self._bounds.total()}")
             if len(self._clients) == BUSY_ENOUGH:
-                return over or self._told(over=False)
+                return over or self._report(over=False)
         return over
 
     def _end(self, now: float) -> BusyEpisode | None:
         if not self._bounds or now - self._last < BUSY_QUIET:
             return None
-        told = self._told(over=True) if len(self._clients) == BUSY_ENOUGH else None
+        report = self._report(over=True) if len(self._clients) == BUSY_ENOUGH else None
         self._bounds.clear()
         self._clients.clear()
         self.running = False
-        return told
+        return report
 
-    def _told(self, *, over: bool) -> BusyEpisode:
+    def _report(self, *, over: bool) -> BusyEpisode:
         bounds = dict(self._bounds.most_common())
         return BusyEpisode(over, self._bounds.total(), bounds, self._last - self._began)
 
 
 @dataclass(frozen=True, slots=True)
 class MonitorSummary:
-    """What mode "monitor" would have done."""
+    """Numbers of the requests that mode "monitor" would have denied."""
 
     requests: int
     denied: int
     by_rule: Mapping[str, int]
-    """Of those denied: how many by "outcome, rule"."""
+    """Number of denied requests by "outcome, rule"."""
     seconds: float
 
 
@@ -98,7 +98,7 @@ class Monitor:
         self._denied = Counter[str]()
 
     def note(self, result: GeeTestResult) -> MonitorSummary | None:
-        """Count this decision. The summary, when it is due; it comes with a request, never by itself."""
+        """Count this decision. Return the summary if it is due: only a request brings one, never a timer."""
         now = self._clock()
         if not self._requests:
             self._began = now
@@ -108,7 +108,7 @@ class Monitor:
         if now - self._began < MONITOR_EVERY:
             return None
         denied = dict(self._denied.most_common())
-        told = MonitorSummary(self._requests, self._denied.total(), denied, now - self._began)
+        summary = MonitorSummary(self._requests, self._denied.total(), denied, now - self._began)
         self._requests = 0
         self._denied.clear()
-        return told
+        return summary

@@ -14,8 +14,8 @@ from ..observers.logs import log_outage_begins, log_outage_ends
 from .counters import RateCap
 
 QUIET: Final = 10.0
-"""Seconds without an outage's request after which an answer of GeeTest's is its end. While every other call fails
-there would else be two warnings for each.
+"""Seconds after the last `unavailable` request from which an answer of GeeTest ends the outage. With a shorter time,
+every second call failing would log two warnings for each.
 """
 
 _MINUTE: Final = 60.0
@@ -28,10 +28,10 @@ Count = Callable[[str, float], Awaitable[int]]
 
 
 class Unverified:
-    """The unverified requests of one middleware or client, over all its rules. Safe across threads and event loops.
+    """Caps the unverified requests of all rules of one middleware or client. Safe across threads and event loops.
 
-    `count`: the store's, so that the caps hold for all processes that share it. Where a store forgets its counters,
-    this process still lets in no more than `unverified_per_second`.
+    `count`: the store's `count`, so the caps hold for all processes that share the store. If the store loses its
+    counters, this process still lets in no more than `unverified_per_second`.
     """
 
     def __init__(self, limits: Limits, count: Count, clock: Callable[[], float] = time.monotonic) -> None:
@@ -47,9 +47,9 @@ class Unverified:
     async def consider(
         self, policy: Policy, evidence: Evidence, captcha_id: str, client: str | None
     ) -> tuple[Evidence, bool]:
-        """Whether this `unavailable` request may be let in. Where a cap forbids it, the evidence says which.
+        """Return whether this `unavailable` request may be let in, and its evidence, which names an exceeded cap.
 
-        `client`: its address; None where it is not to be counted.
+        `client`: the address; None: no cap for one client applies.
         """
         allow = policy.on_unavailable == "allow"
         used_up = await self._used_up(captcha_id, client) if allow else ""
@@ -61,7 +61,7 @@ class Unverified:
         return (replace(evidence, reason=f"{evidence.reason}; {used_up}"), False) if used_up else (evidence, allow)
 
     async def _used_up(self, captcha_id: str, client: str | None) -> str:
-        """The client's cap first: a client beyond it takes nothing from the others."""
+        """Return which cap is used up. The client's cap is counted first, so a client above it uses up no other."""
         limits = self._limits
         if client is not None and await self._count(_key(captcha_id, client), _MINUTE) > limits.unverified_per_client:
             return "unverified_per_client is used up"
@@ -76,7 +76,7 @@ class Unverified:
         self._refused += not let_in
 
     def note_answer(self, answer: Evidence) -> None:
-        """GeeTest has answered: perhaps the end of an outage."""
+        """End the outage, if GeeTest answers after `QUIET` seconds without an `unavailable` request."""
         if self._began is None or answer.outcome not in _ANSWERS:
             return
         with self._lock:
@@ -89,5 +89,5 @@ class Unverified:
 
 
 def _key(*parts: str) -> str:
-    """Addresses are stored nowhere."""
+    """Addresses are stored as digests only."""
     return "unverified:" + hashlib.sha256("\n".join(parts).encode()).hexdigest()

@@ -1,4 +1,4 @@
-"""From what the user wrote to values with nothing left open. Every mistake is a ConfigError, raised here."""
+"""Check the user's settings and fill in defaults. Every mistake raises ConfigError."""
 
 from .credentials import credentials as credentials
 from .credentials import given_credentials as given_credentials

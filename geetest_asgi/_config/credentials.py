@@ -1,4 +1,4 @@
-"""The captcha id and its keys."""
+"""Check the captcha id and its keys."""
 
 import inspect
 import os
@@ -15,7 +15,7 @@ _UNEXPANDED: Final = re.compile(r"\$(\{|\(|[A-Za-z_]+$)")
 
 
 def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[str, ...]]:
-    """An id and its keys that can be meant: given here or in the environment, and free of white space."""
+    """Return the id and its keys, from the parameters or else from the environment. Raises ConfigError."""
     captcha_id = os.environ.get("GEETEST_CAPTCHA_ID") if captcha_id is None else captcha_id
     captcha_key = os.environ.get("GEETEST_CAPTCHA_KEY", "").split(",") if captcha_key is None else captcha_key
     keys = captcha_key if isinstance(captcha_key, list | tuple) else [captcha_key]
@@ -28,14 +28,14 @@ def credentials(captcha_id: str | None, captcha_key: Key) -> tuple[str, tuple[st
 
 
 def takes_id(function: Any) -> bool:
-    """Whether `credentials` is to be called with the captcha_id that was sent, besides the scope."""
+    """Return whether `credentials` takes (scope, sent_id) and not only (scope). Raises ConfigError."""
     if function is None:
         return False
     if not callable(function):
         raise ConfigError(f"credentials={function!r}: give fn(scope) or fn(scope, sent_id)")
     try:
         parameters = inspect.signature(function).parameters.values()
-    except ValueError:  # some of those written in C have no signature
+    except ValueError:  # some functions in C have no signature
         return False
     positional = [each for each in parameters if each.kind <= each.VAR_POSITIONAL]
     needed = [each for each in positional if each.default is each.empty and each.kind < each.VAR_POSITIONAL]
@@ -45,7 +45,7 @@ def takes_id(function: Any) -> bool:
 
 
 def given_credentials(given: object) -> tuple[str, tuple[str, ...]]:
-    """What the user's function has given for one request."""
+    """Check the pair that the user's function returned for one request. Raises ConfigError."""
     if not isinstance(given, tuple) or len(given) != 2 or None in given:
         raise ConfigError("credentials: the function must give (captcha_id, captcha_key), or None for the usual ones")
     return credentials(*given)

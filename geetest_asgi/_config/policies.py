@@ -1,4 +1,4 @@
-"""The rules, each with the settings of the middleware filled in."""
+"""Build a policy for each rule: its own settings, and those of the middleware."""
 
 import os
 import re
@@ -26,7 +26,7 @@ _OBJECTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
 }
 _LONGEST: Final = 3600.0
 PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "credentials", *_OBJECTS, *_CHOICES, *_HOOKS)
-"""The settings that a Rule may have of its own, besides the id and the key."""
+"""Settings that a Rule may have of its own, besides the id and the key."""
 UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
 
@@ -37,7 +37,7 @@ def build_table(
     pair: tuple[str | None, Key],
     defaults: Mapping[str, Any],
 ) -> RuleTable[Policy]:
-    """The rules with everything they inherit."""
+    """Return the table of all rules, with their policies. Raises ConfigError."""
     rules = [EVERYTHING] if protect is None else [as_rule(each) for each in several("protect", protect)]
     if not rules:
         raise ConfigError("protect=[]: give at least one pattern, such as 'POST /login'; None means every request")
@@ -48,7 +48,7 @@ def build_table(
 
 
 def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
-    """What is done with a request that the table must refuse: under no rule, and with the middleware's own hooks."""
+    """Return the policy for requests whose rule is unclear: it has no name, and the middleware's own hooks."""
     return replace(
         policies[0],
         name="",
@@ -63,7 +63,7 @@ def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
 
 
 def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str, Any]) -> Policy:
-    """One rule's policy: its own settings, else the defaults."""
+    """Return the policy of one rule: its own settings, else the defaults. Raises ConfigError."""
     own = {name: getattr(rule, name) for name in PER_RULE if getattr(rule, name) is not None}
     chosen = {**defaults, **own}
     if rule.captcha_id is not None:  # a pair of its own
@@ -120,7 +120,7 @@ def _sources(given: object) -> tuple[Any, ...]:
 
 
 def mode(given: object) -> tuple[Any, str]:
-    """The mode, and the environment variable that it comes from, if it does."""
+    """Return the mode, and the environment variable that it comes from, or "". Raises ConfigError."""
     if given is not None:
         return given, ""
     named = os.environ.get("GEETEST_MODE", "").strip()
@@ -146,7 +146,7 @@ def _pair(rule: Rule, pair: tuple[str | None, Key], *, needed: bool) -> tuple[st
 
 
 def _object(name: str, given: object) -> None:
-    """An object that does what the setting needs, or None."""
+    """Check an object for the methods that the setting needs. None is allowed."""
     verbs, example = _OBJECTS[name]
     if given is not None and (isinstance(given, type) or not all(hasattr(given, verb) for verb in verbs)):
         raise ConfigError(f"{name}={given!r}: give {example}")

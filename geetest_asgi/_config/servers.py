@@ -1,4 +1,4 @@
-"""The servers to call."""
+"""Check the servers to call."""
 
 import ipaddress
 import os
@@ -13,9 +13,9 @@ from .values import several
 
 
 def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple[str, ...]:
-    """The servers to ask, in order: given here, or GEETEST_API_SERVER (commas between several), or GeeTest's own.
+    """Return the servers to call, in order: those given, else GEETEST_API_SERVER (with commas), else GeeTest's own.
 
-    A name of SERVICES stands for all of that service's.
+    A name in SERVICES stands for all servers of that service. Raises ConfigError.
     """
     if given is None:
         environment = os.environ.get("GEETEST_API_SERVER", "").strip()
@@ -23,14 +23,14 @@ def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple
     servers = tuple(url for each in several("api_server", given) for url in _api_servers(each, allow_http))
     if not servers:
         raise ConfigError("api_server=[]: give at least one base URL, or None for GeeTest's own")
-    near = [server for server in servers if is_loopback(urlsplit(server).hostname or "")]
-    if near:
-        log_loopback(near[0])
+    loopback = [server for server in servers if is_loopback(urlsplit(server).hostname or "")]
+    if loopback:
+        log_loopback(loopback[0])
     return servers
 
 
 def is_loopback(host: str) -> bool:
-    """Whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost. No other name is looked up."""
+    """Return whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost. Never looks up a name."""
     if host.lower() == "localhost":
         return True
     try:

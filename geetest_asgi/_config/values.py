@@ -1,4 +1,4 @@
-"""Single settings: each is returned as it is to be used, or raises ConfigError."""
+"""Check single settings. Each function returns the value to use, or raises ConfigError."""
 
 import inspect
 import re
@@ -11,7 +11,7 @@ from .._core.rules import Preflight, Rule
 
 
 def several(name: str, given: object) -> list[object]:
-    """One value or many, as a list."""
+    """Return one value or several as a list."""
     if isinstance(given, str | re.Pattern | Rule):
         return [given]
     if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
@@ -20,7 +20,7 @@ def several(name: str, given: object) -> list[object]:
 
 
 def statuses(name: str, given: object) -> tuple[int, ...]:
-    """Statuses of answers that say no."""
+    """Return statuses from 400 to 499 as a tuple."""
     statuses = tuple(given) if isinstance(given, Iterable) and not isinstance(given, str | bytes) else (given,)
     for each in statuses:
         if isinstance(each, bool) or not isinstance(each, int) or not 400 <= each <= 499:
@@ -29,7 +29,7 @@ def statuses(name: str, given: object) -> tuple[int, ...]:
 
 
 def limits(given: object) -> Limits:
-    """The bounds: those given, or the defaults."""
+    """Return the limits that are given, or the defaults."""
     if given is None:
         return Limits()
     if not isinstance(given, Limits):
@@ -38,7 +38,7 @@ def limits(given: object) -> Limits:
 
 
 def switch(name: str, given: object) -> bool:
-    """A yes or a no; the text "false" out of an environment variable is neither."""
+    """Return a bool. Text such as the "false" of an environment variable is refused."""
     if not isinstance(given, bool):
         raise ConfigError(f"{name}={given!r}: give True or False")
     return given
@@ -52,11 +52,11 @@ _HOOKS: Final[Mapping[str, tuple[str, ...]]] = {
     "on_outage": ("outage",),
     "on_lockout": ("lockout",),
 }
-"""What each function is called with."""
+"""Parameters of each function."""
 
 
 def hook(name: str, given: Any) -> Any:
-    """A function that can be called as it will be, or None."""
+    """Return None or a function that takes the parameters of this hook."""
     if given is None:
         return None
     arguments = _HOOKS[name]
@@ -68,7 +68,7 @@ def hook(name: str, given: Any) -> Any:
 def _takes(function: Callable[..., Any], arguments: int) -> bool:
     try:
         inspect.signature(function).bind(*range(arguments))
-    except ValueError:  # some of those written in C have no signature
+    except ValueError:  # some functions in C have no signature
         return True
     except TypeError:
         return False
@@ -76,7 +76,7 @@ def _takes(function: Callable[..., Any], arguments: int) -> bool:
 
 
 def plain_hook(name: str, given: Any) -> Any:
-    """A function that is not asynchronous, or None."""
+    """Return None or a function of this hook that is not asynchronous."""
     function = hook(name, given)
     if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - an object's own
         raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
@@ -84,7 +84,7 @@ def plain_hook(name: str, given: Any) -> Any:
 
 
 def client(given: Any) -> Any:
-    """A client or a transport of httpx's or httpx2's, or a function that makes one, or None."""
+    """Return None, a client or a transport of httpx or httpx2, or a function that makes one."""
     known = hasattr(given, "stream") or hasattr(given, "handle_async_request") or callable(given)
     blocking = hasattr(given, "__enter__") and not hasattr(given, "__aenter__")
     if given is not None and (blocking or not known):
@@ -93,7 +93,7 @@ def client(given: Any) -> Any:
 
 
 def preflight(given: Any) -> Preflight:
-    """What becomes of a CORS preflight."""
+    """Return "allow" or "deny"."""
     if given not in ("allow", "deny"):
         raise ConfigError(f"preflight={given!r}: write 'allow' or 'deny'")
     return cast("Preflight", given)

@@ -1,5 +1,5 @@
-"""The pure heart: bytes and values in, values out.
+"""Pure functions and values, without I/O.
 
-Nothing here is asynchronous, reads a clock, the environment or a file, logs, or knows an HTTP client; a test
-reads the source and says so. Start with `model` (the values that travel), then `policy` (the only yes).
+Nothing here is asynchronous, reads a clock, the environment or a file, logs, or imports an HTTP client; a test of the
+source ensures that. Start with `model` (the values), then `judge` (the decision).
 """

@@ -1,4 +1,4 @@
-"""client_address: which client a request counts against."""
+"""client_address: the address under which a client is counted."""
 
 from collections.abc import Mapping
 from functools import lru_cache
@@ -12,13 +12,14 @@ _LONGEST: Final = 64
 
 
 def client_address(scope: Mapping[str, Any]) -> str | None:
-    """The client of an HTTP or websocket scope, as one text: "203.0.113.7", or "2001:db8:0:1::/64".
+    """Return the client's address in an HTTP or websocket scope: "203.0.113.7", or "2001:db8:0:1::/64".
 
-    Of IPv6 the /64 counts, since a host has all of its addresses. IPv4 addresses written as IPv6 (mapped, NAT64) are
-    IPv4; a port that a proxy has left behind the address is dropped. Another text, such as a test client's name, is
-    returned as it is, 64 characters at most. None where the server names no client, as behind a Unix socket.
+    An IPv6 address is reduced to its /64, since one host may use all addresses of that. An IPv4 address written as IPv6
+    (mapped, NAT64) is returned as IPv4; a port that a proxy has appended is removed. Other text, such as the name of a
+    test client, is returned as it is, 64 characters at most. None if the server names no client, as with a Unix socket.
 
-    It is the server's word: behind a proxy, tell the server to read the proxy's header (`uvicorn --proxy-headers`).
+    The address comes from the server. Behind a proxy, let the server read the proxy's header (`uvicorn
+    --proxy-headers`).
     """
     client = scope.get("client")
     host = client[0] if client else None

@@ -3,7 +3,7 @@
 CaptchaFields   the four values of a solved captcha, as the client sent them
 ValidateRequest one call to GeeTest
 Reply           GeeTest's answer over HTTP
-Evidence        what a step found out; it decides nothing
+Evidence        the finding of a step
 GeeTestResult   the decision, for the app and the observers
 Outage          a server of GeeTest's fails or answers again, for `on_outage`
 Lockout         nearly all clients of a rule are refused, or no longer, for `on_lockout`
@@ -17,23 +17,23 @@ from typing import Any, Final
 from .errors import ConfigError
 
 FIELD_NAMES: Final = ("lot_number", "captcha_output", "pass_token", "gen_time")
-"""The four values that GeeTest's `getValidate()` hands to a page, and that `/validate` wants back."""
+"""The four values that GeeTest's `getValidate()` gives to a page and that `/validate` expects."""
 
 FOREIGN_ID: Final = "the captcha_id that was sent is none of ours"
-"""Reason of `malformed` where `credentials` knows no pair for the id of the page's captcha."""
+"""Reason of `malformed` if `credentials` has no pair for the id of the page's captcha."""
 
 
 class Outcome(StrEnum):
-    """How a protected request ended. The values are stable: safe for logs, metrics and `match`."""
+    """Result of a protected request. The values never change: use them in logs, metrics and `match`."""
 
     PASSED = "passed"
     """GeeTest verified the token."""
     SKIPPED = "skipped"
-    """No captcha was wanted: by `skip`, a clearance, or mode "off"."""
+    """No captcha was needed: by `skip`, `when`, a clearance or mode "off", or for a CORS preflight."""
     MISSING = "missing"
-    """No captcha field in any source."""
+    """No source contains a captcha field."""
     MALFORMED = "malformed"
-    """The fields cannot be a token, or the body cannot be read."""
+    """The fields cannot be a token, the body cannot be read, or the path is unclear."""
     FAILED = "failed"
     """GeeTest answered `result: fail`, or `accept` refused the token; `reason` says which."""
     REPLAYED = "replayed"
@@ -47,11 +47,11 @@ class Outcome(StrEnum):
     MISCONFIGURED = "misconfigured"
     """The site's id or key is wrong, or its settings make the call impossible."""
     UNKNOWN_TENANT = "unknown_tenant"
-    """`credentials` gave no pair for this request, and there is no usual one: a client named a tenant that is none."""
+    """`credentials` gave no pair for this request, and the rule has none: the client named an unknown tenant."""
     BUSY = "busy"
     """A limit of this process was reached."""
     UNAVAILABLE = "unavailable"
-    """GeeTest cannot be reached: the only failure that `on_unavailable` may let in."""
+    """GeeTest cannot be reached. `on_unavailable="allow"` lets such requests in, and no other failure."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,15 +66,12 @@ class CaptchaFields:
     pass_token: str = field(repr=False)
     gen_time: str
     captcha_id: str = ""
-    """The id of the page's captcha; empty where it was not sent, or where `credentials` takes no `sent_id`."""
+    """The id of the page's captcha; empty if it was not sent, or if `credentials` takes no `sent_id`."""
 
 
 @dataclass(frozen=True, slots=True)
 class ValidateRequest:
-    """One call to `/validate`: the query names the site, the form carries the token and our signature.
-
-    Only `captcha_id` stands in the URL (GeeTest finds a request in its log by it); nothing secret does.
-    """
+    """One call to `/validate`. The query has the captcha_id, nothing else; the form has the token and its signature."""
 
     captcha_id: str
     lot_number: str
@@ -84,19 +81,19 @@ class ValidateRequest:
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """GeeTest's answer as HTTP: the status, and the body where it is worth reading (`None`: unreadable)."""
+    """GeeTest's answer over HTTP. `body` is None if it was too long to be read."""
 
     status: int
     body: bytes | None = field(repr=False)
     simulated: bool = False
-    """A simulator says that it is one."""
+    """A header says that the answer comes from a simulator."""
     encoded: bool = False
-    """It came with a Content-Encoding, though none was asked for."""
+    """It has a Content-Encoding, though the request accepted none."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """What was found out about a request. It decides nothing: `policy.judge` does."""
+    """The finding of a step about a request. `judge` decides by it."""
 
     outcome: Outcome
     reason: str = ""
@@ -119,8 +116,8 @@ class GeeTestResult:
     verified: bool
     """GeeTest verified the token: True for passed only."""
     reason: str = ""
-    """Why, in words: GeeTest's or the guard's. May be empty. Of what the client sent only names of fields are in it,
-    where `missing` says what was looked at."""
+    """Reason in the words of GeeTest or of the guard; may be empty. It contains nothing that the client sent, except
+    names of fields: `missing` lists those that it found."""
     code: str = ""
     """GeeTest's error code such as "-50005", if it answered `status: error`; else empty."""
     rule: str = ""
@@ -128,7 +125,7 @@ class GeeTestResult:
     lot_number: str | None = None
     """The token's serial number, which is not secret; None without a well-formed token."""
     captcha_args: Mapping[str, Any] = field(default_factory=dict)
-    """What GeeTest says of the captcha (`used_type`, `user_ip`, `scene`, `referer`, …); often empty."""
+    """GeeTest's details of the captcha (`used_type`, `user_ip`, `scene`, `referer`, …); often empty."""
     elapsed: float = 0.0
     """Seconds that the call to GeeTest took; 0.0 without a call."""
 
@@ -137,7 +134,7 @@ class GeeTestResult:
 
     @classmethod
     def __get_pydantic_core_schema__(cls, *_: object) -> Any:
-        """FastAPI asks for it where a handler's parameter is annotated so that a client would choose the decision."""
+        """Refuse a FastAPI parameter of this type: FastAPI would read the decision from the client's body."""
         raise ConfigError(
             "GeeTestResult: no client may send one; as a parameter write captcha: CaptchaResult, from "
             "geetest_asgi.fastapi. A handler that returns one needs response_model=None"
@@ -145,7 +142,7 @@ class GeeTestResult:
 
     @property
     def unverified(self) -> bool:
-        """Let in although GeeTest could not be reached: ask for a second factor, or the like."""
+        """The request is let in although GeeTest could not be reached. Ask for a second factor, for example."""
         return self.outcome is Outcome.UNAVAILABLE and self.allowed
 
 
@@ -165,21 +162,21 @@ class Outage:
 
 @dataclass(frozen=True, slots=True)
 class Lockout:
-    """Nearly all clients of a rule are refused, or no longer are: for `on_lockout`."""
+    """Nearly all clients of a rule are refused, or no longer are: the argument of `on_lockout`."""
 
     rule: str
     """The rule's name, else its pattern."""
     over: bool
-    """False where the lockout begins, true where it ends."""
+    """False when the lockout begins, True when it ends."""
     reason: str
-    """The commonest outcome when it began, and why: "refused: HTTP 403"."""
+    """The most frequent outcome and its reason when it began, such as "refused: HTTP 403"."""
     share: float
     """Share of refused clients among the latest ones, from 0 to 1."""
     clients: int
     """Number of those clients: distinct addresses."""
     refused: int = 0
-    """Requests refused since it began; 0 where it begins."""
+    """Requests refused since it began; 0 when it begins."""
     passed: int = 0
-    """Tokens verified meanwhile."""
+    """Tokens verified since it began; 0 when it begins."""
     seconds: float = 0.0
-    """For how long it lasted; 0.0 where it begins."""
+    """Seconds that it lasted; 0.0 when it begins."""

@@ -1,4 +1,4 @@
-"""Policy: everything that one rule says, with nothing left open."""
+"""Policy: all settings of one rule."""
 
 from dataclasses import dataclass, field
 
@@ -9,12 +9,12 @@ from .rules import Accept, Clearance, Credentials, Mode, OnDenied, OnResult, OnU
 
 @dataclass(frozen=True, slots=True)
 class Policy:
-    """One rule with nothing left open: what the user wrote, with the middleware's settings filled in."""
+    """All settings of one rule: its own, and those that it inherits from the middleware."""
 
     name: str
     captcha_id: str
     keys: tuple[str, ...] = field(repr=False)
-    """The first signs; the others are tried where GeeTest says that the signature is wrong."""
+    """The first key signs. The others are tried if GeeTest says that the signature is wrong."""
     sources: tuple[Source, ...]
     spelling: Spelling
     on_unavailable: OnUnavailable
@@ -27,13 +27,13 @@ class Policy:
     on_result: OnResult | None
     credentials: Credentials | None = None
     credentials_by_id: bool = False
-    """`credentials` takes the captcha_id that was sent, too."""
+    """`credentials` also takes the captcha_id that was sent."""
     clearance: Clearance | None = None
     when: When | None = None
     forgive: tuple[int, ...] = ()
     refuses: str = ""
-    """Why every request is refused, whatever it brings; empty for the policy of a rule."""
+    """Reason for which every request is refused; empty for the policy of a rule."""
     methods: str = ""
-    """The rule's methods as one text: a pass by another method's rule is none."""
+    """The rule's methods as text. A clearance is bound to them."""
     identity: str = ""
-    """The rule, as all processes know it: its methods, its pattern and its name, each of which others may share."""
+    """Methods, pattern and name: the same in all processes, different for each rule."""

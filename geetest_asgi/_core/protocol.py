@@ -1,10 +1,10 @@
-"""GeeTest CAPTCHA v4's secondary validation, as its documentation gives it, without any I/O.
+"""The server-side validation of GeeTest CAPTCHA v4, as documented by GeeTest. No I/O.
 
     sign_token = lower-case hex HMAC-SHA256, key = captcha_key, message = lot_number
     POST {api_server}/validate?captcha_id=…      lot_number, captcha_output, pass_token, gen_time, sign_token
 
-Three answers, all with HTTP 200: success, fail with a `reason`, or `status: error` with a `code`. A visitor
-causes the error shape at will (`gen_time=abc`), and an HTTP 4xx too, so neither is ever taken for an outage.
+GeeTest gives one of three answers, all with HTTP 200: success, fail with a `reason`, or `status: error` with a `code`.
+A client can cause the error answer (`gen_time=abc`) and an HTTP 4xx, so neither counts as an outage.
 """
 
 import hmac
@@ -32,28 +32,28 @@ SERVICES: Final[Mapping[str, tuple[str, ...]]] = {
     "alicaptcha": ("https://captcha.alicaptcha.com",),
     "engagelab": ("https://captcha-api.engagelab.com",),
 }
-"""Who speaks this protocol, by the names that `api_server` takes: GeeTest; Geelab's regions; Alibaba Cloud; EngageLab.
-The hosts are those of public documentation (2026-11). A captcha id belongs to one service, so none is another's backup.
+"""Services with this protocol, by the names that `api_server` takes: GeeTest; Geelab's regions; Alibaba Cloud;
+EngageLab. The hosts come from their public documentation (2026-11). Each captcha id belongs to one service.
 """
 
 MAX_REPLY: Final = 64 * 1024
-"""Bytes. An answer is under 2 KiB; past this it is no answer of `/validate`."""
+"""Bytes. An answer of `/validate` is under 2 KiB; a longer one than this is not read."""
 
 _WRONG_KEY: Final = "sign_token error"
 
 KEY_CODES: Final = frozenset({"-50101", "-50102", "-50103", "-50104", "-50105"})
-"""Error codes about the id itself (missing, illegal, unknown, deleted, paused): the operator's to mend."""
+"""Error codes about the id itself (missing, illegal, unknown, deleted, paused), which only the operator can mend."""
 
 _MAX_REASON: Final = 200
 
 
 def sign_token(captcha_key: str, lot_number: str) -> str:
-    """The signature that `/validate` wants: lower-case hex HMAC-SHA256 of the lot number under the key."""
+    """Return the signature for `/validate`: lower-case hex HMAC-SHA256 of the lot number under the key."""
     return hmac.digest(captcha_key.encode(), lot_number.encode(), "sha256").hex()
 
 
 def build_request(captcha_id: str, captcha_key: str, fields: CaptchaFields) -> ValidateRequest:
-    """The call about `fields`. Form-encoded, since GeeTest does not read a JSON body (it answers -50005)."""
+    """Return the call that verifies `fields`. The body is a form: GeeTest answers -50005 to JSON."""
     values = {
         "lot_number": fields.lot_number,
         "captcha_output": fields.captcha_output,
@@ -69,7 +69,7 @@ _is_plain: Final = re.compile(r"[A-Za-z0-9_.~-]*").fullmatch
 
 
 def _escape(value: str) -> str:
-    """`quote_plus`, which takes long even where there is nothing to escape, or only the `=` that end base64."""
+    """Do what `quote_plus` does, but fast for texts without escapes and for base64 that ends with `=`."""
     head = value.rstrip("=")
     return head + "%3D" * (len(value) - len(head)) if _is_plain(head) else quote_plus(value)
 
@@ -80,10 +80,10 @@ def _query(captcha_id: str) -> str:
 
 
 def parse_reply(reply: Reply, lot_number: str) -> Evidence:
-    """Return what GeeTest's answer says about the token with this `lot_number`. Any bytes give an answer.
+    """Return the evidence in GeeTest's answer about the token with this `lot_number`. Never raises.
 
-    HTTP 5xx and a 200 that is no JSON object are an outage. Every other status but 200 is a refusal; so is a 200 in an
-    encoding that was not asked for, since what GeeTest repeats of a visitor's own words may not be UTF-8.
+    HTTP 5xx and a 200 without a JSON object are an outage. Any other status than 200 is a refusal. So is a 200 with a
+    Content-Encoding or not in UTF-8, since GeeTest repeats text of the client, which may cause both.
     """
     if 500 <= reply.status <= 599:
         return Evidence(Outcome.UNAVAILABLE, f"HTTP {reply.status}")
@@ -93,7 +93,7 @@ def parse_reply(reply: Reply, lot_number: str) -> Evidence:
         return Evidence(Outcome.REFUSED, "the answer has a Content-Encoding")
     try:
         answer = _json_object(reply.body)
-    except _UnlikeJsonError as error:
+    except _AlmostJsonError as error:
         return Evidence(Outcome.REFUSED, str(error))
     if answer is None:
         return Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
@@ -103,12 +103,12 @@ def parse_reply(reply: Reply, lot_number: str) -> Evidence:
 
 
 def is_about_the_key(evidence: Evidence) -> bool:
-    """GeeTest has refused our signature, and so has not looked at the token: another key may be tried."""
+    """Has GeeTest refused the signature? Then it has not used up the token, and another key may be tried."""
     return evidence.outcome is Outcome.MISCONFIGURED and evidence.reason == _WRONG_KEY
 
 
-class _UnlikeJsonError(Exception):
-    """An answer that is nearly JSON."""
+class _AlmostJsonError(Exception):
+    """The answer is not JSON in a way that a client may have caused."""
 
 
 def _json_object(body: bytes | None) -> dict[str, Any] | None:
@@ -117,14 +117,14 @@ def _json_object(body: bytes | None) -> dict[str, Any] | None:
     try:
         answer = _DECODER.decode(body.decode(json.detect_encoding(body)))  # UTF-8, -16 or -32, with or without a BOM
     except UnicodeDecodeError:
-        raise _UnlikeJsonError("the answer is not UTF-8") from None
+        raise _AlmostJsonError("the answer is not UTF-8") from None
     except (ValueError, RecursionError):  # ValueError covers bad JSON and numbers too long for int
         return None
     return answer if isinstance(answer, dict) else None
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise _UnlikeJsonError(f"the answer contains {name}, which JSON does not have")
+    raise _AlmostJsonError(f"the answer contains {name}, which JSON does not have")
 
 
 _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
@@ -132,7 +132,7 @@ _DECODER: Final = json.JSONDecoder(parse_constant=_refuse_constant)
 
 def _error(answer: Mapping[str, Any]) -> Evidence:
     code = _text(answer.get("code"))
-    if len(code) == 5 and code.isdecimal():  # as GeeTest's codes are, without their minus
+    if len(code) == 5 and code.isdecimal():  # one of GeeTest's codes without its minus sign
         code = f"-{code}"
     outcome = Outcome.MISCONFIGURED if code in KEY_CODES else Outcome.REFUSED
     return Evidence(outcome, _text(answer.get("msg")), code)
@@ -141,10 +141,9 @@ def _error(answer: Mapping[str, Any]) -> Evidence:
 def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
     result, reason, args = answer.get("result"), _text(answer.get("reason")), answer.get("captcha_args")
     if result == "fail":
-        # We sign, not the visitor: a wrong signature means a wrong key.
-        ours = reason == _WRONG_KEY
-        kept = args if isinstance(args, dict) else {}
-        return Evidence(Outcome.MISCONFIGURED if ours else Outcome.FAILED, reason, captcha_args=kept)
+        # The guard signs, not the client: a wrong signature means a wrong key.
+        outcome = Outcome.MISCONFIGURED if reason == _WRONG_KEY else Outcome.FAILED
+        return Evidence(outcome, reason, captcha_args=args if isinstance(args, dict) else {})
     if result != "success":
         return Evidence(Outcome.REFUSED, "neither success nor fail")
     if args is None:
@@ -157,7 +156,7 @@ def _verdict(answer: Mapping[str, Any], lot_number: str) -> Evidence:
 
 
 def _text(value: object) -> str:
-    """A string of GeeTest's, fit for a log line; error codes come as strings, a number is taken for one."""
+    """Return a string of GeeTest, cut to `_MAX_REASON` characters, or a number as text; "" for other values."""
     if isinstance(value, int) and not isinstance(value, bool) and abs(value) < 10**9:
         return str(value)
     return value[:_MAX_REASON] if isinstance(value, str) else ""

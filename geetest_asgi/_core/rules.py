@@ -1,4 +1,4 @@
-"""Rule, as a user writes it, and the types of the settings."""
+"""Rule, and the types of the settings."""
 
 import re
 from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping, Sequence
@@ -12,7 +12,7 @@ Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
 Send = Callable[[Any], Awaitable[None]]
 ASGIApp = Callable[[Any, Receive, Send], Awaitable[None]]
-"""Any framework's: Starlette types what travels as mappings, Litestar as TypedDicts; neither takes the other's."""
+"""An application of any framework. Messages are Any: Starlette types them as mappings, Litestar as TypedDicts."""
 Source = Literal["header", "query", "body", "text"]
 Mode = Literal["enforce", "monitor", "off"]
 Preflight = Literal["allow", "deny"]
@@ -34,39 +34,40 @@ Headers = Sequence[tuple[bytes, bytes]]
 class Clearance(Protocol):
     """Passes for verified clients: `geetest_asgi.clearance.Clearance`, or a class of your own.
 
-    A pass is good in one `realm` only: a text that names the captcha_id of the request, the rule's methods and the
-    rule, such as "0123… POST comments".
+    A pass is valid for one `realm`: a text that names the captcha_id of the request, the rule's methods and the rule,
+    such as "0123… POST comments".
     """
 
     def admits(self, scope: Scope, realm: str) -> bool:
-        """Whether the request carries a pass of this realm."""
+        """Return whether the request has a valid pass for this realm."""
 
     def grant(self, scope: Scope, realm: str) -> Headers:
-        """Headers, for the app's answer, that give a pass of this realm to a client that GeeTest has verified."""
+        """Return headers for the app's answer that give the verified client a pass for this realm."""
 
 
 class When(Protocol):
     """Whether a request needs a captcha: `geetest_asgi.AfterFailures`, or a class of your own.
 
-    Both methods are asynchronous. `store` is the guard's (`geetest_asgi.stores.Store`): all processes that use the same
-    one share what is in it.
+    Both methods are asynchronous. `store` is the guard's `geetest_asgi.stores.Store`; several processes may share it.
     """
 
     def wanted(self, scope: Scope, store: Any) -> Awaitable[bool]:
-        """Whether this request needs a captcha."""
+        """Return whether this request needs a captcha."""
 
     def answered(self, scope: Scope, store: Any, status: int) -> Awaitable[None]:
-        """The app is about to answer the request with this status, whatever `wanted` said. Not called where the guard
-        denied the request, or where the app gave no answer."""
+        """Note the status of the app's answer, before it is sent, whatever `wanted` returned.
+
+        Not called for a request that the guard denied or that the app did not answer.
+        """
 
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A pattern with settings of its own; a setting that is None is taken from the middleware.
+    """A pattern with settings of its own. A setting that is None is inherited from the middleware.
 
-    Settings mean the same as on `GeeTestMiddleware`. Of `limits`, only `max_body`, `body_timeout` and `max_field`
-    count; limits of the whole process are the middleware's. A wrong value raises ConfigError when the middleware is
-    built.
+    Settings mean the same as on `GeeTestMiddleware`. Of `limits`, a rule uses `max_body`, `body_timeout`, `max_field`,
+    `drain_bytes` and `drain_seconds`; the others are the middleware's. A wrong value raises ConfigError when the
+    middleware is made.
 
         Rule("POST /register", name="register", captcha_id="…", captcha_key="…", on_unavailable="deny")
     """

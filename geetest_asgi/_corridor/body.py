@@ -1,7 +1,7 @@
 """Read a request's body as far as the captcha fields, then let the app read it from the start.
 
-After the replay comes the server's own `receive`: no disconnect is invented, none is lost. A disconnect while we read
-is VisitorLeft: the app does not run, GeeTest is not asked.
+After the replay the app gets the server's own `receive`, so it sees each disconnect and no other. A disconnect during
+the search raises VisitorLeft: the app does not run, and no request is sent to GeeTest.
 """
 
 import time
@@ -12,44 +12,43 @@ import anyio
 from anyio.lowlevel import checkpoint
 from starlette.types import Message, Receive
 
-from .._bounds.counters import Pot
+from .._bounds.counters import BodyMemory
 from .._core.fields.scanners import JsonScanner, Scanner
 from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 from .._line.clock import clock
 
 _QUIET: Final = 1.0
-"""Seconds without data after which a body is drained no more: curl stops sending when it sees an error status."""
-
-LITTLE: Final = 64 * 1024
-"""Bytes of a body that are kept even where long bodies have filled three quarters of `max_buffered`."""
+"""Seconds without data after which draining ends: curl stops sending when it sees an error status."""
 
 _PIECE: Final = 16 * 1024
-"""Bytes scanned without a look at the clock: up to 5 ms of the hardest JSON, 9 ms of the hardest multipart body."""
-_TURN: Final = 0.002
-"""Seconds of scanning before other tasks run: a server may have a whole body ready, so nothing else waits."""
+"""Bytes scanned between two readings of the clock: at most 9 ms, for the slowest multipart body."""
+SLICE: Final = 0.002
+"""Seconds of scanning before other tasks run. A server that holds a whole body never waits, so its loop would."""
 
 
-class VisitorLeft(Exception):  # noqa: N818 - not an error: there is nobody left to answer
+class VisitorLeft(Exception):  # noqa: N818 - not an error
     """The client has disconnected. Raised and caught inside the guard."""
 
 
 class Body:
     """The body of one request."""
 
-    def __init__(self, receive: Receive, limits: Limits, memory: Pot, client: str | None) -> None:
+    def __init__(self, receive: Receive, limits: Limits, memory: BodyMemory, client: str | None) -> None:
         self._server = receive
         self._limits = limits
         self._memory = memory
         self._client = client
         self._kept: bytes | bytearray | None = None
-        """What was read and is to be replayed; None: nothing was read, or it was replayed."""
+        """Bytes that were read and not yet replayed; None: there are none."""
         self._taken = 0
-        self._room = limits.max_body
-        self._turn_ends = 0.0
+        """Bytes of `memory` that this body holds."""
+        self._remaining = limits.max_body
+        self._slice_ends = 0.0
         self._early: Message | None = None
+        """Message that `wait_for_disconnect` received, for the app."""
         self.touched = False
-        """Something was read from the server."""
+        """The server's `receive` was called."""
         self.complete = False
         """The end of the body was read."""
 
@@ -59,7 +58,7 @@ class Body:
         return self._replay if self.touched else self._server
 
     async def search(self, scanner: Scanner) -> Evidence | None:
-        """Read until the scanner is done. Evidence where a bound was hit, else None. Raises VisitorLeft."""
+        """Read until the scanner is done. Return evidence if a limit was hit. Raises VisitorLeft."""
         self.touched = True
         limit = clock().limit(self._limits.body_timeout)
         with limit.begin() as scope:
@@ -77,34 +76,34 @@ class Body:
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
     async def _take(self, chunk: bytes, scanner: Scanner) -> Evidence | None:
-        """Keep what has come, and look for the fields in it."""
+        """Keep a chunk and scan it."""
         if not self._kept:
             self._kept = chunk  # most bodies come in one piece
-        else:  # small pieces in a list take 40 bytes more each
+        else:  # in a list each piece would take 40 bytes more
             self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
             self._kept += chunk
         if not self._memory.take(len(chunk), self._client, self._taken):
             return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
         self._taken += len(chunk)
-        # Cut at the limit, so that one large chunk gives the same answer as many small ones.
+        # One large chunk gives the same answer as many small ones.
         if not isinstance(scanner, JsonScanner):
-            await self._scan(scanner, chunk[: self._room])
-        elif self.complete and len(chunk) <= self._room:  # JSON is decoded in one go, and the whole of it is here
+            await self._scan(scanner, chunk[: self._remaining])
+        elif self.complete and len(chunk) <= self._remaining:  # JSON is decoded whole
             scanner.feed(self._kept or b"")
-        if len(chunk) > self._room and not scanner.done:
+        if len(chunk) > self._remaining and not scanner.done:
             return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
-        self._room -= len(chunk)
+        self._remaining -= len(chunk)
         if self.complete:
             scanner.end()
         return None
 
     async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
-        """Feed the scanner in pieces, and let other tasks run where that takes long."""
+        """Feed the scanner in pieces, and let other tasks run between them if the scan takes long."""
         for start in range(0, len(chunk), _PIECE):
-            if time.perf_counter() > self._turn_ends:
-                if self._turn_ends:
+            if time.perf_counter() > self._slice_ends:
+                if self._slice_ends:
                     await checkpoint()
-                self._turn_ends = time.perf_counter() + _TURN
+                self._slice_ends = time.perf_counter() + SLICE
             scanner.feed(chunk[start : start + _PIECE])
             if scanner.done:
                 return
@@ -118,7 +117,7 @@ class Body:
         return bool(self._early["type"] == "http.disconnect")
 
     def _replay(self) -> Awaitable[Message]:
-        """What was read, then the server's own: not a coroutine of ours for each piece of a long upload."""
+        """Replay the bytes that were read, then return the server's own awaitable: a long upload has many pieces."""
         return self._server() if self._kept is None and self._early is None else self._next()
 
     async def _next(self) -> Message:
@@ -131,20 +130,20 @@ class Body:
         return message
 
     async def receive_until_complete(self) -> Message:
-        """The `receive` of a denial: as the app's, and `complete` says when there is nothing left to drain."""
+        """The `receive` of a denial. At the end of the body it sets `complete`, so that nothing is drained."""
         message = await self._replay()
         if message["type"] == "http.request" and not message.get("more_body", False):
             self.complete = True
         return message
 
     async def drain(self) -> None:
-        """Read the rest of the body and throw it away, within `drain_bytes` and `drain_seconds`."""
+        """Read the rest of the body and discard it, within `drain_bytes` and `drain_seconds`."""
         self.close()
         left = self._limits.drain_bytes
         ends = anyio.current_time() + self._limits.drain_seconds
-        with anyio.CancelScope() as patience:
+        with anyio.CancelScope() as quiet:
             while left > 0 and not self.complete:
-                patience.deadline = min(ends, anyio.current_time() + _QUIET)
+                quiet.deadline = min(ends, anyio.current_time() + _QUIET)
                 message = await self._server()
                 if message["type"] != "http.request":
                     return
@@ -152,15 +151,15 @@ class Body:
                 left -= len(message.get("body", b""))
 
     def close(self) -> None:
-        """Forget what was kept."""
+        """Discard the bytes that were kept."""
         self._kept = None
         if self._taken:
-            self._memory.give(self._taken, self._client)
+            self._memory.give_back(self._taken, self._client)
             self._taken = 0
 
 
 def without_body(receive: Receive) -> Receive:
-    """A `receive` that gives an empty body, and then what `receive` gives but for parts of a body."""
+    """Return a `receive` that gives an empty body, then the messages of `receive` without those of its body."""
     empty = [{"type": "http.request", "body": b"", "more_body": False}]
 
     async def receive_empty() -> Message:

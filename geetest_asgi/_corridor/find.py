@@ -22,8 +22,8 @@ _MEDIA_TYPE: Final = re.compile(rb"([\w.+-]{1,40}/[\w.+-]{1,40})\s*(?:;|$)")
 
 
 async def find(policy: Policy, scope: Scope, body: Body) -> Found:
-    """The fields, or why there are none. Raises VisitorLeft."""
-    looked_at = []
+    """Return the fields, or evidence that says why there are none. Raises VisitorLeft."""
+    searched = []
     for source in policy.sources if scope["type"] == "http" else _of_a_handshake(policy.sources):
         gatherer = Gatherer(policy.spelling, policy.limits.max_field)
         if source in _IN_BODY:
@@ -32,8 +32,8 @@ async def find(policy: Policy, scope: Scope, body: Body) -> Found:
             found = _in_query(scope, gatherer) if source == "query" else _in_headers(scope, gatherer)
         if not isinstance(found, str):
             return found
-        looked_at.append(found)
-    return Evidence(Outcome.MISSING, f"{NOTHING}: {'; '.join(looked_at)}")
+        searched.append(found)
+    return Evidence(Outcome.MISSING, f"{NOTHING}: {'; '.join(searched)}")
 
 
 def _of_a_handshake(sources: Sequence[Source]) -> Sequence[Source]:
@@ -75,7 +75,7 @@ async def _in_body(source: Source, policy: Policy, scope: Scope, body: Body, gat
 
 
 def _about_body(scope: Scope) -> tuple[list[bytes], list[bytes], int]:
-    """The values of Content-Type and Content-Encoding, each as often as it was sent, and Content-Length or 0."""
+    """Return all values of Content-Type and of Content-Encoding, and the greatest Content-Length, 0 without one."""
     types, encodings, length = [], [], 0
     for raw_name, value in scope.get("headers", ()):
         name = raw_name.lower()
@@ -89,7 +89,7 @@ def _about_body(scope: Scope) -> tuple[list[bytes], list[bytes], int]:
 
 
 def _body_type(types: Sequence[bytes], encodings: Sequence[bytes] = ()) -> str:
-    """The media type, and what keeps such a body from being read."""
+    """Describe the media type, and the encoding that keeps the body from being read."""
     if len(types) != 1:
         return "two Content-Types" if types else "no Content-Type"
     found = _MEDIA_TYPE.match(types[0])

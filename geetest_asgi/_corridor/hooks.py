@@ -1,4 +1,4 @@
-"""Calling the user's functions, which may be plain or asynchronous."""
+"""Call the user's functions, which may be plain or asynchronous."""
 
 import inspect
 from collections.abc import Callable
@@ -8,13 +8,13 @@ from ..observers.logs import log_hook_raised
 
 
 async def call(function: Callable[..., Any], *arguments: Any) -> Any:
-    """The function's answer, awaited if it must be."""
-    answer = function(*arguments)
-    return await answer if inspect.isawaitable(answer) else answer
+    """Call a function and return its value, awaited where it is awaitable."""
+    value = function(*arguments)
+    return await value if inspect.isawaitable(value) else value
 
 
-async def observe(hook: str, function: Callable[..., Any], *arguments: Any) -> None:
-    """Tell a function that decides nothing. What it raises is logged."""
+async def notify(hook: str, function: Callable[..., Any], *arguments: Any) -> None:
+    """Call a function whose value does not matter. An exception is logged under the name `hook`."""
     try:
         await call(function, *arguments)
     except Exception:

@@ -1,4 +1,4 @@
-"""What the guard does with the app's answer: keep a verdict, tell `when`, add headers of its own."""
+"""Handle the app's answer: keep a verdict for a repeated request, call `when.answered`, add the guard's headers."""
 
 from collections.abc import Callable
 from contextlib import suppress
@@ -9,7 +9,7 @@ from starlette.types import Message, Send
 
 from .._core.model import Outcome
 from .._core.rules import Headers
-from .hooks import observe
+from .hooks import notify
 from .visit import Visit
 
 Match = Callable[[str, str, bytes, str], Any]
@@ -19,23 +19,26 @@ REDIRECTS: Final = (307, 308)
 """The statuses after which a browser sends the same body again (RFC 9110 §15.4.8, §15.4.9)."""
 
 _HANDSHAKE: Final = {"websocket.accept": 101, "websocket.close": 403}
-"""An app that closes a websocket before it has accepted it denies it with 403 (ASGI, "Close - send event")."""
+"""Status of a handshake's answer. A close before the accept is a 403 (ASGI, "Close - send event")."""
 
 _BEGINNINGS: Final = frozenset({"http.response.start", "websocket.http.response.start", *_HANDSHAKE})
-"""The messages that begin an app's answer."""
+"""Types of the messages that begin an app's answer."""
 
 KEPT: Final = (b"x-geetest-token", b"kept")
-"""Tells the page that the token is good once more."""
+"""Header that tells the page that the token may be sent once more."""
 
 
 def outgoing(visit: Visit, match: Match | None, send: Send) -> Send:
-    """The app's `send`. `match`: which rule a path falls under; None where the guard stands on one route."""
+    """Return the `send` of the app.
+
+    `match`: `RuleTable.match`; None for a guard without patterns, which protects one route.
+    """
 
     async def begin(message: Message) -> None:
         # Before the answer is sent: the client's next request may come to another process at once.
-        if visit.tell_when and visit.policy.when is not None:
-            visit.tell_when = False  # once
-            await observe("when", visit.policy.when.answered, visit.scope, visit.store, _status(message))
+        if visit.when_pending and visit.policy.when is not None:
+            visit.when_pending = False
+            await notify("when", visit.policy.when.answered, visit.scope, visit.store, _status(message))
         status = message["status"] if message["type"] == "http.response.start" else 0
         if status in REDIRECTS:
             message = await _redirect(visit, match, message)
@@ -48,23 +51,23 @@ def outgoing(visit: Visit, match: Match | None, send: Send) -> Send:
 
 
 def _status(message: Message) -> int:
-    """The status of the app's answer; of a websocket: of its handshake."""
+    """The status of the app's answer, or of the handshake of a websocket."""
     return int(message.get("status") or _HANDSHAKE[message["type"]])
 
 
 def draining(visit: Visit, send: Send) -> Send:
-    """A denial's `send`: between its first and its last message the rest of the request is read, within bounds.
+    """Return the `send` of a denial. It reads the rest of the request's body, within bounds, before the last message.
 
     A server that closes a connection with unread data resets it (RFC 9112 §9.6): clients then lose the answer, and
-    proxies take the server for dead. Some servers stop reading once the announced length of the answer is sent, so the
-    last bytes wait.
+    proxies mark the server as failed. Some servers stop reading once the announced length of the answer is sent, so
+    the last bytes wait.
     """
     body = visit.body
 
     async def send_on(message: Message) -> None:
         last = message["type"] == "http.response.body" and not message.get("more_body", False)
         if last and not body.complete and not _waits_for_continue(visit):
-            with suppress(Exception):  # a server's own, about a request that nobody wants any more
+            with suppress(Exception):  # the server's; the request has been denied
                 await body.drain()
         await send(message)
 
@@ -72,12 +75,12 @@ def draining(visit: Visit, send: Send) -> Send:
 
 
 def _waits_for_continue(visit: Visit) -> bool:
-    """`Expect: 100-continue` (RFC 9110 §10.1.1): the client sends its body only once somebody reads it."""
+    """With `Expect: 100-continue` (RFC 9110 §10.1.1) the client sends its body only after the server reads it."""
     return not visit.body.touched and any(name.lower() == b"expect" for name, _ in visit.scope.get("headers", ()))
 
 
 async def _redirect(visit: Visit, match: Match | None, message: Message) -> Message:
-    message = {**message, "headers": list(message.get("headers", ()))}  # any iterable: it may end when it is read
+    message = {**message, "headers": list(message.get("headers", ()))}  # they may be an iterator
     if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
         await visit.claim.keep(visit.finding)
     return message
@@ -91,7 +94,7 @@ async def _forgive(visit: Visit) -> bool:
 
 
 def _same_rule(visit: Visit, match: Match | None, headers: Headers) -> bool:
-    """Does the redirect lead to a path of this rule? The host does not matter: only our guard honours what we keep."""
+    """Does the redirect lead to a path of this rule? The host does not matter: only this guard uses a kept verdict."""
     scope = visit.scope
     path = _location(scope["path"], headers)
     if path is None:
@@ -105,6 +108,6 @@ def _location(path: str, headers: Headers) -> str | None:
     """The path of `Location` (RFC 9110 §10.2.2); None where it cannot be read."""
     for name, value in headers:
         if name.lower() == b"location":
-            with suppress(ValueError):  # not a URL; a client may have made it up
+            with suppress(ValueError):  # not a URL: it may contain text of a client
                 return unquote(urlsplit(urljoin(f"http://host{quote(path)}", value.decode("latin-1"))).path)
     return None

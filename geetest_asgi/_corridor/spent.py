@@ -1,12 +1,12 @@
-"""Replay protection: GeeTest is asked about a token once, and the token is good for one act.
+"""Replay protection: each token is verified once and lets one request in.
 
-A token is claimed before the call, so that of two copies in flight one is asked about. It stays spent once GeeTest gave
-its verdict or the request was let in; otherwise it is given back. Where the browser is to send the same token again (a
-redirect, a form shown again), the verdict is kept for one more request under the same rule.
+A request claims its token before the call to GeeTest, so of two simultaneous copies one is verified. The token stays
+spent once GeeTest gave its verdict or the request was let in; otherwise it is given back. Where the browser will send
+the same token again (a redirect, a form shown again), the verdict is kept for one more request under the same rule.
 
-Two keys in the store: the token's digest, and for its kept verdict that digest with the rule's. The
-request that pops a kept verdict is the only one that may keep it again. A request that ends before the app has run does
-not put it back: the visitor solves another captcha.
+The store has two keys for a token: its digest, and for a kept verdict that digest with the rule's digest. Only the
+request that pops a kept verdict may keep it again. If that request ends before the app has run, the verdict is lost and
+the visitor solves another captcha.
 """
 
 import hashlib
@@ -19,48 +19,46 @@ from .._core.model import CaptchaFields, Evidence, Outcome
 from ..stores import Store
 
 SPENT: Final = 1200.0
-"""Seconds for which a token is known as spent. Tokens live for 10 minutes; after that GeeTest itself refuses them."""
+"""Seconds for which the store remembers a spent token. GeeTest refuses tokens older than 10 minutes."""
 
 KEPT: Final = 300.0
-"""Seconds for which a kept verdict waits for its request. Three in a row end before the token is forgotten."""
+"""Seconds for which a verdict is kept. Three in a row end before the store forgets the token."""
 
 MOST_KEEPS: Final = 3
-"""How often the verdict on one token is kept."""
+"""Times that the verdict on one token may be kept."""
 
 MOST_CHARACTERS: Final = 8192
-"""A longer verdict is not kept. GeeTest's `captcha_args` take some 200."""
+"""A longer verdict is not kept. GeeTest's `captcha_args` have about 200 characters."""
 
 _VERDICTS: Final = frozenset({Outcome.PASSED, Outcome.FAILED})
 
 
 class Claim:
-    """One request's hold on a token: the right to ask GeeTest, or a kept verdict, or neither (`replayed`)."""
+    """The claim of one request to its token: to verify it, or to use a kept verdict, or neither (`replayed`)."""
 
     def __init__(self, store: Store, token: str = "", kept: str = "", evidence: Evidence | None = None, keeps: int = 0):
         self._store = store
         self._token, self._kept = token, kept
         self._keeps = keeps
         self._open = bool(token)
-        """Until the token is given back or its verdict kept: from then on it may be another request's."""
+        """False once the token was given back or its verdict kept: another request may hold it then."""
         self.evidence = evidence
-        """What is known without asking: `replayed`, or the kept verdict. None: GeeTest is to be asked."""
+        """`replayed`, or the kept verdict; None: the token must be verified."""
 
     async def settle(self, answer: Evidence | None, *, let_in: bool) -> None:
         """Give the token back if GeeTest gave no verdict and the request was not let in.
 
-        Call it once the decision is made, or when the request ended without one. `answer`: what came of asking GeeTest,
-        None where it was not asked or has not answered.
+        Call it after the decision, or when the request ends without one. `answer`: GeeTest's answer, or None.
         """
         if not let_in and (answer is None or answer.outcome not in _VERDICTS):
             await self._give_back()
 
     async def keep(self, evidence: Evidence) -> bool:
-        """Keep the verdict for one more request under the same rule. True: this token is good for that request.
+        """Keep the verdict for one more request under the same rule. Return whether the token may be sent once more.
 
-        Await it before the response starts: the next request may arrive at another process at once. What is no verdict
-        (an outage may be over by then) is not kept; the token is given back instead, and GeeTest is asked about it.
-        False where the verdict was kept three times, where this claim does not hold the token, or where the store
-        does not take it.
+        Await it before the response starts: the next request may arrive at another process at once. Other evidence
+        than a verdict is not kept; the token is given back, so the next request verifies it. False if the verdict was
+        kept three times, if this claim does not hold the token, or if the store refuses the verdict.
         """
         if evidence.outcome not in _VERDICTS:
             return await self._give_back()
@@ -81,7 +79,7 @@ class Claim:
 async def claim(store: Store, captcha_id: str, rule: str, fields: CaptchaFields) -> Claim:
     """Claim a token for one request under a rule.
 
-    GeeTest's constant offline token (its lot_number begins with V) is everybody's, and so never spent.
+    GeeTest's offline token (its lot_number begins with V) is the same for all clients, so it is never spent.
     """
     if fields.lot_number.startswith("V"):
         return Claim(store)
@@ -98,7 +96,7 @@ async def claim(store: Store, captcha_id: str, rule: str, fields: CaptchaFields)
 
 
 def _to_value(keeps: int, evidence: Evidence) -> str | None:
-    """The verdict as ASCII; None where it is too long or too deep."""
+    """Return the verdict as ASCII, or None if it is too long or nested too deeply."""
     try:
         value = json.dumps([keeps, evidence.outcome, evidence.reason, evidence.code, dict(evidence.captcha_args)])
     except (ValueError, TypeError, RecursionError):
@@ -107,7 +105,7 @@ def _to_value(keeps: int, evidence: Evidence) -> str | None:
 
 
 def _from_value(value: str) -> tuple[int, Evidence] | None:
-    """How often it was kept, and the verdict; None where there is none that can be read: the token counts as spent."""
+    """Return how often the verdict was kept, and the verdict; None if the value cannot be read."""
     try:
         keeps, outcome, reason, code, args = json.loads(value)
         verdict = Evidence(Outcome(outcome), reason, code, captcha_args=args)
@@ -119,7 +117,7 @@ def _from_value(value: str) -> tuple[int, Evidence] | None:
 
 
 def _digest(text: str) -> str:
-    """Raw tokens are stored nowhere."""
+    """Tokens are stored as digests only."""
     return hashlib.sha256(text.encode()).hexdigest()
 
 

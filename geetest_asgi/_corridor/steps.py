@@ -1,4 +1,4 @@
-"""The steps of one request, in order. Each returns the evidence that ends the walk, or None: then the next one runs."""
+"""The steps of one request, in order. A step returns the evidence that ends the walk; after None the next step runs."""
 
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
@@ -17,11 +17,11 @@ from .visit import Visit
 Step = Callable[[Visit], Awaitable[Evidence | None]]
 
 SHARED: Final = "geetest_asgi.finding"
-"""Scope key: (captcha_id, evidence) of a guard further out, so that two guards in one stack ask GeeTest once."""
+"""Scope key: (captcha_id, evidence) of a guard further out. Two guards in one stack send one request to GeeTest."""
 
 
 async def excuse(visit: Visit) -> Evidence | None:
-    """No captcha is wanted from anybody: the mode is off, or `skip` gave a reason. Or no captcha would help."""
+    """Skip the captcha in mode "off" or where `skip` gives a reason; refuse a path whose rule is unclear."""
     policy = visit.policy
     if policy.refuses:
         return Evidence(Outcome.MALFORMED, policy.refuses)
@@ -33,10 +33,10 @@ async def excuse(visit: Visit) -> Evidence | None:
 
 
 async def choose_credentials(visit: Visit) -> Evidence | None:
-    """The id and the keys of this request: the rule's own, or those of `credentials`."""
+    """Choose the id and the keys of this request: those that `credentials` returns, else the rule's own."""
     policy = visit.policy
     if policy.credentials_by_id:
-        return None  # known with the fields only
+        return None  # find_fields chooses them
     given = None if policy.credentials is None else await call(policy.credentials, visit.scope)
     if given is not None:
         visit.captcha_id, visit.keys = _config.given_credentials(given)
@@ -48,28 +48,28 @@ async def choose_credentials(visit: Visit) -> Evidence | None:
 
 
 async def waive(visit: Visit) -> Evidence | None:
-    """No captcha is needed from this client: it has a pass, or `when` wants none yet."""
+    """Skip the captcha for a client that has a clearance, or where `when` wants none yet."""
     policy, scope = visit.policy, visit.scope
     if policy.clearance is not None and policy.clearance.admits(scope, visit.realm):
         return Evidence(Outcome.SKIPPED, "clearance")
     if policy.when is not None:
-        visit.tell_when = True
+        visit.when_pending = True
         if not await policy.when.wanted(scope, visit.store):
             return Evidence(Outcome.SKIPPED, "not needed yet")
     return None
 
 
 async def share(visit: Visit) -> Evidence | None:
-    """A guard further out has asked about this token already."""
+    """Use the evidence of a guard further out that has the same captcha_id."""
     captcha_id, finding = visit.scope.get(SHARED, ("", None))
     if finding is None or captcha_id != visit.captcha_id:
         return None
-    told: Evidence = replace(finding, elapsed=0.0)  # that guard has told of the call
-    return told
+    evidence: Evidence = replace(finding, elapsed=0.0)  # that guard has reported the call
+    return evidence
 
 
 async def find_fields(visit: Visit) -> Evidence | None:
-    """The captcha fields in the headers, the query or the body; the id among them may choose the credentials."""
+    """Find the captcha fields in the headers, the query or the body. The sent id may choose the credentials."""
     found = await find(visit.policy, visit.scope, visit.body)
     if not isinstance(found, CaptchaFields):
         return found
@@ -78,9 +78,9 @@ async def find_fields(visit: Visit) -> Evidence | None:
 
 
 async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
-    """The id that was sent and its keys, where `credentials` or the rule has them."""
+    """Choose the id that was sent and its keys, where `credentials` or the rule knows them."""
     policy = visit.policy
-    assert policy.credentials is not None  # noqa: S101 - it takes an id
+    assert policy.credentials is not None  # noqa: S101 - credentials_by_id says so
     sent = fields.captcha_id or None
     given = await call(policy.credentials, visit.scope, sent)
     usual = (policy.captcha_id, policy.keys) if policy.captcha_id else ("", ())
@@ -92,14 +92,14 @@ async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
 
 
 async def claim_token(visit: Visit) -> Evidence | None:
-    """Spend the token: of two copies, even simultaneous ones, one goes on."""
+    """Claim the token in the store: of two requests with one token, even simultaneous ones, one goes on."""
     assert visit.fields is not None  # noqa: S101 - find_fields has run
     visit.claim = await claim(visit.store, visit.captcha_id, visit.policy.identity, visit.fields)
     return visit.claim.evidence
 
 
 async def ask_geetest(visit: Visit) -> Evidence | None:
-    """`POST /validate`, once."""
+    """Verify the token by one `POST /validate`. Raises VisitorLeft."""
     fields = visit.fields
     assert fields is not None  # noqa: S101 - find_fields has run
     requests = [build_request(visit.captcha_id, key, fields) for key in visit.keys]
@@ -118,7 +118,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
 
 
 STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, waive, share, find_fields, claim_token, ask_geetest)
-"""What happens to a request of the middleware."""
+"""The steps of a request of the middleware."""
 
 CLIENT_STEPS: Final[tuple[Step, ...]] = (claim_token, ask_geetest)
-"""What happens to the fields that a handler gives to GeeTestClient."""
+"""The steps of GeeTestClient, after it has read the fields that it was given."""

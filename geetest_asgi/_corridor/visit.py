@@ -1,4 +1,4 @@
-"""One protected request, and what is known about it so far."""
+"""The state of one protected request."""
 
 from dataclasses import dataclass, field
 
@@ -15,7 +15,7 @@ from .spent import Claim
 
 @dataclass(slots=True)
 class Visit:
-    """Mutable, one for each request; each step adds what it has learnt."""
+    """State of one request. Mutable: each step adds what it has found out."""
 
     policy: Policy
     scope: Scope
@@ -23,27 +23,27 @@ class Visit:
     line: Line
     store: Store
     client: str | None = None
-    """Whom the caps for each client count; None: nobody."""
+    """Address under which the caps for each client count this request; None: it is not counted."""
     captcha_id: str = ""
     keys: tuple[str, ...] = field(default=(), repr=False)
     fields: CaptchaFields | None = None
     claim: Claim | None = None
     answer: Evidence | None = None
-    """GeeTest's answer, noted the moment it comes: from then on the token is used up, even if we are cancelled."""
+    """GeeTest's answer, set as soon as it arrives: the token is used up from then on, even if the call is cancelled."""
     finding: Evidence | None = None
-    """What the steps found, before this rule's `accept`: another guard or a repeated request may share it."""
+    """Evidence of the steps, before `accept`. A guard further in, or the next request with this token, may use it."""
     let_in: bool = False
     """The app gets the request: it is allowed, or the mode is "monitor"."""
     granted: Headers = ()
-    """Headers for the app's answer: a pass."""
-    tell_when: bool = False
-    """`when` was asked about this request, and wants to hear of the app's answer."""
+    """Headers that are added to the app's answer: a clearance."""
+    when_pending: bool = False
+    """`when.wanted` was called for this request, so `when.answered` must be called."""
 
     def note_answer(self, answer: Evidence) -> None:
-        """GeeTest has answered."""
+        """Remember GeeTest's answer."""
         self.answer = answer
 
     @property
     def realm(self) -> str:
-        """What a pass is bound to. Neither an id nor methods have blanks: no two rules share one by chance."""
+        """Text that a clearance is bound to. Ids and methods contain no blanks, so two rules never share a realm."""
         return f"{self.captcha_id} {self.policy.methods} {self.policy.name}"

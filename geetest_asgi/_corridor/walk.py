@@ -1,22 +1,22 @@
-"""One protected request, from the rule to the app or to a denial. The page docs/how-a-request-travels.md says the same.
+"""Take one protected request from its rule to the app or to a denial. docs/how-a-request-travels.md describes the same.
 
-steps       excuse, waive, find, claim, ask      Evidence
-accept      the developer's last word            Evidence
-judge       the only place that says yes         GeeTestResult
-settle      spend the token or give it back
-tell        logs, on_result
+steps       gather evidence (`steps.STEPS`)                   Evidence
+accept      the user's function may refuse a passed token     Evidence
+judge       decides; the only function that lets a client in  GeeTestResult
+settle      keeps the token spent, or gives it back
+tell        writes the log, calls `on_result`
 app or denial
 """
 
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Final
+from typing import Any, Final
 
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
-from .._bounds.counters import Pot
+from .._bounds.alerts import Alerts
+from .._bounds.counters import BodyMemory
 from .._bounds.unverified import Unverified
-from .._bounds.watch import Watch
 from .._core.address import client_address
 from .._core.judge import judge
 from .._core.model import Evidence, GeeTestResult, Outcome
@@ -29,7 +29,7 @@ from ..denials import default_denial, deny
 from ..observers.logs import log_decision
 from ..stores import Store
 from .body import Body, VisitorLeft, without_body
-from .hooks import call, observe
+from .hooks import call, notify
 from .outgoing import Match, draining, outgoing
 from .steps import SHARED, STEPS, Step
 from .visit import Visit
@@ -39,36 +39,37 @@ _PREFLIGHT: Final = Evidence(Outcome.SKIPPED, "a CORS preflight")
 
 @dataclass(frozen=True, slots=True)
 class Guard:
-    """What the requests of one middleware share, or those of one GeeTestClient."""
+    """State and settings shared by all requests of one middleware or of one GeeTestClient."""
 
     line: Line
     store: Store
     unverified: Unverified
-    memory: Pot
-    app: ASGIApp | None = field(default=None, repr=False)
-    """Without its repr: an app that is a dataclass may keep what it saw."""
-    watch: Watch = field(default_factory=Watch, repr=False)
-    log_clients: bool = True
-    """Whether the record of a decision has the client's address."""
-    preflight: Preflight = "allow"
-    """What becomes of a CORS preflight."""
-    match: Match | None = None
-    """Which rule a path falls under; None where the guard stands on one route."""
+    memory: BodyMemory
+    alerts: Alerts = field(repr=False)
+    log_clients: bool
+    """The record of a decision contains the client's address."""
+    app: Any = field(repr=False)  # its repr may show what it has stored
+    """The ASGI app; None for a GeeTestClient."""
+    preflight: Preflight
+    """"allow": a CORS preflight goes to the app without a captcha."""
+    match: Match | None
+    """`RuleTable.match`; None for a guard without patterns, which protects one route."""
 
     def visit(self, policy: Policy, scope: Scope, receive: Receive) -> Visit:
-        """A new request. This is where a test's stand-in takes the place of GeeTest."""
-        standing_in = stand_in()
-        line = standing_in or self.line
-        client = None if standing_in is not None else client_address(scope)  # in a test all come from one address
-        return Visit(policy, scope, Body(receive, policy.limits, self.memory, client), line, self.store, client)
+        """Return the state of a new request. In a test the stand-in's line is used instead of the one to GeeTest."""
+        test_line = stand_in()
+        client = client_address(scope) if test_line is None else None  # all requests of a test have one address
+        body = Body(receive, policy.limits, self.memory, client)
+        return Visit(policy, scope, body, test_line or self.line, self.store, client)
 
     async def run(self, policy: Policy, scope: Scope, receive: Receive, send: Send) -> None:
-        """Take one request to the app or to a denial."""
+        """Answer one request: by the app or by a denial."""
         if not isinstance(scope.get("headers", ()), list | tuple):
-            scope["headers"] = [tuple(pair) for pair in scope["headers"]]  # ASGI allows what can be read once only
+            scope["headers"] = [tuple(pair) for pair in scope["headers"]]  # ASGI allows an iterator
         if self.preflight == "allow" and is_preflight(scope):
             put_result(scope, judge(policy, _PREFLIGHT, admit_unverified=False))
-            return await self._app(scope, without_body(receive), send)  # so that no handler acts on a body
+            await self.app(scope, without_body(receive), send)  # no handler may act on a body
+            return
         visit = self.visit(policy, scope, receive)
         try:
             result = await self.decide(visit)
@@ -78,12 +79,12 @@ class Guard:
             else:
                 await _deny(visit, result, send)
         except VisitorLeft:
-            await _answer_nobody(scope, send)
+            await _end_disconnected(scope, send)
         finally:
             visit.body.close()
 
     async def decide(self, visit: Visit, steps: tuple[Step, ...] = STEPS) -> GeeTestResult:
-        """What becomes of the request. Raises VisitorLeft, and what the developer's functions raise."""
+        """Decide about the request. Raises VisitorLeft, and whatever the user's functions raise."""
         policy, evidence, admit = visit.policy, None, False
         try:
             for step in steps:
@@ -99,34 +100,29 @@ class Guard:
                 evidence, admit = await self.unverified.consider(policy, evidence, visit.captcha_id, visit.client)
             result = judge(policy, evidence, admit_unverified=admit)
             visit.let_in = result.allowed or policy.mode == "monitor"
-        finally:  # also where a client left, a function raised, or all was cancelled
+        finally:  # also after a disconnect, an exception or a cancellation
             if visit.claim is not None:
                 await visit.claim.settle(visit.answer, let_in=visit.let_in)
-        self.watch.note(policy, result, visit.client)
+        self.alerts.note(policy, result, visit.client)
         log_decision(result, visit.scope or None, policy.mode, log_client=self.log_clients)
         if policy.on_result is not None:
-            await observe("on_result", policy.on_result, result, visit.scope or None)
+            await notify("on_result", policy.on_result, result, visit.scope or None)
         return result
 
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
         policy, scope = visit.policy, visit.scope
-        # What excuses a request here need not excuse it at the next guard.
+        # A request that is excused here may need a captcha at the next guard.
         if visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED:
             scope[SHARED] = (visit.captcha_id, visit.finding)
         if policy.clearance is not None and result.verified:
             visit.granted = policy.clearance.grant(scope, visit.realm)
-        if visit.claim is not None or visit.granted or visit.tell_when:
+        if visit.claim is not None or visit.granted or visit.when_pending:
             send = outgoing(visit, self.match, send)
-        await self._app(scope, visit.body.receive, send)
-
-    @property
-    def _app(self) -> ASGIApp:
-        assert self.app is not None  # noqa: S101 - a middleware has one
-        return self.app
+        await self.app(scope, visit.body.receive, send)
 
 
 async def _accept(visit: Visit, accept: Accept, evidence: Evidence) -> Evidence:
-    """The rule's last word on a token that passed."""
+    """Ask the rule's `accept` about a token that passed."""
     result = judge(visit.policy, evidence, admit_unverified=False)
     if await call(accept, result, visit.scope):
         return evidence
@@ -141,9 +137,9 @@ async def _deny(visit: Visit, result: GeeTestResult, send: Send) -> None:
     await deny(denial or default_denial(result, scope), scope, visit.body.receive_until_complete, send)
 
 
-async def _answer_nobody(scope: Scope, send: Send) -> None:
-    """The client has disconnected. BaseHTTPMiddleware further out raises where nothing is answered."""
-    with suppress(OSError):  # ASGI 2.4: a server raises OSError for an answer to nobody
+async def _end_disconnected(scope: Scope, send: Send) -> None:
+    """Send an answer to a client that has disconnected: without one, Starlette's BaseHTTPMiddleware raises."""
+    with suppress(OSError):  # ASGI 2.4: `send` raises OSError after a disconnect
         if scope["type"] == "http":
             await send({"type": "http.response.start", "status": 400, "headers": []})
             await send({"type": "http.response.body"})

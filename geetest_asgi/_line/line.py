@@ -15,7 +15,7 @@ from .._core.limits import Limits
 from .._core.model import Evidence, Outage, Outcome, ValidateRequest
 from .._core.protocol import API_SERVERS, is_about_the_key, parse_reply
 from .._core.rules import OnOutage
-from ..observers.logs import log_outage, log_simulator, tell_hook
+from ..observers.logs import log_outage, log_simulator, notify_plain
 from .call import Call, Disconnected
 from .clock import clock
 from .exchange import Wire
@@ -52,7 +52,7 @@ class Server:
 
     def _tell(self, outage: Outage) -> None:
         log_outage(outage)
-        tell_hook("on_outage", self._on_outage, outage)
+        notify_plain("on_outage", self._on_outage, outage)
 
 
 class Lane:

@@ -109,7 +109,7 @@ class RouteGuard(GeeTestMiddleware):
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
         line = (method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or "")
         # By path first: what no mark's rule matches in any spelling goes to no marked route.
-        if method in self._idle or self._by_path[line] is None or is_too_much(*line[1:]):
+        if method in self._unprotected_methods or self._by_path[line] is None or is_too_much(*line[1:]):
             return None
         route = _find(self._routes, self.outer_scope(scope))
         rule = None if route is None else self._rules.get(route)

@@ -1,7 +1,7 @@
 """What an application is made of, as far as it can be told: the guards in it, and the routes behind them.
 
 Known by their shape: whatever wraps another app in an attribute; Starlette and FastAPI, whose middleware is built at
-the first request; Litestar, which builds it for each route. Django and Quart: `foreign_routes`.
+the first request; Litestar, which builds it for each route. Django, Quart and Connexion: `foreign_routes`.
 """
 
 import inspect
@@ -16,9 +16,11 @@ from .._core.errors import ConfigError
 from .._core.paths.patterns import EVERY, WEBSOCKET, Methods, Pattern, parse
 from .._middleware import GeeTestMiddleware
 from .app import attempt
-from .foreign_routes import reader
+from .foreign_routes import connexion_inner, reader
 
-_INNER: Final = ("middleware_stack", "app", "asgi_app", "_app", "application", "asgi_application", "wrapped")
+_INNER: Final = (
+    *("middleware_stack", "app", "asgi_app", "_app", "next_app", "application", "asgi_application", "wrapped"),
+)
 """Where a wrapper keeps what it wraps."""
 _DEEPEST: Final = 100
 
@@ -76,14 +78,13 @@ def _read_into(site: Site, app: Any, prefix: str, outer: tuple[Guard, ...]) -> t
     guards = [Guard(layer, prefix, local) for layer in layers if isinstance(layer, GeeTestMiddleware)]
     site.add(guards)
     passed = (*outer, *guards)
-    foreign = next(filter(None, map(reader, layers)), None)
-    if foreign is not None:
+    foreign = [read_routes for layer in layers if (read_routes := reader(layer)) is not None]
+    if foreign:  # Connexion's Flask lists what its specifications list, and more
         site.knows_routes = True
-        site.routes += [new_route(prefix + each.path, each.methods, passed, each.note) for each in foreign()]
-        return None
+        site.routes += [new_route(prefix + each.path, each.methods, passed, each.note) for each in foreign[-1]()]
     holder = next((layer for layer in layers if _has_routes(layer)), None)
     if holder is None:
-        return passed
+        return None if foreign else passed
     site.knows_routes = True
     if _is_litestar(holder):
         _read_litestar(site, holder, passed, {})
@@ -99,7 +100,9 @@ def _layers(app: Any) -> Iterator[Any]:
     while app is not None and id(app) not in seen and len(seen) < _DEEPEST:
         seen.add(id(app))
         yield app
-        if hasattr(app, "build_middleware_stack"):
+        if (inner := connexion_inner(app)) is not None:
+            app = inner
+        elif hasattr(app, "build_middleware_stack"):
             layer = app
             app = app.middleware_stack or attempt("building the middleware", lambda: layer.build_middleware_stack())  # noqa: B023
         elif inspect.ismethod(app):  # GeeTestMiddleware(quart.asgi_app)

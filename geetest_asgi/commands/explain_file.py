@@ -126,7 +126,7 @@ def _write_guard(report: Report, site: Any, guard: Any, request: Request, raw: R
 
 
 async def _find(policy: Any, raw: RawRequest) -> Any:
-    from .._bounds.counters import Pot
+    from .._bounds.counters import BodyMemory
     from .._corridor.body import Body
     from .._corridor.find import find
 
@@ -138,4 +138,4 @@ async def _find(policy: Any, raw: RawRequest) -> Any:
         "headers": raw.headers,
         "query_string": raw.target.partition("?")[2].encode("latin-1"),
     }
-    return await find(policy, scope, Body(receive, policy.limits, Pot(policy.limits.max_buffered, little=0), None))
+    return await find(policy, scope, Body(receive, policy.limits, BodyMemory(policy.limits.max_buffered), None))

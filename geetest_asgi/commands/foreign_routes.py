@@ -1,4 +1,4 @@
-"""The routes of frameworks that keep them in a table of their own: Django and Quart."""
+"""The routes of frameworks that keep them in a table of their own: Django, Quart and Connexion."""
 
 import re
 import sys
@@ -6,9 +6,10 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any, Final, NamedTuple
 
 from .._core.paths.patterns import WEBSOCKET
+from .app import attempt
 
 _PARAMETER: Final = re.compile(r"<(?:([^<>:]+):)?(\w+)>")
-"""`<id>` or `<int:id>`, in both."""
+"""`<id>` or `<int:id>`, in all of them."""
 
 
 class Foreign(NamedTuple):
@@ -25,8 +26,26 @@ def reader(layer: Any) -> Callable[[], Iterator[Foreign]] | None:
     if _is(layer, "django.core.handlers.asgi", "ASGIHandler"):
         return _django
     if _is(layer, "quart.app", "Quart"):
-        return lambda: _quart(layer)
+        return lambda: _werkzeug(layer)
+    if _is(layer, "connexion.apps.flask", "FlaskASGIApp"):
+        return lambda: _werkzeug(layer.app)
+    if _is(layer, "connexion.middleware.routing", "RoutingMiddleware"):
+        return lambda: _connexion(layer)
     return None
+
+
+def connexion_inner(layer: Any) -> Any:
+    """What Connexion's application hands a request to; None for any other layer.
+
+    Its middleware is built as at the first request. It is kept, as Flask takes no blueprint twice.
+    """
+    if _is(layer, "connexion.apps.abstract", "AbstractApp"):
+        return layer.middleware
+    if not _is(layer, "connexion.middleware.main", "ConnexionMiddleware"):
+        return None
+    if layer.middleware_stack is None:
+        layer.app, layer.middleware_stack = attempt("building Connexion's middleware", layer._build_middleware_stack)
+    return layer.app
 
 
 def _is(layer: Any, module: str, name: str) -> bool:
@@ -35,9 +54,17 @@ def _is(layer: Any, module: str, name: str) -> bool:
     return kind is not None and isinstance(layer, kind)
 
 
-def _quart(app: Any) -> Iterator[Foreign]:
+def _werkzeug(app: Any) -> Iterator[Foreign]:
+    """Of Quart and Flask."""
     for rule in app.url_map.iter_rules():
         yield Foreign(_path(rule.rule), [WEBSOCKET] if rule.websocket else rule.methods)
+
+
+def _connexion(layer: Any) -> Iterator[Foreign]:
+    """Those of its specifications."""
+    for mount in layer.router.routes:
+        for route in mount.routes:
+            yield Foreign(mount.path + route.path, route.methods)
 
 
 def _django() -> Iterator[Foreign]:

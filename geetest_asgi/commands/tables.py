@@ -93,8 +93,8 @@ def write_routes(report: Report, site: Site) -> None:
     if not site.knows_routes:
         report.say(
             "note",
-            f"{site.layers[-1]} does not tell its routes; those of Starlette, FastAPI, Litestar, Django and "
-            "Quart are read",
+            f"{site.layers[-1]} does not tell its routes; those of Starlette, FastAPI, Litestar, Django, Quart and "
+            "Connexion are read",
         )
         return
     first = numbers(site)

@@ -1,1 +1,1 @@
-"""Who is told about each decision. `logs` is always there; `otel`, if you give it to `on_result`."""
+"""Observers of the decisions: the log, and OpenTelemetry for those who pass it as `on_result`."""

@@ -1,6 +1,6 @@
-"""Stores of spent tokens, kept verdicts and counters. The default is a `MemoryStore`, which serves one process.
+"""Stores of spent tokens, kept verdicts and counters. The default is a `MemoryStore`, for one process.
 
-`SQLiteStore` and `RedisStore` are imported when they are first used: without them neither sqlite3 nor redis is needed.
+`SQLiteStore` and `RedisStore` are imported at their first use, so other stores need neither sqlite3 nor redis.
 """
 
 from importlib import import_module

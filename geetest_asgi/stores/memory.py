@@ -1,4 +1,4 @@
-"""The store that keeps everything in this process's memory."""
+"""MemoryStore: a store in the memory of this process."""
 
 import heapq
 import threading
@@ -13,10 +13,10 @@ T = TypeVar("T")
 
 
 class MemoryStore:
-    """A store in memory: bounded, shared by all threads and event loops of this process, and by no other process.
+    """A bounded store in memory, for all threads and event loops of this process, but for no other process.
 
-    size    Values kept at most, and counters kept at most; the one that ends first goes first. A spent token is one
-            value of 64 characters; 100,000 take about 35 MB.
+    size    Greatest number of values, and of counters. For a new one the one that ends first is removed. A spent token
+            is one value; 100,000 take about 35 MB.
 
     Raises ConfigError for a size below 1.
     """
@@ -33,7 +33,7 @@ class MemoryStore:
         return len(self._values) + len(self._counters)
 
     def __contains__(self, key: str) -> bool:
-        """Whether `add` would refuse the key."""
+        """Return whether `add` would refuse the key."""
         with self._lock:
             return self._values.find(key, self._clock()) is not None
 
@@ -71,24 +71,24 @@ class MemoryStore:
 
 
 _AT_ONCE: Final = 64
-"""Ended entries that one `insert` removes at most, so that no call has to remove them all."""
+"""Ended entries that one `insert` removes at most, so that no call takes long."""
 
 
 class Expiring(Generic[T]):
-    """At most `size` entries; the one that ends first makes room for a new one. Not safe across threads."""
+    """At most `size` entries. For a new one the one that ends first is removed. Not safe across threads."""
 
     def __init__(self, size: int) -> None:
         self._size = size
         self._entries: dict[str, tuple[float, int, T]] = {}
         self._order: list[tuple[float, int, str]] = []
-        """A heap. What `remove` took away stays in it until it comes up, or until there is too much of it."""
+        """A heap. Removed entries stay in it until they are first, or until there are too many of them."""
         self._numbers = count()
 
     def __len__(self) -> int:
         return len(self._entries)
 
     def find(self, key: str, now: float) -> T | None:
-        """The value, if there is one that has not ended."""
+        """Return the value of an entry that has not ended, or None."""
         entry = self._entries.get(key)
         return entry[2] if entry is not None and entry[0] > now else None
 
@@ -109,7 +109,7 @@ class Expiring(Generic[T]):
             heapq.heapify(self._order)
 
     def replace(self, key: str, value: T) -> None:
-        """Change the value of an entry, which ends when it would have ended."""
+        """Change the value of an entry, but not its end."""
         ends, number, _ = self._entries[key]
         self._entries[key] = (ends, number, value)
 

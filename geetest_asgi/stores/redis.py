@@ -1,8 +1,8 @@
-"""A store in Redis or Valkey, for many hosts. The only file that imports redis-py or valkey-py.
+"""RedisStore: a store in Redis or Valkey, for several hosts. The only file that imports redis-py or valkey-py.
 
-Each call touches one key, as a cluster wants it, by SET NX PX, GET, GETDEL (Redis 6.2, 2021), DEL or a small script.
-redis-py may repeat a command whose answer was lost. A repeated SET finds its own value, which begins with a nonce, and
-so counts as the first. A repeated GETDEL finds nothing, and a repeated count counts twice: both are the stricter one.
+Each call uses one key, as a cluster requires, by SET NX PX, GET, GETDEL (Redis 6.2, 2021), DEL or a small script.
+redis-py may repeat a command whose answer was lost. A repeated SET finds its own value, which begins with a nonce, so
+it counts once. A repeated GETDEL finds nothing and a repeated count counts twice; both err on the strict side.
 """
 
 import asyncio
@@ -26,29 +26,30 @@ if number == 1 then
 end
 return number
 """
-"""A script, so that no counter is ever left without its end."""
+"""A script, so that no counter is left without an expiry."""
 
 _NONCE: Final = 16
-"""Characters before each value that name the call of `add` which set it."""
+"""Characters before each value that identify the call of `add` that set it."""
 
 _CONNECTIONS: Final = 32
-"""Connections of one process and event loop at most. At a millisecond a call this is 32,000 calls a second."""
+"""Greatest number of connections of one event loop. At a millisecond a call this is 32,000 calls a second."""
 
 
 class RedisStore:
     """A store in Redis 6.2 or Valkey, shared by all processes that reach it.
 
-    client    A URL ("redis://", "rediss://", "unix://" with redis-py; "valkey://", "valkeys://" with valkey-py): one
-              client for each event loop is made and closed. Or an asynchronous client of redis-py or valkey-py, a
-              cluster's too, for one event loop; you close it. Or a function that makes one, called once for each event
-              loop; it is closed when that loop ends.
-    prefix    Of all keys. Guards with the same captcha_id share tokens where they share the prefix.
-    timeout   Seconds for a call, after which it has failed; 2 at most.
+    client    A URL ("redis://", "rediss://", "unix://" with redis-py; "valkey://", "valkeys://" with valkey-py): the
+              store makes and closes one client for each event loop. Or an asynchronous client of redis-py or valkey-py,
+              also for a cluster, for one event loop; you close it. Or a function that makes a client: it is called once
+              for each event loop, and that client is closed with the loop.
+    prefix    Prefix of all keys. Guards with the same captcha_id and prefix share tokens.
+    timeout   Seconds after which a call fails; 2 at most. Default: 1.
 
-    asyncio only, as both libraries are. Who can write to this Redis can forge a kept verdict: give it a password. A
-    spent token takes about 240 bytes for 20 minutes; a Redis that evicts keys (`maxmemory-policy`) forgets sooner.
+    For asyncio only, as both libraries are. Anyone who can write to this Redis can forge a kept verdict: set a
+    password. A spent token takes about 240 bytes for 20 minutes; a Redis that evicts keys (`maxmemory-policy`) forgets
+    it sooner.
 
-    Raises ConfigError for what can be no client; the verbs raise what the client does, or TimeoutError.
+    Raises ConfigError for a wrong client. The methods raise the client's exceptions, or TimeoutError.
     """
 
     def __init__(self, client: Any, *, prefix: str = "geetest_asgi:", timeout: float = 1.0) -> None:
@@ -102,12 +103,12 @@ def _milliseconds(seconds: float) -> int:
 
 
 def _text(found: bytes | str | None) -> str | None:
-    """`decode_responses` decides which of them a client gives."""
+    """Return a reply as text: with `decode_responses` a client returns str, else bytes."""
     return found.decode("ascii", "replace") if isinstance(found, bytes) else found
 
 
 def _maker(given: Any, timeout: float) -> tuple[Callable[[], Any], Callable[[Any], Awaitable[None]]]:
-    """How to make a client for an event loop, and how to close it."""
+    """Return the functions that make and close the client of an event loop. Raises ConfigError."""
     if isinstance(given, str):
         return _from_url(given, timeout), _close
     if hasattr(given, "getdel") and not isinstance(given, type):
@@ -154,4 +155,4 @@ async def _close(client: Any) -> None:
 
 
 async def _leave_open(client: Any) -> None:
-    """Do nothing: whoever gave the client closes it."""
+    """Do nothing: the user closes this client."""

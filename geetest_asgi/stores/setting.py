@@ -1,4 +1,4 @@
-"""The `store=` of the middleware and the client, as the user gives it."""
+"""Check the `store=` of the middleware and of GeeTestClient."""
 
 from typing import Any, Final, cast
 
@@ -12,14 +12,14 @@ _VERBS: Final = ("add", "pop", "delete", "count")
 
 
 def as_store(given: Any) -> Store:
-    """The store: the one given, or a new one in memory. A store outside of this process may fail: see FailSafe."""
+    """Return the given store, in a FailSafe if it may fail, or a new MemoryStore for None. Raises ConfigError."""
     if given is None:
         return MemoryStore()
     if isinstance(given, str):
         given = from_url(given)
     _check_store(given)
-    trusted = type(given) is MemoryStore or isinstance(given, FailSafe)
-    return cast("Store", given if trusted else FailSafe(given))
+    never_fails = type(given) is MemoryStore or isinstance(given, FailSafe)
+    return cast("Store", given if never_fails else FailSafe(given))
 
 
 def _check_store(given: object) -> None:
@@ -28,5 +28,4 @@ def _check_store(given: object) -> None:
         raise ConfigError(f"store={given!r} is a class: {wanted}")
     missing = [verb for verb in _VERBS if not callable(getattr(given, verb, None))]
     if missing:
-        earlier = " (claim and release are no longer used)" if hasattr(given, "claim") else ""
-        raise ConfigError(f"store={given!r} has no {', '.join(missing)}{earlier}: {wanted}")
+        raise ConfigError(f"store={given!r} has no {', '.join(missing)}: {wanted}")

@@ -1,7 +1,8 @@
-"""A store in a SQLite file, for the workers of one host: no server, nothing to install.
+"""SQLiteStore: a store in a SQLite file, for the workers of one host. It needs no server and no further package.
 
-Write-ahead log, `synchronous=NORMAL`: a call costs no fsync, a killed process harms nothing, and a power cut loses at
-most the last calls, never the file. It needs shared memory, and so a file system of this host: no NFS.
+It uses a write-ahead log with `synchronous=NORMAL`: a call needs no fsync, a killed process does no damage, and a power
+cut loses at most the last calls, never the file. The log needs shared memory, so the file must be on a local file
+system, not on NFS.
 """
 
 import os
@@ -20,7 +21,7 @@ from .sqlite_file import Connection, Cursor, StoreFile
 T = TypeVar("T")
 
 _AT_ONCE: Final = 64
-"""Rows that one call removes at most, besides its own."""
+"""Further rows that one call removes at most."""
 
 _REMOVE_ENDED: Final = "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE ends <= ? LIMIT {most})"
 _REMOVE_FIRST: Final = (
@@ -34,18 +35,18 @@ _limiter: Final[RunVar[CapacityLimiter | None]] = RunVar("geetest_asgi.stores.sq
 class SQLiteStore:
     """A store in a file that the processes of one host share.
 
-    path      of a file that is ours alone; created if need be, readable by its owner only. Its directory must exist, on
-              a file system of this host. Beside it stand `path-wal` and `path-shm`.
-    size      Values kept at most, and counters kept at most; the one that ends first goes first. A million spent tokens
-              take about 190 MB.
-    timeout   Seconds to wait for other processes, before a call fails; 2 at most.
+    path      Path of a file for this store only. The store creates it, readable by its owner only; the directory must
+              exist, on a local file system. SQLite keeps `path-wal` and `path-shm` beside it.
+    size      Greatest number of values, and of counters. For a new one the one that ends first is removed. A million
+              spent tokens take about 190 MB.
+    timeout   Seconds to wait for other processes before a call fails; 2 at most. Default: 1.
 
-    Each event loop runs one call at a time, on a worker thread; asyncio and trio. Each process opens the file when it
-    first needs it, so the store may be made before or after a fork. Entries end by the system's clock, which all
-    processes share: set forward, it ends them too soon (GeeTest still knows a used token), set back, too late. A file
-    that is deleted while in use fails one call, and is then created again.
+    Works on asyncio and trio; each event loop runs one call at a time, on a worker thread. Each process opens the file
+    at its first call, so the store may be made before or after a fork. Entries end by the system's clock. If that is
+    set forward, they end too soon (GeeTest still refuses a used token); if it is set back, too late. If the file is
+    deleted while in use, one call fails and the next one creates it again.
 
-    Raises ConfigError where the file cannot be used; the verbs raise sqlite3.Error or OSError.
+    Raises ConfigError if the file cannot be used. The methods raise sqlite3.Error or OSError.
     """
 
     def __init__(
@@ -83,7 +84,7 @@ class SQLiteStore:
         return await _in_thread(lambda: self._count(key, seconds))
 
     def close(self) -> None:
-        """Close the file in this process, as garbage collection does. The next call opens it again."""
+        """Close the file in this process. The next call opens it again. Garbage collection closes it, too."""
         self._file.close()
 
     def _add(self, key: str, value: str, seconds: float) -> bool:
@@ -106,7 +107,10 @@ class SQLiteStore:
             return number
 
     def _insert(self, file: Connection, table: str, key: str, value: str | int, seconds: float) -> bool:
-        """Insert the row, unless there is one that has not ended. Removes some that have, and those past the bound."""
+        """Insert a row if there is none that has not ended; return whether it was inserted.
+
+        Also removes some ended rows, and the rows above `size`.
+        """
 
         def execute(statement: str, *values: object) -> Cursor:
             return file.execute(statement.format(table=table, most=_AT_ONCE), values)
@@ -129,7 +133,7 @@ def _checked(path: str | os.PathLike[str]) -> str:
 
 
 async def _in_thread(work: Callable[[], T]) -> T:
-    """Run it on a thread that is not one of the app's: SQLite lets one write at a time, so one is enough."""
+    """Run a call on a thread of its own, not one of the app's. One thread is enough: SQLite allows one writer."""
     if (limiter := _limiter.get()) is None:
         _limiter.set(limiter := CapacityLimiter(1))
     return await to_thread.run_sync(work, abandon_on_cancel=True, limiter=limiter)

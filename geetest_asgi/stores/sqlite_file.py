@@ -1,4 +1,4 @@
-"""The SQLite file of a SQLiteStore, as one process has it open: created, checked, locked, closed, opened again."""
+"""The SQLite file of a SQLiteStore in one process: create, check, lock, close and reopen it."""
 
 import os
 import sqlite3
@@ -21,14 +21,14 @@ _LAYOUT: Final = 2
 """The file's `user_version`. A file of an earlier release has a smaller one; it is emptied, as tokens last minutes."""
 
 _START: Final = 10.0
-"""Seconds to wait for other workers that open the file in the same moment, while the app is built."""
+"""Seconds to wait, while the app is built, for other workers that open the file at the same time."""
 
 _LOG: Final = 4 * 1024 * 1024
-"""Bytes of the write-ahead log after which a call folds it into the file. SQLite's own checkpoints do not reach the end
-of the log while writes come without a pause: 60,000 by three processes left 160 MB."""
+"""Bytes of the write-ahead log above which a call makes a checkpoint. SQLite's own checkpoints do not reach the end of
+the log while there are always writers: 60,000 calls of three processes left 160 MB."""
 
-_FOLDING: Final = 100
-"""Milliseconds that such a call waits for other connections."""
+_CHECKPOINT: Final = 100
+"""Milliseconds that a checkpoint waits for other connections."""
 
 TABLES: Final = ("entries", "counters")
 
@@ -55,11 +55,11 @@ _SCHEMA: Final = (
 
 _creating: Final = threading.Lock()
 _left_open: Final[list[sqlite3.Connection]] = []
-"""Connections of a parent process: a child must not even close them (https://www.sqlite.org/howtocorrupt.html#fork)."""
+"""Connections of a parent process. A child must not close them (https://www.sqlite.org/howtocorrupt.html#fork)."""
 
 
 class StoreFile:
-    """The file, as this process has it open. Used by one thread at a time; others wait."""
+    """The file in this process. One thread uses it at a time; others wait."""
 
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
@@ -74,7 +74,10 @@ class StoreFile:
         self._log_limit = _LOG
 
     def try_out(self) -> None:
-        """Open and close the file, so that an error shows while the app is built, and no fork inherits a connection."""
+        """Open the file while the app is built, so that errors appear then. Raises ConfigError.
+
+        The file is closed again: a fork must not inherit a connection.
+        """
         try:
             self._connection = self._open(_START)
             self.close()
@@ -85,29 +88,29 @@ class StoreFile:
 
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
-        """The file, locked against all others."""
-        if self._pid != os.getpid():  # after a fork: the parent's lock and connection are not ours to touch
+        """Lock the file against all other connections, and commit at the end."""
+        if self._pid != os.getpid():  # after a fork the lock and the connection are the parent's
             if self._connection is not None:
                 _left_open.append(self._connection)
             self._begin_anew()
         with self._lock:
-            self._leave_if_gone()
+            self._check_identity()
             self._connection = self._connection or self._open(self._timeout)
             try:
                 self._connection.execute("BEGIN IMMEDIATE")
                 yield self._connection
                 self._connection.execute("COMMIT")
-                self._fold_log(self._connection)
+                self._shorten_log(self._connection)
             except BaseException:
-                self._close()  # rolls back; opening the file again may cure what is wrong with it
+                self._close()  # rolls back; to reopen the file may mend the error
                 raise
 
-    def _fold_log(self, connection: sqlite3.Connection) -> None:
-        """Fold a long log into the file. Where another connection reads it for long: again once it is longer still."""
+    def _shorten_log(self, connection: sqlite3.Connection) -> None:
+        """Make a checkpoint if the log is long. If a reader prevents it, the next one comes when the log is longer."""
         log = self._path + "-wal"
         if _size(log) <= self._log_limit:
             return
-        connection.execute(f"PRAGMA busy_timeout = {_FOLDING}")
+        connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT}")
         _, frames, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         self._set_timeout(connection)
         if frames >= 0:  # else another process is doing it
@@ -116,15 +119,15 @@ class StoreFile:
     def _set_timeout(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
 
-    def _leave_if_gone(self) -> None:
-        """Fail if the file was deleted: SQLite would go on with it, and other workers have another by then."""
+    def _check_identity(self) -> None:
+        """Raise FileNotFoundError if the file was deleted: SQLite would go on with it, other workers with a new one."""
         if self._connection is None or self._identity == _identity(self._path):
             return
-        self._close()  # SQLite (3.8.3) sees that too, and leaves the log of the new file alone
+        self._close()  # SQLite (3.8.3) notices it, too, and does not touch the log of the new file
         raise FileNotFoundError(f"{self._path!r} was deleted or replaced while in use")
 
     def _open(self, timeout: float) -> sqlite3.Connection:
-        with _creating:  # closing a file ends this process's locks on it, whoever else has it open here
+        with _creating:  # closing a file ends all locks of this process on it, those of other connections too
             with suppress(FileExistsError):
                 os.close(os.open(self._path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
             connection = sqlite3.connect(self._path, timeout=timeout, isolation_level=None, check_same_thread=False)
@@ -138,7 +141,7 @@ class StoreFile:
         return connection
 
     def close(self) -> None:
-        """Close what this process has open."""
+        """Close the connection of this process."""
         if self._pid == os.getpid():
             with self._lock:
                 self._close()
@@ -150,7 +153,7 @@ class StoreFile:
 
 
 def _prepare(connection: sqlite3.Connection, deadline: float) -> None:
-    """Make sure that the file is ours, and that its tables are there."""
+    """Check that the file is a store's, and create its tables."""
     connection.execute("BEGIN")
     _check_owner(connection)
     connection.execute("COMMIT")
@@ -184,7 +187,7 @@ def _drop_tables(connection: sqlite3.Connection) -> None:
 
 
 def _retry(work: Callable[[], T], deadline: float) -> T:
-    """Repeat until it works: SQLite (3.40) says "locked" at once while it changes to the write-ahead log."""
+    """Repeat until it succeeds: SQLite (3.40) does not wait for a lock while it changes to the write-ahead log."""
     while True:
         try:
             return work()

@@ -1,4 +1,4 @@
-"""A store from a URL, as a deployment's environment has it."""
+"""Make a store from a URL."""
 
 from collections.abc import Callable, Mapping
 from typing import Final
@@ -10,7 +10,7 @@ _FORMS: Final = "'sqlite:///file.db' (four slashes for an absolute path), 'redis
 
 
 def from_url(url: str) -> Store:
-    """The store that a URL names. Raises ConfigError; a password in the URL is not repeated."""
+    """Return the store that a URL names. Raises ConfigError, without a password of the URL in the message."""
     scheme, colon, rest = url.strip().partition("://")
     if not colon or scheme.lower() not in _MAKERS:
         raise ConfigError(f"store={scheme if colon else '…'!r}: give a store, or a URL such as {_FORMS}")

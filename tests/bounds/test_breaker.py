@@ -113,10 +113,10 @@ def test_a_probe_that_is_given_up_makes_room_for_two(breaker: Breaker, clock: Cl
     clock.now += 1.0
     breaker.given_up(take(breaker))
     take(breaker)
-    take(breaker)
+    ticket = take(breaker)
     assert breaker.take(CALL) is None
     for _ in range(50):  # a crowd that comes and leaves, and one who stays
-        breaker.given_up(breaker._turn)
+        breaker.given_up(ticket)
         take(breaker)
     take(breaker)
     assert breaker.answered() is not None

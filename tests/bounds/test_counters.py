@@ -7,7 +7,7 @@ from typing import Any
 
 from clocks import Clock
 
-from geetest_asgi._bounds.counters import Pot, RateCap
+from geetest_asgi._bounds.counters import BodyMemory, RateCap
 
 
 def in_threads(count: int, work: Callable[[], Any]) -> list[Any]:
@@ -35,43 +35,53 @@ class SlowNumber(int):
         return found
 
 
-# --- Pot --------------------------------------------------------------------------------------------------------------
+# --- BodyMemory -----------------------------------------------------------------------------------------------------
 
 
-def test_a_pot_gives_what_it_has_and_no_more() -> None:
-    pot = Pot(100, little=100)
-    assert [pot.take(40, None), pot.take(70, None), pot.take(60, None), pot.take(1, None)] == [True, False, True, False]
-    pot.give(60, None)
-    assert pot.take(60, None)
+def test_a_body_memory_gives_what_it_has_and_no_more() -> None:
+    memory = BodyMemory(100, little=100)
+    assert [memory.take(40, None), memory.take(70, None), memory.take(60, None), memory.take(1, None)] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    memory.give_back(60, None)
+    assert memory.take(60, None)
 
 
 def test_one_client_holds_half_of_it_at_most() -> None:
-    pot = Pot(100, little=100)
-    assert [pot.take(30, "a"), pot.take(30, "a"), pot.take(20, "a"), pot.take(1, "a")] == [True, False, True, False]
-    assert pot.take(50, "b")
-    pot.give(50, "a")
-    assert pot.take(50, "a")
+    memory = BodyMemory(100, little=100)
+    assert [memory.take(30, "a"), memory.take(30, "a"), memory.take(20, "a"), memory.take(1, "a")] == [
+        True,
+        False,
+        True,
+        False,
+    ]
+    assert memory.take(50, "b")
+    memory.give_back(50, "a")
+    assert memory.take(50, "a")
 
 
 def test_the_last_quarter_is_for_those_who_hold_little() -> None:
-    pot = Pot(100, little=10)
-    assert [pot.take(20, name) for name in "abcd"] == [True, True, True, False]
-    assert [pot.take(10, "e"), pot.take(10, "f")] == [True, True]
-    assert not pot.take(1, "e", held=10)
-    assert pot.take(10, "g")
+    memory = BodyMemory(100, little=10)
+    assert [memory.take(20, name) for name in "abcd"] == [True, True, True, False]
+    assert [memory.take(10, "e"), memory.take(10, "f")] == [True, True]
+    assert not memory.take(1, "e", held=10)
+    assert memory.take(10, "g")
 
 
 def test_a_pot_forgets_the_clients_that_hold_nothing() -> None:
-    pot = Pot(100, little=10)
+    memory = BodyMemory(100, little=10)
     for number in range(1000):
-        assert pot.take(5, f"client {number}")
-        pot.give(5, f"client {number}")
-    assert pot.clients == 0
+        assert memory.take(5, f"client {number}")
+        memory.give_back(5, f"client {number}")
+    assert memory.clients == 0
 
 
 def test_a_pot_holds_across_threads() -> None:
-    pot = Pot(20, little=100)
-    assert sum(in_threads(50, lambda: pot.take(1, None))) == 20
+    memory = BodyMemory(20, little=100)
+    assert sum(in_threads(50, lambda: memory.take(1, None))) == 20
 
 
 # --- RateCap ----------------------------------------------------------------------------------------------------------

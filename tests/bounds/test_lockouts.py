@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from policies import policy
 
 from geetest_asgi import GeeTestResult, Lockout, Outcome
+from geetest_asgi._bounds.alerts import Alerts
 from geetest_asgi._bounds.lockouts import ENOUGH, MOST, Lockouts
 from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY, Busy, Monitor
-from geetest_asgi._bounds.watch import Watch
 from geetest_asgi._core.model import FOREIGN_ID
 
 JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
@@ -215,7 +215,7 @@ def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(cloc
 
 def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     told: list[Lockout] = []
-    watch, rule = Watch(told.append, clock), policy()
+    watch, rule = Alerts(told.append, clock), policy()
     for decision in (REFUSED, PASSED):
         for number in range(100):
             clock.now += 1
@@ -234,7 +234,7 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
     def boom(_: Lockout) -> None:
         raise RuntimeError("the pager is down")
 
-    watch, rule = Watch(boom, clock), policy()
+    watch, rule = Alerts(boom, clock), policy()
     for number in range(ENOUGH):
         watch.note(rule, REFUSED, f"10.0.0.{number}")
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
@@ -244,7 +244,7 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
 def test_only_rules_in_mode_monitor_are_summed_up(
     clock: Clock, caplog: pytest.LogCaptureFixture, mode: str, told: int
 ) -> None:
-    watch, rule = Watch(clock=clock), policy(mode=mode)
+    watch, rule = Alerts(clock=clock), policy(mode=mode)
     caplog.clear()
     for _ in range(2):
         watch.note(rule, result(Outcome.MISSING), None)

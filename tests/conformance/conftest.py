@@ -40,3 +40,16 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config:
     for app in dict.fromkeys(app for app, _ in reached):
         numbers = (reached.get((app, server)) for server in SERVERS)
         terminalreporter.write_line(f"{app:40}" + "".join(f"{number or '-':>19}" for number in numbers))
+
+
+def parameters(item: pytest.Item) -> dict[str, object]:
+    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+
+
+@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """With `--dist loadgroup` one process runs all tests of a server, so that each server is started once."""
+    for item in items:
+        server = parameters(item).get("server")
+        if server in SERVERS:
+            item.add_marker(pytest.mark.xdist_group(server))

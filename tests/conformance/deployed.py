@@ -1,15 +1,26 @@
 """A site that says whose request it serves: what `test_deployment` starts on each server.
 
-DEPLOYED_PROXY names whose middleware reads the proxy's headers, for servers that do not do so themselves.
+DEPLOYED_PROXY names whose middleware reads the proxy's headers, for servers that do not do so themselves;
+DEPLOYED_RELEASE a file with the number of this release, beside which one says that it was read.
 """
 
 import asyncio
 import os
+from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI, Request
 
 from geetest_asgi import GeeTestMiddleware, client_address
+
+
+def _release() -> int:
+    number = Path(os.environ["DEPLOYED_RELEASE"]).read_text()
+    Path(os.environ["DEPLOYED_RELEASE"] + number).touch()
+    return int(number)
+
+
+RELEASE = _release() if "DEPLOYED_RELEASE" in os.environ else 0
 
 site = FastAPI()
 site.add_middleware(GeeTestMiddleware, protect=["POST /login"])
@@ -23,7 +34,7 @@ async def login(request: Request) -> dict[str, Any]:
 
 @site.get("/")
 async def home() -> dict[str, int]:
-    return {"process": os.getpid()}
+    return {"process": os.getpid(), "release": RELEASE}
 
 
 def _behind_a_proxy(app: Any) -> Any:

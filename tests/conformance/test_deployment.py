@@ -28,7 +28,9 @@ VISITOR: Final = "198.51.100.7"
 Command = Callable[[str], list[str]]
 SERVERS: Final[dict[str, Command]] = {
     "uvicorn": lambda port: ["uvicorn", APP, "--port", port],
-    "uvicorn, workers": lambda port: ["uvicorn", APP, "--port", port, "--workers", "2"],
+    "uvicorn, workers": lambda port: [
+        *("uvicorn", APP, "--port", port, "--workers", "2", "--timeout-worker-healthcheck", "60"),
+    ],
     "gunicorn, its own worker": lambda port: ["gunicorn", APP, "-b", f"127.0.0.1:{port}", "-k", "asgi"],
     "gunicorn, uvicorn's worker": lambda port: [
         *("gunicorn", APP, "-b", f"127.0.0.1:{port}", "-k", "uvicorn_worker.UvicornWorker"),
@@ -37,6 +39,7 @@ SERVERS: Final[dict[str, Command]] = {
     "granian": lambda port: ["granian", APP, "--port", port, "--interface", "asgi"],
     "daphne": lambda port: ["daphne", APP, "-p", port, "--proxy-headers"],
 }
+RELOADING: Final = ["uvicorn, workers", "gunicorn, its own worker", "gunicorn, uvicorn's worker", "granian"]
 READERS: Final = {"gunicorn, its own worker": "uvicorn", "hypercorn": "hypercorn", "granian": "granian"}
 """Whose middleware reads the proxy's headers, where the server does not."""
 
@@ -71,12 +74,12 @@ class Running:
         place = f"{url or self.url}/login?seconds={seconds}"
         return httpx.post(place, data=self._simulator.token(), headers=headers, timeout=SECONDS, trust_env=False)
 
-    def worker(self) -> int:
-        """The process that answers; 0 where none does."""
+    def release(self) -> int | None:
+        """The release that answers; None where none does."""
         try:
-            return int(httpx.get(self.url, timeout=SECONDS, trust_env=False).json()["process"])
+            return int(httpx.get(self.url, timeout=SECONDS, trust_env=False).json()["release"])
         except httpx.TransportError:
-            return 0
+            return None
 
     def wait_until(self, met: Callable[[], object]) -> None:
         ends = time.monotonic() + SECONDS
@@ -97,17 +100,17 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
 
 
 @contextmanager
-def running(server: str, geetest: tuple[Simulator, str]) -> Iterator[Running]:
+def running(server: str, geetest: tuple[Simulator, str], **variables: str) -> Iterator[Running]:
     needs(server)
     simulator, url = geetest
     pair = {"GEETEST_CAPTCHA_ID": simulator.captcha_id, "GEETEST_CAPTCHA_KEY": simulator.captcha_key}
-    more = environment(GEETEST_API_SERVER=url, DEPLOYED_PROXY=READERS.get(server, ""), **pair)
+    more = environment(GEETEST_API_SERVER=url, DEPLOYED_PROXY=READERS.get(server, ""), **pair, **variables)
     port = str(free_port())
     command = [sys.executable, "-m", *SERVERS[server](port)]
     with subprocess.Popen(command, env=more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         found = Running(process, f"http://127.0.0.1:{port}", simulator)
         try:
-            found.wait_until(found.worker)
+            found.wait_until(lambda: found.release() is not None)
             yield found
         finally:
             stop(process)
@@ -148,22 +151,27 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.mark.parametrize("server", SERVERS)
+@pytest.fixture(scope="module", params=SERVERS)
+def any_server(request: pytest.FixtureRequest, geetest: tuple[Simulator, str]) -> Iterator[Running]:
+    """For tests that leave it running."""
+    with running(request.param, geetest) as site:
+        yield site
+
+
 def test_the_client_behind_nginx_is_the_visitor_and_no_header_of_theirs_is_believed(
-    server: str, geetest: tuple[Simulator, str], tmp_path: Path
+    any_server: Running, tmp_path: Path
 ) -> None:
     """nginx's own client is this machine: the visitor's made-up header comes to nothing."""
-    with running(server, geetest) as site, nginx(site.url, tmp_path) as front:
+    site = any_server
+    with nginx(site.url, tmp_path) as front:
         assert site.login(front).json()["client"] == "127.0.0.1"
         assert site.login().json()["client"] in ("127.0.0.1", VISITOR), "past nginx, from a trusted address"
         through = httpx.post(f"{front}/login", data={}, trust_env=False)
         assert through.json()["code"] == "captcha_missing"
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_the_proxys_header_is_read(server: str, geetest: tuple[Simulator, str]) -> None:
-    with running(server, geetest) as site:
-        assert site.login().json()["client"] == VISITOR
+def test_the_proxys_header_is_read(any_server: Running) -> None:
+    assert any_server.login().json()["client"] == VISITOR
 
 
 @pytest.mark.parametrize("server", [each for each in SERVERS if each != "daphne"])
@@ -173,25 +181,56 @@ def test_a_login_that_is_under_way_is_answered_before_the_server_stops(
     simulator, _ = geetest
     with running(server, geetest) as site, ThreadPoolExecutor(1) as pool:
         asked = len(simulator.calls)
-        answer = pool.submit(site.login, seconds=2)
+        answer = pool.submit(site.login, seconds=1)
         site.wait_until(lambda: len(simulator.calls) > asked)
         site.process.terminate()
         assert answer.result().status_code == 200
         assert site.process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
-@pytest.mark.parametrize("server", ["gunicorn, its own worker", "gunicorn, uvicorn's worker", "granian"])
-def test_a_hangup_signal_replaces_the_workers_and_no_login_is_lost(server: str, geetest: tuple[Simulator, str]) -> None:
+@pytest.mark.parametrize("server", RELOADING)
+def test_a_hangup_signal_brings_the_new_release_and_no_login_is_lost(
+    server: str, geetest: tuple[Simulator, str], tmp_path: Path
+) -> None:
     simulator, _ = geetest
-    with running(server, geetest) as site, ThreadPoolExecutor(1) as pool:
+    release = tmp_path / "release"
+    release.write_text("1")
+    with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site, ThreadPoolExecutor(1) as pool:
         asked = len(simulator.calls)
-        answer = pool.submit(site.login, seconds=2)
+        answer = pool.submit(site.login, seconds=1)
         site.wait_until(lambda: len(simulator.calls) > asked)
-        before = {site.worker() for _ in range(20)}
+        release.write_text("2")
         site.process.send_signal(signal.SIGHUP)
         assert answer.result().status_code == 200
-        site.wait_until(lambda: site.worker() not in {0, *before})
+        site.wait_until(lambda: {site.release() for _ in range(10)} == {2})
         assert site.login().status_code == 200
+
+
+def test_uvicorns_workers_stay_where_a_new_release_does_not_start(
+    geetest: tuple[Simulator, str], tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    release.write_text("1")
+    with running("uvicorn, workers", geetest, DEPLOYED_RELEASE=str(release)) as site:
+        release.write_text("broken")
+        site.process.send_signal(signal.SIGHUP)
+        site.wait_until((tmp_path / "releasebroken").exists)
+        assert site.release() == 1
+        release.write_text("2")
+        site.process.send_signal(signal.SIGHUP)
+        site.wait_until(lambda: {site.release() for _ in range(10)} == {2})
+
+
+@pytest.mark.parametrize("server", RELOADING[1:])
+def test_other_servers_end_where_a_new_release_does_not_start(
+    server: str, geetest: tuple[Simulator, str], tmp_path: Path
+) -> None:
+    release = tmp_path / "release"
+    release.write_text("1")
+    with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site:
+        release.write_text("broken")
+        site.process.send_signal(signal.SIGHUP)
+        assert site.process.wait(SECONDS) == (1 if server == "granian" else 3)
 
 
 @pytest.mark.parametrize("variable", ["GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"])

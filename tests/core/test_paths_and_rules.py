@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from starlette.applications import Starlette
 from starlette.requests import Request
@@ -23,8 +23,6 @@ from geetest_asgi import GeeTestMiddleware, Rule
 from geetest_asgi._core.paths import forms as paths
 from geetest_asgi._core.paths.patterns import WEBSOCKET
 from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
-
-quick = settings(max_examples=300)
 
 
 def table(protect: object, exempt: object = (), roots: Sequence[str] = ()) -> RuleTable[int]:
@@ -652,7 +650,6 @@ def respelt(draw: st.DrawFn, path: str) -> str:
     return lead + "/".join(segments) + draw(st.sampled_from(["", "/", "//", "/.", "\n", "/x/.."]))
 
 
-@quick
 @given(st.data(), st.sampled_from(BASES), st.sampled_from(["POST", "post", "FOO"]), st.booleans())
 def test_no_other_spelling_unprotects_a_path(
     data: st.DataObject, base: tuple[tuple[object, ...], str], method: str, raw: bool
@@ -664,7 +661,6 @@ def test_no_other_spelling_unprotects_a_path(
     assert table(patterns).match(method, other, raw_path) is not None
 
 
-@quick
 @given(st.data(), st.sampled_from(BASES))
 def test_no_spelling_becomes_exempt(data: st.DataObject, base: tuple[tuple[object, ...], str]) -> None:
     """Exempt is what looks exempt in every reading; a respelt path has its plain form among its readings."""
@@ -681,7 +677,6 @@ def test_a_target_that_python_cannot_split_as_a_url_raises_nothing(target: str) 
 any_text = st.text(st.characters(exclude_categories=()), max_size=80)
 
 
-@quick
 @given(
     method=any_text,
     path=any_text | st.text("/.;%\n abA:", max_size=60),
@@ -697,7 +692,6 @@ def test_nothing_in_a_request_raises(method: str, path: str, raw_path: bytes, ro
     assert rules.match(method, path, raw_path, root_path) in (0, 1, 2, 3, 4, 5, UNCLEAR, None)
 
 
-@quick
 @given(st.text("/aA.;%0 \n~", max_size=40))
 def test_the_short_cut_for_plain_paths_loses_no_form(path: str) -> None:
     """A path is called plain only where it has one form; the short cut must not change a verdict."""

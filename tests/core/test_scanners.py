@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import parse_qsl, urlencode
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from geetest_asgi._core.fields.gatherer import Gatherer
@@ -22,8 +22,6 @@ from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, MultipartScanne
 from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 from geetest_asgi._core.protocol import build_request
-
-quick = settings(max_examples=150)
 
 TOKEN: Mapping[str, str] = {
     "lot_number": "4dc3cfc2cdff448cad8d13107198d473",
@@ -185,7 +183,6 @@ def multiparts(draw: st.DrawFn) -> tuple[dict[str, str], bytes]:
     return token, multipart(*draw(st.permutations([*parts, *others, *files])))
 
 
-@quick
 @given(forms(), cuts)
 def test_what_a_form_holds_is_found_however_it_is_cut(sent: tuple[dict[str, str], bytes], places: list[int]) -> None:
     token, body = sent
@@ -196,7 +193,6 @@ def test_what_a_form_holds_is_found_however_it_is_cut(sent: tuple[dict[str, str]
     assert scan(FORM, [body]) == scan(FORM, cut(body, places)) == scan(FORM, byte_by_byte(body)) == found
 
 
-@quick
 @given(documents(), cuts)
 @example((dict(TOKEN), json.dumps({"é": "\u2028", **TOKEN}, ensure_ascii=False).encode()), [2, 3])
 def test_what_a_json_object_holds_is_found_however_it_is_cut(
@@ -207,7 +203,6 @@ def test_what_a_json_object_holds_is_found_however_it_is_cut(
     assert scan(JSON, [body]) == scan(JSON, cut(body, places)) == scan(JSON, byte_by_byte(body)) == found
 
 
-@quick
 @given(multiparts(), cuts)
 def test_what_a_multipart_body_holds_is_found_however_it_is_cut(
     sent: tuple[dict[str, str], bytes], places: list[int]
@@ -447,7 +442,6 @@ def test_deep_nesting_is_passed_over_or_malformed_and_never_raises(depth: int, s
 too_deep = "[" * 5000 + "]" * 5000
 
 
-@quick
 @given(documents(), st.recursive(json_values, st.lists).map(json.dumps), st.integers(0, 2), cuts)
 def test_beside_what_is_too_deep_for_python_all_is_read_as_ever(
     sent: tuple[dict[str, str], bytes], other: str, where: int, places: list[int]
@@ -678,7 +672,6 @@ def damaged(draw: st.DrawFn, content_type: bytes) -> bytes:
 any_fields = st.sampled_from([None, "camelCase", "g_", "captcha", "a.b", {"lot_number": "a"}])
 
 
-@quick
 @given(st.data(), st.sampled_from(TYPES), any_fields, cuts)
 def test_any_bytes_give_one_answer_however_they_are_cut(
     data: st.DataObject, content_type: bytes, fields: Any, places: list[int]
@@ -689,7 +682,6 @@ def test_any_bytes_give_one_answer_however_they_are_cut(
     assert outcome(answer) in ("found", "missing", "malformed")
 
 
-@settings(max_examples=500)
 @given(
     st.lists(
         st.sampled_from([*'{}[]",:\\ ', "\\u0061", "1", "true", '"lot_number"', '"pass_token":', f'"{"3f" * 32}"', "é"])
@@ -703,7 +695,6 @@ def test_any_signs_of_json_give_one_answer_however_they_are_cut(text: str, field
     assert answer == scan(JSON, cut(body, places), fields) == scan(JSON, byte_by_byte(body), fields)
 
 
-@settings(max_examples=500)
 @given(
     damaged(JSON)
     | documents().map(lambda sent: sent[1])
@@ -721,7 +712,6 @@ def test_what_python_reads_as_json_is_read_alike(body: bytes) -> None:
     assert scan(JSON, [body]) == gatherer.conclude()
 
 
-@quick
 @given(documents() | forms() | multiparts(), st.sampled_from(TYPES))
 def test_a_body_under_the_wrong_content_type_raises_nothing(
     sent: tuple[dict[str, str], bytes], content_type: bytes
@@ -729,13 +719,11 @@ def test_a_body_under_the_wrong_content_type_raises_nothing(
     assert outcome(scan(content_type, [sent[1]])) in ("found", "missing", "malformed")
 
 
-@quick
 @given(st.lists(st.binary(max_size=600), max_size=3), st.lists(st.binary(max_size=20), max_size=2))
 def test_any_content_type_and_encoding_is_no_error(content_types: list[bytes], encodings: list[bytes]) -> None:
     scanner_for(content_types, encodings, Gatherer(spelling(None), 8192))
 
 
-@quick
 @given(st.binary(max_size=400))
 def test_any_boundary_is_no_error(boundary: bytes) -> None:
     gatherer = Gatherer(spelling(None), 8192)
@@ -746,7 +734,6 @@ def test_any_boundary_is_no_error(boundary: bytes) -> None:
         assert outcome(gatherer.conclude(scanner.broken)) in ("missing", "malformed")
 
 
-@quick
 @given(st.data(), st.sampled_from([FORM, MULTIPART]), st.binary(max_size=300))
 def test_what_comes_after_the_fourth_field_changes_nothing(
     data: st.DataObject, content_type: bytes, rest: bytes
@@ -789,7 +776,6 @@ def test_json_is_known_with_its_end_and_not_before() -> None:
     assert gatherer.conclude(scanner.broken) == FIELDS
 
 
-@quick
 @given(st.data(), st.sampled_from(TYPES))
 def test_whatever_is_found_can_be_signed_and_sent(data: st.DataObject, content_type: bytes) -> None:
     """Of a body that is nearly right too: what is called found is ASCII of the right shape, and arrives as it is."""

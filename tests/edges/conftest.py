@@ -3,10 +3,21 @@
 from collections.abc import Iterator
 
 import pytest
+import trustme
 
 from geetest_asgi.testing import Simulator, serve
 
 from .support import App, Front, GeeTest, Stage
+
+
+@pytest.fixture(scope="package", autouse=True)
+def _one_certificate(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Let HTTP clients load one certificate instead of 150: hundreds are made, and none of them calls a public host."""
+    bundle = tmp_path_factory.mktemp("certificates") / "bundle.pem"
+    trustme.CA().cert_pem.write_to_path(str(bundle))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("SSL_CERT_FILE", str(bundle))
+        yield
 
 
 @pytest.fixture(scope="session")

@@ -370,14 +370,15 @@ async def test_a_visitor_cannot_fake_an_outage_by_many_calls_at_once(geetest: Ge
 
 
 def test_a_visitor_cannot_fake_an_outage_by_many_connections(geetest: GeeTest, front: Front) -> None:
+    """Most of the calls wait for a place until their time is over."""
     geetest.simulator.slow(0.1)
-    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=3.0)
+    door = Door(geetest, limits=Limits(max_in_flight=2, unverified_per_second=10**6), timeout=1.0)
     url = front.put_on(door.guard)
+    with ThreadPoolExecutor(40) as threads, httpx.Client(base_url=url, trust_env=False, timeout=20) as client:
 
-    def one(_: int) -> int:
-        return httpx.post(f"{url}/login", data=geetest.token(forged=True), trust_env=False, timeout=20).status_code
+        def one(_: int) -> int:
+            return client.post("/login", data=geetest.token(forged=True)).status_code
 
-    with ThreadPoolExecutor(40) as threads:
         statuses = set(threads.map(one, range(80)))
     assert door.is_shut()
     assert 403 in statuses <= {403, 503}
@@ -568,6 +569,7 @@ LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
 }
 
 
+@pytest.mark.slow_except("asyncio-plain-*", "trio-TLS-stall_by_waiting-*")
 @pytest.mark.parametrize(("stall", "start"), STALLS)
 @pytest.mark.parametrize("tls", ["plain", "TLS"])
 @pytest.mark.parametrize("loop", LOOPS)
@@ -694,6 +696,7 @@ def subprocess_of(code: str, *arguments: str) -> Iterator["subprocess.Popen[str]
             process.kill()
 
 
+@pytest.mark.slow_except("127.0.0.1-asyncio")
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost"])
 def test_a_visitor_cannot_fake_an_outage_by_using_up_the_file_descriptors(

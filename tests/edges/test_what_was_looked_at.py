@@ -5,7 +5,7 @@ import logging
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Rule
@@ -145,7 +145,6 @@ async def test_ten_thousand_names_are_a_short_line_of_the_log(
     assert all(len(each) < 1000 and each.isprintable() and "secret" not in each for each in caplog.messages)
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.lists(st.text() | st.sampled_from(["lot_number", "a[b]", "a.b", "user-name"]), max_size=60))
 def test_any_names_are_shown_in_one_bounded_line_of_ascii(names: list[str]) -> None:
     shown = shown_names(names)
@@ -154,7 +153,6 @@ def test_any_names_are_shown_in_one_bounded_line_of_ascii(names: list[str]) -> N
     assert len(shown) < 600
 
 
-@settings(deadline=None, max_examples=200)
 @given(st.binary(max_size=300))
 def test_any_bytes_have_names_or_none(start: bytes) -> None:
     assert shown_names(names_in_form(start)).isprintable()

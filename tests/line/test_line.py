@@ -249,6 +249,7 @@ LOOPS: dict[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
+@pytest.mark.slow_except("asyncio-plain")
 @pytest.mark.parametrize("tls", ["plain", "TLS 1.2", "TLS 1.3"])
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_held_up_loop_is_no_outage(
@@ -295,6 +296,7 @@ def test_a_held_up_loop_is_no_outage(
     assert any(each.outcome is Outcome.FAILED for key, each in found.items() if key[0] == "kept")
 
 
+@pytest.mark.slow_except("asyncio")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(loop: str) -> None:
     """Else whoever holds it a little would keep `on_unavailable` from doing its work."""
@@ -378,6 +380,7 @@ async def test_a_given_clients_exception_proves_no_outage_while_the_loop_was_hel
     assert (await line.ask([REQUEST], 3.0)).outcome is outcome
 
 
+@pytest.mark.slow_except("asyncio-httpx")
 @pytest.mark.parametrize("kit", [httpx, httpx2])
 @each_backend
 async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage(kit: Any) -> None:

@@ -1,7 +1,7 @@
 """One answer of HTTP/1.1: what is read, what is refused, and when a connection may be used again."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from fuzz import targets
@@ -131,7 +131,6 @@ def mutated(draw: st.DrawFn) -> bytes:
     return bytes([draw(st.integers(0, 5))]) + bytes(data)
 
 
-@settings(max_examples=800)
 @given(mutated())
 def test_two_libraries_read_the_same(data: bytes) -> None:
     """`python -m fuzz http_answer` tries more."""

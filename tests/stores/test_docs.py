@@ -35,11 +35,11 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_blocks_are_known_here() -> None:
-    assert len(BLOCKS) == 4
-    assert PAGE.count("```") == 8
+    assert len(BLOCKS) == 5
+    assert PAGE.count("```") == 10
 
 
-@pytest.mark.parametrize("number", [0, 1, 2])
+@pytest.mark.parametrize("number", [0, 1, 3])
 def test_the_apps_of_the_page_share_their_tokens(number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("SPENT_TOKENS", "sqlite:///spent.db")
     simulator = Simulator()
@@ -58,10 +58,19 @@ def test_the_apps_of_the_page_share_their_tokens(number: int, monkeypatch: pytes
         assert one["health"]() == {"spent tokens": "shared", "failures": 0}
 
 
+def test_the_store_behind_sentinel_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    """tests/stores/test_sentinel.py has one that runs."""
+    pytest.importorskip("redis")
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "an-id")
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "a-key")
+    made = run(BLOCKS[2])
+    assert made["Sentinel"](made["sentinels"]).master_for("site") is not None
+
+
 @pytest.mark.anyio
 async def test_the_store_of_the_page_is_a_store(tmp_path: Path) -> None:
     observed: list[str] = []
-    timed = run(BLOCKS[3])["Timed"]
+    timed = run(BLOCKS[4])["Timed"]
     store = FailSafe(timed(SQLiteStore("spent.db"), lambda what, seconds: observed.append(what)))
     assert [await store.add("a", "value", 60) for _ in range(2)] == [True, False]
     assert [await store.pop("a"), await store.pop("a"), await store.count("n", 60)] == ["value", None, 1]

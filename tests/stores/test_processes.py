@@ -10,6 +10,8 @@ import pytest
 
 from .support import Racer, RedisServer
 
+pytestmark = pytest.mark.slow
+
 KEYS = 400
 PROCESSES = 4
 

@@ -17,6 +17,8 @@ from geetest_asgi.testing import Simulator, serve
 
 from .support import SECONDS, RedisServer, free_port
 
+pytestmark = pytest.mark.slow
+
 ROOT = Path(__file__).parents[2]
 
 

@@ -1,7 +1,7 @@
 """Collect the values of the captcha fields from one source, and check their shapes.
 
-The first value of a name counts. What an unsolved captcha leaves behind (`getValidate()` gives `false`; pages then
-post "false", "undefined", "null" or nothing) counts as not sent.
+The first value of a name counts. The values that pages send for an unsolved captcha (`getValidate()` returns `false`,
+so they send "false", "undefined", "null" or nothing) count as not sent.
 """
 
 import re
@@ -23,15 +23,15 @@ _SHAPES: Final[Mapping[str, re.Pattern[str]]] = {
     "captcha_id": re.compile(r"[!-~]{1,128}"),
 }
 """Printable ASCII without blanks. GeeTest documents strings, so its present formats (32 and 64 hex digits, base64url)
-are not demanded; the bounds are some times what it sends. `gen_time` is documented as Unix seconds."""
+are not required; the lengths are several times those that it sends. `gen_time` is documented as Unix seconds."""
 
 _USUAL: Final = spelling(None)
 
 NOTHING: Final = "no captcha field with a value"
-"""Reason of `missing`, before what was looked at."""
+"""Reason of `missing`; the names that were found follow."""
 
 UNREADABLE: Final = object()
-"""A value that is present and cannot be a captcha field: bytes that are not text, or too many of them."""
+"""Stands for a value that cannot be a captcha field: bytes that are not UTF-8, or too many of them."""
 
 
 class Gatherer:
@@ -40,13 +40,13 @@ class Gatherer:
     def __init__(self, spelling: Spelling, max_field: int) -> None:
         self.spelling = spelling
         self.max_field = max_field
-        """Bytes of one value at most; longer ones are malformed."""
+        """Greatest length of a value in bytes; a longer one is malformed."""
         self.complete = False
-        """Nothing that comes later can change the answer."""
+        """All fields are found: no later value changes the result."""
         self._values: dict[str, object] = {}
 
     def offer(self, name: str, value: object) -> None:
-        """Take a value from a form, by the name it was sent under. Other names are ignored."""
+        """Take a value from a form, by the name that was sent. Unknown names are ignored."""
         if (field := self.spelling.form_names.get(name)) is not None:
             self.offer_field(field, value)
         elif name in self.spelling.form_containers:
@@ -60,18 +60,18 @@ class Gatherer:
         self.complete = len(self._values) == len(self.spelling.wanted)
 
     def offer_container(self, value: object) -> None:
-        """Take the text of an object that holds all four. No value after it counts, whatever is in it."""
+        """Take the text of an object with all four fields. No later value counts, whatever the text contains."""
         if self.complete or _unsolved(value):
             return
         for name, inner in read_container(value, self.max_field):
             field = self.spelling.names.get(name, name if name in self.spelling.wanted else None)
             if field is not None:
                 self.offer_field(field, inner)
-        self._values.setdefault("lot_number", UNREADABLE)  # present, and so never "missing"
+        self._values.setdefault("lot_number", UNREADABLE)  # it was sent, so the result is not "missing"
         self.complete = True
 
     def conclude(self, broken: str = "") -> CaptchaFields | Evidence:
-        """The four fields, or why there are none. `broken`: why the rest of the source could not be read."""
+        """Return the four fields, or evidence. `broken`: the reason why the rest of the source could not be read."""
         if not self.complete and broken:
             return Evidence(Outcome.MALFORMED, broken)
         if not self._values:
@@ -95,9 +95,9 @@ def _unsolved(value: object) -> bool:
 
 
 def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> CaptchaFields | Evidence:
-    """The four fields of a mapping that a handler has parsed by itself, checked like any others.
+    """Return the four fields of a mapping that a handler has parsed, or evidence.
 
-    `values` may be whatever a client sent in its place: `await request.json()` may be a list, or the `false` of
+    `values` may be any value, since a client chooses it: `await request.json()` may be a list, or the `false` of
     `getValidate()`.
     """
     if not isinstance(values, Mapping):
@@ -113,7 +113,7 @@ def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> Capt
 
 
 def from_headers(headers: Iterable[tuple[bytes, bytes]], gatherer: Gatherer) -> CaptchaFields | Evidence:
-    """The four fields of a request's headers. A doubled header is malformed: proxies differ in which one they keep."""
+    """Return the four fields in the headers, or evidence. A header sent twice is malformed: proxies keep either one."""
     spelling, seen = gatherer.spelling, set[str]()
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()

@@ -1,4 +1,4 @@
-"""Find the captcha fields in a JSON body. It is decoded once, when it has ended, as the app will decode it."""
+"""Find the captcha fields in a JSON body. It is decoded once, at its end, as the app will decode it."""
 
 import gc
 import re
@@ -11,20 +11,20 @@ from .names import names_in_json
 from .texts import read_json
 
 MAX_VALUES: Final = 700_000
-"""Values in one document: as many as 1 MiB can hold. Decoding runs in one go and holds up the event loop, 20 to 50 ms
-for the hardest 1 MiB; this keeps it near that where `Limits.max_body` is raised."""
+"""Greatest number of values in a document: 1 MiB has room for as many. Decoding blocks the event loop, at most 20 to
+50 ms for 1 MiB; this bounds the time if `Limits.max_body` is raised."""
 
 
-# Possessive quantifiers: each sign is looked at twice at most.
+# With possessive quantifiers each character is read twice at most.
 _NO_BRACKET: Final = r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
 _BRACKETS: Final = re.compile(
     rf"(?:{_NO_BRACKET}|[{{\[]{_NO_BRACKET}*+[}}\]])*+(?:(?P<opening>[{{\[]++)|(?P<closing>[}}\]]++))", re.DOTALL
 )
-"""The next brackets outside of strings; lists and objects with no others in them are passed over."""
+"""The next brackets outside of strings. Lists and objects without inner ones are skipped."""
 
 
 def _read(text: str, levels: int) -> object:
-    """Decode a document. Where it is nested too deeply for that, without what is nested deeper than `levels`."""
+    """Decode a document. If it is nested too deeply, everything below `levels` is left out."""
     try:
         return read_json(text)
     except RecursionError:
@@ -32,7 +32,7 @@ def _read(text: str, levels: int) -> object:
 
 
 def _shallow(text: str, levels: int) -> str:
-    """Put an empty list in place of each list or object that is nested deeper than `levels`."""
+    """Replace each list or object that is nested deeper than `levels` by an empty list."""
     kept, start, level = [], 0, 0
     for brackets in _BRACKETS.finditer(text):
         if brackets["opening"]:
@@ -50,7 +50,7 @@ def _shallow(text: str, levels: int) -> str:
 class JsonScanner:
     """Finds the captcha fields at the top level of a JSON object, or in the container that the spelling names.
 
-    Nothing is found before the end: whoever keeps the body anyway can feed it in one piece.
+    It finds nothing before `end`, so a caller that keeps the body may feed it whole.
     """
 
     def __init__(self, gatherer: Gatherer) -> None:
@@ -61,7 +61,7 @@ class JsonScanner:
         self.done = False
 
     def feed(self, data: bytes | bytearray) -> None:
-        """Take the next bytes of the body. They are kept: `Limits.max_body` bounds them."""
+        """Take the next bytes of the body. They are kept; `Limits.max_body` bounds their number."""
         if self.done:
             return
         if not self._body:
@@ -75,8 +75,8 @@ class JsonScanner:
         if self.done:
             return
         self.done = True
-        # The collector would look at all the new objects again and again, up to ten times the cost of decoding. Nothing
-        # is leaked: JSON has no cycles.
+        # Garbage collection of the new objects would cost up to ten times the decoding. JSON has no cycles, so nothing
+        # leaks.
         collecting = gc.isenabled()
         gc.disable()
         try:
@@ -86,7 +86,7 @@ class JsonScanner:
                 gc.enable()
 
     def names(self) -> Iterator[str]:
-        """The names that were there, for a developer who misses the fields."""
+        """Return the names in the document, for developers."""
         return names_in_json(self._document)
 
     def _read(self) -> None:
@@ -106,7 +106,7 @@ class JsonScanner:
             self._search(self._document, path)
 
     def _search(self, value: object, path: Sequence[str]) -> None:
-        """Offer the fields in one value. `path`: the keys that lead to them; empty: they are in here."""
+        """Offer the fields in a value to the gatherer. `path`: the keys that lead to them; empty: no key is needed."""
         if not isinstance(value, tuple):
             return
         names = self._gatherer.spelling.names

@@ -13,14 +13,14 @@ MAX_PARTS: Final = 1000
 """Parts before the fourth field; Starlette's own default for a whole form."""
 
 _MAX_NAME: Final = 64
-"""Characters of a name that are kept to be shown."""
+"""Characters of a name that are kept for messages."""
 
 _SILENT: Final = logging.Logger("geetest_asgi.multipart", logging.CRITICAL + 1)
-"""In place of the parser's own logger: it warns of malformed bodies, so clients could fill the log."""
+"""Replaces the parser's logger. That one warns of malformed bodies, so clients could fill the log."""
 
 
 class MultipartScanner:
-    """Finds the fields among the parts. A part with a file name is one only if it is a container in JSON.
+    """Finds the fields among the parts. Of the parts with a file name only a container in JSON counts.
 
     Raises FormParserError for a boundary that is too long.
     """
@@ -54,7 +54,7 @@ class MultipartScanner:
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
-        if not self._started:  # the parser passes over more than newlines here, and how much depends on the cuts
+        if not self._started:  # how much the parser itself skips here depends on how the body is cut
             data = data.lstrip(b"\r\n")
             self._started = bool(data)
         try:
@@ -67,7 +67,7 @@ class MultipartScanner:
         self._stop("the multipart body is cut off")
 
     def names(self) -> Iterator[str]:
-        """The names that were there, for a developer who misses the fields."""
+        """Return the names of the parts, for developers."""
         return iter(self._names)
 
     def _stop(self, why: str = "") -> None:

@@ -1,4 +1,4 @@
-"""Show the names that were sent in place of the captcha fields, for developers. Never a value."""
+"""List the names that were sent instead of the captcha fields, for developers. Values are never shown."""
 
 import re
 from collections import deque
@@ -8,29 +8,29 @@ from typing import Final
 from urllib.parse import unquote_plus
 
 LOOKED_AT: Final = 4096
-"""Bytes of a form, from its beginning, whose names are shown."""
+"""Bytes at the beginning of a form whose names are shown."""
 _MOST: Final = 12
 _ENOUGH: Final = 50
-"""Names looked at; those that are shown come from these."""
+"""Number of names that are read."""
 
 _NAME: Final = re.compile(r"[A-Za-z_][\w.\[\]-]{0,39}", re.ASCII)
-"""A name that may be shown. A body under the wrong content type has values where names would be: JSON that is read as
-a form is one long name."""
+"""A name that may be shown. A body under the wrong content type has values in place of names: JSON that is read as a
+form is one long name."""
 
 
 def shown_names(names: Iterable[object]) -> str:
-    """The names as one line: "username, captcha.lotNumber and others"."""
-    looked_at = list(islice(names, _ENOUGH + 1))
-    fit = dict.fromkeys(name for name in looked_at if isinstance(name, str) and _NAME.fullmatch(name))
+    """Return the names as one line: "username, captcha.lotNumber and others"."""
+    read = list(islice(names, _ENOUGH + 1))
+    fit = dict.fromkeys(name for name in read if isinstance(name, str) and _NAME.fullmatch(name))
     shown = list(fit)[:_MOST]
-    others = len(shown) < len(fit) or len(looked_at) > _ENOUGH or any(name not in fit for name in looked_at)
+    others = len(shown) < len(fit) or len(read) > _ENOUGH or any(name not in fit for name in read)
     if not shown:
         return "other names" if others else "no names"
     return ", ".join(shown) + (" and others" if others else "")
 
 
 def names_in_form(start: bytes) -> Iterator[str]:
-    """The names of pairs with a `=`. `start`: LOOKED_AT bytes at most."""
+    """Yield the names of the pairs with a `=`. `start`: the first `LOOKED_AT` bytes of a form."""
     for pair in start.split(b"&"):
         name, equals, _ = pair.partition(b"=")
         if equals:
@@ -38,7 +38,7 @@ def names_in_form(start: bytes) -> Iterator[str]:
 
 
 def names_in_json(document: object) -> Iterator[str]:
-    """The names of a document that `read_json` has read, those at the top first; below them as "captcha.lot_number"."""
+    """Yield the names in a document of `read_json`: first those at the top, then inner ones as "captcha.lot_number"."""
     objects = deque([("", document)])
     while objects:
         path, members = objects.popleft()

@@ -1,12 +1,12 @@
 """Choose the scanner that looks for the captcha fields in a request body as it arrives.
 
-    scanner = scanner_for(content_types, encodings, gatherer)     None: a body of this type has no fields
+    scanner = scanner_for(content_types, encodings, gatherer)     None: bodies of this type have no fields
     scanner.feed(chunk) … scanner.end()        until scanner.done
-    gatherer.conclude(scanner.broken)          the answer
-    scanner.names()                            where fields are missing: what was there, for a developer
+    gatherer.conclude(scanner.broken)          the fields, or evidence
+    scanner.names()                            the names in the body, for developers
 
-Laws: how the input is cut never changes the answer; what comes after `done` changes nothing; nothing raises; memory is
-bounded, by `max_field` or, for JSON, by the length of the body.
+For all scanners: the cuts of the input never change the result; bytes after `done` change nothing; no input raises;
+memory is bounded by `max_field` or, for JSON, by the length of the body.
 """
 
 from collections.abc import Callable, Sequence
@@ -25,7 +25,7 @@ from .urlencoded_scanner import UrlencodedScanner
 __all__ = ["MAX_CONTENT_TYPE", "JsonScanner", "MultipartScanner", "Scanner", "UrlencodedScanner", "scanner_for"]
 
 MAX_CONTENT_TYPE: Final = 512
-"""Bytes. A longer header is not parsed: it names no type we know, and parsers of it have been slow."""
+"""Bytes. A longer Content-Type is not parsed: it names no known type, and its parsers have been slow."""
 
 Scanner = UrlencodedScanner | JsonScanner | MultipartScanner
 
@@ -39,10 +39,10 @@ _KNOWN: Final[dict[bytes, tuple[Source, type[UrlencodedScanner | JsonScanner]]]]
 def scanner_for(
     content_types: Sequence[bytes], encodings: Sequence[bytes], gatherer: Gatherer, source: Source = "body"
 ) -> Scanner | None:
-    """The scanner for a body with these `Content-Type` and `Content-Encoding` headers, or None.
+    """Return the scanner for a body with these `Content-Type` and `Content-Encoding` headers.
 
-    None, which means no fields: no content type, two of them, an overlong one, one that is not this source's, or a
-    content encoding.
+    None if such a body has no fields: without a content type, with two, with a too long one or one of another source,
+    and with a content encoding.
     """
     if len(content_types) != 1 or len(content_types[0]) > MAX_CONTENT_TYPE:
         return None
@@ -56,7 +56,7 @@ def scanner_for(
 @lru_cache(128)
 def _parameterized(content_type: bytes) -> tuple[Source, Callable[[Gatherer], Scanner | None]] | None:
     media_type, options = parse_options_header(content_type)
-    media_type = media_type.lower()  # python-multipart below 0.0.33 leaves that to us where there are parameters
+    media_type = media_type.lower()  # python-multipart below 0.0.33 does not, where there are parameters
     if media_type == b"multipart/form-data":
         return "body", lambda gatherer: _multipart(options.get(b"boundary", b""), gatherer)
     if media_type.startswith(b"application/") and media_type.endswith(b"+json"):

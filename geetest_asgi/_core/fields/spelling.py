@@ -1,4 +1,4 @@
-"""How the captcha fields are named: what the `fields` setting means in JSON, in forms and in headers."""
+"""The names of the captcha fields in JSON, in forms and in headers, according to the `fields` setting."""
 
 import re
 from collections.abc import Mapping
@@ -15,21 +15,21 @@ WHOLE_HEADER: Final = "x-geetest"
 
 @dataclass(frozen=True)
 class Spelling:
-    """How one rule's fields are named. Each mapping leads from the name that is sent to GeeTest's name.
+    """The names of one rule's fields. Each mapping leads from the name that is sent to GeeTest's name.
 
-    With a `container`, all four fields are in one object: a JSON object at that path of keys, form fields such as
+    With a `container` one object holds all four fields: a JSON object at that path of keys, form fields such as
     `captcha[lot_number]`, or a field or header of that name with the object as text.
     """
 
     names: Mapping[str, str]
-    """Names in JSON; in forms too where there is no container."""
+    """Names in JSON; also in forms, if there is no container."""
     headers: Mapping[str, str]
     """Names of headers, lower case."""
     container: tuple[str, ...] | None = None
     container_header: str = WHOLE_HEADER
     """The header that holds all four fields, beside `WHOLE_HEADER`."""
     wanted: tuple[str, ...] = FIELD_NAMES
-    """The fields that are looked for, by GeeTest's names. All but `captcha_id` are needed."""
+    """The fields to search for, by GeeTest's names. All except `captcha_id` are required."""
 
     @cached_property
     def form_names(self) -> Mapping[str, str]:
@@ -42,23 +42,23 @@ class Spelling:
 
     @cached_property
     def form_containers(self) -> frozenset[str]:
-        """Names of form fields that hold all four as text."""
+        """Names of form fields that hold all four fields as text."""
         return frozenset({".".join(self.container), _bracketed(*self.container)} if self.container else ())
 
     @cached_property
     def form_bytes(self) -> frozenset[bytes]:
-        """All names that mean something in a form, in UTF-8."""
+        """All known names in a form, in UTF-8."""
         return frozenset(name.encode() for name in (*self.form_names, *self.form_containers))
 
     @cached_property
     def plain_names(self) -> Mapping[bytes, str]:
-        """Those of `form_names` that mean themselves where they are sent without escapes."""
+        """Those of `form_names` that clients send without escapes."""
         plain = re.compile(r"[\w.\[\]-]+", re.ASCII).fullmatch
         return {name.encode(): field for name, field in self.form_names.items() if plain(name)}
 
 
 def _bracketed(first: str, *rest: str) -> str:
-    """A name as PHP, Rails, jQuery and qs write it: `data[captcha][lot_number]`."""
+    """Return a name as PHP, Rails, jQuery and qs write it: `data[captcha][lot_number]`."""
     return first + "".join(f"[{each}]" for each in rest)
 
 
@@ -68,16 +68,15 @@ def _camel(name: str) -> str:
 
 
 WITH_ID: Final = (*FIELD_NAMES, "captcha_id")
-"""The four fields, and the id of the captcha, which `getValidate()` hands to a page too."""
+"""The four fields and the id of the captcha, which `getValidate()` also gives to a page."""
 
 
 def spelling(fields: str | Mapping[str, str] | None, wanted: tuple[str, ...] = FIELD_NAMES) -> Spelling:
-    """What the `fields` setting means. Raises ConfigError.
+    """Return the spelling that the `fields` setting describes. Raises ConfigError.
 
-    wanted   the fields to look for: FIELD_NAMES or WITH_ID
-
-    None: the four names. A mapping: GeeTest's name → yours. "camelCase". A word that ends in "_" or "-": a prefix.
-    Any other word: a container, dotted for depth.
+    fields   None: GeeTest's names. A mapping from GeeTest's names to others. "camelCase". A word that ends in "_" or
+             "-": a prefix. Any other word: a container, with dots between its keys.
+    wanted   FIELD_NAMES or WITH_ID
     """
     flat, camel = {name: name for name in wanted}, {_camel(name): name for name in wanted}
     headers = {"x-geetest-" + name.replace("_", "-"): name for name in wanted}

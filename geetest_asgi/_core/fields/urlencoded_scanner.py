@@ -16,13 +16,13 @@ class UrlencodedScanner:
         self._gatherer = gatherer
         self._plain_names = gatherer.spelling.plain_names
         self._pairs, longest_name = _pairs(gatherer.spelling.form_bytes)
-        # Percent escapes treble what they stand for. Pairs are cut off here: the rest is too long for its field anyway.
+        # A percent escape has three bytes for one. Longer pairs are cut: their value is too long for a field anyway.
         self._longest = 3 * (longest_name + gatherer.max_field + 1)
-        self._pair = b"&"  # what has come of the last pair, with the sign before it
+        self._pair = b"&"  # the beginning of the last pair, with the "&" before it
         self._start = b""
         self.broken = ""
         self.done = False
-        """Nothing that comes later can change the answer."""
+        """No later byte changes the result."""
 
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
@@ -39,7 +39,7 @@ class UrlencodedScanner:
         self._search(self._pair)
 
     def names(self) -> Iterator[str]:
-        """The names that were there, for a developer who misses the fields."""
+        """Return the names in the form, for developers."""
         return names_in_form(self._start)
 
     def _search(self, pairs: bytes) -> None:
@@ -57,9 +57,10 @@ class UrlencodedScanner:
 
 @lru_cache(64)
 def _pairs(names: frozenset[bytes]) -> tuple[re.Pattern[bytes], int]:
-    """Pairs that have a value, and one of the names or a name with escapes that may stand for one; the longest name.
+    """Return a pattern of the pairs that may be captcha fields, and the length of the longest name.
 
-    Possessive quantifiers: each byte is looked at once, a match never goes back.
+    Such a pair has a value, and one of the names or a name with escapes. With possessive quantifiers the pattern never
+    backtracks: each byte is read once.
     """
     lengths = sorted(map(len, names))
     escaped = rb"(?=[^=&%%+]*+[%%+])[^=&]{%d,%d}+" % (lengths[0], 3 * lengths[-1])

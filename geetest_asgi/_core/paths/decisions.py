@@ -1,22 +1,22 @@
-"""Decisions by request line, kept: a site serves few paths, again and again."""
+"""Cache of decisions by request line: a site serves few paths many times."""
 
 from collections.abc import Callable
 from typing import Final, TypeVar
 
 T = TypeVar("T")
 RequestLine = tuple[str, str, bytes, str]
-"""Method, path, raw path, root path: all that a RuleTable looks at."""
+"""Method, path, raw path, root path: all parameters of `RuleTable.match`."""
 
 KEPT: Final = 1024
+"""Decisions in the cache; with `LONGEST` this bounds it to about a megabyte."""
 LONGEST: Final = 512
-"""Decisions that are kept, and the characters that one of them is known by at most: about a megabyte in all."""
+"""Characters of a request line that is kept."""
 
 
 class Decisions(dict[RequestLine, T | None]):
-    """A dictionary that asks `decide` for what it has not, and keeps the answer. It never has more than `KEPT`.
+    """A cache of `decide` with at most `KEPT` entries. It is a dictionary, since every request of the app reads it.
 
-    A dictionary because nothing in Python is looked up faster, and this stands before every request. Visitors choose
-    what is looked up: what they make up is decided anew each time, at the cost that it would have without this.
+    Clients choose the request lines: an invented one costs what it would cost without the cache.
     """
 
     def __init__(self, decide: Callable[[str, str, bytes, str], T | None]) -> None:
@@ -27,6 +27,6 @@ class Decisions(dict[RequestLine, T | None]):
         found = self._decide(*line)
         if sum(map(len, line)) <= LONGEST:
             if len(self) >= KEPT:
-                self.clear()  # simpler than knowing which was used last; the site's own paths are soon back
+                self.clear()  # simpler than an LRU; the site's own paths soon return
             self[line] = found
         return found

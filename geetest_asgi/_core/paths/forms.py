@@ -1,11 +1,11 @@
-"""Every spelling of a path that some framework would serve as the same handler.
+"""All spellings of a path that some framework serves with the same handler.
 
 Servers decode percent escapes once and normalise nothing; frameworks then differ. Starlette serves `/login%0A` as
 `/login`, Quart and Falcon serve `//login`, BlackSheep `/LOGIN`, Litestar `/zzz/api/login` under root path `/api`,
 and a request target in absolute form (`http://h/login`, for Quart `x:login?` too) reaches the scope whole. A guard
-that compares one spelling is walked around. So a path is turned into all its forms, each a tuple of segments: a path
-is protected when any form matches, exempt only when all of them are, and refused when two forms fall under different
-rules. Over-matching costs a captcha on a 404; under-matching is a hole.
+that compared one spelling could be bypassed. So each path has several forms, each a tuple of segments. A path is
+protected if any form matches, exempt only if all forms are, and refused if two forms fall under different rules. A
+form too many costs a captcha on a 404; a missing form is a bypass.
 """
 
 import re
@@ -17,11 +17,10 @@ from urllib.parse import unquote, urlsplit
 Segments = tuple[str, ...]
 
 MAX_PATH: Final = 2048
-"""Characters of a path or a root path. A longer one is not looked at but refused: no route is that long, and the work
-that a client can cause stays bounded."""
+"""Characters of a path or a root path. A longer one is refused, since no route is that long: this bounds the work that
+a client can cause."""
 MAX_SEGMENTS: Final = 100
-"""Slashes in a path or a root path. A path of 2,000 segments has so many forms that matching takes a third of a
-second."""
+"""Slashes in a path or a root path. To match the many forms of a path of 2,000 segments takes a third of a second."""
 
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
@@ -30,44 +29,44 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
 def is_too_much(path: str, raw_path: bytes, root_path: str) -> bool:
-    """Is a path past the bounds? `root_path` counts: daphne takes it from a request header."""
+    """Is the path or the root path too long? The root path counts, since daphne takes it from a request header."""
     if len(path) > MAX_PATH or len(raw_path) > 3 * MAX_PATH or path.count("/") > MAX_SEGMENTS:
         return True
     return root_path != "" and (len(root_path) > MAX_PATH or root_path.count("/") > MAX_SEGMENTS)
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
-    """Has this path one form only? Most have, and the others are not worth being fast for."""
+    """Does this path have only one form? Most paths do."""
     return b"%" not in raw_path and _PLAIN.fullmatch(path) is not None
 
 
 def fold_case(text: str) -> str:
-    """`text` with letters of either case made the same, at least as widely as any framework does it.
+    """Return `text` in one case, such that all letters are equal that any framework takes for equal.
 
-    `re.IGNORECASE`, which Django's `(?i)` routes are matched with, takes the dotted capital I and the dotless small i
-    for an `i`; `str.casefold` keeps both apart from it.
+    `re.IGNORECASE`, used by Django for `(?i)` routes, takes the dotted capital I and the dotless small i for an `i`;
+    `str.casefold` does not.
     """
     return text.lower() if text.isascii() else text.casefold().replace("i\u0307", "i").replace("\u0131", "i")
 
 
 def split(path: str) -> Segments:
-    """The segments of a path; the slash before the first one is not a segment, and may be absent."""
+    """Return the segments of a path. The slash before the first one may be absent."""
     segments = tuple(path.split("/"))
     return segments[1:] if segments[0] == "" else segments
 
 
 def root_spellings(root_path: str) -> set[str]:
-    """The prefixes that a framework may take off under this root path: as it is, stripped, decoded.
+    """Return the prefixes that a framework may remove under this root path: as it is, stripped, decoded.
 
-    Litestar cuts at the exact text, a slash at its end included; others strip it. A root path is what an operator
-    wrote or, with daphne, a client: it may be percent-encoded once more than the path.
+    Litestar cuts at the exact text, including a slash at its end; others strip that. The operator writes the root path
+    or, with daphne, the client: it may be percent-encoded once more than the path.
     """
     given = {root_path, unquote(root_path)}
     return {root for each in given for root in (each, each.rstrip("/")) if root.strip("/")}
 
 
 def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
-    """All forms of a path, letters as they are. `roots` are the prefixes that a framework may take off."""
+    """Return all forms of a path, in the case that was sent. `roots`: the prefixes that a framework may remove."""
     found = {split(base) for base in _bases(path, roots)}
     found |= set(_raw_bases(raw_path, roots))
     for step in _STEPS:
@@ -77,13 +76,13 @@ def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
 
 def _bases(path: str, roots: Sequence[str]) -> set[str]:
     bases = {path} if path.startswith("/") else {path, *(f"/{base}" for base in _unrooted(path))}
-    # Litestar cuts at the first occurrence of the root path, wherever it is; that covers a plain prefix too.
+    # Litestar cuts at the first occurrence of the root path, wherever it is; that includes a prefix.
     bases |= {base.split(root, 1)[1] for base in bases for root in roots if root in base}
     return bases
 
 
 def _unrooted(path: str) -> Iterator[str]:
-    """Litestar puts the missing slash before it; Quart takes it for a URL, with `urllib.parse` and all its freedoms."""
+    """Litestar prepends the missing slash; Quart reads the path as a URL, with `urllib.parse`."""
     yield path
     yield _AUTHORITY.sub("", path, count=1)
     with suppress(ValueError):
@@ -131,7 +130,7 @@ def _without_dots(segments: Segments) -> Segments:
     return tuple(resolved)
 
 
-# Each is tried alone and after those before it, so that `//login%0A` and `/a/..;x/login` are seen through as well.
+# Each step is applied to all forms of the steps before it: `//login%0A` and `/a/..;x/login` need several steps.
 _STEPS: Final[tuple[Callable[[Segments], Segments], ...]] = (
     _without_controls,
     _without_spaces,

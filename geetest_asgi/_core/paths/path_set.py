@@ -1,9 +1,9 @@
-"""PathSet: which of many patterns match a path, in a time that does not grow with their number.
+"""PathSet: find the patterns that match a path, in a time that does not grow with their number.
 
-Patterns without wildcards are kept in a dictionary, the others as a tree of segments. A path walks it with a set of
-nodes (a segment may lead to a literal, to a `*` and past a `**` at once), so the work is bounded by the length of the
-path, whatever the patterns are; there is no backtracking. What is tried one by one: regular expressions, and globs such
-as `a*.zip` that stand in the same place.
+Patterns without wildcards are the keys of a dictionary, the others form a tree of segments. The search keeps a set of
+nodes, since a segment may lead to a literal, to a `*` and past a `**` at once. So there is no backtracking, and the
+length of the path bounds the work. Only regular expressions, and globs such as `a*.zip` in one place of the tree, are
+tried one by one.
 """
 
 import re
@@ -26,7 +26,7 @@ class _Node:
 
 
 class PathSet:
-    """Patterns with their numbers. With `fold`, for protecting, letters of either case are the same."""
+    """Numbered patterns. With `fold` (for protected paths) the case of letters does not count."""
 
     def __init__(self, patterns: Sequence[Pattern], *, fold: bool) -> None:
         self._fold = fold
@@ -38,13 +38,13 @@ class PathSet:
                 self._regexes.append((number, _variants(pattern.regex, fold)))
             else:
                 self._add(number, pattern.segments)
-        for segments, numbers in self._exact.items():  # where both are written, they are the same pattern
+        for segments, numbers in self._exact.items():  # `/login` and `/login/` are the same pattern
             if segments[-1:] == ("",):
                 numbers |= self._exact.get(segments[:-1], _NONE)
         self._start = _enter([self._root] if self._root is not None else [])
 
     def find(self, segments: Segments) -> set[int]:
-        """The numbers of the patterns that match this form of a path."""
+        """Return the numbers of the patterns that match this form of a path."""
         found = set(self._matching("/" + "/".join(segments))) if self._regexes else _NONE
         if self._fold:
             segments = tuple([each.lower() if each.isascii() else fold_case(each) for each in segments])
@@ -60,7 +60,7 @@ class PathSet:
     def _add(self, number: int, segments: Segments) -> None:
         if self._fold:
             segments = tuple(map(fold_case, segments))
-        # A slash at the end is not compared: `/login` and `/login/` are forms of each other.
+        # A slash at the end does not count: frameworks serve `/login` and `/login/` alike.
         for variant in {segments, segments[:-1]} if segments[-1] == "" else {segments}:
             if not any("*" in segment for segment in variant):
                 self._exact.setdefault(variant, set()).add(number)
@@ -77,14 +77,14 @@ _NONE: Final[set[int]] = set()
 def _walk(nodes: dict[int, _Node], segments: Segments) -> list[int]:
     for segment in segments:
         reached = _next(nodes, segment)
-        if not reached:  # as nearly always, at the first segment
+        if not reached:  # nearly always at the first segment
             return []
         nodes = _enter(reached)
     return [number for node in nodes.values() for number in node.ends]
 
 
 def _variants(regex: re.Pattern[str], fold: bool) -> tuple[re.Pattern[str], ...]:
-    """As the user wrote it; for protecting also such that a dot takes a newline, and that case does not count."""
+    """Return the regex; with `fold` also one where a dot matches a newline and case does not count."""
     return (regex, re.compile(regex.pattern, regex.flags | re.DOTALL | re.IGNORECASE)) if fold else (regex,)
 
 
@@ -101,14 +101,14 @@ def _child(node: _Node, segment: str) -> _Node:
 
 
 def _glob(segment: str) -> re.Pattern[str]:
-    """Atomic groups: each star takes the least it can and never reconsiders, so matching is linear."""
+    """Compile a glob. In atomic groups each star takes as little as it can and never backtracks, in linear time."""
     first, *middle, last = map(re.escape, segment.split("*"))
     steps = "".join(f"(?>.*?{part})" for part in middle)
     return re.compile(f"{first}{steps}.*{last}", re.DOTALL)
 
 
 def _enter(nodes: Iterable[_Node]) -> dict[int, _Node]:
-    """`nodes`, and those behind a `**` that stands for nothing. Keyed by identity: a node is entered once."""
+    """Return `nodes` and those behind a `**` that matches no segment, by identity: each node is there once."""
     entered: dict[int, _Node] = {}
     for start in nodes:
         node: _Node | None = start

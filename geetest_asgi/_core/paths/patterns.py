@@ -4,10 +4,9 @@
     segment  = "**"                          any number of segments, none included
              | text with "*" and "{name}"    each stands for anything within one segment, nothing included
 
-Without methods a pattern means every method but GET, HEAD, OPTIONS and TRACE: a list of unsafe methods would leave
-out those that a framework hands to the same handler (a Django view runs for FOO). `{name:path}` is `**`, as in
-Starlette. What looks like another router's grammar or like a regular expression is refused rather than read
-literally, since a pattern that matches nothing protects nothing.
+Without methods a pattern means every method except GET, HEAD, OPTIONS and TRACE: a list of unsafe methods would omit
+others that reach the same handler (a Django view runs for FOO). `{name:path}` is `**`, as in Starlette. A pattern that
+looks like another router's grammar or like a regular expression is refused: read literally it would protect nothing.
 """
 
 import re
@@ -18,10 +17,10 @@ from typing import Any, Final
 from ..errors import ConfigError
 
 WEBSOCKET: Final = "⟨WEBSOCKET⟩"
-"""A websocket's handshake, which patterns call WEBSOCKET. On the wire it is a GET; and since a method is any ASCII
-token (RFC 9110 §9.1), `WEBSOCKET /login HTTP/1.1` is a plain request: this name is one that no request can have."""
+"""The method of a websocket's handshake, written WEBSOCKET in patterns. No HTTP request can have this method: RFC 9110
+§9.1 allows any ASCII token, `WEBSOCKET` too."""
 
-# The HTTP Method Registry of IANA (RFC 9110 §16.1, as of 2026-11). A typing error in a method would leave a hole.
+# The HTTP Method Registry of IANA (RFC 9110 §16.1, as of 2026-11). A mistyped method would protect nothing.
 _REGISTERED: Final = frozenset(
     "ACL BASELINE-CONTROL BIND CHECKIN CHECKOUT CONNECT COPY DELETE GET HEAD LABEL LINK LOCK MERGE MKACTIVITY "
     "MKCALENDAR MKCOL MKREDIRECTREF MKWORKSPACE MOVE OPTIONS ORDERPATCH PATCH POST PRI PROPFIND PROPPATCH PUT QUERY "
@@ -30,18 +29,17 @@ _REGISTERED: Final = frozenset(
 
 _FOREIGN: Final = re.compile(r"\.[*+]|[\^$()\[\]|\\]|/:|<[^/<>]*>|\{[^\w}]|\.\.\.")
 _SEVERAL: Final = re.compile(r",\s|,$|\s/|,(?:[A-Za-z,*]+\s+)?/")
-"""Two patterns in one string, such as "POST /login, /register". A comma within a segment is one of its letters, and
-so is a blank."""
+"""Two patterns in one string, such as "POST /login, /register". Commas and blanks within a segment are letters."""
 _BLANKS: Final = re.compile(rf"/\s|[\x00-\x1f]|\s(?:{'|'.join(_REGISTERED)})$", re.IGNORECASE)
-"""What no path has between its words: a blank at the beginning of a segment, a tab; and "/login POST"."""
+"""Mistakes that no path contains: a blank at the beginning of a segment, a tab, and "/login POST"."""
 _UNSLASHED: Final = re.compile(r"\^?\w+(?![\w*?{|])")
-"""A regular expression that no path matches, as in Django's `^login/$`: the whole path is compared."""
+"""A regular expression that no path matches, such as Django's `^login/$`: it must match the whole path."""
 _PLACEHOLDER: Final = re.compile(r"\{[^{}/]*\}")
 
 
 @dataclass(frozen=True, slots=True)
 class Methods:
-    """A set of methods, by what is in it or by what is not. Names are upper case."""
+    """A set of upper-case methods; with `excluded`, all methods except these."""
 
     names: frozenset[str]
     excluded: bool = False
@@ -60,12 +58,12 @@ class Methods:
 EVERY: Final = Methods(frozenset(), excluded=True)
 EVERY_HTTP: Final = Methods(frozenset({WEBSOCKET}), excluded=True)
 UNSAFE: Final = Methods(frozenset({"GET", "HEAD", "OPTIONS", "TRACE", WEBSOCKET}), excluded=True)
-"""What a pattern without methods means: those of RFC 9110 §9.2.1 are safe, and carry no token in the field."""
+"""Methods of a pattern without methods: all except the safe ones of RFC 9110 §9.2.1."""
 
 
 @dataclass(frozen=True, slots=True)
 class Pattern:
-    """One compiled pattern: either segments (as written, `**` and `*` standing for themselves) or a regex."""
+    """A compiled pattern: segments, with wildcards as `*` and `**`, or a regular expression."""
 
     text: str
     methods: Methods
@@ -74,7 +72,7 @@ class Pattern:
 
 
 def parse(pattern: object, methods: object = None, *, default: Methods = UNSAFE) -> Pattern:
-    """Compile what a user wrote. Raises ConfigError, with the pattern quoted, on anything doubtful."""
+    """Compile a pattern. Raises ConfigError for anything doubtful."""
     if isinstance(pattern, re.Pattern):
         return _parse_regex(pattern, _methods(methods, pattern.pattern) or default)
     if not isinstance(pattern, str):

@@ -1,4 +1,4 @@
-"""RuleTable: which rule a request falls under."""
+"""RuleTable: find the rule of a request."""
 
 from collections.abc import Sequence
 from typing import Final, Generic, TypeVar
@@ -11,19 +11,19 @@ from .patterns import EVERY, WEBSOCKET, Pattern, parse
 T = TypeVar("T")
 
 EVERYTHING = Rule("/**", name="every request")
-"""The rule of a middleware without patterns, which stands on one route or router."""
+"""The rule of a middleware without patterns, which protects one route or router."""
 
 
 UNCLEAR: Final = -1
-"""What `RuleTable.decide` answers where a request must be refused, by no rule."""
+"""Value of `RuleTable.decide` for a request that must be refused, since its rule is unclear."""
 
 
 class RuleTable(Generic[T]):
-    """Patterns with what each leads to, and the patterns that are exempt.
+    """Patterns, each with a value such as a policy, and exempt patterns.
 
-    Of several rules that match one spelling of a path, the first decides. Where two spellings of the path are decided
-    by different rules, nobody can tell which one the handler stands under: the request leads to `unclear`, and so does
-    a path past the bounds. `roots` are path prefixes that the server does not tell (`FastAPI(root_path=…)`).
+    Of several rules that match one spelling of a path, the first decides. If different rules decide about two spellings
+    of the path, the rule of its handler is unknown: the value is `unclear`, as for a path that is too long. `roots`:
+    path prefixes that are missing in the scope (`FastAPI(root_path=…)`).
     """
 
     def __init__(
@@ -42,35 +42,35 @@ class RuleTable(Generic[T]):
         self._exempt = PathSet(exempt, fold=False)
         self.roots = roots
         self.unclear = unclear
-        self.idle: frozenset[str] = frozenset(
-            method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _spoken_of(method, rules)
+        self.unprotected_methods: frozenset[str] = frozenset(
+            method for method in ("GET", "HEAD", "OPTIONS", WEBSOCKET) if not _has_rule(method, rules)
         )
-        """Methods that no rule speaks of. Most requests are such GETs: they need no look at their path."""
+        """Common methods without any rule. Requests with them, which are most, need no search by path."""
 
     def match(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> T | None:
-        """What the request leads to, or None where it is not protected. `method` as it came, in any case."""
+        """Return the value of the request's rule, `unclear`, or None if the request is not protected."""
         place = self.decide(method, path, raw_path, root_path)
         if place is None:
             return None
         return self.unclear if place == UNCLEAR else self.rules[place][1]
 
     def decide(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
-        """The place of the rule that decides about the request; None: it is not protected; UNCLEAR: refuse it."""
+        """Return the index of the request's rule, UNCLEAR, or None. `method` may be in any case."""
         method = method.upper()
         if paths.is_too_much(path, raw_path, root_path):
-            return UNCLEAR if _spoken_of(method, self.rules) else None
+            return UNCLEAR if _has_rule(method, self.rules) else None
         if not root_path and not self.roots and paths.is_plain(path, raw_path):
             form = paths.split(path)
             places = self.matching(form)
-            return self._among(method, places, {form}, set()) if places else None
+            return self._choose(method, places, {form}, set()) if places else None
         forms, rooted = self.forms(path, raw_path, root_path)
-        return self._among(method, set[int]().union(*map(self.matching, forms | rooted)), forms, rooted)
+        return self._choose(method, set[int]().union(*map(self.matching, forms | rooted)), forms, rooted)
 
-    def _among(
+    def _choose(
         self, method: str, places: set[int], forms: set[paths.Segments], rooted: set[paths.Segments]
     ) -> int | None:
-        """The decision, once it is known which rules match any form."""
-        places = self._for(method, places)
+        """Decide between the rules that match any form, whatever their methods."""
+        places = self._with_method(method, places)
         if not places or all(self.exempting(method, form) for form in forms):
             return None
         if len(places) > 1:
@@ -78,53 +78,53 @@ class RuleTable(Generic[T]):
         return places.pop() if len(places) == 1 else UNCLEAR
 
     def forms(self, path: str, raw_path: bytes, root_path: str) -> tuple[set[paths.Segments], set[paths.Segments]]:
-        """All forms of a path; and those that a rule is looked up by as well.
+        """Return all forms of a path, and further forms with a root path.
 
-        A pattern may be written with a root path where the server leaves it out of the path.
+        A pattern may contain a root path that is missing in the path of the scope.
         """
         roots = [*paths.root_spellings(root_path), *self.roots]
         forms = paths.forms(path, raw_path, roots)
         return forms, {paths.split(root.rstrip("/")) + form for form in forms for root in roots}
 
     def matching(self, form: paths.Segments) -> set[int]:
-        """The rules whose pattern matches this form, whatever the method and the case of its letters."""
+        """Return the rules that match this form, whatever the method and the case of letters."""
         return self._folded.find(form)
 
     def deciding(self, method: str, form: paths.Segments) -> set[int]:
-        """The rule that decides about this form; a second one where that depends on the case of its letters."""
+        """Return the rule that decides about this form; two rules if that depends on the case of letters."""
         found = (self._folded.find(form), self._as_written.find(form))
-        return {min(places) for each in found if (places := self._for(method, each))}
+        return {min(places) for each in found if (places := self._with_method(method, each))}
 
     def exempting(self, method: str, form: paths.Segments) -> set[int]:
-        """The exemptions that let this form go."""
+        """Return the exemptions that match this form."""
         return {number for number in self._exempt.find(form) if method in self.exempt[number].methods}
 
     def _deciding(self, method: str, forms: set[paths.Segments], rooted: set[paths.Segments]) -> set[int]:
-        """The rules that decide about some form. What is exempt in one form falls under the rule of another."""
+        """Return the rules that decide about any form that is not exempt, or, if all are, about any form."""
         bound = {form for form in forms if not self.exempting(method, form)} | rooted
         found = set[int]().union(*(self.deciding(method, form) for form in bound))
         return found or set[int]().union(*(self.deciding(method, form) for form in forms))
 
-    def _for(self, method: str, numbers: set[int]) -> set[int]:
+    def _with_method(self, method: str, numbers: set[int]) -> set[int]:
         return {number for number in numbers if method in self.rules[number][0].methods}
 
 
-def _spoken_of(method: str, rules: Sequence[tuple[Pattern, T]]) -> bool:
+def _has_rule(method: str, rules: Sequence[tuple[Pattern, T]]) -> bool:
     return any(method in pattern.methods for pattern, _ in rules)
 
 
 def as_rule(given: object) -> Rule:
-    """A pattern as a Rule; `parse` says what is wrong with it otherwise."""
+    """Return a pattern as a Rule, unchecked: `rule_pattern` checks it."""
     return given if isinstance(given, Rule) else Rule(given)  # type: ignore[arg-type]
 
 
 def rule_pattern(rule: Rule) -> Pattern:
-    """The compiled pattern of a rule. Raises ConfigError."""
+    """Compile the pattern of a rule. Raises ConfigError."""
     if rule is EVERYTHING:
         return Pattern("/**", EVERY, ("**",))
     return parse(rule.pattern, rule.methods)
 
 
 def exempt_pattern(given: object) -> Pattern:
-    """An exemption: without methods it speaks of all of them, a websocket's handshake too."""
+    """Compile an exemption. Without methods it means every method, a websocket's handshake too. Raises ConfigError."""
     return parse(given, default=EVERY)

@@ -1,4 +1,4 @@
-"""Tell whoever runs the site what no single decision shows: a lockout, a full bound, what mode "monitor" would do."""
+"""Warnings that follow from many decisions: lockouts, full limits, and the summary of mode "monitor"."""
 
 import threading
 import time
@@ -7,13 +7,13 @@ from collections.abc import Callable
 from .._core.model import GeeTestResult, Outcome
 from .._core.policy import Policy
 from .._core.rules import OnLockout
-from ..observers.logs import log_busy, log_lockout, log_monitor, tell_hook
+from ..observers.logs import log_busy, log_lockout, log_monitor, notify_plain
 from .lockouts import Lockouts
 from .summaries import Busy, Monitor
 
 
-class Watch:
-    """Watches the decisions of one middleware or client. Safe across threads and event loops."""
+class Alerts:
+    """Counts the decisions of one middleware or client, and warns. Safe across threads and event loops."""
 
     def __init__(self, on_lockout: OnLockout | None = None, clock: Callable[[], float] = time.monotonic) -> None:
         self._on_lockout = on_lockout
@@ -23,14 +23,14 @@ class Watch:
         self._lock = threading.Lock()
 
     def note(self, policy: Policy, result: GeeTestResult, client: str | None) -> None:
-        """Count this decision. `client`: its address; None where it is not to be counted."""
+        """Count this decision. `client`: the address; None: it counts for no lockout."""
         with self._lock:
             lockout = None if client is None else self._lockouts.note(result, client)
             busy = self._busy.note(result, client) if result.outcome is Outcome.BUSY or self._busy.running else None
             monitor = self._monitor.note(result) if policy.mode == "monitor" else None
         if lockout is not None:
             log_lockout(lockout)
-            tell_hook("on_lockout", self._on_lockout, lockout)
+            notify_plain("on_lockout", self._on_lockout, lockout)
         if busy is not None:
             log_busy(busy.refused, busy.bounds, busy.seconds, over=busy.over)
         if monitor is not None:
