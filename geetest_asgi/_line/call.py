@@ -10,11 +10,14 @@ from contextlib import suppress
 from contextvars import copy_context
 from math import inf
 from time import monotonic
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from .._core.model import Evidence, Outcome
 from .blame import blame, is_timeout, sockets_to_spare
 from .clock import Clock, Running
+
+if TYPE_CHECKING:
+    from .sockets import Socket
 
 Disconnected = Callable[[], Awaitable[bool]]
 
@@ -30,16 +33,6 @@ _FAIR: Final = 0.75
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
 _OURS: Final = "too little of the time was GeeTest's"
-
-
-class Heard(Protocol):
-    """A socket, as far as a silence is concerned."""
-
-    since: float
-    """When it last sent something, or began to connect, by `time.monotonic`."""
-
-    def hears(self) -> bool:
-        """Return whether the other end has done something that was not looked at yet."""
 
 
 class Call:
@@ -61,7 +54,7 @@ class Call:
     """Something of the request may have been sent: no other server is asked."""
     kept: bool
     """It was sent on a connection that was open before."""
-    socket: Heard | None
+    socket: "Socket | None"
     since: float
     """When the other end was last asked for something, where no socket of ours knows it."""
     foreign: bool
@@ -99,11 +92,11 @@ class Call:
         """The other end was asked for something just now, by no socket of ours."""
         self.ours, self.since = "", monotonic()
 
-    def uses(self, socket: Heard) -> None:
+    def uses(self, socket: "Socket") -> None:
         """The other end is asked by this socket of ours."""
         self.ours, self.socket = "", socket
 
-    def sends(self, socket: Heard | None, *, kept: bool) -> None:
+    def sends(self, socket: "Socket | None", *, kept: bool) -> None:
         """The request leaves now, by this socket of ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
