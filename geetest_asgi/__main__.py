@@ -41,27 +41,30 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
 
 
-def _parser() -> argparse.ArgumentParser:
+def _parser(*, described: bool = True) -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
         prog="geetest-asgi", description="GeeTest CAPTCHA v4 in front of any ASGI app: a demo, a stand-in, a check."
     )
     parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
     commands = parser.add_subparsers(title="commands", metavar="COMMAND", required=True)
-    _add_demo(commands.add_parser("demo", help="see the guard at work, without an account", description=_DEMO))
-    _add_simulator(commands.add_parser("simulator", help="a GeeTest of your own to test with", description=_SIMULATOR))
-    for name, command, told in (
-        ("check", check, "do the id and the key work, what is protected?"),
-        ("match", match, "which rule a request falls under, and why"),
-        ("explain", explain_file, "what the guard makes of a raw request in a file"),
-        ("sign", sign, "the sign_token of a lot number"),
-        ("record", record, "GeeTest's answers on a cassette, for the simulator"),
+    for name, add, told, description in (
+        ("demo", _add_demo, "see the guard at work, without an account", _DEMO),
+        ("simulator", _add_simulator, "a GeeTest of your own to test with", _SIMULATOR),
+        ("check", check.add, "do the id and the key work, what is protected?", check.DESCRIPTION),
+        ("match", match.add, "which rule a request falls under, and why", match.DESCRIPTION),
+        ("explain", explain_file.add, "what the guard makes of a raw request in a file", explain_file.DESCRIPTION),
+        ("sign", sign.add, "the sign_token of a lot number", sign.DESCRIPTION),
+        ("record", record.add, "GeeTest's answers on a cassette, for the simulator", record.DESCRIPTION),
+        ("completion", _add_completion, "how a shell is to complete our arguments", _COMPLETION),
     ):
-        command.add(commands.add_parser(name, help=told, description=command.DESCRIPTION, allow_abbrev=False))
-    told = "how a shell is to complete our arguments"
-    completion = commands.add_parser("completion", help=told, description=_COMPLETION, allow_abbrev=False)
-    completion.add_argument("shell", choices=("bash", "zsh", "fish"))
-    completion.set_defaults(run=_completion)
+        shown = description if described else None
+        add(commands.add_parser(name, help=told, description=shown, allow_abbrev=False))
     return parser
+
+
+def _add_completion(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("shell", choices=("bash", "zsh", "fish"))
+    parser.set_defaults(run=_completion)
 
 
 def _completion(arguments: argparse.Namespace) -> int:
@@ -69,7 +72,8 @@ def _completion(arguments: argparse.Namespace) -> int:
         from shtab import complete
     except ModuleNotFoundError:
         raise UsageError("completion needs another package: pip install 'geetest-asgi[completion]'") from None
-    print(complete(_parser(), arguments.shell))
+    # shtab would show a command's description, a paragraph, in the place of its help
+    print(complete(_parser(described=False), arguments.shell))
     return 0
 
 

@@ -183,12 +183,16 @@ def test_the_captcha_id_of_a_page_is_compared_with_the_rules(
 ) -> None:
     with serve(shop(captcha_id, inline=inline)) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
-        gone = command("check", "--page", f"{site}/nothing", api_server=url)
     assert f"  {mark:4}  its captcha_id" in done.stdout
     assert done.returncode == (mark == "FAIL")
     assert "/gone.js: HTTP Error 404" in done.stdout.replace("\n        ", " ")
-    assert gone.returncode == 1
-    assert "it cannot be read: HTTP Error 404" in gone.stdout
+
+
+def test_a_page_that_is_not_there_is_told(url: str) -> None:
+    with serve(shop(DEMO_ID, inline=True)) as site:
+        done = command("check", "--page", f"{site}/nothing", api_server=url)
+    assert done.returncode == 1
+    assert "it cannot be read: HTTP Error 404" in done.stdout
 
 
 @pytest.mark.parametrize(
@@ -255,6 +259,23 @@ def test_other_shells_can_read_their_scripts(shell: str, option: str, tmp_path: 
     assert "offline" in script.read_text()
     done = subprocess.run([shell, option, script], capture_output=True, text=True, timeout=SECONDS)
     assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
+    if shutil.which("fish") is None:
+        pytest.skip("fish is not installed")
+    script = tmp_path / "completion"
+    script.write_text(completion("fish"))
+    line = [
+        "fish",
+        "--no-config",
+        "-c",
+        f"source {script}; complete -C 'geetest-asgi m'; complete -C 'geetest-asgi check --of'",
+    ]
+    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    first, second = done.stdout.splitlines()
+    assert first == "match\twhich rule a request falls under, and why"
+    assert second.startswith("--offline\task nobody")
 
 
 def test_without_shtab_completion_says_what_to_install() -> None:

@@ -383,6 +383,7 @@ print("pair", [os.environ.get(f"GEETEST_CAPTCHA_{each}") for each in ("ID", "KEY
 """
 
 
+@pytest.mark.slow_except("unset", "set")
 @pytest.mark.parametrize(
     ("env", "pair"),
     [

@@ -65,7 +65,8 @@ class Call:
     ) -> None:
         """`deliberate`: every silence is meant, as a stand-in's is. Before it waits for anything it must `begin`."""
         start = monotonic()
-        self.seconds, self._clock, self._deliberate = seconds, clock, deliberate
+        self.seconds: float = seconds
+        self._clock, self._deliberate = clock, deliberate
         self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""

@@ -70,7 +70,7 @@ class Lane:
         async with self._making:
             if self.wire is None:
                 self.wire = await self._make()
-                if self._closed:  # meanwhile: nobody else would close it
+                if self._closed:
                     await self.wire.aclose()
         return self.wire
 
@@ -89,7 +89,7 @@ class Lane:
         return await self.places.wait(client, place)
 
     async def aclose(self) -> None:
-        """Close the connections, and those of calls under way when they end."""
+        """Close the connections, and those that calls still open when the calls end."""
         self._closed = True
         if self.wire is not None:
             await self.wire.aclose()

@@ -425,7 +425,7 @@ def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: F
     stage.verify()
     stage.submit.click()
     assert stage.told("error") == "network"
-    stage.message.filter(has_text="It could not be sent.").wait_for()
+    stage.message.filter(has_text="Sending failed.").wait_for()
     stage.page.unroute("**/login")
     stage.verify()
     stage.submit.click()
@@ -608,7 +608,7 @@ def test_a_page_without_gt4_says_so_and_goes_on_once_it_is_there(stage: FormStag
     with stage.page.expect_navigation(url="**/login"):
         stage.solve()
     assert stage.answer() == PASSED
-    stage.expected = ["geetest-form: no_gt4 no gt4.js in this page"] * 2
+    stage.expected = ["geetest-form: no_gt4 no gt4.js here"] * 2
 
 
 def test_gt4_may_be_an_asynchronous_script(stage: FormStage) -> None:

@@ -3,13 +3,14 @@
 
 import re
 from collections.abc import Iterator
+from html import escape
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
-from .form_stage import FormSite, FormStage, visit
+from .form_stage import PAGE, FormSite, FormStage, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -205,6 +206,50 @@ def test_a_visitor_who_closes_the_captcha_aborts_the_request(stage: FormStage, s
     press(stage)
     stage.solve()
     answered(stage)
+
+
+@pytest.mark.parametrize("sender", ["fetch", "a Request", "XMLHttpRequest"])
+def test_what_the_page_aborts_ends_at_once_and_leaves_the_token_to_the_next(stage: FormStage, sender: str) -> None:
+    """A search box aborts its last request at each key, a component when it leaves."""
+    stage.open(
+        f"""{FORM}<script>
+        const first = {{
+          "fetch": (signal) => fetch("/login", {{method: "POST", body: new FormData(f), signal}}),
+          "a Request": (signal) => fetch(new Request("/login", {{method: "POST", body: new FormData(f), signal}})),
+          "XMLHttpRequest": (signal) => new Promise((done, failed) => {{
+            const xhr = new XMLHttpRequest(); xhr.open("POST", "/login"); xhr.send(new FormData(f));
+            signal.onabort = () => {{ xhr.abort(); failed(signal.reason); }};
+          }}),
+        }}["{sender}"];
+        const stop = new AbortController(); let ended;
+        f.addEventListener("submit", (event) => {{
+          event.preventDefault();
+          first(stop.signal).catch((error) => {{ ended = error.name; }});
+        }})</script>"""
+    )
+    press(stage)
+    stage.box.wait_for(state="visible")
+    stage.ask("stop.abort()")
+    stage.page.wait_for_function("ended === 'AbortError'")
+    stage.ask(f"void {FETCH}")
+    stage.solve()
+    answered(stage)
+    assert [call.result for call in stage.simulator.calls] == ["success"]
+
+
+@pytest.mark.parametrize("sender", ["the browser", "fetch"])
+def test_a_page_within_a_srcdoc(stage: FormStage, sender: str) -> None:
+    """Its location has no origin; the page has that of the page around it."""
+    listener = (
+        "" if sender == "the browser" else f"<script>f.onsubmit = (e) => {{ e.preventDefault(); {FETCH} }}</script>"
+    )
+    inner = PAGE.replace("{geetest}", stage.geetest).replace("{body}", FORM + listener)
+    stage.open(f'<iframe srcdoc="{escape(inner)}" width="800" height="600"></iframe>')
+    frame = stage.page.frame_locator("iframe")
+    frame.locator("#go").click(no_wait_after=True)
+    frame.get_by_role("button", name="I am human").click()
+    frame.locator("body", has_text="passed").wait_for()
+    assert stage.server.outcomes == ["passed"]
 
 
 def test_a_button_that_the_page_has_disabled_can_be_pressed_again_after_the_captcha_was_closed(

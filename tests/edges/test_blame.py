@@ -404,7 +404,7 @@ async def test_a_visitor_cannot_fake_an_outage_by_using_up_a_given_clients_pool(
     """A developer's client has a pool of its own, and whoever waits for it waits for us, not for GeeTest."""
     geetest.simulator.slow(0.3)
     async with kit.AsyncClient(limits=kit.Limits(max_connections=2)) as client:
-        door = Door(geetest, client=client, timeout=0.8)
+        door = Door(geetest, client=client, timeout=1.2)
         codes = await crowd(door, [geetest.token(forged=True) for _ in range(30)])
     assert door.is_shut()
     assert codes.count("captcha_failed") >= 2

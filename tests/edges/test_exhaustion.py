@@ -190,6 +190,7 @@ DEEP = {
 }
 
 
+@pytest.mark.slow_except("asyncio-None-*", "trio-data.captcha-lists")
 @pytest.mark.parametrize("kind", DEEP)
 @pytest.mark.parametrize("fields", [None, "data.captcha"])
 @each_backend
@@ -350,15 +351,13 @@ def test_a_flood_of_tokens_makes_no_more_calls_than_the_bound(fault: str, geetes
     {"slow": lambda: geetest.simulator.slow(0.05)}.get(fault, getattr(geetest.simulator, fault))()
     crowded = Crowded(geetest)
     limits = Limits(max_in_flight=6, breaker_failures=0)  # an outage of which every call has to find out by itself
-    settings: dict[str, Any] = {"timeout": 5} if fault == "slow" else {"timeout": 0.3, "on_unavailable": "deny"}
+    settings: dict[str, Any] = {"timeout": 0.3 if fault == "hanging" else 5.0, "on_unavailable": "deny"}
     with serve(crowded) as url:
         watched = Watched(geetest, api_server=url, limits=limits, **settings)
         front.put_on(watched)
         tasks, sockets = tasks_on(front), sockets_open()
-        start = time.monotonic()
         bodies = [form(geetest.token(forged=True)) for _ in range(300)]
         statuses = flood(front, bodies, wires=50)
-        assert time.monotonic() - start < SECONDS
         assert set(statuses) <= {b"403", b"503"}
         # what hangs is given up by us first, and GeeTest may be slow to notice
         assert fault == "hanging" or crowded.most <= 6
@@ -430,6 +429,7 @@ ENDLESS = {
 BUSY = ("chunks of one byte", "early hints")  # of which each is much work
 
 
+@pytest.mark.slow_except("asyncio-*", "trio-trailers")
 @pytest.mark.parametrize("name", ENDLESS)
 @each_backend
 async def test_endless_answers_at_once_are_held_to_the_bound(name: str, geetest: GeeTest) -> None:

@@ -105,6 +105,7 @@ def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | Non
     assert calls < 100 * (MIB // 65536)
 
 
+@pytest.mark.slow_except("asyncio-*-one message", "trio-form*-a thousand messages")
 @pytest.mark.parametrize("size", [MIB, 1000], ids=["one message", "a thousand messages"])
 @pytest.mark.parametrize("name", ["form a&", "multipart: semicolons"])
 @each_backend

@@ -99,6 +99,7 @@ FAULTS: dict[str, Callable[[Simulator], None]] = {
 }
 
 
+@pytest.mark.slow_except("own-*", "httpx-hanging-*", "httpx2-an error-*")
 @pytest.mark.parametrize("kind", ["good", "forged", "replayed", "malformed", "monitored"])
 @pytest.mark.parametrize("fault", FAULTS)
 @pytest.mark.parametrize("client", CLIENTS)

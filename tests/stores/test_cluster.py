@@ -14,7 +14,7 @@ from geetest_asgi.stores import FailSafe, RedisStore
 
 from .support import SECONDS, RedisServer, redis_server
 
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
+pytestmark = [pytest.mark.slow, pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
 KEYS = [f"key {number}" for number in range(60)]
 """Some for each master: a key's digest says which one has it."""

@@ -25,15 +25,18 @@ Make = Callable[[], Store]
 
 def _given_client(module: str, name: str, url: str, **options: Any) -> Make:
     library = pytest.importorskip(module)
-    return lambda: RedisStore(lambda: getattr(library, name).from_url(url, **options), prefix=prefix)
+    return lambda: RedisStore(lambda: getattr(library, name).from_url(url, **options), prefix=prefix, timeout=TIMEOUT)
 
+
+TIMEOUT = 2.0
+"""The longest that a store may have: a busy machine is no failing store."""
 
 ASYNCIO: dict[str, Callable[[str], Make]] = {
-    "redis": lambda url: lambda: RedisStore(url, prefix=prefix),
+    "redis": lambda url: lambda: RedisStore(url, prefix=prefix, timeout=TIMEOUT),
     "redis, as text": lambda url: _given_client("redis.asyncio", "Redis", url, decode_responses=True),
     "redis, protocol 3": lambda url: _given_client("redis.asyncio", "Redis", url, protocol=3),
     "valkey, on Redis": lambda url: _given_client("valkey.asyncio", "Valkey", url.replace("redis:", "valkey:")),
-    "valkey": lambda url: lambda: RedisStore(url.replace("redis:", "valkey:"), prefix=prefix),
+    "valkey": lambda url: lambda: RedisStore(url.replace("redis:", "valkey:"), prefix=prefix, timeout=TIMEOUT),
 }
 
 
@@ -57,7 +60,7 @@ def make(request: pytest.FixtureRequest, tmp_path: Path, case: tuple[str, str]) 
     if kind == "memory":
         return MemoryStore
     if kind == "sqlite":
-        return lambda: SQLiteStore(tmp_path / "spent.db")
+        return lambda: SQLiteStore(tmp_path / "spent.db", timeout=TIMEOUT)
     server: RedisServer = request.getfixturevalue("valkey" if kind == "valkey" else "redis")
     server.ask("FLUSHALL")
     return ASYNCIO[kind](server.url)

@@ -51,7 +51,7 @@ export function attach(host, given) {
   if (bind) config.mask = { outside: false, ...config.mask };
   const texts = { ...textsIn(config.language || all("html")[0].lang), ...messages };
   const patterns = paths.map(pattern);
-  const { home, fill, say, focus, isWhole, remove } = view(host, form, { fields, place, bind });
+  const { home, fill, say, focusWidget, isWhole, remove } = view(host, form, { fields, place, bind });
   let making; // a promise of the captcha
   let current; // the captcha
   let waiting; // a request waits for the visitor
@@ -103,16 +103,16 @@ export function attach(host, given) {
   function remind() {
     if (bind || result()) return;
     say(texts.required);
-    focus();
+    focusWidget();
   }
 
-  async function use(job) {
+  async function use(job, signal) {
     last = performance.now();
     waiting = true;
     try {
       const it = await ready();
       remind();
-      return await it.use((token) => ((waiting = false), job(token)));
+      return await it.use((token) => ((waiting = false), job(token)), signal);
     } finally {
       waiting = false;
     }

@@ -20,7 +20,7 @@ async function makeWidget({ onError, offlineCb, ...config }) {
     await new Promise((done) => addEventListener("load", done)); // gt4.js may be an async script
   }
   const make = window.initGeetest4;
-  if (typeof make !== "function") throw failure("no_gt4", "no gt4.js in this page");
+  if (typeof make !== "function") throw failure("no_gt4", "no gt4.js here");
   return new Promise((done, failed) => {
     config.onError = (given) => failed(copy(given));
     if (offlineCb) config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest cannot be reached")));
@@ -77,9 +77,11 @@ export async function captcha(options, told = {}) {
       if (bind) ready.then(() => widget.showCaptcha());
       return new Promise((...both) => waiting.push(both));
     },
-    /** Call `job` with a token that nobody else gets. The guard may say that it has kept it for one more request. */
-    async use(job) {
-      const mine = await (line = line.catch(nothing).then(it.solve).then((got) => (it.reset(), got)));
+    /** Call `job` with a token that nobody else gets. The guard may say that it has kept it for one more request.
+        What the page has aborted through `signal` takes none. */
+    async use(job, signal) {
+      const takes = (got) => (signal?.throwIfAborted(), it.reset(), got);
+      const mine = await (line = line.catch(nothing).then(it.solve).then(takes));
       try {
         const answer = await job(mine);
         if (answer?.headers?.get("x-geetest-token") === "kept" && !token) have(mine);

@@ -16,13 +16,20 @@ export async function denial(response) {
 
 /** `send` is called with a token, or with null: "asked" sends first, and again if the guard wants a captcha.
     A token that is there already goes along, if the request is `certain` to be for the guard. */
-export async function deliver({ owner, asked, certain }, send) {
-  const first = await (asked && !(certain && owner.result()) ? send(null) : owner.use(send));
+async function inTurn({ owner, asked, certain }, send, signal) {
+  const first = await (asked && !(certain && owner.result()) ? send(null) : owner.use(send, signal));
   const problem = asked && (await denial(first));
   if (problem?.retry !== "solve") return first;
   if (problem.code !== "captcha_missing") owner.reset();
-  return owner.use(send);
+  return owner.use(send, signal);
 }
+
+/** The same, but what the page aborts ends at once. */
+export const deliver = (claim, send, signal) =>
+  Promise.race([
+    inTurn(claim, send, signal),
+    new Promise((_, failed) => signal?.addEventListener("abort", () => failed(signal.reason))),
+  ]);
 
 export const hasToken = (headers) => headers.has(header(FIELDS[0]));
 export const typeOf = (headers) => headers.get("content-type") || "";
@@ -56,7 +63,7 @@ export function transmit(claim, input, init) {
     return nativeFetch(stamped.url.href === asIs.url.href ? copy : stamped.url, {
       ...init, ...stamped, method, headers: sent, mode: permit(stamped.url, owner.origins),
     });
-  });
+  }, init.signal || request?.signal);
 }
 
 /** fetch with the token of a captcha in four headers. */

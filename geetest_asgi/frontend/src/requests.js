@@ -43,22 +43,22 @@ function sendWith(xhr, call, owner, token, body) {
 }
 
 function hold(xhr, call, claimed, body) {
-  const isCurrent = () => calls.get(xhr) === call; // or the page has aborted it, or opened another
+  const { signal } = (call.stop = new AbortController());
   const round = (token) =>
-    new Promise((done, failed) => {
-      if (!isCurrent()) return failed();
+    new Promise((done) => {
       call.isTrial = !token;
       call.done = () => done({ problem: problemOf(xhr), headers: { get: (name) => xhr.getResponseHeader(name) } });
       if (token) sendWith(xhr, call, claimed.owner, token, body);
       else send.call(xhr, body);
     });
   const fail = () => ["abort", "loadend"].forEach((name) => xhr.dispatchEvent(new ProgressEvent(name)));
-  deliver(claimed, round).catch(() => isCurrent() && fail()); // as if the visitor had aborted it
+  deliver(claimed, round, signal).catch(() => signal.aborted || fail()); // as if the visitor had aborted it
 }
 
 const held = {
   open(method, url, ...more) {
     open.apply(this, arguments);
+    calls.get(this)?.stop?.abort();
     // Before the page's own: listeners are called in the order in which they came.
     ["readystatechange", "load", "loadend"].forEach((name) => this.addEventListener(name, hush));
     calls.set(this, { method: method.toUpperCase(), url: resolve(url), more, headers: new Headers() });
@@ -69,14 +69,14 @@ const held = {
   },
   abort() {
     abort.call(this);
-    calls.delete(this);
+    calls.get(this)?.stop?.abort();
   },
   send(body) {
     const call = calls.get(this);
     const claimed = call && !hasToken(call.headers) && claim(call.method, call.url, body);
     if (!claimed) return send.call(this, body);
     if (!call.more.length || call.more[0]) return hold(this, call, claimed, body);
-    throw failure("sync", "a synchronous request cannot wait");
+    throw failure("sync", "no synchronous requests");
   },
 };
 

@@ -3,7 +3,7 @@
 const ENGLISH = {
   required: "Please solve the captcha first.",
   error: "The captcha does not work. Please try again later.",
-  network: "It could not be sent. Please try again.",
+  network: "Sending failed. Please try again.",
 };
 const CHINESE = {
   required: "请先完成验证。",

@@ -65,7 +65,8 @@ export function stamp({ fields, sources }, token, { method, url, body, type }) {
 
 /** How to fetch from there, or undefined if no token may go there. */
 export function permit({ origin }, origins) {
-  if (origin === location.origin) return "same-origin"; // which follows no redirect to another one
+  // Of an <iframe srcdoc> the location has no origin, of a sandboxed one the page has none.
+  if ([location.origin, self.origin].includes(origin)) return "same-origin"; // which follows no redirect to another one
   return origins?.includes(origin) ? "cors" : undefined;
 }
 

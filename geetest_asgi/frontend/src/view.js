@@ -38,7 +38,7 @@ export function view(host, form, { fields, place, bind }) {
       message.hidden = !text; // shown first: an alert is read out when its text changes
       message.textContent = text;
     },
-    focus: () => home.querySelector("button, [tabindex]")?.focus(),
+    focusWidget: () => home.querySelector("button, [tabindex]")?.focus(),
     isWhole: () => added.every((it) => it.isConnected),
     remove: () => added.forEach((it) => it.remove()),
   };
