@@ -72,13 +72,16 @@ class RedisPair:
         self._servers = (RedisServer(), RedisServer())
         self.sentinel = RedisServer()
         self._file = directory / "sentinel.conf"
+        # A replica otherwise writes what it gets from its master to a file, and starts with it the next time.
+        self._options = ("--dir", str(directory), "--repl-diskless-sync", "yes", "--repl-diskless-load", "swapdb")
 
     def start(self) -> None:
         """Start those that do not run: beside a master as its replica."""
         master = self.master() if self.sentinel.running else self._servers[0]
         for each in (master, *self._servers):
             if not each.running:
-                each.start(*(() if each is master else ("--replicaof", "127.0.0.1", str(master.port))))
+                following = () if each is master else ("--replicaof", "127.0.0.1", str(master.port))
+                each.start(*self._options, *following)
         if not self.sentinel.running:
             self._start_sentinel(master)
 

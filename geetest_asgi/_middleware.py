@@ -162,7 +162,7 @@ class GeeTestMiddleware:
         elif kind == "websocket":
             method = WEBSOCKET
         else:
-            return await self._pass_on(scope, receive, send)
+            return await self.app(scope, receive, self._on_lifespan(send) if kind == "lifespan" else send)
         if method in self._unprotected_methods:
             return await self.app(scope, receive, send)
         policy = self._decisions[method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or ""]
@@ -170,12 +170,6 @@ class GeeTestMiddleware:
             return await self.app(scope, receive, send)
         await self.guard.run(policy, scope, receive, send)
         return None
-
-    async def _pass_on(self, scope: Any, receive: Receive, send: Send) -> None:
-        """Hand a lifespan, or a scope of an unknown type, to the app."""
-        if scope["type"] == "lifespan":
-            send = self._on_lifespan(send)
-        await self.app(scope, receive, send)
 
     def _on_lifespan(self, send: Send) -> Send:
         """Return a `send` that imports what the first call needs at startup, and closes connections at shutdown."""

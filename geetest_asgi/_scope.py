@@ -13,7 +13,9 @@ def put_result(scope: MutableMapping[str, Any], result: GeeTestResult) -> None:
 
     Servers give each request a copy of the state (ASGI, "Lifespan state").
     """
-    scope.setdefault("state", {})[KEY] = result
+    if scope.get("state") is None:
+        scope["state"] = {}
+    scope["state"][KEY] = result
 
 
 def scope_of(request_or_scope: Any) -> Mapping[str, Any]:

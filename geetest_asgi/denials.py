@@ -7,7 +7,7 @@
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cache, lru_cache
 from html import escape
 from typing import Final, Literal
 
@@ -105,7 +105,7 @@ class _Prepared(Response):
 
 def default_denial(result: GeeTestResult, scope: Scope) -> Response:
     """Return the default denial. An `on_denied` that changes only some outcomes may call this for the others."""
-    return _answer(result.outcome, scope, _ANSWERS_BY_DEFAULT)
+    return _DEFAULT(result, scope)
 
 
 def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Scope], Response]:
@@ -113,28 +113,22 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
 
     on_denied=denial_in({"de": Language("Zurück", {Outcome.MISSING: ("Captcha nötig", "Bitte lösen Sie es.")})})
     """
-    answers = _Answers({**LANGUAGES, **languages})
-    return lambda result, scope: _answer(result.outcome, scope, answers)
+    known = {**LANGUAGES, **languages}
+    make = cache(lambda outcome, language, html: _make(outcome, language, known[language], html=html))
+
+    def denial(result: GeeTestResult, scope: Scope) -> Response:
+        accept, accept_language = _accepted(scope)
+        language = _best_language(accept_language, tuple(known))
+        return _Prepared(*make(result.outcome, language, _prefers_html(accept)))
+
+    return denial
 
 
-class _Answers:
-    """Cache of the denials in all languages. Each is made when it is first needed."""
-
-    def __init__(self, languages: Mapping[str, Language]) -> None:
-        self.languages = languages
-        self._made: dict[tuple[Outcome, str, bool], tuple[int, bytes, tuple[tuple[bytes, bytes], ...]]] = {}
-
-    def get(self, outcome: Outcome, language: str, *, html: bool) -> Response:
-        key = (outcome, language, html)
-        if key not in self._made:
-            self._made[key] = _make(outcome, language, self.languages[language], html=html)
-        return _Prepared(*self._made[key])
+_DEFAULT: Final = denial_in({})
 
 
-_ANSWERS_BY_DEFAULT: Final = _Answers(LANGUAGES)
-
-
-def _answer(outcome: Outcome, scope: Scope, answers: _Answers) -> Response:
+def _accepted(scope: Scope) -> tuple[bytes, bytes]:
+    """Return the beginnings of `Accept` and of `Accept-Language`."""
     accept, accept_language = [], []
     for name, value in scope.get("headers", ()):
         lowered = name.lower()
@@ -142,8 +136,7 @@ def _answer(outcome: Outcome, scope: Scope, answers: _Answers) -> Response:
             accept.append(value)
         elif lowered == b"accept-language":
             accept_language.append(value)
-    language = _best_language(b",".join(accept_language)[:_LONGEST], tuple(answers.languages))
-    return answers.get(outcome, language, html=_prefers_html(b",".join(accept)[:_LONGEST]))
+    return b",".join(accept)[:_LONGEST], b",".join(accept_language)[:_LONGEST]
 
 
 def _make(

@@ -13,13 +13,13 @@ import geetest_asgi
 from benchmarks import budget
 
 BUDGET = {  # at most             goal
-    "functions": 96,  #             60
+    "functions": 96,  #            60
     "coroutines": 26,  #            22
     "files": 32,  #                 12
-    "depth": 9,  #                   8
-    "lines": 7700,  #            4,300
+    "depth": 9,  #                  8
+    "lines": 7705,  #            4,300
     "median function": 8,  #         8
-    "longest function": 63,  #      40
+    "longest function": 59,  #      40
 }
 
 

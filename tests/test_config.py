@@ -129,6 +129,16 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "api_server: a user": ({"api_server": "https://a:b@h"}, "ends up in logs"),
     "api_server: the whole URL": ({"api_server": "https://h/validate"}, "'/validate' is added"),
     "api_server: the whole URL and a slash": ({"api_server": "https://h/validate/"}, "'/validate' is added"),
+    "api_server: several in one": ({"api_server": "https://a,https://b"}, "several are a list"),
+    "api_server: several hosts": ({"api_server": "https://a.example,b.example"}, "several are a list"),
+    "api_server: several, with semicolons": ({"api_server": "https://a;https://b"}, "several are a list"),
+    "api_server: a URL in a URL": ({"api_server": "https://https://h"}, "base URL"),
+    "api_server: a template": ({"api_server": "https://${GEETEST_HOST}"}, "base URL"),
+    "api_server: a placeholder": ({"api_server": "https://<host>"}, "base URL"),
+    "api_server: any host": ({"api_server": "https://*.geetest.com"}, "base URL"),
+    "api_server: two dots": ({"api_server": "https://gcaptcha4..geetest.com"}, "base URL"),
+    "api_server: a label too long": ({"api_server": f"https://{'a' * 64}.com"}, "base URL"),
+    "api_server: port 0": ({"api_server": "https://h:0"}, "base URL"),
     "api_server: a port that is none": ({"api_server": "https://h:abc"}, "not a URL"),
     "api_server: a port out of range": ({"api_server": "https://h:99999"}, "not a URL"),
     "api_server: a bracket": ({"api_server": "https://[::1"}, "not a URL"),
@@ -164,6 +174,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "timeout: a string": ({"timeout": "3"}, "timeout='3'"),
     "timeout: true": ({"timeout": True}, "timeout=True"),
     "timeout: nothing": ({"timeout": None}, "timeout=None"),
+    "timeout: milliseconds": ({"timeout": 3000}, "timeout=3000: give a positive number of seconds, 60 at most"),
     "timeout: endless": ({"timeout": math.inf}, "timeout=inf"),
     "timeout: not a number": ({"timeout": math.nan}, "timeout=nan"),
     "limits: a number": ({"limits": 5}, "limits=5"),
@@ -184,6 +195,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "store: two slashes": ({"store": "sqlite://spent.db"}, "store='sqlite://spent.db'"),
     "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),
+    "client: a function of something": ({"client": lambda loop: None}, "a function that makes one"),
     "client: a name": ({"client": "httpx"}, "client='httpx'"),
 }
 
@@ -222,7 +234,10 @@ def test_an_endless_number_of_seconds_is_no_crash() -> None:
     refusal(lambda: guard(timeout=10**400))
 
 
-@pytest.mark.parametrize("root", ["/api ", " /api", "/api\n", "//api", "/api//v1", "/a%70i", "/api?x", "/api#x"])
+@pytest.mark.parametrize(
+    "root",
+    ["/api ", " /api", "/api\n", "//api", "/api//v1", "/a%70i", "/api?x", "/api#x", "/api,/v1", "/api/*", "/{tenant}"],
+)
 def test_a_root_path_that_no_path_begins_with_is_refused_or_read_as_meant(root: str) -> None:
     """The app would take its own prefix off, and the guard would not know of it."""
     try:
@@ -268,6 +283,24 @@ def test_a_blank_in_the_environment_stops_the_app(monkeypatch: pytest.MonkeyPatc
     else:
         with pytest.raises(ConfigError, match="captcha_id"):
             GeeTestMiddleware(app)
+
+
+@pytest.mark.parametrize("value", ["old,new", "one,", "<your-key>", "{{ key }}", "{key}", "%KEY%", "KEY=value"])
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_what_cannot_be_an_id_or_a_key_stops_the_app(name: str, value: str) -> None:
+    """GeeTest would refuse each signature made with it, and so each visitor."""
+    given = {"captcha_id": ID, "captcha_key": KEY, name: value}
+    said = "give several keys as a list" if "," in value else "the text from GeeTest's dashboard"
+    assert said in str(refusal(lambda: GeeTestMiddleware(app, **given)))  # type: ignore[arg-type]
+
+
+def test_a_key_may_end_as_base64_does() -> None:
+    GeeTestMiddleware(app, captcha_id="shop:eu-1.a", captcha_key="a+/b~_-==")
+
+
+@pytest.mark.parametrize("name", ["", 5])
+def test_the_name_of_a_rule_is_a_text(name: Any) -> None:
+    assert "give a text" in str(refusal(lambda: guard(protect=[Rule("/login", name=name)])))
 
 
 @pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])

@@ -4,6 +4,7 @@ The names of the services and their ports are replaced by addresses of this mach
 """
 
 import os
+import shlex
 import shutil
 import socket
 import subprocess
@@ -187,6 +188,16 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
     line = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
     done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
     assert not [line for line in done.stderr.splitlines() if unit.name in line], done.stderr
+
+
+@pytest.mark.parametrize(("key", "status"), [(DEMO_KEY, 0), ("", 2)])
+def test_before_a_reload_the_unit_checks_the_new_release(key: str, status: int, tmp_path: Path) -> None:
+    pytest.importorskip("prometheus_client")
+    lines = (DEPLOY / "geetest-shop.service").read_text().splitlines()
+    check, signal = (line.removeprefix("ExecReload=") for line in lines if line.startswith("ExecReload="))
+    more = environment(GEETEST_CAPTCHA_ID=DEMO_ID, GEETEST_CAPTCHA_KEY=key, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    done = subprocess.run(shlex.split(check), cwd=DEPLOY, env=more, capture_output=True, text=True, timeout=SECONDS)
+    assert (done.returncode, signal) == (status, "/bin/kill -HUP $MAINPID"), done.stdout + done.stderr
 
 
 def test_prometheus_understands_its_configuration(tmp_path: Path) -> None:

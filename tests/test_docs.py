@@ -2,6 +2,7 @@
 
 import ast
 import re
+import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -40,6 +41,14 @@ def test_the_changelog_begins_with_this_version() -> None:
     first = re.search(r"^## (\S+)", Page("CHANGELOG.md").text, re.MULTILINE)
     assert first is not None
     assert first[1] == geetest_asgi.__version__
+
+
+def test_the_changelog_names_what_the_package_needs() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    text = " ".join(Page("CHANGELOG.md").text.split())
+    needs = [each.replace(">=", " ") for each in project["dependencies"]]
+    assert [each for each in needs if not re.search(rf"\b{re.escape(each)}[, ]", text)] == []
+    assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text
 
 
 @cache

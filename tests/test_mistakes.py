@@ -77,7 +77,7 @@ def test_a_regular_expression_that_may_match_one(regex: str) -> None:
     GeeTestMiddleware(app, protect=re.compile(regex), **PAIR)
 
 
-@pytest.mark.parametrize("fields", ["snake_case", "snakecase", "kebab-case", "camel"])
+@pytest.mark.parametrize("fields", ["snake_case", "snakecase", "kebab-case", "camel", "None"])
 def test_the_name_of_a_way_to_write_names(fields: str) -> None:
     with pytest.raises(ConfigError, match="or None for GeeTest's own names"):
         GeeTestMiddleware(app, fields=fields, **PAIR)
@@ -116,7 +116,34 @@ def test_a_function_that_can_be_called(given: Any) -> None:
     GeeTestMiddleware(app, skip=given, **PAIR)
 
 
-@pytest.mark.parametrize("fields", ["camelcase", "CamelCase", "camel_case", "camel-case", "CAMELCASE"])
+ONE_FIELD = [
+    "lot_number",
+    "lotNumber",
+    "geetest_lot_number",
+    "geetest-pass_token",
+    "captcha.lot_number",
+    "captchaOutput",
+]
+
+
+@pytest.mark.parametrize("fields", ONE_FIELD)
+def test_the_name_of_one_field(fields: str) -> None:
+    """It would be a container of that name, in which nothing is ever found."""
+    with pytest.raises(ConfigError, match="names one field"):
+        GeeTestMiddleware(app, fields=fields, **PAIR)
+
+
+@pytest.mark.parametrize(
+    "fields", ["lot_number,pass_token", "geetest_*", "captcha[lot_number]", "captcha[]", "{captcha}"]
+)
+def test_names_in_a_notation_of_others(fields: str) -> None:
+    with pytest.raises(ConfigError, match="a prefix 'geetest_'"):
+        GeeTestMiddleware(app, fields=fields, **PAIR)
+
+
+@pytest.mark.parametrize(
+    "fields", ["camelcase", "CamelCase", "camel_case", "camel-case", "CAMELCASE", "lowerCamelCase", "PascalCase"]
+)
 def test_a_near_miss_of_camel_case(fields: str) -> None:
     with pytest.raises(ConfigError, match="write 'camelCase'"):
         GeeTestMiddleware(app, fields=fields, **PAIR)
@@ -153,6 +180,15 @@ def test_djangos_middleware_is_called_with_get_response_before_anything_else_is_
 def test_what_is_no_application_at_all(given: Any) -> None:
     with pytest.raises(ConfigError, match="give an ASGI application, the object itself"):
         GeeTestMiddleware(given, **PAIR)
+
+
+def four(scope: Any, receive: Any, send: Any, more: Any) -> Any:
+    raise AssertionError
+
+
+def test_what_needs_more_than_the_three_arguments_is_no_application() -> None:
+    with pytest.raises(ConfigError, match=r"does not take \(scope, receive, send\)"):
+        GeeTestMiddleware(four, **PAIR)  # type: ignore[arg-type]
 
 
 def wrapped(*arguments: Any, **more: Any) -> Any:

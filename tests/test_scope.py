@@ -1,10 +1,13 @@
 """What passes for a CORS preflight: an OPTIONS request with the two headers of one, and without a body."""
 
+from typing import Any
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geetest_asgi._scope import is_preflight
+from geetest_asgi import GeeTestResult, Outcome, geetest_result
+from geetest_asgi._scope import is_preflight, put_result
 
 PREFLIGHT = [(b"origin", b"https://a.example"), (b"access-control-request-method", b"POST")]
 
@@ -56,3 +59,12 @@ def test_a_websocket_and_a_lifespan_are_none() -> None:
 def test_no_header_raises(headers: list[tuple[bytes, bytes]]) -> None:
     assert not is_preflight(options(*headers, method="POST"))
     is_preflight(options(*PREFLIGHT, *headers))
+
+
+@pytest.mark.parametrize("scope", [{}, {"state": None}, {"state": {"user": "ada"}}])
+def test_the_decision_has_a_place_in_any_scope(scope: dict[str, Any]) -> None:
+    kept = scope.get("state")
+    result = GeeTestResult(Outcome.PASSED, allowed=True, verified=True)
+    put_result(scope, result)
+    assert geetest_result(scope) is result
+    assert kept is None or kept is scope["state"]

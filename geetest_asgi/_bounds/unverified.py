@@ -54,8 +54,12 @@ class Unverified:
         allow = policy.on_unavailable == "allow"
         used_up = await self._used_up(captcha_id, client) if allow else ""
         with self._lock:
+            self._last = self._clock()
             begins = self._began is None
-            self._note(let_in=allow and not used_up)
+            if begins:
+                self._began = self._last
+            self._let_in += allow and not used_up
+            self._refused += not allow or bool(used_up)
         if begins:
             log_outage_begins(evidence.reason, policy.on_unavailable)
         return (replace(evidence, reason=f"{evidence.reason}; {used_up}"), False) if used_up else (evidence, allow)
@@ -68,12 +72,6 @@ class Unverified:
         if await self._count(_key(captcha_id), 1.0) > limits.unverified_per_second or not self._here.take():
             return "unverified_per_second is used up"
         return ""
-
-    def _note(self, *, let_in: bool) -> None:
-        self._last = self._clock()
-        self._began = self._last if self._began is None else self._began
-        self._let_in += let_in
-        self._refused += not let_in
 
     def note_answer(self, answer: Evidence) -> None:
         """End the outage, if GeeTest answers after `QUIET` seconds without an `unavailable` request."""

@@ -16,3 +16,4 @@ from .values import plain_hook as plain_hook
 from .values import preflight as preflight
 from .values import statuses as statuses
 from .values import switch as switch
+from .values import takes as takes

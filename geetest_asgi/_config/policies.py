@@ -24,7 +24,8 @@ _OBJECTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
     "clearance": (("admits", "grant"), "a geetest_asgi.clearance.Clearance(secret)"),
     "when": (("wanted", "answered"), "a geetest_asgi.AfterFailures()"),
 }
-_LONGEST: Final = 3600.0
+_LONGEST: Final = 60.0
+"""Seconds. Whoever writes 3000 means milliseconds."""
 PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "credentials", *_OBJECTS, *_CHOICES, *_HOOKS)
 """Settings that a Rule may have of its own, besides the id and the key."""
 UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
@@ -64,6 +65,8 @@ def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
 
 def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str, Any]) -> Policy:
     """Return the policy of one rule: its own settings, else the defaults. Raises ConfigError."""
+    if rule.name is not None and (not isinstance(rule.name, str) or not rule.name):
+        raise ConfigError(f"Rule({rule.pattern!r}, name={rule.name!r}): give a text, or leave it out")
     own = {name: getattr(rule, name) for name in PER_RULE if getattr(rule, name) is not None}
     chosen = {**defaults, **own}
     if rule.captcha_id is not None:  # a pair of its own
@@ -106,7 +109,7 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
 
 
 def _root_path(given: object) -> str:
-    if not isinstance(given, str) or not re.fullmatch(r"(/[^/?#%\s]+)+", given):
+    if not isinstance(given, str) or not re.fullmatch(r"(/[^/?#%,*{}\s]+)+", given):
         raise ConfigError(f"root_paths: {given!r} is no prefix; write it as '/api', without a slash at its end")
     return given
 

@@ -4,12 +4,15 @@ import ipaddress
 import os
 import re
 from collections.abc import Sequence
+from typing import Final
 from urllib.parse import urlsplit
 
 from .._core.errors import ConfigError
 from .._core.protocol import API_SERVERS, SERVICES
 from ..observers.logs import log_loopback
 from .values import several
+
+_NAME: Final = re.compile(r"[\w-]{1,63}(\.[\w-]{1,63})*\.?", re.ASCII)
 
 
 def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple[str, ...]:
@@ -39,6 +42,16 @@ def is_loopback(host: str) -> bool:
         return False
 
 
+def _may_be_a_host(host: str | None) -> bool:
+    """Whether a look-up could find it. A name that cannot be found looks like an outage, which lets visitors in."""
+    if host is None or _NAME.fullmatch(host):
+        return host is not None
+    try:
+        return bool(ipaddress.ip_address(host))
+    except ValueError:
+        return False
+
+
 def _api_servers(given: object, allow_http: bool) -> tuple[str, ...]:
     known = SERVICES.get(given.strip()) if isinstance(given, str) else None
     return known or (_api_server(given, allow_http),)
@@ -55,9 +68,10 @@ def _api_server(given: object, allow_http: bool) -> str:
         host, _ = parts.hostname, parts.port
     except ValueError as error:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
-    plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and host
-    if not plain or re.search("[?#]", url) or url.endswith(("/validate", "/load", "/verify")):
-        others = f"'/validate' is added; or one of {', '.join(map(repr, SERVICES))}"
+    plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and _may_be_a_host(host)
+    more = re.search("[?#]", url) or "//" in parts.path or url.endswith(("/validate", "/load", "/verify"))
+    if not plain or more or parts.port == 0:
+        others = f"'/validate' is added; several are a list; or one of {', '.join(map(repr, SERVICES))}"
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; {others}")
     if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")

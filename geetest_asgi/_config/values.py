@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final, cast
 
 from .._core.errors import ConfigError
@@ -60,12 +60,13 @@ def hook(name: str, given: Any) -> Any:
     if given is None:
         return None
     arguments = _HOOKS[name]
-    if not callable(given) or not _takes(given, len(arguments)):
+    if not takes(given, len(arguments)):
         raise ConfigError(f"{name}={given!r}: give fn({', '.join(arguments)})")
     return given
 
 
-def _takes(function: Callable[..., Any], arguments: int) -> bool:
+def takes(function: Any, arguments: int) -> bool:
+    """Return whether it can be called with so many positional arguments; True if its signature is unknown."""
     try:
         inspect.signature(function).bind(*range(arguments))
     except ValueError:  # some functions in C have no signature
@@ -85,9 +86,9 @@ def plain_hook(name: str, given: Any) -> Any:
 
 def client(given: Any) -> Any:
     """Return None, a client or a transport of httpx or httpx2, or a function that makes one."""
-    known = hasattr(given, "stream") or hasattr(given, "handle_async_request") or callable(given)
     blocking = hasattr(given, "__enter__") and not hasattr(given, "__aenter__")
-    if given is not None and (blocking or not known):
+    made = hasattr(given, "stream") or hasattr(given, "handle_async_request")
+    if given is not None and (blocking or not (made or (callable(given) and takes(given, 0)))):
         raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given
 

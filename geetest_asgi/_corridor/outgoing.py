@@ -105,9 +105,12 @@ def _same_rule(visit: Visit, match: Match | None, headers: Headers) -> bool:
 
 
 def _location(path: str, headers: Headers) -> str | None:
-    """The path of `Location` (RFC 9110 §10.2.2); None where it cannot be read."""
-    for name, value in headers:
-        if name.lower() == b"location":
-            with suppress(ValueError):  # not a URL: it may contain text of a client
-                return unquote(urlsplit(urljoin(f"http://host{quote(path)}", value.decode("latin-1"))).path)
-    return None
+    """The path of `Location` (RFC 9110 §10.2.2); None where there are two, or where it cannot be read."""
+    values = [value for name, value in headers if name.lower() == b"location"]
+    if len(values) != 1:
+        return None
+    try:
+        to = urlsplit(urljoin(f"http://host{quote(path)}", values[0].decode("latin-1")))
+    except ValueError:  # not a URL: it may contain text of a client
+        return None
+    return unquote(to.path) if to.scheme in ("http", "https") else None

@@ -8,10 +8,12 @@ it counts once. A repeated GETDEL finds nothing and a repeated count counts twic
 import asyncio
 import inspect
 import math
+import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 import anyio
 
@@ -130,10 +132,18 @@ def _from_url(url: str, timeout: float) -> Callable[[], Any]:
         return client.from_pool(pool)
 
     try:
+        _check_database(url)
         make()  # nothing is connected before the first command
     except ValueError:
         raise ConfigError("RedisStore: the URL cannot be read; write it as 'redis://:password@host:6379/0'") from None
     return make
+
+
+def _check_database(url: str) -> None:
+    """Raise ValueError for a database that is no number: both libraries would take the first one."""
+    parts = urlsplit(url)
+    if parts.scheme != "unix" and not re.fullmatch("/?[0-9]*/?", parts.path):
+        raise ValueError
 
 
 def _library(scheme: str) -> Any:

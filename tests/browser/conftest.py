@@ -12,6 +12,7 @@ import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
+from .libraries import build
 from .profiles import Profiles
 from .stage import Stage, site
 
@@ -24,7 +25,7 @@ PACKAGES = (
     # what pages send their forms with
     *("jquery@4.0.0", "htmx.org@2.0.11", "htmx4@npm:htmx.org@4.0.1", "@hotwired/turbo@8.0.23", "alpinejs@3.17.5"),
     *("unpoly@3.14.3", "axios@1.21.1", "ky@1.14.3", "react19@npm:react@19.3.1", "react-dom19@npm:react-dom@19.3.1"),
-    "svelte@5.57.3",
+    *("svelte@5.57.3", "swagger-ui-dist@5.35.0"),
     "axe-core@4.10.3",  # the accessibility checker
     # what geetest-form.js is built and checked with
     *("esbuild@0.28.2", "terser@5.51.4", "typescript@7.0.2"),
@@ -46,6 +47,12 @@ def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
     if done.returncode:
         pytest.skip(f"npm cannot fetch the packages: {done.stderr.strip()[-200:]}")
     return home / "node_modules"
+
+
+@pytest.fixture(scope="package")
+def packages(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """The libraries' scripts, by their names."""
+    return build(node_modules, tmp_path_factory.mktemp("bundles"))
 
 
 # For the package and no longer: Playwright keeps an event loop running, within which no other test can start its own.

@@ -113,9 +113,9 @@ class Stage:
         assert len(seen) == number, seen
         return [(name, value) for name, value in seen]
 
-    def ask(self, expression: str) -> Any:
+    def ask(self, expression: str, arg: Any = None) -> Any:
         """A value of the page's."""
-        return self.page.evaluate(expression)
+        return self.page.evaluate(expression, arg)
 
     @property
     def button(self) -> "Locator":

@@ -1,9 +1,7 @@
 # ruff: noqa: E501 (what a page says is in one piece)
 """The libraries that pages send their forms with, from npm and unmodified: one captcha, one request, which passes."""
 
-import subprocess
 from collections.abc import Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -20,84 +18,6 @@ FIELDS = '<input name="username" value="ada"><button id="go">Log in</button>'
 FORM = f'<form id="f" method="post" action="/login" {ID}>{FIELDS}</form><output></output>'
 BARE = f'<form id="f" {ID} {{attributes}}>{FIELDS}</form><output></output>'
 SHOW = "(answer) => { document.querySelector('output').textContent = answer; }"
-
-REACT = """
-import { createElement as h, useState } from "react";
-import { createRoot } from "react-dom/client";
-const send = async (name) => (await fetch("/login", {method: "POST", headers: {"content-type": "application/json"},
-  body: JSON.stringify({username: name})})).text();
-function Form({how}) {
-  const [name, setName] = useState("ada"), [answer, setAnswer] = useState("");
-  const byListener = {onSubmit: async (event) => { event.preventDefault(); setAnswer(await send(name)); }};
-  const byAction = {action: async (data) => setAnswer(await send(data.get("username")))};
-  const controlled = {name: "username", value: name, onChange: (event) => setName(event.target.value)};
-  return h("div", null,
-    h("form", {"data-geetest-captcha-id": "sim-site", "data-geetest-product": "bind",
-               ...(how === "action" ? byAction : byListener)},
-      h("input", how === "action" ? {name: "username", defaultValue: "ada"} : controlled), h("button", {id: "go"}, "Log in")),
-    h("output", null, answer));
-}
-createRoot(document.querySelector("#root")).render(h(Form, {how: window.how}));
-"""
-SVELTE = """<script>
-  let answer = $state(""), name = $state("ada");
-  async function send(event) {
-    event.preventDefault();
-    const body = new FormData(event.target);
-    answer = await (await fetch("/login", {method: "POST", body})).text();
-  }
-</script>
-<form data-geetest-captcha-id="sim-site" data-geetest-product="bind" onsubmit={send}>
-  <input name="username" bind:value={name}><button id="go">Log in</button>
-</form><output>{answer}</output>
-"""
-COMPILE = """import { compile } from "svelte/compiler"; import { readFileSync, writeFileSync } from "node:fs";
-const [, , from, to] = process.argv; writeFileSync(to, compile(readFileSync(from, "utf8"), {}).js.code);
-"""
-KY = """import ky from "ky"; const f = document.querySelector("#f");
-f.addEventListener("submit", async (event) => {
-  event.preventDefault();
-  const sent = window.how === "json" ? {json: Object.fromEntries(new FormData(f))} : {body: new FormData(f)};
-  document.querySelector("output").textContent = await ky.post("/login", sent).text();
-});
-"""
-
-PLAIN = {
-    "jquery": "jquery/dist/jquery.min.js",
-    "htmx2": "htmx.org/dist/htmx.min.js",
-    "htmx4": "htmx4/dist/htmx.min.js",
-    "turbo": "@hotwired/turbo/dist/turbo.es2017-umd.js",
-    "alpine": "alpinejs/dist/cdn.min.js",
-    "unpoly": "unpoly/unpoly.min.js",
-    "axios": "axios/dist/axios.min.js",
-    "vue": "vue/dist/vue.global.prod.js",
-}
-
-
-def bundle(node_modules: Path, home: Path, name: str, code: str) -> bytes:
-    entry = node_modules / f"entry-{name}.js"
-    entry.write_text(code)
-    result = home / f"{name}.js"
-    options = ("--bundle", "--minify", "--format=iife", f"--outfile={result}", "--log-level=error")
-    react = ("--alias:react=react19", "--alias:react-dom=react-dom19", '--define:process.env.NODE_ENV="production"')
-    esbuild = [str(node_modules / ".bin" / "esbuild"), str(entry), *options, *react]
-    done = subprocess.run(esbuild, cwd=node_modules, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, done.stderr[:500]
-    return result.read_bytes()
-
-
-@pytest.fixture(scope="module")
-def packages(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
-    home = tmp_path_factory.mktemp("bundles")
-    served = {name: (node_modules / path).read_bytes() for name, path in PLAIN.items()}
-    (node_modules / "compile.mjs").write_text(COMPILE)
-    (home / "Form.svelte").write_text(SVELTE)
-    form = node_modules / "Form.svelte.js"
-    subprocess.run(["node", str(node_modules / "compile.mjs"), str(home / "Form.svelte"), str(form)], check=True)
-    mount = 'import { mount } from "svelte"; import Form from "./Form.svelte.js"; mount(Form, {target: document.querySelector("#root")});'
-    for name, code in (("react", REACT), ("svelte", mount), ("ky", KY)):
-        served[name] = bundle(node_modules, home, name, code)
-    return served
 
 
 @pytest.fixture(scope="module")

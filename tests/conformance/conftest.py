@@ -42,14 +42,13 @@ def pytest_terminal_summary(terminalreporter: "pytest.TerminalReporter", config:
         terminalreporter.write_line(f"{app:40}" + "".join(f"{number or '-':>19}" for number in numbers))
 
 
-def parameters(item: pytest.Item) -> dict[str, object]:
-    return item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+def _place(item: pytest.Item) -> int:
+    """The place of a test's server in SERVERS, from 1 on; 0 for a test of no server."""
+    callspec = getattr(item, "callspec", None)
+    server = callspec.params.get("server") if callspec else None
+    return SERVERS.index(server) + 1 if server in SERVERS else 0
 
 
-@pytest.hookimpl(tryfirst=True)  # before pytest-xdist reads the groups
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """With `--dist loadgroup` one process runs all tests of a server, so that each server is started once."""
-    for item in items:
-        server = parameters(item).get("server")
-        if server in SERVERS:
-            item.add_marker(pytest.mark.xdist_group(server))
+    """Sort by servers: pytest-xdist gives each process consecutive tests, which then starts few of the servers."""
+    items.sort(key=_place)

@@ -151,7 +151,11 @@ def _answers(url: str) -> bool:
         return False
 
 
-@pytest.fixture(scope="module", params=SERVERS)
+# With `--dist loadgroup` one process runs all tests of a server, so that each server is started once.
+GROUPS: Final = [pytest.param(each, marks=pytest.mark.xdist_group(f"deployed by {each}")) for each in SERVERS]
+
+
+@pytest.fixture(scope="module", params=GROUPS)
 def any_server(request: pytest.FixtureRequest, geetest: tuple[Simulator, str]) -> Iterator[Running]:
     """For tests that leave it running."""
     with running(request.param, geetest) as site:

@@ -147,6 +147,8 @@ ELSEWHERE = {
     "the front page": "/",
     "nowhere": "",
     "not a URL": "http://[",
+    "no page": "mailto:login",
+    "another scheme": "ws://shop.example/login",
 }
 
 
@@ -168,6 +170,14 @@ async def test_a_redirect_elsewhere_spends_the_token(name: str, geetest: GeeTest
     guard, token = geetest.guard(app, protect=["POST /login", "POST /transfer"]), geetest.token()
     spent = ["307", "captcha_replayed", "captcha_replayed"]
     assert await outcomes(guard, token, "/login", "/login", "/transfer") == spent
+
+
+@each_backend
+async def test_two_locations_lead_nowhere(geetest: GeeTest) -> None:
+    """Clients differ in which of them they follow."""
+    app = App(307, headers=[(b"location", b"/login/"), (b"Location", b"/transfer")])
+    guard = geetest.guard(app, protect=["POST /login", "POST /transfer"])
+    assert await outcomes(guard, geetest.token(), "/login", "/login") == ["307", "captcha_replayed"]
 
 
 @each_backend

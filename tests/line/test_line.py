@@ -563,3 +563,27 @@ def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, monkeyp
 
     with RawServer(secured(authority, replying(FAIL), ssl.TLSVersion.TLSv1_3)) as server:
         assert anyio.run(main) is Outcome.FAILED
+
+
+async def read_it(response: Any) -> None:
+    """As a hook does that logs answers."""
+    await response.aread()
+
+
+@pytest.mark.parametrize("kit", [httpx, httpx2])
+@each_backend
+async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> None:
+    """By an event hook; and a mock transport's has its content from the start."""
+    with RawServer(after(0.0)) as server:
+        async with kit.AsyncClient(event_hooks={"response": [read_it]}, trust_env=False) as client:
+            assert (await line_to(server.url, client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+    mocked = kit.MockTransport(lambda request: kit.Response(200, json={"result": "fail", "reason": "x"}))
+    async with kit.AsyncClient(transport=mocked) as client:
+        assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+
+
+@each_backend
+async def test_what_was_read_before_us_is_bounded_all_the_same() -> None:
+    mocked = httpx.MockTransport(lambda request: httpx.Response(200, content=b" " * 65537 + b'{"result":"fail"}'))
+    async with httpx.AsyncClient(transport=mocked) as client:
+        assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.UNAVAILABLE

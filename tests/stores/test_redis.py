@@ -57,6 +57,21 @@ def test_a_store_does_not_show_its_password() -> None:
     assert "hunter2" not in repr(store) + str(store)
 
 
+@pytest.mark.parametrize("url", ["redis://h/shop", "redis://h:6379/0x", "rediss://:secret@h/a/0"])
+def test_a_database_that_is_no_number(url: str) -> None:
+    """redis-py takes database 0 for it, which may be another site's."""
+    pytest.importorskip("redis")
+    with pytest.raises(ConfigError, match="redis://:password@host:6379/0") as raised:
+        RedisStore(url)
+    assert "secret" not in str(raised.value)
+
+
+@pytest.mark.parametrize("url", ["redis://h", "redis://h/", "redis://h:6379/12", "unix:///run/redis.sock?db=3"])
+def test_a_database_by_its_number(url: str) -> None:
+    pytest.importorskip("redis")
+    RedisStore(url)
+
+
 @pytest.mark.parametrize(("url", "wanted"), [("redis://h", r"geetest-asgi[redis]"), ("valkey://h", "valkey")])
 def test_a_library_that_is_missing_is_named(url: str, wanted: str) -> None:
     code = (

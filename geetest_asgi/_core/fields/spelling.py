@@ -67,6 +67,9 @@ def _camel(name: str) -> str:
     return first + "".join(word.capitalize() for word in rest)
 
 
+_WAY_TO_WRITE: Final = "(lower)?(camel|pascal|snake|kebab)(case)?|none"
+_CONTAINER: Final = r"""[^\s.,*<>{}"'\[\]]+(\.[^\s.,*<>{}"'\[\]]+)*"""
+
 WITH_ID: Final = (*FIELD_NAMES, "captcha_id")
 """The four fields and the id of the captcha, which `getValidate()` also gives to a page."""
 
@@ -84,15 +87,17 @@ def spelling(fields: str | Mapping[str, str] | None, wanted: tuple[str, ...] = F
         return Spelling(flat, headers, wanted=wanted)
     if isinstance(fields, Mapping):
         return _renamed(fields, headers, wanted)
-    if not isinstance(fields, str) or not re.fullmatch(r"[^\s.]+(\.[^\s.]+)*", fields):
+    if not isinstance(fields, str) or not re.fullmatch(_CONTAINER, fields):
         raise ConfigError(
             f"fields={fields!r}: give a mapping such as {{'lot_number': 'lot'}}, a prefix 'geetest_', "
             "'camelCase', or a container 'captcha' or 'data.captcha'"
         )
-    if fields != "camelCase" and re.fullmatch("(camel|snake|kebab)(case)?", re.sub("[_-]", "", fields).lower()):
+    if fields != "camelCase" and re.fullmatch(_WAY_TO_WRITE, re.sub("[_-]", "", fields).lower()):
         raise ConfigError(
             f"fields={fields!r}: would be a container of that name; write 'camelCase', or None for GeeTest's own names"
         )
+    if fields.endswith((*flat, *camel)):
+        raise ConfigError(f"fields={fields!r}: names one field; give what all four have in common, or a mapping")
     if fields == "camelCase":
         return Spelling(camel, headers, wanted=wanted)
     if fields.endswith(("_", "-")):

@@ -1,0 +1,152 @@
+"""Only when asked for: a real guard with `when=AfterFailures(…)` and `forgive=(422,)`, and pages of four kinds."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+from starlette.applications import Starlette
+from starlette.middleware.cors import CORSMiddleware
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+from starlette.routing import Route
+
+from geetest_asgi import AfterFailures, GeeTestMiddleware, Rule
+from geetest_asgi.testing import Simulator, serve
+
+from .form_stage import PAGE, FormSite, FormStage, visit
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+    from starlette.types import ASGIApp
+
+FORM = """<form id="f" method="post" action="/login" {attributes} data-geetest-captcha-id="sim-site"
+ data-geetest-product="bind" data-geetest-when="asked"><input name="username" value="wrong">
+ <button id="go">Log in</button></form><output id="answer"></output>"""
+SHOW = "document.querySelector('output').textContent ="
+HTMX = 'hx-post="/login" hx-target="#answer"'
+SWAP_ALL = """<meta name="htmx-config" content='{"responseHandling": [{"code": ".*", "swap": true}]}'>"""
+WAYS = {  # a library, and the page's body
+    "a plain form": (
+        None,
+        FORM.format(attributes="")
+        + f"""<script>addEventListener("geetest:response", async (event) => {{
+          {SHOW} await event.detail.response.clone().text() }})</script>""",
+    ),
+    "fetch": (
+        None,
+        FORM.format(attributes="")
+        + f"""<script>f.onsubmit = async (event) => {{ event.preventDefault();
+          {SHOW} await (await fetch("/login", {{method: "POST", body: new FormData(f)}})).text() }}</script>""",
+    ),
+    "htmx": ("htmx2", SWAP_ALL + FORM.format(attributes=HTMX)),
+    "React": ("react", "<script>how = 'listener'; when = 'asked'</script><div id='root'></div>"),
+}
+
+
+class LoginSite(FormSite):
+    """Its login knows ada, a wrong name, and no name. Three failures of a client, and a captcha is wanted."""
+
+    def __init__(self, geetest: str) -> None:
+        super().__init__(geetest)
+        self.answers: list[int] = []
+        """The statuses of the login."""
+        self.app = self.guarded(Starlette(routes=[Route("/login", self._login, methods=["POST"]), *self._routes()]))
+
+    def guarded(self, app: "ASGIApp") -> "ASGIApp":
+        return GeeTestMiddleware(
+            app,
+            protect=[Rule("POST /login", sources=("body", "header"), when=AfterFailures(2), forgive=(422,))],
+            captcha_id="sim-site",
+            captcha_key="any-key",
+            api_server=self.geetest,
+            on_result=lambda result, scope: self.outcomes.append(str(result.outcome)),
+        )
+
+    async def _login(self, request: Request) -> JSONResponse:
+        is_json = request.headers.get("content-type") == "application/json"
+        sent = await (request.json() if is_json else request.form())
+        status = {"ada": 200, "": 422}.get(str(sent["username"]), 401)
+        self.answers.append(status)
+        return JSONResponse(f"answer {len(self.answers)}", status)
+
+
+class OtherOrigin(LoginSite):
+    """The same for pages of any origin."""
+
+    def guarded(self, app: "ASGIApp") -> "ASGIApp":
+        return CORSMiddleware(
+            super().guarded(app),
+            allow_origins=["*"],
+            allow_methods=["POST"],
+            allow_headers=["*"],
+            expose_headers=["X-GeeTest-Token", "Retry-After"],
+        )
+
+
+@contextmanager
+def visiting(tab: "Page", site: type[LoginSite], files: dict[str, bytes]) -> Iterator[FormStage]:
+    """A visit to a server of its own, which has counted no failures yet."""
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        server = site(geetest)
+        server.files = files
+        with serve(server.app) as url, visit(tab, simulator, server, url) as stage:
+            yield stage
+            stage.complaints = [said for said in stage.complaints if "Failed to load" not in said]
+
+
+def log_in(stage: FormStage, name: str, answer: int | None = None) -> None:
+    """Press the button, and read this answer of the app's."""
+    stage.page.fill("[name=username]", name)
+    stage.page.locator("#go").click(no_wait_after=True)
+    if answer:
+        stage.page.locator("output", has_text=f"answer {answer}").wait_for()
+        stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
+
+
+@pytest.mark.parametrize("way", WAYS)
+def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
+    tab: "Page", packages: dict[str, bytes], way: str
+) -> None:
+    library, body = WAYS[way]
+    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
+    with visiting(tab, LoginSite, packages) as stage:
+        stage.open(body, PAGE.replace("</head>", script))
+        stage.page.wait_for_load_state("networkidle")
+        log_in(stage, "wrong", 1)
+        log_in(stage, "eve", 2)
+        assert not stage.box.is_visible()
+        log_in(stage, "")
+        stage.solve()
+        stage.page.locator("output", has_text="answer 3").wait_for()
+        log_in(stage, "ada", 4)
+        assert isinstance(stage.server, LoginSite)
+        assert stage.server.answers == [401, 401, 422, 200]
+        assert not stage.box.is_visible()
+        assert stage.server.outcomes.count("passed") == 2
+        assert [call.result for call in stage.simulator.calls] == ["success"], "GeeTest was asked once"
+
+
+def test_across_origins_the_page_reads_that_the_token_was_kept(tab: "Page") -> None:
+    with visiting(tab, OtherOrigin, {}) as stage:
+        stage.open("<output></output>")
+        stage.page.goto("about:blank")
+        with serve(LoginSite(stage.geetest).app) as elsewhere:
+            stage.page.goto(f"{elsewhere}/welcomed")
+            stage.page.add_script_tag(url=f"{stage.geetest}/v4/gt4.js")
+            stage.page.add_script_tag(url=f"{stage.site}/geetest-form.js")
+            stage.ask(
+                """async (url) => {
+                  const captcha = await GeetestForm.captcha({captchaId: "sim-site", product: "bind"});
+                  const send = async (username) => (await GeetestForm.fetch(`${url}/login`, {method: "POST",
+                    body: new URLSearchParams({username})}, captcha, {when: "asked", origins: [url]})).status;
+                  window.answers = [];
+                  (async () => { for (const name of ["x", "y", "", "ada"]) answers.push(await send(name)); })();
+                }""",
+                stage.site,
+            )
+            stage.solve()
+            stage.page.wait_for_function("answers.length === 4")
+            assert stage.ask("answers") == [401, 401, 422, 200]
+        assert [call.result for call in stage.simulator.calls] == ["success"]
