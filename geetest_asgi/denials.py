@@ -2,6 +2,7 @@
 
 `code` is "captcha_" and the outcome. `retry` says how to succeed: "solve" (with a new captcha), "later", or "never"
 (this request cannot succeed). Titles and details are in the client's language. No text of the client is repeated.
+Every denial, the user's own too, has the `code` in the header `X-GeeTest-Denial`: a script need not read the body.
 """
 
 import json
@@ -15,6 +16,9 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ._core.model import GeeTestResult, Outcome
+
+HEADER: Final = "X-GeeTest-Denial"
+"""The header that tells a denial from the app's own answers. Its value is the `code`."""
 
 Retry = Literal["solve", "later", "never"]
 """How a refused client can succeed."""
@@ -145,6 +149,7 @@ def _make(
     denial = DENIALS[outcome]
     title, detail = words.words.get(outcome, (denial.title, denial.detail))
     headers = {
+        HEADER: _code(outcome),
         "Cache-Control": "no-store",
         "Vary": "Accept, Accept-Language",
         "Content-Language": language if outcome in words.words else "en",
@@ -161,7 +166,7 @@ def _make(
             "title": title,
             "status": denial.status,
             "detail": detail,
-            "code": f"captcha_{outcome}",
+            "code": _code(outcome),
             "retry": denial.retry,
         }
         made = Response(json.dumps(problem, ensure_ascii=False), denial.status, headers, "application/problem+json")
@@ -211,7 +216,11 @@ def _weight(parameters: str) -> float:
     return 1.0
 
 
-async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:
+def _code(outcome: Outcome) -> str:
+    return f"captcha_{outcome}"
+
+
+async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a denial: over HTTP, or as the answer to a websocket's handshake."""
     if scope["type"] == "websocket":
         await receive()  # the handshake, or a disconnect
@@ -219,17 +228,18 @@ async def deny(denial: ASGIApp, scope: Scope, receive: Receive, send: Send) -> N
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
 
-    await denial(scope, receive, send if isinstance(denial, _Prepared) else _uncached(send))
+    await denial(scope, receive, send if isinstance(denial, _Prepared) else _completed(outcome, send))
 
 
-def _uncached(send: Send) -> Send:
-    """Return a `send` that adds `Cache-Control: no-store` to the user's denial, unless it has a Cache-Control."""
+def _completed(outcome: Outcome, send: Send) -> Send:
+    """Return a `send` that adds `Cache-Control: no-store` and HEADER to the user's denial, each unless it has its own."""
+    added = ((b"cache-control", b"no-store"), (HEADER.lower().encode(), _code(outcome).encode()))
 
     async def send_denial(message: Message) -> None:
         if message["type"].endswith("http.response.start"):
             headers = list(message.get("headers", ()))
-            if not any(name.lower() == b"cache-control" for name, _ in headers):
-                headers.append((b"cache-control", b"no-store"))
+            present = {name.lower() for name, _ in headers}
+            headers.extend(pair for pair in added if pair[0] not in present)
             message = {**message, "headers": headers}
         await send(message)
 

@@ -41,7 +41,7 @@ REQUEST_HEADERS: Final = (
     "X-GeeTest-Clearance",
 )
 """For `allow_headers` of CORSMiddleware: what a page of another origin sends with `sources=["header"]`."""
-RESPONSE_HEADERS: Final = ("X-GeeTest-Token", "X-GeeTest-Clearance", "Retry-After")
+RESPONSE_HEADERS: Final = ("X-GeeTest-Denial", "X-GeeTest-Token", "X-GeeTest-Clearance", "Retry-After")
 """For `expose_headers`: what such a page reads of an answer."""
 
 _CONTENT: Final = {file.name: file.read_bytes() for file in (SCRIPT, MODULE, TYPES)}

@@ -153,7 +153,7 @@ class FormStage(Stage):
               };
               for (const name of ["ready", "solved", "closed", "denied", "response", "error"]) {
                 addEventListener(`geetest:${name}`, async ({type, detail}) => {
-                  const body = await detail?.response?.clone().json?.();
+                  const body = await detail?.response?.clone().json().catch(() => null);
                   const seen = detail && (detail.problem || detail.error?.code || body);
                   happened.push([type.slice(8), seen ?? null]);
                 });

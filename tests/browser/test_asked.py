@@ -8,10 +8,11 @@ import pytest
 from starlette.applications import Starlette
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse
+from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from geetest_asgi import AfterFailures, GeeTestMiddleware, Rule
+from geetest_asgi.denials import DENIALS
 from geetest_asgi.testing import Simulator, serve
 
 from .form_stage import PAGE, FormSite, FormStage, visit
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FORM = """<form id="f" method="post" action="/login" {attributes} data-geetest-captcha-id="sim-site"
  data-geetest-product="bind" data-geetest-when="asked"><input name="username" value="wrong">
  <button id="go">Log in</button></form><output id="answer"></output>"""
+TYPE = {"content-type": "application/x-www-form-urlencoded"}
 SHOW = "document.querySelector('output').textContent ="
 HTMX = 'hx-post="/login" hx-target="#answer"'
 SWAP_ALL = """<meta name="htmx-config" content='{"responseHandling": [{"code": ".*", "swap": true}]}'>"""
@@ -40,6 +42,7 @@ WAYS = {  # a library, and the page's body
           {SHOW} await (await fetch("/login", {{method: "POST", body: new FormData(f)}})).text() }}</script>""",
     ),
     "htmx": ("htmx2", SWAP_ALL + FORM.format(attributes=HTMX)),
+    "htmx 4": ("htmx4", FORM.format(attributes=HTMX)),  # it asks for HTML
     "React": ("react", "<script>how = 'listener'; when = 'asked'</script><div id='root'></div>"),
 }
 
@@ -85,7 +88,7 @@ class OtherOrigin(LoginSite):
 
 
 @contextmanager
-def visiting(tab: "Page", site: type[LoginSite], files: dict[str, bytes]) -> Iterator[FormStage]:
+def visiting(tab: "Page", site: type[FormSite], files: dict[str, bytes]) -> Iterator[FormStage]:
     """A visit to a server of its own, which has counted no failures yet."""
     simulator = Simulator()
     with serve(simulator) as geetest:
@@ -94,6 +97,21 @@ def visiting(tab: "Page", site: type[LoginSite], files: dict[str, bytes]) -> Ite
         with serve(server.app) as url, visit(tab, simulator, server, url) as stage:
             yield stage
             stage.complaints = [said for said in stage.complaints if "Failed to load" not in said]
+
+
+class PageForDenial(LoginSite):
+    """Its denial is a page of its own, with a status of its own."""
+
+    def guarded(self, app: "ASGIApp") -> "ASGIApp":
+        return GeeTestMiddleware(
+            app,
+            protect=["POST /login"],
+            captcha_id="sim-site",
+            captcha_key="any-key",
+            api_server=self.geetest,
+            on_result=lambda result, scope: self.outcomes.append(str(result.outcome)),
+            on_denied=lambda result, scope: HTMLResponse("<p>A captcha is wanted.", 400),
+        )
 
 
 def log_in(stage: FormStage, name: str, answer: int | None = None) -> None:
@@ -126,6 +144,57 @@ def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
         assert not stage.box.is_visible()
         assert stage.server.outcomes.count("passed") == 2
         assert [call.result for call in stage.simulator.calls] == ["success"], "GeeTest was asked once"
+
+
+@pytest.mark.parametrize("way", [way for way in WAYS if way != "React"])
+def test_a_denial_of_the_sites_own_brings_the_captcha_too(tab: "Page", packages: dict[str, bytes], way: str) -> None:
+    library, body = WAYS[way]
+    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
+    with visiting(tab, PageForDenial, packages) as stage:
+        stage.open(body, PAGE.replace("</head>", script))
+        stage.page.wait_for_load_state("networkidle")
+        log_in(stage, "ada")
+        stage.solve()
+        stage.page.locator("output", has_text="answer 1").wait_for()
+        assert stage.server.outcomes == ["missing", "passed"]
+
+
+def test_an_unreadable_denial_is_put_into_words(tab: "Page") -> None:
+    """A form that stays on its page, and a denial whose text is not for the script to read."""
+    form = FORM.format(attributes="data-geetest-ajax").replace('data-geetest-when="asked"', "")
+    with visiting(tab, PageForDenial, {}) as stage:
+        stage.open(form)
+        stage.page.route("**/login", lambda route: route.continue_(post_data="username=ada", headers=TYPE))
+        stage.submit.click()
+        stage.solve()
+        stage.message.filter(has_text="Please solve the captcha first.").wait_for()
+        denied = stage.ask("happened.find(([name]) => name === 'denied')[1].problem")
+        assert denied == {"code": "captcha_missing", "retry": "solve"}
+        assert stage.server.outcomes == ["missing"]
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_denial_knows_the_guards_answers_whatever_their_body(tab: "Page", accept: str) -> None:
+    with visiting(tab, FormSite, {}) as stage:
+        stage.open("")
+        denied = stage.ask(
+            """async (accept) => GeetestForm.denial(
+              await fetch("/login", {method: "POST", headers: {accept}, body: new URLSearchParams()}))""",
+            accept,
+        )
+        assert (denied["code"], denied["retry"], "detail" in denied) == ("captcha_missing", "solve", accept == "*/*")
+        assert stage.ask("async () => GeetestForm.denial(await fetch('/other'))") is None
+
+
+def test_denial_knows_what_helps_against_each(tab: "Page") -> None:
+    with visiting(tab, FormSite, {}) as stage:
+        stage.open("")
+        told = stage.ask(
+            """(codes) => Promise.all(codes.map((code) =>
+              GeetestForm.denial(new Response("<p>", {headers: {"x-geetest-denial": code}}))))""",
+            [f"captcha_{outcome}" for outcome in DENIALS],
+        )
+        assert told == [{"code": f"captcha_{outcome}", "retry": denial.retry} for outcome, denial in DENIALS.items()]
 
 
 def test_across_origins_the_page_reads_that_the_token_was_kept(tab: "Page") -> None:

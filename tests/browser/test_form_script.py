@@ -439,7 +439,7 @@ def test_a_form_to_another_origin_sends_no_token_there(stage: FormStage) -> None
     stage.submit.click()
     assert stage.told("error") == "origin"
     assert stage.posts == []
-    stage.expected = [f"geetest-form: origin no token for {stage.geetest}: name it in origins"]
+    stage.expected = [f"geetest-form: origin origins lacks {stage.geetest}"]
 
 
 # --- fetch with the headers -------------------------------------------------------------------------------------------
@@ -763,7 +763,7 @@ def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) 
     )
     assert stage.told("error") == "offline"
     assert stage.page.title() == "on our own"
-    stage.expected = ["geetest-form: offline GeeTest cannot be reached"]
+    stage.expected = ["geetest-form: offline GeeTest is offline"]
 
 
 @pytest.mark.parametrize(("page", "language"), [("en", 'data-geetest-language="zho"'), ("zh-CN", "")])

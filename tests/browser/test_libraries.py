@@ -45,6 +45,7 @@ def own(code: str, form: str = FORM) -> str:
 
 
 ROOT = '<div id="root"></div>'
+ASKED = 'data-geetest-when="asked"'
 PAGES = {
     "jquery .submit and $.ajax": (
         "jquery",
@@ -96,6 +97,21 @@ PAGES = {
     ),
     "htmx 4": ("htmx4", bare('hx-post="/login" hx-target="next output"')),
     "htmx 4 multipart": ("htmx4", bare('hx-post="/login" hx-target="next output" enctype="multipart/form-data"')),
+    "htmx 4 from a button": (
+        "htmx4",
+        bare("").replace(
+            'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
+        ),
+    ),
+    "htmx 2 delayed": ("htmx2", bare('hx-post="/login" hx-target="next output" hx-trigger="submit delay:300ms"')),
+    "htmx 4 delayed": ("htmx4", bare('hx-post="/login" hx-target="next output" hx-trigger="submit delay:300ms"')),
+    "htmx 2 asked": ("htmx2", bare(f'hx-post="/login" hx-target="next output" {ASKED}')),
+    "htmx 4 asked": ("htmx4", bare(f'hx-post="/login" hx-target="next output" {ASKED}')),
+    "turbo asked": ("turbo", FORM.replace("/login", "/welcome").replace("<form", f"<form {ASKED}")),
+    "unpoly asked": (
+        "unpoly",
+        f'<div id="welcome">{FORM.replace("/login", "/welcome").replace("<form", f"<form {ASKED} up-submit up-target=#welcome")}</div>',
+    ),
     "turbo": ("turbo", FORM.replace("/login", "/welcome")),
     "alpine": (
         "alpine",
@@ -134,7 +150,7 @@ def test_one_captcha_one_request_which_passes(stage: FormStage, page: str, order
     early = len(stage.posts)
     stage.solve()
     stage.page.wait_for_function("/passed|welcome/.test(document.body.textContent)")
-    asked = page == "htmx 2 from a button"  # no submit event, no action: the guard says that it is protected
+    asked = page.endswith(("asked", "delayed", "from a button"))  # sent first: the guard says that it is protected
     assert stage.server.outcomes == (["missing", "passed"] if asked else ["passed"])
     assert (early, len(stage.posts)) == ((1, 2) if asked else (0, 1))
     stage.complaints = [said for said in stage.complaints if "403" not in said]

@@ -523,7 +523,7 @@ def test_a_native_form_sends_no_token_to_another_origin(stage: FormStage) -> Non
     assert stage.told("error") == "origin"
     assert stage.posts == []
     assert not stage.box.is_visible(), "nobody is asked to solve what is not sent"
-    stage.expected = [f"geetest-form: origin no token for {stage.geetest}: name it in origins"]
+    stage.expected = [f"geetest-form: origin origins lacks {stage.geetest}"]
 
 
 @pytest.mark.parametrize("where", ["button", "base"])
@@ -535,7 +535,7 @@ def test_nor_by_a_button_or_a_base(stage: FormStage, where: str) -> None:
     press(stage)
     assert stage.told("error") == "origin"
     assert stage.posts == []
-    stage.expected = [f"geetest-form: origin no token for {stage.geetest}: name it in origins"]
+    stage.expected = [f"geetest-form: origin origins lacks {stage.geetest}"]
 
 
 # Not "createElement" and "body": GeeTest's own script would break.

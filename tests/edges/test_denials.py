@@ -3,12 +3,13 @@
 import html.parser
 import re
 import socket
+from collections.abc import AsyncIterator
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
@@ -43,8 +44,24 @@ async def test_a_denial_is_a_problem_of_rfc_9457(geetest: GeeTest, app: App) -> 
         "content-length": str(len(denied.body)),
         "cache-control": "no-store",
         "content-language": "en",
+        "x-geetest-denial": "captcha_missing",
         "vary": "Accept, Accept-Language",
     }
+
+
+@pytest.mark.parametrize("accept", [JSON, "text/html"])
+@pytest.mark.parametrize("outcome", DENIALS)
+@each_backend
+async def test_a_header_has_the_code_of_each_denial(outcome: Outcome, accept: str) -> None:
+    scope = {"type": "http", "method": "POST", "headers": [(b"accept", accept.encode())]}
+    denial = default_denial(GeeTestResult(outcome, allowed=False, verified=False), scope)
+    assert denial.headers["x-geetest-denial"] == f"captcha_{outcome}"
+
+
+@each_backend
+async def test_the_apps_own_answers_have_no_such_header(geetest: GeeTest, app: App) -> None:
+    passed = await visit(geetest.token()).run(geetest.guard(app))
+    assert (passed.code, "x-geetest-denial" in passed.headers) == ("in", False)
 
 
 LANGUAGES = {
@@ -205,6 +222,14 @@ async def raw_app(scope: Scope, receive: Receive, send: Send) -> None:
     await send({"type": "http.response.body", "body": b"own"})
 
 
+async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
+    async def parts() -> AsyncIterator[bytes]:
+        yield b"o"
+        yield b"wn"
+
+    await StreamingResponse(parts(), 418, {"x-own": "1"}, "text/html")(scope, receive, send)
+
+
 async def own_later(result: GeeTestResult, scope: Scope) -> ASGIApp:
     await anyio.sleep(0)
     return PlainTextResponse("own", 418, {"x-own": "1"})
@@ -213,6 +238,7 @@ async def own_later(result: GeeTestResult, scope: Scope) -> ASGIApp:
 OWN: dict[str, Any] = {
     "a Starlette response": lambda result, scope: PlainTextResponse("own", 418, {"x-own": "1"}),
     "a plain ASGI app": lambda result, scope: raw_app,
+    "a stream": lambda result, scope: streaming,
     "asynchronous": own_later,
 }
 
@@ -231,7 +257,15 @@ def test_on_denied_answers_instead(name: str, geetest: GeeTest, app: App, front:
 async def test_on_denied_answers_instead_in_process(name: str, geetest: GeeTest, app: App) -> None:
     denied = await visit().run(geetest.guard(app, on_denied=OWN[name]))
     assert (denied.status, denied.body, denied.headers["cache-control"]) == (418, b"own", "no-store")
+    assert denied.headers["x-geetest-denial"] == "captcha_missing"
     assert app.seen == []
+
+
+@each_backend
+async def test_on_denied_may_name_the_denial_itself(geetest: GeeTest, app: App) -> None:
+    own = PlainTextResponse("own", 418, {"X-GeeTest-Denial": "captcha_mine"})
+    denied = await visit().run(geetest.guard(app, on_denied=lambda result, scope: own))
+    assert denied.headers["x-geetest-denial"] == "captcha_mine"
 
 
 @each_backend

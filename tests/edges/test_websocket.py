@@ -141,6 +141,7 @@ async def test_on_denied_speaks_to_a_websocket_too(http_response: bool, geetest:
     assert told == ["websocket missing"]
     if http_response:
         assert (asked.status, asked.body) == (418, b"own")
+        assert asked.headers["x-geetest-denial"] == "captcha_missing"
     else:
         assert asked.sent == CLOSED
 

@@ -120,9 +120,8 @@ export function attach(host, given) {
 
   // --- submissions
 
-  async function sendAndTell(submitter) {
+  async function sendAndTell(submitter, url) {
     const method = attribute(form, "method", submitter).toUpperCase() || "GET";
-    const url = resolve(attribute(form, "action", submitter));
     const data = new FormData(form);
     if (submitter?.name) data.append(submitter.name, submitter.value);
     let body = new URLSearchParams(data);
@@ -135,7 +134,7 @@ export function attach(host, given) {
       const response = await transmit({ owner, asked, certain: true }, url, { method, body });
       const problem = await denial(response);
       if (!problem) emit("response", { response });
-      else if (emit("denied", { response, problem })) say(texts[problem.retry] || problem.detail);
+      else if (emit("denied", { response, problem })) say(texts[problem.retry] || problem.detail || texts[problem.retry === "solve" ? "required" : "error"]);
     } catch (error) {
       if (!error.code) complain(failure("network", error.message)); // what has a code was told of already
     }
@@ -149,7 +148,7 @@ export function attach(host, given) {
     const target = resolve(attribute(form, "action", submitter));
     if (!permit(target, origins)) return complain(foreign(target));
     if (!bind && !asked && !result()) return ready().then(remind, nothing);
-    if (ajax) return sendAndTell(submitter);
+    if (ajax) return sendAndTell(submitter, target);
     return use(async (token) => {
       await task();
       fill(token);

@@ -23,7 +23,7 @@ async function makeWidget({ onError, offlineCb, ...config }) {
   if (typeof make !== "function") throw failure("no_gt4", "no gt4.js here");
   return new Promise((done, failed) => {
     config.onError = (given) => failed(copy(given));
-    if (offlineCb) config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest cannot be reached")));
+    if (offlineCb) config.offlineCb = () => (offlineCb(), failed(failure("offline", "GeeTest is offline")));
     make(config, done);
   });
 }

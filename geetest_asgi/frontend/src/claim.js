@@ -1,7 +1,7 @@
 /* Whose captcha a request of the page's needs, if any. */
 
 import { owners } from "./attach.js";
-import { carries, isSafe, permit } from "./token.js";
+import { carries, FIELDS, header, isSafe, permit } from "./token.js";
 
 /** The latest submit event of an attached form, and the form's owner. */
 export const press = {};
@@ -9,7 +9,8 @@ export const press = {};
 /** A request to a path that a form or the page names is held. So is one that is sent while a submit event is under way,
     if it has the form's fields, or if the form does not say where it goes. Of what comes later the guard decides:
     the request goes first, and again if the guard asks for a captcha. */
-export function claim(method, url, body) {
+export function claim({ method, url, headers, body }) {
+  if (headers.has(header(FIELDS[0]))) return null; // the page has a token of its own
   const permitted = [...owners.values()].filter((it) => permit(url, it.origins));
   const owner = permitted.find((it) => it.protects(method, url));
   if (owner) return { owner, asked: owner.asked, certain: true };

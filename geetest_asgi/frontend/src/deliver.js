@@ -2,16 +2,23 @@
    guard asks for it. */
 
 import { nativeFetch, nothing, resolve } from "./dom.js";
-import { FIELDS, foreign, header, isSafe, permit, stamp } from "./token.js";
+import { foreign, header, isSafe, permit, stamp, typeOf } from "./token.js";
 
 /** The guard's problem, or null if it is somebody else's. */
 export const ours = (problem) => (/^captcha_/.test(problem?.code) ? problem : null);
 
-/** A promise of the guard's problem+json, or of null if the response is the app's own. */
+/** What the header tells of a denial, whatever its body is; null if there is none. */
+export function denialIn(headers) {
+  const code = headers.get(header("denial"));
+  return code && { code, retry: /large|tenant/.test(code) ? "never" : /busy|unav|misc/.test(code) ? "later" : "solve" };
+}
+
+/** A promise of the guard's problem, or of null if the response is the app's own. */
 export async function denial(response) {
   if ("problem" in response) return response.problem;
-  if (!/problem\+json/i.test(response.headers.get("content-type"))) return null;
-  return ours(await response.clone().json().catch(nothing));
+  const { headers } = response;
+  const json = /problem\+json/i.test(headers.get("content-type")) && (await response.clone().json().catch(nothing));
+  return ours(json) || denialIn(headers);
 }
 
 /** `send` is called with a token, or with null: "asked" sends first, and again if the guard wants a captcha.
@@ -31,30 +38,28 @@ export const deliver = (claim, send, signal) =>
     new Promise((_, failed) => signal?.addEventListener("abort", () => failed(signal.reason))),
   ]);
 
-export const hasToken = (headers) => headers.has(header(FIELDS[0]));
-export const typeOf = (headers) => headers.get("content-type") || "";
-
-/** What the page wants to fetch, or null if there is a token in its headers already. */
+/** What the page wants to fetch. */
 export function describe(input, init) {
   const request = input instanceof Request ? input : null;
   const headers = new Headers(init.headers || request?.headers);
   const method = (init.method || request?.method || "GET").toUpperCase();
   const url = resolve(request?.url || input);
-  return hasToken(headers) ? null : { request, method, url, headers, type: typeOf(headers), body: init.body };
+  return { request, method, url, headers, body: init.body };
 }
-
-/** A body that is in a Request already is read in the form in which a token can be put into it. */
-const read = ({ request, type }) => request.clone()[/multipart/i.test(type) ? "formData" : /json|urlencoded/i.test(type) ? "text" : "blob"]();
 
 export function transmit(claim, input, init) {
   const { owner } = claim;
   const asIs = describe(input, init);
-  const { request, method, headers, type } = asIs;
+  const { request, method, headers } = asIs;
+  const type = typeOf(headers);
   return deliver(claim, async (token) => {
     const copy = request ? request.clone() : input;
     if (!token) return nativeFetch(copy, init);
     let { body } = asIs;
-    if (request && !body && !isSafe(method)) body = await read(asIs);
+    if (request && !body && !isSafe(method)) {
+      // Read in the form in which a token can be put into it.
+      body = await request.clone()[/multipart/i.test(type) ? "formData" : /json|urlencoded/i.test(type) ? "text" : "blob"]();
+    }
     if (!type && body?.size === 0) body = null; // a Request without a body has an empty one
     const stamped = stamp(owner, token, { ...asIs, body });
     const sent = new Headers(headers);

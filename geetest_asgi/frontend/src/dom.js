@@ -14,9 +14,9 @@ export const submitPlainly = method(HTMLFormElement, "submit");
 export const requestSubmit = method(HTMLFormElement, "requestSubmit");
 
 const select = method(Document, "querySelectorAll");
-const create = method(Document, "createElement");
+const createIn = method(Document, "createElement");
 export const all = (selector) => select(document, selector);
-export const element = (tag, attributes) => Object.assign(create(document, tag), attributes);
+export const create = (tag) => createIn(document, tag);
 
 /** An address as the page means it: against its <base>. */
 export const resolve = (url) => new URL(new Request(url).url);

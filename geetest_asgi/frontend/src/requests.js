@@ -2,22 +2,25 @@
 
 import { failure } from "./captcha.js";
 import { claim } from "./claim.js";
-import { deliver, describe, hasToken, ours, transmit, typeOf } from "./deliver.js";
+import { deliver, denialIn, describe, ours, transmit } from "./deliver.js";
 import { nativeFetch, resolve } from "./dom.js";
 import { stamp } from "./token.js";
 
 function heldFetch(input, init) {
   init ||= {};
-  const found = describe(input, init);
-  const claimed = found && claim(found.method, found.url, found.body);
+  const claimed = claim(describe(input, init));
   return claimed ? transmit(claimed, input, init) : nativeFetch(input, init);
 }
 
 const { open, setRequestHeader, send, abort } = XMLHttpRequest.prototype;
 const calls = new WeakMap(); // of each XMLHttpRequest: how it was opened
 
-/** The guard's denial, or null. */
+const headersOf = (xhr) => ({ get: (name) => xhr.getResponseHeader(name) });
+
+/** The guard's denial, or null. Another origin may hide the header, so the body counts too. */
 function problemOf(xhr) {
+  const told = denialIn(headersOf(xhr));
+  if (told) return told;
   try {
     const { response } = xhr;
     return ours(typeof response === "string" ? JSON.parse(response) : response);
@@ -35,21 +38,21 @@ function hush(event) {
 }
 
 /** Open it anew: the address may be another, and headers are sent once. */
-function sendWith(xhr, call, owner, token, body) {
-  const stamped = stamp(owner, token, { ...call, body, type: typeOf(call.headers) });
+function sendWith(xhr, call, owner, token) {
+  const stamped = stamp(owner, token, call);
   open.call(xhr, call.method, stamped.url, true, ...call.more.slice(1));
   [...call.headers, ...stamped.headers].forEach((pair) => setRequestHeader.call(xhr, ...pair));
   send.call(xhr, stamped.body);
 }
 
-function hold(xhr, call, claimed, body) {
+function hold(xhr, call, claimed) {
   const { signal } = (call.stop = new AbortController());
   const round = (token) =>
     new Promise((done) => {
       call.isTrial = !token;
-      call.done = () => done({ problem: problemOf(xhr), headers: { get: (name) => xhr.getResponseHeader(name) } });
-      if (token) sendWith(xhr, call, claimed.owner, token, body);
-      else send.call(xhr, body);
+      call.done = () => done({ problem: problemOf(xhr), headers: headersOf(xhr) });
+      if (token) sendWith(xhr, call, claimed.owner, token);
+      else send.call(xhr, call.body);
     });
   const fail = () => ["abort", "loadend"].forEach((name) => xhr.dispatchEvent(new ProgressEvent(name)));
   deliver(claimed, round, signal).catch(() => signal.aborted || fail()); // as if the visitor had aborted it
@@ -73,9 +76,9 @@ const held = {
   },
   send(body) {
     const call = calls.get(this);
-    const claimed = call && !hasToken(call.headers) && claim(call.method, call.url, body);
+    const claimed = call && claim(Object.assign(call, { body }));
     if (!claimed) return send.call(this, body);
-    if (!call.more.length || call.more[0]) return hold(this, call, claimed, body);
+    if (!call.more.length || call.more[0]) return hold(this, call, claimed);
     throw failure("sync", "no synchronous requests");
   },
 };

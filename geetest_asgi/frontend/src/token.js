@@ -7,12 +7,16 @@ export const FIELDS = "lot_number captcha_output pass_token gen_time".split(" ")
 export const header = (name) => "x-geetest-" + name.replace("_", "-");
 export const isSafe = (method) => /^(GET|HEAD)$/.test(method);
 
+export const typeOf = (headers) => headers.get("content-type") || "";
+
 /** What is sent: pairs of name and value; `fields` means what it means to the server. Without a token all are empty. */
 export function named(token, fields) {
   const word = typeof fields === "string";
   if (word && !/^camelCase$|[_-]$/.test(fields)) return [[fields, token ? JSON.stringify(token) : ""]];
-  const camel = (name) => name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
-  const spell = (name) => (fields === "camelCase" ? camel(name) : word ? fields + name : fields?.[name] || name);
+  const spell = (name) => {
+    if (fields === "camelCase") return name.replace(/_(.)/g, (_, letter) => letter.toUpperCase());
+    return word ? fields + name : fields?.[name] || name;
+  };
   return FIELDS.map((name) => [spell(name), token?.[name] || ""]);
 }
 
@@ -54,11 +58,11 @@ export function carries(body, name) {
 }
 
 /** What a request becomes with a token in it: its address, its body, and headers to add. */
-export function stamp({ fields, sources }, token, { method, url, body, type }) {
+export function stamp({ fields, sources }, token, { method, url, headers: given, body }) {
   const pairs = named(token, fields);
   const asked = url.searchParams.has(pairs[0][0]);
   if (asked) (url = new URL(url)).search = refill(url.searchParams, new URLSearchParams(), pairs);
-  const filled = isSafe(method) || !sources.includes("body") ? undefined : refillBody(body, type, pairs);
+  const filled = isSafe(method) || !sources.includes("body") ? undefined : refillBody(body, typeOf(given), pairs);
   const headers = (asked || filled !== undefined) && !sources.includes("header") ? [] : FIELDS.map((name) => [header(name), token[name]]);
   return { url, body: filled ?? body, headers };
 }
@@ -70,4 +74,4 @@ export function permit({ origin }, origins) {
   return origins?.includes(origin) ? "cors" : undefined;
 }
 
-export const foreign = ({ origin }) => failure("origin", `no token for ${origin}: name it in origins`);
+export const foreign = ({ origin }) => failure("origin", `origins lacks ${origin}`);

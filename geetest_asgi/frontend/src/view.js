@@ -1,7 +1,7 @@
 /* What a form is given: a place for the widget, a message, and hidden inputs. `host` is the form, or the element whose
    page sends requests without one. */
 
-import { all, append, element, prepend, queryAll } from "./dom.js";
+import { all, append, create, prepend, queryAll } from "./dom.js";
 import { named } from "./token.js";
 
 export function view(host, form, { fields, place, bind }) {
@@ -11,16 +11,15 @@ export function view(host, form, { fields, place, bind }) {
   const above = (it) => (button ? button.before(it) : append(host, it));
 
   function add(tag, put, attributes) {
-    const it = element(tag, attributes);
+    const it = Object.assign(create(tag), attributes);
     it.dataset.geetestAdded = "";
     added.push(it);
     put(it);
     return it;
   }
-  function input(name) {
-    const hidden = { type: "hidden", name, autocomplete: "off" };
-    return find(`input[name=${CSS.escape(name)}]`) || add("input", (it) => prepend(form, it), hidden);
-  }
+  const input = (name) =>
+    find(`input[name=${CSS.escape(name)}]`) ||
+    add("input", (it) => prepend(form, it), { type: "hidden", name, autocomplete: "off" });
 
   queryAll(host, "[data-geetest-added]").forEach((copy) => copy.remove()); // of a page that was stored and has come back
   const spot = typeof place === "string" ? all(place)[0] : place || find("[data-geetest-place]");
