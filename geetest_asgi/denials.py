@@ -2,7 +2,6 @@
 
 `code` is "captcha_" and the outcome. `retry` says how to succeed: "solve" (with a new captcha), "later", or "never"
 (this request cannot succeed). Titles and details are in the client's language. No text of the client is repeated.
-Every denial, the user's own too, has the `code` in the header `X-GeeTest-Denial`: a script need not read the body.
 """
 
 import json
@@ -18,7 +17,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from ._core.model import GeeTestResult, Outcome
 
 HEADER: Final = "X-GeeTest-Denial"
-"""The header that tells a denial from the app's own answers. Its value is the `code`."""
+"""The header that every denial has, the user's own too. Its value is the `code`."""
 
 Retry = Literal["solve", "later", "never"]
 """How a refused client can succeed."""
@@ -149,7 +148,7 @@ def _make(
     denial = DENIALS[outcome]
     title, detail = words.words.get(outcome, (denial.title, denial.detail))
     headers = {
-        HEADER: _code(outcome),
+        HEADER: f"captcha_{outcome}",
         "Cache-Control": "no-store",
         "Vary": "Accept, Accept-Language",
         "Content-Language": language if outcome in words.words else "en",
@@ -166,7 +165,7 @@ def _make(
             "title": title,
             "status": denial.status,
             "detail": detail,
-            "code": _code(outcome),
+            "code": headers[HEADER],
             "retry": denial.retry,
         }
         made = Response(json.dumps(problem, ensure_ascii=False), denial.status, headers, "application/problem+json")
@@ -216,10 +215,6 @@ def _weight(parameters: str) -> float:
     return 1.0
 
 
-def _code(outcome: Outcome) -> str:
-    return f"captcha_{outcome}"
-
-
 async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
     """Send a denial: over HTTP, or as the answer to a websocket's handshake."""
     if scope["type"] == "websocket":
@@ -232,8 +227,8 @@ async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive
 
 
 def _completed(outcome: Outcome, send: Send) -> Send:
-    """Return a `send` that adds `Cache-Control: no-store` and HEADER to the user's denial, each unless it has its own."""
-    added = ((b"cache-control", b"no-store"), (HEADER.lower().encode(), _code(outcome).encode()))
+    """Return a `send` that adds `Cache-Control: no-store` and HEADER to the user's denial, where it lacks them."""
+    added = ((b"cache-control", b"no-store"), (HEADER.lower().encode(), f"captcha_{outcome}".encode()))
 
     async def send_denial(message: Message) -> None:
         if message["type"].endswith("http.response.start"):

@@ -16,7 +16,7 @@ APPS = {"kotlin", "swift", "dart"}
 
 def test_there_is_no_recipe_that_nobody_runs() -> None:
     """Blocks in the languages of phones are compared with the request that they send, which is sent."""
-    in_browser = ["html", "html", "jsx", "html", "js"]
+    in_browser = ["html", "html", "html", "html", "jsx", "html", "js"]
     assert [block.language for block in PAGE.blocks] == (
         ["python", *in_browser, "kotlin", "swift", "dart", "http", "python", "python", "python"]
     )

@@ -134,8 +134,8 @@ async def _deny(visit: Visit, result: GeeTestResult, send: Send) -> None:
     denial = None if policy.on_denied is None else await call(policy.on_denied, result, scope)
     if not visit.body.complete and scope["type"] == "http" and result.outcome is not Outcome.TOO_SLOW:
         send = draining(visit, send)
-    denial = denial or default_denial(result, scope)
-    await deny(denial, result.outcome, scope, visit.body.receive_until_complete, send)
+    answer = denial or default_denial(result, scope)
+    await deny(answer, result.outcome, scope, visit.body.receive_until_complete, send)
 
 
 async def _end_disconnected(scope: Scope, send: Send) -> None:

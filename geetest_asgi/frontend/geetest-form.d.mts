@@ -65,14 +65,15 @@ export interface Captcha {
   destroy(): void;
 }
 
-/** The guard's denial: RFC 9457 problem+json. */
+/** The guard's denial: RFC 9457 problem+json. Of a denial with another body, such as a page, only `code` and `retry`
+    are known. */
 export interface Problem {
   code: `captcha_${string}`;
   retry: "solve" | "later" | "never";
-  status: number;
-  title: string;
-  detail: string;
-  type: string;
+  status?: number;
+  title?: string;
+  detail?: string;
+  type?: string;
 }
 
 /** When a captcha is wanted: for each request, or once the guard has asked for it. */

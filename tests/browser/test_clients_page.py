@@ -42,10 +42,10 @@ WX = """window.wx = {
 };"""
 
 
-def block(heading: str, language: str) -> str:
+def block(heading: str, language: str, number: int = 0) -> str:
     """The block of this language below a heading of the page."""
     section = PAGE.partition(f"\n## {heading}\n")[2].partition("\n## ")[0]
-    return section.partition(f"```{language}\n")[2].partition("```")[0]
+    return section.split(f"```{language}\n")[number + 1].partition("```")[0]
 
 
 @contextmanager
@@ -95,6 +95,49 @@ def test_a_page_with_its_library(tab: "Page", node_modules: Path, monkeypatch: p
     library = (node_modules / LIBRARIES[name]).read_text("utf-8")
     with visiting(tab, monkeypatch, block(heading, "html"), {f"{heading.lower()}.js": library}) as stage:
         log_in(stage)
+
+
+@pytest.mark.parametrize("name", ["htmx", "htmx 4"])
+def test_a_denial_is_put_into_words_by_the_listeners_for_htmx(
+    tab: "Page", node_modules: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    library = (node_modules / LIBRARIES[name]).read_text("utf-8")
+    body = block("htmx", "html") + block("htmx", "html", 1)
+    with visiting(tab, monkeypatch, body, {"htmx.js": library}) as stage:
+        stage.simulator.answers(200, {"status": "success", "result": "fail", "reason": "pass_token error"})
+        stage.page.get_by_role("button", name="Log in").click()
+        stage.solve()
+        stage.page.get_by_text("Solve a new captcha and send the request again.", exact=True).wait_for()
+        assert stage.page.locator("h1").count() == 0, "the page was swapped in"
+        stage.simulator.up()
+        stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
+        stage.page.get_by_role("button", name="Log in").click()
+        stage.solve()
+        stage.page.locator("#answer", has_text="Welcome, ").wait_for()
+        stage.complaints = [said for said in stage.complaints if "403" not in said]  # htmx 2 writes it on the console
+
+
+@pytest.mark.parametrize("name", ["htmx", "htmx 4"])
+def test_a_form_that_swaps_itself_keeps_its_token_after_a_422(
+    tab: "Page", node_modules: Path, monkeypatch: pytest.MonkeyPatch, name: str
+) -> None:
+    library = (node_modules / LIBRARIES[name]).read_text("utf-8")
+    configured = block("htmx", "html", 2) if name == "htmx" else ""
+    body = f"""{configured}<script src="/static/htmx.js" defer></script>
+      <script type="module">document.body.append(document.createRange().createContextualFragment(
+        await (await fetch("/register")).text())); htmx.process(document.body)</script>"""
+    with visiting(tab, monkeypatch, body, {"htmx.js": library}) as stage:
+        stage.page.get_by_role("textbox", name="E-mail").fill("ada")
+        stage.page.get_by_role("button", name="Register").click()
+        with stage.page.expect_response("**/register") as answer:
+            stage.solve()
+        assert answer.value.status == 422
+        stage.page.wait_for_function("!document.querySelector('[name=email]').value")
+        stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
+        stage.page.get_by_role("textbox", name="E-mail").fill("ada@example.com")
+        stage.page.get_by_role("button", name="Register").click()
+        stage.page.get_by_text("Registered ada@example.com.").wait_for()
+        assert [call.result for call in stage.simulator.calls] == ["success"]
 
 
 def test_the_component_for_react(

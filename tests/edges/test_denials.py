@@ -9,7 +9,14 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from starlette.responses import HTMLResponse, JSONResponse, PlainTextResponse, RedirectResponse, Response, StreamingResponse
+from starlette.responses import (
+    HTMLResponse,
+    JSONResponse,
+    PlainTextResponse,
+    RedirectResponse,
+    Response,
+    StreamingResponse,
+)
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
