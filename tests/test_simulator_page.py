@@ -1,5 +1,6 @@
 """docs/simulator.md: the walk with curl, the addresses, the faults and the blocks do what the page says."""
 
+import importlib
 import json
 import os
 import re
@@ -71,6 +72,18 @@ def test_the_walk_with_curl_goes_as_the_page_says() -> None:
         "unavailable",
     ]
     assert [call["result"] or call["status"] for call in calls] == ["success", "fail", 503]
+
+
+@PAGE.executes("sed 's/^{/")
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_field_of_ones_own_goes_with_the_token(url: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name, value in {"API_SERVER": url, "CAPTCHA_ID": DEMO_ID, "CAPTCHA_KEY": DEMO_KEY}.items():
+        monkeypatch.setenv(f"GEETEST_{name}", value)
+    monkeypatch.syspath_prepend(ROOT)
+    app = importlib.import_module("examples.json_login").app
+    with serve(app) as site:
+        there = {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
+        assert curl(put(PAGE.block("sed 's/^{/").text, there)) == {"welcome": "ada", "unverified": False}
 
 
 def curl(line: str) -> Any:
