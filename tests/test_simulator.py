@@ -873,6 +873,18 @@ async def test_the_token_page_mints_every_kind(query: str, reason: str) -> None:
     assert (await ask(simulator, signed(reply.json())))["reason"] == reason
 
 
+@each_backend
+async def test_the_token_page_encodes_as_a_form_does() -> None:
+    simulator = Simulator()
+    async with client(simulator) as http:
+        reply = await http.get("/simulator/token?format=form")
+        wrong = await http.get("/simulator/token?format=xml")
+    assert reply.headers["content-type"] == "application/x-www-form-urlencoded"
+    fields = dict(parse_qsl(reply.text, strict_parsing=True))
+    assert (await ask(simulator, signed(fields)))["result"] == "success"
+    assert (wrong.status_code, wrong.json()["error"]) == (400, "format is 'xml': json or form is wanted")
+
+
 @pytest.mark.parametrize(
     ("query", "mode", "status"),
     [
