@@ -84,13 +84,11 @@ def curl(line: str) -> Any:
 def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url: str) -> None:
     skip_without_its_packages("django")
     with running("django", tmp_path, url) as site:
-        recipe = put(
-            PAGE.block("csrfmiddlewaretoken").text, {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
-        )
+        places = {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
+        recipe = put(PAGE.block("csrfmiddlewaretoken").text, places)
         assert shown(recipe, tmp_path) == "welcome"
-        assert "Captcha required" in shown(
-            recipe.replace("&$token", "").replace("-L", "-L -H Accept:text/html"), tmp_path
-        )
+        without = put(recipe, {"&$token": "", "-L": "-L -H Accept:text/html"})
+        assert "Captcha required" in shown(without, tmp_path)
 
 
 def shown(script: str, directory: Path | None = None) -> str:

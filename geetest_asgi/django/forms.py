@@ -8,6 +8,7 @@ Templates of other views have `{% geetest_errors %}`.
 
 from typing import TYPE_CHECKING, Any, Final
 
+from django.core.exceptions import NON_FIELD_ERRORS
 from django.utils.translation import get_language
 
 from .._core.model import Outcome
@@ -44,5 +45,7 @@ class CaptchaErrorsMixin:
         """The form of the view."""
         form = super().get_form(*args, **kwargs)  # type: ignore[misc]
         if error := captcha_error(self.request):  # type: ignore[attr-defined]
-            form.add_error(None, error)
+            # Not by add_error, which needs a form with data (Django 5.2, 2025), and a form got by GET has none.
+            errors = form.error_class(error_class="nonfield", renderer=form.renderer)
+            form.errors.setdefault(NON_FIELD_ERRORS, errors).append(error)
         return form

@@ -77,9 +77,9 @@ def _token(state: State, parameters: Parameters) -> Answer:
     if encoding not in ("json", "form"):
         raise ValueError(f"format is {encoding!r}: json or form is wanted")
     token = state.token(captcha_id=_text(parameters, "captcha_id") or None, **flags)
-    return (
-        Answer(content=token) if encoding == "json" else Answer(content=urlencode(token).encode(), content_type=_FORM)
-    )
+    if encoding == "form":
+        return Answer(content=urlencode(token).encode(), content_type=_FORM)
+    return Answer(content=token)
 
 
 def _fault(state: State, parameters: Parameters) -> Answer:

@@ -82,7 +82,7 @@ def test_the_error_is_in_djangos_language(language: str, says: str) -> None:
     assert shown.removesuffix("</ul>") in form.as_p().replace(' id="id_error"', "")
 
 
-class Nickname(forms.Form):
+class Nickname(forms.Form):  # type: ignore[misc, unused-ignore]
     name = forms.CharField()
 
 

@@ -28,7 +28,7 @@ def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> 
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "django", *command.split()],
         cwd=directory,
-        env=environment(DJANGO_SETTINGS_MODULE="settings", PYTHONPATH=str(directory), **env),
+        env=environment(DJANGO_SETTINGS_MODULE="settings", **env),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
