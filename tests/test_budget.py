@@ -17,7 +17,7 @@ BUDGET = {  # at most             goal
     "coroutines": 26,  #            22
     "files": 32,  #                 12
     "depth": 9,  #                  8
-    "lines": 7715,  #            4,300
+    "lines": 7725,  #            4,300
     "median function": 8,  #         8
     "longest function": 59,  #      40
 }

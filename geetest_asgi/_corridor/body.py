@@ -6,7 +6,6 @@ the search raises VisitorLeft: the app does not run, and no request is sent to G
 
 import time
 from collections.abc import Awaitable
-from contextlib import suppress
 from typing import Final
 
 import anyio
@@ -110,14 +109,12 @@ class Body:
                 return
 
     async def wait_for_disconnect(self) -> bool:
-        """Wait for the server's next message, only after the end of the body. True: the client has disconnected.
+        """Wait for the server's next message, once, after the end of the body. True: the client has disconnected.
 
-        Whatever came, the app receives it too. An error is left to the app's own call.
+        The app receives the message too.
         """
-        if self._early is None:
-            with suppress(Exception):
-                self._early = await self._server()
-        return self._early is not None and self._early["type"] == "http.disconnect"
+        self._early = await self._server()
+        return bool(self._early["type"] == "http.disconnect")
 
     def _replay(self) -> Awaitable[Message]:
         """Replay the bytes that were read, then return the server's own awaitable: a long upload has many pieces."""

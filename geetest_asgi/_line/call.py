@@ -6,14 +6,18 @@ that visitors held, or by a queue; so a silence that is shorter than a fair shar
 """
 
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from contextvars import copy_context
 from math import inf
 from time import monotonic
-from typing import Final, Protocol
+from typing import TYPE_CHECKING, Final
 
 from .._core.model import Evidence, Outcome
 from .blame import blame, is_timeout, sockets_to_spare
 from .clock import Clock, Running
+
+if TYPE_CHECKING:
+    from .sockets import Socket
 
 Disconnected = Callable[[], Awaitable[bool]]
 
@@ -31,16 +35,6 @@ CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 _OURS: Final = "too little of the time was GeeTest's"
 
 
-class Heard(Protocol):
-    """A socket, as far as a silence is concerned."""
-
-    since: float
-    """When it last sent something, or began to connect, by `time.monotonic`."""
-
-    def hears(self) -> bool:
-        """Return whether the other end has done something that was not looked at yet."""
-
-
 class Call:
     """One question, put to one server or several in turn: its time, and how far it has come at the server asked now.
 
@@ -49,9 +43,9 @@ class Call:
     """
 
     __slots__ = (
-        *("ended", "foreign", "kept", "ours", "seconds", "sent", "since", "socket", "stop"),
-        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_over", "_tenth", "_until"),
-        *("_context", "_disconnected", "_settled", "_watching"),
+        *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket", "stop", "watching"),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
+        *("_context", "_disconnected", "_settled"),
     )
     stop: Callable[[], object]
     ours: str
@@ -60,7 +54,7 @@ class Call:
     """Something of the request may have been sent: no other server is asked."""
     kept: bool
     """It was sent on a connection that was open before."""
-    socket: Heard | None
+    socket: "Socket | None"
     since: float
     """When the other end was last asked for something, where no socket of ours knows it."""
     foreign: bool
@@ -76,9 +70,10 @@ class Call:
         self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
-        self._over = self._settled = False
+        self.over = self._settled = False
         self._disconnected, self._context = disconnected, disconnected and copy_context()
-        self._watching: Running | None = None
+        self.watching: Running | None = None
+        """What watches the client: to be stopped when the call is over."""
         self._due = start + min(seconds / 10, 1.0)
         clock.watch(self, self._due)
 
@@ -98,11 +93,11 @@ class Call:
         """The other end was asked for something just now, by no socket of ours."""
         self.ours, self.since = "", monotonic()
 
-    def uses(self, socket: Heard) -> None:
+    def uses(self, socket: "Socket") -> None:
         """The other end is asked by this socket of ours."""
         self.ours, self.socket = "", socket
 
-    def sends(self, socket: Heard | None, *, kept: bool) -> None:
+    def sends(self, socket: "Socket | None", *, kept: bool) -> None:
         """The request leaves now, by this socket of ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
@@ -127,16 +122,17 @@ class Call:
 
     def wake(self, now: float) -> float | None:
         """By the clock. None: the time is over, the call's or a server's share of it, or the client is watched now."""
-        if self._over or self.ended is not None:
+        if self.over or self.ended is not None:
             return inf
         if self.foreign:
             self._look_how_late(now)
         if now >= self._end or self._share_is_over(now):
             return None
-        if now >= self._tenth and self._context is not None and self._watching is None:
-            self._watching = self._clock.run(self._watch_client, self._context)
+        due = self._next(now)
+        if now >= self._tenth and self._context is not None and self.watching is None:
+            self.watching = self._clock.run(self._watch_client, self._context)
             return None
-        return self._next(now)
+        return due
 
     def _next(self, now: float) -> float:
         self._due = self._end if now >= self._tenth else self._tenth
@@ -155,8 +151,8 @@ class Call:
 
     def give_up(self) -> float:
         """By the clock, after some turns of the loop in which an answer would have been read, or a message received."""
-        now, self._settled = monotonic(), self._watching is not None
-        if self._over or self.ended is not None:
+        now, self._settled = monotonic(), self.watching is not None
+        if self.over or self.ended is not None:
             return inf
         if now < self._end and not self._share_is_over(now):
             return self._next(now)
@@ -204,10 +200,6 @@ class Call:
 
     async def _watch_client(self) -> None:
         assert self._disconnected is not None  # noqa: S101 - else nobody is watched
-        if await self._disconnected() and self._settled and not self._over:
-            self.end(CLIENT_LEFT)
-
-    def close(self) -> Running | None:
-        """The call is over. Return what still watches the client, to be stopped."""
-        self._over = True
-        return self._watching
+        with suppress(Exception):  # the app's own call will meet it
+            if await self._disconnected() and self._settled and not self.over:
+                self.end(CLIENT_LEFT)

@@ -5,8 +5,7 @@ something else held the loop is read, and only silence of the other end is left 
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable
-from contextlib import suppress
+from collections.abc import Callable, Coroutine
 from contextvars import Context
 from heapq import heappop, heappush
 from itertools import count
@@ -15,8 +14,8 @@ from time import monotonic
 from typing import Any, Final, Protocol
 
 import anyio
-from anyio.lowlevel import RunVar
 
+from .._bounds.per_loop import PerLoop, on_asyncio
 from .time_limit import TimeLimit
 
 TURNS: Final = 20
@@ -46,6 +45,8 @@ class Clock:
         self._numbers = count()
         self._armed = inf
         self._limits: dict[float, TimeLimit] = {}
+        self.scope: type[anyio.CancelScope] = type(anyio.CancelScope())
+        """The loop's class of cancel scopes. To look for it each time, as anyio does, costs more than the scope."""
 
     def limit(self, seconds: float) -> TimeLimit:
         """Return what ends blocks after so many seconds."""
@@ -76,11 +77,15 @@ class Clock:
     def _next(self, now: float) -> float:
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
 
+    async def aclose(self) -> None:
+        """The event loop ends: nothing is woken any more."""
+        self._heap.clear()
+
     def _arm(self, when: float) -> None:
         raise NotImplementedError
 
-    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
-        """Run `function` in a task of its own. What it raises is dropped."""
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
+        """Run `function`, which must not raise, in a task of its own."""
         raise NotImplementedError
 
 
@@ -98,12 +103,13 @@ class AsyncioClock(Clock):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._timer: asyncio.TimerHandle | None = None
+        self._context = Context()  # of no request
 
     def _arm(self, when: float) -> None:
         if self._timer is not None:
             self._timer.cancel()
         self._armed = when
-        self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=Context())
+        self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=self._context)
 
     def _tick(self) -> None:
         now = monotonic()
@@ -119,13 +125,13 @@ class AsyncioClock(Clock):
 
     def _count(self, turns: int, expired: list[Watched]) -> None:
         if turns:
-            self._loop.call_soon(self._count, turns - 1, expired, context=Context())
+            self._loop.call_soon(self._count, turns - 1, expired, context=self._context)
         else:
             self._give_up(expired)
 
-    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
-        return AsyncioRunning(self._loop.create_task(_quietly(function), context=context))
+        return AsyncioRunning(self._loop.create_task(function(), context=context))
 
 
 class AsyncioRunning:
@@ -169,7 +175,7 @@ class TrioClock(Clock):
                 self._give_up(expired)
             self._armed = self._next(now)
 
-    def run(self, function: Callable[[], Awaitable[object]], context: Context) -> "Running":
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
         running = TrioRunning(self._trio)
         self._trio.lowlevel.spawn_system_task(running.run, function, context=context)
@@ -182,10 +188,10 @@ class TrioRunning:
     def __init__(self, trio: Any) -> None:
         self._scope, self._ended = trio.CancelScope(), trio.Event()
 
-    async def run(self, function: Callable[[], Awaitable[object]]) -> None:
+    async def run(self, function: Callable[[], Coroutine[Any, Any, None]]) -> None:
         """The task."""
         with self._scope:
-            await _quietly(function)
+            await function()
         self._ended.set()
 
     async def stop(self) -> None:
@@ -195,26 +201,13 @@ class TrioRunning:
             await self._ended.wait()
 
 
-async def _quietly(function: Callable[[], Awaitable[object]]) -> None:
-    with suppress(Exception):
-        await function()
+def _make() -> Clock:
+    return AsyncioClock() if on_asyncio() else TrioClock()
 
 
-_clocks: RunVar[Clock] = RunVar("geetest_asgi.clock")
+_clocks = PerLoop(_make, Clock.aclose)
 
 
 def clock() -> Clock:
     """Return the running event loop's clock."""
-    try:
-        return _clocks.get()
-    except LookupError:
-        _clocks.set(made := AsyncioClock() if on_asyncio() else TrioClock())
-        return made
-
-
-def on_asyncio() -> bool:
-    """Return whether the running task is one of asyncio's. trio may be a guest in its loop."""
-    try:
-        return asyncio.current_task() is not None
-    except RuntimeError:
-        return False
+    return _clocks.get()

@@ -164,8 +164,9 @@ class Line:
             else:
                 evidence = call.ended or call.silence()
         finally:
-            if (watching := call.close()) is not None:
-                await watching.stop()
+            call.over = True
+            if call.watching is not None:
+                await call.watching.stop()
         elapsed = 0.0 if evidence is ALL_SERVERS_SKIPPED else monotonic() - start
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 
@@ -185,7 +186,7 @@ class Line:
         for behind, server in enumerate(self._servers):
             if call.ended is not None or (ticket := server.breaker.take(call.seconds)) is None:
                 continue
-            reply, scope = None, anyio.CancelScope()
+            reply, scope = None, lane.clock.scope()
             call.begin(len(self._servers) - behind, scope.cancel)
             try:
                 with scope:

@@ -20,7 +20,7 @@ import anyio
 from anyio.abc import ByteStream
 from anyio.streams.tls import TLSAttribute
 
-from .clock import on_asyncio
+from .._bounds.per_loop import on_asyncio
 
 _AT_ONCE: Final = 64 * 1024
 """Bytes that are received in one piece: more than an answer has, and less than what malloc would map anew each time."""

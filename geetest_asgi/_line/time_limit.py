@@ -2,16 +2,12 @@
 
 from math import inf
 from time import monotonic
-from typing import Any, Protocol
+from typing import TYPE_CHECKING
 
 import anyio
 
-
-class Clock(Protocol):
-    """See `clock.Clock`."""
-
-    def watch(self, watched: Any, when: float) -> None:
-        """Wake `watched` at `when`, by `time.monotonic`."""
+if TYPE_CHECKING:
+    from .clock import Clock
 
 
 class TimeLimit:
@@ -21,14 +17,14 @@ class TimeLimit:
     the block ends at once. These blocks end in the order in which they began, so one timer does for all.
     """
 
-    def __init__(self, clock: Clock, seconds: float) -> None:
+    def __init__(self, clock: "Clock", seconds: float) -> None:
         self._clock, self._seconds = clock, seconds
         self._ends: dict[anyio.CancelScope, float] = {}
         self._watched = False
 
     def begin(self) -> anyio.CancelScope:
         """Return the scope of a block that begins now."""
-        scope = anyio.CancelScope()
+        scope = self._clock.scope()
         self._ends[scope] = ends = monotonic() + self._seconds
         if not self._watched:
             self._watched = True

@@ -535,13 +535,13 @@ async def test_a_clients_own_times_are_not_relied_on(geetest: GeeTest) -> None:
             asked.append(timeout)
             raise ConnectionRefusedError
 
-    guard, _, told = verdict_of([f"http://127.0.0.1:{port}" for port in (1, 2, 3)], 90, allow=False, client=Nobody())
+    guard, _, told = verdict_of([f"http://127.0.0.1:{port}" for port in (1, 2, 3)], 60, allow=False, client=Nobody())
     _, result = await judged(guard, told, geetest.token())
     assert result.outcome is Outcome.UNAVAILABLE
     assert len(asked) == 1, "that nothing was sent is only its word"
     connect, read, write, pool = asked[0]
     assert (connect, read, write) == (None, None, None)
-    assert pool == pytest.approx(90 / 24, rel=0.1)
+    assert pool == pytest.approx(60 / 24, rel=0.1)
 
 
 @pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])

@@ -7,6 +7,7 @@ import socket
 import threading
 import time
 import warnings
+import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
 from typing import Any
@@ -79,6 +80,22 @@ def run(backend: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 
 
 # --- loops ------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_an_event_loop_that_has_ended_is_forgotten(backend: str, geetest: GeeTest, app: App) -> None:
+    """A test client runs one for each request: what they leave behind would add up."""
+    guard = geetest.guard(app)
+    loops: list[weakref.ref[Any]] = []
+
+    async def main() -> None:
+        here: Any = trio.lowlevel.current_trio_token() if backend == "trio" else asyncio.get_running_loop()
+        loops.append(weakref.ref(here))
+        assert (await visit(geetest.token()).run(guard)).code == "in"
+
+    for _ in range(6):
+        run(backend, main)
+    assert sum(loop() is not None for loop in loops) <= 2, "a thread that made the wire may know the latest ones"
 
 
 @pytest.mark.parametrize("backends", [["asyncio"] * 4, ["trio"] * 4, ["asyncio", "trio"] * 2], ids="+".join)
