@@ -13,13 +13,13 @@ import httpx
 import pytest
 from commands import SECONDS, command, free_port, wait_for
 from pages import ROOT, Page
-from projects import environment, run_pytest, write
+from projects import LABEL, environment, run_pytest, write
 from visitor import GT4, HAS_BROWSER, browser_page, solve
 
 from geetest_asgi.testing import Simulator, serve
 
 PAGES = {path.stem: Page(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs" / "quickstart").glob("*.md"))}
-PLACED = re.compile(r"# (\S+\.\w+)\n(.*)", re.DOTALL)
+PLACED = re.compile(LABEL)
 SKELETON = ["Install", "The app", "Run it", "Test it", "Good to know"]
 MODULES = {"djangorestframework": "rest_framework", "django-ninja": "ninja", "python-socketio": "socketio"}
 """Packages whose module has another name."""
@@ -34,7 +34,7 @@ each_page = pytest.mark.parametrize("name", PAGES)
 def files(name: str) -> dict[str, str]:
     """The files that a page shows; each block begins with its file's name."""
     found = (PLACED.match(block.text) for block in PAGES[name].blocks)
-    return {placed[1]: placed[2] for placed in found if placed}
+    return {placed[1]: placed.string for placed in found if placed}
 
 
 def commands(name: str) -> list[str]:
@@ -99,12 +99,23 @@ def geetest_and_url() -> Iterator[tuple[Simulator, str]]:
         yield simulator, url
 
 
-def login(client: httpx.Client, fields: dict[str, str]) -> httpx.Response:
+def opened(name: str) -> str:
+    """The path that the page says to open."""
+    (found,) = re.findall(r"^Open <http://127\.0\.0\.1:8000(/\S*)>", PAGES[name].text, re.MULTILINE)
+    return str(found)
+
+
+def login(client: httpx.Client, path: str, fields: dict[str, str]) -> httpx.Response:
     """Send the form of the page as a browser does, with its hidden inputs."""
-    html = client.get("/").text
+    html = client.get(path).text
     action = re.findall(r'<form [^>]*action="([^"]+)"', html)
     hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)"', html))
-    return client.post(action[0] if action else "/", data=hidden | USER | fields, follow_redirects=True)
+    return client.post(action[0] if action else path, data=hidden | USER | fields, follow_redirects=True)
+
+
+def test_each_page_to_log_in_at_leads_to_the_simulator() -> None:
+    pages = [page for page in PAGES.values() if "<form " in page.text]
+    assert [page.name for page in pages if "../simulator.md#with-a-quick-start" not in page.links] == []
 
 
 @pytest.mark.slow
@@ -118,14 +129,16 @@ def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
         running(name, tmp_path, geetest) as url,
         httpx.Client(base_url=url, trust_env=False, timeout=SECONDS) as client,
     ):
-        gt4, ours = re.findall(r'<script src="([^"]+)"', client.get("/").text)
+        html = client.get(path := opened(name)).text
+        assert "login.html" not in re.sub("<!--.*?-->", "", html), "the visitor is shown the name of the file"
+        gt4, ours = re.findall(r'<script src="([^"]+)"', html)
         assert gt4 == f"{GT4}v4/gt4.js"
         script = client.get(ours)
         assert (script.status_code, script.headers["content-type"].partition(";")[0]) == (200, "text/javascript")
-        assert login(client, {}).json()["code"] == "captcha_missing"
-        assert "welcome" in login(client, simulator.token()).text
+        assert login(client, path, {}).json()["code"] == "captcha_missing"
+        assert "welcome" in login(client, path, simulator.token()).text
         if HAS_BROWSER:
-            _log_in_with_a_browser(url, geetest)
+            _log_in_with_a_browser(url + path, geetest)
 
 
 def _log_in_with_a_browser(url: str, geetest: str) -> None:
