@@ -20,13 +20,17 @@ LEAN = ("-p", "no:faker", "-p", "no:hypothesispytest")
 PAGE = (Path(__file__).parent.parent / "docs" / "testing.md").read_text()
 
 
+LABEL = r"(?:#|<!--|\{#) (\S+\.\w+)(?: -->| #\})?\n"
+"""The first line of a block that is a file: a comment with the file's name. A reader copies it with the rest."""
+
+
 def projects_of(page: str) -> dict[str, dict[str, str]]:
     """The files in a page, by the heading that they stand under: each block begins with its file's name."""
     found = {}
     for section in re.split(r"^## ", page, flags=re.MULTILINE)[1:]:
-        files = re.findall(r"^```\w+\n# (\S+\.\w+)\n(.*?)^```$", section, re.MULTILINE | re.DOTALL)
+        files = re.findall(rf"^```\w+\n({LABEL}.*?)^```$", section, re.MULTILINE | re.DOTALL)
         if files:
-            found[section.partition("\n")[0]] = dict(files)
+            found[section.partition("\n")[0]] = {name: text for text, name in files}
     return found
 
 

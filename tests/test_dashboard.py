@@ -140,9 +140,10 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]
 
 
 def test_both_recipes_count_the_same(sites: dict[str, Site]) -> None:
+    # Times differ, and so may the number of calls in an outage: a second later the server is tried again.
+    left_out = re.compile("_(sum|bucket|created)$|^geetest_validate_duration_seconds_count$")
     counted = [
-        {key: value for key, value in site.counted.items() if not re.search("_(sum|bucket|created)$", key[0])}
-        for site in sites.values()
+        {key: value for key, value in site.counted.items() if not left_out.search(key[0])} for site in sites.values()
     ]
     assert counted[0] == counted[1]
     decisions = {

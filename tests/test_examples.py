@@ -4,10 +4,8 @@ The simulator stands in for GeeTest on a socket; the examples do not know.
 """
 
 import importlib.util
-import json
 import os
 import re
-import shutil
 import socket
 import subprocess
 import sys
@@ -18,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from visitor import HAS_BROWSER, browser_page, solve
 
 from geetest_asgi.testing import Simulator, serve
 
@@ -188,55 +187,38 @@ def test_denials_of_ones_own_for_some_outcomes_leave_the_others_as_they_are(star
         assert (misconfigured.status_code, misconfigured.json()["code"]) == (503, "captcha_misconfigured")
 
 
-def test_json_login_finds_the_fields_in_their_container(start: Start, geetest: Simulator) -> None:
+def test_json_login_reads_its_own_field_and_the_token_from_one_object(start: Start, geetest: Simulator) -> None:
     with start("json_login") as browser:
-        user = {"username": "ada", "password": "…"}
-        fields = geetest.token() | {"captcha_id": geetest.captcha_id}  # getValidate() gives five
-        passed = browser.post("/login", json=user | {"captcha": fields})
-        assert passed.json() == {"welcome": "ada", "unverified": False}
-        again = browser.post("/login", json=user | {"captcha": fields})
+        sent = {"username": "ada"} | geetest.token()
+        assert browser.post("/login", json=sent).json() == {"welcome": "ada", "unverified": False}
+        again = browser.post("/login", json=sent)
         assert (again.status_code, again.json()["code"]) == (403, "captcha_replayed")
-        unsolved = browser.post("/login", json=user | {"captcha": False})  # what getValidate() gives then
-        assert (unsolved.status_code, unsolved.json()["code"]) == (403, "captcha_missing")
-        assert browser.post("/login", json=user | geetest.token()).json()["code"] == "captcha_missing"
+        assert browser.post("/login", json={"username": "ada"}).json()["code"] == "captcha_missing"
 
 
 def test_json_login_serves_a_page_with_the_id_and_not_the_key(start: Start, geetest: Simulator) -> None:
     with start("json_login") as browser:
         page = browser.get("/")
         assert page.headers["content-type"].startswith("text/html")
-        assert f'captchaId: "{geetest.captcha_id}"' in page.text
+        assert f'data-geetest-captcha-id="{geetest.captcha_id}"' in page.text
         assert geetest.captcha_key not in page.text
         assert re.findall(r"https?://[^\"]+", page.text) == ["https://static.geetest.com/v4/gt4.js"]
 
 
-# Just enough of a browser for the page's own script: it fills in, solves, submits, and prints what the page says.
-BROWSER = """
-const [page, base, token] = process.argv.slice(1), said = [], form = {};
-const captcha = {appendTo: () => captcha, getValidate: () => JSON.parse(token), reset: () => said.push("reset")};
-globalThis.document = {forms: [form]};
-globalThis.FormData = class { *[Symbol.iterator]() { yield ["username", "ada"]; yield ["password", "x"]; } };
-globalThis.initGeetest4 = (config, ready) => ready(captcha);
-globalThis.alert = (text) => said.push(text);
-const there = globalThis.fetch;
-globalThis.fetch = (path, init) => there(base + path, init);
-(0, eval)(page.match(/<script>([^]*)<[/]script>/)[1]);
-form.onsubmit({preventDefault() {}, target: form}).then(() => console.log(JSON.stringify(said)));
-"""
-
-
-@pytest.mark.skipif(shutil.which("node") is None, reason="no JavaScript engine to run the page's script with")
-def test_the_script_of_the_page_logs_in_and_says_what_a_denial_says(start: Start, geetest: Simulator) -> None:
-    def submit(browser: httpx.Client, token: object) -> object:
-        page, base = browser.get("/").text, str(browser.base_url).rstrip("/")
-        command = ["node", "-e", BROWSER, page, base, json.dumps(token)]
-        done = subprocess.run([*command[:3], "--", *command[3:]], capture_output=True, text=True, timeout=15)
-        assert done.returncode == 0, done.stderr
-        return json.loads(done.stdout)
-
-    with start("json_login") as browser:
-        assert submit(browser, geetest.token()) == ["reset", "ada"]
-        assert submit(browser, False) == ["reset", "Solve the captcha and send the request again."]
+@pytest.mark.skipif(not HAS_BROWSER, reason="needs Playwright and Chromium")
+@pytest.mark.parametrize(
+    ("captcha_id", "shown"), [("sim-pass", "ada"), ("sim-fail", "Solve a new captcha and send the request again.")]
+)
+def test_the_page_of_json_login_logs_in_and_says_what_a_denial_says(
+    start: Start, geetest: Simulator, monkeypatch: pytest.MonkeyPatch, captcha_id: str, shown: str
+) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", captcha_id)
+    with start("json_login") as browser, browser_page(os.environ["GEETEST_API_SERVER"]) as page:
+        page.goto(str(browser.base_url))
+        page.fill("[name=username]", "ada")
+        page.click("button")
+        solve(page)
+        page.locator("output", has_text=shown).wait_for()
 
 
 @pytest.mark.slow

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,23 +11,22 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import SECONDS, free_port, wait_for
+from commands import SECONDS, command, free_port, wait_for
 from pages import ROOT, Page
-from projects import environment, run_pytest, write
+from projects import LABEL, environment, run_pytest, write
+from visitor import GT4, HAS_BROWSER, browser_page, solve
 
 from geetest_asgi.testing import Simulator, serve
 
 PAGES = {path.stem: Page(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs" / "quickstart").glob("*.md"))}
-PLACED = re.compile(r"# (\S+\.\w+)\n(.*)", re.DOTALL)
+PLACED = re.compile(LABEL)
 SKELETON = ["Install", "The app", "Run it", "Test it", "Good to know"]
 MODULES = {"djangorestframework": "rest_framework", "django-ninja": "ninja", "python-socketio": "socketio"}
 """Packages whose module has another name."""
 LENIENT = {"gradio": ("-W", "ignore::pytest.PytestUnraisableExceptionWarning", "-W", "ignore::DeprecationWarning")}
 """Gradio 6.31 leaves event loops open, and calls what others have deprecated."""
-GT4 = "https://static.geetest.com/"
 
 USER = {"username": "ada", "password": "countess"}
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 
 each_page = pytest.mark.parametrize("name", PAGES)
 
@@ -36,7 +34,7 @@ each_page = pytest.mark.parametrize("name", PAGES)
 def files(name: str) -> dict[str, str]:
     """The files that a page shows; each block begins with its file's name."""
     found = (PLACED.match(block.text) for block in PAGES[name].blocks)
-    return {placed[1]: placed[2] for placed in found if placed}
+    return {placed[1]: placed.string for placed in found if placed}
 
 
 def commands(name: str) -> list[str]:
@@ -77,16 +75,16 @@ def test_the_tests_of_a_page_pass(name: str, tmp_path: Path) -> None:
 
 
 @contextmanager
-def running(name: str, directory: Path, geetest: str) -> Iterator[str]:
-    """The app, by the command of its page; the value is its address."""
+def running(name: str, directory: Path, geetest: str, app: str = "shop:app") -> Iterator[str]:
+    """The app, by the command of its page; the value is its address. `app` takes the place of the command's."""
     write(directory, files(name))
     port = free_port()
     ours = environment(
         UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}"
     )
-    command = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn")
+    start = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn").replace("shop:app", app)
     shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(["sh", "-ec", command], cwd=directory, env=ours, **shown) as process:  # type: ignore[call-overload]
+    with subprocess.Popen(["sh", "-ec", start], cwd=directory, env=ours, **shown) as process:  # type: ignore[call-overload]
         try:
             wait_for(process, url := f"http://127.0.0.1:{port}")
             yield url
@@ -101,12 +99,23 @@ def geetest_and_url() -> Iterator[tuple[Simulator, str]]:
         yield simulator, url
 
 
-def login(client: httpx.Client, fields: dict[str, str]) -> httpx.Response:
+def opened(name: str) -> str:
+    """The path that the page says to open."""
+    (found,) = re.findall(r"^Open <http://127\.0\.0\.1:8000(/\S*)>", PAGES[name].text, re.MULTILINE)
+    return str(found)
+
+
+def login(client: httpx.Client, path: str, fields: dict[str, str]) -> httpx.Response:
     """Send the form of the page as a browser does, with its hidden inputs."""
-    html = client.get("/").text
+    html = client.get(path).text
     action = re.findall(r'<form [^>]*action="([^"]+)"', html)
     hidden = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]+)"', html))
-    return client.post(action[0] if action else "/", data=hidden | USER | fields, follow_redirects=True)
+    return client.post(action[0] if action else path, data=hidden | USER | fields, follow_redirects=True)
+
+
+def test_each_page_to_log_in_at_leads_to_the_simulator() -> None:
+    pages = [page for page in PAGES.values() if "<form " in page.text]
+    assert [page.name for page in pages if "../simulator.md#with-a-quick-start" not in page.links] == []
 
 
 @pytest.mark.slow
@@ -120,35 +129,53 @@ def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
         running(name, tmp_path, geetest) as url,
         httpx.Client(base_url=url, trust_env=False, timeout=SECONDS) as client,
     ):
-        gt4, ours = re.findall(r'<script src="([^"]+)"', client.get("/").text)
+        html = client.get(path := opened(name)).text
+        assert "login.html" not in re.sub("<!--.*?-->", "", html), "the visitor is shown the name of the file"
+        gt4, ours = re.findall(r'<script src="([^"]+)"', html)
         assert gt4 == f"{GT4}v4/gt4.js"
         script = client.get(ours)
         assert (script.status_code, script.headers["content-type"].partition(";")[0]) == (200, "text/javascript")
-        assert login(client, {}).json()["code"] == "captcha_missing"
-        assert "welcome" in login(client, simulator.token()).text
-        if CHROMIUM and find_spec("playwright"):
-            _log_in_with_a_browser(url, geetest)
+        assert login(client, path, {}).json()["code"] == "captcha_missing"
+        assert "welcome" in login(client, path, simulator.token()).text
+        if HAS_BROWSER:
+            _log_in_with_a_browser(url + path, geetest)
 
 
 def _log_in_with_a_browser(url: str, geetest: str) -> None:
-    """Chromium, in which the simulator is at GeeTest's address."""
-    from playwright.sync_api import Route, sync_playwright
-
-    def from_the_simulator(route: Route) -> None:
-        found = httpx.get(route.request.url.replace(GT4, f"{geetest}/"), trust_env=False)
-        route.fulfill(status=found.status_code, body=found.text, content_type=found.headers["content-type"])
-
-    with (
-        sync_playwright() as driver,
-        driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"]) as browser,
-    ):
-        page = browser.new_page()
-        page.set_default_timeout(SECONDS * 1000)
-        page.route(f"{GT4}**", from_the_simulator)
+    with browser_page(geetest) as page:
         page.goto(url)
         for name, value in USER.items():
             if page.locator(f"[name={name}]").count():
                 page.fill(f"[name={name}]", value)
         page.click("button")
-        page.get_by_role("button", name="I am human").click()
+        solve(page)
         page.get_by_text("welcome").wait_for()
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not HAS_BROWSER, reason="needs Playwright and Chromium")
+def test_fastapis_form_of_json_keeps_the_captcha_of_a_mistyped_name(
+    tmp_path: Path, geetest_and_url: tuple[Simulator, str]
+) -> None:
+    skip_without_its_packages("fastapi")
+    simulator, geetest = geetest_and_url
+    simulator.calls.clear()
+    with running("fastapi", tmp_path, geetest, "signup:app") as url, browser_page(geetest) as page:
+        page.goto(url)
+        page.fill("[name=name]", "Ada 1")
+        page.click("button")
+        solve(page)
+        page.get_by_text("String should match pattern").wait_for()
+        page.fill("[name=name]", "ada")
+        page.click("button")
+        page.get_by_text("welcome").wait_for()
+        assert len(simulator.calls) == 1
+
+
+def test_the_check_that_fastapis_page_names_lists_what_is_guarded(tmp_path: Path) -> None:
+    skip_without_its_packages("fastapi")
+    write(tmp_path, files("fastapi"))
+    (words,) = re.findall(r"`geetest-asgi (check [^`]+)`", PAGES["fastapi"].text)
+    done = command(*words.split(), cwd=tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"^ +POST +/login +by rule 1$", done.stdout, re.MULTILINE)

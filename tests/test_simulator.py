@@ -19,7 +19,7 @@ from contextlib import contextmanager
 from dataclasses import FrozenInstanceError
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlencode
+from urllib.parse import parse_qsl, urlencode
 
 import anyio
 import httpx
@@ -871,6 +871,18 @@ async def test_the_token_page_mints_every_kind(query: str, reason: str) -> None:
         reply = await http.get(f"/simulator/token{query}")
     assert reply.headers["content-type"] == "application/json"
     assert (await ask(simulator, signed(reply.json())))["reason"] == reason
+
+
+@each_backend
+async def test_the_token_page_encodes_as_a_form_does() -> None:
+    simulator = Simulator()
+    async with client(simulator) as http:
+        reply = await http.get("/simulator/token?format=form")
+        wrong = await http.get("/simulator/token?format=xml")
+    assert reply.headers["content-type"] == "application/x-www-form-urlencoded"
+    fields = dict(parse_qsl(reply.text, strict_parsing=True))
+    assert (await ask(simulator, signed(fields)))["result"] == "success"
+    assert (wrong.status_code, wrong.json()["error"]) == (400, "format is 'xml': json or form is wanted")
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ import httpx
 import pytest
 from commands import SECONDS, environment, free_port, wait_for
 from pages import ROOT, Page, codes
+from test_quickstarts import running, skip_without_its_packages
 
 from geetest_asgi import GeeTestClient
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
@@ -74,10 +75,41 @@ def test_the_walk_with_curl_goes_as_the_page_says() -> None:
 
 
 def curl(line: str) -> Any:
-    without_proxies = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    done = subprocess.run(["sh", "-c", line], capture_output=True, text=True, timeout=SECONDS, env=without_proxies)
+    return json.loads(shown(line))
+
+
+@PAGE.executes('"username=ada&$token"')
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_a_form_with_a_field_of_its_own_logs_in_at_fastapi(tmp_path: Path, url: str) -> None:
+    skip_without_its_packages("fastapi")
+    with running("fastapi", tmp_path, url) as site:
+        places = {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
+        recipe = put(PAGE.block('"username=ada&$token"').text, places)
+        assert curl(recipe) == {"user": "ada", "next": "welcome"}
+        assert curl(put(recipe, {"&$token": ""}))["code"] == "captcha_missing"
+
+
+@PAGE.executes("csrfmiddlewaretoken")
+@pytest.mark.slow
+@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url: str) -> None:
+    skip_without_its_packages("django")
+    with running("django", tmp_path, url) as site:
+        places = {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
+        recipe = put(PAGE.block("csrfmiddlewaretoken").text, places)
+        assert shown(recipe, tmp_path) == "welcome"
+        without = put(recipe, {"&$token": "", "-L": "-L -H Accept:text/html"})
+        assert "Captcha required" in shown(without, tmp_path)
+
+
+def shown(script: str, directory: Path | None = None) -> str:
+    """What a shell script prints."""
+    env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    command = ["sh", "-ec", script]
+    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=SECONDS, env=env)
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout)
+    return done.stdout
 
 
 def test_the_pair_that_is_shown_is_the_public_one() -> None:
@@ -95,6 +127,7 @@ def test_each_parameter_of_a_token_is_understood(url: str) -> None:
     (row,) = [row for row in PAGE.rows("address") if "token" in row[0]]
     flags = [code for code in codes(row[1]) if code.endswith("=1")]
     assert flags == ["expired=1", "used=1", "forged=1", "offline=1"]
+    assert "format=form" in codes(row[1])
     for query in (*flags, "captcha_id=*"):
         token = httpx.get(f"{url}/simulator/token?{query}", trust_env=False)
         assert token.json().keys() >= {"lot_number", "captcha_output", "pass_token", "gen_time"}

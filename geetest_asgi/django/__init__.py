@@ -81,7 +81,7 @@ OUTCOME: Final = "geetest"
 
 
 def back_to_form(result: "GeeTestResult", scope: "Scope") -> "ASGIApp":
-    """An `on_denied` for forms: the visitor comes back to the form's page, and `{% geetest_errors %}` says why.
+    """An `on_denied` for forms: the visitor comes back to the form's page, and `forms.CaptchaErrorsMixin` says why.
 
         GEETEST = {"protect": ["POST /login/"], "on_denied": "geetest_asgi.django.back_to_form"}
 

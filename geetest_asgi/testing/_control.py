@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
+from urllib.parse import urlencode
 
 from ._answers import Answer, as_json, text
 from ._state import State
@@ -17,6 +18,7 @@ _YES_NO: Final[Mapping[str, bool]] = MappingProxyType(
 )
 _FLAGS: Final = ("expired", "used", "forged", "offline")
 _JSON: Final = "application/json"
+_FORM: Final = "application/x-www-form-urlencoded"
 
 Parameters = Mapping[str, Any]
 
@@ -71,7 +73,13 @@ def _text(parameters: Parameters, name: str, default: str = "") -> str:
 
 def _token(state: State, parameters: Parameters) -> Answer:
     flags = {name: _flag(parameters, name) for name in _FLAGS}
-    return Answer(content=state.token(captcha_id=_text(parameters, "captcha_id") or None, **flags))
+    encoding = _text(parameters, "format", "json")
+    if encoding not in ("json", "form"):
+        raise ValueError(f"format is {encoding!r}: json or form is wanted")
+    token = state.token(captcha_id=_text(parameters, "captcha_id") or None, **flags)
+    if encoding == "form":
+        return Answer(content=urlencode(token).encode(), content_type=_FORM)
+    return Answer(content=token)
 
 
 def _fault(state: State, parameters: Parameters) -> Answer:
@@ -146,7 +154,7 @@ _MODES: Final[Mapping[str, tuple[_Order, tuple[str, ...]]]] = MappingProxyType(
 )
 """A mode of `POST /simulator/fault` → what it orders, and the parameters that it takes."""
 
-token_page: Final = controlled(_token, *_FLAGS, "captcha_id")
+token_page: Final = controlled(_token, *_FLAGS, "captcha_id", "format")
 fault_page: Final = controlled(_fault, "mode", "seconds", "code", "msg", "status", "body", "content_type", "headers")
 calls_page: Final = controlled(_calls)
 reset_page: Final = controlled(_reset)

@@ -12,7 +12,7 @@ GeeTest's own address, GET or POST, query and form:
   curl {base}/validate?captcha_id={captcha_id} \\
        -d lot_number=… -d captcha_output=… -d pass_token=… -d gen_time=… -d sign_token=…
 
-A token, good or bad (expired=1, used=1, forged=1, offline=1, captcha_id=…):
+A token, good or bad (expired=1, used=1, forged=1, offline=1, captcha_id=…, format=form):
 
   curl {base}/simulator/token
   curl '{base}/simulator/token?expired=1'

@@ -400,7 +400,7 @@ def test_the_language_is_switched_all_over_and_kept(playground: Playground) -> N
     playground.log_in()
     playground.page.get_by_text("Welcome, ada!").wait_for()
     playground.page.locator("[data-language=zh-CN]").click()
-    assert playground.words() == ("已发送", "放行", "通过", "已运行")
+    assert playground.words() == ("已发送", "放行", "通过", "已执行")
     playground.page.get_by_text(TEXTS["zh-CN"]["welcome"].replace("{name}", "ada")).wait_for()
     playground.page.locator(".geetest_btn_click").filter(has_text="点击进行验证").wait_for()
     assert playground.page.locator(".geetest_captcha").count() == 1

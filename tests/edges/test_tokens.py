@@ -17,7 +17,7 @@ from starlette.responses import PlainTextResponse, RedirectResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import Simulator
 
@@ -160,14 +160,16 @@ async def test_a_token_is_given_back_when(name: str, geetest: GeeTest, app: App)
 async def test_a_token_is_given_back_when_busy(geetest: GeeTest, app: App) -> None:
     """It waits its turn, in vain."""
     geetest.simulator.hanging()
-    guard = geetest.guard(app, limits=Limits(max_in_flight=1), on_unavailable="deny", timeout=0.5)
-    first, token = visit(geetest.token()), geetest.token()
-    second = visit(token)
+    rules = [Rule("POST /login", timeout=0.5), Rule("POST /slow", timeout=30)]
+    guard = geetest.guard(app, protect=rules, limits=Limits(max_in_flight=1), on_unavailable="deny")
+    token = geetest.token()
     async with anyio.create_task_group() as tasks:
-        tasks.start_soon(first.run, guard)
-        await anyio.sleep(0.05)
-        await second.run(guard)
-    assert second.code == "captcha_busy"
+        tasks.start_soon(visit(geetest.token(), path="/slow").run, guard)
+        while not geetest.calls:
+            await anyio.sleep(0.01)
+        assert (await visit(token).run(guard)).code == "captcha_busy"
+        tasks.cancel_scope.cancel()
+    assert len(geetest.calls) == 1
     geetest.simulator.up()
     assert (await visit(token).run(guard)).code == "in"
 

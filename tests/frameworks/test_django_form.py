@@ -7,11 +7,14 @@ import pytest
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
 import test_django  # noqa: F401 - a process has one configuration of Django, and it is made there
+from django import forms
 from django.template import Context, Engine
 from django.test import RequestFactory, override_settings
+from django.views.generic import FormView
 
 from geetest_asgi import ConfigError, GeeTestResult, Outcome
 from geetest_asgi.django import back_to_form
+from geetest_asgi.django.forms import CaptchaErrorsMixin
 
 ENGINE = Engine(libraries={"geetest": "geetest_asgi.django.templatetags.geetest"})
 BROWSER = (b"accept", b"text/html,application/xhtml+xml;q=0.9,*/*;q=0.8")
@@ -29,6 +32,14 @@ def test_the_scripts_are_geetests_and_ours() -> None:
         '<script src="https://static.geetest.com/v4/gt4.js" defer></script>\n'
         '<script src="/static/geetest/geetest-form.js" defer></script>'
     )
+
+
+def test_the_environment_names_another_place_of_geetests_script(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_GT4", 'http://127.0.0.1:8077/v4/gt4.js?"')
+    assert 'src="http://127.0.0.1:8077/v4/gt4.js?&quot;"' in rendered("{% geetest_scripts %}", "/?GEETEST_GT4=//evil")
+    monkeypatch.setenv("GEETEST_GT4", "127.0.0.1:8077/v4/gt4.js")
+    with pytest.raises(ConfigError, match="write an address, such as http://"):
+        rendered("{% geetest_scripts %}")
 
 
 def test_the_attributes_have_the_id_and_the_options() -> None:
@@ -55,12 +66,48 @@ def test_without_a_refusal_there_is_no_error(target: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("language", "says"), [("en-gb", "Captcha required"), ("zh-hans", "请先完成验证"), ("de", "Captcha req")]
+    ("language", "says"),
+    [
+        ("en-gb", "Captcha required. Solve the captcha and send the request again."),
+        ("zh-hans", "请先完成验证。请完成验证后再次提交。"),
+        ("de", "Captcha required. Solve the captcha and send the request again."),
+    ],
 )
 def test_the_error_is_in_djangos_language(language: str, says: str) -> None:
     with override_settings(LANGUAGE_CODE=language):
         shown = rendered("{% geetest_errors %}", "/?geetest=missing")
-    assert shown.startswith(f'<ul class="errorlist nonfield"><li>{says}')
+        form = view("get").get_form()
+    assert shown == f'<ul class="errorlist nonfield"><li>{says}</li></ul>'
+    assert form.non_field_errors() == [says]
+    assert shown.removesuffix("</ul>") in form.as_p().replace(' id="id_error"', "")
+
+
+class Nickname(forms.Form):  # type: ignore[misc, unused-ignore]
+    name = forms.CharField()
+
+
+class View(CaptchaErrorsMixin, FormView):  # type: ignore[misc, unused-ignore]
+    form_class = Nickname
+
+
+def view(method: str, target: str = "/?geetest=missing") -> View:
+    ready = View()
+    ready.setup(getattr(RequestFactory(), method)(target, {"name": "ada"} if method == "post" else None))
+    return ready
+
+
+def test_a_form_that_the_guard_let_through_is_valid_whatever_its_address_says() -> None:
+    assert view("post").get_form().is_valid()
+
+
+def test_the_tag_says_nothing_when_the_form_is_shown_again_for_another_mistake() -> None:
+    posted = RequestFactory().post("/login/?geetest=missing", {"name": "ada"})
+    template = ENGINE.from_string("{% load geetest %}{% geetest_errors %}")
+    assert template.render(Context({"request": posted})) == ""
+
+
+def test_a_form_without_a_refusal_has_no_errors() -> None:
+    assert view("get", "/?geetest=nonsense").get_form().errors == {}
 
 
 async def answer(**scope: Any) -> tuple[int, dict[bytes, bytes]]:

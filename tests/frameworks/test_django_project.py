@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from projects import environment, projects_of, write
+from projects import environment, projects_of, run_pytest, write
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
@@ -28,7 +28,7 @@ def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> 
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "django", *command.split()],
         cwd=directory,
-        env=environment(DJANGO_SETTINGS_MODULE="settings", PYTHONPATH=str(directory), **env),
+        env=environment(DJANGO_SETTINGS_MODULE="settings", **env),
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -65,6 +65,35 @@ def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Pa
         said, _ = process.communicate(timeout=60)
     assert re.search(r"^Ran 5 tests", said, re.MULTILINE), said
     assert process.returncode == 0, said
+
+
+SHOP = """
+INSTALLED_APPS.append("geetest_asgi.django")
+MIDDLEWARE.insert(1, "whitenoise.middleware.WhiteNoiseMiddleware")
+TEMPLATES[0]["DIRS"] = [BASE_DIR / "templates"]
+WHITENOISE_USE_FINDERS = True
+LOGIN_URL, LOGIN_REDIRECT_URL = "/login/", "/account/"
+GEETEST = {"protect": ["POST /login/"], "on_denied": "geetest_asgi.django.back_to_form"}
+"""
+
+
+def test_in_a_project_of_startproject_the_steps_of_the_page_lead_to_the_same_tests(tmp_path: Path) -> None:
+    for package in ("whitenoise", "pytest_django"):
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'geetest-asgi[quickstarts]'")
+    start = "-m", "django", *re.findall(r"`django-admin (startproject \S+ \.)`", PAGE)[0].split()
+    subprocess.run([sys.executable, *start], cwd=tmp_path, env=environment(), timeout=60, check=True)
+    settings = (tmp_path / "shop" / "settings.py").read_text()
+    assert re.search(r'MIDDLEWARE = \[\s+"?\'?django.middleware.security.SecurityMiddleware', settings)
+    placed = {
+        "shop/settings.py": settings + SHOP,
+        "shop/asgi.py": PROJECT["asgi.py"].replace('"settings"', '"shop.settings"'),
+        "shop/urls.py": PROJECT["urls.py"],
+        "templates/login.html": PROJECT["login.html"],
+        "pytest.ini": PROJECT["pytest.ini"].replace("= settings", "= shop.settings"),
+        "test_login.py": PROJECT["test_login.py"],
+    }
+    ran = run_pytest(tmp_path, placed)
+    assert (ran.status, ran.counts) == (0, {"passed": 5}), ran.text
 
 
 def test_the_table_has_each_id() -> None:
@@ -106,7 +135,7 @@ def await_start(client: httpx.Client, process: "subprocess.Popen[str]") -> None:
 
 def test_runserver_is_wsgi_and_the_log_says_that_nothing_is_guarded(tmp_path: Path) -> None:
     with runserver(tmp_path, "") as (client, process):
-        assert client.get("/").status_code == 200
+        assert client.get("/login/").status_code == 200
         process.kill()
         said = process.communicate(timeout=15)[0]
     assert said.count("Django serves by WSGI without GeeTest's guard") == 1
@@ -116,11 +145,11 @@ def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None
     pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
     settings = 'INSTALLED_APPS.insert(0, "daphne")\nASGI_APPLICATION = "asgi.application"\n'
     with runserver(tmp_path, settings) as (client, process):
-        page = client.get("/").text
+        page = client.get("/login/").text
         script = re.findall(r'src="(/[^"]+)"', page)
         assert script == ["/static/geetest/geetest-form.js"]
         assert "GeeTest" in client.get(script[0]).text
-        assert client.post("/", data={"username": "ada"}).json()["code"] == "captcha_missing"
+        assert client.post("/login/", data={"username": "ada"}).json()["code"] == "captcha_missing"
         process.kill()
         assert "without GeeTest's guard" not in process.communicate(timeout=15)[0]
 

@@ -2,7 +2,7 @@
 
 {% geetest_scripts %}                  in the head: GeeTest's script and geetest-form.js
 <form method="post" {% geetest %}>     the attributes that put the captcha on this form
-{% geetest_errors %}                   why `back_to_form` has sent the visitor back, listed like a form's own errors
+{% geetest_errors %}                   why `back_to_form` has sent the visitor back, where no CaptchaErrorsMixin says so
 """
 
 import os
@@ -13,21 +13,25 @@ from django.conf import settings
 from django.templatetags.static import static
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
-from django.utils.translation import get_language
 
 from ..._core.errors import ConfigError
-from ..._core.model import Outcome
-from ...denials import LANGUAGES
-from .. import OUTCOME
+from ..forms import captcha_error
 
 register: Final = template.Library()
 GT4: Final = "https://static.geetest.com/v4/gt4.js"
 
 
 def geetest_scripts() -> SafeString:
-    """The scripts that a form with `{% geetest %}` needs."""
+    """The scripts that a form with `{% geetest %}` needs.
+
+    GEETEST_GT4 in the environment names another place of gt4.js, such as the simulator's. Raises ConfigError where that
+    is no address.
+    """
+    gt4 = os.environ.get("GEETEST_GT4") or GT4
+    if not gt4.startswith(("https://", "http://", "/")):
+        raise ConfigError(f"GEETEST_GT4={gt4!r}: write an address, such as http://127.0.0.1:8077/v4/gt4.js")
     ours = static("geetest/geetest-form.js")
-    return format_html('<script src="{}" defer></script>\n<script src="{}" defer></script>', GT4, ours)
+    return format_html('<script src="{}" defer></script>\n<script src="{}" defer></script>', gt4, ours)
 
 
 def geetest(product: str = "bind", **options: object) -> SafeString:
@@ -44,13 +48,8 @@ def geetest(product: str = "bind", **options: object) -> SafeString:
 
 def geetest_errors(context: Any) -> SafeString:
     """Why the last attempt was refused, in Django's language, if it was. Needs `request` in the context."""
-    try:
-        outcome = Outcome(context["request"].GET.get(OUTCOME))
-    except ValueError:
-        return SafeString()
-    language = LANGUAGES.get((get_language() or "en").partition("-")[0], LANGUAGES["en"])
-    title, detail = language.words.get(outcome, ("", ""))
-    return format_html('<ul class="errorlist nonfield"><li>{} {}</li></ul>', title, detail) if title else SafeString()
+    error = captcha_error(context["request"])
+    return format_html('<ul class="errorlist nonfield"><li>{}</li></ul>', error) if error else SafeString()
 
 
 def _captcha_id() -> str:
