@@ -19,6 +19,7 @@ from .form_stage import PAGE, FormSite, FormStage, visit
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
+    from playwright.sync_api import Route as PassedOn
     from starlette.types import ASGIApp
 
 FORM = """<form id="f" method="post" action="/login" {attributes} data-geetest-captcha-id="sim-site"
@@ -157,6 +158,31 @@ def test_a_denial_of_the_sites_own_brings_the_captcha_too(tab: "Page", packages:
         stage.solve()
         stage.page.locator("output", has_text="answer 1").wait_for()
         assert stage.server.outcomes == ["missing", "passed"]
+
+
+@pytest.mark.parametrize("way", ["fetch", "htmx"])
+def test_where_the_header_is_hidden_the_problem_brings_the_captcha(
+    tab: "Page", packages: dict[str, bytes], way: str
+) -> None:
+    """As another origin hides it that does not expose it: by fetch, and by XMLHttpRequest."""
+
+    def hide(route: "PassedOn") -> None:
+        response = route.fetch()
+        headers = {name: value for name, value in response.headers.items() if name != "x-geetest-denial"}
+        route.fulfill(response=response, headers=headers)
+
+    library, body = WAYS[way]
+    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
+    with visiting(tab, LoginSite, packages) as stage:
+        stage.page.route("**/login", hide)
+        stage.open(body, PAGE.replace("</head>", script))
+        stage.page.wait_for_load_state("networkidle")
+        log_in(stage, "wrong", 1)
+        log_in(stage, "eve", 2)
+        log_in(stage, "ada")
+        stage.solve()
+        stage.page.locator("output", has_text="answer 3").wait_for()
+        assert stage.server.outcomes == ["skipped", "skipped", "missing", "passed"]
 
 
 def test_an_unreadable_denial_is_put_into_words(tab: "Page") -> None:
