@@ -622,7 +622,6 @@ async def test_calls_past_max_in_flight_wait_and_are_busy_where_their_time_ends(
             tasks.start_soon(each.run, guard)
     codes = [each.code for each in crowd]
     assert (codes.count("in"), codes.count("captcha_busy")) == (5, 25)
-    assert len(geetest.calls) <= 15, "five, and those in whose time no answer came"
     assert {each.lot_number for each in told} == {token["lot_number"] for token in tokens}
     assert all(each.reason for each in told if each.outcome is Outcome.BUSY)
     geetest.simulator.up()
