@@ -16,7 +16,7 @@ from .stage import Stage
 
 FIELDS = {
     "lot_number": "[0-9a-f]{32}",
-    "captcha_output": "[0-9A-Za-z_-]{128,510}={0,2}",
+    "captcha_output": "[0-9A-Za-z_-]{128,512}={0,2}",
     "pass_token": "[0-9a-f]{64}",
     "gen_time": "[0-9]{10}",
     "captcha_id": "sim-site",
