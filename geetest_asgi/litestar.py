@@ -11,7 +11,7 @@ It goes by the handler that Litestar has chosen, and not by the path, so no spel
 where the plugin did not decide: a marked route is never open by mistake.
 """
 
-from collections.abc import AsyncIterator, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import aclosing, asynccontextmanager
 from functools import cached_property
 from typing import Any, ClassVar, Final, Unpack, cast
@@ -108,14 +108,18 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
         log_marks((str(rule.pattern) for rule in self._marked.values()), self._open)
         return _Guard(self._marked, self._settings)
 
-    def middleware(self, app: ASGIApp) -> ASGIApp:
-        """The guard's place, for the app's list of middleware."""
+    @cached_property
+    def middleware(self) -> Callable[[ASGIApp], ASGIApp]:
+        """The guard's place, for the app's list of middleware. A function: Sentry sets attributes of a middleware."""
 
-        async def place(scope: Scope, receive: Receive, send: Send) -> None:
-            cast("dict[str, Any]", scope)[_NEXT] = app
-            await self.guard(cast("Any", scope), cast("Any", receive), cast("Any", send))
+        def middleware(app: ASGIApp) -> ASGIApp:
+            async def place(scope: Scope, receive: Receive, send: Send) -> None:
+                cast("dict[str, Any]", scope)[_NEXT] = app
+                await self.guard(cast("Any", scope), cast("Any", receive), cast("Any", send))
 
-        return place
+            return place
+
+        return middleware
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
         """Litestar calls it while it builds the app."""

@@ -92,7 +92,7 @@ class Socket(ByteStream):
         except BaseException:
             self._raw.close()
             raise
-        self.since = monotonic()
+        self.since: float = monotonic()
         """When it last sent something, or began to connect."""
         self._connected = False
         self._poll = select.poll() if hasattr(select, "poll") else None

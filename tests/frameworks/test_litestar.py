@@ -495,3 +495,13 @@ def test_the_document_is_one_by_the_models_of_fastapi() -> None:
     from fastapi.openapi.models import OpenAPI
 
     OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))
+
+
+def test_sentry_can_follow_the_middleware(geetest: GeeTest) -> None:
+    """Its integration of Litestar sets an attribute of each middleware."""
+    reason = "pip install 'geetest-asgi[conformance]'"
+    sentry = pytest.importorskip("sentry_sdk.integrations.litestar", reason=reason)
+    plugin = GeeTestPlugin()
+    sentry.enable_span_for_middleware(plugin.middleware)
+    with Client(Litestar([login], plugins=[plugin])) as client:
+        assert client.post("/login", data={"username": "ada"} | geetest.token()).json()["verified"]
