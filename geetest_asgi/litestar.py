@@ -119,6 +119,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
 
             return place
 
+        setattr(middleware, "plugin", self)  # noqa: B010 - by which `geetest-asgi check` finds the guard
         return middleware
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:

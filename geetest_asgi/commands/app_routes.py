@@ -171,7 +171,7 @@ def _litestar_path(route: Any, handler: Any, methods: list[str] | None) -> tuple
 def _litestar_guard(definition: Any, known: dict[int, Guard]) -> Iterator[Guard]:
     """What Litestar was given: a class, or a definition that holds one with its arguments; or by our plugin."""
     kind = getattr(definition, "middleware", definition)
-    shared = getattr(getattr(definition, "__self__", None), "guard", None)
+    shared = getattr(getattr(definition, "plugin", None), "guard", None)
     if isinstance(shared, GeeTestMiddleware):
         yield known.setdefault(id(shared), Guard(shared))
     elif isinstance(kind, type) and issubclass(kind, GeeTestMiddleware):
