@@ -8,6 +8,8 @@ import time
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
+
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 ROOT = Path(__file__).parent.parent
@@ -19,6 +21,13 @@ def environment(**settings: str) -> dict[str, str]:
     ours = ("GEETEST_", "PYTEST_", "NO_COLOR", "FORCE_COLOR")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
+
+
+def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
+    """Let the environment name this GeeTest, and the public pair, which a `Simulator()` takes."""
+    monkeypatch.setenv("GEETEST_API_SERVER", api_server)
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
 
 
 def command(

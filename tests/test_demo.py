@@ -17,6 +17,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from commands import name_geetest
 
 from geetest_asgi.commands.report import has_colour
 from geetest_asgi.demo import command, run_demo, run_live
@@ -403,9 +404,7 @@ def test_both_policies_have_one_memory_of_spent_tokens(served: Served, browser: 
 @pytest.fixture
 def live(monkeypatch: pytest.MonkeyPatch, served: Served) -> Iterator[httpx.Client]:
     """The live site; its GeeTest is named by the environment, and so may be the simulator."""
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-    monkeypatch.setenv("GEETEST_API_SERVER", served.geetest)
+    name_geetest(monkeypatch, served.geetest)
     with serve(live_site()) as url, httpx.Client(base_url=url, trust_env=False) as client:
         yield client
 

@@ -16,6 +16,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from commands import name_geetest
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 
@@ -437,9 +438,7 @@ def test_the_live_page_has_the_log_and_the_code_and_no_switches(
 ) -> None:
     simulator = Simulator()
     with serve(simulator) as geetest:
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-        monkeypatch.setenv("GEETEST_API_SERVER", geetest)
+        name_geetest(monkeypatch, geetest)
         with serve(live_site()) as url, httpx.Client(base_url=url, trust_env=False) as live:
             live.post("/login")
             live.post("/login", data=(token := simulator.token()))

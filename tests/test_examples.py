@@ -16,6 +16,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from commands import name_geetest
 from visitor import HAS_BROWSER, browser_page, solve
 
 from geetest_asgi.testing import Simulator, serve
@@ -42,9 +43,7 @@ def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> 
     simulator, url = running
     simulator.up()
     simulator.calls.clear()
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
-    monkeypatch.setenv("GEETEST_API_SERVER", url)
+    name_geetest(monkeypatch, url)
     return simulator
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from commands import name_geetest
 from fastapi import Depends, FastAPI
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -76,9 +77,7 @@ def running() -> Iterator[tuple[Simulator, str]]:
 def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> Simulator:
     simulator, url = running
     simulator.up()
-    monkeypatch.setenv("GEETEST_API_SERVER", url)
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+    name_geetest(monkeypatch, url)
     return simulator
 
 

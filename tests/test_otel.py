@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from commands import name_geetest
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -98,9 +99,7 @@ def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> 
     simulator, url = running
     simulator.up()
     simulator.calls.clear()
-    monkeypatch.setenv("GEETEST_API_SERVER", url)
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+    name_geetest(monkeypatch, url)
     return simulator
 
 

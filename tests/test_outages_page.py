@@ -8,6 +8,7 @@ from typing import Any
 
 import httpx
 import pytest
+from commands import name_geetest
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import Limits
@@ -30,9 +31,7 @@ def table(head: str) -> list[list[str]]:
 def geetest(monkeypatch: pytest.MonkeyPatch) -> Iterator[Simulator]:
     simulator = Simulator()
     with serve(simulator) as url:
-        monkeypatch.setenv("GEETEST_API_SERVER", url)
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+        name_geetest(monkeypatch, url)
         yield simulator
 
 

@@ -11,7 +11,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from commands import SECONDS, environment, free_port, wait_for
+from commands import SECONDS, environment, free_port, name_geetest, wait_for
 from pages import ROOT, Page, ask, codes, is_denied, site
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -282,9 +282,7 @@ def _login(app: ASGIApp, method: str, fields: dict[str, str]) -> str:
 def sides(monkeypatch: pytest.MonkeyPatch) -> Iterator[Sides]:
     simulator = Simulator()
     with serve(simulator) as url:
-        monkeypatch.setenv("GEETEST_API_SERVER", url)
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
+        name_geetest(monkeypatch, url)
         before = MIGRATING.run("CAPTCHA_ID =")
         before["API_SERVER"] = url
         yield Sides(simulator, before["app"], MIGRATING.run("def as_before")["app"])

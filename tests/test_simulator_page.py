@@ -78,28 +78,31 @@ def curl(line: str) -> Any:
     return json.loads(shown(line))
 
 
+@contextmanager
+def recipe(words: str, framework: str, directory: Path, simulator: str) -> Iterator[str]:
+    """The block with these words, for the quick start's project of this framework, which is served meanwhile."""
+    skip_without_its_packages(framework)
+    with running(framework, directory, simulator) as site:
+        places = {"http://127.0.0.1:8077": simulator, "http://127.0.0.1:8000": site}
+        yield put(PAGE.block(words).text, places)
+
+
 @PAGE.executes('"username=ada&$token"')
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_a_form_with_a_field_of_its_own_logs_in_at_fastapi(tmp_path: Path, url: str) -> None:
-    skip_without_its_packages("fastapi")
-    with running("fastapi", tmp_path, url) as site:
-        places = {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
-        recipe = put(PAGE.block('"username=ada&$token"').text, places)
-        assert curl(recipe) == {"user": "ada", "next": "welcome"}
-        assert curl(put(recipe, {"&$token": ""}))["code"] == "captcha_missing"
+    with recipe('"username=ada&$token"', "fastapi", tmp_path, url) as walk:
+        assert curl(walk) == {"user": "ada", "next": "welcome"}
+        assert curl(put(walk, {"&$token": ""}))["code"] == "captcha_missing"
 
 
 @PAGE.executes("csrfmiddlewaretoken")
 @pytest.mark.slow
 @pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url: str) -> None:
-    skip_without_its_packages("django")
-    with running("django", tmp_path, url) as site:
-        places = {"http://127.0.0.1:8077": url, "http://127.0.0.1:8000": site}
-        recipe = put(PAGE.block("csrfmiddlewaretoken").text, places)
-        assert shown(recipe, tmp_path) == "welcome"
-        without = put(recipe, {"&$token": "", "-L": "-L -H Accept:text/html"})
+    with recipe("csrfmiddlewaretoken", "django", tmp_path, url) as walk:
+        assert shown(walk, tmp_path) == "welcome"
+        without = put(walk, {"&$token": "", "-L": "-L -H Accept:text/html"})
         assert "Captcha required" in shown(without, tmp_path)
 
 

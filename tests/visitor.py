@@ -19,14 +19,20 @@ CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium")
 HAS_BROWSER = bool(CHROMIUM and find_spec("playwright"))
 
 
+def stand_in_for_static_geetest_com(page: "Page", geetest: str) -> None:
+    """As an entry in a hosts file would: a client with GeeTest's address in it meets the simulator at `geetest`."""
+
+    def answer(route: "Route") -> None:
+        reply = httpx.get(route.request.url.replace(GT4, f"{geetest}/"), trust_env=False)
+        route.fulfill(status=reply.status_code, headers=dict(reply.headers), body=reply.content)
+
+    page.route(f"{GT4}**", answer)
+
+
 @contextmanager
 def browser_page(geetest: str) -> "Iterator[Page]":
     """An empty page of a fresh browser. `geetest` is the simulator's address."""
     from playwright.sync_api import sync_playwright
-
-    def from_the_simulator(route: "Route") -> None:
-        found = httpx.get(route.request.url.replace(GT4, f"{geetest}/"), trust_env=False)
-        route.fulfill(status=found.status_code, body=found.text, content_type=found.headers["content-type"])
 
     with (
         sync_playwright() as driver,
@@ -34,7 +40,7 @@ def browser_page(geetest: str) -> "Iterator[Page]":
     ):
         page = browser.new_page()
         page.set_default_timeout(SECONDS * 1000)
-        page.route(f"{GT4}**", from_the_simulator)
+        stand_in_for_static_geetest_com(page, geetest)
         yield page
 
 

@@ -112,7 +112,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
         disconnected=disconnected,
         on_answer=visit.note_answer,
     )
-    if (evidence.outcome, evidence.reason) == (CLIENT_LEFT.outcome, CLIENT_LEFT.reason):
+    if evidence is CLIENT_LEFT:
         raise VisitorLeft
     return evidence
 

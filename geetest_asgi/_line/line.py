@@ -16,7 +16,7 @@ from .._core.model import Evidence, Outage, Outcome, ValidateRequest
 from .._core.protocol import API_SERVERS, is_about_the_key, parse_reply
 from .._core.rules import OnOutage
 from ..observers.logs import log_outage, log_simulator, notify_plain
-from .call import Call, Disconnected
+from .call import CLIENT_LEFT, Call, Disconnected
 from .clock import clock
 from .exchange import Wire
 from .wires import Make, check_proxies, wire_maker
@@ -26,10 +26,6 @@ OnAnswer = Callable[[Evidence], None]
 ALL_SERVERS_SKIPPED: Final = Evidence(
     Outcome.UNAVAILABLE, "GeeTest was not asked: it did not answer the calls before this one"
 )
-
-
-def _ignore(answer: Evidence) -> None:
-    """Nobody wants to know at once."""
 
 
 class Server:
@@ -140,7 +136,7 @@ class Line:
         *,
         client: str | None = None,
         disconnected: Disconnected | None = None,
-        on_answer: OnAnswer = _ignore,
+        on_answer: OnAnswer = lambda answer: None,
     ) -> Evidence:
         """Ask about one token, signed with one key after the other until GeeTest does not object to the signature.
 
@@ -167,6 +163,8 @@ class Line:
             call.over = True
             if call.watching is not None:
                 await call.watching.stop()
+        if evidence is CLIENT_LEFT:
+            return evidence
         elapsed = 0.0 if evidence is ALL_SERVERS_SKIPPED else monotonic() - start
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 

@@ -1,6 +1,5 @@
 """A browser, a site whose login is guarded, and the simulator: three origins, as in life."""
 
-import os
 import shutil
 import subprocess
 from collections.abc import Iterator
@@ -9,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from visitor import CHROMIUM
 
 from geetest_asgi.testing import Simulator, serve
 
@@ -31,7 +31,6 @@ PACKAGES = (
     *("esbuild@0.28.2", "terser@5.51.4", "typescript@7.0.2"),
 )
 WIDE = {"width": 1440, "height": 900}
-CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 
 
 @pytest.fixture(scope="package")

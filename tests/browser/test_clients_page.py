@@ -7,10 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import name_geetest
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import DEMO_ID, Simulator, serve
 
 from .stage import Stage
 
@@ -66,9 +67,7 @@ def visiting(tab: "Page", monkeypatch: pytest.MonkeyPatch, body: str, scripts: d
             ]
         )
         with serve(namespace["app"]) as url:
-            monkeypatch.setenv("GEETEST_API_SERVER", geetest)
-            monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-            monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+            name_geetest(monkeypatch, geetest)
             stage = Stage(simulator, geetest, url, tab)
             stage.page.goto(url)
             yield stage

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qs
 
 import pytest
+from visitor import CHROMIUM
 
 from geetest_asgi.testing import Simulator, serve
 
-from .conftest import CHROMIUM
 from .form_stage import FORM, PAGE, PASSED, FormSite, FormStage, visit
 from .profiles import new_page
 

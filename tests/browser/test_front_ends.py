@@ -10,13 +10,14 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import name_geetest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from visitor import stand_in_for_static_geetest_com
 
 from geetest_asgi.frontend import MODULE, SCRIPT, TYPES
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import Simulator, serve
 
 from .stage import Stage
-from .test_npm_clients import stand_in_for_static_geetest_com
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -58,11 +59,9 @@ def read(tab: "Page", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader
         exec(compile(SERVER, "docs/front-ends.md", "exec"), namespace)
         simulator = Simulator()
         with serve(simulator) as geetest, serve(with_policy(namespace["app"], policy)) as url:
-            monkeypatch.setenv("GEETEST_API_SERVER", geetest)
-            monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-            monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+            name_geetest(monkeypatch, geetest)
             stage = Stage(simulator, geetest, url, tab)
-            stand_in_for_static_geetest_com(stage)
+            stand_in_for_static_geetest_com(stage.page, stage.geetest)
             stage.page.goto(url)
             yield stage
             tab.close()

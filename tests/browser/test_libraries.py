@@ -46,6 +46,9 @@ def own(code: str, form: str = FORM) -> str:
 
 ROOT = '<div id="root"></div>'
 ASKED = 'data-geetest-when="asked"'
+FROM_A_BUTTON = bare("").replace(
+    'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
+)
 PAGES = {
     "jquery .submit and $.ajax": (
         "jquery",
@@ -89,20 +92,10 @@ PAGES = {
     "ky multipart": ("ky", f"<script>how = 'multipart'</script>{FORM}"),
     "htmx 2": ("htmx2", bare('hx-post="/login" hx-target="next output"')),
     "htmx 2 boosted": ("htmx2", f'<div hx-boost="true">{FORM.replace("/login", "/welcome")}</div>'),
-    "htmx 2 from a button": (
-        "htmx2",
-        bare("").replace(
-            'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
-        ),
-    ),
+    "htmx 2 from a button": ("htmx2", FROM_A_BUTTON),
     "htmx 4": ("htmx4", bare('hx-post="/login" hx-target="next output"')),
     "htmx 4 multipart": ("htmx4", bare('hx-post="/login" hx-target="next output" enctype="multipart/form-data"')),
-    "htmx 4 from a button": (
-        "htmx4",
-        bare("").replace(
-            'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
-        ),
-    ),
+    "htmx 4 from a button": ("htmx4", FROM_A_BUTTON),
     "htmx 2 delayed": ("htmx2", bare('hx-post="/login" hx-target="next output" hx-trigger="submit delay:300ms"')),
     "htmx 4 delayed": ("htmx4", bare('hx-post="/login" hx-target="next output" hx-trigger="submit delay:300ms"')),
     "htmx 2 asked": ("htmx2", bare(f'hx-post="/login" hx-target="next output" {ASKED}')),

@@ -4,8 +4,8 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import httpx
 import pytest
+from visitor import stand_in_for_static_geetest_com
 
 from .stage import Stage
 
@@ -21,16 +21,6 @@ def serve_packages(stage: Stage, node_modules: Path) -> None:
     stage.page.route("**/npm/**", answer)
 
 
-def stand_in_for_static_geetest_com(stage: Stage) -> None:
-    """As an entry in a hosts file would: a client with GeeTest's address in it meets the simulator."""
-
-    def answer(route: "Route") -> None:
-        reply = httpx.get(route.request.url.replace("https://static.geetest.com", stage.geetest))
-        route.fulfill(status=reply.status_code, headers=dict(reply.headers), body=reply.content)
-
-    stage.page.route("https://static.geetest.com/**", answer)
-
-
 @pytest.mark.parametrize("product", ["float", "popup", "bind"])
 @pytest.mark.parametrize("client", ["react", "vue"])
 def test_a_client_from_npm_reaches_the_guarded_login(
@@ -39,7 +29,7 @@ def test_a_client_from_npm_reaches_the_guarded_login(
     from playwright.sync_api import expect
 
     serve_packages(stage, node_modules)
-    stand_in_for_static_geetest_com(stage)
+    stand_in_for_static_geetest_com(stage.page, stage.geetest)
     stage.go(f"{client}.html?product={product}")
     expect(stage.page).to_have_title("ready")
     stage.page.get_by_role("button", name="Log in" if product == "bind" else "Click to verify").click()

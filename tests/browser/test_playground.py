@@ -11,10 +11,11 @@ from typing import TYPE_CHECKING, Any
 
 import httpx
 import pytest
+from commands import name_geetest
 
 from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.visits import MAX_VISITS
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import Simulator, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator, Page
@@ -526,9 +527,7 @@ def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(tabs: Any) -
 def test_the_live_page_has_no_switches_and_works(tabs: Any, monkeypatch: pytest.MonkeyPatch) -> None:
     simulator = Simulator()
     with serve(simulator) as geetest:
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-        monkeypatch.setenv("GEETEST_API_SERVER", geetest)
+        name_geetest(monkeypatch, geetest)
         page = tabs()
         # As an entry in a hosts file would: GeeTest's script is the simulator's.
         script = httpx.get(f"{geetest}/v4/gt4.js", trust_env=False).text

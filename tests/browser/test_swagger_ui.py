@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from commands import name_geetest
 
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import Simulator, serve
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -53,9 +54,7 @@ def test_a_token_is_pasted_and_good_for_one_request(
 ) -> None:
     simulator = Simulator()
     with serve(simulator) as geetest:
-        monkeypatch.setenv("GEETEST_API_SERVER", geetest)
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+        name_geetest(monkeypatch, geetest)
         with serve(app()) as url:
             serve_scripts(tab, node_modules)
             tab.goto(f"{url}/docs")

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
+from visitor import CHROMIUM
 
 from . import wire
 from .servers import skip_without
@@ -118,11 +119,11 @@ def client(name: str) -> Iterator[Send]:
 @contextmanager
 def _page() -> "Iterator[Page]":
     skip_without("playwright")
-    if not (chromium := os.environ.get("CHROMIUM") or shutil.which("chromium")):
+    if not CHROMIUM:
         pytest.skip("Chromium is not installed: apt-get install chromium, or its path in CHROMIUM")
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
         yield browser.new_page()
         browser.close()
