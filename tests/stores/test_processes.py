@@ -45,38 +45,60 @@ def failed_for(said: list[str]) -> set[int]:
     return {int(line[1:]) for line in said if line.startswith("?")}
 
 
-def test_of_many_processes_exactly_one_gets_each_key(url: str) -> None:
-    racers = [Racer("race", url, 0, KEYS) for _ in range(PROCESSES)]
+ROUNDS = 5
+"""A busy machine may let one process run ahead of the others: then there was no race, and there is another one."""
+
+
+def winners(told: list[tuple[list[str], str]]) -> int:
+    """How many of the processes were first at something."""
+    return sum(any(re.match(r"\d", line) for line in said) for said, _ in told)
+
+
+def race(url: str, first: int) -> int:
+    """One race for KEYS keys. Return how many processes won some."""
+    racers = [Racer("race", url, first, first + KEYS) for _ in range(PROCESSES)]
     go(racers)
     told = [racer.end() for racer in racers]
     assert [(said[-1:], log) for said, log in told] == [(["done"], "")] * PROCESSES
     wins = Counter(number for said, _ in told for number in won_by(said))
     assert set(wins.values()) == {1}
     failed: set[int] = set().union(*(failed_for(said) for said, _ in told))
-    assert set(range(KEYS)) - set(wins) <= failed
+    assert set(range(first, first + KEYS)) - set(wins) <= failed
     assert len(failed) < KEYS / 2
-    assert sum(bool(won_by(said)) for said, _ in told) > 1, "nobody has raced"
+    return winners(told)
 
 
-def test_of_many_processes_one_asks_about_a_token_and_each_kept_verdict_is_used_once(url: str) -> None:
-    """A form that is shown again each time, and that comes twice at once to each of four processes."""
+def test_of_many_processes_exactly_one_gets_each_key(url: str) -> None:
+    assert any(race(url, first) > 1 for first in range(0, ROUNDS * KEYS, KEYS)), "nobody has raced"
+
+
+TOKENS = 25
+
+
+def chain(url: str, first: int) -> int:
+    """One race for TOKENS tokens. Return how many processes let requests in."""
     told: list[tuple[list[str], str]] = []
     for number in (PROCESSES, 1):  # the last one uses up what the others have left
-        racers = [Racer("chain", url, 0, 25) for _ in range(number)]
+        racers = [Racer("chain", url, first, first + TOKENS) for _ in range(number)]
         go(racers)
         told += [racer.end() for racer in racers]
     assert [(said[-1:], log) for said, log in told] == [(["done"], "")] * (PROCESSES + 1)
     lines = [line for said, _ in told for line in said]
     failed = failed_for(lines)
     let_in = Counter(line for line in lines if line.endswith((" asked", " kept")))
-    for number in set(range(25)) - failed:
+    for number in set(range(first, first + TOKENS)) - failed:
         assert let_in[f"{number} asked"] == 1
         assert let_in[f"{number} kept"] == 3
     for number in failed:
         assert let_in[f"{number} asked"] <= 1
         assert let_in[f"{number} kept"] <= 3
     assert len(failed) < 13
-    assert sum(any(line.endswith((" asked", " kept")) for line in said) for said, _ in told) > 1, "nobody has raced"
+    return winners(told)
+
+
+def test_of_many_processes_one_asks_about_a_token_and_each_kept_verdict_is_used_once(url: str) -> None:
+    """A form that is shown again each time, and that comes twice at once to each of four processes."""
+    assert any(chain(url, first) > 1 for first in range(0, ROUNDS * TOKENS, TOKENS)), "nobody has raced"
 
 
 def test_workers_killed_amid_the_load_let_nothing_in_twice(url: str) -> None:
