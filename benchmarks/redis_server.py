@@ -5,7 +5,7 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -87,11 +87,7 @@ class RedisPair:
 
     def _start_sentinel(self, master: RedisServer) -> None:
         """Once the replica has come: Sentinel asks the master for its replicas now, and then after ten seconds."""
-        ends = time.monotonic() + 10
-        while "connected_slaves:1" not in master.ask("INFO", "replication"):
-            if time.monotonic() > ends:
-                raise TimeoutError("the replica does not come")
-            time.sleep(0.02)
+        _wait_until(lambda: "connected_slaves:1" in master.ask("INFO", "replication"), "the replica does not come", 10)
         self._write_configuration()
         self.sentinel.run(str(self._file), "--sentinel")
 
@@ -118,11 +114,20 @@ class RedisPair:
 
     def wait_for_master(self) -> None:
         """Return when the master that Sentinel names is one that runs."""
-        ends = time.monotonic() + 30
-        while not self.master().running:
-            if time.monotonic() > ends:
-                raise TimeoutError("Sentinel has not made the replica the master")
-            time.sleep(0.05)
+        _wait_until(lambda: self.master().running, "Sentinel has not made the replica the master")
+
+    def wait_for_replica(self) -> None:
+        """Return when both have as many keys: WAIT speaks of what its own connection has written."""
+        first, second = self._servers
+        _wait_until(lambda: first.ask("DBSIZE") == second.ask("DBSIZE"), "the replica does not follow")
+
+
+def _wait_until(met: Callable[[], bool], problem: str, seconds: float = 30) -> None:
+    ends = time.monotonic() + seconds
+    while not met():
+        if time.monotonic() > ends:
+            raise TimeoutError(problem)
+        time.sleep(0.05)
 
 
 @contextmanager

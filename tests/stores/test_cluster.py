@@ -63,7 +63,7 @@ class Cluster:
 
 @pytest.fixture
 def cluster(tmp_path: Path) -> Iterator[Cluster]:
-    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "500", "--dir", str(tmp_path)]
+    options = ["--cluster-enabled", "yes", "--cluster-node-timeout", "2000", "--dir", str(tmp_path)]
     with ExitStack() as stack:
         files = [["--cluster-config-file", f"{number}.conf"] for number in range(4)]
         servers = [stack.enter_context(redis_server(*options, *file)) for file in files]
@@ -84,9 +84,11 @@ async def test_each_verb_does_what_it_should_on_every_node(cluster: Cluster) -> 
 
 
 async def test_when_a_master_dies_its_replica_knows_what_was_spent(cluster: Cluster) -> None:
+    before = RedisStore(cluster.client, timeout=2)
+    assert all([await before.add(key, "", 60) for key in KEYS])
+    await before.aclose()
+    cluster.wait_until(lambda: cluster.replica.ask("DBSIZE") == cluster.masters[0].ask("DBSIZE"))
     store = FailSafe(RedisStore(cluster.client))
-    assert all([await store.add(key, "", 60) for key in KEYS])
-    cluster.masters[0].ask("WAIT", "1", "5000")
     cluster.masters[0].kill()
     assert all([await store.add(f"amid {key}", "", 60) for key in KEYS]), "the site goes on"
     cluster.wait_until(lambda: b"role:master" in cluster.replica.ask("INFO", "replication"))

@@ -44,8 +44,8 @@ async def answers(store: RedisStore) -> bool:
 async def test_when_the_master_dies_the_site_goes_on_and_its_replica_knows_what_was_spent(pair: RedisPair) -> None:
     one, another = Shared(pair), Shared(pair)
     safe, other = FailSafe(one.store), another.store
-    assert await safe.add("before", "", 60)
-    pair.master().ask("WAIT", "1", "5000")
+    assert await one.store.add("before", "", 60)
+    pair.wait_for_replica()
     pair.kill_master()
     assert await safe.add("amid", "", 60)
     pair.wait_for_master()
