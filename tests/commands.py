@@ -1,10 +1,13 @@
 """What the tests of the command line share: the command as a process of its own."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -14,13 +17,17 @@ from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 60
+PROGRAM = (sys.executable, "-m", "geetest_asgi")
 
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's, without settings, colour, and the word that this is a test run, which silences warnings."""
     ours = ("GEETEST_", "PYTEST_", "NO_COLOR", "FORCE_COLOR")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return (
+        clean | {"PYTHONPATH": path} | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
+    )
 
 
 def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
@@ -39,11 +46,10 @@ def command(
     width: float = 100,
 ) -> subprocess.CompletedProcess[str]:
     """`python -m geetest_asgi`, with the public pair unless another is given; it never shows the key."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     done = subprocess.run(
-        [sys.executable, "-m", "geetest_asgi", *arguments],
+        [*PROGRAM, *arguments],
         cwd=cwd,
-        env=environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server) | {"PYTHONPATH": path},
+        env=environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server),
         capture_output=True,
         text=True,
         timeout=SECONDS,
@@ -58,6 +64,46 @@ def free_port() -> str:
     """A port of this machine that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])
+
+
+@contextmanager
+def running(
+    line: Sequence[str], ready: str = "", *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A process, once it listens at the URL `ready`, if there is one. Its errors are among its output; it is killed."""
+    process = subprocess.Popen(
+        line,
+        cwd=cwd,
+        env=environment() if env is None else env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        if ready:
+            wait_for(process, ready)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lines_until(process: subprocess.Popen[str], awaited: str) -> str:
+    """What the process prints up to the line with this text. AssertionError with all of it, if there is none."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if awaited in line:
+            return said
+    raise AssertionError(f"ended without {awaited!r}:\n{said}")
+
+
+def ended_by_ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit status, and what was printed since."""
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=SECONDS)
+    return process.returncode, said
 
 
 def wait_for(process: subprocess.Popen[str], url: str) -> None:

@@ -1,10 +1,12 @@
 """What the tests of the documentation share: a page's blocks, tables and links, and an app to try them on."""
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import anyio
@@ -63,9 +65,10 @@ class Page:
         """Run a block of Python; the value is what it defines."""
         block = self.block(words)
         assert block.language == "python"
-        namespace = {"__name__": "__page__", **given}
-        exec(compile(block.text, f"{self.name}, the block with {words!r}", "exec", dont_inherit=True), namespace)
-        return namespace
+        module = sys.modules["__page__"] = ModuleType("__page__")  # Litestar looks types up in the module
+        vars(module).update(given)
+        exec(compile(block.text, f"{self.name}, the block with {words!r}", "exec", dont_inherit=True), vars(module))
+        return vars(module)
 
     @cached_property
     def tables(self) -> list[Rows]:
