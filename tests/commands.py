@@ -1,4 +1,4 @@
-"""What the tests of the command line share: the command as a process of its own."""
+"""What the tests of the command line share: the command in this process, as another's, and other programs."""
 
 import os
 import signal
@@ -6,13 +6,17 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from importlib import invalidate_caches
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
 
+from geetest_asgi.__main__ import main
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 ROOT = Path(__file__).parent.parent
@@ -37,6 +41,9 @@ def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
 
 
+Done = subprocess.CompletedProcess[str]
+
+
 def command(
     *arguments: str,
     cwd: Path = ROOT,
@@ -44,20 +51,48 @@ def command(
     captcha_key: str = DEMO_KEY,
     api_server: str = "",
     width: float = 100,
-) -> subprocess.CompletedProcess[str]:
-    """`python -m geetest_asgi`, with the public pair unless another is given; it never shows the key."""
-    done = subprocess.run(
-        [*PROGRAM, *arguments],
-        cwd=cwd,
-        env=environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+    process: bool = False,
+) -> Done:
+    """`geetest-asgi`, with the public pair unless another is given; it never shows the key.
+
+    `process`: as a process of its own, for apps that set up what a process has once. Else in this one, for speed.
+    """
+    env = environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server)
+    done = _in_a_process(arguments, cwd, env) if process else _here(arguments, cwd, env)
     assert not [key for key in captcha_key.split(",") if key and key in done.stdout + done.stderr]
     assert max(map(len, done.stdout.splitlines()), default=0) <= width
     return done
+
+
+def _in_a_process(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Done:
+    line = [*PROGRAM, *arguments]
+    return subprocess.run(
+        line, cwd=cwd, env=env, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
+    )
+
+
+def _here(arguments: Sequence[str], cwd: Path, env: dict[str, str]) -> Done:
+    with as_in_a_process(cwd, env), redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        try:
+            status = main(arguments)
+        except SystemExit as ended:
+            status = int(str(ended.code))
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def as_in_a_process(cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Within another directory and environment; what is imported from there is forgotten afterwards."""
+    path, known, theirs = sys.path[:], set(sys.modules), {each.stem for each in cwd.iterdir()} - {"geetest_asgi"}
+    with chdir(cwd), patch.dict(os.environ, env, clear=True):
+        invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path[:] = path
+            for name in set(sys.modules) - known:
+                if name.partition(".")[0] in theirs:
+                    del sys.modules[name]
 
 
 def free_port() -> str:
@@ -119,3 +154,11 @@ def wait_for(process: subprocess.Popen[str], url: str) -> None:
             return
     process.kill()
     raise AssertionError(f"nothing listens at {url}:\n{process.communicate()[0]}")
+
+
+def until(met: Callable[[], object], said: Callable[[], str] = str) -> None:
+    """Wait until this is so. AssertionError with what `said` tells, if it never is."""
+    ends = time.monotonic() + SECONDS
+    while not met():
+        assert time.monotonic() < ends, said()
+        time.sleep(0.02)
