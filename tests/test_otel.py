@@ -19,7 +19,6 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from starlette.types import ASGIApp, Receive, Scope, Send
-from test_observability_page import codes, table
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome, Rule
 from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
@@ -326,8 +325,8 @@ async def test_the_tables_of_the_page_are_what_is_recorded(geetest: Simulator, t
         ]
         for name, metric in telemetry.metrics().items()
     }
-    assert metrics == {row[0]: row[1:4] for row in table("metric")}
-    attributes = {codes(row[0])[0]: row[1:3] for row in table("attribute")}
+    assert metrics == {row[0]: row[1:4] for row in PAGE.rows("metric")}
+    attributes = {codes(row[0])[0]: row[1:3] for row in PAGE.rows("attribute")}
     types = {
         name: type(value).__name__
         for span in telemetry.spans.get_finished_spans()
