@@ -106,7 +106,7 @@ def test_wrong_usage_is_status_2_says_what_is_wanted_and_shows_no_key(
 
 
 def test_what_is_no_text_is_refused_without_a_traceback() -> None:
-    line = [*PROGRAM, "sign", b"\xff\xfe"]
+    line: list[str | bytes] = [*PROGRAM, "sign", b"\xff\xfe"]
     done = subprocess.run(line, env=environment(captcha_key=DEMO_KEY), capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 2
     assert "LOT_NUMBER" in done.stderr

@@ -12,6 +12,7 @@ import shutil
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import anyio
 import httpx
@@ -40,7 +41,7 @@ NAMED = f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from
 
 
 async def visits(geetest: Simulator, url: str) -> None:
-    pair = {"captcha_id": geetest.captcha_id, "captcha_key": geetest.captcha_key}
+    pair: dict[str, Any] = {"captcha_id": geetest.captcha_id, "captcha_key": geetest.captcha_key}
     guard = GeeTestMiddleware(site, protect=["POST /**"], api_server=url, **pair)
 
     async def visit(address: str, path: str, token: dict[str, str]) -> None:

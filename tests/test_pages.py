@@ -134,8 +134,8 @@ def test_the_check_of_the_checklist_passes_on_its_own_example(tmp_path: Path) ->
     (tmp_path / "shop.py").write_text(PRODUCTION.block("sqlite:///").text + routes)
     (words,) = re.findall(r"`geetest-asgi (check --app shop:app)`", PRODUCTION.text)[:1]
     assert "`--strict --offline`" in PRODUCTION.text
-    pair = {"captcha_id": "an-id", "captcha_key": "a-key"}
-    done = command(*words.split(), "--strict", "--offline", cwd=tmp_path, **pair)
+    strict = (*words.split(), "--strict", "--offline")
+    done = command(*strict, cwd=tmp_path, captcha_id="an-id", captcha_key="a-key")
     assert (done.returncode, done.stdout.splitlines()[-1]) == (0, "All is well."), done.stdout + done.stderr
 
 
