@@ -25,8 +25,11 @@ JAVASCRIPT = "text/javascript; charset=utf-8"
 HERE = "http://127.0.0.1:8077"
 
 
+Data = dict[str, Any]
+
+
 async def get(
-    simulator: Simulator, path: str, headers: Mapping[str, str] | None = None, **params: str
+    simulator: Simulator, path: str, headers: Mapping[str, str] | None = None, /, **params: str
 ) -> httpx.Response:
     async with client(simulator, HERE) as http:
         return await http.get(path, params=params, headers=headers)
@@ -45,9 +48,7 @@ def a_try(data: Mapping[str, Any], captcha_id: str = DEMO_ID, w: str = "solved")
     return {**papers, "captcha_id": captcha_id, "w": w, "payload_protocol": "1", "client_type": "web"}
 
 
-async def verify(
-    simulator: Simulator, data: Mapping[str, Any], captcha_id: str = DEMO_ID, **changes: str
-) -> dict[str, Any]:
+async def verify(simulator: Simulator, data: Data, captcha_id: str = DEMO_ID, /, **changes: str) -> Data:
     """What a try gets: the data, or an error."""
     answer = (await get(simulator, "/verify", **a_try(data, captcha_id) | changes)).json()
     found: Data = answer.get("data", answer)
