@@ -159,6 +159,7 @@ def test_json_login_reads_its_own_field_and_the_token_from_one_object(start: Sta
 
 
 @pytest.mark.skipif(not HAS_BROWSER, reason="needs Playwright and Chromium")
+@pytest.mark.slow_except("sim-pass-*")
 @pytest.mark.parametrize(
     ("captcha_id", "shown"), [("sim-pass", "ada"), ("sim-fail", "Solve a new captcha and send the request again.")]
 )
