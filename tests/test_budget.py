@@ -17,7 +17,7 @@ BUDGET = {  # at most             goal
     "coroutines": 26,  #            22
     "files": 32,  #                 12
     "depth": 8,  #                  8
-    "lines": 7731,  #            4,300
+    "lines": 7737,  #            4,300
     "median function": 8,  #         8
     "longest function": 59,  #      40
 }
