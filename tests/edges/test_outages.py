@@ -18,7 +18,7 @@ from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Server
 
 from .support import SECONDS, SUCCESS, App, GeeTest, RawServer, Visit, http_reply, refusing, replying, visit
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 LONG = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
 """Once it is open it stays so."""
 SHORT = Limits(breaker_pause=0.05, breaker_longest_pause=0.05, unverified_per_second=10**6)
@@ -90,7 +90,6 @@ def silent() -> Iterator[RawServer]:
 
 
 @pytest.mark.parametrize("fault", ["down", "garbled", "hanging"])
-@each_backend
 async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geetest: GeeTest) -> None:
     getattr(geetest.simulator, fault)()
     site = Guarded(geetest, timeout=0.2)
@@ -104,7 +103,6 @@ async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geet
     assert all(each.lot_number for each in site.results)
 
 
-@each_backend
 async def test_where_nobody_listens_nobody_knocks_any_more(geetest: GeeTest) -> None:
     with refusing() as url:
         site = Guarded(geetest, api_server=url)
@@ -113,7 +111,6 @@ async def test_where_nobody_listens_nobody_knocks_any_more(geetest: GeeTest) -> 
     assert [bool(result.elapsed) for result in site.results] == [True] * 5 + [False] * 3
 
 
-@each_backend
 async def test_an_open_breaker_costs_no_time(geetest: GeeTest) -> None:
     """Three hundred visitors, each of whom would wait for the whole time."""
     with silent() as server:
@@ -125,7 +122,6 @@ async def test_an_open_breaker_costs_no_time(geetest: GeeTest) -> None:
         assert server.accepted == asked
 
 
-@each_backend
 async def test_it_lets_in_by_policy_and_cap_as_any_outage(geetest: GeeTest) -> None:
     geetest.simulator.down()
     limits = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
@@ -137,7 +133,6 @@ async def test_it_lets_in_by_policy_and_cap_as_any_outage(geetest: GeeTest) -> N
     assert {await none.come() for _ in range(10)} == {"captcha_unavailable"}
 
 
-@each_backend
 async def test_tokens_are_given_back_by_whom_geetest_was_not_asked(geetest: GeeTest) -> None:
     geetest.simulator.down()
     site = Guarded(geetest, limits=SHORT)
@@ -149,7 +144,6 @@ async def test_tokens_are_given_back_by_whom_geetest_was_not_asked(geetest: GeeT
     assert (await visit(token).run(site.guard)).code == "in"
 
 
-@each_backend
 async def test_a_number_of_ones_own_and_none(geetest: GeeTest) -> None:
     geetest.simulator.down()
     for failures, asked in ((2, 2), (0, 9)):
@@ -172,7 +166,6 @@ ANSWERS: dict[str, Callable[[GeeTest], object]] = {
 
 
 @pytest.mark.parametrize("answer", ANSWERS)
-@each_backend
 async def test_an_answer_of_any_kind_is_the_end_of_it(answer: str, geetest: GeeTest) -> None:
     geetest.simulator.down()
     site = Guarded(geetest, limits=SHORT)
@@ -190,7 +183,6 @@ async def test_an_answer_of_any_kind_is_the_end_of_it(answer: str, geetest: GeeT
     assert len(geetest.calls) == asked + 2
 
 
-@each_backend
 async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> None:
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=0.5, limits=SHORT)
@@ -203,7 +195,6 @@ async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> 
         assert len(site.outages) == 1, "that it still does not answer is no news"
 
 
-@each_backend
 async def test_a_server_that_flaps_is_asked_when_it_is_there(geetest: GeeTest) -> None:
     site = Guarded(geetest, limits=SHORT)
     for _ in range(3):
@@ -230,7 +221,6 @@ async def leave_during_the_call(site: Guarded, server: RawServer, after: float) 
         leaver.leave()
 
 
-@each_backend
 async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetest: GeeTest) -> None:
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=2)
@@ -240,7 +230,6 @@ async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetes
         assert site.outages == []
 
 
-@each_backend
 async def test_a_visitor_who_leaves_while_trying_it_makes_room_for_others(geetest: GeeTest) -> None:
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=4, limits=SHORT)
@@ -252,7 +241,6 @@ async def test_a_visitor_who_leaves_while_trying_it_makes_room_for_others(geetes
             assert server.accepted == before + number + 1, "each of them was let through, at once"
 
 
-@each_backend
 async def test_a_request_that_is_cancelled_while_trying_it_makes_room_for_others(geetest: GeeTest) -> None:
     with silent() as server:
         site = Guarded(geetest, api_server=server.url, timeout=0.2, limits=SHORT)
@@ -268,7 +256,6 @@ async def test_a_request_that_is_cancelled_while_trying_it_makes_room_for_others
                 tasks.cancel_scope.cancel()
 
 
-@each_backend
 async def test_visitors_who_keep_leaving_do_not_keep_the_door_open(geetest: GeeTest) -> None:
     """GeeTest is back, if slow; a crowd that leaves after a moment is first at each probe. Who stays is verified."""
     geetest.simulator.down()
@@ -329,7 +316,6 @@ def test_only_an_answer_ends_it(outcome: Outcome, answered: bool, state: State) 
 # --- several servers --------------------------------------------------------------------------------------------------
 
 
-@each_backend
 async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: GeeTest) -> None:
     """Failover proper needs a connection that was not made; this is what helps against a server that hangs."""
     with silent() as server:
@@ -344,7 +330,6 @@ async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: Gee
     assert site.outages[0].server == server.url
 
 
-@each_backend
 async def test_each_server_has_a_breaker_of_its_own(geetest: GeeTest) -> None:
     with refusing() as nobody, silent() as server:
         site = Guarded(geetest, api_server=[nobody, server.url], timeout=0.2)
@@ -355,7 +340,6 @@ async def test_each_server_has_a_breaker_of_its_own(geetest: GeeTest) -> None:
     assert site.reasons[-1] == ALL_SERVERS_SKIPPED.reason
 
 
-@each_backend
 async def test_the_first_server_is_asked_again_when_it_is_back(geetest: GeeTest) -> None:
     geetest.simulator.down()
     with RawServer(replying(http_reply(SUCCESS))) as second:
@@ -373,7 +357,6 @@ async def test_the_first_server_is_asked_again_when_it_is_back(geetest: GeeTest)
 # --- who is told ------------------------------------------------------------------------------------------------------
 
 
-@each_backend
 async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     geetest.simulator.down()
     site = Guarded(geetest, limits=SHORT)
@@ -392,7 +375,6 @@ async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog:
     assert "HTTP 503" in changes[0].getMessage()
 
 
-@each_backend
 async def test_an_outage_is_no_warning_for_each_request(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.INFO)
     geetest.simulator.down()
@@ -404,7 +386,6 @@ async def test_an_outage_is_no_warning_for_each_request(geetest: GeeTest, caplog
     assert len(warnings) == 2, "GeeTest is down; this server is out of order"
 
 
-@each_backend
 async def test_a_fault_in_on_outage_is_logged_and_does_not_matter(
     geetest: GeeTest, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -427,7 +408,6 @@ def test_on_outage_is_a_plain_function(geetest: GeeTest) -> None:
             GeeTestClient("id", "key", on_outage=given)  # type: ignore[arg-type]
 
 
-@each_backend
 async def test_the_client_has_it_too(geetest: GeeTest) -> None:
     geetest.simulator.down()
     outages: list[Outage] = []
@@ -468,7 +448,6 @@ def test_event_loops_and_threads_share_what_they_know(geetest: GeeTest) -> None:
 # --- who is let in ----------------------------------------------------------------------------------------------------
 
 
-@each_backend
 async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: GeeTest) -> None:
     """The test may run across the turn of a minute; then an address has two of them."""
     geetest.simulator.down()
@@ -489,7 +468,6 @@ async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: Ge
     assert unknown == ["in"] * 40
 
 
-@each_backend
 async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_when_it_ends(
     geetest: GeeTest, caplog: pytest.LogCaptureFixture
 ) -> None:

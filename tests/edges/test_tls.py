@@ -18,7 +18,7 @@ from geetest_asgi import Outcome
 
 from .support import App, Behave, GeeTest, RawServer, http_reply, replying, visit
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -86,7 +86,6 @@ def shut(found: list[tuple[str, Outcome, str]], reason: str) -> bool:
     return found == [("in", Outcome.UNAVAILABLE, reason), ("captcha_unavailable", Outcome.UNAVAILABLE, reason)]
 
 
-@each_backend
 async def test_a_certificate_of_an_authority_that_the_environment_names_is_good(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -96,7 +95,6 @@ async def test_a_certificate_of_an_authority_that_the_environment_names_is_good(
     assert len(server.requests) == 2
 
 
-@each_backend
 async def test_the_environments_authority_counts_only_with_trust_env(authority: trustme.CA, geetest: GeeTest) -> None:
     with RawServer(secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))) as server:
         assert shut(await outcomes(server, geetest), "no connection: its certificate is not trusted (ConnectError)")
@@ -104,7 +102,6 @@ async def test_the_environments_authority_counts_only_with_trust_env(authority: 
 
 
 @pytest.mark.parametrize("fault", ["of another authority", "for another host", "expired", "signed by itself"])
-@each_backend
 async def test_a_certificate_that_proves_nothing_gets_no_request(
     fault: str, authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -122,7 +119,6 @@ async def test_a_certificate_that_proves_nothing_gets_no_request(
 
 
 @pytest.mark.parametrize("behave", [speak_plainly, hang_up_in_the_handshake])
-@each_backend
 async def test_a_handshake_that_fails_is_no_connection(behave: Behave, authority: trustme.CA, geetest: GeeTest) -> None:
     with RawServer(behave) as server:
         assert shut(await outcomes(server, geetest, trust_env=True), "no connection (ConnectError)")
@@ -130,7 +126,6 @@ async def test_a_handshake_that_fails_is_no_connection(behave: Behave, authority
 
 
 @pytest.mark.parametrize("kit", [None, httpx, httpx2], ids=["own", "httpx", "httpx2"])
-@each_backend
 async def test_a_handshake_that_takes_for_ever_ends_in_time(kit: Any, authority: trustme.CA, geetest: GeeTest) -> None:
     """And its connection with it, while the event loop runs on."""
     client = kit and kit.AsyncClient()  # made before its time begins: it reads certificates
@@ -146,7 +141,6 @@ async def test_a_handshake_that_takes_for_ever_ends_in_time(kit: Any, authority:
 
 
 @pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
-@each_backend
 async def test_a_visitor_who_leaves_during_the_handshake_leaves_no_connection(
     client: str, authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -176,7 +170,6 @@ async def hung_up(server: RawServer, times: int) -> None:
             await anyio.sleep(0.01)
 
 
-@each_backend
 async def test_the_next_server_is_asked_where_a_certificate_is_not_good(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -194,7 +187,6 @@ async def test_the_next_server_is_asked_where_a_certificate_is_not_good(
     assert (len(bad.requests), len(other.requests)) == (0, 1)
 
 
-@each_backend
 async def test_a_connection_cut_off_after_the_handshake_may_have_been_asked(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:
