@@ -31,15 +31,15 @@ from .support import (
     Front,
     GeeTest,
     RawServer,
-    Visit,
     cut,
     form,
     http_reply,
-    http_scope,
     messages,
     raw_request,
     read_all,
     read_reply,
+    unfinished,
+    until,
     visit,
 )
 
@@ -90,16 +90,6 @@ def comes_back_to(wanted: int, count: Callable[[], int]) -> bool:
     return count() <= wanted
 
 
-def memory_of(call: Callable[[], object]) -> int:
-    """The most bytes that it held at one time."""
-    tracemalloc.start()
-    try:
-        call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 # --- bodies -----------------------------------------------------------------------------------------------------------
 
 
@@ -127,7 +117,7 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
 async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones(geetest: GeeTest) -> None:
     """Where no address is known, as behind a Unix socket, one client can hold more than half of the room."""
     watched = Watched(geetest, limits=Limits(max_buffered=MIB))
-    endless = Visit(http_scope(headers={"content-type": FORM}, client=None), *messages(*[b"x" * KIB] * 750, ends=False))
+    endless = unfinished(*[b"x" * KIB] * 750, client=None)
     async with anyio.create_task_group() as group:
         group.start_soon(endless.run, watched)
         while endless.incoming:
@@ -321,21 +311,15 @@ async def test_one_address_has_half_of_the_places_in_flight(geetest: GeeTest) ->
         async with anyio.create_task_group() as tasks:
             for bot in bots:
                 tasks.start_soon(bot.run, watched)
-            await wait_until(lambda: under_way == 2)
+            await until(lambda: under_way == 2)
             await anyio.sleep(0.1)
             assert most == 2
             for other in others:
                 tasks.start_soon(other.run, watched)
-            await wait_until(lambda: under_way == 4)
+            await until(lambda: under_way == 4)
             answer.set()
         assert {each.code for each in bots + others} == {"in"}
         await watched.guard.aclose()
-
-
-async def wait_until(is_so: Callable[[], bool]) -> None:
-    with anyio.fail_after(SECONDS):
-        while not is_so():
-            await anyio.sleep(0.01)
 
 
 # --- GeeTest's answers ------------------------------------------------------------------------------------------------
