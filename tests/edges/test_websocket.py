@@ -16,7 +16,7 @@ from starlette.websockets import WebSocket
 
 from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
 
-from .support import App, GeeTest, Visit, form, http_scope
+from .support import App, GeeTest, Visit, form, http_scope, in_headers
 
 pytestmark = pytest.mark.anyio
 
@@ -37,10 +37,6 @@ def handshake(
     scope |= {"type": "websocket", "scheme": "ws", "subprotocols": []}
     scope["extensions"] = {"websocket.http.response": {}} if http_response else {}
     return Visit(scope, CONNECT, *incoming)
-
-
-def in_headers(token: Mapping[str, str]) -> dict[str, str]:
-    return {f"x-geetest-{name.replace('_', '-')}": value for name, value in token.items()}
 
 
 RULES = ["WEBSOCKET /ws"]
@@ -159,11 +155,19 @@ async def test_sources_of_a_rule_hold_for_websockets(geetest: GeeTest, app: App)
     assert opened.sent[0]["type"] == "websocket.accept"
 
 
-async def test_modes_and_skip_hold_for_websockets(geetest: GeeTest, app: App) -> None:
-    for settings in ({"mode": "monitor"}, {"mode": "off"}, {"skip": lambda scope: "staff"}):
-        asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))
-        assert asked.sent[0]["type"] == "websocket.accept"
-    assert [seen.result.outcome for seen in app.seen] == [Outcome.MISSING, Outcome.SKIPPED, Outcome.SKIPPED]
+SETTINGS: dict[str, tuple[dict[str, Any], Outcome]] = {
+    "monitor": ({"mode": "monitor"}, Outcome.MISSING),
+    "off": ({"mode": "off"}, Outcome.SKIPPED),
+    "skip": ({"skip": lambda scope: "staff"}, Outcome.SKIPPED),
+}
+
+
+@pytest.mark.parametrize("name", SETTINGS)
+async def test_modes_and_skip_hold_for_websockets(name: str, geetest: GeeTest, app: App) -> None:
+    settings, outcome = SETTINGS[name]
+    asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))
+    assert asked.sent[0]["type"] == "websocket.accept"
+    assert app.seen[0].result.outcome is outcome
 
 
 async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: App) -> None:
@@ -171,6 +175,15 @@ async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: Ap
     asked = await handshake(query=geetest.token(offline=True)).run(geetest.guard(app, protect=RULES))
     assert asked.sent[0]["type"] == "websocket.accept"
     assert not app.seen[0].result.verified
+
+
+async def test_a_guard_without_patterns_guards_websockets_and_a_pattern_that_does_not_name_them_none(
+    geetest: GeeTest, app: App
+) -> None:
+    assert (await handshake().run(geetest.guard(app, protect=None))).sent == CLOSED
+    asked = await handshake().run(geetest.guard(app, protect=["* /**"]))
+    assert app.seen[0].scope is asked.scope
+    assert asked.sent[0]["type"] == "websocket.accept"
 
 
 async def test_a_scope_without_extensions_is_closed(geetest: GeeTest, app: App) -> None:
