@@ -16,7 +16,7 @@ from commands import ROOT
 from simulators import signed
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi.testing import Simulator, run_simulator, serve
+from geetest_asgi.testing import GeeTestServer, Simulator, run_simulator, serve
 
 CALL = b"GET /validate HTTP/1.1\r\nHost: gcaptcha4.geetest.com\r\n\r\n"
 
@@ -134,8 +134,11 @@ def test_importing_the_kit_imports_no_test_framework_client_or_server() -> None:
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "", "localhost.example.org", "127.1"])
-def test_the_command_refuses_to_listen_beyond_loopback(host: str, capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_simulator(host, 0) == 2
+def test_the_command_refuses_to_listen_beyond_loopback(
+    host: str, geetest_server: GeeTestServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = address(geetest_server.url)[1]  # should it try to listen, it does not succeed
+    assert run_simulator(host, taken) == 2
     out, err = capsys.readouterr()
     assert out == ""
     assert f"Refused to listen on {host!r}" in err
