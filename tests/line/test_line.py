@@ -5,7 +5,7 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import httpx
 import httpx2
 import pytest
 import trustme
-from edges.support import RawServer, http_reply, replying
+from edges.support import RawServer, http_reply, refusing, replying, secured, until
 
 from geetest_asgi import CaptchaFields, ConfigError, Limits, Outage, Outcome
 from geetest_asgi._core.model import Evidence, Reply
@@ -44,14 +44,14 @@ async def closing(line: Line) -> AsyncIterator[Line]:
         await line.aclose()
 
 
-async def crowd(count: int, ask: Callable[[], Awaitable[Evidence]]) -> list[Evidence]:
+async def ask_at_once(line: Line, times: int, seconds: float) -> list[Evidence]:
     found: list[Evidence] = []
 
     async def one() -> None:
-        found.append(await ask())
+        found.append(await line.ask([REQUEST], seconds))
 
     async with anyio.create_task_group() as group:
-        for _ in range(count):
+        for _ in range(times):
             group.start_soon(one)
     return found
 
@@ -108,7 +108,7 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
     limits = Limits(max_in_flight=1, breaker_failures=1)
     with RawServer(after(1.8)) as server:
         async with closing(line_to(server.url, limits=limits, on_outage=outages.append)) as line:
-            found = await crowd(3, lambda: line.ask([REQUEST], 3.0))
+            found = await ask_at_once(line, 3, 3.0)
     assert sorted(each.outcome for each in found) == [Outcome.BUSY, Outcome.BUSY, Outcome.FAILED]
     assert outages == []
 
@@ -222,18 +222,6 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, str
     return made, file
 
 
-def secured(authority: trustme.CA, behave: Callable[[RawServer, Any], None], version: ssl.TLSVersion) -> Any:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = version
-    authority.issue_cert("127.0.0.1").configure_cert(context)
-
-    def behave_securely(server: RawServer, connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as secure:
-            behave(server, secure)
-
-    return behave_securely
-
-
 LOOPS: dict[str, tuple[str, Mapping[str, Any]]] = {
     "asyncio": ("asyncio", {}),
     "uvloop": ("asyncio", {"use_uvloop": True}),
@@ -255,7 +243,7 @@ def test_a_held_up_loop_is_no_outage(
         pytest.importorskip("uvloop")
     monkeypatch.setenv("SSL_CERT_FILE", authority[1])
     version = ssl.TLSVersion.TLSv1_2 if tls.endswith("2") else ssl.TLSVersion.TLSv1_3
-    behave = after(0.01) if tls == "plain" else secured(authority[0], after(0.01), version)
+    behave = after(0.01) if tls == "plain" else secured(authority[0].issue_cert("127.0.0.1"), after(0.01), version)
     found: dict[tuple[str, int], Evidence] = {}
     outages: list[Outage] = []
 
@@ -461,14 +449,13 @@ async def test_a_second_answer_is_never_the_next_calls(
                 connection.sendall(success)
             server.sent += 1
 
-    behave = secured(authority[0], twice, ssl.TLSVersion.TLSv1_3) if tls else twice
+    behave = secured(authority[0].issue_cert("127.0.0.1"), twice, ssl.TLSVersion.TLSv1_3) if tls else twice
     with RawServer(behave) as server:
         url = server.url.replace("http:", "https:") if tls else server.url
         async with closing(line_to(url, trust_env=True)) as line:
             for number in range(10):
                 assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-                while server.sent <= number:
-                    await anyio.sleep(0.01)
+                await until(lambda number=number: server.sent > number)  # type: ignore[misc]
 
 
 async def test_a_look_up_that_hangs_costs_no_more_than_the_time_and_few_threads(
@@ -480,7 +467,7 @@ async def test_a_look_up_that_hangs_costs_no_more_than_the_time_and_few_threads(
     try:
         line = line_to("http://geetest.test")
         start = time.monotonic()
-        found = await crowd(20, lambda: line.ask([REQUEST], 0.5))
+        found = await ask_at_once(line, 20, 0.5)
         assert time.monotonic() - start < 3
         assert threading.active_count() - before < 10
         assert {each.outcome for each in found} <= {Outcome.BUSY, Outcome.UNAVAILABLE}
@@ -501,15 +488,26 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize("scheme", ["http://", ""])
-async def test_a_proxy_may_be_named_without_a_scheme(scheme: str, proxies: pytest.MonkeyPatch) -> None:
+async def test_the_environments_proxy_is_used_with_trust_env_alone(scheme: str, proxies: pytest.MonkeyPatch) -> None:
+    """It may be named without a scheme, and is not asked for a host in NO_PROXY."""
+
+    async def outcome(url: str, *, trust_env: bool) -> Outcome:
+        async with closing(line_to(url, trust_env=trust_env)) as line:
+            return (await line.ask([REQUEST], 5.0)).outcome
+
     with RawServer(replying(FAIL)) as proxy, RawServer(replying(http_reply())) as server:
         proxies.setenv("HTTP_PROXY", scheme + proxy.url.removeprefix("http://"))
-        async with closing(line_to(server.url, trust_env=True)) as line:
-            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-        assert (len(proxy.requests), server.accepted) == (1, 0)
+        assert await outcome(server.url, trust_env=False) is Outcome.PASSED
+        assert (proxy.accepted, server.accepted) == (0, 1)
+        assert await outcome(server.url, trust_env=True) is Outcome.FAILED
+        assert proxy.requests[0].startswith(f"POST {server.url}/validate?".encode()), "the absolute form, for a proxy"
         proxies.setenv("NO_PROXY", "127.0.0.1")
-        async with closing(line_to(server.url, trust_env=True)) as line:
-            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.PASSED
+        assert await outcome(server.url, trust_env=True) is Outcome.PASSED
+        proxies.delenv("NO_PROXY")
+        with refusing() as nobody:
+            proxies.setenv("HTTP_PROXY", nobody)
+            assert await outcome(server.url, trust_env=True) is Outcome.UNAVAILABLE
+        assert (len(proxy.requests), len(server.requests)) == (1, 2)
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "socks4://127.0.0.1:1"])
@@ -544,7 +542,7 @@ def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, monkeyp
             (tmp_path / "authority.pem").unlink()
             return (await line.ask([REQUEST], 5.0)).outcome
 
-    with RawServer(secured(authority, replying(FAIL), ssl.TLSVersion.TLSv1_3)) as server:
+    with RawServer(secured(authority.issue_cert("127.0.0.1"), replying(FAIL))) as server:
         assert anyio.run(main) is Outcome.FAILED
 
 
