@@ -8,7 +8,6 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
@@ -40,18 +39,6 @@ async def until(is_so: Callable[[], object]) -> None:
     with anyio.fail_after(SECONDS):
         while not is_so():
             await anyio.sleep(0.005)
-
-
-def in_threads(*works: Callable[[], object]) -> None:
-    """Do all of this at the same time, each on a thread of its own."""
-    with ThreadPoolExecutor(len(works)) as threads:
-        start = threading.Barrier(len(works))
-
-        def run(work: Callable[[], object]) -> None:
-            start.wait()
-            work()
-
-        list(threads.map(run, works))
 
 
 # --- GeeTest's side ---------------------------------------------------------------------------------------------------

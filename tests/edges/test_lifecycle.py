@@ -25,11 +25,12 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
+from threads import in_threads
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
 from geetest_asgi.testing import Simulator, serve
 
-from .support import App, GeeTest, RawServer, Visit, http_reply, in_threads, replying, visit
+from .support import App, GeeTest, RawServer, Visit, http_reply, replying, visit
 
 pytestmark = pytest.mark.anyio
 

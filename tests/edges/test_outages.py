@@ -10,6 +10,7 @@ from typing import Any
 import anyio
 import pytest
 from clocks import Clock
+from threads import in_threads
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Outage, Outcome
 from geetest_asgi._bounds import unverified
@@ -27,7 +28,6 @@ from .support import (
     Visit,
     crowd,
     http_reply,
-    in_threads,
     refusing,
     replying,
     until,

@@ -10,6 +10,7 @@ import anyio
 import httpx
 import pytest
 from starlette.responses import RedirectResponse
+from threads import in_threads
 
 from geetest_asgi import Limits, Outcome, Rule
 from geetest_asgi.stores import MemoryStore
@@ -25,7 +26,6 @@ from .support import (
     crowd,
     form,
     in_headers,
-    in_threads,
     unfinished,
     until,
     visit,
