@@ -76,6 +76,32 @@ def test_a_probe_that_is_given_up_makes_room_for_two(breaker: Breaker, clock: Cl
     assert breaker.answered() is not None
 
 
+def test_calls_from_before_it_opened_do_not_count_but_an_answer_does(breaker: Breaker, clock: Clock) -> None:
+    early = [take(breaker) for _ in range(100)]
+    trip(breaker)
+    for ticket in early[1:]:
+        assert not breaker.failed(ticket)
+        breaker.given_up(ticket)
+    clock.now += 1.0
+    take(breaker)
+    assert breaker.take(CALL) is None, "what was given up was no probe"
+    assert breaker.answered() == pytest.approx(1.0)
+    for ticket in early:
+        assert not breaker.failed(ticket), "nor do they count after it closed"
+    assert breaker.state is State.CLOSED
+
+
+def test_a_probe_that_fails_after_another_was_answered_does_not_count(breaker: Breaker, clock: Clock) -> None:
+    trip(breaker)
+    clock.now += 1.0
+    breaker.given_up(take(breaker))
+    slow = [take(breaker), take(breaker)]
+    assert breaker.answered() is not None
+    for ticket in slow:
+        breaker.failed(ticket)
+    trip(breaker)
+
+
 def test_a_probe_that_is_never_heard_of_again_is_replaced(breaker: Breaker, clock: Clock) -> None:
     """Its event loop was stopped and never ran again: no `finally` of it will."""
     trip(breaker)
@@ -84,8 +110,10 @@ def test_a_probe_that_is_never_heard_of_again_is_replaced(breaker: Breaker, cloc
     clock.now += CALL + GRACE - 0.001
     assert breaker.take(CALL) is None
     clock.now += 0.001
-    take(breaker)
+    ticket = take(breaker)
     assert breaker.take(CALL) is None, "one at a time"
+    breaker.given_up(ticket)
+    assert [breaker.take(CALL) is None for _ in range(3)] == [False, False, True]
 
 
 def test_many_threads_get_one_probe_and_one_of_them_opens_it(clock: Clock) -> None:

@@ -22,18 +22,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Limits
 
-from .support import (
-    FORM,
-    SECONDS,
-    Front,
-    GeeTest,
-    cut,
-    form,
-    raw_request,
-    unfinished,
-    until,
-    visit,
-)
+from .servers import SECONDS, GeeTest
+from .site import Front, raw_request
+from .visitors import FORM, cut, form, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -24,7 +24,8 @@ from geetest_asgi.testing import Simulator
 
 from .door import Door
 from .prompt import Prompt
-from .support import CLIENTS, GeeTest, RawServer, cut, http_reply, replying, unfinished, visit
+from .servers import CLIENTS, GeeTest, RawServer, http_reply, replying
+from .visitors import cut, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -265,7 +266,9 @@ async def test_a_visitor_cannot_fake_an_outage_by_bodies_that_are_hard_to_read(g
 EXHAUSTED = """
 import collections, os, random, resource, sys, threading, time
 import anyio
-from edges.support import App, GeeTest, visit
+from edges.servers import GeeTest
+from edges.site import App
+from edges.visitors import visit
 from geetest_asgi import Limits
 from geetest_asgi.testing import Simulator
 

@@ -10,7 +10,9 @@ import pytest
 from geetest_asgi import Limits, Outcome
 
 from .door import Door
-from .support import FORM, Front, GeeTest, cut, form, in_headers, raw_request, read_all, visit
+from .servers import GeeTest
+from .site import Front, raw_request, read_all
+from .visitors import FORM, cut, form, in_headers, visit
 
 pytestmark = pytest.mark.anyio
 

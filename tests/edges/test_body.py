@@ -20,23 +20,9 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import Limits
 
-from .support import (
-    FORM,
-    SECONDS,
-    App,
-    Front,
-    GeeTest,
-    Told,
-    Visit,
-    cut,
-    form,
-    http_scope,
-    messages,
-    raw_request,
-    read_all,
-    unfinished,
-    visit,
-)
+from .servers import SECONDS, GeeTest
+from .site import App, Front, Told, raw_request, read_all
+from .visitors import FORM, Visit, cut, form, http_scope, messages, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -31,23 +31,21 @@ from .faulty_servers import (
     reset_mid_answer,
     say,
 )
-from .support import (
+from .servers import (
     CLIENTS,
     SECONDS,
     SUCCESS,
-    App,
     Behave,
     GeeTest,
     RawServer,
-    Told,
-    crowd,
     http_reply,
     never_accepting,
     refusing,
     replying,
     reset,
-    visit,
 )
+from .site import App, Told
+from .visitors import crowd, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,9 @@ from geetest_asgi._core.rules import Pair
 from geetest_asgi.clearance import Clearance
 from geetest_asgi.testing import Simulator, serve
 
-from .support import App, GeeTest, RawServer, Told, http_reply, visit
+from .servers import GeeTest, RawServer, http_reply
+from .site import App, Told
+from .visitors import visit
 
 pytestmark = pytest.mark.anyio
 

@@ -23,25 +23,9 @@ from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import serve
 
-from .support import (
-    FORM,
-    SECONDS,
-    SUCCESS,
-    App,
-    Front,
-    GeeTest,
-    RawServer,
-    cut,
-    form,
-    http_reply,
-    messages,
-    raw_request,
-    read_all,
-    read_reply,
-    unfinished,
-    until,
-    visit,
-)
+from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply
+from .site import App, Front, raw_request, read_all, read_reply
+from .visitors import FORM, cut, form, messages, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -28,9 +28,11 @@ from starlette.types import Receive, Scope, Send
 from threads import in_threads
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import serve
 
-from .support import App, GeeTest, RawServer, Visit, http_reply, replying, visit
+from .servers import GeeTest, RawServer, http_reply, replying
+from .site import App
+from .visitors import Visit, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -323,20 +325,6 @@ def lifespan_at_its_end() -> tuple[Receive, Send]:
         pass
 
     return receive, send
-
-
-@pytest.mark.parametrize("name", KITS)
-async def test_a_given_clients_transport_is_the_one_that_is_used(name: str, app: App) -> None:
-    """In process, without a socket: how an app's own tests may run."""
-    simulator = Simulator()
-    kit = KITS[name]
-    async with kit.AsyncClient(transport=kit.ASGITransport(simulator)) as client:
-        guard = GeeTestMiddleware(
-            app, protect=["/login"], captcha_id=simulator.captcha_id, captcha_key=simulator.captcha_key, client=client
-        )
-        assert (await visit(simulator.token()).run(guard)).code == "in"
-        assert (await visit(simulator.token(forged=True)).run(guard)).code == "captcha_failed"
-    assert len(simulator.calls) == 2
 
 
 @pytest.mark.parametrize("name", KITS)

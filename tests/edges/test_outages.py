@@ -18,21 +18,9 @@ from geetest_asgi._bounds.breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Server
 
-from .support import (
-    SECONDS,
-    SUCCESS,
-    App,
-    GeeTest,
-    RawServer,
-    Told,
-    Visit,
-    crowd,
-    http_reply,
-    refusing,
-    replying,
-    until,
-    visit,
-)
+from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, refusing, replying
+from .site import App, Told
+from .visitors import Visit, crowd, until, visit
 
 pytestmark = pytest.mark.anyio
 LONG = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
@@ -67,10 +55,6 @@ class Guarded:
 
     async def come_at_once(self, visitors: int) -> list[str]:
         return await crowd(self.guard, *(visit(self.geetest.token()) for _ in range(visitors)))
-
-    async def come_to_another_outage(self) -> None:
-        self.outages.clear()
-        await self.come_until_asked_no_more()
 
     @property
     def failures(self) -> int:
@@ -196,17 +180,6 @@ async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> 
         assert codes.count("captcha_unavailable") >= 19
         assert server.accepted == before + 1
         assert len(site.outages) == 1, "that it still does not answer is no news"
-
-
-async def test_a_server_that_flaps_is_asked_when_it_is_there(geetest: GeeTest) -> None:
-    site = Guarded(geetest, limits=SHORT)
-    for _ in range(3):
-        geetest.simulator.down()
-        await site.come_to_another_outage()
-        geetest.simulator.up()
-        await anyio.sleep(0.1)
-        assert [await site.come() for _ in range(5)] == ["in"] * 5
-        assert [each.over for each in site.outages] == [False, True]
 
 
 # --- visitors ---------------------------------------------------------------------------------------------------------

@@ -9,7 +9,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
 
-from .support import FORM, SUCCESS, App, GeeTest, Visit, form, http_scope, unfinished, visit
+from .servers import SUCCESS, GeeTest
+from .site import App
+from .visitors import FORM, Visit, form, http_scope, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -13,7 +13,9 @@ import trustme
 
 from geetest_asgi import Outcome
 
-from .support import CLIENTS, App, Behave, GeeTest, RawServer, Told, http_reply, replying, secured, until, visit
+from .servers import CLIENTS, Behave, GeeTest, RawServer, http_reply, replying, secured
+from .site import App, Told
+from .visitors import until, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -16,20 +16,9 @@ from geetest_asgi import Limits, Outcome, Rule
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import Simulator
 
-from .support import (
-    SUCCESS,
-    App,
-    Front,
-    GeeTest,
-    Told,
-    Visit,
-    crowd,
-    form,
-    in_headers,
-    unfinished,
-    until,
-    visit,
-)
+from .servers import SUCCESS, GeeTest
+from .site import App, Front, Told
+from .visitors import Visit, crowd, form, in_headers, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -16,7 +16,9 @@ from starlette.websockets import WebSocket
 
 from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
 
-from .support import App, GeeTest, Visit, form, http_scope, in_headers
+from .servers import GeeTest
+from .site import App
+from .visitors import Visit, form, http_scope, in_headers
 
 pytestmark = pytest.mark.anyio
 

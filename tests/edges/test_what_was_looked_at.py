@@ -11,7 +11,9 @@ from hypothesis import strategies as st
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, GeeTestResult, Rule
 from geetest_asgi._core.fields.names import names_in_form, shown_names
 
-from .support import FORM, App, GeeTest, cut, form, visit
+from .servers import GeeTest
+from .site import App
+from .visitors import FORM, cut, form, visit
 
 pytestmark = pytest.mark.anyio
 TEXT = "text/plain;charset=UTF-8"

@@ -15,7 +15,8 @@ import httpx
 import httpx2
 import pytest
 import trustme
-from edges.support import RawServer, http_reply, refusing, replying, secured, until
+from edges.servers import RawServer, http_reply, refusing, replying, secured
+from edges.visitors import until
 
 from geetest_asgi import CaptchaFields, ConfigError, Limits, Outage, Outcome
 from geetest_asgi._core.model import Evidence, Reply
@@ -68,38 +69,6 @@ def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.so
 
 
 # --- a call -----------------------------------------------------------------------------------------------------------
-
-
-async def test_one_key_after_the_other_is_tried_in_one_time() -> None:
-    def behave(server: RawServer, connection: socket.socket) -> None:
-        while server.read_request(connection):
-            connection.sendall(WRONG_KEY if len(server.requests) < 3 else FAIL)
-
-    heard: list[Outcome] = []
-    with RawServer(behave) as server:
-        async with closing(line_to(server.url)) as line:
-            requests = [build_request("a" * 32, key, FIELDS) for key in ("k1", "k2", "k3", "k4")]
-            evidence = await line.ask(requests, 5.0, on_answer=lambda answer: heard.append(answer.outcome))
-    assert (evidence.outcome, evidence.lot_number) == (Outcome.FAILED, LOT)
-    assert heard == [Outcome.MISCONFIGURED] * 2 + [Outcome.FAILED]
-    assert (len(server.requests), server.accepted) == (3, 1)
-
-
-async def test_calls_past_max_in_flight_are_served_in_the_order_in_which_they_came() -> None:
-    order: list[int] = []
-    with RawServer(after(0.05)) as server:
-        async with closing(line_to(server.url, limits=Limits(max_in_flight=1))) as line:
-
-            async def one(number: int) -> None:
-                assert (await line.ask([REQUEST], 10.0)).outcome is Outcome.FAILED
-                order.append(number)
-
-            async with anyio.create_task_group() as group:
-                for number in range(6):
-                    group.start_soon(one, number)
-                    await anyio.sleep(0.005)
-    assert order == sorted(order)
-    assert server.accepted == 1
 
 
 async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> None:
@@ -374,22 +343,6 @@ async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage
                     group.start_soon(hold, turns)
                     evidence = await line.ask([REQUEST], 1.0)
                 assert evidence.outcome in (Outcome.BUSY, Outcome.FAILED), evidence
-
-
-async def test_a_given_client_that_says_no_connection_is_not_believed() -> None:
-    """httpx-aiohttp calls a connection that was lost after sending a ConnectTimeout: the token may be spent."""
-
-    class Lost(httpx.AsyncBaseTransport):
-        calls = 0
-
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            self.calls += 1
-            raise httpx.ConnectTimeout("lost", request=request)
-
-    lost = Lost()
-    line = line_to("http://127.0.0.1:1", "http://127.0.0.1:2", client=lost)
-    await line.ask([REQUEST], 3.0)
-    assert lost.calls == 1
 
 
 def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
