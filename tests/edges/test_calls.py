@@ -275,20 +275,6 @@ async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geet
     assert not [reason for reason in site.told.reasons if "max_in_flight" in reason]
 
 
-def test_five_hundred_at_once_are_all_asked_about(geetest: GeeTest, app: App) -> None:
-    """In process and over real connections. What each costs is measured by `python -m benchmarks call`."""
-    guard = geetest.guard(app, timeout=60, limits=Limits(max_in_flight=600))
-
-    async def all_at_once() -> list[str]:
-        visits = [visit(geetest.token()) for _ in range(500)]
-        async with anyio.create_task_group() as tasks:
-            for each in visits:
-                tasks.start_soon(each.run, guard, 120)
-        return [each.code for each in visits]
-
-    assert set(anyio.run(all_at_once)) == {"in"}
-
-
 # --- leftovers --------------------------------------------------------------------------------------------------------
 
 

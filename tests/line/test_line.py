@@ -198,53 +198,6 @@ LOOPS: dict[str, tuple[str, Mapping[str, Any]]] = {
 }
 
 
-@pytest.mark.slow_except("asyncio-plain")
-@pytest.mark.parametrize("tls", ["plain", "TLS 1.2", "TLS 1.3"])
-@pytest.mark.parametrize("loop", LOOPS)
-def test_a_held_up_loop_is_no_outage(
-    loop: str, tls: str, authority: tuple[trustme.CA, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The loop is held past the call's time at every step of it, while GeeTest's answers lie in the kernel.
-
-    The server is a thread of this process, so on a busy machine it may be silent itself: for that the times are long.
-    """
-    if loop == "uvloop":
-        pytest.importorskip("uvloop")
-    monkeypatch.setenv("SSL_CERT_FILE", authority[1])
-    version = ssl.TLSVersion.TLSv1_2 if tls.endswith("2") else ssl.TLSVersion.TLSv1_3
-    behave = after(0.01) if tls == "plain" else secured(authority[0].issue_cert("127.0.0.1"), after(0.01), version)
-    found: dict[tuple[str, int], Evidence] = {}
-    outages: list[Outage] = []
-
-    async def hold(turns: int) -> None:
-        for _ in range(turns):
-            await anyio.sleep(0)
-        time.sleep(1.0)
-
-    async def one(url: str, kept: bool, turns: int) -> None:
-        async with closing(line_to(url, trust_env=True, on_outage=outages.append)) as line:
-            await line.prepare()
-            if kept:
-                assert (await line.ask([REQUEST], 10.0)).outcome is Outcome.FAILED
-            async with anyio.create_task_group() as group:
-                group.start_soon(hold, turns)
-                found["kept" if kept else "new", turns] = await line.ask([REQUEST], 0.8)
-
-    async def main(url: str) -> None:
-        for turns in (0, 2):
-            await one(url, True, turns)
-        for turns in (0, 6, 16):
-            await one(url, False, turns)
-
-    with RawServer(behave) as server:
-        url = server.url if tls == "plain" else server.url.replace("http:", "https:")
-        backend, options = LOOPS[loop]
-        anyio.run(main, url, backend=backend, backend_options=dict(options))
-    wrong = {key: each.reason for key, each in found.items() if each.outcome not in (Outcome.FAILED, Outcome.BUSY)}
-    assert (wrong, outages) == ({}, [])
-    assert any(each.outcome is Outcome.FAILED for key, each in found.items() if key[0] == "kept")
-
-
 @pytest.mark.slow_except("asyncio")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(loop: str) -> None:
