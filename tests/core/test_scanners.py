@@ -35,11 +35,10 @@ FORM = b"application/x-www-form-urlencoded"
 JSON = b"application/json"
 MULTIPART = b"multipart/form-data; boundary=xYzZY"
 TYPES = (FORM, JSON, MULTIPART)
+Found = CaptchaFields | Evidence | None
 
 
-def scan(
-    content_type: bytes, pieces: Iterable[bytes], fields: Any = None, *, max_field: int = 8192
-) -> CaptchaFields | Evidence:
+def scan(content_type: bytes, pieces: Iterable[bytes], fields: Any = None, *, max_field: int = 8192) -> Found:
     """As the receive edge does it: feed until the scanner knows, tell it where the body ends."""
     gatherer = Gatherer(spelling(fields), max_field)
     scanner = scanner_for([content_type], [], gatherer)
@@ -53,7 +52,9 @@ def scan(
     return gatherer.conclude(scanner.broken)
 
 
-def outcome(answer: CaptchaFields | Evidence) -> str:
+def outcome(answer: Found) -> str:
+    if answer is None:
+        return "missing"
     return "found" if isinstance(answer, CaptchaFields) else answer.outcome.value
 
 
@@ -939,7 +940,7 @@ def test_a_multipart_body_without_the_fields_says_why_it_is_refused() -> None:
     garbage = scan(MULTIPART, [b"garbage"])
     assert [outcome(each) for each in (ended, cut_off, crowded, garbage)] == ["missing", *["malformed"] * 3]
     reasons = [each.reason for each in (ended, cut_off, crowded, garbage) if isinstance(each, Evidence)]
-    assert len(set(reasons)) == 4
+    assert len(set(reasons)) == 3
 
 
 MEGABYTE = 1_000_000
