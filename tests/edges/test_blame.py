@@ -69,9 +69,13 @@ async def test_a_visitor_cannot_fake_an_outage_by_using_up_a_given_clients_pool(
 async def test_a_visitor_cannot_fake_an_outage_by_using_up_the_apps_threads(geetest: GeeTest) -> None:
     """Forty slow requests to plain `def` endpoints, which Starlette and FastAPI run on anyio's forty threads."""
     door, release = Door(geetest, timeout=0.3), threading.Event()
+
+    async def on_a_thread() -> None:
+        await anyio.to_thread.run_sync(release.wait)
+
     async with anyio.create_task_group() as tasks:
         for _ in range(60):
-            tasks.start_soon(anyio.to_thread.run_sync, release.wait)
+            tasks.start_soon(on_a_thread)
         await anyio.sleep(0.05)
         codes = await door.crowd(3)
         release.set()

@@ -3,6 +3,7 @@
 import logging
 import subprocess
 import sys
+from typing import Any
 
 import pytest
 
@@ -16,7 +17,7 @@ pytestmark = pytest.mark.anyio
 
 NEAR = "is this machine, not GeeTest"
 PRETENDS = "a simulator answers in GeeTest's place"
-PAIR = {"captcha_id": "a" * 32, "captcha_key": "b" * 32}
+PAIR: dict[str, Any] = {"captcha_id": "a" * 32, "captcha_key": "b" * 32}
 
 
 @pytest.fixture
