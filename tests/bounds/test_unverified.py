@@ -56,7 +56,12 @@ CROWDS: dict[str, tuple[int, int, list[str | None], int]] = {
     # the caps for each client and for all, who comes at one moment, and how many get in
     "clients that are not known": (3, 1000, [None] * 1000, 1000),
     "a bot alone": (3, 20, ["bot"] * 1000, 3),
-    "a bot, which takes no room from the others": (3, 20, ["bot"] * 1000 + [f"human {each}" for each in range(30)], 20),
+    "a bot, which takes no room from the others": (
+        3,
+        20,
+        [*["bot"] * 1000, *(f"human {each}" for each in range(30))],
+        20,
+    ),
     "none of each client": (0, 1000, ["a", None], 1),
 }
 

@@ -24,7 +24,7 @@ from geetest_asgi.stores import MemoryStore
 
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply
 from .site import App, Front, raw_request, read_all, read_reply
-from .visitors import FORM, cut, form, messages, unfinished, until, visit
+from .visitors import FORM, HEADER_VALUES, cut, form, messages, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -153,15 +153,6 @@ def test_ten_thousand_parts_behind_the_fields_are_not_the_guards(geetest: GeeTes
 # --- headers, paths, patterns -----------------------------------------------------------------------------------------
 
 LONG = 10 * MIB
-VALUES = {
-    "letters": b"a",
-    "commas": b"a,",
-    "semicolons": b";",
-    "quotes": b'";',
-    "braces": b"{",
-    "digits": b"9",
-    "blanks": b" ",
-}
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept", "cookie"]
 
 
@@ -169,7 +160,7 @@ NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", 
 async def test_a_header_value_of_ten_megabytes_is_refused(name: str, geetest: GeeTest) -> None:
     """By a server that lets it through. In a few copies of it at most; where it bears on the fields, without a call."""
     watched = Watched(geetest, sources=("header", "query", "body"))
-    for unit in VALUES.values():
+    for unit in HEADER_VALUES:
         long = visit(geetest.token(forged=True), headers=[], content_type=None if name == "content-type" else FORM)
         long.scope["headers"].append((name.encode(), unit * (LONG // len(unit))))
         tracemalloc.start()

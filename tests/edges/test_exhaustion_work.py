@@ -21,7 +21,7 @@ from geetest_asgi._corridor import body as _body
 
 from .servers import GeeTest
 from .site import App
-from .visitors import FORM, Visit, cut, http_scope, messages, visit
+from .visitors import FORM, HEADER_VALUES, Visit, cut, http_scope, messages, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -139,15 +139,6 @@ async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
 
 # --- headers, paths, patterns -----------------------------------------------------------------------------------------
 
-VALUES = {
-    "letters": b"a",
-    "commas": b"a,",
-    "semicolons": b";",
-    "quotes": b'";',
-    "braces": b"{",
-    "digits": b"9",
-    "blanks": b" ",
-}
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept"]
 
 
@@ -158,7 +149,7 @@ def test_the_work_for_a_header_grows_with_its_bytes_and_no_faster(name: str, gee
         long.scope["headers"].append((name.encode(), value))
         await long.run(geetest.guard(App(), sources=("header", "body")))
 
-    for unit in VALUES.values():
+    for unit in HEADER_VALUES:
         assert grows_linearly(lambda size, unit=unit: anyio.run(one, unit * (size // len(unit))), MIB)  # type: ignore[misc]
 
 

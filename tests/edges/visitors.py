@@ -13,6 +13,8 @@ from starlette.types import ASGIApp, Message, Scope
 from .servers import SECONDS
 
 FORM = "application/x-www-form-urlencoded"
+HEADER_VALUES = (b"a", b"a,", b";", b'";', b"{", b"9", b" ")
+"""Of which a long header may consist: each is hard for another kind of reader."""
 
 
 async def until(is_so: Callable[[], object]) -> None:
