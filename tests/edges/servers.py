@@ -66,9 +66,11 @@ class RawServer:
     def __init__(self, behave: Behave) -> None:
         self.requests: list[bytes] = []
         self.accepted = 0
+        self.open = 0
+        """Connections that are being served now."""
         self.sent = 0
         self.ended = threading.Event()
-        self._behave = behave
+        self._behave, self._lock = behave, threading.Lock()
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -114,8 +116,20 @@ class RawServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            self.open += 1
         with connection, suppress(OSError):
             self._behave(self, connection)
+        with self._lock:
+            self.open -= 1
+
+
+def settles(is_so: Callable[[], object]) -> bool:
+    """Whether it becomes so in time: servers close what has ended with their next turns."""
+    end = time.monotonic() + SECONDS
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.005)
+    return bool(is_so())
 
 
 def content_length(data: bytes) -> int:

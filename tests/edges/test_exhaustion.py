@@ -6,7 +6,6 @@ import asyncio
 import os
 import socket
 import threading
-import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable
@@ -22,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply
+from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, settles
 from .site import App, Front, raw_request, read_all, read_reply
 from .visitors import FORM, HEADER_VALUES, cut, form, messages, unfinished, until, visit
 
@@ -66,11 +65,7 @@ def sockets_open() -> int:
 
 
 def comes_back_to(wanted: int, count: Callable[[], int]) -> bool:
-    """Servers close what has ended with their next turns."""
-    end = time.monotonic() + SECONDS / 2
-    while count() > wanted and time.monotonic() < end:
-        time.sleep(0.02)
-    return count() <= wanted
+    return settles(lambda: count() <= wanted)
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------
