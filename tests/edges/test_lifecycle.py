@@ -12,7 +12,6 @@ from typing import Any
 
 import anyio
 import httpx
-import httpx2
 import pytest
 import trio
 from starlette.responses import PlainTextResponse
@@ -23,15 +22,13 @@ from threads import in_threads
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
 from geetest_asgi.testing import serve
 
-from .servers import GeeTest, RawServer, http_reply, replying, settles
+from .servers import CLIENTS, GeeTest, RawServer, http_reply, replying, settles
 from .site import App
 from .visitors import Visit, crowd, visit
 
 pytestmark = pytest.mark.anyio
 
-KITS: dict[str, Any] = {"httpx": httpx, "httpx2": httpx2}
-
-
+GIVEN = ["httpx", "httpx2"]
 GOOD = replying(http_reply())
 
 
@@ -134,12 +131,12 @@ def test_starlettes_test_client_with_a_lifespan_and_without(anyio_backend: Any, 
 class Maker:
     """A function that makes a client; the clients that it has made."""
 
-    def __init__(self, kit: Any) -> None:
+    def __init__(self, make: Callable[[], Any]) -> None:
         self.clients: list[Any] = []
-        self._kit = kit
+        self._make = make
 
     def __call__(self) -> Any:
-        self.clients.append(self._kit.AsyncClient())
+        self.clients.append(self._make())
         return self.clients[-1]
 
     @property
@@ -236,9 +233,9 @@ def test_aclose_during_a_call_does_not_break_it(anyio_backend: str, turns: int, 
 # --- given clients ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", KITS)
+@pytest.mark.parametrize("name", GIVEN)
 async def test_a_given_client_is_used_and_never_closed(name: str, geetest: GeeTest, app: App) -> None:
-    async with KITS[name].AsyncClient() as client:
+    async with CLIENTS[name]() as client:
         guard = geetest.guard(app, client=client)
         await passes(guard, geetest, app)()
         await guard.aclose()
@@ -258,12 +255,12 @@ def lifespan_at_its_end() -> tuple[Receive, Send]:
     return receive, send
 
 
-@pytest.mark.parametrize("name", KITS)
+@pytest.mark.parametrize("name", GIVEN)
 def test_a_function_that_makes_a_client_is_called_once_for_each_loop(
     name: str, anyio_backend: str, geetest: GeeTest, app: App
 ) -> None:
     """Also where many requests need it at once; and what it made is closed by the end of the loop."""
-    make = Maker(KITS[name])
+    make = Maker(CLIENTS[name])
     guard = geetest.guard(app, client=make)
     assert make.clients == []
 
@@ -278,11 +275,11 @@ def test_a_function_that_makes_a_client_is_called_once_for_each_loop(
         assert make.closed == [True] * number
 
 
-@pytest.mark.parametrize("name", KITS)
+@pytest.mark.parametrize("name", GIVEN)
 async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_another(
     name: str, geetest: GeeTest, app: App
 ) -> None:
-    make = Maker(KITS[name])
+    make = Maker(CLIENTS[name])
     guard = geetest.guard(app, client=make)
     for number in (1, 2):
         await passes(guard, geetest, app)()
@@ -290,10 +287,10 @@ async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_anothe
         assert make.closed == [True] * number
 
 
-@pytest.mark.parametrize("name", KITS)
+@pytest.mark.parametrize("name", GIVEN)
 def test_a_given_client_of_another_loop_lets_nobody_in(name: str, geetest: GeeTest, app: App) -> None:
     """One client on two loops is a mistake of ours; httpx says so in a RuntimeError, or in stranger ways."""
-    client = KITS[name].AsyncClient()
+    client = CLIENTS[name]()
     guard = geetest.guard(app, client=client)
 
     async def first() -> None:
