@@ -22,7 +22,7 @@ from geetest_asgi import Limits
 
 from .servers import SECONDS, GeeTest
 from .site import App, Front, Told, raw_request, read_all
-from .visitors import FORM, Visit, cut, form, http_scope, messages, unfinished, visit
+from .visitors import FORM, Visit, as_parts, cut, form, http_scope, messages, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -43,11 +43,10 @@ def as_json(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
 
 
 def multipart(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
-    parts = [f'--cut-here\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in token.items()]
     file = b'--cut-here\r\nContent-Disposition: form-data; name="f"; filename="a\xff.bin"\r\n\r\n' + noise
     # The noise may hold anything but the boundary; a line of its own that nearly is one is a fine trap.
     trap = b"\r\n--cut-her\r\n\r\n--cut-here-not\r\n"
-    body = file + trap + b"\r\n" + "".join(parts).encode() + file + b"\r\n--cut-here--\r\nepilogue"
+    body = file + trap + b"\r\n" + as_parts(token, "cut-here") + file + b"\r\n--cut-here--\r\nepilogue"
     return "multipart/form-data; boundary=cut-here", body
 
 
@@ -158,11 +157,8 @@ async def test_fields_past_the_limit_are_too_large_and_just_within_are_not(
 
 def test_a_long_upload_with_its_fields_first_passes_and_streams(geetest: GeeTest, front: Front) -> None:
     """10 MiB past a limit of 64 KiB; the app is running before the upload has ended."""
-    parts = "".join(
-        f'--b\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in geetest.token().items()
-    )
     file = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"\xff\x00" * (5 * MIB)
-    body = parts.encode() + file + b"\r\n--b--\r\n"
+    body = as_parts(geetest.token()) + file + b"\r\n--b--\r\n"
     started, total = threading.Event(), 0
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
