@@ -69,7 +69,9 @@ async def test_the_app_gets_the_same_bytes_however_they_are_cut(kind: str, geete
         return len(body)
 
     for size in (1, 7, 64, 1000, 10**9):
-        await goes_on(random.Random(size).randbytes(3000).replace(b"\r\n--", b""), partial(cut, size=size))
+        await goes_on(
+            random.Random(size).randbytes(3000 if size > 1 else 300).replace(b"\r\n--", b""), partial(cut, size=size)
+        )
     length = await goes_on(b"noise" * 5, partial(cut, size=10**9))
     for at in (0, 1, *range(10, length - 10, 23), length - 1, length):
         await goes_on(b"noise" * 5, lambda body, at=at: [body[:at], b"", body[at:], b""])  # type: ignore[misc]
