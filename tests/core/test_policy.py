@@ -12,7 +12,7 @@ from geetest_asgi._core.judge import judge
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.rules import Mode, OnUnavailable
 
-POLICY = policy(captcha_key="the-secret-key")
+POLICY = replace(policy(captcha_key="the-secret-key"), name="login")
 
 # Who is let in; all that does not stand here is not. Written out, so that a new outcome has to be thought about.
 LET_IN: dict[Outcome, set[tuple[OnUnavailable, bool]]] = {
