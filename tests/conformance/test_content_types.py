@@ -5,11 +5,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pytest
-
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import each_of_both
 from .stage import Pair, Stage
 from .wire import Answer
 
@@ -136,8 +133,7 @@ def send(pair: Pair, guarded: bool, target: str, kind: Kind, fields: Fields) -> 
     return pair.ask(guarded, target, kind.write(fields), headers=headers, content_type=None)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_no_type_of_body_gets_past_without_a_token(framework: str, server: str, stage: Stage) -> None:
     """Also where the handler would take the body for something, and where it would fail over it."""
     pair = stage.put(framework, server)
@@ -154,8 +150,7 @@ def test_no_type_of_body_gets_past_without_a_token(framework: str, server: str, 
     assert stage.calls == []
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads(
     framework: str, server: str, stage: Stage
 ) -> None:
@@ -177,8 +172,7 @@ def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads
                 assert answer.status in (400, 403, 413, 415, 422), name
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_what_the_framework_reads_from_an_ordinary_body_it_reads_behind_the_guard(
     framework: str, server: str, stage: Stage
 ) -> None:

@@ -4,8 +4,7 @@ from typing import Any
 
 import pytest
 
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import each_of_both
 from .stage import Pair, Stage
 
 METHODS = (
@@ -35,8 +34,7 @@ def refused(pair: Pair, target: str, method: str, **more: Any) -> bool:
     return answer.status == 403 and not answer.handler
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_path_without_methods_means_all_but_the_safe_ones(framework: str, server: str, stage: Stage) -> None:
     """A Django view runs for FOO; Django and Quart run it for `post`."""
     pair = stage.put(framework, server)
@@ -51,8 +49,7 @@ def test_a_path_without_methods_means_all_but_the_safe_ones(framework: str, serv
             assert pair.with_token("/users/a/reset", method=method).seen["outcome"] == "passed"
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_post_is_guarded_in_any_letter_case(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     posts = [method for method in reached_by(pair, "/login", "login") if method.upper() == "POST"]
@@ -60,8 +57,7 @@ def test_post_is_guarded_in_any_letter_case(framework: str, server: str, stage: 
     assert [method for method in posts if not refused(pair, "/login", method)] == []
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_protected_get_is_guarded_against_head_too(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     gets = [method for method in reached_by(pair, "/page", "page") if method.upper() in ("GET", "HEAD")]
@@ -74,8 +70,7 @@ def test_a_protected_get_is_guarded_against_head_too(framework: str, server: str
 
 
 @pytest.mark.parametrize("headers", OVERRIDES, ids=lambda headers: " ".join(headers))
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_no_header_changes_the_method(framework: str, server: str, headers: dict[str, str], stage: Stage) -> None:
     """Neither away from a guarded one, nor to one that a handler runs for."""
     pair = stage.put(framework, server)

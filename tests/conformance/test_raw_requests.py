@@ -5,8 +5,7 @@ from contextlib import closing, suppress
 import pytest
 
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import SERVERS, each_of_both
 from .stage import Pair, Stage
 from .wire import Answer
 
@@ -78,8 +77,7 @@ def answers(pair: Pair, app: str) -> dict[str, Answer]:
     return found
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_no_way_to_write_a_request_gets_past(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     bare = answers(pair, pair.bare)
