@@ -44,12 +44,14 @@ def as_msgpack(fields: Fields) -> bytes:
     return bytes([0x80 + len(fields)]) + b"".join(b"\xda" + struct.pack(">H", len(word)) + word for word in words)
 
 
+B = ("multipart/form-data; boundary=B",)
+
 FORMS = {
     "form": Kind((wire.FORM,), wire.form),
     "form, charset": Kind((f"{wire.FORM}; charset=utf-8",), wire.form),
     "JSON": Kind(("application/json",), as_json),
     "JSON, charset": Kind(("application/json; charset=utf-8",), as_json),
-    "multipart": Kind(("multipart/form-data; boundary=B",), as_multipart),
+    "multipart": Kind(B, as_multipart),
     "multipart, quoted": Kind(('multipart/form-data; boundary="B"; charset=utf-8',), as_multipart),
 }
 """What a page or a program sends that has nothing to hide."""
@@ -103,22 +105,12 @@ ODD = {
     "multipart, boundary*0": Kind(("multipart/form-data; boundary*0=B",), as_multipart),
     "multipart, two boundaries": Kind(("multipart/form-data; boundary=A; boundary=B",), as_multipart),
     "multipart, two boundaries turned": Kind(("multipart/form-data; boundary=B; boundary=A",), as_multipart),
-    "multipart, preamble": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: b"hello\r\n" + as_multipart(fields)
-    ),
-    "multipart, attachment": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields, "attachment")
-    ),
-    "multipart, files": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields, extra='; filename="x"')
-    ),
-    "multipart, unquoted names": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields).replace(b'"', b"")
-    ),
-    "multipart, bare newlines": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields).replace(b"\r", b"")
-    ),
-    "multipart, not closed": Kind(("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields)[:-4]),
+    "multipart, preamble": Kind(B, lambda fields: b"hello\r\n" + as_multipart(fields)),
+    "multipart, attachment": Kind(B, lambda fields: as_multipart(fields, "attachment")),
+    "multipart, files": Kind(B, lambda fields: as_multipart(fields, extra='; filename="x"')),
+    "multipart, unquoted names": Kind(B, lambda fields: as_multipart(fields).replace(b'"', b"")),
+    "multipart, bare newlines": Kind(B, lambda fields: as_multipart(fields).replace(b"\r", b"")),
+    "multipart, not closed": Kind(B, lambda fields: as_multipart(fields)[:-4]),
     "MessagePack": Kind(("application/x-msgpack",), as_msgpack),
     "MessagePack, vendor's": Kind(("application/vnd.msgpack",), as_msgpack),
     "XML": Kind(("application/xml",), lambda fields: b"<a>x</a>"),

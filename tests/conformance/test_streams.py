@@ -28,12 +28,14 @@ def test_a_client_that_leaves_ends_an_endless_answer_as_without_the_guard(
     framework: str, server: str, stage: Stage
 ) -> None:
     pair = stage.put(framework, server)
-    before = {which: pair.entered(guarded=which)["ended"] for which in (False, True)}
-    with closing(wire.connect(pair.port)) as bare, closing(wire.connect(pair.port)) as guarded:
-        for connection, name in ((bare, pair.bare), (guarded, pair.guarded)):
+    ended = []
+    for guarded in (False, True):
+        before = pair.entered(guarded=guarded)["ended"]
+        name = pair.guarded if guarded else pair.bare
+        with closing(wire.connect(pair.port)) as connection:
             connection.sendall(wire.request(name, "/endless", wire.form(stage.token())))
             wire.read_until(connection, b"tick\n")
-    ended = [pair.wait_for("ended", before[which], guarded=which) for which in (False, True)]
+        ended.append(pair.wait_for("ended", before, guarded=guarded))
     assert ended[1] == ended[0]
 
 
