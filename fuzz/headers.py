@@ -13,7 +13,7 @@ def check(data: bytes) -> None:
     """Any headers give an answer, it is the oracle's, and what is found can be sent."""
     case = laws.read(data)
     pairs = [line.partition(b":") for line in case.body.split(b"\n")]
-    answer = from_headers([(name, value) for name, _, value in pairs], case.gatherer())
+    answer = from_headers([(name, value) for name, _, value in pairs], case.gatherer()) or laws.NOTHING
     if isinstance(answer, CaptchaFields):
         laws.sendable(answer, case.max_field)
     oracle.agree(answer, _expected([(name, value) for name, _, value in pairs], case))

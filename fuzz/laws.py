@@ -12,12 +12,14 @@ from typing import Final
 from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import Scanner, scanner_for
 from geetest_asgi._core.fields.spelling import Spelling, spelling
-from geetest_asgi._core.model import CaptchaFields, Evidence
+from geetest_asgi._core.model import CaptchaFields, Evidence, Outcome
 from geetest_asgi._core.protocol import build_request
 
 from .targets import require
 
 Answer = CaptchaFields | Evidence
+
+NOTHING: Final = Evidence(Outcome.MISSING)
 
 # The small bounds are there to be reached: a pass token has 64 bytes.
 SPELLINGS: Final[tuple[tuple[Spelling, int], ...]] = (
@@ -72,7 +74,7 @@ def answer(case: Case, content_type: bytes, pieces: Iterable[bytes]) -> Answer |
         return None
     if not feed(scanner, pieces):
         scanner.end()
-    return gatherer.conclude(scanner.broken)
+    return gatherer.conclude(scanner.broken) or NOTHING
 
 
 def feed(scanner: Scanner, pieces: Iterable[bytes]) -> bool:

@@ -95,7 +95,9 @@ def in_place_of(content_type: bytes, make: Callable[[Gatherer], Scanner]) -> obj
 FORM, JSON, MULTIPART = b"application/x-www-form-urlencoded", b"application/json", b"multipart/form-data; boundary=x"
 
 
-def first_of_doubled_headers(pairs: Sequence[tuple[bytes, bytes]], gatherer: Gatherer) -> CaptchaFields | Evidence:
+def first_of_doubled_headers(
+    pairs: Sequence[tuple[bytes, bytes]], gatherer: Gatherer
+) -> CaptchaFields | Evidence | None:
     return from_headers(list(dict(reversed(pairs)).items()), gatherer)
 
 

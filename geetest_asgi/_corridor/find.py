@@ -1,4 +1,8 @@
-"""Find the captcha fields. The first source that contains any of them is used; sources are never combined."""
+"""Find the captcha fields in one source.
+
+Each function returns the fields, or evidence that ends the search; or text, if the source contains none of them: what
+it contains instead.
+"""
 
 import re
 from collections.abc import Sequence
@@ -6,7 +10,7 @@ from typing import Final
 
 from starlette.types import Scope
 
-from .._core.fields.gatherer import NOTHING, Gatherer, from_headers
+from .._core.fields.gatherer import Gatherer, from_headers
 from .._core.fields.names import shown_names
 from .._core.fields.scanners import MultipartScanner, UrlencodedScanner, scanner_for
 from .._core.model import CaptchaFields, Evidence, Outcome
@@ -14,52 +18,44 @@ from .._core.policy import Policy
 from .._core.rules import Source
 from .body import Body
 
-Found = CaptchaFields | Evidence
+Found = CaptchaFields | Evidence | str
 
-_IN_BODY: Final = ("body", "text")
+IN_BODY: Final = ("body", "text")
+"""Sources that need the body. A websocket's handshake has none."""
 
 _MEDIA_TYPE: Final = re.compile(rb"([\w.+-]{1,40}/[\w.+-]{1,40})\s*(?:;|$)")
 
 
-async def find(policy: Policy, scope: Scope, body: Body) -> Found:
-    """Return the fields, or evidence that says why there are none. Raises VisitorLeft."""
-    searched = []
-    for source in policy.sources if scope["type"] == "http" else _of_a_handshake(policy.sources):
-        gatherer = Gatherer(policy.spelling, policy.limits.max_field)
-        if source in _IN_BODY:
-            found = await _in_body(source, policy, scope, body, gatherer)
-        else:
-            found = _in_query(scope, gatherer) if source == "query" else _in_headers(scope, gatherer)
-        if not isinstance(found, str):
-            return found
-        searched.append(found)
-    return Evidence(Outcome.MISSING, f"{NOTHING}: {'; '.join(searched)}")
+def sources(policy: Policy, scope: Scope) -> Sequence[Source]:
+    """Return the sources of this request, in order."""
+    if scope["type"] == "http":
+        return policy.sources
+    return tuple(source for source in policy.sources if source not in IN_BODY) or ("header", "query")
 
 
-def _of_a_handshake(sources: Sequence[Source]) -> Sequence[Source]:
-    return tuple(source for source in sources if source not in _IN_BODY) or ("header", "query")
+def in_head(source: Source, policy: Policy, scope: Scope) -> Found:
+    """Search the headers or the query."""
+    gatherer = Gatherer(policy.spelling, policy.limits.max_field)
+    return _in_query(scope, gatherer) if source == "query" else _in_headers(scope, gatherer)
 
 
-def _is_missing(found: Found) -> bool:
-    return isinstance(found, Evidence) and found.outcome is Outcome.MISSING
-
-
-def _in_headers(scope: Scope, gatherer: Gatherer) -> Found | str:
+def _in_headers(scope: Scope, gatherer: Gatherer) -> Found:
     headers = scope.get("headers", ())
-    if not _is_missing(found := from_headers(headers, gatherer)):
+    if (found := from_headers(headers, gatherer)) is not None:
         return found
     return f"headers with 'geetest': {shown_names(n.decode('latin-1') for n, _ in headers if b'geetest' in n.lower())}"
 
 
-def _in_query(scope: Scope, gatherer: Gatherer) -> Found | str:
+def _in_query(scope: Scope, gatherer: Gatherer) -> Found:
     scanner = UrlencodedScanner(gatherer)
     scanner.feed(scope.get("query_string") or b"")
     scanner.end()
-    found = gatherer.conclude()
-    return f"query: {shown_names(scanner.names())}" if _is_missing(found) else found
+    return gatherer.conclude() or f"query: {shown_names(scanner.names())}"
 
 
-async def _in_body(source: Source, policy: Policy, scope: Scope, body: Body, gatherer: Gatherer) -> Found | str:
+async def in_body(source: Source, policy: Policy, scope: Scope, body: Body) -> Found:
+    """Search the body. Raises VisitorLeft."""
+    gatherer = Gatherer(policy.spelling, policy.limits.max_field)
     types, encodings, length = _about_body(scope)
     scanner = scanner_for(types, encodings, gatherer, source)
     if scanner is None:
@@ -70,8 +66,7 @@ async def _in_body(source: Source, policy: Policy, scope: Scope, body: Body, gat
         return Evidence(Outcome.TOO_LARGE, f"a body of more than {most} bytes")
     if (evidence := await body.search(scanner)) is not None:
         return evidence
-    found = gatherer.conclude(scanner.broken)
-    return f"{source} ({_body_type(types)}): {shown_names(scanner.names())}" if _is_missing(found) else found
+    return gatherer.conclude(scanner.broken) or f"{source} ({_body_type(types)}): {shown_names(scanner.names())}"
 
 
 def _about_body(scope: Scope) -> tuple[list[bytes], list[bytes], int]:

@@ -5,11 +5,12 @@ from dataclasses import replace
 from typing import Final
 
 from .. import _config
+from .._core.fields.gatherer import NOTHING
 from .._core.model import FOREIGN_ID, CaptchaFields, Evidence, Outcome
 from .._core.protocol import build_request
 from .._line.call import CLIENT_LEFT
 from .body import VisitorLeft
-from .find import find
+from .find import IN_BODY, in_body, in_head, sources
 from .hooks import call
 from .spent import claim
 from .visit import Visit
@@ -69,12 +70,23 @@ async def share(visit: Visit) -> Evidence | None:
 
 
 async def find_fields(visit: Visit) -> Evidence | None:
-    """Find the captcha fields in the headers, the query or the body. The sent id may choose the credentials."""
-    found = await find(visit.policy, visit.scope, visit.body)
-    if not isinstance(found, CaptchaFields):
-        return found
-    visit.fields = found
-    return await _choose_by_id(visit, found) if visit.policy.credentials_by_id else None
+    """Find the captcha fields. The first source that contains any of them is used; sources are never combined.
+
+    The sent id may choose the credentials.
+    """
+    policy, scope, searched = visit.policy, visit.scope, []
+    for source in sources(policy, scope):
+        if source in IN_BODY:
+            found = await in_body(source, policy, scope, visit.body)
+        else:
+            found = in_head(source, policy, scope)
+        if isinstance(found, CaptchaFields):
+            visit.fields = found
+            return await _choose_by_id(visit, found) if policy.credentials_by_id else None
+        if isinstance(found, Evidence):
+            return found
+        searched.append(found)
+    return Evidence(Outcome.MISSING, f"{NOTHING}: {'; '.join(searched)}")
 
 
 async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:

@@ -205,9 +205,5 @@ def _make() -> Clock:
     return AsyncioClock() if on_asyncio() else TrioClock()
 
 
-_clocks = PerLoop(_make, Clock.aclose)
-
-
-def clock() -> Clock:
-    """Return the running event loop's clock."""
-    return _clocks.get()
+clock: Final = PerLoop(_make, Clock.aclose).get
+"""`clock()` returns the running event loop's clock."""

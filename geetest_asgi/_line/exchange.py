@@ -43,15 +43,15 @@ async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncItera
     No more is read of it than an answer of `/validate` can have: the rest may be without an end.
     """
     raw = {name.lower().encode("latin-1"): value.encode("latin-1", "replace") for name, value in headers.items()}
-    known = reply_of(status, raw, b"")
-    if status != 200 or known.encoded:
-        return reply_of(status, raw, None)
+    without_body = reply_of(status, raw, None)
+    if status != 200 or without_body.encoded:
+        return without_body
     body, pieces = bytearray(), aiter(chunks)
     async for piece in pieces:
         body += piece
         if len(body) > MAX_REPLY:
             await _break_off(pieces)
-            return reply_of(status, raw, None)
+            return without_body
     return reply_of(status, raw, bytes(body))
 
 

@@ -2,7 +2,6 @@
 
 import sys
 from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
 from typing import Any
 
 from anyio import CancelScope
@@ -26,10 +25,19 @@ class GivenWire:
         # Connect, read, write, pool. Our own deadline ends the call. Waiting for the client's own pool is our crowd's
         # doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
         timeout = {"connect": None, "read": None, "write": None, "pool": call.hand_over()}
-        async with _traced(call) as extensions:
+        trace = Trace(call)
+        extensions = {"trace": trace.note}
+        try:
             if hasattr(self._client, "stream"):
                 return await self._stream(url, form, tuple(timeout.values()), extensions)
             return await self._handle(url, form, {**extensions, "timeout": timeout})
+        except Exception as error:
+            if call.sent and call.kept:
+                raise KeptConnectionError from error
+            raise
+        finally:
+            if trace.opening is not None:
+                await trace.close()
 
     async def _stream(self, url: str, form: bytes, limits: object, extensions: Mapping[str, Any]) -> Reply:
         request = {"content": form, "headers": HEADERS, "timeout": limits, "extensions": extensions}
@@ -61,35 +69,33 @@ def _is_of_httpx2(client: object) -> bool:
     return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
 
 
-@asynccontextmanager
-async def _traced(call: Call) -> AsyncIterator[Mapping[str, Any]]:
-    """Follow a call by httpx's `trace` extension: the value goes into its request's `extensions`.
+class Trace:
+    """Follows a call by httpx's `trace` extension: `note` goes into its request's `extensions`.
 
     A client that does not know it says nothing, and then nothing is known. httpcore 1.0.9 (2025) leaves a connection
-    open that is given up during the TLS handshake: whatever ends the call ends that connection too.
+    open that is given up during the TLS handshake: whatever ends the call must `close` it.
     """
-    opening, connected = None, False
 
-    async def trace(event: str, info: Mapping[str, Any]) -> None:
-        nonlocal opening, connected
+    def __init__(self, call: Call) -> None:
+        self._call = call
+        self._connected = False
+        self.opening: Any = None
+        """A connection whose TLS handshake is not over."""
+
+    async def note(self, event: str, info: Mapping[str, Any]) -> None:
+        """Tell the call how far it has come."""
         if event.endswith("send_request_headers.started"):
-            call.sends(None, kept=not connected)
-            call.waits()
+            self._call.sends(None, kept=not self._connected)
+            self._call.waits()
         elif event.endswith(("connect_tcp.started", "start_tls.started", "send_request_body.complete")):
-            call.sent, connected = event.endswith("complete"), True
-            call.waits()
+            self._call.sent, self._connected = event.endswith("complete"), True
+            self._call.waits()
         if event.endswith("connect_tcp.complete"):
-            opening = info["return_value"]
+            self.opening = info["return_value"]
         elif not event.endswith(("start_tls.started", "start_tls.failed")):
-            opening = None  # it is open, and the client's to keep
+            self.opening = None  # it is open, and the client's to keep
 
-    try:
-        yield {"trace": trace}
-    except Exception as error:
-        if call.sent and call.kept:
-            raise KeptConnectionError from error
-        raise
-    finally:
-        if opening is not None:
-            with CancelScope(shield=True):
-                await opening.aclose()
+    async def close(self) -> None:
+        """Close the connection that is left."""
+        with CancelScope(shield=True):
+            await self.opening.aclose()

@@ -2,10 +2,16 @@
 
 import argparse
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import anyio
+
+from .._core.model import Evidence
+from .._core.policy import Policy
+from .._corridor.steps import find_fields
+from .._corridor.walk import Guard
 from .errors import UsageError
 from .match import Request, read_guards, write_decision
 from .options import add_app, checked
@@ -109,27 +115,18 @@ def _write_guard(report: Report, site: Any, guard: Any, request: Request, raw: R
     policy = write_decision(report, site, guard, request)
     if policy is None:
         return False
-    from anyio import run
-
-    from .._core.model import CaptchaFields
-
     report.lines(["", "The captcha fields"])
     if policy.refuses:
         report.say("FAIL", f"not looked for: {policy.refuses}")
         return False
-    found = run(_find, policy, raw)
-    if isinstance(found, CaptchaFields):
+    if (evidence := anyio.run(_search, guard.guard, policy, raw)) is None:
         report.say("ok", "found; GeeTest would be asked")
         return True
-    report.say("FAIL", f"{found.outcome}: {found.reason}")
+    report.say("FAIL", f"{evidence.outcome}: {evidence.reason}")
     return False
 
 
-async def _find(policy: Any, raw: RawRequest) -> Any:
-    from .._bounds.counters import BodyMemory
-    from .._corridor.body import Body
-    from .._corridor.find import find
-
+async def _search(guard: Guard, policy: Policy, raw: RawRequest) -> Evidence | None:
     async def receive() -> Any:
         return {"type": "http.request", "body": raw.body, "more_body": False}
 
@@ -138,4 +135,5 @@ async def _find(policy: Any, raw: RawRequest) -> Any:
         "headers": raw.headers,
         "query_string": raw.target.partition("?")[2].encode("latin-1"),
     }
-    return await find(policy, scope, Body(receive, policy.limits, BodyMemory(policy.limits.max_buffered), None))
+    no_function_of_yours = replace(policy, credentials_by_id=False)
+    return await find_fields(guard.visit(no_function_of_yours, scope, receive))

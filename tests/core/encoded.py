@@ -31,6 +31,8 @@ FORM = b"application/x-www-form-urlencoded"
 JSON = b"application/json"
 MULTIPART = b"multipart/form-data; boundary=xYzZY"
 
+Found = CaptchaFields | Evidence | None
+
 each_kind = pytest.mark.parametrize("content_type", [FORM, JSON, MULTIPART], ids=["form", "JSON", "multipart"])
 each_form = pytest.mark.parametrize("content_type", [FORM, MULTIPART], ids=["form", "multipart"])
 
@@ -45,9 +47,7 @@ def made(content_type: bytes, gatherer: Gatherer) -> Scanner:
     return scanner
 
 
-def scan(
-    content_type: bytes, pieces: Iterable[bytes], fields: Any = None, *, max_field: int = 8192
-) -> CaptchaFields | Evidence:
+def scan(content_type: bytes, pieces: Iterable[bytes], fields: Any = None, *, max_field: int = 8192) -> Found:
     """As the guard does it: feed until the scanner knows, tell it where the body ends."""
     found = gatherer(fields, max_field)
     scanner = made(content_type, found)
@@ -60,14 +60,16 @@ def scan(
     return found.conclude(scanner.broken)
 
 
-def read(content_type: bytes, body: bytes, fields: Any = None, *, max_field: int = 8192) -> CaptchaFields | Evidence:
+def read(content_type: bytes, body: bytes, fields: Any = None, *, max_field: int = 8192) -> Found:
     """What is found in the whole body, and byte by byte as well."""
     found = scan(content_type, [body], fields, max_field=max_field)
     assert scan(content_type, byte_by_byte(body), fields, max_field=max_field) == found, "cut, it gives another answer"
     return found
 
 
-def outcome(answer: CaptchaFields | Evidence) -> str:
+def outcome(answer: Found) -> str:
+    if answer is None:
+        return "missing"
     return "found" if isinstance(answer, CaptchaFields) else answer.outcome.value
 
 

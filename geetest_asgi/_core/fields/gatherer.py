@@ -70,12 +70,15 @@ class Gatherer:
         self._values.setdefault("lot_number", UNREADABLE)  # it was sent, so the result is not "missing"
         self.complete = True
 
-    def conclude(self, broken: str = "") -> CaptchaFields | Evidence:
-        """Return the four fields, or evidence. `broken`: the reason why the rest of the source could not be read."""
+    def conclude(self, broken: str = "") -> CaptchaFields | Evidence | None:
+        """Return the four fields, or evidence of what is wrong, or None if nothing was found.
+
+        `broken`: the reason why the rest of the source could not be read.
+        """
         if not self.complete and broken:
             return Evidence(Outcome.MALFORMED, broken)
         if not self._values:
-            return Evidence(Outcome.MISSING, NOTHING)
+            return None
         texts, wrong = {}, []
         for name in WITH_ID if "captcha_id" in self._values else FIELD_NAMES:
             value = self._values.get(name)
@@ -106,14 +109,11 @@ def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> Capt
     gatherer = Gatherer(_USUAL, max_field)
     for name, value in values.items():
         gatherer.offer(name, value)
-    found = gatherer.conclude()
-    if isinstance(found, Evidence) and found.outcome is Outcome.MISSING:
-        return Evidence(Outcome.MISSING, f"{NOTHING}: {shown_names(values)}")
-    return found
+    return gatherer.conclude() or Evidence(Outcome.MISSING, f"{NOTHING}: {shown_names(values)}")
 
 
-def from_headers(headers: Iterable[tuple[bytes, bytes]], gatherer: Gatherer) -> CaptchaFields | Evidence:
-    """Return the four fields in the headers, or evidence. A header sent twice is malformed: proxies keep either one."""
+def from_headers(headers: Iterable[tuple[bytes, bytes]], gatherer: Gatherer) -> CaptchaFields | Evidence | None:
+    """Conclude from the headers (see `Gatherer.conclude`). One sent twice is malformed: proxies keep either one."""
     spelling, seen = gatherer.spelling, set[str]()
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()

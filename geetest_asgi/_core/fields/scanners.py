@@ -2,7 +2,7 @@
 
     scanner = scanner_for(content_types, encodings, gatherer)     None: bodies of this type have no fields
     scanner.feed(chunk) … scanner.end()        until scanner.done
-    gatherer.conclude(scanner.broken)          the fields, or evidence
+    gatherer.conclude(scanner.broken)          the fields, or evidence, or None: nothing was found
     scanner.names()                            the names in the body, for developers
 
 For all scanners: the cuts of the input never change the result; bytes after `done` change nothing; no input raises;
