@@ -12,6 +12,7 @@ from visitor import CHROMIUM
 
 from geetest_asgi.testing import Simulator, serve
 
+from .form_stage import FormSite, FormStage, Site, visit
 from .libraries import build
 from .profiles import Profiles
 from .stage import Stage, site
@@ -108,3 +109,19 @@ def stage(profiles: Profiles, _servers: tuple[Simulator, str, str]) -> Iterator[
         stage = Stage(simulator, geetest, url, page)
         yield stage
     assert stage.complaints == stage.expected
+
+
+@pytest.fixture(scope="package")
+def form_site() -> Iterator[Site]:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        server = FormSite(geetest)
+        with serve(server.app) as url:
+            yield simulator, server, url
+
+
+@pytest.fixture
+def form_stage(tab: "Page", form_site: Site) -> Iterator[FormStage]:
+    """One visit to a page with a form."""
+    with visit(tab, *form_site) as stage:
+        yield stage

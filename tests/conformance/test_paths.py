@@ -108,15 +108,13 @@ def under(root: str, target: str) -> list[str]:
     return [f"{each}{rest}" for each in roots for rest in (target, target[1:], f"/{target}")] + [target, "/xa/x//login"]
 
 
-@pytest.mark.parametrize("server", [LITERAL, NORMALISING])
 @pytest.mark.parametrize("root_path", ["/x/", "/x%41", "//x"])
-def test_a_root_path_that_an_operator_wrote_oddly_opens_no_way_around(
-    root_path: str, server: str, stage: Stage
-) -> None:
+def test_a_root_path_that_an_operator_wrote_oddly_opens_no_way_around(root_path: str, stage: Stage) -> None:
+    """Put before the path, as uvicorn does; the next test has the other kind."""
     reached = []
     for framework in FRAMEWORKS:
         stage.simulator.calls.clear()
-        reached += compare(stage.put(framework, server, root_path), under(root_path, "/login"))
+        reached += compare(stage.put(framework, LITERAL, root_path), under(root_path, "/login"))
     assert reached
 
 

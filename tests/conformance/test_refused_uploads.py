@@ -19,7 +19,7 @@ from .test_bodies import multipart
 from .uploaders import FILE, Send, Upload, client, patient
 
 MIB: Final = 1024 * 1024
-EACH: Final = 4
+EACH: Final = 2
 
 
 def uploads(stage: Stage) -> list[tuple[int, Upload]]:
