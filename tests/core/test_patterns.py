@@ -78,7 +78,8 @@ def test_an_accepted_pattern_means_what_it_says(pattern: object, meant: str, not
 
 
 METHODS = [  # pattern, methods=, those meant, those not meant
-    ("/x", None, "POST PUT PATCH DELETE QUERY PROPFIND CONNECT FOO post foo", "GET HEAD OPTIONS TRACE get head"),
+    # An HTTP method is any token, WEBSOCKET too: it is none of a websocket's.
+    ("/x", None, "POST PUT DELETE PROPFIND CONNECT FOO post foo WEBSOCKET", "GET HEAD OPTIONS TRACE get head"),
     ("POST /x", None, "POST post PoSt", "PUT GET HEAD DELETE FOO"),
     ("POST,PUT /x", None, "POST PUT", "PATCH GET"),
     ("GET /x", None, "GET HEAD get head", "POST OPTIONS TRACE"),
@@ -86,7 +87,7 @@ METHODS = [  # pattern, methods=, those meant, those not meant
     ("OPTIONS /x", None, "OPTIONS options", "GET POST"),
     ("VERSION-CONTROL /x", None, "VERSION-CONTROL", "POST"),
     ("ACL,MERGE,MKCALENDAR,QUERY,REBIND,UNLOCK /x", None, "ACL MERGE MKCALENDAR QUERY REBIND UNLOCK", "POST"),
-    ("* /x", None, "GET HEAD OPTIONS TRACE POST FOO get", ""),
+    ("* /x", None, "GET HEAD OPTIONS TRACE POST FOO get WEBSOCKET websocket", ""),
     ("WEBSOCKET /x", None, "", "WEBSOCKET GET POST"),
     ("/x", "POST", "POST", "PUT GET"),
     ("/x", "post, put", "POST PUT", "GET"),
