@@ -86,9 +86,11 @@ class FormSite:
 
         async def login(request: Request) -> JSONResponse:
             result = geetest_result(request)
-            is_json = request.headers.get("content-type", "").startswith("application/json")
-            sent = await (request.json() if is_json else request.form())
-            username = sent.get("username") or request.query_params.get("username")
+            if request.headers.get("content-type", "").startswith("application/json"):
+                username = (await request.json())["username"]
+            else:
+                async with request.form() as form:
+                    username = form.get("username") or request.query_params.get("username")
             return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": username})
 
         async def slow(request: Request) -> JSONResponse:

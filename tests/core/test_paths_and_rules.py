@@ -73,6 +73,7 @@ SPELLINGS = {
     "next line": "/login%C2%85",
     "no-break space": "/login%C2%A0",
     "line separator": "/login%E2%80%A8",
+    "paragraph separator": "/login%E2%80%A9",
     "invalid UTF-8, which servers replace": "/login%ff",
     "overlong slash, which servers replace": "/login%c0%af",
     "absolute form (Quart)": "http://h/login",
