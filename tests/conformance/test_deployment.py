@@ -18,6 +18,7 @@ import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
+from .proxies import comes_to, listens
 from .servers import free_port, skip_without
 
 ROOT: Final = Path(__file__).parents[2]
@@ -130,32 +131,16 @@ def nginx(site: str, directory: Path) -> Iterator[str]:
         f"events {{}}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/p;\n"
         f"server {{ listen 127.0.0.1:{port};\n{location[1].replace('http://127.0.0.1:8000', site)} }} }}\n"
     )
-    with subprocess.Popen(
-        [program, "-p", directory, "-c", directory / "nginx.conf"], stderr=subprocess.DEVNULL
-    ) as process:
-        url = f"http://127.0.0.1:{port}"
-        ends = time.monotonic() + SECONDS
-        while not _answers(url):
-            assert time.monotonic() < ends, (directory / "error.log").read_text()
-            time.sleep(0.05)
+    command = [program, "-p", str(directory), "-c", str(directory / "nginx.conf")]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
         try:
-            yield url
+            assert comes_to(lambda: listens(port)), (directory / "error.log").read_text()
+            yield f"http://127.0.0.1:{port}"
         finally:
             process.terminate()
 
 
-def _answers(url: str) -> bool:
-    try:
-        return httpx.get(url, timeout=SECONDS, trust_env=False).status_code < 500
-    except httpx.TransportError:
-        return False
-
-
-# With `--dist loadgroup` one process runs all tests of a server, so that each server is started once.
-GROUPS: Final = [pytest.param(each, marks=pytest.mark.xdist_group(f"deployed by {each}")) for each in SERVERS]
-
-
-@pytest.fixture(scope="module", params=GROUPS)
+@pytest.fixture(scope="module", params=SERVERS)
 def any_server(request: pytest.FixtureRequest, geetest: tuple[Simulator, str]) -> Iterator[Running]:
     """For tests that leave it running."""
     with running(request.param, geetest) as site:
