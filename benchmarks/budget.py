@@ -147,7 +147,7 @@ async def walked(folder: Path, what: Callable[[], Awaitable[None]]) -> Walk:
 
 def size(package: Path) -> dict[str, float]:
     """Lines of the guard proper, and of its functions, docstrings included."""
-    texts = [path.read_text() for path in package.rglob("*.py") if _is_guard(path.relative_to(package))]
+    texts = [path.read_text() for path in package.rglob("*.py") if is_guard(path.relative_to(package))]
     nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
     lengths = [
         (node.end_lineno or 0) - node.lineno + 1
@@ -161,7 +161,8 @@ def size(package: Path) -> dict[str, float]:
     }
 
 
-def _is_guard(path: Path) -> bool:
+def is_guard(path: Path) -> bool:
+    """Whether a module, named from the package's folder, belongs to the guard proper."""
     names = {path.parts[0].removesuffix(".py"), path.with_suffix("").as_posix()}
     return not names & NOT_THE_GUARD
 

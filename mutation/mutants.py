@@ -7,7 +7,6 @@ pin), annotations, docstrings, f-strings, and the words of errors and log record
 import ast
 from collections.abc import Iterator
 from dataclasses import dataclass
-from os.path import commonprefix
 from types import CodeType
 from typing import Final
 
@@ -148,9 +147,14 @@ def _written(new: ast.AST | None) -> str:
 def _shown(*texts: bytes) -> tuple[str, str]:
     """Return both texts as one line each, what they share left out where it is long."""
     one, other = (" ".join(text.decode().split()) for text in texts)
-    head = len(commonprefix([one, other]))
-    tail = min(len(commonprefix([one[::-1], other[::-1]])), len(one) - head, len(other) - head)
+    head = _shared(one, other)
+    tail = min(_shared(one[::-1], other[::-1]), len(one) - head, len(other) - head)
     return _cut(one, head, tail), _cut(other, head, tail)
+
+
+def _shared(one: str, other: str) -> int:
+    """Return the number of characters that both begin with."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _cut(line: str, head: int, tail: int) -> str:

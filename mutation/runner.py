@@ -6,14 +6,11 @@ changed lines, fastest first, until one fails. Which tests reach a line is read 
 
 import functools
 import gc
+import importlib
 import json
-import os
 import resource
-import shutil
 import signal
-import sys
 import tempfile
-import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
@@ -23,18 +20,38 @@ from typing import Any, Final
 
 import coverage
 import pytest
+from hypothesis import HealthCheck, Phase, settings
 
+from .forks import JOBS, Forks
 from .mutants import Mutant
 
-JOBS: Final = 2
 SLOW: Final = 2.0
 """Seconds. A test that takes longer is left out."""
-ENOUGH: Final = 30.0
+ENOUGH: Final = 20.0
 """Seconds of tests for each mutant; those that take longest are left out."""
 PATIENCE: Final = 10
-"""Seconds that a test may take longer than without a mutant. Then the mutant counts as killed: its loop does not end."""
+"""Seconds. A test that takes so much longer than without the mutant, and three times as long, does not end."""
 _MEMORY: Final = 4 << 30
 """Bytes that a mutant may allocate."""
+
+Found = Callable[[str, Mutant, str], None]
+"""Called with a module's name, a mutant, and what became of it: "killed", "survived" or "unreached"."""
+
+
+def run(mutants: dict[str, list[Mutant]], tests: Iterable[str], found: Found) -> int:
+    """Run tests against the mutants of modules, by the module's name. Returns pytest's exit code."""
+    settings.register_profile(
+        "mutants",
+        deadline=None,
+        suppress_health_check=[HealthCheck.too_slow],
+        database=None,
+        derandomize=True,
+        phases=(Phase.explicit, Phase.generate),
+    )
+    plain = ["-o", "addopts=", *(f"-pno:{plugin}" for plugin in ("xdist", "asyncio", "faker", "cacheprovider"))]
+    chosen = ["-m", "not slow", "--hypothesis-profile=mutants", "--capture=no", "-q", "--no-header"]
+    late = ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # Hypothesis is imported before pytest's hook
+    return int(pytest.main([*plain, *chosen, *late, *tests], plugins=[Runner(mutants, found)]))
 
 
 @dataclass
@@ -45,23 +62,32 @@ class FirstRun:
     failed: list[str] = field(default_factory=list)
     lines: dict[str, dict[int, set[str]]] = field(default_factory=lambda: defaultdict(lambda: defaultdict(set)))
 
-    def tests(self, path: str, mutant: Mutant) -> list[str]:
+    def tests(self, mutant: Mutant) -> list[str]:
         """Return the tests that reach the mutant, fastest first."""
-        reached = {test for line in range(mutant.first, mutant.last + 1) for test in self.lines[path][line]}
-        fit = sorted((self.seconds[test], test) for test in reached if self.seconds[test] <= SLOW)
-        chosen, total = [], 0.0
-        for seconds, test in fit:
-            total += seconds
-            if chosen and total > ENOUGH:
+        lines = self.lines[mutant.replaces.co_filename]
+        reached = {test for line in range(mutant.first, mutant.last + 1) for test in lines[line]}
+        chosen: list[str] = []
+        total = 0.0
+        for test in sorted(reached, key=self.seconds.__getitem__):
+            total += self.seconds[test]
+            if self.seconds[test] > SLOW or (chosen and total > ENOUGH):
                 break
             chosen.append(test)
         return chosen
 
+    def add(self, part: dict[str, Any]) -> None:
+        """Add what one process has written."""
+        self.seconds.update(part["seconds"])
+        self.failed += part["failed"]
+        for path, lines in part["lines"].items():
+            for line, tests in lines.items():
+                self.lines[path][int(line)] |= set(tests) & part["seconds"].keys()
+
 
 class Runner:
-    """The pytest plugin. `found` is called with each mutant and what became of it: "killed", "survived", "unreached"."""
+    """The pytest plugin."""
 
-    def __init__(self, mutants: dict[str, list[Mutant]], found: Callable[[str, Mutant, str], None]) -> None:
+    def __init__(self, mutants: dict[str, list[Mutant]], found: Found) -> None:
         self._mutants = mutants
         self._found = found
         self._items: dict[str, pytest.Item] = {}
@@ -71,17 +97,20 @@ class Runner:
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run all tests once, then those that reach each mutant."""
         self._items = {item.nodeid: item for item in session.items}
+        for module in self._mutants:
+            importlib.import_module(module)
         first = self._first_run()
         if first.failed:
             pytest.exit("these fail without a mutant:\n" + "\n".join(first.failed), returncode=1)
-        functions = _functions(set(self._mutants))
-        with Forks(self._found) as forks:
-            for path, mutant in self._queue():
-                if tests := first.tests(path, mutant):
-                    live = functions[_place(path, mutant.replaces)]
-                    forks.start((path, mutant), functools.partial(self._try, mutant, live, tests, first.seconds))
-                else:
-                    self._found(path, mutant, "unreached")
+        functions = _functions({module.partition(".")[0] for module in self._mutants})
+        with Forks() as forks:
+            for module, mutant in self._queue():
+                tests = first.tests(mutant)
+                if not tests:
+                    self._found(module, mutant, "unreached")
+                    continue
+                work = functools.partial(self._survives, mutant, functions[_place(mutant.replaces)], tests, first)
+                forks.start(work, functools.partial(self._tell, module, mutant))
         return True
 
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
@@ -90,160 +119,72 @@ class Runner:
         self._failed |= report.failed
 
     def _queue(self) -> Iterator[tuple[str, Mutant]]:
-        return ((path, mutant) for path, mutants in self._mutants.items() for mutant in mutants)
+        return ((module, mutant) for module, mutants in self._mutants.items() for mutant in mutants)
 
-    def _run(self, tests: Iterable[str]) -> Iterator[str]:
-        """Run tests one after the other; yield the name of each before it."""
+    def _tell(self, module: str, mutant: Mutant, survived: bool) -> None:
+        self._found(module, mutant, "survived" if survived else "killed")
+
+    def _run(self, tests: Iterable[str], before: Callable[[str], object]) -> Iterator[str]:
+        """Run tests one after the other; call `before` before each, and yield its name after it."""
         items = [self._items[test] for test in tests]
         for item, following in zip(items, [*items[1:], None], strict=True):
-            yield item.nodeid
+            before(item.nodeid)
             self._failed, self._seconds = False, 0.0
             item.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+            yield item.nodeid
 
-    def _try(self, mutant: Mutant, live: list[FunctionType], tests: list[str], seconds: dict[str, float]) -> int:
+    def _survives(self, mutant: Mutant, live: list[FunctionType], tests: list[str], first: FirstRun) -> bool:
         for function in live:
             function.__code__ = mutant.code
         resource.setrlimit(resource.RLIMIT_AS, (_MEMORY, _MEMORY))
-        for test in self._run(tests):
-            if self._failed:
-                return 1
-            signal.alarm(int(3 * seconds[test]) + PATIENCE)
-        return int(self._failed)
+
+        def end_in_time(test: str) -> None:
+            signal.alarm(int(3 * first.seconds[test]) + PATIENCE)
+
+        return not any(self._failed for _ in self._run(tests, end_in_time))
 
     def _first_run(self) -> FirstRun:
         first = FirstRun()
         files = defaultdict(list)
         for name, item in self._items.items():
             files[item.path].append(name)
-        with tempfile.TemporaryDirectory() as folder, Forks(lambda *_: None) as forks:
-            for job in range(JOBS):
-                tests = [test for several in list(files.values())[job::JOBS] for test in several]
-                path = Path(folder, str(job))
-                forks.start((str(job), None), functools.partial(self._reach, tests, path))
-            forks.wait_for_all()
+        with tempfile.TemporaryDirectory() as folder:
+            with Forks() as forks:
+                for job in range(JOBS):
+                    tests = [test for several in list(files.values())[job::JOBS] for test in several]
+                    forks.start(functools.partial(self._reach, tests, Path(folder, str(job))), lambda _: None)
             for path in Path(folder).iterdir():
-                _add(first, json.loads(path.read_text()))
+                first.add(json.loads(path.read_text()))
         return first
 
-    def _reach(self, tests: list[str], to: Path) -> int:
-        watch = coverage.Coverage(data_file=None, config_file=False, include=list(self._mutants))
+    def _reach(self, tests: list[str], to: Path) -> bool:
+        paths = [mutant.replaces.co_filename for _, mutant in self._queue()]
+        watch = coverage.Coverage(data_file=None, config_file=False, include=sorted(set(paths)))
         seconds, failed = {}, []
         watch.start()
-        before = None
-        for test in self._run(tests):
-            if before is not None:
-                seconds[before] = self._seconds
-                failed += [before] if self._failed else []
-            before = test
-            watch.switch_context(test)
-        seconds[before] = self._seconds
-        failed += [before] if self._failed and before else []
+        for test in self._run(tests, watch.switch_context):
+            seconds[test] = self._seconds
+            failed += [test] if self._failed else []
         watch.stop()
         data = watch.get_data()
         lines = {path: data.contexts_by_lineno(path) for path in data.measured_files()}
         to.write_text(json.dumps({"seconds": seconds, "failed": failed, "lines": lines}))
-        return 0
+        return True
 
 
-def _add(first: FirstRun, part: dict[str, Any]) -> None:
-    first.seconds.update(part["seconds"])
-    first.failed += part["failed"]
-    for path, lines in part["lines"].items():
-        for line, tests in lines.items():
-            first.lines[path][int(line)] |= set(tests) & part["seconds"].keys()
+def _place(code: CodeType) -> tuple[str, str, int]:
+    return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
-def _place(path: str, code: CodeType) -> tuple[str, str, int]:
-    return path, code.co_qualname, code.co_firstlineno
-
-
-def _functions(paths: set[str]) -> dict[tuple[str, str, int], list[FunctionType]]:
-    """Return the functions of these files, whatever they are wrapped in, and forget what they have cached."""
+def _functions(packages: set[str]) -> dict[tuple[str, str, int], list[FunctionType]]:
+    """Return all functions, whatever they are wrapped in, by where they stand. What these packages cache is forgotten."""
     gc.unfreeze()
-    objects = gc.get_objects()
     found = defaultdict(list)
-    for each in objects:
-        if isinstance(each, FunctionType) and each.__code__.co_filename in paths:
-            found[_place(each.__code__.co_filename, each.__code__)].append(each)
-        elif hasattr(type(each), "cache_clear") and str(getattr(each, "__module__", "")).startswith("geetest_asgi"):
+    for each in gc.get_objects():
+        if isinstance(each, FunctionType):
+            found[_place(each.__code__)].append(each)
+        elif hasattr(type(each), "cache_clear") and each.__module__.partition(".")[0] in packages:
             each.cache_clear()
+    gc.collect()
     gc.freeze()
     return found
-
-
-class Forks:
-    """A few processes at a time, each in a group of its own with a folder for its temporary files."""
-
-    def __init__(self, found: Callable[[str, Any, str], None]) -> None:
-        self._found = found
-        self._running: dict[int, tuple[tuple[str, Any], str]] = {}
-
-    def __enter__(self) -> "Forks":
-        return self
-
-    def __exit__(self, *error: object) -> None:
-        if error[0] is not None:
-            for pid in self._running:
-                _end(pid)
-        self.wait_for_all()
-
-    def start(self, name: tuple[str, Any], work: Callable[[], int]) -> None:
-        """Run `work` in a process, once there is a place for it. 0 means that the mutant survived."""
-        while len(self._running) >= JOBS:
-            self._wait()
-        folder = tempfile.mkdtemp(prefix="mutant-")
-        if pid := os.fork():
-            self._running[pid] = name, folder
-            return
-        _child(folder, work)
-
-    def wait_for_all(self) -> None:
-        """Return when no process is left."""
-        while self._running:
-            self._wait()
-
-    def _wait(self) -> None:
-        pid, status = os.wait()
-        name, folder = self._running.pop(pid)
-        _end(pid)
-        shutil.rmtree(folder, ignore_errors=True)
-        self._found(*name, "killed" if status else "survived")
-
-
-def _child(folder: str, work: Callable[[], int]) -> None:
-    os.setpgid(0, 0)
-    os.environ["PYTEST_DEBUG_TEMPROOT"] = folder
-    nowhere = os.open(os.devnull, os.O_RDWR)
-    os.dup2(nowhere, 1)
-    os.dup2(nowhere, 2)
-    failed = 1
-    try:
-        failed = work()
-    finally:
-        os._exit(failed)
-
-
-def _end(pid: int) -> None:
-    """End what the process has started."""
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        return
-
-
-def run(mutants: dict[str, list[Mutant]], tests: list[str], found: Callable[[str, Mutant, str], None]) -> int:
-    """Collect the tests and run them; returns pytest's exit code."""
-    from hypothesis import HealthCheck, Phase, settings
-
-    settings.register_profile(
-        "mutants",
-        deadline=None,
-        suppress_health_check=[HealthCheck.too_slow],
-        database=None,
-        derandomize=True,
-        phases=(Phase.explicit, Phase.generate),
-    )
-    plain = ["-o", "addopts=", "-p", "no:xdist", "-p", "no:asyncio", "-p", "no:faker", "-p", "no:cacheprovider"]
-    chosen = ["-m", "not slow", "--hypothesis-profile=mutants", "--capture=no", "-q", "--no-header"]
-    chosen += ["-W", "ignore::pytest.PytestAssertRewriteWarning"]  # of what is imported before: Hypothesis, the package
-    return int(pytest.main([*plain, *chosen, *tests], plugins=[Runner(mutants, found)]))

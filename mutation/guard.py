@@ -1,0 +1,44 @@
+"""The modules that are mutated, and the tests that are run against them."""
+
+from pathlib import Path
+from typing import Final
+
+from benchmarks.budget import is_guard
+
+from .mutants import Mutant, mutants
+
+ROOT: Final = Path(__file__).parent.parent
+PACKAGE: Final = ROOT / "geetest_asgi"
+
+_CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_decisions.py")
+_GUARD: Final = ("tests/corridor", "tests/edges", "tests/test_config.py")
+TESTS: Final[dict[str, tuple[str, ...]]] = {
+    "_core": (*_CORE, "tests/bounds", "tests/test_scope.py", "tests/edges/test_what_was_looked_at.py"),
+    "_config": (*_CORE, "tests/edges/test_credentials.py", "tests/edges/test_secrets.py"),
+    "_bounds": ("tests/bounds", "tests/edges"),
+    "_line": ("tests/line", "tests/edges"),
+    "stores": ("tests/stores", "tests/edges/test_tokens.py"),
+    "when.py": ("tests/test_when.py",),
+    "_corridor": _GUARD,
+}
+"""By folder of the package. A module that has no row is tested as `_corridor` is."""
+
+
+def modules(names: list[str]) -> dict[str, list[Mutant]]:
+    """Return the mutants of the guard's modules that begin so ("_core", "_core/judge.py"; all if empty), by module."""
+    found = {}
+    for path in sorted(PACKAGE.rglob("*.py")):
+        name = path.relative_to(PACKAGE).as_posix()
+        if is_guard(Path(name)) and (not names or name.startswith(tuple(names))):
+            found[name] = list(mutants(path.read_text(), str(path)))
+    return {name: several for name, several in found.items() if several}
+
+
+def import_name(module: str) -> str:
+    """Return the name that a module is imported by, given its path in the package."""
+    return f"{PACKAGE.name}.{module.removesuffix('.py').removesuffix('/__init__').replace('/', '.')}"
+
+
+def tests(module: str) -> tuple[str, ...]:
+    """Return the tests that are run against a module's mutants, as pytest takes them."""
+    return TESTS.get(module.partition("/")[0], _GUARD)
