@@ -3,12 +3,16 @@
 from pathlib import Path
 from typing import Final
 
-from benchmarks.budget import is_guard
-
 from .mutants import Mutant, mutants
 
 ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = ROOT / "geetest_asgi"
+
+NOT_THE_GUARD: Final = frozenset(
+    "testing demo commands __main__ frontend pytest_plugin clearance observers/otel "
+    "fastapi litestar blacksheep django _routes _mark _openapi".split()
+)
+"""Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 
 _CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_decisions.py")
 _GUARD: Final = ("tests/corridor", "tests/edges", "tests/test_config.py")
@@ -22,6 +26,12 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_corridor": _GUARD,
 }
 """By folder of the package. A module that has no row is tested as `_corridor` is."""
+
+
+def is_guard(module: Path) -> bool:
+    """Whether a module, given by its path in the package, belongs to the guard proper."""
+    names = {module.parts[0].removesuffix(".py"), module.with_suffix("").as_posix()}
+    return not names & NOT_THE_GUARD
 
 
 def modules(names: list[str]) -> dict[str, list[Mutant]]:

@@ -91,10 +91,10 @@ class Reasons:
 def table(results: Mapping[str, Result], reasons: Reasons) -> str:
     """Write a row for each module, and one for all."""
     figures = {module: reasons.figures(module, result) for module, result in sorted(results.items())}
-    total = [sum(column) for column in zip(*map(astuple, figures.values()), strict=True)]
+    total = Figures(*map(sum, zip(*map(astuple, figures.values()), strict=True)))
     rows = [each.row(f"`{module}`") for module, each in figures.items()]
     head = ["| module | mutants | killed | | equivalent | score |", "|---|--:|--:|--:|--:|--:|"]
-    return "\n".join([*head, *rows, Figures(*total).row("all")])
+    return "\n".join([*head, *rows, total.row("all")])
 
 
 def survivors(module: str, result: Result, reasons: Reasons) -> str:

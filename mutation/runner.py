@@ -177,7 +177,7 @@ def _place(code: CodeType) -> tuple[str, str, int]:
 
 
 def _functions(packages: set[str]) -> dict[tuple[str, str, int], list[FunctionType]]:
-    """Return all functions, whatever they are wrapped in, by where they stand. What these packages cache is forgotten."""
+    """Return all functions, whatever they are wrapped in, by where they stand. Forget what the packages cache."""
     gc.unfreeze()
     found = defaultdict(list)
     for each in gc.get_objects():
