@@ -14,18 +14,16 @@ NOT_THE_GUARD: Final = frozenset(
 )
 """Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 
-_CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_decisions.py")
-_GUARD: Final = ("tests/corridor", "tests/edges", "tests/test_config.py")
+_CORE: Final = ("tests/core", "tests/test_config.py", "tests/test_scope.py", "tests/edges/test_what_was_looked_at.py")
+_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", "tests/test_config.py")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
-    "_core": (*_CORE, "tests/bounds", "tests/test_scope.py", "tests/edges/test_what_was_looked_at.py"),
-    "_config": (*_CORE, "tests/edges/test_credentials.py", "tests/edges/test_secrets.py"),
-    "_bounds": ("tests/bounds", "tests/edges"),
-    "_line": ("tests/line", "tests/edges"),
-    "stores": ("tests/stores", "tests/edges/test_tokens.py"),
+    "_core": _CORE,
+    "_config": _CORE,
+    "_scope.py": _CORE,
+    "stores": ("tests/stores",),
     "when.py": ("tests/test_when.py",),
-    "_corridor": _GUARD,
 }
-"""By folder of the package. A module that has no row is tested as `_corridor` is."""
+"""By folder or module of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
 
 
 def is_guard(module: Path) -> bool:

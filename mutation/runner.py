@@ -25,7 +25,7 @@ from hypothesis import HealthCheck, Phase, settings
 from .forks import JOBS, Forks
 from .mutants import Mutant
 
-SLOW: Final = 2.0
+SLOW: Final = 3.0
 """Seconds. A test that takes longer is left out."""
 ENOUGH: Final = 20.0
 """Seconds of tests for each mutant; those that take longest are left out."""
