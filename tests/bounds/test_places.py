@@ -9,10 +9,9 @@ from hypothesis import strategies as st
 
 from geetest_asgi._bounds.places import Places
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 
-@each_backend
 async def test_a_client_has_half_of_the_places_and_one_without_an_address_all() -> None:
     places = Places(4)
     assert [places.take("a") for _ in range(3)] == [True, True, False]
@@ -25,7 +24,6 @@ async def test_a_client_has_half_of_the_places_and_one_without_an_address_all() 
     assert [unknown.take(None) for _ in range(4)] == [True, True, True, False]
 
 
-@each_backend
 async def test_lines_take_turns_and_each_keeps_its_order() -> None:
     places, served = Places(2), list[tuple[str, int]]()
 
@@ -48,7 +46,6 @@ async def test_lines_take_turns_and_each_keeps_its_order() -> None:
     assert places.take("b")
 
 
-@each_backend
 async def test_a_place_is_given_to_one_that_stopped_waiting_and_goes_on() -> None:
     """Cancelled, or woken by somebody else, before the place was given and after."""
     places = Places(1)

@@ -15,6 +15,8 @@ from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.stores import MemoryStore
 
+pytestmark = pytest.mark.anyio
+
 DOWN = Evidence(Outcome.UNAVAILABLE, "HTTP 503")
 UP = Evidence(Outcome.PASSED)
 
@@ -40,7 +42,6 @@ async def let_in(admissions: Unverified, *clients: str | None) -> list[bool]:
 # --- the caps ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.anyio
 async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     for _ in range(3):
@@ -51,13 +52,11 @@ async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
         clock.now += 0.1
 
 
-@pytest.mark.anyio
 async def test_whom_it_does_not_know_it_does_not_cap(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     assert all(await let_in(admissions, *[None] * 1000))
 
 
-@pytest.mark.anyio
 async def test_one_client_that_is_turned_away_takes_no_room_from_the_others(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
     assert (await let_in(admissions, *["bot"] * 1000)).count(True) == 3
@@ -65,7 +64,6 @@ async def test_one_client_that_is_turned_away_takes_no_room_from_the_others(cloc
     assert await let_in(admissions, *humans) == [True] * 17 + [False] * 13
 
 
-@pytest.mark.anyio
 async def test_attempts_that_the_cap_for_all_turns_away_count_for_their_client(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=2, unverified_per_second=1), clock)
     assert await let_in(admissions, "a", "b", "b") == [True, False, False]
@@ -73,13 +71,11 @@ async def test_attempts_that_the_cap_for_all_turns_away_count_for_their_client(c
     assert await let_in(admissions, "b", "c") == [False, True]
 
 
-@pytest.mark.anyio
 async def test_none_of_each_client_are_none(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=0), clock)
     assert await let_in(admissions, "a", None) == [False, True]
 
 
-@pytest.mark.anyio
 async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=1, unverified_per_second=2), clock)
     assert await admissions.consider(ALLOW, DOWN, "id", "a") == (DOWN, True)
@@ -90,7 +86,6 @@ async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
         assert evidence.outcome is Outcome.UNAVAILABLE
 
 
-@pytest.mark.anyio
 async def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_second=1), clock)
     for _ in range(10):
@@ -98,7 +93,6 @@ async def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
     assert await let_in(admissions, "a") == [True]
 
 
-@pytest.mark.anyio
 async def test_all_who_share_a_store_and_a_captcha_id_share_both_caps(clock: Clock) -> None:
     limits, store = Limits(unverified_per_client=3, unverified_per_second=5), MemoryStore(clock=clock)
     one, other = unverified(limits, clock, store), unverified(limits, clock, store)
@@ -107,7 +101,6 @@ async def test_all_who_share_a_store_and_a_captcha_id_share_both_caps(clock: Clo
     assert (await other.consider(ALLOW, DOWN, "another id", "a"))[1], "another tenant"
 
 
-@pytest.mark.anyio
 async def test_a_store_that_forgets_lets_a_process_pass_no_cap_for_all(clock: Clock) -> None:
     async def forgets(key: str, seconds: float) -> int:
         return 1
@@ -116,7 +109,6 @@ async def test_a_store_that_forgets_lets_a_process_pass_no_cap_for_all(clock: Cl
     assert (await let_in(admissions, *["a"] * 20)).count(True) == 5
 
 
-@pytest.mark.anyio
 async def test_no_address_gets_into_the_store(clock: Clock) -> None:
     asked: list[tuple[str, float]] = []
 
@@ -184,7 +176,6 @@ def test_whom_the_server_takes_for_the_client(client: Any, expected: str | None)
 # --- the log ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.anyio
 async def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -205,7 +196,6 @@ async def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
         assert (sums.geetest_let_in, sums.geetest_refused, sums.geetest_seconds) == (60, 90, 29.0)  # type: ignore[attr-defined]
 
 
-@pytest.mark.anyio
 async def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     admissions = unverified(Limits(), clock)
     for _ in range(5):
@@ -217,7 +207,6 @@ async def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, capl
     assert len(caplog.records) == 2
 
 
-@pytest.mark.anyio
 async def test_while_every_other_call_fails_there_is_one_warning(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -232,7 +221,6 @@ async def test_while_every_other_call_fails_there_is_one_warning(
     assert len(caplog.records) == 2
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("outcome", [Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED])
 async def test_what_is_no_answer_about_a_token_ends_nothing(
     outcome: Outcome, clock: Clock, caplog: pytest.LogCaptureFixture
@@ -244,7 +232,6 @@ async def test_what_is_no_answer_about_a_token_ends_nothing(
     assert len(caplog.records) == 1
 
 
-@pytest.mark.anyio
 async def test_without_an_outage_the_log_is_silent(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     admissions = unverified(Limits(), clock)
     for _ in range(3):

@@ -2,21 +2,26 @@
 
 import json
 import socket
+import ssl
 import struct
 import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any, Self
 from urllib.parse import urlencode, urlsplit
 
 import anyio
+import httpx
+import httpx2
+import trustme
 from anyio.lowlevel import checkpoint
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outcome
 from geetest_asgi.testing import Call, Simulator
 
 FORM = "application/x-www-form-urlencoded"
@@ -25,6 +30,28 @@ SECONDS = 10.0
 
 SUCCESS = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
 """GeeTest's good answer, about no token in particular."""
+
+CLIENTS: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+"""What `client=` may be: nothing, or a client of the user's, here the function that makes it."""
+
+
+async def until(is_so: Callable[[], object]) -> None:
+    """Wait for it, at most as long as nothing here takes."""
+    with anyio.fail_after(SECONDS):
+        while not is_so():
+            await anyio.sleep(0.005)
+
+
+def in_threads(*works: Callable[[], object]) -> None:
+    """Do all of this at the same time, each on a thread of its own."""
+    with ThreadPoolExecutor(len(works)) as threads:
+        start = threading.Barrier(len(works))
+
+        def run(work: Callable[[], object]) -> None:
+            start.wait()
+            work()
+
+        list(threads.map(run, works))
 
 
 # --- GeeTest's side ---------------------------------------------------------------------------------------------------
@@ -142,6 +169,21 @@ def replying(reply: bytes) -> Behave:
     return behave
 
 
+def secured(
+    certificate: trustme.LeafCert, behave: Behave, version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+) -> Behave:
+    """The same behaviour behind a handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = version
+    certificate.configure_cert(context)
+
+    def behave_securely(server: RawServer, connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            behave(server, secure)
+
+    return behave_securely
+
+
 def reset(connection: socket.socket) -> None:
     """Hang up with RST instead of FIN."""
     connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
@@ -175,6 +217,25 @@ def never_accepting() -> Iterator[str]:
 
 
 # --- the app's side ---------------------------------------------------------------------------------------------------
+
+
+class Told:
+    """An observer: `on_result=told`."""
+
+    def __init__(self) -> None:
+        self.results: list[GeeTestResult] = []
+
+    def __call__(self, result: GeeTestResult, scope: Scope) -> None:
+        assert scope["type"] in ("http", "websocket")
+        self.results.append(result)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [result.outcome for result in self.results]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [result.reason for result in self.results]
 
 
 @dataclass
@@ -293,6 +354,10 @@ def raw_request(body: bytes, *headers: str, method: str = "POST", target: str = 
 
 def form(fields: Mapping[str, str]) -> bytes:
     return urlencode(fields).encode()
+
+
+def in_headers(token: Mapping[str, str]) -> dict[str, str]:
+    return {f"x-geetest-{name.replace('_', '-')}": value for name, value in token.items()}
 
 
 def http_scope(
@@ -420,3 +485,16 @@ def visit(
     if content_type is not None:
         pairs.append(("content-type", content_type))
     return Visit(http_scope(headers=pairs, **scope), *messages(*pieces))
+
+
+def unfinished(*pieces: bytes, content_type: str = FORM, **scope: Any) -> Visit:
+    """A visitor whose body is not all there yet."""
+    return Visit(http_scope(headers={"content-type": content_type}, **scope), *messages(*pieces, ends=False))
+
+
+async def crowd(guard: ASGIApp, *visits: Visit) -> list[str]:
+    """All of these at once: the code that each gets."""
+    async with anyio.create_task_group() as tasks:
+        for each in visits:
+            tasks.start_soon(each.run, guard)
+    return [each.code for each in visits]

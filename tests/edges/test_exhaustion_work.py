@@ -21,7 +21,7 @@ from geetest_asgi._corridor import body as _body
 
 from .support import FORM, App, GeeTest, Visit, cut, http_scope, messages, visit
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 KIB, MIB = 1024, 1024 * 1024
 JSON, MULTIPART = "application/json", "multipart/form-data; boundary=b"
@@ -108,7 +108,6 @@ def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | Non
 @pytest.mark.slow_except("asyncio-*-one message", "trio-form*-a thousand messages")
 @pytest.mark.parametrize("size", [MIB, 1000], ids=["one message", "a thousand messages"])
 @pytest.mark.parametrize("name", ["form a&", "multipart: semicolons"])
-@each_backend
 async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
     name: str, size: int, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -10,6 +10,7 @@ import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
+from functools import partial
 from typing import Any
 
 import anyio
@@ -28,11 +29,11 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
 from geetest_asgi.testing import Simulator, serve
 
-from .support import App, GeeTest, RawServer, Visit, http_reply, replying, visit
+from .support import App, GeeTest, RawServer, Visit, http_reply, in_threads, replying, visit
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
-CLIENTS: dict[str, Callable[[], Any]] = {"httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+KITS: dict[str, Any] = {"httpx": httpx, "httpx2": httpx2}
 
 
 class Connections:
@@ -82,19 +83,18 @@ def run(backend: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
 # --- loops ------------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_event_loop_that_has_ended_is_forgotten(backend: str, geetest: GeeTest, app: App) -> None:
+def test_an_event_loop_that_has_ended_is_forgotten(anyio_backend: str, geetest: GeeTest, app: App) -> None:
     """A test client runs one for each request: what they leave behind would add up."""
     guard = geetest.guard(app)
     loops: list[weakref.ref[Any]] = []
 
     async def main() -> None:
-        here: Any = trio.lowlevel.current_trio_token() if backend == "trio" else asyncio.get_running_loop()
+        here: Any = trio.lowlevel.current_trio_token() if anyio_backend == "trio" else asyncio.get_running_loop()
         loops.append(weakref.ref(here))
         assert (await visit(geetest.token()).run(guard)).code == "in"
 
     for _ in range(6):
-        run(backend, main)
+        run(anyio_backend, main)
     assert sum(loop() is not None for loop in loops) <= 2, "a thread that made the wire may know the latest ones"
 
 
@@ -111,46 +111,17 @@ def test_one_event_loop_after_another(backends: list[str], geetest: GeeTest, app
     assert len(app.seen) == 3 * len(backends)
 
 
-def test_asyncio_run_and_trio_run_themselves(geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app)
-    main = passes(guard, geetest, app)
-    asyncio.run(main())
-    trio.run(main)
-    asyncio.run(main())
-    with asyncio.Runner() as runner:
-        runner.run(main())
-        runner.run(main())
-    assert len(app.seen) == 15
-
-
 def test_two_event_loops_at_the_same_time(geetest: GeeTest, app: App) -> None:
     connections = Connections()
     with RawServer(connections) as server:
         guard = geetest.guard(app, api_server=server.url)
-        backends = ["asyncio", "trio", "asyncio"]
         main = passes(guard, geetest, app, times=20)
-        barrier = threading.Barrier(3)
-        faults: list[BaseException] = []
-
-        def loop(backend: str) -> None:
-            barrier.wait()
-            try:
-                anyio.run(main, backend=backend)
-            except BaseException as fault:
-                faults.append(fault)
-
-        threads = [threading.Thread(target=loop, args=(backend,)) for backend in backends]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
-        assert faults == []
+        in_threads(*(partial(anyio.run, main, backend=backend) for backend in ("asyncio", "trio", "asyncio")))
         assert connections.settle(0) == 0
         assert server.accepted == 3
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_an_event_loop_that_ends_in_the_middle_of_a_call(backend: str, geetest: GeeTest, app: App) -> None:
+def test_an_event_loop_that_ends_in_the_middle_of_a_call(anyio_backend: str, geetest: GeeTest, app: App) -> None:
     """Everything is cancelled; nothing is left open, and the next loop works."""
     closed = threading.Event()
 
@@ -168,27 +139,9 @@ def test_an_event_loop_that_ends_in_the_middle_of_a_call(backend: str, geetest: 
             with anyio.move_on_after(0.1):
                 await visit(geetest.token()).run(guard)
 
-        run(backend, main)
+        run(anyio_backend, main)
         assert closed.wait(2)
-        run(backend, passes(guard, geetest, app, times=1))
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("name", CLIENTS)
-def test_a_client_that_a_function_made_is_closed_with_its_loop(
-    name: str, backend: str, geetest: GeeTest, app: App
-) -> None:
-    """Though nobody says so."""
-    made: list[Any] = []
-
-    def make() -> Any:
-        made.append(CLIENTS[name]())
-        return made[-1]
-
-    guard = geetest.guard(app, client=make)
-    for _ in range(2):
-        run(backend, passes(guard, geetest, app))
-    assert [client.is_closed for client in made] == [True, True]
+        run(anyio_backend, passes(guard, geetest, app, times=1))
 
 
 # --- Starlette's test client ------------------------------------------------------------------------------------------
@@ -214,28 +167,34 @@ def site(geetest: GeeTest, events: list[str]) -> Starlette:
     return Starlette(routes=[Route("/login", login, methods=["POST"])], middleware=[guard], lifespan=lifespan)
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_test_client_without_with_runs_each_request_on_a_loop_of_its_own(backend: Any, geetest: GeeTest) -> None:
-    events: list[str] = []
-    client = TestClient(site(geetest, events), backend=backend)
-    for _ in range(3):
-        assert client.post("/login", data={"user": "ada", **geetest.token()}).text == "ada"
-        assert client.post("/login", data={"user": "ada"}).status_code == 403
-    assert events == []
-    assert len(geetest.calls) == 3
-    gc.collect()
-
-
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_the_test_client_with_with_runs_a_lifespan(backend: Any, geetest: GeeTest) -> None:
+def test_starlettes_test_client_with_a_lifespan_and_without(anyio_backend: Any, geetest: GeeTest) -> None:
+    """Without `with` it runs each request on a loop of its own."""
     events: list[str] = []
     starlette = site(geetest, events)
-    for _ in range(2):
-        with TestClient(starlette, backend=backend) as client:
-            for _ in range(3):
+    with TestClient(starlette, backend=anyio_backend) as living:
+        for client in (living, TestClient(starlette, backend=anyio_backend), living):
+            for _ in range(2):
                 assert client.post("/login", data={"user": "ada", **geetest.token()}).text == "ada"
-    assert events == ["startup", "shutdown"] * 2
+                assert client.post("/login", data={"user": "ada"}).status_code == 403
+        assert events == ["startup"]
+    assert events == ["startup", "shutdown"]
     gc.collect()
+
+
+class Maker:
+    """A function that makes a client; the clients that it has made."""
+
+    def __init__(self, kit: Any) -> None:
+        self.clients: list[Any] = []
+        self._kit = kit
+
+    def __call__(self) -> Any:
+        self.clients.append(self._kit.AsyncClient())
+        return self.clients[-1]
+
+    @property
+    def closed(self) -> list[bool]:
+        return [client.is_closed for client in self.clients]
 
 
 # --- lifespan ---------------------------------------------------------------------------------------------------------
@@ -275,7 +234,6 @@ def test_the_end_of_a_lifespan_closes_the_connections(geetest: GeeTest, app: App
         assert connections.settle(0) == 0
 
 
-@each_backend
 async def test_a_lifespan_passes_through_untouched(geetest: GeeTest) -> None:
     """The scope object itself, since what the app writes to its state is for the server; and what the app raises."""
     given: list[object] = []
@@ -296,28 +254,6 @@ async def test_a_lifespan_passes_through_untouched(geetest: GeeTest) -> None:
         await guard(visitor.scope, visitor.receive, visitor.send)
 
 
-def test_lifespan_state_reaches_a_guarded_request(geetest: GeeTest) -> None:
-    states: list[dict[str, Any]] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            scope["state"]["db"] = "a connection"
-            await receive()
-            await send({"type": "lifespan.startup.complete"})
-            await receive()
-            await send({"type": "lifespan.shutdown.complete"})
-            return
-        states.append(scope["state"])
-        await PlainTextResponse("in")(scope, receive, send)
-
-    with serve(geetest.guard(app)) as url:
-        for _ in range(2):
-            assert httpx.post(f"{url}/login", data=geetest.token(), trust_env=False).text == "in"
-        httpx.post(f"{url}/other", trust_env=False)
-    assert [state["db"] for state in states] == ["a connection"] * 3
-    assert ["geetest" in state for state in states] == [True, True, False]
-
-
 def test_an_app_without_a_lifespan_is_served(geetest: GeeTest) -> None:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         assert scope["type"] == "http"
@@ -327,8 +263,7 @@ def test_an_app_without_a_lifespan_is_served(geetest: GeeTest) -> None:
         assert httpx.post(f"{url}/login", data=geetest.token(), trust_env=False).text == "in"
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_aclose_and_then_use_again(backend: str, geetest: GeeTest, app: App) -> None:
+def test_aclose_and_then_use_again(anyio_backend: str, geetest: GeeTest, app: App) -> None:
     connections = Connections()
 
     async def main() -> None:
@@ -342,12 +277,11 @@ def test_aclose_and_then_use_again(backend: str, geetest: GeeTest, app: App) -> 
             assert connections.settle(0) == 0
 
     with RawServer(connections) as server:
-        run(backend, main)
+        run(anyio_backend, main)
 
 
 @pytest.mark.parametrize("turns", [0, 1, 2, 3, 5, 8, 20, 100])
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_aclose_during_a_call_does_not_break_it(backend: str, turns: int, geetest: GeeTest, app: App) -> None:
+def test_aclose_during_a_call_does_not_break_it(anyio_backend: str, turns: int, geetest: GeeTest, app: App) -> None:
     """However far it has come. Its connection is closed at its end."""
     geetest.simulator.slow(0.1)
 
@@ -362,16 +296,15 @@ def test_aclose_during_a_call_does_not_break_it(backend: str, turns: int, geetes
         assert asked.code == "in"
         assert app.seen[0].result.outcome is Outcome.PASSED
 
-    run(backend, main)
+    run(anyio_backend, main)
 
 
 # --- given clients ----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-@each_backend
+@pytest.mark.parametrize("name", KITS)
 async def test_a_given_client_is_used_and_never_closed(name: str, geetest: GeeTest, app: App) -> None:
-    async with CLIENTS[name]() as client:
+    async with KITS[name].AsyncClient() as client:
         guard = geetest.guard(app, client=client)
         await passes(guard, geetest, app)()
         await guard.aclose()
@@ -391,12 +324,11 @@ def lifespan_at_its_end() -> tuple[Receive, Send]:
     return receive, send
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-@each_backend
+@pytest.mark.parametrize("name", KITS)
 async def test_a_given_clients_transport_is_the_one_that_is_used(name: str, app: App) -> None:
     """In process, without a socket: how an app's own tests may run."""
     simulator = Simulator()
-    kit: Any = {"httpx": httpx, "httpx2": httpx2}[name]
+    kit = KITS[name]
     async with kit.AsyncClient(transport=kit.ASGITransport(simulator)) as client:
         guard = GeeTestMiddleware(
             app, protect=["/login"], captcha_id=simulator.captcha_id, captcha_key=simulator.captcha_key, client=client
@@ -406,73 +338,42 @@ async def test_a_given_clients_transport_is_the_one_that_is_used(name: str, app:
     assert len(simulator.calls) == 2
 
 
-@pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("name", KITS)
 def test_a_function_that_makes_a_client_is_called_once_for_each_loop(
-    name: str, backend: str, geetest: GeeTest, app: App
+    name: str, anyio_backend: str, geetest: GeeTest, app: App
 ) -> None:
     """Also where many requests need it at once; and what it made is closed by the end of the loop."""
-    made: list[Any] = []
-
-    def make() -> Any:
-        made.append(CLIENTS[name]())
-        return made[-1]
-
+    make = Maker(KITS[name])
     guard = geetest.guard(app, client=make)
-    assert made == []
+    assert make.clients == []
 
     async def main() -> None:
         async with anyio.create_task_group() as tasks:
             for _ in range(10):
                 tasks.start_soon(passes(guard, geetest, app))
-        assert not made[-1].is_closed
+        assert not make.closed[-1]
 
     for number in (1, 2):
-        run(backend, main)
-        assert [client.is_closed for client in made] == [True] * number
+        run(anyio_backend, main)
+        assert make.closed == [True] * number
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-@each_backend
+@pytest.mark.parametrize("name", KITS)
 async def test_aclose_closes_what_a_function_made_and_the_next_call_makes_another(
     name: str, geetest: GeeTest, app: App
 ) -> None:
-    made: list[Any] = []
-
-    def make() -> Any:
-        made.append(CLIENTS[name]())
-        return made[-1]
-
+    make = Maker(KITS[name])
     guard = geetest.guard(app, client=make)
     for number in (1, 2):
         await passes(guard, geetest, app)()
         await guard.aclose()
-        assert [client.is_closed for client in made] == [True] * number
+        assert make.closed == [True] * number
 
 
-@pytest.mark.parametrize("name", CLIENTS)
-@each_backend
-async def test_a_class_is_a_function_that_makes_one(name: str, geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app, client=CLIENTS[name])
-    await passes(guard, geetest, app)()
-    await guard.aclose()
-
-
-@pytest.mark.parametrize("name", CLIENTS)
-@each_backend
-async def test_a_given_client_that_is_closed_is_our_fault_and_lets_nobody_in(
-    name: str, geetest: GeeTest, app: App
-) -> None:
-    client = CLIENTS[name]()
-    await client.aclose()
-    assert (await visit(geetest.token()).run(geetest.guard(app, client=client))).code == "captcha_misconfigured"
-    assert app.seen == []
-
-
-@pytest.mark.parametrize("name", CLIENTS)
+@pytest.mark.parametrize("name", KITS)
 def test_a_given_client_of_another_loop_lets_nobody_in(name: str, geetest: GeeTest, app: App) -> None:
     """One client on two loops is a mistake of ours; httpx says so in a RuntimeError, or in stranger ways."""
-    client = CLIENTS[name]()
+    client = KITS[name].AsyncClient()
     guard = geetest.guard(app, client=client)
 
     async def first() -> None:
@@ -492,7 +393,6 @@ def test_a_given_client_of_another_loop_lets_nobody_in(name: str, geetest: GeeTe
 # --- what is shared ---------------------------------------------------------------------------------------------------
 
 
-@each_backend
 async def test_many_connections_are_all_closed(geetest: GeeTest, app: App) -> None:
     geetest.simulator.slow(0.1)
     guard = geetest.guard(app)
@@ -511,7 +411,6 @@ async def test_many_connections_are_all_closed(geetest: GeeTest, app: App) -> No
     assert len(os.listdir("/proc/self/fd")) <= before + 5
 
 
-@each_backend
 async def test_a_guard_never_changes_while_it_works(geetest: GeeTest, app: App) -> None:
     """The instance is not written to; what requests have of their own is in objects of their own."""
     guard = geetest.guard(app, protect=None, limits=Limits(max_body=2000))

@@ -15,6 +15,8 @@ from geetest_asgi.testing import Simulator, serve
 
 from .support import App, GeeTest, RawServer, http_reply, visit
 
+pytestmark = pytest.mark.anyio
+
 NEAR = "is this machine, not GeeTest"
 PRETENDS = "a simulator answers in GeeTest's place"
 
@@ -60,7 +62,6 @@ def test_other_servers_are_not(server: str | None, caplog: pytest.LogCaptureFixt
     assert warnings(caplog) == []
 
 
-@pytest.mark.anyio
 @pytest.mark.usefixtures("no_test_run")
 @pytest.mark.parametrize("client", [None, httpx.AsyncClient, httpx2.AsyncClient], ids=["own", "httpx", "httpx2"])
 async def test_a_simulator_is_pointed_out_once(client: Any, geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
@@ -74,7 +75,6 @@ async def test_a_simulator_is_pointed_out_once(client: Any, geetest: GeeTest, ca
     assert [PRETENDS in each for each in warnings(caplog)] == [False, True]
 
 
-@pytest.mark.anyio
 @pytest.mark.usefixtures("no_test_run")
 async def test_a_server_that_does_not_call_itself_one_is_not(caplog: pytest.LogCaptureFixture) -> None:
     with RawServer(one_success) as server:
@@ -84,7 +84,6 @@ async def test_a_server_that_does_not_call_itself_one_is_not(caplog: pytest.LogC
     assert [PRETENDS in each for each in warnings(caplog)] == [False]
 
 
-@pytest.mark.anyio
 async def test_nothing_is_said_in_a_test_run(caplog: pytest.LogCaptureFixture) -> None:
     simulator = Simulator()
     with serve(simulator) as url:

@@ -2,23 +2,20 @@
 
 import datetime
 import socket
-import ssl
 from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
-import httpx2
 import pytest
 import trustme
 
 from geetest_asgi import Outcome
 
-from .support import App, Behave, GeeTest, RawServer, http_reply, replying, visit
+from .support import CLIENTS, App, Behave, GeeTest, RawServer, Told, http_reply, replying, secured, until, visit
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 LONG_AGO = datetime.datetime(2020, 1, 1, tzinfo=datetime.UTC)
 
@@ -31,18 +28,6 @@ def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
     authority.cert_pem.write_to_path(str(file))
     monkeypatch.setenv("SSL_CERT_FILE", str(file))
     return authority
-
-
-def secured(certificate: trustme.LeafCert, behave: Behave) -> Behave:
-    """The same behaviour behind a handshake."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-
-    def behave_securely(server: RawServer, connection: socket.socket) -> None:
-        with context.wrap_socket(connection, server_side=True) as secure:
-            behave(server, secure)
-
-    return behave_securely
 
 
 def hang_up_in_the_handshake(server: RawServer, connection: socket.socket) -> None:
@@ -67,17 +52,11 @@ async def outcomes(
     """By each policy: what the visitor got, the outcome and its reason."""
     found = []
     for policy in policies:
-        told: list[Any] = []
-        guard = geetest.guard(
-            App(),
-            api_server=f"https://127.0.0.1:{server.port}",
-            on_unavailable=policy,
-            on_result=lambda result, scope, told=told: told.append(result),
-            **settings,
-        )
+        told, url = Told(), f"https://127.0.0.1:{server.port}"
+        guard = geetest.guard(App(), api_server=url, on_unavailable=policy, on_result=told, **settings)
         asked = await visit(geetest.token()).run(guard)
         await guard.aclose()
-        found.append((asked.code, told[0].outcome, told[0].reason))
+        found.append((asked.code, told.outcomes[0], told.reasons[0]))
     return found
 
 
@@ -86,7 +65,6 @@ def shut(found: list[tuple[str, Outcome, str]], reason: str) -> bool:
     return found == [("in", Outcome.UNAVAILABLE, reason), ("captcha_unavailable", Outcome.UNAVAILABLE, reason)]
 
 
-@each_backend
 async def test_a_certificate_of_an_authority_that_the_environment_names_is_good(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -96,7 +74,6 @@ async def test_a_certificate_of_an_authority_that_the_environment_names_is_good(
     assert len(server.requests) == 2
 
 
-@each_backend
 async def test_the_environments_authority_counts_only_with_trust_env(authority: trustme.CA, geetest: GeeTest) -> None:
     with RawServer(secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))) as server:
         assert shut(await outcomes(server, geetest), "no connection: its certificate is not trusted (ConnectError)")
@@ -104,7 +81,6 @@ async def test_the_environments_authority_counts_only_with_trust_env(authority: 
 
 
 @pytest.mark.parametrize("fault", ["of another authority", "for another host", "expired", "signed by itself"])
-@each_backend
 async def test_a_certificate_that_proves_nothing_gets_no_request(
     fault: str, authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -122,61 +98,51 @@ async def test_a_certificate_that_proves_nothing_gets_no_request(
 
 
 @pytest.mark.parametrize("behave", [speak_plainly, hang_up_in_the_handshake])
-@each_backend
 async def test_a_handshake_that_fails_is_no_connection(behave: Behave, authority: trustme.CA, geetest: GeeTest) -> None:
     with RawServer(behave) as server:
         assert shut(await outcomes(server, geetest, trust_env=True), "no connection (ConnectError)")
     assert server.accepted == 2
 
 
-@pytest.mark.parametrize("kit", [None, httpx, httpx2], ids=["own", "httpx", "httpx2"])
-@each_backend
-async def test_a_handshake_that_takes_for_ever_ends_in_time(kit: Any, authority: trustme.CA, geetest: GeeTest) -> None:
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_handshake_that_takes_for_ever_ends_in_time(
+    client: str, authority: trustme.CA, geetest: GeeTest
+) -> None:
     """And its connection with it, while the event loop runs on."""
-    client = kit and kit.AsyncClient()  # made before its time begins: it reads certificates
+    make = CLIENTS[client]
+    given = make and make()  # made before its time begins: it reads certificates
     with RawServer(never_shake_hands) as server:
-        ((code, outcome, _),) = await outcomes(server, geetest, ["deny"], timeout=1.0, client=client)
+        ((code, outcome, _),) = await outcomes(server, geetest, ["deny"], timeout=1.0, client=given)
         assert (code, outcome) in [
             ("captcha_unavailable", Outcome.UNAVAILABLE),
             ("captcha_busy", Outcome.BUSY),  # on a busy machine
         ]
-        if client:
-            await client.aclose()
-        await hung_up(server, 1)
+        if given:
+            await given.aclose()
+        await until(lambda: server.sent == 1)
 
 
-@pytest.mark.parametrize("client", ["own", "httpx", "httpx2"])
-@each_backend
+@pytest.mark.parametrize("client", CLIENTS)
 async def test_a_visitor_who_leaves_during_the_handshake_leaves_no_connection(
     client: str, authority: trustme.CA, geetest: GeeTest
 ) -> None:
     """Else each who does it would cost a file descriptor. Clients that are kept are closed only at the end."""
-    kit: Any = {"own": None, "httpx": httpx, "httpx2": httpx2}[client]
+    make = CLIENTS[client]
     async with AsyncExitStack() as stack:
-        given = kit and await stack.enter_async_context(kit.AsyncClient())
+        given = make and await stack.enter_async_context(make())
         server = stack.enter_context(RawServer(never_shake_hands))
         guard = geetest.guard(App(), api_server=f"https://127.0.0.1:{server.port}", timeout=5, client=given)
         leaving = visit(geetest.token())
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(leaving.run, guard)
-            with anyio.fail_after(5):
-                while not server.accepted:
-                    await anyio.sleep(0.01)
+            await until(lambda: server.accepted)
             await anyio.sleep(0.7)  # past the call's first tenth, in which nobody listens
             leaving.leave()
-            with anyio.fail_after(3):
-                await hung_up(server, 1)
+            await until(lambda: server.sent == 1)
         await guard.aclose()
     assert server.accepted == 1
 
 
-async def hung_up(server: RawServer, times: int) -> None:
-    with anyio.fail_after(5):
-        while server.sent < times:
-            await anyio.sleep(0.01)
-
-
-@each_backend
 async def test_the_next_server_is_asked_where_a_certificate_is_not_good(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:
@@ -194,7 +160,6 @@ async def test_the_next_server_is_asked_where_a_certificate_is_not_good(
     assert (len(bad.requests), len(other.requests)) == (0, 1)
 
 
-@each_backend
 async def test_a_connection_cut_off_after_the_handshake_may_have_been_asked(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:

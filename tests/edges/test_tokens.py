@@ -1,48 +1,54 @@
 """A token is asked about once: when it is spent, when it is given back, and how it survives a redirect."""
 
-import threading
-import time
 from collections.abc import AsyncIterator, Callable
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import PlainTextResponse, RedirectResponse, Response
-from starlette.routing import Route
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.responses import RedirectResponse
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule
+from geetest_asgi import Limits, Outcome, Rule
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import Simulator
 
-from .support import FORM, SUCCESS, App, Front, GeeTest, Visit, form, http_scope, messages, visit
+from .support import (
+    SUCCESS,
+    App,
+    Front,
+    GeeTest,
+    Told,
+    Visit,
+    crowd,
+    form,
+    in_headers,
+    in_threads,
+    unfinished,
+    until,
+    visit,
+)
 
-each_backend = pytest.mark.anyio
-
-
-def nothing(_: Simulator) -> None:
-    """GeeTest is well."""
+pytestmark = pytest.mark.anyio
 
 
 # --- spent ------------------------------------------------------------------------------------------------------------
 
 
 def test_a_replay_is_refused_without_a_call(geetest: GeeTest, app: App, front: Front) -> None:
-    url = front.put_on(geetest.guard(app))
+    told = Told()
+    url = front.put_on(geetest.guard(app, on_result=told))
     token = geetest.token()
     answers = [httpx.post(f"{url}/login", data=token, trust_env=False) for _ in range(3)]
     assert [each.status_code for each in answers] == [200, 403, 403]
-    assert answers[1].json()["code"] == "captcha_replayed"
+    assert (answers[1].json()["code"], answers[1].json()["retry"]) == ("captcha_replayed", "solve")
+    assert told.outcomes == [Outcome.PASSED, Outcome.REPLAYED, Outcome.REPLAYED]
+    assert told.reasons[1]
     assert len(geetest.calls) == len(app.seen) == 1
 
 
-@each_backend
 async def test_a_replay_with_other_outer_parts_is_a_replay(geetest: GeeTest, app: App) -> None:
     """What is asked about is the lot number and the pass token; the rest may be varied at will."""
     guard = geetest.guard(app, protect=["/**"], sources=("header", "query", "body"))
@@ -52,32 +58,15 @@ async def test_a_replay_with_other_outer_parts_is_a_replay(geetest: GeeTest, app
     assert (await visit(varied).run(guard)).code == "captcha_replayed"
     assert (await visit(token, path="/elsewhere").run(guard)).code == "captcha_replayed"
     assert (await visit(query=form(token)).run(guard)).code == "captcha_replayed"
-    in_headers = {f"x-geetest-{name.replace('_', '-')}": value for name, value in token.items()}
-    assert (await visit(headers=in_headers).run(guard)).code == "captcha_replayed"
+    assert (await visit(headers=in_headers(token)).run(guard)).code == "captcha_replayed"
     assert len(geetest.calls) == 1
 
 
-@each_backend
 async def test_of_two_copies_at_the_same_time_one_is_asked_about(geetest: GeeTest, app: App) -> None:
     geetest.simulator.slow(0.1)
     guard, token = geetest.guard(app), geetest.token()
-    copies = [visit(token) for _ in range(20)]
-    async with anyio.create_task_group() as tasks:
-        for each in copies:
-            tasks.start_soon(each.run, guard)
-    assert sorted(each.code for each in copies) == ["captcha_replayed"] * 19 + ["in"]
-    assert len(geetest.calls) == len(app.seen) == 1
-
-
-def test_of_many_copies_over_sockets_one_is_asked_about(geetest: GeeTest, app: App, front: Front) -> None:
-    geetest.simulator.slow(0.05)
-    url = front.put_on(geetest.guard(app))
-    token = geetest.token()
-    with ThreadPoolExecutor(20) as threads:
-        codes = list(
-            threads.map(lambda _: httpx.post(f"{url}/login", data=token, trust_env=False).status_code, range(20))
-        )
-    assert sorted(codes) == [200] + [403] * 19
+    codes = await crowd(guard, *(visit(token) for _ in range(20)))
+    assert sorted(codes) == ["captcha_replayed"] * 19 + ["in"]
     assert len(geetest.calls) == len(app.seen) == 1
 
 
@@ -85,78 +74,48 @@ def test_of_copies_on_two_event_loops_one_is_asked_about(geetest: GeeTest, app: 
     """One process may run several loops, and they share one memory of tokens."""
     geetest.simulator.slow(0.1)
     guard, token = geetest.guard(app), geetest.token()
-    start = threading.Barrier(4)
-    copies: list[Visit] = []
-
-    async def main() -> None:
-        copy = visit(token)
-        copies.append(copy)
-        await copy.run(guard)
-
-    def loop(backend: str) -> None:
-        start.wait()
-        anyio.run(main, backend=backend)
-
-    threads = [threading.Thread(target=loop, args=(backend,)) for backend in ("asyncio", "trio") * 2]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    copies = [visit(token) for _ in range(4)]
+    backends = ("asyncio", "trio") * 2
+    in_threads(
+        *(partial(anyio.run, copy.run, guard, backend=backend) for copy, backend in zip(copies, backends, strict=True))
+    )
     assert sorted(each.code for each in copies) == ["captcha_replayed"] * 3 + ["in"]
     assert len(geetest.calls) == 1
 
 
-KEPT: dict[str, tuple[str, Callable[[Simulator], None], dict[str, Any]]] = {
-    # what the first visitor is told; what is wrong with GeeTest; the guard's settings
-    "passed": ("in", nothing, {}),
+Case = tuple[str, Callable[[Simulator], object], dict[str, Any]]
+"""What the first visitor is told; what is wrong with GeeTest; the guard's settings."""
+
+SPENT: dict[str, Case] = {
+    "passed": ("in", Simulator.up, {}),
     "failed": ("captcha_failed", lambda s: s.answers(200, {"result": "fail", "reason": "no"}), {}),
     "let in unverified": ("in", Simulator.down, {}),
-    "let in unverified, timeout": ("in", Simulator.hanging, {"timeout": 2.0}),
-    "not accepted": ("captcha_failed", nothing, {"accept": lambda result, scope: False}),
+    "not accepted": ("captcha_failed", Simulator.up, {"accept": lambda result, scope: False}),
     "monitored": ("in", lambda s: s.error("-50005"), {"mode": "monitor"}),
 }
-
-
-@pytest.mark.parametrize("name", KEPT)
-@each_backend
-async def test_a_token_stays_spent_when(name: str, geetest: GeeTest, app: App) -> None:
-    code, fault, settings = KEPT[name]
-    fault(geetest.simulator)
-    store = MemoryStore()
-    guard, token = geetest.guard(app, store=store, **settings), geetest.token()
-    assert (await visit(token).run(guard)).code == code
-    geetest.simulator.up()
-    strict = geetest.guard(app, store=store)
-    assert (await visit(token).run(strict)).code == "captcha_replayed"
-    assert len(geetest.calls) == 1
-
-
-GIVEN_BACK: dict[str, tuple[str, Callable[[Simulator], None], dict[str, Any]]] = {
-    "unavailable": ("captcha_unavailable", Simulator.down, {"on_unavailable": "deny"}),
-    "unavailable, garbled": ("captcha_unavailable", Simulator.garbled, {"on_unavailable": "deny"}),
-    "unavailable, over the cap": ("captcha_unavailable", Simulator.down, {"limits": Limits(unverified_per_second=0)}),
+GIVEN_BACK: dict[str, Case] = {
+    "unavailable": ("captcha_unavailable", Simulator.garbled, {"on_unavailable": "deny"}),
+    "over the cap": ("captcha_unavailable", Simulator.down, {"limits": Limits(unverified_per_second=0)}),
     "refused": ("captcha_refused", lambda s: s.error("-50005"), {}),
-    "refused by HTTP": ("captcha_refused", lambda s: s.answers(429), {}),
-    "misconfigured": ("captcha_misconfigured", lambda s: s.error("-50102"), {}),
-    "wrong key": ("captcha_misconfigured", nothing, {"captcha_key": "f" * 32}),
+    "misconfigured": ("captcha_misconfigured", Simulator.up, {"captcha_key": "f" * 32}),
 }
 
 
-@pytest.mark.parametrize("name", GIVEN_BACK)
-@each_backend
-async def test_a_token_is_given_back_when(name: str, geetest: GeeTest, app: App) -> None:
-    """The human did nothing wrong, and may send the same token again when the trouble is over."""
-    code, fault, settings = GIVEN_BACK[name]
+@pytest.mark.parametrize("name", [*SPENT, *GIVEN_BACK])
+async def test_a_token_stays_spent_once_it_has_served_and_else_is_given_back(
+    name: str, geetest: GeeTest, app: App
+) -> None:
+    """In the other cases the human did nothing wrong, and may send the same token again when the trouble is over."""
+    code, fault, settings = {**SPENT, **GIVEN_BACK}[name]
     fault(geetest.simulator)
     store = MemoryStore()
     guard, token = geetest.guard(app, store=store, **settings), geetest.token()
     assert (await visit(token).run(guard)).code == code
     geetest.simulator.up()
-    assert (await visit(token).run(geetest.guard(app, store=store))).code == "in"
-    assert len(geetest.calls) == 2
+    again = (await visit(token).run(geetest.guard(app, store=store))).code
+    assert (again, len(geetest.calls)) == (("captcha_replayed", 1) if name in SPENT else ("in", 2))
 
 
-@each_backend
 async def test_a_token_is_given_back_when_busy(geetest: GeeTest, app: App) -> None:
     """It waits its turn, in vain."""
     geetest.simulator.hanging()
@@ -165,23 +124,8 @@ async def test_a_token_is_given_back_when_busy(geetest: GeeTest, app: App) -> No
     token = geetest.token()
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(visit(geetest.token(), path="/slow").run, guard)
-        while not geetest.calls:
-            await anyio.sleep(0.01)
+        await until(lambda: geetest.calls)
         assert (await visit(token).run(guard)).code == "captcha_busy"
-        tasks.cancel_scope.cancel()
-    assert len(geetest.calls) == 1
-    geetest.simulator.up()
-    assert (await visit(token).run(guard)).code == "in"
-
-
-@each_backend
-async def test_a_token_is_given_back_when_the_request_is_cancelled(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.hanging()
-    guard, token = geetest.guard(app, timeout=30), geetest.token()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(visit(token).run, guard)
-        while not geetest.calls:
-            await anyio.sleep(0.01)
         tasks.cancel_scope.cancel()
     assert len(geetest.calls) == 1
     geetest.simulator.up()
@@ -200,167 +144,62 @@ class SlowStore(MemoryStore):
         await super().delete(key)
 
 
-@each_backend
-async def test_a_token_is_given_back_when_the_request_is_cancelled_though_that_takes_time(
-    geetest: GeeTest, app: App
+@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
+async def test_a_token_is_given_back_when_the_request_is_cancelled(
+    store: type[MemoryStore], geetest: GeeTest, app: App
 ) -> None:
+    """Though giving back may take time."""
     geetest.simulator.hanging()
-    guard, token = geetest.guard(app, timeout=30, store=SlowStore()), geetest.token()
-    with anyio.move_on_after(0.1):
-        await visit(token).run(guard)
+    guard, token = geetest.guard(app, timeout=30, store=store()), geetest.token()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(visit(token).run, guard)
+        await until(lambda: geetest.calls)
+        tasks.cancel_scope.cancel()
     geetest.simulator.up()
     assert (await visit(token).run(guard)).code == "in"
     assert (await visit(token).run(guard)).code == "captcha_replayed"
 
 
-@each_backend
 async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(geetest: GeeTest, app: App) -> None:
     """GeeTest is hung up on, and neither the app nor the observer hears of the visit."""
     geetest.simulator.hanging()
     guard, token = geetest.guard(app, timeout=5, on_result=lambda *_: pytest.fail("judged")), geetest.token()
     leaving = visit(token)
-    with anyio.fail_after(4):
-        async with anyio.create_task_group() as tasks:
-            tasks.start_soon(leaving.run, guard)
-            await anyio.sleep(0.7)  # past the first tenth, in which nobody listens
-            leaving.leave()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(leaving.run, guard)
+        await anyio.sleep(0.7)  # past the first tenth, in which nobody listens
+        leaving.leave()
     assert (leaving.status, app.seen) == (400, [])
     geetest.simulator.up()
     assert (await visit(token).run(geetest.guard(app, store=None))).code == "in"
 
 
-@each_backend
 async def test_a_token_is_not_taken_by_a_visitor_who_leaves_before_the_end(geetest: GeeTest, app: App) -> None:
     guard, token = geetest.guard(app), geetest.token()
-    leaving = Visit(http_scope(headers={"content-type": FORM}), *messages(form(token), ends=False))
+    leaving = unfinished(form(token))
     leaving.leave()
     await leaving.run(guard)
     assert (await visit(token).run(guard)).code == "in"
 
 
-@each_backend
-async def test_a_token_that_passed_stays_spent_though_accept_raises(geetest: GeeTest, app: App) -> None:
+async def boom(*_: object) -> bool:
+    raise ZeroDivisionError
+
+
+@pytest.mark.parametrize("who", ["accept", "the app"])
+async def test_a_token_that_passed_stays_spent_though_somebody_raises(who: str, geetest: GeeTest, app: App) -> None:
     """GeeTest gave its verdict: a second call could only be told `pass_token used`."""
-
-    def accept(result: GeeTestResult, scope: Scope) -> bool:
-        raise ZeroDivisionError
-
-    guard, token = geetest.guard(app, accept=accept), geetest.token()
+    guard = geetest.guard(app, accept=boom) if who == "accept" else geetest.guard(boom)
+    token = geetest.token()
     with pytest.raises(ZeroDivisionError):
         await visit(token).run(guard)
     assert (await visit(token).run(guard)).code == "captcha_replayed"
     assert len(geetest.calls) == 1
-
-
-@each_backend
-async def test_a_token_that_passed_stays_spent_though_the_app_raises(geetest: GeeTest) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        raise ZeroDivisionError
-
-    guard, token = geetest.guard(app), geetest.token()
-    with pytest.raises(ZeroDivisionError):
-        await visit(token).run(guard)
-    assert (await visit(token).run(guard)).code == "captcha_replayed"
-
-
-@each_backend
-async def test_the_memory_of_tokens_is_bounded_and_the_oldest_goes_first(geetest: GeeTest, app: App) -> None:
-    store = MemoryStore(size=3)
-    guard, tokens = geetest.guard(app, store=store), [geetest.token() for _ in range(4)]
-    for token in tokens:
-        await visit(token).run(guard)
-    assert len(store) == 3
-    assert (await visit(tokens[-1]).run(guard)).code == "captcha_replayed"
-    assert (await visit(tokens[0]).run(guard)).code == "captcha_failed"  # GeeTest itself knows
 
 
 # --- redirects --------------------------------------------------------------------------------------------------------
 
 
-def redirecting(status: int) -> Starlette:
-    async def away(request: Request) -> Response:
-        return RedirectResponse("/login/", status)
-
-    async def login(request: Request) -> Response:
-        outcome = request.state.geetest.outcome
-        return PlainTextResponse(f"{outcome} {(await request.form())['user']}")
-
-    return Starlette(routes=[Route("/login", away, methods=["POST"]), Route("/login/", login, methods=["POST"])])
-
-
-@pytest.mark.parametrize("status", [307, 308])
-def test_a_redirected_request_passes_with_one_call_and_a_third_use_is_replayed(
-    status: int, geetest: GeeTest, front: Front
-) -> None:
-    url = front.put_on(geetest.guard(redirecting(status), protect=["/login", "/login/"]))
-    fields = {"user": "ada", **geetest.token()}
-    with httpx.Client(base_url=url, follow_redirects=True, trust_env=False) as client:
-        first = client.post("/login", data=fields)
-        assert (first.status_code, first.text, len(first.history)) == (200, "passed ada", 1)
-        assert len(geetest.calls) == 1
-        for path in ("/login", "/login/"):
-            again = client.post(path, data=fields)
-            assert (again.status_code, again.json()["code"]) == (403, "captcha_replayed")
-    assert len(geetest.calls) == 1
-
-
-def test_starlettes_own_redirect_to_the_slash_does_not_cost_the_token(geetest: GeeTest, front: Front) -> None:
-    async def login(request: Request) -> Response:
-        return PlainTextResponse((await request.form())["user"])
-
-    url = front.put_on(geetest.guard(Starlette(routes=[Route("/login/", login, methods=["POST"])]), protect=["/login"]))
-    fields = {"user": "ada", **geetest.token()}
-    reply = httpx.post(f"{url}/login", data=fields, follow_redirects=True, trust_env=False)
-    assert (reply.text, len(reply.history), len(geetest.calls)) == ("ada", 1, 1)
-
-
-@pytest.mark.parametrize("status", [307, 308])
-@each_backend
-async def test_a_chain_of_redirects_ends_after_three(status: int, geetest: GeeTest) -> None:
-    """Otherwise one token would serve for ever, in a loop of redirects."""
-    app = App(status, headers=[(b"location", b"/login")])
-    guard, token = geetest.guard(app), geetest.token()
-    codes = [(await visit(token).run(guard)).status for _ in range(6)]
-    assert codes == [status] * 4 + [403] * 2
-    assert (len(app.seen), len(geetest.calls)) == (4, 1)
-    assert [seen.result.outcome for seen in app.seen] == [Outcome.PASSED] * 4
-    assert app.seen[3].result.captcha_args == app.seen[0].result.captcha_args
-
-
-@each_backend
-async def test_a_redirect_to_another_rule_costs_a_captcha(geetest: GeeTest) -> None:
-    """A handler that acts and redirects elsewhere must not give the token a second act there."""
-    app = App(307, headers=[(b"location", b"/transfer")])
-    guard, token = geetest.guard(app, protect=["/login", "/transfer"]), geetest.token()
-    assert (await visit(token).run(guard)).status == 307
-    assert (await visit(token, path="/transfer").run(guard)).code == "captcha_replayed"
-    assert len(geetest.calls) == 1
-
-
-@pytest.mark.parametrize("status", [200, 201, 301, 302, 303, 304, 400, 403, 500])
-@each_backend
-async def test_no_other_answer_gives_a_token_back(status: int, geetest: GeeTest) -> None:
-    app = App(status, headers=[(b"location", b"/login")])
-    guard, token = geetest.guard(app), geetest.token()
-    assert (await visit(token).run(guard)).status == status
-    assert (await visit(token).run(guard)).code == "captcha_replayed"
-
-
-@each_backend
-async def test_of_two_requests_after_one_redirect_one_passes(geetest: GeeTest) -> None:
-    app = App(307, headers=[(b"location", b"/login")])
-    guard, token = geetest.guard(app), geetest.token()
-    await visit(token).run(guard)
-    app.status = 200
-    copies = [visit(token) for _ in range(10)]
-    async with anyio.create_task_group() as tasks:
-        for each in copies:
-            tasks.start_soon(each.run, guard)
-    assert sorted(each.status for each in copies) == [200] + [403] * 9
-    assert len(geetest.calls) == 1
-
-
-@each_backend
 async def test_a_denials_redirect_gives_nothing_away(geetest: GeeTest, app: App) -> None:
     """A developer's denial may be a 307 to a captcha page; a failed token does not become good by that."""
     guard = geetest.guard(app, on_denied=lambda result, scope: RedirectResponse("/captcha", 307))
@@ -371,7 +210,6 @@ async def test_a_denials_redirect_gives_nothing_away(geetest: GeeTest, app: App)
     assert len(geetest.calls) == 1
 
 
-@each_backend
 async def test_a_redirect_carries_what_was_found_and_nothing_better(geetest: GeeTest) -> None:
     """Let in because GeeTest was down, or by a guard that only watches: it is judged as that again."""
     app = App(307, headers=[(b"location", b"/login")])
@@ -382,7 +220,6 @@ async def test_a_redirect_carries_what_was_found_and_nothing_better(geetest: Gee
     assert (await visit(token).run(geetest.guard(app, store=store))).code == "captcha_failed"
 
 
-@each_backend
 async def test_a_redirect_does_not_carry_an_outage_past_its_end(geetest: GeeTest) -> None:
     """Else forged tokens that were let in while GeeTest was down would be let in once more when it is up."""
     app = App(307, headers=[(b"location", b"/login")])
@@ -414,7 +251,6 @@ class Client:
         yield SimpleNamespace(status_code=200, headers={}, aiter_raw=said)
 
 
-@each_backend
 async def test_a_verdict_that_was_heard_counts_though_the_visitor_leaves_in_that_moment(
     geetest: GeeTest, app: App
 ) -> None:
@@ -427,52 +263,15 @@ async def test_a_verdict_that_was_heard_counts_though_the_visitor_leaves_in_that
     assert client.calls == 1
 
 
-@each_backend
-async def test_a_finding_under_one_id_is_none_under_another(app: App) -> None:
-    from geetest_asgi.testing import serve
-
-    simulator = Simulator({"a" * 32: "b" * 32, "c" * 32: "d" * 32})
-    store = MemoryStore()
-    redirect: ASGIApp = App(307, headers=[(b"location", b"/login")])
-    with serve(simulator) as url:
-        settings: dict[str, Any] = {"protect": ["/login"], "api_server": url, "store": store}
-        one = GeeTestMiddleware(redirect, captcha_id="a" * 32, captcha_key="b" * 32, **settings)
-        other = GeeTestMiddleware(app, captcha_id="c" * 32, captcha_key="d" * 32, **settings)
-        token = simulator.token()
-        assert (await visit(token).run(one)).status == 307
-        assert (await visit(token).run(other)).code == "captcha_failed"
-        await one.aclose()
-        await other.aclose()
-    assert app.seen == []
-
-
 # --- while GeeTest is down --------------------------------------------------------------------------------------------
 
 
-@each_backend
-async def test_the_offline_token_fails_while_geetest_is_up(geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app)
-    for _ in range(3):
-        assert (await visit(geetest.token(offline=True)).run(guard)).code == "captcha_failed"
-    assert len(geetest.calls) == 3
-    assert app.seen == []
-
-
-@each_backend
 async def test_the_offline_token_lets_everybody_in_while_geetest_is_down(geetest: GeeTest, app: App) -> None:
-    """It is a constant: every visitor in an outage has the same one. It is never stored."""
-    added: list[str] = []
-
-    class Diary(MemoryStore):
-        async def add(self, key: str, value: str, seconds: float) -> bool:
-            added.append(key)
-            return await super().add(key, value, seconds)
-
-    guard = geetest.guard(app, store=Diary(), limits=Limits(unverified_per_second=1000, breaker_failures=0))
+    """It is a constant: every visitor in an outage has the same one."""
+    guard = geetest.guard(app, limits=Limits(unverified_per_second=1000, breaker_failures=0))
     geetest.simulator.down()
     for _ in range(30):
         assert (await visit(geetest.token(offline=True)).run(guard)).code == "in"
-    assert added == []
     assert not any(seen.result for seen in app.seen)
     closed = geetest.guard(app, on_unavailable="deny")
     assert (await visit(geetest.token(offline=True)).run(closed)).code == "captcha_unavailable"
@@ -480,30 +279,6 @@ async def test_the_offline_token_lets_everybody_in_while_geetest_is_down(geetest
     assert (await visit(geetest.token(offline=True)).run(guard)).code == "captcha_failed"
 
 
-@pytest.mark.parametrize("offline", [True, False])
-@each_backend
-async def test_admissions_without_a_verdict_are_capped(offline: bool, geetest: GeeTest, app: App) -> None:
-    """At most so many in each second of the clock, and the time that this takes may have parts of several."""
-    geetest.simulator.down()
-    guard = geetest.guard(app, limits=Limits(unverified_per_second=5))
-    start = time.monotonic()
-    codes = [(await visit(geetest.token(offline=offline)).run(guard)).code for _ in range(30)]
-    assert 5 <= codes.count("in") <= 5 * (int(time.monotonic() - start) + 2)
-    assert codes.count("captcha_unavailable") == 30 - codes.count("in")
-    await anyio.sleep(1.0)
-    assert (await visit(geetest.token(offline=offline)).run(guard)).code == "in"
-
-
-@each_backend
-async def test_a_cap_of_nothing_lets_nobody_in(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.down()
-    guard = geetest.guard(app, limits=Limits(unverified_per_second=0))
-    denied = await visit(geetest.token()).run(guard)
-    assert (denied.status, denied.code) == (503, "captcha_unavailable")
-    assert int(denied.headers["retry-after"]) > 0
-
-
-@each_backend
 async def test_only_a_well_formed_token_is_let_in_while_geetest_is_down(geetest: GeeTest, app: App) -> None:
     geetest.simulator.down()
     guard = geetest.guard(app)

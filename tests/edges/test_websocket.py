@@ -16,9 +16,9 @@ from starlette.websockets import WebSocket
 
 from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
 
-from .support import App, GeeTest, Visit, form, http_scope
+from .support import App, GeeTest, Visit, form, http_scope, in_headers
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 CONNECT: Message = {"type": "websocket.connect"}
 
@@ -39,16 +39,11 @@ def handshake(
     return Visit(scope, CONNECT, *incoming)
 
 
-def in_headers(token: Mapping[str, str]) -> dict[str, str]:
-    return {f"x-geetest-{name.replace('_', '-')}": value for name, value in token.items()}
-
-
 RULES = ["WEBSOCKET /ws"]
 CLOSED = [{"type": "websocket.close", "code": 1008, "reason": "captcha"}]
 
 
 @pytest.mark.parametrize("place", ["query", "header"])
-@each_backend
 async def test_a_token_in_the_query_or_the_headers_opens_it(place: str, geetest: GeeTest, app: App) -> None:
     """By default; the `connect` message is the app's to receive."""
     token = geetest.token()
@@ -60,7 +55,6 @@ async def test_a_token_in_the_query_or_the_headers_opens_it(place: str, geetest:
     assert len(geetest.calls) == 1
 
 
-@each_backend
 async def test_the_whole_conversation_is_the_apps(geetest: GeeTest) -> None:
     async def talk(websocket: WebSocket) -> None:
         await websocket.accept()
@@ -102,7 +96,6 @@ def denied_handshake(name: str, geetest: GeeTest, **more: Any) -> Visit:
 
 
 @pytest.mark.parametrize("name", DENIED)
-@each_backend
 async def test_a_denial_closes_before_the_handshake_is_accepted(name: str, geetest: GeeTest, app: App) -> None:
     """Which servers answer with HTTP 403. The connect message must be received first, as ASGI has it."""
     asked = denied_handshake(name, geetest)
@@ -113,7 +106,6 @@ async def test_a_denial_closes_before_the_handshake_is_accepted(name: str, geete
 
 
 @pytest.mark.parametrize("name", DENIED)
-@each_backend
 async def test_a_denial_is_an_http_response_where_the_server_can(name: str, geetest: GeeTest, app: App) -> None:
     asked = denied_handshake(name, geetest, http_response=True)
     await asked.run(geetest.guard(app, protect=RULES, on_unavailable="deny"))
@@ -128,7 +120,6 @@ async def test_a_denial_is_an_http_response_where_the_server_can(name: str, geet
 
 
 @pytest.mark.parametrize("http_response", [True, False])
-@each_backend
 async def test_on_denied_speaks_to_a_websocket_too(http_response: bool, geetest: GeeTest, app: App) -> None:
     told: list[str] = []
 
@@ -146,7 +137,6 @@ async def test_on_denied_speaks_to_a_websocket_too(http_response: bool, geetest:
         assert asked.sent == CLOSED
 
 
-@each_backend
 async def test_a_token_is_replayed_across_websocket_and_http(geetest: GeeTest, app: App) -> None:
     guard = geetest.guard(app, protect=["WEBSOCKET /ws", "POST /login"], sources=("query",))
     token = geetest.token()
@@ -157,64 +147,6 @@ async def test_a_token_is_replayed_across_websocket_and_http(geetest: GeeTest, a
     assert (await posted.run(guard)).code == "captcha_replayed"
 
 
-PASSED_BY = [
-    ["/ws"],
-    ["* /ws"],
-    ["/**"],
-    ["* /**"],
-    ["GET /ws"],
-    ["POST,GET /ws"],
-    [Rule("/ws", methods="*")],
-    ["WEBSOCKET /other"],
-]
-
-
-@pytest.mark.parametrize("protect", PASSED_BY, ids=repr)
-@each_backend
-async def test_a_rule_that_does_not_name_websockets_leaves_them_alone(
-    protect: list[Any], geetest: GeeTest, app: App
-) -> None:
-    asked = handshake()
-    await asked.run(geetest.guard(app, protect=protect))
-    assert app.seen[0].scope is asked.scope
-    assert asked.sent[0]["type"] == "websocket.accept"
-
-
-GUARDED = [
-    ["WEBSOCKET /ws"],
-    ["websocket /ws"],
-    ["WEBSOCKET,POST /ws"],
-    ["WEBSOCKET /**"],
-    [Rule("/ws", methods=["WEBSOCKET"])],
-    None,
-]
-
-
-@pytest.mark.parametrize("protect", GUARDED, ids=repr)
-@each_backend
-async def test_a_rule_that_names_websockets_guards_them(protect: Any, geetest: GeeTest, app: App) -> None:
-    """As does a guard without patterns, which stands on one route or router and guards whatever arrives."""
-    assert (await handshake().run(geetest.guard(app, protect=protect))).sent == CLOSED
-    assert app.seen == []
-
-
-@pytest.mark.parametrize("path", ["//ws", "/WS", "/ws/", "/ws\n", "/./ws", "ws://h/ws"])
-@each_backend
-async def test_every_spelling_of_its_path_is_guarded(path: str, geetest: GeeTest, app: App) -> None:
-    assert (await handshake(path).run(geetest.guard(app, protect=RULES))).sent == CLOSED
-    assert app.seen == []
-
-
-@each_backend
-async def test_a_websocket_rule_does_not_guard_http(geetest: GeeTest, app: App) -> None:
-    for method in ("GET", "POST", "WEBSOCKET"):
-        asked = Visit(http_scope(method, "/ws"), {"type": "http.request"})
-        await asked.run(geetest.guard(app, protect=["WEBSOCKET /ws"]))
-        if method != "WEBSOCKET":  # a method of that name is nobody's; guarded or not, it opens no websocket
-            assert asked.code == "in"
-
-
-@each_backend
 async def test_sources_of_a_rule_hold_for_websockets(geetest: GeeTest, app: App) -> None:
     """The body is none of them: a handshake has no body."""
     only_header = geetest.guard(app, protect=[Rule("WEBSOCKET /ws", sources=["header", "body"])])
@@ -223,15 +155,21 @@ async def test_sources_of_a_rule_hold_for_websockets(geetest: GeeTest, app: App)
     assert opened.sent[0]["type"] == "websocket.accept"
 
 
-@each_backend
-async def test_modes_and_skip_hold_for_websockets(geetest: GeeTest, app: App) -> None:
-    for settings in ({"mode": "monitor"}, {"mode": "off"}, {"skip": lambda scope: "staff"}):
-        asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))
-        assert asked.sent[0]["type"] == "websocket.accept"
-    assert [seen.result.outcome for seen in app.seen] == [Outcome.MISSING, Outcome.SKIPPED, Outcome.SKIPPED]
+SETTINGS: dict[str, tuple[dict[str, Any], Outcome]] = {
+    "monitor": ({"mode": "monitor"}, Outcome.MISSING),
+    "off": ({"mode": "off"}, Outcome.SKIPPED),
+    "skip": ({"skip": lambda scope: "staff"}, Outcome.SKIPPED),
+}
 
 
-@each_backend
+@pytest.mark.parametrize("name", SETTINGS)
+async def test_modes_and_skip_hold_for_websockets(name: str, geetest: GeeTest, app: App) -> None:
+    settings, outcome = SETTINGS[name]
+    asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))
+    assert asked.sent[0]["type"] == "websocket.accept"
+    assert app.seen[0].result.outcome is outcome
+
+
 async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: App) -> None:
     geetest.simulator.down()
     asked = await handshake(query=geetest.token(offline=True)).run(geetest.guard(app, protect=RULES))
@@ -239,7 +177,15 @@ async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: Ap
     assert not app.seen[0].result.verified
 
 
-@each_backend
+async def test_a_guard_without_patterns_guards_websockets_and_a_pattern_that_does_not_name_them_none(
+    geetest: GeeTest, app: App
+) -> None:
+    assert (await handshake().run(geetest.guard(app, protect=None))).sent == CLOSED
+    asked = await handshake().run(geetest.guard(app, protect=["* /**"]))
+    assert app.seen[0].scope is asked.scope
+    assert asked.sent[0]["type"] == "websocket.accept"
+
+
 async def test_a_scope_without_extensions_is_closed(geetest: GeeTest, app: App) -> None:
     """`extensions` is optional in ASGI, and may be None."""
     for missing in (True, False):
@@ -251,7 +197,6 @@ async def test_a_scope_without_extensions_is_closed(geetest: GeeTest, app: App) 
         assert (await asked.run(geetest.guard(app, protect=RULES))).sent == CLOSED
 
 
-@each_backend
 async def test_a_visitor_who_left_before_the_denial_is_no_error(geetest: GeeTest, app: App) -> None:
     asked = handshake()
     asked.incoming.clear()

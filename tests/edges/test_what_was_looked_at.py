@@ -13,7 +13,7 @@ from geetest_asgi._core.fields.names import names_in_form, shown_names
 
 from .support import FORM, App, GeeTest, cut, form, visit
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 TEXT = "text/plain;charset=UTF-8"
 JSON = "application/json"
 NO_FIELD = "no captcha field with a value: "
@@ -23,7 +23,6 @@ NO_FIELD = "no captcha field with a value: "
 
 
 @pytest.mark.parametrize("content_type", [TEXT, "text/plain", "Text/Plain"])
-@each_backend
 async def test_json_as_text_is_read_where_the_rule_says_so(content_type: str, geetest: GeeTest, app: App) -> None:
     """As `fetch(url, {body: JSON.stringify(…)})` and `navigator.sendBeacon` send it."""
     rules = ["POST /login", Rule("POST /beacon", sources=["body", "text"])]
@@ -34,7 +33,6 @@ async def test_json_as_text_is_read_where_the_rule_says_so(content_type: str, ge
     assert app.seen[0].body == body
 
 
-@each_backend
 async def test_text_alone_reads_nothing_else(geetest: GeeTest, app: App) -> None:
     guard = geetest.guard(app, sources=["text"])
     assert (await visit(geetest.token()).run(guard)).code == "captcha_missing"
@@ -92,7 +90,6 @@ LOOKED_AT: dict[str, tuple[dict[str, Any], str]] = {
 
 @pytest.mark.parametrize(("sent", "looked_at"), LOOKED_AT.values(), ids=LOOKED_AT.keys())
 @pytest.mark.parametrize("size", [1, 7, 10_000])
-@each_backend
 async def test_the_reason_names_what_was_there(
     sent: dict[str, Any], looked_at: str, size: int, geetest: GeeTest, app: App
 ) -> None:
@@ -105,7 +102,6 @@ async def test_the_reason_names_what_was_there(
     assert looked_at.encode() not in answer.body
 
 
-@each_backend
 async def test_each_source_is_told_in_order(geetest: GeeTest, app: App) -> None:
     told: list[GeeTestResult] = []
     everywhere = ("header", "query", "text", "body")
@@ -117,7 +113,6 @@ async def test_each_source_is_told_in_order(geetest: GeeTest, app: App) -> None:
     )
 
 
-@each_backend
 async def test_two_content_types_are_told(geetest: GeeTest, app: App) -> None:
     told: list[GeeTestResult] = []
     guard = geetest.guard(app, on_result=lambda result, _: told.append(result))
@@ -125,14 +120,12 @@ async def test_two_content_types_are_told(geetest: GeeTest, app: App) -> None:
     assert told[0].reason == f"{NO_FIELD}body (two Content-Types): not read"
 
 
-@each_backend
 async def test_the_client_tells_the_names_of_the_mapping(geetest: GeeTest) -> None:
     async with GeeTestClient("1" * 32, "2" * 32, api_server=geetest.url) as client:
         result = await client.validate({"captcha": {"lot_number": "secret"}, 5: "secret", "user": "secret"})
     assert (result.outcome, result.reason) == ("missing", f"{NO_FIELD}captcha, user and others")
 
 
-@each_backend
 async def test_ten_thousand_names_are_a_short_line_of_the_log(
     geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:

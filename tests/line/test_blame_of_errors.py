@@ -18,6 +18,8 @@ from geetest_asgi import Outcome
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._line.blame import KeptConnectionError, blame
 
+pytestmark = pytest.mark.anyio
+
 OUTAGES = {  # of httpx and httpx2
     "ConnectError",
     "ConnectTimeout",
@@ -224,7 +226,6 @@ async def error_of(client: Any, port: int, **settings: Any) -> Exception:
     raise AssertionError("it was answered")
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
 async def test_a_port_that_is_closed(module: Any, closed_port: int) -> None:
     async with module.AsyncClient(trust_env=False) as client:
@@ -232,7 +233,6 @@ async def test_a_port_that_is_closed(module: Any, closed_port: int) -> None:
     assert blame(error).outcome is Outcome.UNAVAILABLE
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
 async def test_a_server_that_accepts_and_hangs_up(module: Any, listener: socket.socket) -> None:
     def accept() -> None:
@@ -248,7 +248,6 @@ async def test_a_server_that_accepts_and_hangs_up(module: Any, listener: socket.
     assert blame(error).outcome is Outcome.UNAVAILABLE
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
 async def test_a_server_that_says_nothing_and_a_pool_that_is_used_up(module: Any, listener: socket.socket) -> None:
     port = listener.getsockname()[1]
@@ -270,7 +269,6 @@ async def test_a_server_that_says_nothing_and_a_pool_that_is_used_up(module: Any
     assert blame(silent).outcome is Outcome.UNAVAILABLE
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("module", [httpx, httpx2], ids=lambda module: module.__name__)
 async def test_a_call_that_cannot_be_made_at_all(module: Any, listener: socket.socket) -> None:
     """A server is there and takes connections, so that nothing but the call is wrong."""

@@ -23,7 +23,7 @@ from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import CLIENT_LEFT, Call
 from geetest_asgi._line.line import Line
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 LOT = "4dc3cfc2cdff448cad8d13107198d473"
 FIELDS = CaptchaFields(LOT, "a" * 128, "b" * 64, "1700000000")
 REQUEST = build_request("a" * 32, "b" * 32, FIELDS)
@@ -70,7 +70,6 @@ def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.so
 # --- a call -----------------------------------------------------------------------------------------------------------
 
 
-@each_backend
 async def test_one_key_after_the_other_is_tried_in_one_time() -> None:
     def behave(server: RawServer, connection: socket.socket) -> None:
         while server.read_request(connection):
@@ -86,7 +85,6 @@ async def test_one_key_after_the_other_is_tried_in_one_time() -> None:
     assert (len(server.requests), server.accepted) == (3, 1)
 
 
-@each_backend
 async def test_calls_past_max_in_flight_are_served_in_the_order_in_which_they_came() -> None:
     order: list[int] = []
     with RawServer(after(0.05)) as server:
@@ -104,7 +102,6 @@ async def test_calls_past_max_in_flight_are_served_in_the_order_in_which_they_ca
     assert server.accepted == 1
 
 
-@each_backend
 async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> None:
     """GeeTest is asked when most of the time is over, and does not answer in what is left."""
     outages: list[Outage] = []
@@ -117,7 +114,6 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
 
 
 @pytest.mark.parametrize("left", [True, False])
-@each_backend
 async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(left: bool) -> None:
     asked: list[float] = []
     start = time.monotonic()
@@ -137,7 +133,6 @@ async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(left
 
 
 @pytest.mark.parametrize("turns", [0, 10])
-@each_backend
 async def test_a_disconnect_that_was_queued_before_is_no_news(turns: int) -> None:
     """Test clients send one as soon as the body is exhausted, and middleware hands it on within some turns."""
 
@@ -152,7 +147,6 @@ async def test_a_disconnect_that_was_queued_before_is_no_news(turns: int) -> Non
     assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, "x")
 
 
-@each_backend
 async def test_who_watches_the_client_has_ended_when_the_call_has() -> None:
     """Else two would `receive` at once. It is not begun for a call that is answered soon."""
     running = begun = 0
@@ -178,7 +172,6 @@ async def test_who_watches_the_client_has_ended_when_the_call_has() -> None:
             assert begun == 2
 
 
-@each_backend
 async def test_a_fault_in_disconnected_does_not_matter() -> None:
     async def disconnected() -> bool:
         raise ZeroDivisionError
@@ -204,7 +197,6 @@ class Wire:
         pass
 
 
-@each_backend
 async def test_a_line_over_a_wire_has_no_breaker_and_its_silence_is_always_an_outage() -> None:
     line = Line.over(Wire(Reply(503, None)))
     assert {(await line.ask([REQUEST], 5.0)).reason for _ in range(20)} == {"HTTP 503"}
@@ -347,7 +339,6 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
     ids=lambda client: f"{client.__module__}.{client.__name__}",
 )
 @pytest.mark.parametrize("made", [True, False], ids=["made for each loop", "given"])
-@each_backend
 async def test_a_client_and_a_transport_are_taken(client: Any, made: bool) -> None:
     with RawServer(replying(FAIL)) as server:
         given = client if made else client()
@@ -372,7 +363,6 @@ def held_client(seconds: float) -> Any:
 
 
 @pytest.mark.parametrize(("held", "outcome"), [(0.5, Outcome.BUSY), (0.0, Outcome.UNAVAILABLE)])
-@each_backend
 async def test_a_given_clients_exception_proves_no_outage_while_the_loop_was_held_up(
     held: float, outcome: Outcome
 ) -> None:
@@ -382,7 +372,6 @@ async def test_a_given_clients_exception_proves_no_outage_while_the_loop_was_hel
 
 @pytest.mark.slow_except("asyncio-httpx")
 @pytest.mark.parametrize("kit", [httpx, httpx2])
-@each_backend
 async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage(kit: Any) -> None:
     async def hold(turns: int) -> None:
         for _ in range(turns):
@@ -399,7 +388,6 @@ async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage
                 assert evidence.outcome in (Outcome.BUSY, Outcome.FAILED), evidence
 
 
-@each_backend
 async def test_a_given_client_that_says_no_connection_is_not_believed() -> None:
     """httpx-aiohttp calls a connection that was lost after sending a ConnectTimeout: the token may be spent."""
 
@@ -435,7 +423,6 @@ def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
 # --- the transport ----------------------------------------------------------------------------------------------------
 
 
-@each_backend
 async def test_an_error_page_that_comes_whole_costs_no_new_connection() -> None:
     with RawServer(replying(http_reply(b"<html>", "503 Service Unavailable"))) as server:
         async with closing(line_to(server.url, limits=Limits(breaker_failures=0))) as line:
@@ -443,7 +430,6 @@ async def test_an_error_page_that_comes_whole_costs_no_new_connection() -> None:
         assert (len(server.requests), server.accepted) == (3, 1)
 
 
-@each_backend
 async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() -> None:
     """However far the look-up has come; it is done on one of a few threads."""
     with RawServer(replying(FAIL)) as server:
@@ -460,7 +446,6 @@ async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() 
 
 @pytest.mark.parametrize("late", [0.0, 0.05])
 @pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-@each_backend
 async def test_a_second_answer_is_never_the_next_calls(
     tls: bool, late: float, authority: tuple[trustme.CA, str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -486,7 +471,6 @@ async def test_a_second_answer_is_never_the_next_calls(
                     await anyio.sleep(0.01)
 
 
-@each_backend
 async def test_a_look_up_that_hangs_costs_no_more_than_the_time_and_few_threads(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -517,7 +501,6 @@ def proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
 
 @pytest.mark.parametrize("scheme", ["http://", ""])
-@each_backend
 async def test_a_proxy_may_be_named_without_a_scheme(scheme: str, proxies: pytest.MonkeyPatch) -> None:
     with RawServer(replying(FAIL)) as proxy, RawServer(replying(http_reply())) as server:
         proxies.setenv("HTTP_PROXY", scheme + proxy.url.removeprefix("http://"))
@@ -571,7 +554,6 @@ async def read_it(response: Any) -> None:
 
 
 @pytest.mark.parametrize("kit", [httpx, httpx2])
-@each_backend
 async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> None:
     """By an event hook; and a mock transport's has its content from the start."""
     with RawServer(after(0.0)) as server:
@@ -582,7 +564,6 @@ async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> 
         assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
 
 
-@each_backend
 async def test_what_was_read_before_us_is_bounded_all_the_same() -> None:
     mocked = httpx.MockTransport(lambda request: httpx.Response(200, content=b" " * 65537 + b'{"result":"fail"}'))
     async with httpx.AsyncClient(transport=mocked) as client:

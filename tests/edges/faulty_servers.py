@@ -1,0 +1,119 @@
+"""Servers in GeeTest's place that misbehave, and a guard that asks them."""
+
+import gzip
+import socket
+import time
+from typing import Any
+
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outcome
+
+from .support import SUCCESS, App, Behave, GeeTest, RawServer, Told, http_reply, replying, reset, visit
+
+SILENCE = 2.0
+"""Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
+SHORT = 0.5
+"""Where it does not matter whose fault the silence was."""
+NO_ANSWER = {Outcome.UNAVAILABLE, Outcome.BUSY}
+
+
+def reset_at_once(server: RawServer, connection: socket.socket) -> None:
+    reset(connection)
+
+
+def reset_after_the_request(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    reset(connection)
+
+
+def reset_mid_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(http_reply()[:-20])
+    time.sleep(0.02)  # what was sent must be on its way before RST throws it away
+    reset(connection)
+
+
+def close_without_an_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+
+
+def close_mid_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(http_reply()[:-20])
+
+
+def no_http(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+def never_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    server.ended.wait(20)
+
+
+def drip(server: RawServer, connection: socket.socket) -> None:
+    """A byte now and then: no single wait is ever long."""
+    server.read_request(connection)
+    for byte in http_reply():
+        connection.sendall(bytes([byte]))
+        if server.ended.wait(0.02):
+            return
+
+
+def drip_head(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\n")
+    while not server.ended.wait(0.02):
+        connection.sendall(b"x: y\r\n")
+
+
+def continue_for_ever(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    while not server.ended.wait(0.02):
+        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+
+
+def endless(server: RawServer, connection: socket.socket) -> None:
+    """An answer without an end, as fast as it is taken."""
+    server.read_request(connection)
+    connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\n\r\n" + SUCCESS)
+    while not server.ended.is_set():
+        connection.sendall(b" " * 65536)
+        server.sent += 65536
+
+
+def large(server: RawServer, connection: socket.socket) -> None:
+    """A success in 70 KiB: true, but no answer of /validate is that long."""
+    replying(http_reply(SUCCESS + b" " * 70 * 1024))(server, connection)
+
+
+BOMB = gzip.compress(SUCCESS + b" " * 2**26)
+
+
+def compressed(server: RawServer, connection: socket.socket) -> None:
+    """Encoded though we asked for none; it would unpack to 64 MiB."""
+    replying(http_reply(BOMB, "200 OK", "content-encoding: gzip"))(server, connection)
+
+
+def say(status: str, body: bytes = SUCCESS, *headers: str) -> Behave:
+    return replying(http_reply(body, status, *headers))
+
+
+class Site:
+    """A guard before `/login` that asks this server, its app, and what was decided."""
+
+    def __init__(self, geetest: GeeTest, servers: str | list[str], **settings: Any) -> None:
+        self.app, self.told, self._token = App(), Told(), geetest.token
+        settings = {"timeout": 5, "on_unavailable": "deny", **settings}
+        self.guard: GeeTestMiddleware = geetest.guard(self.app, api_server=servers, on_result=self.told, **settings)
+
+    async def come(self, times: int = 1) -> str:
+        """What the last one of so many visitors got. The connections are closed behind them."""
+        for _ in range(times):
+            asked = await visit(self._token()).run(self.guard)
+        await self.guard.aclose()
+        return asked.code
+
+    @property
+    def result(self) -> GeeTestResult:
+        return self.told.results[-1]

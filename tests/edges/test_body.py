@@ -1,0 +1,318 @@
+"""The body goes on untouched: the same bytes; and every bound on it holds."""
+
+import json
+import random
+import socket
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from functools import partial
+from typing import Any
+
+import anyio
+import httpx
+import pytest
+from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geetest_asgi import Limits
+
+from .support import (
+    FORM,
+    SECONDS,
+    App,
+    Front,
+    GeeTest,
+    Told,
+    Visit,
+    cut,
+    form,
+    http_scope,
+    messages,
+    raw_request,
+    read_all,
+    unfinished,
+    visit,
+)
+
+pytestmark = pytest.mark.anyio
+
+MIB = 1024 * 1024
+
+
+# --- the same bytes ---------------------------------------------------------------------------------------------------
+
+
+def urlencoded(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
+    escaped = "".join(f"%{byte:02x}" for byte in noise).encode()
+    return FORM, b"user=ada&&=&x=" + escaped + b"&" + form(token) + b"&y=%zz%&;" + escaped
+
+
+def as_json(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
+    text = json.dumps({"user": noise.decode("latin-1"), **token, "deep": [[{}], None], "é": "\ud83d"}, indent=1)
+    return "application/json; charset=utf-8", b"\xef\xbb\xbf \r\n" + text.encode() + b"\n \n"
+
+
+def multipart(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
+    parts = [f'--cut-here\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in token.items()]
+    file = b'--cut-here\r\nContent-Disposition: form-data; name="f"; filename="a\xff.bin"\r\n\r\n' + noise
+    # The noise may hold anything but the boundary; a line of its own that nearly is one is a fine trap.
+    trap = b"\r\n--cut-her\r\n\r\n--cut-here-not\r\n"
+    body = file + trap + b"\r\n" + "".join(parts).encode() + file + b"\r\n--cut-here--\r\nepilogue"
+    return "multipart/form-data; boundary=cut-here", body
+
+
+KINDS: dict[str, Callable[[dict[str, str], bytes], tuple[str, bytes]]] = {
+    "urlencoded": urlencoded,
+    "JSON": as_json,
+    "multipart": multipart,
+}
+
+
+@pytest.mark.parametrize("kind", KINDS)
+async def test_the_app_gets_the_same_bytes_however_they_are_cut(kind: str, geetest: GeeTest, app: App) -> None:
+    """In pieces of one size, and in two at many places; empty pieces in between mean nothing."""
+    guard = geetest.guard(app)
+
+    async def goes_on(noise: bytes, cut_up: Callable[[bytes], list[bytes]]) -> int:
+        content_type, body = KINDS[kind](geetest.token(), noise)
+        assert (await visit(body=cut_up(body), content_type=content_type).run(guard)).code == "in"
+        assert app.seen[-1].body == body
+        return len(body)
+
+    for size in (1, 7, 64, 1000, 10**9):
+        await goes_on(random.Random(size).randbytes(3000).replace(b"\r\n--", b""), partial(cut, size=size))
+    length = await goes_on(b"noise" * 5, partial(cut, size=10**9))
+    for at in (0, 1, *range(10, length - 10, 23), length - 1, length):
+        await goes_on(b"noise" * 5, lambda body, at=at: [body[:at], b"", body[at:], b""])  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("size", [1, MIB - 1, MIB, MIB + 1, 3 * MIB + 17])
+@pytest.mark.parametrize("piece", [65536, 10**9])
+async def test_a_body_past_a_mebibyte_is_the_same(piece: int, size: int, geetest: GeeTest, app: App) -> None:
+    body = b"x=" + random.Random(size).randbytes(size).translate(None, b"&=%+") + b"&" + form(geetest.token())
+    guard = geetest.guard(app, limits=Limits(max_body=5 * MIB))
+    assert (await visit(body=cut(body, piece)).run(guard)).code == "in"
+    assert app.seen[0].body == body
+
+
+@pytest.mark.parametrize("method", ["POST", "GET"])
+async def test_an_empty_body_is_an_empty_body(method: str, geetest: GeeTest, app: App) -> None:
+    """Let in by the fields of the query, after the body was searched in vain. Both keys are optional in ASGI."""
+    guard = geetest.guard(app, protect=None, sources=("body", "query"))
+    for incoming in (messages(b""), messages(b"", b"", b""), [{"type": "http.request"}]):
+        scope = http_scope(method, headers={"content-type": FORM}, query=form(geetest.token()))
+        assert (await Visit(scope, *incoming).run(guard)).code == "in"
+        assert app.seen[-1].body == b""
+
+
+async def test_the_app_reads_on_from_the_server_where_the_guard_stopped(geetest: GeeTest) -> None:
+    """The fields are in the first piece: the app has answered before the last one was sent."""
+    body = [form(geetest.token()) + b"&", b"x=" + b"1" * 5000, b"&y=2"]
+    slow = unfinished(*body)
+    reads: list[tuple[bytes, bool]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert slow.received == 1
+        for number in range(4):
+            if number == 3:
+                slow.say(*messages(b"&z=3"))
+            message = await receive()
+            reads.append((message["body"], message["more_body"]))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    await slow.run(geetest.guard(app))
+    assert reads == [(body[0], True), (body[1], True), (body[2], True), (b"&z=3", False)]
+
+
+# --- bounds -----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_length_past_the_limit_is_refused_before_reading(geetest: GeeTest, app: App) -> None:
+    told, body = Told(), form(geetest.token())
+    guard = geetest.guard(app, limits=Limits(max_body=len(body)), on_result=told)
+    assert (await visit(body=body, headers={"content-length": f"{len(body)}"}).run(guard)).code == "in"
+    for content_type in (FORM, "application/json"):
+        large = visit(geetest.token(), headers={"content-length": f"{len(body) + 1}"}, content_type=content_type)
+        assert (await large.run(guard)).code == "captcha_too_large"
+        assert f"{len(body)} bytes" in told.reasons[-1]
+    assert len(app.seen) == len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize("length", ["0", "5", "-1", "+5", "1_0", "0x10", "abc", "", "٣", "5, 5", "9" * 20, "9" * 5000])
+async def test_a_length_is_never_trusted_and_never_raises(length: str, geetest: GeeTest, app: App) -> None:
+    """Short of the truth, it changes nothing; and no server vouches for its being a number."""
+    body = form(geetest.token())
+    answered = await visit(body=body, headers={"content-length": length}).run(geetest.guard(app))
+    if length.startswith("9"):
+        assert answered.code == "captcha_too_large"
+    else:
+        assert answered.code == "in"
+        assert app.seen[0].body == body
+
+
+@pytest.mark.parametrize("size", [1, 100, 10**9])
+async def test_fields_past_the_limit_are_too_large_and_just_within_are_not(
+    size: int, geetest: GeeTest, app: App
+) -> None:
+    """However the body is cut. The limit counts to the end of the last field, which is the `&` behind it, if any."""
+    for end in (b"", b"&", b"&y=1&z=2"):
+        told: list[str] = []
+        for short in (1, 0):
+            fields = b"x=1&" + form(geetest.token())
+            guard = geetest.guard(app, limits=Limits(max_body=len(fields + end[:1]) - short))
+            told.append((await visit(body=cut(fields + end, size)).run(guard)).code)
+        assert told == ["captcha_too_large", "in"]
+
+
+def test_a_long_upload_with_its_fields_first_passes_and_streams(geetest: GeeTest, front: Front) -> None:
+    """10 MiB past a limit of 64 KiB; the app is running before the upload has ended."""
+    parts = "".join(
+        f'--b\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in geetest.token().items()
+    )
+    file = b'--b\r\nContent-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"\xff\x00" * (5 * MIB)
+    body = parts.encode() + file + b"\r\n--b--\r\n"
+    started, total = threading.Event(), 0
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        nonlocal total
+        started.set()
+        async for chunk in Request(scope, receive).stream():
+            total += len(chunk)
+        await PlainTextResponse("in")(scope, receive, send)
+
+    def upload() -> Any:
+        yield body[: 5 * MIB]
+        assert started.wait(SECONDS), "the app waits for the whole upload"
+        yield body[5 * MIB :]
+
+    url = front.put_on(geetest.guard(app, limits=Limits(max_body=65536)))
+    headers = {"content-type": "multipart/form-data; boundary=b", "content-length": str(len(body))}
+    reply = httpx.post(f"{url}/login", content=upload(), headers=headers, trust_env=False)
+    assert (reply.text, total) == ("in", len(body))
+
+
+async def test_a_slow_body_is_408_in_time_and_not_before(geetest: GeeTest, app: App) -> None:
+    """The deadline is for the whole body: a byte now and then does not put it off."""
+    dripping, told = unfinished(b"x"), Told()
+
+    async def drip() -> None:
+        for byte in b"&" + form(geetest.token()):
+            dripping.say(*messages(bytes([byte]), ends=False))
+            await anyio.sleep(0.01)
+
+    start = time.monotonic()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(drip)
+        await dripping.run(geetest.guard(app, limits=Limits(body_timeout=0.3), on_result=told))
+        tasks.cancel_scope.cancel()
+    assert (dripping.status, dripping.code, dripping.problem["retry"]) == (408, "captcha_too_slow", "solve")
+    assert time.monotonic() - start >= 0.3
+    assert "0.3 s" in told.reasons[0]
+    assert (app.seen, geetest.calls) == ([], [])
+
+
+async def test_the_time_that_the_app_takes_does_not_count(geetest: GeeTest) -> None:
+    """Once the fields are there, the rest of the body may take as long as the app likes."""
+
+    slow, app = unfinished(form(geetest.token()) + b"&"), App()
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(slow.run, geetest.guard(app, limits=Limits(body_timeout=0.1)))
+        await anyio.sleep(0.3)
+        slow.say(*messages(b"late=1"))
+    assert slow.code == "in"
+
+
+@pytest.mark.parametrize(("max_body", "code"), [(2000, "captcha_too_large"), (2**20, "captcha_busy")])
+async def test_memory_for_bodies_is_given_back_on_every_way_out(
+    max_body: int, code: str, geetest: GeeTest, app: App
+) -> None:
+    guard = geetest.guard(app, limits=Limits(max_buffered=5000, max_body=max_body))
+    for _ in range(20):
+        leaving = unfinished(b"x" * 1900)
+        leaving.leave()
+        await leaving.run(guard)
+        assert (await visit(body=b"x" * 1900).run(guard)).code == "captcha_missing"
+        assert (await visit(body=cut(b"x" * 6000, 500)).run(guard)).code == code
+        assert (await visit(geetest.token()).run(guard)).code == "in"
+
+
+def test_two_hundred_slow_bodies_at_once_over_sockets(geetest: GeeTest, app: App, front: Front) -> None:
+    url = front.put_on(geetest.guard(app, limits=Limits(body_timeout=0.6)))
+    head = raw_request(b"", f"Content-Type: {FORM}", "Connection: close").replace(b": 0\r", b": 500\r")
+    with ExitStack() as stack:
+        slow = [stack.enter_context(front.connect()) for _ in range(200)]
+        for wire in slow:
+            wire.sendall(head + b"a=b&")
+        assert httpx.post(f"{url}/login", data=geetest.token(), trust_env=False).text == "in"
+        assert all(read_all(wire).startswith(b"HTTP/1.1 408 ") for wire in slow)
+    assert len(geetest.calls) == len(app.seen) == 1
+
+
+# --- the visitor leaves -----------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("mode", ["enforce", "monitor"])
+@pytest.mark.parametrize("so_far", [b"", b"lot_number=", None])
+async def test_a_visitor_who_leaves_mid_body_costs_nothing(
+    so_far: bytes | None, mode: str, geetest: GeeTest, app: App
+) -> None:
+    """The app is not run, GeeTest is not asked, and no decision is told; the answer reaches nobody."""
+    body = form(geetest.token())[:-1] if so_far is None else so_far
+    leaving = unfinished(body)
+    leaving.leave()
+    guard = geetest.guard(app, mode=mode, on_result=lambda *_: pytest.fail("judged"))
+    await leaving.run(guard)
+    assert (leaving.status, leaving.body, app.seen, geetest.calls) == (400, b"", [], [])
+
+
+async def test_a_server_that_raises_for_an_answer_to_nobody_is_no_fault(geetest: GeeTest, app: App) -> None:
+    """ASGI 2.4: `send` raises OSError once the client has disconnected."""
+    leaving = unfinished(b"lot")
+    leaving.leave()
+
+    async def send(message: Any) -> None:
+        raise ConnectionResetError
+
+    await geetest.guard(app)(leaving.scope, leaving.receive, send)
+    assert (leaving.received, app.seen) == (2, [])
+
+
+async def pass_by(request: Request, call_next: RequestResponseEndpoint) -> Response:
+    return await call_next(request)
+
+
+@pytest.mark.parametrize("outside", ["nothing", "BaseHTTPMiddleware"])
+@pytest.mark.parametrize("how", ["close", "half close", "reset"])
+def test_a_visitor_who_leaves_mid_body_over_a_socket(
+    how: str, outside: str, geetest: GeeTest, app: App, front: Front, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Middleware of that kind raises where nothing is answered."""
+    entered, over = threading.Event(), threading.Event()
+
+    async def watched(scope: Scope, receive: Receive, send: Send) -> None:
+        entered.set()
+        try:
+            await guard(scope, receive, send)
+        finally:
+            over.set()
+
+    guard: ASGIApp = geetest.guard(app)
+    if outside == "BaseHTTPMiddleware":
+        guard = BaseHTTPMiddleware(guard, dispatch=pass_by)
+    front.put_on(watched)
+    body = form(geetest.token())
+    with front.connect() as wire:
+        wire.sendall(raw_request(body, f"Content-Type: {FORM}")[:-10])
+        assert entered.wait(SECONDS)
+        if how == "reset":
+            wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
+        elif how == "half close":
+            wire.shutdown(socket.SHUT_WR)
+            assert over.wait(SECONDS)
+    assert over.wait(SECONDS)
+    assert (app.seen, geetest.calls) == ([], [])
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]

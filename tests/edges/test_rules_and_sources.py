@@ -1,0 +1,336 @@
+"""Which rule a request falls under, where its token is looked for, and what the app finds in its scope."""
+
+import re
+from typing import Any
+
+import pytest
+from starlette.middleware.cors import CORSMiddleware
+from starlette.responses import JSONResponse, PlainTextResponse
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule, geetest_result
+from geetest_asgi.testing import Simulator, serve
+
+from .support import App, GeeTest, Told, form, http_scope, in_headers, unfinished, visit
+
+pytestmark = pytest.mark.anyio
+
+# --- the scope --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_result_of_a_verified_request(geetest: GeeTest, app: App) -> None:
+    token = geetest.token()
+    await visit(token).run(geetest.guard(app))
+    result = app.seen[0].result
+    assert (result.outcome, result.allowed, result.verified, bool(result)) == (Outcome.PASSED, True, True, True)
+    assert result.rule == "POST /login"
+    assert result.lot_number == token["lot_number"]
+    assert result.captcha_args["scene"] == "反爬虫"
+    assert 0 < result.elapsed < 5
+
+
+async def test_a_result_is_true_only_where_a_human_was_verified(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.down()
+    await visit(geetest.token()).run(geetest.guard(app))
+    await visit().run(geetest.guard(app, skip=lambda scope: "why not"))
+    await visit().run(geetest.guard(app, mode="monitor"))
+    assert [(seen.result.allowed, bool(seen.result), seen.result.unverified) for seen in app.seen] == [
+        (True, False, True),
+        (True, False, False),
+        (False, False, False),
+    ]
+
+
+async def test_geetest_result_says_that_a_path_is_not_protected(geetest: GeeTest) -> None:
+    complaints: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        with pytest.raises(LookupError) as complaint:
+            geetest_result(scope)
+        complaints.append(str(complaint.value))
+
+    await visit(path="/open", query=b"secret").run(geetest.guard(app, protect=["POST /login", "/api/**"]))
+    assert "'/open' is not protected by GeeTest" in complaints[0]
+    assert "geetest-asgi match" in complaints[0]
+    assert "'POST /open'" in complaints[0]
+    assert "secret" not in complaints[0]
+    with pytest.raises(TypeError):
+        geetest_result("POST /login")
+
+
+async def test_headers_that_can_be_read_once_reach_the_app(geetest: GeeTest) -> None:
+    """ASGI calls them an iterable of iterables; the test client of Falcon 4.4 gives iterators of iterators."""
+    seen: list[list[tuple[bytes, bytes]]] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(list(scope["headers"]))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    asked = visit(geetest.token())
+    asked.scope["headers"] = iter([iter(pair) for pair in asked.scope["headers"]])
+    assert (await asked.run(geetest.guard(app))).body == b"in"
+    assert (b"content-type", b"application/x-www-form-urlencoded") in seen[0]
+
+
+class WsgiRequest:
+    """As Flask's: `environ` is the WSGI environ."""
+
+    def __init__(self, environ: dict[str, Any]) -> None:
+        self.environ = environ
+
+
+class MicrodotRequest:
+    """As Microdot's."""
+
+    def __init__(self, scope: Scope) -> None:
+        self.asgi_scope = scope
+
+
+async def test_geetest_result_finds_the_scope_behind_a2wsgi_and_in_microdot(geetest: GeeTest) -> None:
+    found: list[GeeTestResult] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        environ = {"wsgi.version": (1, 0), "asgi.scope": scope}
+        found.extend(map(geetest_result, (scope, environ, WsgiRequest(environ), MicrodotRequest(scope))))
+        await PlainTextResponse("in")(scope, receive, send)
+
+    assert (await visit(geetest.token()).run(geetest.guard(app))).body == b"in"
+    assert [each is found[0] for each in found] == [True] * 4
+
+
+def test_geetest_result_says_what_to_do_under_wsgi() -> None:
+    for given in (environ := {"wsgi.version": (1, 0), "PATH_INFO": "/login"}), WsgiRequest(environ):
+        with pytest.raises(LookupError, match=r"by WSGI.*serve the ASGI application.*a2wsgi"):
+            geetest_result(given)
+
+
+async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -> None:
+    """Middleware further out sees what a router writes into it: `route`, `endpoint`, `path_params`, `state`."""
+    seen: list[Scope] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        seen.append(scope)
+        scope["endpoint"] = app
+        scope.setdefault("state", {})["user"] = "ada"
+        await PlainTextResponse("in")(scope, receive, send)
+
+    told = Told()
+    guard = geetest.guard(app, protect=["POST /login", "/api/**"], exempt=["/api/webhook"], on_result=told)
+    for asked in (visit(path="/open"), visit(path="/api/webhook"), visit(method="GET"), visit(geetest.token())):
+        before = dict(asked.scope)
+        await asked.run(guard)
+        assert seen[-1] is asked.scope
+        assert (asked.scope["endpoint"], asked.scope["state"]["user"]) == (app, "ada")
+        assert {name: asked.scope[name] for name in before} == before
+    *unprotected, protected = seen
+    for scope in unprotected:
+        assert scope.keys() == http_scope().keys() | {"endpoint", "state"}
+        assert scope["state"].keys() == {"user"}
+    assert protected["state"]["geetest"] is told.results[0]
+    assert told.outcomes == [Outcome.PASSED]
+
+
+async def test_a_result_does_not_leak_into_another_request(geetest: GeeTest, app: App) -> None:
+    """Each has a state of its own, as servers make them, and what a lifespan left there stays."""
+    lifespan = {"db": object()}
+    guard = geetest.guard(app, mode="monitor")
+    for fields in ({}, geetest.token()):
+        await visit(fields, state=lifespan.copy()).run(guard)
+    first, second = (seen.scope["state"] for seen in app.seen)
+    assert lifespan.keys() == {"db"}
+    assert first["db"] is second["db"] is lifespan["db"]
+    assert (first["geetest"].outcome, second["geetest"].outcome) == (Outcome.MISSING, Outcome.PASSED)
+
+
+# --- a rule's own settings --------------------------------------------------------------------------------------------
+
+
+async def test_a_rule_has_an_id_and_a_key_of_its_own(app: App) -> None:
+    simulator = Simulator({"a" * 32: "b" * 32, "c" * 32: "d" * 32})
+    own = Rule("POST /other", captcha_id="c" * 32, captcha_key="d" * 32)
+    with serve(simulator) as url:
+        guard = GeeTestMiddleware(
+            app, protect=["POST /login", own], captcha_id="a" * 32, captcha_key="b" * 32, api_server=url
+        )
+        one, other = simulator.token(), simulator.token(captcha_id="c" * 32)
+        assert (await visit(one, path="/login").run(guard)).code == "in"
+        assert (await visit(other, path="/other").run(guard)).code == "in"
+        assert (await visit(simulator.token(), path="/other").run(guard)).code == "captcha_failed"
+        await guard.aclose()
+    assert [call.parameters["captcha_id"][0] for call in simulator.calls] == ["a", "c", "c"]
+
+
+def boom(*_: object) -> Any:
+    raise AssertionError("the guard's, and not the rule's own")
+
+
+PREFIXED, OWN = {"fields": "geetest_"}, JSONResponse({"code": "its own"}, 418)
+OVERRIDES: dict[str, tuple[dict[str, Any], dict[str, Any], str]] = {
+    # the rule's settings, the guard's, and what becomes of a good token in the body
+    "sources": ({"sources": ["query"]}, {}, "captcha_missing"),
+    "fields": (PREFIXED, {"fields": "camelCase"}, "in"),
+    "max_body": ({"limits": Limits(max_body=10)}, {}, "captcha_too_large"),
+    "max_field": ({"limits": Limits(max_field=31)}, {}, "captcha_malformed"),
+    "accept": ({"accept": lambda result, scope: True}, {"accept": boom}, "in"),
+    "skip": ({"skip": lambda scope: "its own", **PREFIXED}, {"skip": boom}, "in"),
+    "monitor": ({"mode": "monitor", **PREFIXED}, {}, "in"),
+    "off": ({"mode": "off", **PREFIXED}, {}, "in"),
+    "enforce": ({"mode": "enforce", "sources": ["query"]}, {"mode": "monitor"}, "captcha_missing"),
+    "on_denied": ({"on_denied": lambda result, scope: OWN, "sources": ["query"]}, {"on_denied": boom}, "its own"),
+    "on_result": ({"on_result": Told()}, {"on_result": boom}, "in"),
+}
+
+
+@pytest.mark.parametrize("name", OVERRIDES)
+async def test_a_rule_overrides(name: str, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture) -> None:
+    settings, defaults, code = OVERRIDES[name]
+    prefix = "geetest_" if settings.get("fields") else ""
+    fields = {f"{prefix}{key}": value for key, value in geetest.token().items()}
+    guard = geetest.guard(app, protect=[Rule("/login", **settings)], **defaults)
+    assert (await visit(fields).run(guard)).code == code
+    assert not [record for record in caplog.records if record.exc_info]
+
+
+async def test_a_rule_overrides_on_unavailable_and_times(geetest: GeeTest, app: App) -> None:
+    rules = [
+        Rule("/strict", on_unavailable="deny"),
+        Rule("/lax", on_unavailable="allow"),
+        Rule("/quick", timeout=0.1, limits=Limits(body_timeout=0.05)),
+    ]
+    told = Told()
+    guard = geetest.guard(app, protect=rules, timeout=60, on_unavailable="deny", on_result=told)
+    geetest.simulator.down()
+    codes = [(await visit(geetest.token(), path=path).run(guard)).code for path in ("/strict", "/lax")]
+    assert codes == ["captcha_unavailable", "in"]
+    geetest.simulator.hanging()
+    await visit(geetest.token(), path="/quick").run(guard)
+    assert 0.1 <= told.results[-1].elapsed < 5
+    assert (await unfinished(b"a", path="/quick").run(guard)).code == "captcha_too_slow"
+
+
+@pytest.mark.parametrize(
+    ("rule", "name"),
+    [(Rule("POST /login", name="sign in"), "sign in"), (Rule(re.compile("/log.*"), methods="POST"), "/log.*")],
+)
+async def test_a_rule_has_a_name(rule: Rule, name: str, geetest: GeeTest, app: App) -> None:
+    told = Told()
+    await visit().run(geetest.guard(app, protect=[rule, "/**"], on_result=told))
+    assert [result.rule for result in told.results] == [name]
+
+
+UNCLEAR = ["/users/DEMO/reset", "/users/demo/../ada/reset", "/" * 101 + "users/demo/reset", "/users/" + "a" * 2048]
+"""Spellings that fall under both rules below, or are past the bounds."""
+
+
+@pytest.mark.parametrize("path", UNCLEAR, ids=["letter case", "dot segments", "many segments", "long"])
+async def test_a_path_under_two_rules_is_refused_by_neither_even_with_a_token(
+    path: str, geetest: GeeTest, app: App
+) -> None:
+    told = Told()
+    excusing = Rule("/users/demo/**", skip=lambda scope: "demo", on_unavailable="deny")
+    guard = geetest.guard(app, protect=[excusing, "/users/**"], on_result=told)
+    assert (await visit(geetest.token(), path=path).run(guard)).code == "captcha_malformed"
+    assert (geetest.calls, app.seen) == ([], [])
+    assert [(each.rule, each.outcome) for each in told.results] == [("", Outcome.MALFORMED)]
+    assert (await visit(path="/users/demo/reset").run(guard)).code == "in"
+
+
+@pytest.mark.parametrize(
+    ("modes", "lets_in"),
+    [
+        (("monitor", "enforce"), False),
+        (("enforce", "monitor"), False),
+        (("off", "enforce"), False),
+        (("monitor", "monitor"), True),
+        (("off", "off"), True),
+        (("off", "monitor"), True),
+    ],
+)
+async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
+    modes: tuple[Any, Any], lets_in: bool, geetest: GeeTest, app: App
+) -> None:
+    first, second = modes
+    guard = geetest.guard(app, protect=[Rule("/users/demo/**", mode=first), Rule("/users/**", mode=second)])
+    answer = await visit(geetest.token(), path="/users/DEMO/reset").run(guard)
+    assert answer.code == ("in" if lets_in else "captcha_malformed")
+    assert geetest.calls == []
+
+
+# --- sources ----------------------------------------------------------------------------------------------------------
+
+
+async def test_sources_are_looked_at_in_order(geetest: GeeTest, app: App) -> None:
+    """The token of the first place is the one that GeeTest is asked about."""
+    places = {"header": geetest.token(), "query": geetest.token(), "body": geetest.token()}
+    for sources in (("header", "query", "body"), ("query", "body", "header"), ("body", "header", "query")):
+        full = visit(places["body"], headers=in_headers(places["header"]), query=form(places["query"]))
+        await full.run(geetest.guard(app, sources=sources))
+        assert geetest.calls[-1].parameters["lot_number"] == places[sources[0]]["lot_number"]
+        places[sources[0]] = geetest.token()
+    assert len(geetest.calls) == 3
+
+
+async def test_sources_that_have_nothing_are_passed_over(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, sources=("header", "query", "body"))
+    assert (await visit(geetest.token()).run(guard)).code == "in"
+    assert (await visit(query=form(geetest.token())).run(guard)).code == "in"
+    assert (await visit(headers=in_headers(geetest.token())).run(guard)).code == "in"
+    assert (await visit().run(guard)).code == "captcha_missing"
+
+
+async def test_sources_are_never_mixed(geetest: GeeTest, app: App) -> None:
+    """Half a token in the first place is malformed, though the second has the other half, or a whole one."""
+    token = geetest.token()
+    half = {"lot_number": token["lot_number"]}
+    rest = {name: value for name, value in token.items() if name not in half}
+    guard = geetest.guard(app, sources=("header", "query", "body"))
+    for body in (rest, token):
+        assert (await visit(body, headers=in_headers(half)).run(guard)).code == "captcha_malformed"
+        assert (await visit(body, query=form(half)).run(guard)).code == "captcha_malformed"
+    assert (app.seen, geetest.calls) == ([], [])
+
+
+async def test_header_and_query_leave_the_body_alone(geetest: GeeTest, app: App) -> None:
+    """Which the app alone has read: a form comes in one message."""
+    guard = geetest.guard(app, sources=("header", "query"))
+    for asked in (visit(headers=in_headers(geetest.token())), visit(query=form(geetest.token()))):
+        await asked.run(guard)
+        assert asked.received == 1
+    denied = await visit(geetest.token(), headers={"expect": "100-continue"}).run(guard)
+    assert (denied.code, denied.received) == ("captcha_missing", 0)
+
+
+@pytest.mark.parametrize("sent", [[], None, "x", 5])
+async def test_a_client_is_given_what_a_visitor_sent_in_place_of_an_object(sent: Any, geetest: GeeTest) -> None:
+    client = GeeTestClient(geetest.simulator.captcha_id, geetest.simulator.captcha_key, api_server=geetest.url)
+    assert (await client.validate(sent)).outcome in (Outcome.MISSING, Outcome.MALFORMED)
+    assert geetest.calls == []
+
+
+# --- preflights -------------------------------------------------------------------------------------------------------
+
+PREFLIGHT = {"origin": "https://a.example", "access-control-request-method": "POST"}
+
+
+async def test_a_preflight_is_handed_on_with_an_empty_body_whatever_comes(geetest: GeeTest, app: App) -> None:
+    """HTTP/2 needs no header to announce a body, and a handler may take any method."""
+    guard = geetest.guard(app, protect=["* /login"])
+    asked = await visit(body=[b"amount=", b"1000"], method="OPTIONS", headers=PREFLIGHT).run(guard)
+    assert (asked.code, app.seen[0].body) == ("in", b"")
+    result = app.seen[0].result
+    assert (result.outcome, result.reason, result.verified) == (Outcome.SKIPPED, "a CORS preflight", False)
+
+
+async def test_with_preflight_denied_it_is_a_request_like_others(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, protect=["* /login"], preflight="deny")
+    assert (await visit(method="OPTIONS", headers=PREFLIGHT).run(guard)).code == "captcha_missing"
+    assert (await visit(geetest.token(), method="OPTIONS", headers=PREFLIGHT).run(guard)).code == "in"
+
+
+async def test_inside_cors_a_denial_has_its_headers(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, protect=["* /login"])
+    cors = CORSMiddleware(guard, allow_origins=["https://a.example"], allow_methods=["POST"])
+    denied = await visit(headers={"origin": "https://a.example"}).run(cors)
+    assert (denied.code, denied.headers["access-control-allow-origin"]) == ("captcha_missing", "https://a.example")
+    preflight = await visit(method="OPTIONS", headers=PREFLIGHT).run(cors)
+    assert (preflight.status, app.seen) == (200, [])
