@@ -54,11 +54,12 @@ def _run_all(paths: tuple[str, ...], chosen: Mutants, *, alone: bool) -> int:
         module = names[name]
         outcomes[module][mutant] = outcome
         if len(outcomes[module]) == len(chosen[module]):
-            result = Result.of(module, chosen[module], outcomes[module])
+            result = Result.of(sources[module], chosen[module], outcomes[module])
             keep({module: result})
             print(f"{module}: {result.mutants} mutants, {len(result.survivors)} survivors", flush=True)
 
     names = {import_name(module): module for module in chosen}
+    sources = {module: digest(module) for module in chosen}
     return run({name: chosen[module] for name, module in names.items()}, paths, found)
 
 

@@ -34,14 +34,14 @@ class Result:
     survivors: tuple[Survivor, ...]
 
     @classmethod
-    def of(cls, module: str, mutants: list[Mutant], outcomes: Mapping[Mutant, str]) -> "Result":
+    def of(cls, source: str, mutants: list[Mutant], outcomes: Mapping[Mutant, str]) -> "Result":
         """Build the result of a run that ended today."""
         survivors = tuple(
             Survivor(each.function, each.before, each.after, outcomes[each] == "survived")
             for each in mutants
             if outcomes[each] != "killed"
         )
-        return cls(digest(module), date.today().isoformat(), len(mutants), survivors)
+        return cls(source, date.today().isoformat(), len(mutants), survivors)
 
 
 def digest(module: str) -> str:

@@ -99,10 +99,10 @@ class Runner:
         self._items = {item.nodeid: item for item in session.items}
         for module in self._mutants:
             importlib.import_module(module)
+        functions = _functions({module.partition(".")[0] for module in self._mutants})
         first = self._first_run()
         if first.failed:
             pytest.exit("these fail without a mutant:\n" + "\n".join(first.failed), returncode=1)
-        functions = _functions({module.partition(".")[0] for module in self._mutants})
         with Forks() as forks:
             for module, mutant in self._queue():
                 tests = first.tests(mutant)
