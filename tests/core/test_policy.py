@@ -4,9 +4,10 @@ from dataclasses import FrozenInstanceError, fields, replace
 from itertools import product
 from typing import Any
 
+import pydantic
 import pytest
 
-from geetest_asgi import GeeTestResult, Limits, Outcome
+from geetest_asgi import ConfigError, GeeTestResult, Limits, Outcome
 from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.judge import judge
 from geetest_asgi._core.model import Evidence
@@ -62,6 +63,7 @@ def test_who_is_let_in(outcome: Outcome, on_unavailable: OnUnavailable, room: bo
     assert result.allowed is ((on_unavailable, room) in LET_IN[outcome])
     assert result.verified is (outcome is Outcome.PASSED)
     assert bool(result) is result.verified
+    assert result.unverified is (result.allowed and outcome not in (Outcome.PASSED, Outcome.SKIPPED))
     assert result.outcome is outcome
 
 
@@ -95,6 +97,11 @@ def test_a_verified_request_is_an_allowed_one() -> None:
     for outcome, on_unavailable, room in TABLE:
         result = judge(replace(POLICY, on_unavailable=on_unavailable), Evidence(outcome), admit_unverified=room)
         assert result.allowed or not result.verified
+
+
+def test_no_client_may_send_a_result() -> None:
+    with pytest.raises(ConfigError, match="CaptchaResult"):
+        pydantic.TypeAdapter(GeeTestResult)
 
 
 def test_the_outcomes_are_stable_words() -> None:
