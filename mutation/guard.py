@@ -18,8 +18,8 @@ _CORE: Final = ("tests/core", "tests/test_config.py", "tests/test_scope.py", "te
 _GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", "tests/test_config.py")
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
-    "_config": _CORE,
-    "_scope.py": _CORE,
+    "_config": ("tests/test_config.py", "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
+    "_scope.py": ("tests/test_scope.py",),
     "stores": ("tests/stores",),
     "when.py": ("tests/test_when.py",),
 }
