@@ -5,6 +5,7 @@ pin), annotations, docstrings, f-strings, and the words of errors and log record
 """
 
 import ast
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from types import CodeType
@@ -145,8 +146,8 @@ def _written(new: ast.AST | None) -> str:
 
 
 def _shown(*texts: bytes) -> tuple[str, str]:
-    """Return both texts as one line each, what they share left out where it is long."""
-    one, other = (" ".join(text.decode().split()) for text in texts)
+    """Return both texts as one line each, without comments; what they share is left out where it is long."""
+    one, other = (" ".join(re.sub("  # .*", "", text.decode()).split()) for text in texts)
     head = _shared(one, other)
     tail = min(_shared(one[::-1], other[::-1]), len(one) - head, len(other) - head)
     return _cut(one, head, tail), _cut(other, head, tail)

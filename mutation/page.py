@@ -2,7 +2,7 @@
 
 import platform
 import tomllib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -88,13 +88,14 @@ class Reasons:
         return sorted(key for key in self._reasons if key[0] in results and key not in alive)
 
 
-def table(results: Mapping[str, Result], reasons: Reasons) -> str:
-    """Write a row for each module, and one for all."""
+def table(results: Mapping[str, Result], reasons: Reasons, missing: Iterable[str] = ()) -> str:
+    """Write a row for each module, and one for all; `missing`: modules that have not been run as they are now."""
     figures = {module: reasons.figures(module, result) for module, result in sorted(results.items())}
     total = Figures(*map(sum, zip(*map(astuple, figures.values()), strict=True)))
-    rows = [each.row(f"`{module}`") for module, each in figures.items()]
+    rows = {module: each.row(f"`{module}`") for module, each in figures.items()}
+    rows |= {module: f"| `{module}` | not measured | | | | |" for module in missing}
     head = ["| module | mutants | killed | | equivalent | score |", "|---|--:|--:|--:|--:|--:|"]
-    return "\n".join([*head, *rows, total.row("all")])
+    return "\n".join([*head, *(rows[module] for module in sorted(rows)), total.row("all")])
 
 
 def survivors(module: str, result: Result, reasons: Reasons) -> str:
@@ -108,10 +109,10 @@ def _diff(survivor: Survivor, reason: str) -> str:
     return f"\n{head}\n\n```diff\n- {survivor.before}\n+ {survivor.after}\n```"
 
 
-def page(results: Mapping[str, Result], reasons: Reasons, *, slow: float, enough: float) -> str:
-    """Write the whole page."""
+def page(results: Mapping[str, Result], missing: Iterable[str], reasons: Reasons, *, slow: float, enough: float) -> str:
+    """Write the whole page. At least one module must have been run."""
     versions = f"Python {platform.python_version()} and coverage {version('coverage')}"
     day = min(result.day for result in results.values())
     alive = [survivors(module, result, reasons) for module, result in sorted(results.items()) if result.survivors]
     head = _HEAD.format(day=day, versions=versions, slow=slow, enough=enough)
-    return "\n".join([head, table(results, reasons), "", "## Survivors", "", "\n\n".join(alive), ""])
+    return "\n".join([head, table(results, reasons, missing), "", "## Survivors", "", "\n\n".join(alive), ""])

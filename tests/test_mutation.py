@@ -157,8 +157,9 @@ def test_the_page_counts_equivalent_mutants_apart_and_tells_the_reasons(tmp_path
         '[["one.py"]]\nbefore = "gone"\nafter = "away"\nwhy = "a number"\n'
     )
     results = {"one.py": result(Survivor("f", "a", "b", reached=True), Survivor("g", "d", "e", reached=False))}
-    text = page(results, reasons := Reasons(path), slow=1, enough=2)
+    text = page(results, ["two.py"], reasons := Reasons(path), slow=1, enough=2)
     assert "| `one.py` | 10 | 8 | 80 % | 1 | 89 % |" in text
+    assert "| `two.py` | not measured |" in text
     assert "`f`: equivalent: c\n\n```diff\n- a\n+ b\n```" in text
     assert "`g`: no test reaches it; a number\n" in text
     assert reasons.stale(results) == [("one.py", "gone", "away")]

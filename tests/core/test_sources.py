@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
 from geetest_asgi._core.fields.gatherer import Gatherer, fields_from_mapping, from_headers
-from geetest_asgi._core.fields.spelling import spelling
+from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
 TOKEN: Mapping[str, str] = {
@@ -55,6 +55,17 @@ def in_headers(*headers: tuple[str, str], fields: Any = None, max_field: int = 8
 def test_a_token_of_the_right_shape_is_found() -> None:
     assert gathered(TOKEN) == FIELDS
     assert gathered({"captcha_id": "x", **TOKEN, "more": "y"}) == FIELDS
+
+
+@pytest.mark.parametrize("sent", [{}, {"captcha_id": "647f"}, {"captcha_id": "6 47f"}])
+def test_the_id_of_the_captcha_is_read_where_it_is_wanted_and_may_be_absent(sent: dict[str, str]) -> None:
+    gatherer = Gatherer(spelling(None, WITH_ID), 8192)
+    for name, value in {**TOKEN, **sent}.items():
+        gatherer.offer(name, value)
+    if sent == {"captcha_id": "6 47f"}:
+        assert gatherer.conclude() == Evidence(Outcome.MALFORMED, "missing or of the wrong shape: captcha_id")
+    else:
+        assert gatherer.conclude() == CaptchaFields(**TOKEN, **sent)
 
 
 RIGHT = {
