@@ -65,9 +65,10 @@ class Reasons:
 
     def __init__(self, path: Path = REASONS) -> None:
         self._reasons: dict[tuple[str, str, str], str] = {
-            (module, each["before"], each["after"]): each["why"]
+            (module, each["before"], after): each["why"]
             for module, several in tomllib.loads(path.read_text()).items()
             for each in several
+            for after in each["after"]
         }
 
     def __iter__(self) -> Iterator[tuple[str, str, str]]:

@@ -152,9 +152,9 @@ def test_results_are_kept_by_module(tmp_path: Path) -> None:
 def test_the_page_counts_equivalent_mutants_apart_and_tells_the_reasons(tmp_path: Path) -> None:
     path = tmp_path / "reasons.toml"
     path.write_text(
-        '[["one.py"]]\nbefore = "a"\nafter = "b"\nwhy = "equivalent: c"\n'
-        '[["one.py"]]\nbefore = "d"\nafter = "e"\nwhy = "a number"\n'
-        '[["one.py"]]\nbefore = "gone"\nafter = "away"\nwhy = "a number"\n'
+        '[["one.py"]]\nbefore = "a"\nafter = ["b"]\nwhy = "equivalent: c"\n'
+        '[["one.py"]]\nbefore = "d"\nafter = ["e"]\nwhy = "a number"\n'
+        '[["one.py"]]\nbefore = "gone"\nafter = ["away"]\nwhy = "a number"\n'
     )
     results = {"one.py": result(Survivor("f", "a", "b", reached=True), Survivor("g", "d", "e", reached=False))}
     text = page(results, ["two.py"], reasons := Reasons(path), slow=1, enough=2)
