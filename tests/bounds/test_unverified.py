@@ -51,16 +51,25 @@ async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
         clock.now += 0.1
 
 
-async def test_whom_it_does_not_know_it_does_not_cap(clock: Clock) -> None:
-    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
-    assert all(await let_in(admissions, *[None] * 1000))
+CROWDS: dict[str, tuple[int, int, list[str | None], int]] = {
+    # the caps for each client and for all, who comes at one moment, and how many get in
+    "clients that are not known": (3, 1000, [None] * 1000, 1000),
+    "a bot alone": (3, 20, ["bot"] * 1000, 3),
+    "a bot, which takes no room from the others": (
+        3,
+        20,
+        [*["bot"] * 1000, *(f"human {each}" for each in range(30))],
+        20,
+    ),
+    "none of each client": (0, 1000, ["a", None], 1),
+}
 
 
-async def test_one_client_that_is_turned_away_takes_no_room_from_the_others(clock: Clock) -> None:
-    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
-    assert (await let_in(admissions, *["bot"] * 1000)).count(True) == 3
-    humans = [f"human {number}" for number in range(30)]
-    assert await let_in(admissions, *humans) == [True] * 17 + [False] * 13
+@pytest.mark.parametrize("name", CROWDS)
+async def test_a_crowd(name: str, clock: Clock) -> None:
+    per_client, per_second, clients, inside = CROWDS[name]
+    limits = Limits(unverified_per_client=per_client, unverified_per_second=per_second)
+    assert (await let_in(unverified(limits, clock), *clients)).count(True) == inside
 
 
 async def test_attempts_that_the_cap_for_all_turns_away_count_for_their_client(clock: Clock) -> None:
@@ -68,11 +77,6 @@ async def test_attempts_that_the_cap_for_all_turns_away_count_for_their_client(c
     assert await let_in(admissions, "a", "b", "b") == [True, False, False]
     clock.now += 1
     assert await let_in(admissions, "b", "c") == [False, True]
-
-
-async def test_none_of_each_client_are_none(clock: Clock) -> None:
-    admissions = unverified(Limits(unverified_per_client=0), clock)
-    assert await let_in(admissions, "a", None) == [False, True]
 
 
 async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:

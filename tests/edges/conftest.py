@@ -7,7 +7,8 @@ import trustme
 
 from geetest_asgi.testing import Simulator, serve
 
-from .support import App, Front, GeeTest, Stage
+from .servers import GeeTest
+from .site import App, Front, Stage
 
 
 @pytest.fixture(scope="package", autouse=True)

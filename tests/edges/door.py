@@ -7,7 +7,9 @@ from typing import Any
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outage, Outcome
 
-from .support import App, GeeTest, Told, crowd, visit
+from .servers import GeeTest
+from .site import App, Told
+from .visitors import crowd, visit
 
 
 class Door:

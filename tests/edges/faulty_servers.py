@@ -7,7 +7,9 @@ from typing import Any
 
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outcome
 
-from .support import SUCCESS, App, Behave, GeeTest, RawServer, Told, http_reply, replying, reset, visit
+from .servers import SUCCESS, Behave, GeeTest, RawServer, http_reply, replying, reset
+from .site import App, Told
+from .visitors import visit
 
 SILENCE = 2.0
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""

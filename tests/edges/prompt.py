@@ -22,10 +22,10 @@ IDLE = b"?"
 
 
 class Prompt:
-    """The process, for the length of a `with` block. `certificate`: for TLS, with its key, as PEM."""
+    """The process, for the length of a `with` block. `certificate`: for TLS up to `version`, with its key, as PEM."""
 
-    def __init__(self, certificate: Path | None = None) -> None:
-        self._arguments = [str(certificate)] if certificate else []
+    def __init__(self, certificate: Path | None = None, version: str = "TLSv1_3") -> None:
+        self._arguments = [str(certificate), version] if certificate else []
         self._scheme = "https" if certificate else "http"
 
     def __enter__(self) -> Self:
@@ -77,10 +77,11 @@ class _Peer:
             self.wire.sendall(ANSWER)
 
 
-def _serve(certificate: str | None = None) -> None:
+def _serve(certificate: str | None = None, version: str = "") -> None:
     tls = None
     if certificate is not None:
         tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        tls.maximum_version = ssl.TLSVersion[version]
         tls.load_cert_chain(certificate)
     listener, control = (socket.create_server(("127.0.0.1", 0), backlog=1024) for _ in range(2))
     listener.setblocking(False)

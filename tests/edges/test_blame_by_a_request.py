@@ -7,10 +7,10 @@ import time
 
 import pytest
 
-from geetest_asgi import Limits, Outcome
-
 from .door import Door
-from .support import FORM, Front, GeeTest, cut, form, in_headers, raw_request, read_all, visit
+from .servers import GeeTest
+from .site import Front, raw_request, read_all
+from .visitors import FORM, cut, form, in_headers, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -205,17 +205,3 @@ def test_a_visitor_cannot_fake_an_outage_by_leaving(geetest: GeeTest, front: Fro
                     wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
     time.sleep(0.2)
     assert door.is_shut()
-
-
-def test_a_visitor_cannot_fake_an_outage_by_being_slow(geetest: GeeTest, front: Front) -> None:
-    door = Door(geetest, limits=Limits(body_timeout=0.1, unverified_per_second=10**6), timeout=0.5)
-    front.put_on(door.guard)
-    body = form(geetest.token(forged=True))
-    wires = [front.connect() for _ in range(20)]
-    for number, wire in enumerate(wires):
-        wire.sendall(raw_request(body, f"Content-Type: {FORM}", "Connection: close")[: -1 - number])
-    for wire in wires:
-        assert read_all(wire).startswith(b"HTTP/1.1 408 ")
-        wire.close()
-    assert door.is_shut()
-    assert set(door.told.outcomes) == {Outcome.TOO_SLOW}

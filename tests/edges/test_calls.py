@@ -31,23 +31,20 @@ from .faulty_servers import (
     reset_mid_answer,
     say,
 )
-from .support import (
+from .servers import (
     CLIENTS,
     SECONDS,
     SUCCESS,
-    App,
     Behave,
     GeeTest,
     RawServer,
-    Told,
-    crowd,
     http_reply,
     never_accepting,
     refusing,
-    replying,
     reset,
-    visit,
 )
+from .site import App, Told
+from .visitors import crowd, until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -104,27 +101,9 @@ async def test_a_connection_that_was_closed_under_us_is_replaced(way: str, geete
         site = Site(geetest, server.url)
         for _ in range(4):
             assert (await visit(geetest.token()).run(site.guard)).code == "in"
-            await anyio.sleep(0.05)
+            await until(lambda: server.open == 0)
         await site.guard.aclose()
     assert (len(server.requests), server.accepted) == (4, 4)
-
-
-async def test_a_connection_is_not_used_again_after_an_answer_that_was_not_read_to_its_end(geetest: GeeTest) -> None:
-    """What is left of it would be taken for the next token's answer."""
-
-    def confusing(server: RawServer, connection: socket.socket) -> None:
-        if server.accepted == 1:
-            server.read_request(connection)
-            connection.sendall(http_reply(b"{" + b" " * 100_000 + b"}")[:-10] + http_reply())
-            server.read_request(connection)
-            connection.sendall(http_reply())
-        else:
-            replying(http_reply(b'{"result":"fail","reason":"x"}'))(server, connection)
-
-    with RawServer(confusing) as server:
-        site = Site(geetest, server.url)
-        await site.come(3)
-    assert site.told.outcomes == [Outcome.UNAVAILABLE, Outcome.FAILED, Outcome.FAILED]
 
 
 @pytest.mark.parametrize("client", CLIENTS)
@@ -223,15 +202,6 @@ async def test_the_next_server_is_never_asked_once_the_call_was_sent(
         assert (len(server.requests), server.accepted, other.accepted) == (1, 1, 0)
 
 
-@pytest.mark.parametrize(("policy", "code"), [("allow", "in"), ("deny", "captcha_unavailable")])
-async def test_where_nobody_listens_it_is_an_outage(policy: str, code: str, geetest: GeeTest) -> None:
-    with refusing() as nobody:
-        for servers in ([nobody], [nobody] * 3):
-            site = Site(geetest, servers, on_unavailable=policy)
-            assert (await site.come(), site.result.outcome) == (code, Outcome.UNAVAILABLE)
-            assert site.result.elapsed < 1
-
-
 # --- how many at once -------------------------------------------------------------------------------------------------
 
 
@@ -275,20 +245,6 @@ async def test_a_place_in_flight_is_given_back_on_every_way_out(fault: str, geet
         await site.guard.aclose()
     assert codes <= expected
     assert not [reason for reason in site.told.reasons if "max_in_flight" in reason]
-
-
-def test_five_hundred_at_once_are_all_asked_about(geetest: GeeTest, app: App) -> None:
-    """In process and over real connections. What each costs is measured by `python -m benchmarks call`."""
-    guard = geetest.guard(app, timeout=60, limits=Limits(max_in_flight=600))
-
-    async def all_at_once() -> list[str]:
-        visits = [visit(geetest.token()) for _ in range(500)]
-        async with anyio.create_task_group() as tasks:
-            for each in visits:
-                tasks.start_soon(each.run, guard, 120)
-        return [each.code for each in visits]
-
-    assert set(anyio.run(all_at_once)) == {"in"}
 
 
 # --- leftovers --------------------------------------------------------------------------------------------------------

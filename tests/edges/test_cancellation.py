@@ -25,7 +25,9 @@ from starlette.responses import PlainTextResponse
 from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi.stores import MemoryStore
 
-from .support import SUCCESS, App, GeeTest, RawServer, Visit, cut, form, http_reply, visit
+from .servers import SUCCESS, GeeTest, RawServer, http_reply
+from .site import App
+from .visitors import Visit, cut, form, visit
 
 LIMITS = Limits(max_body=4 * 1024 * 1024, max_in_flight=2)
 """A place in flight that was not given back is missed at the third call."""

@@ -29,7 +29,7 @@ from .faulty_servers import (
     reset_mid_answer,
     say,
 )
-from .support import CLIENTS, SUCCESS, Behave, GeeTest, RawServer, http_reply, replying
+from .servers import CLIENTS, SUCCESS, Behave, GeeTest, RawServer, http_reply, replying
 
 pytestmark = pytest.mark.anyio
 

@@ -12,7 +12,9 @@ from starlette.types import Message, Receive, Scope, Send
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from geetest_asgi.testing import Simulator
 
-from .support import App, Front, GeeTest, Told, Visit, cut, form, http_scope, unfinished, visit
+from .servers import GeeTest
+from .site import App, Front, Told
+from .visitors import Visit, cut, form, http_scope, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 

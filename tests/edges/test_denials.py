@@ -20,7 +20,9 @@ from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
 from geetest_asgi.denials import DENIALS, Language, default_denial, denial_in
 from geetest_asgi.denials import LANGUAGES as LANGUAGES_OF_THE_PACKAGE
 
-from .support import FORM, App, Front, GeeTest, form, raw_request, visit
+from .servers import GeeTest
+from .site import App, Front, raw_request
+from .visitors import FORM, form, visit
 
 pytestmark = pytest.mark.anyio
 

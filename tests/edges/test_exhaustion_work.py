@@ -19,7 +19,9 @@ from geetest_asgi._core.fields.scanners import scanner_for
 from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._corridor import body as _body
 
-from .support import FORM, App, GeeTest, Visit, cut, http_scope, messages, visit
+from .servers import GeeTest
+from .site import App
+from .visitors import FORM, HEADER_VALUES, Visit, cut, http_scope, messages, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -75,7 +77,7 @@ HARD: dict[str, tuple[str, bytes, bytes]] = {
 }
 
 
-@pytest.mark.slow_except('JSON "a"*one piece', "form a&-in many", "multipart: quotes-*", "multipart: a long boundary-*")
+@pytest.mark.slow_except('JSON "a"*one piece', "form a&-in many", "multipart: a long boundary-*")
 @pytest.mark.parametrize("piece", [10**9, 50], ids=["in one piece", "in many"])
 @pytest.mark.parametrize("name", HARD)
 def test_the_work_for_a_body_grows_with_its_bytes_and_no_faster(name: str, piece: int) -> None:
@@ -105,7 +107,7 @@ def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | Non
     assert calls < 100 * (MIB // 65536)
 
 
-@pytest.mark.slow_except("asyncio-*-one message", "trio-form*-a thousand messages")
+@pytest.mark.slow_except("asyncio-form*-one message", "trio-form*-a thousand messages")
 @pytest.mark.parametrize("size", [MIB, 1000], ids=["one message", "a thousand messages"])
 @pytest.mark.parametrize("name", ["form a&", "multipart: semicolons"])
 async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
@@ -137,15 +139,6 @@ async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
 
 # --- headers, paths, patterns -----------------------------------------------------------------------------------------
 
-VALUES = {
-    "letters": b"a",
-    "commas": b"a,",
-    "semicolons": b";",
-    "quotes": b'";',
-    "braces": b"{",
-    "digits": b"9",
-    "blanks": b" ",
-}
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept"]
 
 
@@ -156,30 +149,11 @@ def test_the_work_for_a_header_grows_with_its_bytes_and_no_faster(name: str, gee
         long.scope["headers"].append((name.encode(), value))
         await long.run(geetest.guard(App(), sources=("header", "body")))
 
-    for unit in VALUES.values():
+    for unit in HEADER_VALUES:
         assert grows_linearly(lambda size, unit=unit: anyio.run(one, unit * (size // len(unit))), MIB)  # type: ignore[misc]
 
 
-UNITS = ["a", "/a", "/", "/..", "/;", "/a;", "*", "{", "A/", "\n", "http://", "%2F", "/b/c", "é"]
-PATTERNS = ["/**", "/a/**/z", "/**/m/**", "/{x}/{y}/z", "/*a*b*c", "/**/a/**/a/**/a/**/b", "/a*a*a*a*a*a*b"]
-
-
-@pytest.mark.slow_except("that is looked at-*", "of 64 KB-/;")
-@pytest.mark.parametrize("unit", UNITS)
-@pytest.mark.parametrize("size", [500, 16 * KIB], ids=["that is looked at", "of 64 KB"])
-def test_the_work_for_a_path_grows_with_its_length_and_no_faster(unit: str, size: int, geetest: GeeTest) -> None:
-    """Through the whole guard, with exemptions and root paths."""
-    guard = geetest.guard(App(), protect=PATTERNS, exempt=["/x/**", "/**/y*y*y"], root_paths=["/a", "/b/c"], mode="off")
-
-    async def several(size: int) -> None:
-        path = ("/" + unit * size)[:size]
-        for _ in range(5):
-            await visit(path=path, raw_path=path.encode(), root_path="/c").run(guard)
-
-    assert grows_linearly(lambda size: anyio.run(several, size), size)
-
-
-@pytest.mark.slow_except("/a", "/{x}", "%", "[*]a")
+@pytest.mark.slow_except("/{x}", "%", ".")
 @pytest.mark.parametrize(
     "unit", ["a", "/a", "/*", "*a", "/**/a", "/{x}", "{x}a", "{", "}", "<", ".", "*", "/a*b", "%", " "]
 )

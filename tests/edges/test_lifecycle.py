@@ -2,10 +2,8 @@
 
 import asyncio
 import gc
-import os
 import socket
 import threading
-import time
 import warnings
 import weakref
 from collections.abc import AsyncIterator, Callable, Coroutine
@@ -25,39 +23,21 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
+from threads import in_threads
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import serve
 
-from .support import App, GeeTest, RawServer, Visit, http_reply, in_threads, replying, visit
+from .servers import GeeTest, RawServer, http_reply, replying, settles
+from .site import App
+from .visitors import Visit, crowd, visit
 
 pytestmark = pytest.mark.anyio
 
 KITS: dict[str, Any] = {"httpx": httpx, "httpx2": httpx2}
 
 
-class Connections:
-    """GeeTest's good answer, and a count of the connections that are open to it."""
-
-    def __init__(self) -> None:
-        self.open = 0
-        self._lock = threading.Lock()
-
-    def __call__(self, server: RawServer, connection: socket.socket) -> None:
-        with self._lock:
-            self.open += 1
-        try:
-            replying(http_reply())(server, connection)
-        finally:
-            with self._lock:
-                self.open -= 1
-
-    def settle(self, wanted: int) -> int:
-        """How many are open, once there was time to notice."""
-        end = time.monotonic() + 2
-        while self.open != wanted and time.monotonic() < end:
-            time.sleep(0.005)
-        return self.open
+GOOD = replying(http_reply())
 
 
 def passes(
@@ -101,23 +81,21 @@ def test_an_event_loop_that_has_ended_is_forgotten(anyio_backend: str, geetest: 
 @pytest.mark.parametrize("backends", [["asyncio"] * 4, ["trio"] * 4, ["asyncio", "trio"] * 2], ids="+".join)
 def test_one_event_loop_after_another(backends: list[str], geetest: GeeTest, app: App) -> None:
     """Each opens connections of its own, and none is left open behind it."""
-    connections = Connections()
-    with RawServer(connections) as server:
+    with RawServer(GOOD) as server:
         guard = geetest.guard(app, api_server=server.url)
         for number, backend in enumerate(backends, 1):
             run(backend, passes(guard, geetest, app))
-            assert connections.settle(0) == 0
+            assert settles(lambda: server.open == 0)
             assert server.accepted == number
     assert len(app.seen) == 3 * len(backends)
 
 
 def test_two_event_loops_at_the_same_time(geetest: GeeTest, app: App) -> None:
-    connections = Connections()
-    with RawServer(connections) as server:
+    with RawServer(GOOD) as server:
         guard = geetest.guard(app, api_server=server.url)
         main = passes(guard, geetest, app, times=20)
         in_threads(*(partial(anyio.run, main, backend=backend) for backend in ("asyncio", "trio", "asyncio")))
-        assert connections.settle(0) == 0
+        assert settles(lambda: server.open == 0)
         assert server.accepted == 3
 
 
@@ -200,38 +178,23 @@ class Maker:
 # --- lifespan ---------------------------------------------------------------------------------------------------------
 
 
-def test_the_end_of_a_lifespan_closes_the_connections(geetest: GeeTest, app: App) -> None:
-    """The loop goes on after it: what closes them is the lifespan."""
-    connections = Connections()
-
-    async def main() -> None:
+async def test_the_end_of_a_lifespan_closes_the_connections(geetest: GeeTest, app: App) -> None:
+    """The loop goes on after it: what closes them is the lifespan. They are opened again when needed."""
+    living = Visit({"type": "lifespan", "state": {}}, {"type": "lifespan.startup"})
+    with RawServer(GOOD) as server:
         guard = geetest.guard(app, api_server=server.url)
-        incoming = [{"type": "lifespan.startup"}, {"type": "lifespan.shutdown"}]
-        sent: list[str] = []
-        working = asyncio.Event()
-
-        async def receive() -> Any:
-            if len(incoming) == 1:
-                await working.wait()
-            return incoming.pop(0)
-
-        async def send(message: Any) -> None:
-            sent.append(message["type"])
-
-        scope: dict[str, Any] = {"type": "lifespan", "state": {}}
-        living = asyncio.create_task(guard(scope, receive, send))
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(living.run, guard)
+            await passes(guard, geetest, app)()
+            assert server.open == 1
+            living.say({"type": "lifespan.shutdown"})
+        assert [message["type"] for message in living.sent] == [
+            f"lifespan.{end}.complete" for end in ("startup", "shutdown")
+        ]
+        assert settles(lambda: server.open == 0)
         await passes(guard, geetest, app)()
-        assert connections.open == 1
-        working.set()
-        await living
-        assert sent == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
-        assert connections.settle(0) == 0
-        await passes(guard, geetest, app)()  # and they are opened again when needed
-        assert connections.open == 1
-
-    with RawServer(connections) as server:
-        asyncio.run(main())
-        assert connections.settle(0) == 0
+        assert server.open == 1
+        await guard.aclose()
 
 
 async def test_a_lifespan_passes_through_untouched(geetest: GeeTest) -> None:
@@ -264,19 +227,18 @@ def test_an_app_without_a_lifespan_is_served(geetest: GeeTest) -> None:
 
 
 def test_aclose_and_then_use_again(anyio_backend: str, geetest: GeeTest, app: App) -> None:
-    connections = Connections()
 
     async def main() -> None:
         guard = geetest.guard(app, api_server=server.url)
         await guard.aclose()  # before anything was opened
         for _ in range(3):
             await passes(guard, geetest, app)()
-            assert connections.open == 1
+            assert server.open == 1
             await guard.aclose()
             await guard.aclose()
-            assert connections.settle(0) == 0
+            assert settles(lambda: server.open == 0)
 
-    with RawServer(connections) as server:
+    with RawServer(GOOD) as server:
         run(anyio_backend, main)
 
 
@@ -322,20 +284,6 @@ def lifespan_at_its_end() -> tuple[Receive, Send]:
         pass
 
     return receive, send
-
-
-@pytest.mark.parametrize("name", KITS)
-async def test_a_given_clients_transport_is_the_one_that_is_used(name: str, app: App) -> None:
-    """In process, without a socket: how an app's own tests may run."""
-    simulator = Simulator()
-    kit = KITS[name]
-    async with kit.AsyncClient(transport=kit.ASGITransport(simulator)) as client:
-        guard = GeeTestMiddleware(
-            app, protect=["/login"], captcha_id=simulator.captcha_id, captcha_key=simulator.captcha_key, client=client
-        )
-        assert (await visit(simulator.token()).run(guard)).code == "in"
-        assert (await visit(simulator.token(forged=True)).run(guard)).code == "captcha_failed"
-    assert len(simulator.calls) == 2
 
 
 @pytest.mark.parametrize("name", KITS)
@@ -394,21 +342,12 @@ def test_a_given_client_of_another_loop_lets_nobody_in(name: str, geetest: GeeTe
 
 
 async def test_many_connections_are_all_closed(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.slow(0.1)
-    guard = geetest.guard(app)
-    await passes(guard, geetest, app, times=1)()
-    await guard.aclose()
-    before = len(os.listdir("/proc/self/fd"))
-    async with anyio.create_task_group() as tasks:
-        for _ in range(50):
-            tasks.start_soon(passes(guard, geetest, app, times=1))
-    assert len(geetest.calls) >= 51  # one more where a call that an earlier test gave up arrives late
-    await guard.aclose()
-    for _ in range(100):
-        if len(os.listdir("/proc/self/fd")) <= before + 5:
-            break
-        await anyio.sleep(0.01)
-    assert len(os.listdir("/proc/self/fd")) <= before + 5
+    with RawServer(GOOD) as server:
+        guard = geetest.guard(app, api_server=server.url)
+        await crowd(guard, *(visit(geetest.token()) for _ in range(50)))
+        assert server.open > 1
+        await guard.aclose()
+        assert settles(lambda: server.open == 0)
 
 
 async def test_a_guard_never_changes_while_it_works(geetest: GeeTest, app: App) -> None:

@@ -1,6 +1,6 @@
 """What the guard does to the app's answer: a token kept for one more request, and headers of its own."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import anyio
@@ -9,7 +9,9 @@ from starlette.types import Message, Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
 
-from .support import FORM, SUCCESS, App, GeeTest, Visit, form, http_scope, unfinished, visit
+from .servers import SUCCESS, GeeTest
+from .site import App
+from .visitors import FORM, Visit, http_scope, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -50,16 +52,6 @@ async def test_a_token_is_forgiven_three_times_and_no_more(geetest: GeeTest) -> 
     assert kept == ["kept", "kept", "kept", None]
     assert (await visit(token).run(guard)).code == "captcha_replayed"
     assert len(geetest.calls) == 1
-
-
-async def test_redirects_and_forgiven_answers_share_the_three_times(geetest: GeeTest) -> None:
-    app = App(307, headers=[(b"location", b"/login")])
-    guard, token = geetest.guard(app, forgive=[422]), geetest.token()
-    statuses = []
-    for app.status in (307, 422, 307, 422):
-        statuses.append((await visit(token).run(guard)).status)
-    assert statuses == [307, 422, 307, 422]
-    assert (await visit(token).run(guard)).code == "captcha_replayed"
 
 
 @pytest.mark.parametrize("status", [200, 301, 302, 303, 400, 403, 500])
@@ -205,6 +197,13 @@ def refused(*pieces: bytes, **headers: str) -> Visit:
     return visit(body=pieces, content_type="text/plain", headers=headers)
 
 
+def stalled(*, leaves: bool = False) -> Visit:
+    asked = unfinished(b"a", content_type="text/plain")
+    if leaves:
+        asked.leave()
+    return asked
+
+
 class Dripping(Visit):
     """A client that goes on sending, a byte at a time."""
 
@@ -216,26 +215,25 @@ class Dripping(Visit):
         return {"type": "http.request", "body": b"a", "more_body": True}
 
 
-async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(geetest: GeeTest, app: App) -> None:
-    asked = await refused(b"a" * 1000, b"b" * 1000, b"c").run(geetest.guard(app))
-    assert asked.code == "captcha_missing"
-    assert not asked.incoming
+READ: dict[str, tuple[Callable[[], Visit], Limits, int]] = {
+    # who sends it; the limits; how many pieces are left
+    "all of it": (lambda: refused(b"a" * 1000, b"b" * 1000, b"c"), Limits(), 0),
+    "no more than its size": (lambda: refused(*[b"a" * 1000] * 10), Limits(drain_bytes=2500), 7),
+    "no longer than its time": (Dripping, Limits(drain_seconds=0.05, drain_bytes=10**9), 0),
+    "until the client is silent, as curl is": (stalled, Limits(drain_seconds=3600), 0),
+    "until the client leaves": (lambda: stalled(leaves=True), Limits(), 0),
+    "none where a continue is waited for": (lambda: refused(b"a", b"b", expect="100-continue"), Limits(), 2),
+    "without the memory for bodies": (lambda: refused(*[b"a" * 1000] * 100), Limits(max_buffered=3000), 0),
+}
+
+
+@pytest.mark.parametrize("name", READ)
+async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(name: str, geetest: GeeTest, app: App) -> None:
+    made, limits, left = READ[name]
+    asked = await made().run(geetest.guard(app, limits=limits))
+    assert (asked.code, len(asked.incoming)) == ("captcha_missing", left)
     assert [message["type"] for message in asked.sent] == ["http.response.start", "http.response.body"]
     assert "connection" not in asked.headers
-
-
-async def test_it_is_read_within_bounds_of_size_and_time(geetest: GeeTest, app: App) -> None:
-    long = await refused(*[b"a" * 1000] * 10).run(geetest.guard(app, limits=Limits(drain_bytes=2500)))
-    assert (long.code, len(long.incoming)) == ("captcha_missing", 7)
-    dripping = Dripping()
-    limits = Limits(drain_seconds=0.05, drain_bytes=10**9)
-    assert (await dripping.run(geetest.guard(app, limits=limits))).code == "captcha_missing"
-
-
-async def test_a_client_that_falls_silent_is_not_waited_for_to_the_end(geetest: GeeTest, app: App) -> None:
-    """curl sends no more once it has seen the answer's status."""
-    silent = unfinished(b"a", content_type="text/plain")
-    assert (await silent.run(geetest.guard(app, limits=Limits(drain_seconds=3600)))).code == "captcha_missing"
 
 
 async def test_a_body_that_came_too_slowly_is_not_waited_for_once_more(geetest: GeeTest, app: App) -> None:
@@ -244,29 +242,11 @@ async def test_a_body_that_came_too_slowly_is_not_waited_for_once_more(geetest: 
     assert (await dripping.run(geetest.guard(app, limits=limits))).code == "captcha_too_slow"
 
 
-async def test_a_client_that_leaves_meanwhile_ends_it(geetest: GeeTest, app: App) -> None:
-    leaving = unfinished(b"a", content_type="text/plain")
-    leaving.leave()
-    assert (await leaving.run(geetest.guard(app))).code == "captcha_missing"
-
-
-async def test_nothing_is_asked_of_a_client_that_waits_for_a_continue(geetest: GeeTest, app: App) -> None:
-    asked = await refused(b"a", b"b", expect="100-continue").run(geetest.guard(app))
-    assert (asked.code, asked.received) == ("captcha_missing", 0)
-
-
 async def test_a_receive_that_raises_does_not_cost_the_answer(geetest: GeeTest, app: App) -> None:
-    asked = unfinished(b"a", content_type="text/plain")
+    asked = stalled()
 
     async def broken() -> Any:
         raise RuntimeError("this server's own")
 
     await geetest.guard(app)(asked.scope, broken, asked.send)
     assert asked.code == "captcha_missing"
-
-
-async def test_the_memory_for_bodies_is_not_needed_for_it(geetest: GeeTest, app: App) -> None:
-    form_of_old = form(geetest.token(forged=True))
-    guard = geetest.guard(app, limits=Limits(max_buffered=3000))
-    assert (await refused(*[b"a" * 1000] * 100).run(guard)).code == "captcha_missing"
-    assert (await visit(body=form_of_old).run(guard)).code == "captcha_failed"

@@ -11,7 +11,9 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule, geetest_result
 from geetest_asgi.testing import Simulator, serve
 
-from .support import App, GeeTest, Told, form, http_scope, in_headers, unfinished, visit
+from .servers import GeeTest
+from .site import App, Told
+from .visitors import form, http_scope, in_headers, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 

@@ -15,23 +15,9 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Rule
 from geetest_asgi.testing import Simulator
 
-from .support import (
-    CLIENTS,
-    FORM,
-    App,
-    Behave,
-    Front,
-    GeeTest,
-    RawServer,
-    Told,
-    Visit,
-    form,
-    http_reply,
-    raw_request,
-    refusing,
-    reset,
-    visit,
-)
+from .servers import CLIENTS, Behave, GeeTest, RawServer, http_reply, refusing, reset
+from .site import App, Front, Told, raw_request
+from .visitors import FORM, Visit, form, visit
 
 pytestmark = pytest.mark.anyio
 

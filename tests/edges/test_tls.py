@@ -13,7 +13,10 @@ import trustme
 
 from geetest_asgi import Outcome
 
-from .support import CLIENTS, App, Behave, GeeTest, RawServer, Told, http_reply, replying, secured, until, visit
+from .faulty_servers import close_without_an_answer
+from .servers import CLIENTS, Behave, GeeTest, RawServer, http_reply, replying, secured
+from .site import App, Told
+from .visitors import until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -143,38 +146,16 @@ async def test_a_visitor_who_leaves_during_the_handshake_leaves_no_connection(
     assert server.accepted == 1
 
 
-async def test_the_next_server_is_asked_where_a_certificate_is_not_good(
+async def test_the_next_server_is_asked_where_a_certificate_is_not_good_and_not_where_the_call_may_have_been_sent(
     authority: trustme.CA, geetest: GeeTest
 ) -> None:
-    """Nothing was sent to the first."""
     good = secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))
-    with (
-        RawServer(secured(trustme.CA().issue_cert("127.0.0.1"), replying(http_reply()))) as bad,
-        RawServer(good) as other,
-    ):
-        servers = [f"https://127.0.0.1:{bad.port}", f"https://127.0.0.1:{other.port}"]
-        app = App()
-        guard = geetest.guard(app, api_server=servers, trust_env=True, on_unavailable="deny")
-        assert (await visit(geetest.token()).run(guard)).code == "in"
-        await guard.aclose()
-    assert (len(bad.requests), len(other.requests)) == (0, 1)
-
-
-async def test_a_connection_cut_off_after_the_handshake_may_have_been_asked(
-    authority: trustme.CA, geetest: GeeTest
-) -> None:
-    """So the next server is not."""
-    certificate = authority.issue_cert("127.0.0.1")
-
-    def cut(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-
-    with (
-        RawServer(secured(certificate, cut)) as server,
-        RawServer(secured(certificate, replying(http_reply()))) as other,
-    ):
-        servers = [f"https://127.0.0.1:{server.port}", f"https://127.0.0.1:{other.port}"]
-        guard = geetest.guard(App(), api_server=servers, trust_env=True, on_unavailable="deny")
-        assert (await visit(geetest.token()).run(guard)).code == "captcha_unavailable"
-        await guard.aclose()
-    assert (len(server.requests), other.accepted) == (1, 0)
+    bad = secured(trustme.CA().issue_cert("127.0.0.1"), replying(http_reply()))
+    cut_off = secured(authority.issue_cert("127.0.0.1"), close_without_an_answer)
+    for first, code, asked in ((bad, "in", (0, 1)), (cut_off, "captcha_unavailable", (1, 0))):
+        with RawServer(first) as server, RawServer(good) as other:
+            servers = [f"https://127.0.0.1:{each.port}" for each in (server, other)]
+            guard = geetest.guard(App(), api_server=servers, trust_env=True, on_unavailable="deny")
+            assert (await visit(geetest.token()).run(guard)).code == code
+            await guard.aclose()
+        assert (len(server.requests), len(other.requests)) == asked

@@ -16,7 +16,9 @@ from starlette.websockets import WebSocket
 
 from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
 
-from .support import App, GeeTest, Visit, form, http_scope, in_headers
+from .servers import GeeTest
+from .site import App
+from .visitors import Visit, form, http_scope, in_headers
 
 pytestmark = pytest.mark.anyio
 
@@ -83,7 +85,12 @@ DENIED: dict[str, tuple[int, str]] = {
 }
 
 
-def denied_handshake(name: str, geetest: GeeTest, **more: Any) -> Visit:
+@pytest.mark.parametrize("http_response", [True, False])
+@pytest.mark.parametrize("name", DENIED)
+async def test_a_denial_is_an_http_response_where_the_server_can_and_else_closes_before_the_handshake(
+    name: str, http_response: bool, geetest: GeeTest, app: App
+) -> None:
+    """Which servers answer with HTTP 403. The connect message must be received first, as ASGI has it."""
     token: dict[str, str] = {
         "missing": {},
         "malformed": {"lot_number": "x"},
@@ -92,31 +99,17 @@ def denied_handshake(name: str, geetest: GeeTest, **more: Any) -> Visit:
     }[name]
     if name == "unavailable":
         geetest.simulator.down()
-    return handshake(query=token, **more)
-
-
-@pytest.mark.parametrize("name", DENIED)
-async def test_a_denial_closes_before_the_handshake_is_accepted(name: str, geetest: GeeTest, app: App) -> None:
-    """Which servers answer with HTTP 403. The connect message must be received first, as ASGI has it."""
-    asked = denied_handshake(name, geetest)
+    asked = handshake(query=token, http_response=http_response)
     await asked.run(geetest.guard(app, protect=RULES, on_unavailable="deny"))
-    assert asked.sent == CLOSED
-    assert asked.received == 1
-    assert app.seen == []
-
-
-@pytest.mark.parametrize("name", DENIED)
-async def test_a_denial_is_an_http_response_where_the_server_can(name: str, geetest: GeeTest, app: App) -> None:
-    asked = denied_handshake(name, geetest, http_response=True)
-    await asked.run(geetest.guard(app, protect=RULES, on_unavailable="deny"))
+    assert (asked.received, app.seen) == (1, [])
+    if not http_response:
+        assert asked.sent == CLOSED
+        return
     assert (asked.status, asked.code) == DENIED[name]
-    assert {message["type"] for message in asked.sent} == {
-        "websocket.http.response.start",
-        "websocket.http.response.body",
-    }
+    kinds = {message["type"] for message in asked.sent}
+    assert kinds == {"websocket.http.response.start", "websocket.http.response.body"}
     assert asked.headers["cache-control"] == "no-store"
     assert "connection" not in asked.headers
-    assert app.seen == []
 
 
 @pytest.mark.parametrize("http_response", [True, False])

@@ -1,0 +1,201 @@
+"""GeeTest's side: the simulator on a socket, and servers written by hand that misbehave."""
+
+import socket
+import ssl
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any, Self
+
+import httpx
+import httpx2
+import trustme
+from starlette.types import ASGIApp
+
+from geetest_asgi import GeeTestMiddleware
+from geetest_asgi.testing import Call, Simulator
+
+SECONDS = 10.0
+"""What nothing here takes: whatever waits longer hangs."""
+
+SUCCESS = b'{"status":"success","result":"success","reason":"","captcha_args":{}}'
+"""GeeTest's good answer, about no token in particular."""
+
+CLIENTS: dict[str, Any] = {"own": None, "httpx": httpx.AsyncClient, "httpx2": httpx2.AsyncClient}
+"""What `client=` may be: nothing, or a client of the user's, here the function that makes it."""
+
+
+@dataclass
+class GeeTest:
+    """The simulator and the URL that it is served at."""
+
+    simulator: Simulator
+    url: str
+
+    @property
+    def calls(self) -> list[Call]:
+        return list(self.simulator.calls)
+
+    def token(
+        self, *, expired: bool = False, used: bool = False, forged: bool = False, offline: bool = False
+    ) -> dict[str, str]:
+        return self.simulator.token(expired=expired, used=used, forged=forged, offline=offline)
+
+    def guard(self, app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
+        """A guard before `POST /login` that asks this simulator."""
+        settings = {
+            "protect": ["POST /login"],
+            "captcha_id": self.simulator.captcha_id,
+            "captcha_key": self.simulator.captcha_key,
+            "api_server": self.url,
+            **settings,
+        }
+        return GeeTestMiddleware(app, **settings)
+
+
+Behave = Callable[["RawServer", socket.socket], None]
+"""What a server does with a connection."""
+
+
+class RawServer:
+    """A TCP server written by hand: `behave` gets each connection on a thread of its own."""
+
+    def __init__(self, behave: Behave) -> None:
+        self.requests: list[bytes] = []
+        self.accepted = 0
+        self.open = 0
+        """Connections that are being served now."""
+        self.sent = 0
+        self.ended = threading.Event()
+        self._behave, self._lock = behave, threading.Lock()
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
+        self.port: int = self._listener.getsockname()[1]
+        self.url = f"http://127.0.0.1:{self.port}"
+        self._open: list[socket.socket] = []
+        self._threads = [threading.Thread(target=self._accept, daemon=True)]
+
+    def __enter__(self) -> Self:
+        self._threads[0].start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.ended.set()
+        with suppress(OSError):  # wakes the accepting thread
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for connection in list(self._open):
+            with suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+        for thread in list(self._threads):
+            thread.join(SECONDS)
+        self._listener.close()
+
+    def read_request(self, connection: socket.socket) -> bytes:
+        """One request with its body, as far as it came; remembered in `requests`."""
+        data = b""
+        while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < content_length(data):
+            if not (more := connection.recv(65536)):
+                break
+            data += more
+        if data:
+            self.requests.append(data)
+        return data
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                connection, _ = self._listener.accept()
+            except OSError:
+                return
+            self.accepted += 1
+            thread = threading.Thread(target=self._serve, args=(connection,), daemon=True)
+            self._threads.append(thread)
+            self._open.append(connection)
+            thread.start()
+
+    def _serve(self, connection: socket.socket) -> None:
+        with self._lock:
+            self.open += 1
+        with connection, suppress(OSError):
+            self._behave(self, connection)
+        with self._lock:
+            self.open -= 1
+
+
+def settles(is_so: Callable[[], object]) -> bool:
+    """Whether it becomes so in time: servers close what has ended with their next turns."""
+    end = time.monotonic() + SECONDS
+    while not is_so() and time.monotonic() < end:
+        time.sleep(0.005)
+    return bool(is_so())
+
+
+def content_length(data: bytes) -> int:
+    for line in data.partition(b"\r\n\r\n")[0].lower().split(b"\r\n"):
+        if line.startswith(b"content-length:"):
+            return int(line.partition(b":")[2])
+    return 0
+
+
+def http_reply(body: bytes = SUCCESS, status: str = "200 OK", *headers: str) -> bytes:
+    lines = [f"HTTP/1.1 {status}", "content-type: application/json", f"content-length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body
+
+
+def replying(reply: bytes) -> Behave:
+    """A server that answers every request with these bytes, and keeps the connection."""
+
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        while server.read_request(connection):
+            connection.sendall(reply)
+
+    return behave
+
+
+def secured(
+    certificate: trustme.LeafCert, behave: Behave, version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
+) -> Behave:
+    """The same behaviour behind a handshake."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.maximum_version = version
+    certificate.configure_cert(context)
+
+    def behave_securely(server: RawServer, connection: socket.socket) -> None:
+        with context.wrap_socket(connection, server_side=True) as secure:
+            behave(server, secure)
+
+    return behave_securely
+
+
+def reset(connection: socket.socket) -> None:
+    """Hang up with RST instead of FIN."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    connection.close()
+
+
+@contextmanager
+def refusing() -> Iterator[str]:
+    """A URL where nobody listens: the port is held, so that nobody else can."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{held.getsockname()[1]}"
+
+
+@contextmanager
+def never_accepting() -> Iterator[str]:
+    """A URL whose queue of connections is full: what knocks there waits."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen(0)
+        waiting = [socket.socket() for _ in range(4)]
+        try:
+            for each in waiting:
+                each.setblocking(False)
+                each.connect_ex(listener.getsockname())
+            time.sleep(0.01)
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+        finally:
+            for each in waiting:
+                each.close()

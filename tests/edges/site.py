@@ -1,0 +1,143 @@
+"""The site's side: an app that remembers, what was decided, and uvicorn in front of it."""
+
+import socket
+from collections.abc import Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from geetest_asgi import GeeTestResult, Outcome
+
+from .servers import SECONDS, content_length
+
+
+class Told:
+    """An observer: `on_result=told`."""
+
+    def __init__(self) -> None:
+        self.results: list[GeeTestResult] = []
+
+    def __call__(self, result: GeeTestResult, scope: Scope) -> None:
+        assert scope["type"] in ("http", "websocket")
+        self.results.append(result)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        return [result.outcome for result in self.results]
+
+    @property
+    def reasons(self) -> list[str]:
+        return [result.reason for result in self.results]
+
+
+@dataclass
+class Seen:
+    """One request as the app saw it."""
+
+    scope: Scope
+    body: bytes
+
+    @property
+    def result(self) -> GeeTestResult:
+        result = self.scope["state"]["geetest"]
+        assert isinstance(result, GeeTestResult)
+        return result
+
+
+@dataclass
+class App:
+    """An ASGI app that reads each request to its end, remembers it, and answers `in`."""
+
+    status: int = 200
+    headers: Sequence[tuple[bytes, bytes]] = ((b"content-type", b"text/plain"),)
+    seen: list[Seen] = field(default_factory=list)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await _live(receive, send)
+        if scope["type"] == "websocket":
+            self.seen.append(Seen(scope, b""))
+            await receive()
+            await send({"type": "websocket.accept"})
+            await send({"type": "websocket.close", "code": 1000, "reason": ""})
+            return None
+        body = bytearray()
+        more = True
+        while more:
+            message = await receive()
+            if message["type"] == "http.disconnect":
+                raise AssertionError("the app was run for a visitor who had left")
+            body += message.get("body", b"")
+            more = message.get("more_body", False)
+        self.seen.append(Seen(scope, bytes(body)))
+        await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
+        await send({"type": "http.response.body", "body": b"in"})
+        return None
+
+
+async def _live(receive: Receive, send: Send) -> None:
+    while True:
+        kind = (await receive())["type"]
+        await send({"type": f"{kind}.complete"})
+        if kind == "lifespan.shutdown":
+            return
+
+
+class Stage:
+    """An ASGI app that is whichever app is put on: one server serves many tests."""
+
+    def __init__(self) -> None:
+        self.app: ASGIApp = App()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "lifespan":
+            return await _live(receive, send)
+        return await self.app(scope, receive, send)
+
+
+class Front:
+    """uvicorn on a socket, serving the app that was put on last."""
+
+    def __init__(self, stage: Stage, url: str) -> None:
+        self._stage = stage
+        self.url = url
+        parts = urlsplit(url)
+        self.address = (str(parts.hostname), int(parts.port or 0))
+
+    def put_on(self, app: ASGIApp) -> str:
+        self._stage.app = app
+        return self.url
+
+    def connect(self) -> socket.socket:
+        return socket.create_connection(self.address, timeout=SECONDS)
+
+    def talk(self, data: bytes) -> bytes:
+        """Send these bytes, and return all that comes until the server hangs up."""
+        with self.connect() as wire:
+            wire.sendall(data)
+            return read_all(wire)
+
+
+def read_all(wire: socket.socket) -> bytes:
+    data = b""
+    with suppress(ConnectionResetError):
+        while more := wire.recv(65536):
+            data += more
+    return data
+
+
+def read_reply(wire: socket.socket) -> bytes:
+    """One answer that carries a Content-Length."""
+    data = b""
+    while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < content_length(data):
+        more = wire.recv(65536)
+        assert more, f"the connection ended after {data!r}"
+        data += more
+    return data
+
+
+def raw_request(body: bytes, *headers: str, method: str = "POST", target: str = "/login") -> bytes:
+    lines = [f"{method} {target} HTTP/1.1", "Host: front", f"Content-Length: {len(body)}", *headers]
+    return "\r\n".join([*lines, "", ""]).encode() + body

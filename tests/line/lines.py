@@ -1,0 +1,32 @@
+"""A line to servers written by hand, and the one question that is put to it."""
+
+import socket
+from collections.abc import Callable
+from typing import Any
+
+from edges.servers import RawServer, http_reply
+
+from geetest_asgi import CaptchaFields, Limits
+from geetest_asgi._core.protocol import build_request
+from geetest_asgi._line.line import Line
+
+LOT = "4dc3cfc2cdff448cad8d13107198d473"
+FIELDS = CaptchaFields(LOT, "a" * 128, "b" * 64, "1700000000")
+REQUEST = build_request("a" * 32, "b" * 32, FIELDS)
+FAIL = http_reply(b'{"result":"fail","reason":"x"}')
+
+
+def line_to(*urls: str, **settings: Any) -> Line:
+    limits = settings.pop("limits", Limits(breaker_failures=1))
+    return Line(urls, limits, **settings)
+
+
+def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.socket], None]:
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        while server.read_request(connection):
+            if server.ended.wait(seconds):
+                return
+            connection.sendall(reply)
+            server.sent += 1
+
+    return behave

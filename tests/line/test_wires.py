@@ -1,0 +1,187 @@
+"""What carries the calls: a client or a transport of the user's, a proxy of the environment, or our own connections."""
+
+import asyncio
+import socket
+import time
+from contextlib import aclosing
+from pathlib import Path
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+import trustme
+from edges.servers import RawServer, http_reply, refusing, replying, secured
+from lines import FAIL, REQUEST, after, line_to
+
+from geetest_asgi import ConfigError, Outcome
+from geetest_asgi._core.model import Evidence
+
+pytestmark = pytest.mark.anyio
+
+
+# --- a client or a transport of the user's ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "client",
+    [httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport, httpx.AsyncClient, httpx2.AsyncClient],
+    ids=lambda client: f"{client.__module__}.{client.__name__}",
+)
+@pytest.mark.parametrize("made", [True, False], ids=["made for each loop", "given"])
+async def test_a_client_and_a_transport_are_taken(client: Any, made: bool) -> None:
+    with RawServer(replying(FAIL)) as server:
+        given = client if made else client()
+        async with aclosing(line_to(server.url, client=given)) as line:
+            for _ in range(3):
+                assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+        if not made:
+            await given.aclose()
+    assert len(server.requests) == 3
+    assert server.accepted == 1
+
+
+def held_client(seconds: float) -> Any:
+    """A transport that meets a dead connection after the loop was held up: GeeTest had enough of waiting for us."""
+
+    class Held(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            time.sleep(seconds)
+            raise httpx.ReadError("reset", request=request)
+
+    return Held()
+
+
+@pytest.mark.parametrize(("held", "outcome"), [(0.5, Outcome.BUSY), (0.0, Outcome.UNAVAILABLE)])
+async def test_a_given_clients_exception_proves_no_outage_while_the_loop_was_held_up(
+    held: float, outcome: Outcome
+) -> None:
+    line = line_to("http://127.0.0.1:1", client=held_client(held))
+    assert (await line.ask([REQUEST], 3.0)).outcome is outcome
+
+
+@pytest.mark.slow_except("asyncio-httpx")
+@pytest.mark.parametrize("kit", [httpx, httpx2])
+async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage(kit: Any) -> None:
+    async def hold(turns: int) -> None:
+        for _ in range(turns):
+            await anyio.sleep(0)
+        time.sleep(1.2)
+
+    with RawServer(after(0.01)) as server:
+        async with kit.AsyncClient() as client:
+            line = line_to(server.url, client=client)
+            for turns in (0, 5, 15):
+                async with anyio.create_task_group() as group:
+                    group.start_soon(hold, turns)
+                    evidence = await line.ask([REQUEST], 1.0)
+                assert evidence.outcome in (Outcome.BUSY, Outcome.FAILED), evidence
+
+
+def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
+    httpx_aiohttp = pytest.importorskip("httpx_aiohttp")
+
+    def hang_up(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+
+    async def main() -> Evidence:
+        async with aclosing(line_to(first.url, second.url, client=httpx_aiohttp.HttpxAiohttpClient)) as line:
+            return await line.ask([REQUEST], 3.0)
+
+    with RawServer(hang_up) as first, RawServer(replying(FAIL)) as second:
+        evidence = asyncio.run(main())
+    assert (len(first.requests), second.accepted) == (1, 0)
+    assert evidence.outcome in (Outcome.BUSY, Outcome.UNAVAILABLE)
+
+
+# --- proxies ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
+    for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
+        monkeypatch.delenv(name, raising=False)
+        monkeypatch.delenv(name.lower(), raising=False)
+    return monkeypatch
+
+
+@pytest.mark.parametrize("scheme", ["http://", ""])
+async def test_the_environments_proxy_is_used_with_trust_env_alone(scheme: str, proxies: pytest.MonkeyPatch) -> None:
+    """It may be named without a scheme, and is not asked for a host in NO_PROXY."""
+
+    async def outcome(url: str, *, trust_env: bool) -> Outcome:
+        async with aclosing(line_to(url, trust_env=trust_env)) as line:
+            return (await line.ask([REQUEST], 5.0)).outcome
+
+    with RawServer(replying(FAIL)) as proxy, RawServer(replying(http_reply())) as server:
+        proxies.setenv("HTTP_PROXY", scheme + proxy.url.removeprefix("http://"))
+        assert await outcome(server.url, trust_env=False) is Outcome.PASSED
+        assert (proxy.accepted, server.accepted) == (0, 1)
+        assert await outcome(server.url, trust_env=True) is Outcome.FAILED
+        assert proxy.requests[0].startswith(f"POST {server.url}/validate?".encode()), "the absolute form, for a proxy"
+        proxies.setenv("NO_PROXY", "127.0.0.1")
+        assert await outcome(server.url, trust_env=True) is Outcome.PASSED
+        proxies.delenv("NO_PROXY")
+        with refusing() as nobody:
+            proxies.setenv("HTTP_PROXY", nobody)
+            assert await outcome(server.url, trust_env=True) is Outcome.UNAVAILABLE
+        assert (len(proxy.requests), len(server.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "socks4://127.0.0.1:1"])
+def test_a_proxy_that_cannot_be_used_is_an_error_at_start(proxy: str, proxies: pytest.MonkeyPatch) -> None:
+    proxies.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="trust_env: a proxy with the scheme"):
+        line_to("https://example.org", trust_env=True)
+    line_to("https://example.org")
+
+
+def test_a_socks_proxy_without_socksio_is_an_error_that_says_so(proxies: pytest.MonkeyPatch) -> None:
+    from importlib.util import find_spec
+
+    proxies.setenv("HTTPS_PROXY", "socks5://user:secret@127.0.0.1:1")
+    if find_spec("socksio") is not None:
+        line_to("https://example.org", trust_env=True)
+        return
+    with pytest.raises(ConfigError, match="socksio") as caught:
+        line_to("https://example.org", trust_env=True)
+    assert "secret" not in str(caught.value)
+
+
+def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A first call then reads no file, however large the bundle is."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+
+    async def main() -> Outcome:
+        async with aclosing(line_to(server.url.replace("http:", "https:"), trust_env=True)) as line:
+            await line.prepare()
+            (tmp_path / "authority.pem").unlink()
+            return (await line.ask([REQUEST], 5.0)).outcome
+
+    with RawServer(secured(authority.issue_cert("127.0.0.1"), replying(FAIL))) as server:
+        assert anyio.run(main) is Outcome.FAILED
+
+
+async def read_it(response: Any) -> None:
+    """As a hook does that logs answers."""
+    await response.aread()
+
+
+@pytest.mark.parametrize("kit", [httpx, httpx2])
+async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> None:
+    """By an event hook; and a mock transport's has its content from the start."""
+    with RawServer(after(0.0)) as server:
+        async with kit.AsyncClient(event_hooks={"response": [read_it]}, trust_env=False) as client:
+            assert (await line_to(server.url, client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+    mocked = kit.MockTransport(lambda request: kit.Response(200, json={"result": "fail", "reason": "x"}))
+    async with kit.AsyncClient(transport=mocked) as client:
+        assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+
+
+async def test_what_was_read_before_us_is_bounded_all_the_same() -> None:
+    mocked = httpx.MockTransport(lambda request: httpx.Response(200, content=b" " * 65537 + b'{"result":"fail"}'))
+    async with httpx.AsyncClient(transport=mocked) as client:
+        assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.UNAVAILABLE
