@@ -553,6 +553,7 @@ def test_a_container_is_found_in_json(fields: str, sent: dict[str, object], ensu
         ("captcha", dict(TOKEN), "missing"),
         ("captcha", {"data": {"captcha": dict(TOKEN)}}, "missing"),
         ("data.captcha", {"captcha": dict(TOKEN)}, "missing"),
+        ("data.captcha", {"captcha": {"captcha": dict(TOKEN)}}, "missing"),
         ("data.captcha", {"data.captcha": dict(TOKEN)}, "missing"),
         ("data.captcha", {"data": "x", "captcha": dict(TOKEN)}, "missing"),
         ("captcha", {"captcha": {}}, "missing"),
@@ -645,6 +646,27 @@ def test_another_file_is_no_container() -> None:
         assert scan(MULTIPART, [multipart(each, part("captcha", contained))], "captcha") == FIELDS
     flat = [blob(name, value.encode(), "application/json") for name, value in TOKEN.items()]
     assert outcome(scan(MULTIPART, [multipart(*flat)])) == "missing"
+
+
+HEADERS = {
+    "without a type after one with a type": (
+        ["name=other; filename=x\r\nContent-Type: application/json", "name=captcha; filename=x"]
+    ),
+    "with the type in another header": ["name=captcha; filename=x\r\nX-Type: application/json"],
+}
+
+
+@pytest.mark.parametrize("headers", HEADERS.values(), ids=HEADERS)
+def test_a_file_of_json_says_so_itself(headers: list[str]) -> None:
+    parts = [f"--xYzZY\r\nContent-Disposition: form-data; {each}\r\n\r\n{CONTAINED}\r\n".encode() for each in headers]
+    assert outcome(scan(MULTIPART, [multipart(*parts)], "captcha")) == "missing"
+
+
+def test_a_part_without_a_name_has_an_empty_one() -> None:
+    scanner = scanner_for([MULTIPART], [], Gatherer(spelling(None), 8192))
+    assert scanner is not None
+    scanner.feed(multipart(b"--xYzZY\r\n\r\nx\r\n", b"--xYzZY\r\nContent-Disposition: form-data\r\n\r\nx\r\n"))
+    assert list(scanner.names()) == ["", ""]
 
 
 def test_a_file_of_json_is_bounded_like_any_value() -> None:
@@ -1008,7 +1030,8 @@ def test_json_is_kept_until_it_has_ended() -> None:
 
 @pytest.mark.parametrize("unit", ["0,", "[],", "{},"])
 def test_json_of_too_many_values_is_not_decoded(unit: str) -> None:
-    for values, expected in ((MAX_VALUES // len(unit) - 1, "found"), (MAX_VALUES + 1, "malformed")):
+    most = MAX_VALUES // (len(unit) - 1)
+    for values, expected in ((most - 10, "found"), (most + 1, "malformed")):
         filler = " " * MEGABYTE + unit * values
         body = json.dumps({"a": ["@"], **TOKEN}).replace('"@"', filler[:-1]).encode()
         assert outcome(scan(JSON, [body])) == expected
