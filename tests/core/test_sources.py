@@ -326,9 +326,15 @@ def test_what_the_setting_means(fields: Any, sent: Mapping[str, str]) -> None:
     assert gathered({name.swapcase(): value for name, value in sent.items()}, fields) != FIELDS
 
 
+@pytest.mark.parametrize("fields", [None, "camelCase", "gt_", {"lot_number": "lot"}, "captcha"], ids=str)
+def test_each_spelling_may_want_the_id_of_the_captcha(fields: Any) -> None:
+    assert spelling(fields, WITH_ID).wanted == WITH_ID
+
+
 WRONG_SETTINGS: list[object] = [
     *("", " ", "a b", "a..b", ".a", "a.", ".", "a\n", 5, True, b"captcha", ["captcha"], ("a", "b"), object),
     *({"lot": "lot_number"}, {"lot_number": ""}, {"lot_number": None}, {"lot_number": 5}, {5: "x"}),
+    *("camelcase", "snake_case", "none", "lot_number", "geetest_lot_number", "myCaptchaOutput"),
     *({"lot_number": "pass_token"}, {"lot_number": "x", "pass_token": "x"}, {"lot_number": ["x"]}),
 ]
 
