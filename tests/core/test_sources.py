@@ -334,7 +334,7 @@ def test_each_spelling_may_want_the_id_of_the_captcha(fields: Any) -> None:
 WRONG_SETTINGS: list[object] = [
     *("", " ", "a b", "a..b", ".a", "a.", ".", "a\n", 5, True, b"captcha", ["captcha"], ("a", "b"), object),
     *({"lot": "lot_number"}, {"lot_number": ""}, {"lot_number": None}, {"lot_number": 5}, {5: "x"}),
-    *("camelcase", "snake_case", "none", "lot_number", "geetest_lot_number", "myCaptchaOutput"),
+    *("camelcase", "snake_case", "none", "lot_number", "geetest_lot_number", "my_captchaOutput"),
     *({"lot_number": "pass_token"}, {"lot_number": "x", "pass_token": "x"}, {"lot_number": ["x"]}),
 ]
 
