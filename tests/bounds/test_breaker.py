@@ -79,6 +79,7 @@ def test_a_probe_that_is_given_up_makes_room_for_two(breaker: Breaker, clock: Cl
 def test_calls_from_before_it_opened_do_not_count_but_an_answer_does(breaker: Breaker, clock: Clock) -> None:
     early = [take(breaker) for _ in range(100)]
     trip(breaker)
+    assert breaker.answered(early[0]) is None, "it answered before the pause, and is told so"
     for ticket in early[1:]:
         assert not breaker.failed(ticket)
         breaker.given_up(ticket)

@@ -101,6 +101,41 @@ def say(status: str, body: bytes = SUCCESS, *headers: str) -> Behave:
     return replying(http_reply(body, status, *headers))
 
 
+OUTAGES: dict[str, Behave] = {
+    "reset at once": reset_at_once,
+    "reset after the request": reset_after_the_request,
+    "reset mid answer": reset_mid_answer,
+    "closed without an answer": close_without_an_answer,
+    "closed mid answer": close_mid_answer,
+    "not HTTP": no_http,
+    "an endless answer": endless,
+    "70 KiB": large,
+    "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
+    "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
+    "nothing": say("200 OK", b""),
+}
+"""What else an answer may say is asked of the parser alone."""
+
+SILENCES: dict[str, Behave] = {
+    "no answer": never_answer,
+    "a byte now and then": drip,
+    "a header now and then": drip_head,
+    "early hints for ever": continue_for_ever,
+}
+
+REFUSALS: dict[str, Behave] = {
+    "HTTP 201": say("201 Created"),
+    "HTTP 404": say("404 Not Found"),
+    "HTTP 999": say("999 Who Knows"),
+    "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
+    "HTTP 304": replying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
+    "gzip bomb": compressed,
+    "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
+    "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
+    "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),
+}
+
+
 class Site:
     """A guard before `/login` that asks this server, its app, and what was decided."""
 

@@ -23,7 +23,7 @@ from geetest_asgi.testing import Simulator
 
 from .door import Door
 from .prompt import Prompt
-from .servers import CLIENTS, GeeTest, RawServer, http_reply, replying
+from .servers import CLIENTS, GeeTest, RawServer, http_reply, replying, reset
 from .visitors import cut, unfinished, visit
 
 pytestmark = pytest.mark.anyio
@@ -117,22 +117,27 @@ def test_a_visitor_cannot_fake_an_outage_by_giving_the_threads_back_in_time(hold
     assert door.is_shut(), door.told.reasons
 
 
-async def test_a_visitor_cannot_fake_an_outage_by_timing_the_end_of_a_kept_connection(geetest: GeeTest) -> None:
+@pytest.mark.parametrize("abrupt", [False, True])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_visitor_cannot_fake_an_outage_by_timing_the_end_of_a_kept_connection(
+    client: str, abrupt: bool, geetest: GeeTest
+) -> None:
     """Servers end idle connections, and a call that crosses the end on its way gets no answer: one can aim at that."""
 
     def end_at_the_second(server: RawServer, connection: socket.socket) -> None:
         server.read_request(connection)
         connection.sendall(http_reply(b'{"status":"success","result":"fail","reason":"pass_token error"}'))
         server.read_request(connection)
+        if abrupt:
+            reset(connection)
 
-    for client in CLIENTS.values():
-        with RawServer(end_at_the_second) as server:
-            door = Door(geetest, api_server=server.url, client=client)
-            codes = [await door.crowd(1) for _ in range(4)]
-            await door.guard.aclose()
-        assert codes == [["captcha_failed"], ["captcha_busy"]] * 2
-        assert door.is_shut()
-        assert server.accepted == 2
+    with RawServer(end_at_the_second) as server:
+        door = Door(geetest, api_server=server.url, client=CLIENTS[client])
+        codes = [await door.crowd(1) for _ in range(4)]
+        await door.guard.aclose()
+    assert codes == [["captcha_failed"], ["captcha_busy"]] * 2
+    assert door.is_shut()
+    assert server.accepted == 2
 
 
 Stall = Callable[[float], Iterator[float]]

@@ -10,7 +10,7 @@ import pytest
 from .door import Door
 from .servers import GeeTest
 from .site import Front, raw_request, read_all
-from .visitors import FORM, cut, form, in_headers, visit
+from .visitors import FORM, as_parts, cut, form, in_headers, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -48,12 +48,11 @@ async def test_a_visitor_cannot_fake_an_outage_by_the_value_of_a_field(value: st
     for name in FIELDS:
         door = Door(geetest)
         fields = geetest.token(forged=True) | {name: VALUES[value]}
-        parts = "".join(f'--b\r\nContent-Disposition: form-data; name="{k}"\r\n\r\n{v}\r\n' for k, v in fields.items())
         for sent in (
             visit(fields),
             visit(body=json.dumps(fields).encode(), content_type=JSON),
             visit(body=json.dumps(fields, ensure_ascii=False).encode(), content_type=JSON),
-            visit(body=f"{parts}--b--\r\n".encode(), content_type="multipart/form-data; boundary=b"),
+            visit(body=as_parts(fields) + b"--b--\r\n", content_type="multipart/form-data; boundary=b"),
             visit(query=form(fields)),
             visit(headers=in_headers(fields)),
         ):
@@ -62,33 +61,22 @@ async def test_a_visitor_cannot_fake_an_outage_by_the_value_of_a_field(value: st
         assert len(door.told.results) == 6
 
 
-def odd_bodies(token: dict[str, str]) -> dict[str, tuple[str | None, bytes]]:
+def odd_bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:
     """A body and how it is called."""
     sent, text = form(token), json.dumps(token)
     return {
-        "no content type": (None, sent),
-        "text": ("text/plain", sent),
         "JSON in UTF-16": ("application/json; charset=utf-16", text.encode("utf-16")),
         "JSON in UTF-32": (JSON, text.encode("utf-32")),
         "JSON called a form": (FORM, text.encode()),
-        "a form called JSON": (JSON, sent),
-        "an unknown charset": (f"{FORM}; charset=no-such", sent),
         "a charset that is a codec": (f"{FORM}; charset=zlib", sent),
         "a boundary of 300 bytes": ("multipart/form-data; boundary=" + "b" * 300, sent),
-        "no boundary": ("multipart/form-data", sent),
         "a boundary by RFC 2231": ("multipart/form-data; boundary*=utf-8''b; boundary*0=c", sent),
         "a boundary beyond ASCII": ("multipart/form-data; boundary=\xfc", sent),
         "a content type of 60 KiB": ("multipart/form-data; boundary=" + '";' * 30_000, sent),
         "a content type of quotes": ('multipart/form-data; boundary="\\', sent),
-        "only a semicolon": (";", sent),
-        "a list": (JSON, b"[" + text.encode() + b"]"),
-        "a string": (JSON, json.dumps(text).encode()),
         "twice": (JSON, text.encode() * 2),
-        "nothing": (JSON, b""),
         "blanks": (JSON, b" " * 100_000),
-        "ampersands": (FORM, b"&" * 100_000),
         "percent signs": (FORM, b"%" * 100_000),
-        "names": (FORM, b"lot_number&" * 10_000),
         "parts": ("multipart/form-data; boundary=b", b"--b\r\n\r\n\r\n" * 5000),
         "a part without an end": ("multipart/form-data; boundary=b", b"--b\r\n" + b"x" * 100_000),
         "random bytes": ("multipart/form-data; boundary=b", os.urandom(10_000)),
@@ -101,8 +89,7 @@ async def test_a_visitor_cannot_fake_an_outage_by_an_odd_body(name: str, size: i
     door = Door(geetest)
     content_type, body = odd_bodies(geetest.token(forged=True))[name]
     asked = visit(body=cut(body, size), content_type=None)
-    if content_type is not None:
-        asked.scope["headers"].append((b"content-type", content_type.encode("latin-1")))
+    asked.scope["headers"].append((b"content-type", content_type.encode("latin-1")))
     await asked.run(door.guard)
     assert door.is_shut()
     assert 400 <= asked.status < 600
@@ -116,12 +103,9 @@ HEADERS: dict[str, list[tuple[str, str]]] = {
     "a length past belief": [("content-length", "9" * 18)],
     "a length of 5000 digits": [("content-length", "9" * 5000)],
     "a length that is none": [("content-length", "-5")],
-    "chunked": [("transfer-encoding", "chunked")],
     "a proxy": [("proxy", "http://127.0.0.1:9"), ("x-forwarded-host", "evil"), ("forwarded", "for=1;host=evil")],
-    "a host": [("host", "evil:99999")],
-    "an upgrade": [("connection", "upgrade"), ("upgrade", "websocket")],
-    "another method": [("x-http-method-override", "GET"), ("x-method-override", "GET")],
-    "another path": [("x-original-url", "/"), ("x-rewrite-url", "/")],
+    "an upgrade": [("connection", "upgrade"), ("upgrade", "websocket"), ("transfer-encoding", "chunked")],
+    "another method and path": [("x-http-method-override", "GET"), ("x-original-url", "/"), ("host", "evil:99999")],
     "a preflight's": [("origin", "null"), ("access-control-request-method", "POST")],
     "half a header token": [("x-geetest-lot-number", "x")],
     "a doubled header token": [("x-geetest-lot-number", "a" * 32)] * 2,

@@ -23,7 +23,7 @@ from geetest_asgi.stores import MemoryStore
 
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, settles
 from .site import App, Front, raw_request, read_all, read_reply
-from .visitors import FORM, HEADER_VALUES, cut, form, messages, unfinished, until, visit
+from .visitors import FORM, HEADER_VALUES, as_parts, cut, form, messages, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -116,12 +116,6 @@ PARTS = {
     "unsolved": b'--b\r\nContent-Disposition: form-data; name="lot_number"\r\n\r\n\r\n',
     "files": b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: text/plain\r\n\r\n1\r\n',
 }
-
-
-def as_parts(token: dict[str, str]) -> bytes:
-    return b"".join(
-        PARTS["fields"].replace(b'"a"', b'"%s"' % k.encode())[:-3] + v.encode() + b"\r\n" for k, v in token.items()
-    )
 
 
 @pytest.mark.parametrize("kind", PARTS)

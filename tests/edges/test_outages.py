@@ -192,13 +192,13 @@ async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetes
 @pytest.mark.parametrize("way", ["leaves", "is cancelled"])
 async def test_a_visitor_who_ends_while_trying_it_makes_room_for_others(way: str, geetest: GeeTest) -> None:
     with silent() as server:
-        site = Guarded(geetest, api_server=server.url, timeout=2, limits=SHORT)
+        site = Guarded(geetest, api_server=server.url, timeout=3, limits=SHORT)
         await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
         before = server.accepted
         for number in range(3):
             if way == "leaves":
-                await leave_during_the_call(site, server, 0.3)
+                await leave_during_the_call(site, server, 0.45)
             else:
                 async with anyio.create_task_group() as tasks:
                     tasks.start_soon(site.come)
@@ -275,33 +275,29 @@ async def test_the_first_server_is_asked_again_when_it_is_back(geetest: GeeTest)
 # --- who is told ------------------------------------------------------------------------------------------------------
 
 
-async def test_the_log_has_one_warning_for_each_change(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
+async def test_the_log_has_two_warnings_when_an_outage_begins_two_when_it_ends_and_none_for_each_request(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That GeeTest is down, and that this server is out of order; that it answers, and whom the guard has let in."""
+    caplog.set_level(logging.INFO, "geetest_asgi")
+    monkeypatch.setattr(unverified, "QUIET", 0)
     geetest.simulator.down()
-    site = Guarded(geetest, limits=SHORT)
+    site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
     await site.come_until_asked_no_more()
     for _ in range(20):
         await site.come()
+    inside = len(site.app.seen)
     geetest.simulator.up()
     await anyio.sleep(0.1)
     assert await site.come() == "in"
-    changes = [record for record in caplog.records if hasattr(record, "geetest_server")]
-    assert [(record.levelno, record.geetest_event) for record in changes] == [  # type: ignore[attr-defined]
-        (logging.WARNING, "server_fails"),
-        (logging.WARNING, "server_answers"),
-    ]
-    assert geetest.url in changes[0].getMessage()
-    assert "HTTP 503" in changes[0].getMessage()
-
-
-async def test_an_outage_is_no_warning_for_each_request(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO)
-    geetest.simulator.down()
-    site = Guarded(geetest)
-    for _ in range(12):
-        await site.come()
-    assert [record.levelno for record in caplog.records if hasattr(record, "geetest_outcome")] == [logging.INFO] * 12
-    warnings = [record.getMessage() for record in caplog.records if record.levelno == logging.WARNING]
-    assert len(warnings) == 2, "GeeTest is down; this server is out of order"
+    decisions = [record.levelno for record in caplog.records if hasattr(record, "geetest_outcome")]
+    assert decisions == [logging.INFO] * inside
+    down, fails, answers, back = (each.getMessage() for each in caplog.records if each.levelno == logging.WARNING)
+    assert "GeeTest is down ('HTTP 503')" in down
+    assert geetest.url in fails
+    assert "HTTP 503" in fails
+    assert geetest.url in answers
+    assert f"{inside} requests were let in unverified, and 0 refused" in back
 
 
 async def test_a_fault_in_on_outage_is_logged_and_does_not_matter(
@@ -369,24 +365,5 @@ async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: Ge
     assert "captcha_unavailable" in bot
     assert site.told.reasons[-1].endswith("; unverified_per_client is used up")
     assert await come("192.0.2.2", 5) == ["in"] * 5
-    network = await come("2001:db8::1", 20) + await come("2001:db8::ffff:1", 20)
-    assert 5 <= network.count("in") <= 10
     unknown = [(await visit(geetest.token(), client=None).run(site.guard)).code for _ in range(40)]
     assert unknown == ["in"] * 40
-
-
-async def test_the_log_has_a_warning_when_an_outage_begins_and_one_with_the_sum_when_it_ends(
-    geetest: GeeTest, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    geetest.simulator.down()
-    site = Guarded(geetest, on_unavailable="allow", limits=SHORT)
-    await site.come_until_asked_no_more()
-    inside = len(site.app.seen)
-    geetest.simulator.up()
-    await anyio.sleep(0.1)
-    assert await site.come() == "in"
-    assert "GeeTest is down ('HTTP 503')" in caplog.text
-    assert "is back" not in caplog.text
-    monkeypatch.setattr(unverified, "QUIET", 0)
-    assert await site.come() == "in"
-    assert f"{inside} requests were let in unverified, and 0 refused" in caplog.text

@@ -18,7 +18,7 @@ from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
 
 from .servers import GeeTest
 from .site import App
-from .visitors import Visit, form, http_scope, in_headers
+from .visitors import Visit, form, http_scope, in_headers, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -168,6 +168,19 @@ async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: Ap
     asked = await handshake(query=geetest.token(offline=True)).run(geetest.guard(app, protect=RULES))
     assert asked.sent[0]["type"] == "websocket.accept"
     assert not app.seen[0].result.verified
+
+
+@pytest.mark.parametrize("path", ["//ws", "/WS", "/ws\n", "ws://h/ws"])
+async def test_every_spelling_of_its_path_is_guarded(path: str, geetest: GeeTest, app: App) -> None:
+    assert (await handshake(path).run(geetest.guard(app, protect=RULES))).sent == CLOSED
+
+
+@pytest.mark.parametrize("method", ["WEBSOCKET", "websocket"])
+async def test_a_method_of_that_name_is_no_websocket(method: str, geetest: GeeTest, app: App) -> None:
+    """A method is any token: `WEBSOCKET /login HTTP/1.1` is a request over HTTP, and a Django view runs for it."""
+    guard = geetest.guard(app, protect=["/login", *RULES])
+    assert (await visit(method=method).run(guard)).code == "captcha_missing"
+    assert (await visit(method=method, path="/ws").run(guard)).code == "in"
 
 
 async def test_a_guard_without_patterns_guards_websockets_and_a_pattern_that_does_not_name_them_none(

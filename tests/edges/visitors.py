@@ -28,6 +28,12 @@ def form(fields: Mapping[str, str]) -> bytes:
     return urlencode(fields).encode()
 
 
+def as_parts(fields: Mapping[str, str], boundary: str = "b") -> bytes:
+    """The beginning of a multipart body."""
+    part = '--{}\r\nContent-Disposition: form-data; name="{}"\r\n\r\n{}\r\n'
+    return "".join(part.format(boundary, *field) for field in fields.items()).encode()
+
+
 def in_headers(token: Mapping[str, str]) -> dict[str, str]:
     return {f"x-geetest-{name.replace('_', '-')}": value for name, value in token.items()}
 
