@@ -191,6 +191,8 @@ async def test_a_rule_overrides(name: str, geetest: GeeTest, app: App, caplog: p
     guard = geetest.guard(app, protect=[Rule("/login", **settings)], **defaults)
     assert (await visit(fields).run(guard)).code == code
     assert not [record for record in caplog.records if record.exc_info]
+    told = settings.get("on_result")
+    assert told is None or told.outcomes[-1] is Outcome.PASSED
 
 
 async def test_a_rule_overrides_on_unavailable_and_times(geetest: GeeTest, app: App) -> None:
