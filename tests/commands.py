@@ -1,26 +1,37 @@
-"""What the tests of the command line share: the command as a process of its own."""
+"""What the tests of the command line share: the command in this process, as another's, and other programs."""
 
 import os
+import signal
 import socket
 import subprocess
 import sys
 import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from importlib import invalidate_caches
+from io import StringIO
 from pathlib import Path
+from unittest.mock import patch
 from urllib.parse import urlsplit
 
 import pytest
 
+from geetest_asgi.__main__ import main
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 ROOT = Path(__file__).parent.parent
 SECONDS = 60
+PROGRAM = (sys.executable, "-m", "geetest_asgi")
 
 
 def environment(**settings: str) -> dict[str, str]:
     """This process's, without settings, colour, and the word that this is a test run, which silences warnings."""
     ours = ("GEETEST_", "PYTEST_", "NO_COLOR", "FORCE_COLOR")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-    return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
+    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return (
+        clean | {"PYTHONPATH": path} | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
+    )
 
 
 def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
@@ -30,6 +41,9 @@ def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
 
 
+Done = subprocess.CompletedProcess[str]
+
+
 def command(
     *arguments: str,
     cwd: Path = ROOT,
@@ -37,27 +51,94 @@ def command(
     captcha_key: str = DEMO_KEY,
     api_server: str = "",
     width: float = 100,
-) -> subprocess.CompletedProcess[str]:
-    """`python -m geetest_asgi`, with the public pair unless another is given; it never shows the key."""
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    done = subprocess.run(
-        [sys.executable, "-m", "geetest_asgi", *arguments],
-        cwd=cwd,
-        env=environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server) | {"PYTHONPATH": path},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+    process: bool = False,
+) -> Done:
+    """`geetest-asgi`, with the public pair unless another is given; it never shows the key.
+
+    `process`: as a process of its own, for apps that set up what a process has once. Else in this one, for speed.
+    """
+    env = environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server)
+    done = _in_a_process(arguments, cwd, env) if process else _here(arguments, cwd, env)
     assert not [key for key in captcha_key.split(",") if key and key in done.stdout + done.stderr]
     assert max(map(len, done.stdout.splitlines()), default=0) <= width
     return done
+
+
+def _in_a_process(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Done:
+    line = [*PROGRAM, *arguments]
+    return subprocess.run(
+        line, cwd=cwd, env=env, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
+    )
+
+
+def _here(arguments: Sequence[str], cwd: Path, env: dict[str, str]) -> Done:
+    with as_in_a_process(cwd, env), redirect_stdout(StringIO()) as out, redirect_stderr(StringIO()) as err:
+        try:
+            status = main(arguments)
+        except SystemExit as ended:
+            status = int(str(ended.code))
+    return subprocess.CompletedProcess(arguments, status, out.getvalue(), err.getvalue())
+
+
+@contextmanager
+def as_in_a_process(cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
+    """Within another directory and environment; what is imported from there is forgotten afterwards."""
+    path, known, theirs = sys.path[:], set(sys.modules), {each.stem for each in cwd.iterdir()} - {"geetest_asgi"}
+    with chdir(cwd), patch.dict(os.environ, env, clear=True):
+        invalidate_caches()
+        try:
+            yield
+        finally:
+            sys.path[:] = path
+            for name in set(sys.modules) - known:
+                if name.partition(".")[0] in theirs:
+                    del sys.modules[name]
 
 
 def free_port() -> str:
     """A port of this machine that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])
+
+
+@contextmanager
+def running(
+    line: Sequence[str], ready: str = "", *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
+) -> Iterator[subprocess.Popen[str]]:
+    """A process, once it listens at the URL `ready`, if there is one. Its errors are among its output; it is killed."""
+    process = subprocess.Popen(
+        line,
+        cwd=cwd,
+        env=environment() if env is None else env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    try:
+        if ready:
+            wait_for(process, ready)
+        yield process
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def lines_until(process: subprocess.Popen[str], awaited: str) -> str:
+    """What the process prints up to the line with this text. AssertionError with all of it, if there is none."""
+    assert process.stdout is not None
+    said = ""
+    for line in process.stdout:
+        said += line
+        if awaited in line:
+            return said
+    raise AssertionError(f"ended without {awaited!r}:\n{said}")
+
+
+def ended_by_ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str]:
+    """The exit status, and what was printed since."""
+    process.send_signal(signal.SIGINT)
+    said, _ = process.communicate(timeout=SECONDS)
+    return process.returncode, said
 
 
 def wait_for(process: subprocess.Popen[str], url: str) -> None:
@@ -73,3 +154,11 @@ def wait_for(process: subprocess.Popen[str], url: str) -> None:
             return
     process.kill()
     raise AssertionError(f"nothing listens at {url}:\n{process.communicate()[0]}")
+
+
+def until(met: Callable[[], object], said: Callable[[], str] = str) -> None:
+    """Wait until this is so. AssertionError with what `said` tells, if it never is."""
+    ends = time.monotonic() + SECONDS
+    while not met():
+        assert time.monotonic() < ends, said()
+        time.sleep(0.02)

@@ -5,9 +5,13 @@ import os
 import signal
 from fnmatch import fnmatchcase
 from importlib.util import find_spec
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import HealthCheck, settings
+
+if TYPE_CHECKING:
+    from geetest_asgi.testing import GeeTestServer, Simulator
 
 # Hundreds of processes are started here: what one of them compiles, the next one need not.
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
@@ -31,6 +35,22 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
     """Every asynchronous test runs on asyncio and on trio."""
     backend: str = request.param
     return backend
+
+
+@pytest.fixture
+def simulator() -> "Simulator":
+    """A simulator of this test's own, as an ASGI app."""
+    from geetest_asgi.testing import Simulator
+
+    return Simulator()
+
+
+@pytest.fixture
+def geetest_by_env(geetest_server: "GeeTestServer", monkeypatch: pytest.MonkeyPatch) -> "GeeTestServer":
+    """GeeTest on a socket, up and asked nothing yet, that the environment names."""
+    for name, value in geetest_server.env.items():
+        monkeypatch.setenv(name, value)
+    return geetest_server
 
 
 def pytest_report_header() -> str:

@@ -1,10 +1,12 @@
 """What the tests of the documentation share: a page's blocks, tables and links, and an app to try them on."""
 
 import re
-from collections.abc import Callable, Mapping
+import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from types import ModuleType
 from typing import Any, TypeVar
 
 import anyio
@@ -59,13 +61,19 @@ class Page:
         """The blocks that no test executes."""
         return [block.text for number, block in enumerate(self.blocks) if number not in self._executed]
 
+    @property
+    def python_not_executed(self) -> list[str]:
+        """The blocks of Python among them."""
+        return [block.text for block in self.blocks if block.language == "python" and block.text in self.not_executed]
+
     def run(self, words: str, **given: Any) -> dict[str, Any]:
         """Run a block of Python; the value is what it defines."""
         block = self.block(words)
         assert block.language == "python"
-        namespace = {"__name__": "__page__", **given}
-        exec(compile(block.text, f"{self.name}, the block with {words!r}", "exec", dont_inherit=True), namespace)
-        return namespace
+        module = sys.modules["__page__"] = ModuleType("__page__")  # Litestar looks types up in the module
+        vars(module).update(given)
+        exec(compile(block.text, f"{self.name}, the block with {words!r}", "exec", dont_inherit=True), vars(module))
+        return vars(module)
 
     @cached_property
     def tables(self) -> list[Rows]:
@@ -87,8 +95,10 @@ class Page:
 
     @property
     def lost_links(self) -> list[str]:
-        """Links within the repository that lead nowhere."""
-        return [link for link in self.links if not re.match("[a-z]+:", link) and not self._leads_somewhere(link)]
+        """Links within the repository that lead nowhere, and files of tests that are named and not there."""
+        named = [name for name in re.findall(r"`(tests/[\w/]+\.py)`", self.prose) if not (ROOT / name).exists()]
+        links = (link for link in self.links if not re.match("[a-z]+:", link))
+        return [link for link in links if not self._leads_somewhere(link)] + named
 
     @property
     def anchors(self) -> set[str]:
@@ -128,16 +138,17 @@ async def site(scope: Scope, receive: Receive, send: Send) -> None:
 
 
 def ask(
-    app: ASGIApp, method: str, path: str, *, headers: Mapping[str, str] | None = None, **body: Any
+    app: ASGIApp, method: str, path: str, *, backend: str = "asyncio", raises: bool = True, **more: Any
 ) -> httpx.Response:
-    """Send one request in process. The path is sent as it stands."""
+    """Send one request in process. The path is sent as it stands. `raises`: what the app raises is raised here."""
+    url = httpx.URL("http://test").copy_with(raw_path=path.encode())
 
     async def sent() -> httpx.Response:
-        transport = httpx.ASGITransport(app, client=("127.0.0.1", 1234))
+        transport = httpx.ASGITransport(app, raise_app_exceptions=raises, client=("127.0.0.1", 1234))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as client:
-            return await client.request(method, f"http://test{path}", headers=headers, **body)
+            return await client.request(method, url, **more)
 
-    return anyio.run(sent)
+    return anyio.run(sent, backend=backend)
 
 
 def is_denied(app: ASGIApp, request: str) -> bool:

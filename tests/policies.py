@@ -11,7 +11,7 @@ async def _nothing(*_: object) -> None: ...
 
 def policy(**settings: Any) -> Policy:
     """Of a guard in front of everything."""
-    guard = GeeTestMiddleware(_nothing, captcha_id="id", captcha_key="key", **settings)
+    guard = GeeTestMiddleware(_nothing, **{"captcha_id": "id", "captcha_key": "key", **settings})
     found = guard.table.match("POST", "/", b"/", "")
     assert found is not None
     return found

@@ -11,18 +11,18 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
+from pages import ROOT, Page
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from benchmarks import picture
-from benchmarks.__main__ import COMMANDS, NAMES, put, run_all
+from benchmarks.__main__ import COMMANDS, NAMES, main, put, run_all
 from benchmarks.checkouts import BESIDE, OURS
 from benchmarks.load import turn
 from benchmarks.measure import Goal, goal, goals, table
 from geetest_asgi.testing import serve
 
-ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "performance.md").read_text()
+PAGE = Page("docs/performance.md").text
 SVG = "{http://www.w3.org/2000/svg}"
 
 
@@ -57,9 +57,10 @@ def test_each_benchmark_runs_and_prints_the_tables_that_the_page_has(name: str) 
 
 
 def test_all_are_listed_and_no_other_is_taken_for_one() -> None:
-    listed = run().stdout
+    listed = main([])
     assert all(re.search(rf"^{name} +\w", listed, re.MULTILINE) for name in COMMANDS)
-    assert run("nonsense").returncode != 0
+    with pytest.raises(SystemExit, match="'nonsense' is no benchmark"):
+        main(["nonsense"])
 
 
 @pytest.fixture
@@ -89,11 +90,10 @@ def test_our_share_is_held_against_the_other_checkouts(longer: Path) -> None:
     assert float(beside.split("|")[2].split()[0]) == pytest.approx(ours / other, abs=0.02)
 
 
-def test_what_is_no_other_checkout_is_refused(tmp_path: Path) -> None:
-    done = run("budget", "--beside", str(tmp_path))
-    assert done.returncode != 0
-    assert "no geetest_asgi in it" in done.stderr
-    assert run("memory", "--beside", str(ROOT)).returncode != 0
+@pytest.mark.parametrize(("name", "told"), [("budget", "no geetest_asgi in it"), ("memory", "is no benchmark")])
+def test_what_is_no_other_checkout_or_not_compared_is_refused(name: str, told: str, tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=told):
+        main([name, "--beside", str(tmp_path)])
 
 
 def test_a_refused_login_is_no_login() -> None:
@@ -142,28 +142,20 @@ def test_the_picture_is_the_pages() -> None:
     assert (ROOT / "docs" / "performance.svg").read_text() == picture.draw(picture.charts(PAGE))
 
 
-def test_the_picture_has_a_bar_for_each_row_with_its_name_and_figure() -> None:
-    root = ElementTree.fromstring((ROOT / "docs" / "performance.svg").read_text())
+def test_the_picture_has_a_bar_for_each_row_within_its_page_and_names_are_only_names() -> None:
+    given = [*picture.charts(PAGE), picture.Chart("<&", '"', {"a<b": 1.0, "**ours**": 2.0})]
+    root = ElementTree.fromstring(picture.draw(given))
     texts = ["".join(each.itertext()) for each in root.iter(f"{SVG}text")]
     bars = [bar for bar in root.iter(f"{SVG}rect") if bar.get("class") != "page"]
-    rows = [row for chart in picture.charts(PAGE) for row in chart.bars.items()]
+    rows = [row for chart in given for row in chart.bars.items()]
     assert len(bars) == len(rows) > 8
     for name, figure in rows:
         assert texts[texts.index(picture.plain(name)) + 1] == f"{figure:,.0f}"
-
-
-def test_the_picture_keeps_within_its_page_and_is_for_a_dark_one_too() -> None:
-    root = ElementTree.fromstring((ROOT / "docs" / "performance.svg").read_text())
     _, _, width, height = map(float, root.attrib["viewBox"].split())
-    for bar in root.iter(f"{SVG}rect"):
+    for bar in bars:
         assert float(bar.get("x", "0")) + float(bar.attrib["width"]) <= width
         assert float(bar.get("y", "0")) + float(bar.attrib["height"]) <= height
     assert "prefers-color-scheme:dark" in (root.findtext(f"{SVG}style") or "")
-
-
-def test_names_that_mean_something_in_xml_are_only_names() -> None:
-    drawn = picture.draw([picture.Chart("<&", '"', {"a<b": 1.0, "**ours**": 2.0})])
-    assert "a<b" in "".join(ElementTree.fromstring(drawn).itertext())
 
 
 def test_a_goal_is_met_on_the_right_side_of_its_bound() -> None:

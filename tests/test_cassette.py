@@ -1,21 +1,29 @@
 """Cassettes: GeeTest's answers are recorded without a secret, replayed, and held against the simulator's."""
 
 import json
-import os
-import signal
-import subprocess
-import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from commands import ROOT, SECONDS, command
+from commands import PROGRAM, command, ended_by_ctrl_c, lines_until, running
+from simulators import send
 
 from geetest_asgi import GeeTestClient
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTest, Simulator, cassette, run_simulator, serve, twin
+from geetest_asgi.testing import (
+    DEMO_ID,
+    DEMO_KEY,
+    GeeTest,
+    GeeTestServer,
+    Simulator,
+    cassette,
+    run_simulator,
+    serve,
+    twin,
+)
 from geetest_asgi.testing.recorder import Recorder
+
+pytestmark = pytest.mark.anyio
 
 SECRET = "0123456789abcdef0123456789abcdef"
 CALL = {
@@ -94,7 +102,6 @@ def test_what_is_no_cassette_is_an_error_that_says_so(tmp_path: Path, text: str,
 # --- replayed ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.anyio
 async def test_a_guard_is_answered_as_geetest_did_from_the_first_call_to_the_last_and_again(geetest: GeeTest) -> None:
     geetest.replay()
     assert geetest.mode == "replay"
@@ -107,107 +114,77 @@ async def test_a_guard_is_answered_as_geetest_did_from_the_first_call_to_the_las
     assert geetest.mode == "up"
 
 
-def test_status_and_type_are_those_of_the_recording(tmp_path: Path) -> None:
+async def test_status_and_type_are_those_of_the_recording(simulator: Simulator, tmp_path: Path) -> None:
     cassette.save(tmp_path / "tape.json", [cassette.recording("POST", {}, 418, "text/html", b"<html>")])
-    simulator = Simulator()
     simulator.replay(str(tmp_path / "tape.json"))
-    with serve(simulator) as url:
-        answer = httpx.post(f"{url}/validate", trust_env=False)
+    answer = await send(simulator, "POST", "/validate")
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (418, "text/html", b"")
 
 
-def test_a_simulator_is_started_with_a_cassette(capfd: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+def test_a_simulator_is_started_with_a_cassette(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     (wrong := tmp_path / "tape.json").write_text("{}")
     assert run_simulator(replay=wrong) == 1
-    assert "is no cassette of format 1" in capfd.readouterr().err
-    run = [sys.executable, "-m", "geetest_asgi", "simulator", "--replay", str(cassette.DOCUMENTED)]
-    with subprocess.Popen(
-        run, env={**os.environ, "PYTHONPATH": str(ROOT)}, stdout=subprocess.PIPE, text=True
-    ) as process:
-        assert process.stdout is not None
-        url = process.stdout.readline().split()[-1]
+    assert "is no cassette of format 1" in capsys.readouterr().err
+    with running([*PROGRAM, "simulator", "--replay", str(cassette.DOCUMENTED)]) as process:
+        url = lines_until(process, "listening on").split()[-1]
         answers = [httpx.post(f"{url}/validate", trust_env=False).json() for _ in range(3)]
-        process.terminate()
     assert [answer.get("result") or answer["code"] for answer in answers] == ["success", "fail", "-50005"]
 
 
 # --- recorded ---------------------------------------------------------------------------------------------------------
 
 
-@pytest.fixture
-def original() -> Iterator[tuple[Simulator, str]]:
-    simulator = Simulator()
-    with serve(simulator) as url:
-        yield simulator, url
-
-
-@pytest.mark.anyio
-async def test_calls_pass_through_and_no_secret_is_written(original: tuple[Simulator, str], tmp_path: Path) -> None:
-    simulator, url = original
-    recorder = Recorder(url, file := tmp_path / "tape.json")
-    tokens = [simulator.token(), simulator.token(expired=True), simulator.token() | {"gen_time": "0"}]
+async def test_calls_pass_through_and_no_secret_is_written(geetest_server: GeeTestServer, tmp_path: Path) -> None:
+    recorder = Recorder(geetest_server.url, file := tmp_path / "tape.json")
+    tokens = [geetest_server.token(), geetest_server.token(expired=True), geetest_server.token() | {"gen_time": "0"}]
     with serve(recorder) as place:
         client = GeeTestClient(DEMO_ID, DEMO_KEY, api_server=place)
         assert [(await client.validate(each)).outcome for each in tokens] == ["passed", "failed", "failed"]
         await client.aclose()
     written = file.read_text()
-    sent = {value for call in simulator.calls for value in call.parameters.values() if len(value) > 1}
+    sent = {value for call in geetest_server.calls for value in call.parameters.values() if len(value) > 1}
     assert len(sent) > 10
     assert not [value for value in sent if value in written]
     assert "127.0.0.1" not in written
     assert [twin.kind(call) for call in cassette.load(file)] == ["success", "pass_token expire", "pass_token error"]
 
 
-def test_the_query_and_the_form_are_handed_on_as_they_came(original: tuple[Simulator, str], tmp_path: Path) -> None:
-    simulator, url = original
-    with serve(Recorder(url, tmp_path / "tape.json")) as place:
-        query = f"{place}/validate?captcha_id=a%20b&lot_number=%7B%22"
+def test_the_query_and_the_form_are_handed_on_as_they_came(geetest_server: GeeTestServer, tmp_path: Path) -> None:
+    with serve(Recorder(geetest_server.url, tmp_path / "tape.json")) as place:
         direct, through = (
-            httpx.post(each, data={"gen_time": "+ü"}, trust_env=False)
-            for each in (
-                query.replace(place, url),
-                query,
-            )
+            httpx.post(f"{each}/validate?captcha_id=a%20b&lot_number=%7B%22", data={"gen_time": "+ü"}, trust_env=False)
+            for each in (geetest_server.url, place)
         )
         assert httpx.get(f"{place}/load", trust_env=False).status_code == 404
     assert (through.status_code, through.json()) == (direct.status_code, direct.json())
     assert through.headers["x-geetest-simulator"] == "1", "the guard warns of a simulator behind it, too"
-    assert simulator.calls[0] == simulator.calls[1]
-    assert len(simulator.calls) == 2
+    assert geetest_server.calls[0] == geetest_server.calls[1]
+    assert len(geetest_server.calls) == 2
 
 
-def test_a_full_cassette_hands_calls_on_and_keeps_the_first(original: tuple[Simulator, str], tmp_path: Path) -> None:
-    simulator, url = original
-    with serve(Recorder(url, file := tmp_path / "tape.json", capacity=2)) as place:
+def test_a_full_cassette_hands_calls_on_and_keeps_the_first(geetest_server: GeeTestServer, tmp_path: Path) -> None:
+    with serve(Recorder(geetest_server.url, file := tmp_path / "tape.json", capacity=2)) as place:
         for number in range(3):
             assert httpx.get(f"{place}/validate", params={"x": "1" * number}, trust_env=False).status_code == 200
-    assert len(simulator.calls) == 3
+    assert len(geetest_server.calls) == 3
     assert [call.parameters for call in cassette.load(file)] == [{"x": "empty"}, {"x": "1 digits"}]
 
 
-def test_no_answer_is_502_and_not_on_the_cassette(original: tuple[Simulator, str], tmp_path: Path) -> None:
+def test_no_answer_is_502_and_not_on_the_cassette(tmp_path: Path) -> None:
     recorder = Recorder("http://127.0.0.1:9", file := tmp_path / "tape.json")
     with serve(recorder) as place:
         assert httpx.post(f"{place}/validate", trust_env=False).status_code == 502
     assert json.loads(file.read_text()) == {"format": 1, "calls": []}
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C is sent as a POSIX signal")
-def test_the_command_records_until_ctrl_c(original: tuple[Simulator, str], tmp_path: Path) -> None:
-    run = [sys.executable, "-m", "geetest_asgi", "record", str(tmp_path / "tape.json"), "--api-server", original[1]]
-    quiet = {"stdout": subprocess.PIPE, "stderr": subprocess.DEVNULL}
-    with subprocess.Popen(run, env={**os.environ, "PYTHONPATH": str(ROOT)}, text=True, **quiet) as process:  # type: ignore[call-overload]
-        assert process.stdout is not None
-        lines = [process.stdout.readline() for _ in range(4)]
-        place = lines[2].partition("GEETEST_API_SERVER=")[2].strip()
+def test_the_command_records_until_ctrl_c(geetest_server: GeeTestServer, tmp_path: Path) -> None:
+    line = [*PROGRAM, "record", str(tmp_path / "tape.json"), "--api-server", geetest_server.url]
+    with running(line) as process:
+        said = lines_until(process, "Ctrl-C")
+        place = said.partition("GEETEST_API_SERVER=")[2].split()[0]
         assert httpx.post(f"{place}/validate", trust_env=False).json()["code"] == "-50101"
-        process.send_signal(signal.SIGINT)
-        try:
-            said, _ = process.communicate(timeout=SECONDS)
-        finally:
-            process.kill()
-    assert said.splitlines()[-1] == "1 calls recorded."
-    assert process.returncode == 0
+        status, said = ended_by_ctrl_c(process)
+    assert (status, said.splitlines()[-1]) == (0, "1 calls recorded.")
 
 
 def test_the_command_writes_over_nothing(tmp_path: Path) -> None:

@@ -2,24 +2,19 @@
 
 import io
 import os
-import signal
-import socket
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO
 
 import httpx
 import pytest
+from commands import PROGRAM, ROOT, SECONDS, command, ended_by_ctrl_c, environment, free_port, lines_until, running
 
 import geetest_asgi
 from geetest_asgi.__main__ import main
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
-
-ROOT = Path(__file__).parent.parent
-SECONDS = 15
 
 VECTORS = [  # GeeTest's documentation's key
     ("4dc3cfc2cdff448cad8d13107198d473", "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8"),
@@ -27,123 +22,92 @@ VECTORS = [  # GeeTest's documentation's key
 ]
 LOT_NUMBER, SIGN_TOKEN = VECTORS[0]
 
-
-@pytest.fixture(autouse=True)
-def no_settings(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in ("GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY", "GEETEST_API_SERVER"):
-        monkeypatch.delenv(name, raising=False)
+Ends = Callable[..., tuple[int, str, str]]
 
 
-def run(*arguments: str | bytes, env: Mapping[str, str] | None = None) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "geetest_asgi", *arguments],
-        cwd=ROOT,
-        env=os.environ | dict(env or {}),
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        stdin=subprocess.DEVNULL,
-    )
+@pytest.fixture
+def ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ends:
+    """Run the command in this process; its exit status, its output and its errors."""
+    for name in [name for name in os.environ if name.startswith("GEETEST_")]:
+        monkeypatch.delenv(name)
 
+    def run(*arguments: str, key: str = "") -> tuple[int, str, str]:
+        if key:
+            monkeypatch.setenv("GEETEST_CAPTCHA_KEY", key)
+        try:
+            status = main(arguments)
+        except SystemExit as ended:
+            status = int(str(ended.code))
+        return status, *capsys.readouterr()
 
-def usage_error(capsys: pytest.CaptureFixture[str], *arguments: str) -> str:
-    """What a wrong command line is told; it is always status 2, and nothing on standard output."""
-    with pytest.raises(SystemExit) as ended:
-        main(arguments)
-    assert ended.value.code == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    return captured.err
+    return run
 
 
 # sign
 
 
 @pytest.mark.parametrize(("lot_number", "sign_token"), VECTORS)
-def test_sign_gives_the_vectors_of_the_documentation(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lot_number: str, sign_token: str
+@pytest.mark.parametrize("key", [DEMO_KEY, f"{DEMO_KEY},another"])
+def test_sign_gives_the_vectors_of_the_documentation_with_the_first_key_of_the_environment(
+    ends: Ends, lot_number: str, sign_token: str, key: str
 ) -> None:
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-    assert main(["sign", lot_number]) == 0
-    assert capsys.readouterr().out == sign_token + "\n"
-
-
-@pytest.mark.parametrize("lot_number", ["", " ", "4dc3 cfc2"])
-def test_sign_refuses_what_can_be_no_lot_number(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, lot_number: str
-) -> None:
-    """As of a variable that is not set in a script."""
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
-    assert "is no lot number" in usage_error(capsys, "sign", lot_number)
-
-
-def test_sign_takes_the_key_from_the_environment() -> None:
-    done = run("sign", LOT_NUMBER, env={"GEETEST_CAPTCHA_KEY": DEMO_KEY})
-    assert (done.stdout, done.stderr, done.returncode) == (SIGN_TOKEN + "\n", "", 0)
-
-
-def test_of_several_keys_the_first_signs(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", f"{DEMO_KEY},another")
-    assert main(["sign", LOT_NUMBER]) == 0
-    assert capsys.readouterr().out == SIGN_TOKEN + "\n"
+    assert ends("sign", lot_number, key=key) == (0, f"{sign_token}\n", "")
 
 
 @pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\n", DEMO_KEY + "\r\nmore\n"])
 def test_a_key_file_goes_before_the_environment(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
+    ends: Ends, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
 ) -> None:
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "another")
     (tmp_path / "key").write_bytes(content.encode())
-    assert main(["sign", LOT_NUMBER, "--key-file", str(tmp_path / "key")]) == 0
-    assert capsys.readouterr().out == SIGN_TOKEN + "\n"
     monkeypatch.setattr(sys, "stdin", io.StringIO(content))
-    assert main(["sign", LOT_NUMBER, "--key-file=-"]) == 0
-    assert capsys.readouterr().out == SIGN_TOKEN + "\n"
-
-
-def test_sign_without_a_key_says_where_one_may_stand(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert main(["sign", LOT_NUMBER]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "GEETEST_CAPTCHA_KEY" in captured.err
-    assert "--key-file" in captured.err
+    for file in (str(tmp_path / "key"), "-"):
+        assert ends("sign", LOT_NUMBER, f"--key-file={file}", key="another") == (0, f"{SIGN_TOKEN}\n", "")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n" + DEMO_KEY.encode(), b"\xff\xfe\n", None])
 def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: bytes | None
+    ends: Ends, tmp_path: Path, content: bytes | None
 ) -> None:
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
     if content is not None:
         (tmp_path / "key").write_bytes(content)
-    assert main(["sign", LOT_NUMBER, "--key-file", str(tmp_path / "key")]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "--key-file" in captured.err
+    status, out, err = ends("sign", LOT_NUMBER, "--key-file", str(tmp_path / "key"), key=DEMO_KEY)
+    assert (status, out) == (2, "")
+    assert "--key-file" in err
 
 
-def test_a_key_that_cannot_be_meant_is_refused_and_not_shown(
-    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("arguments", "key", "told"),
+    [
+        (["sign", ""], DEMO_KEY, ["is no lot number"]),  # as of a variable that is not set in a script
+        (["sign", " "], DEMO_KEY, ["is no lot number"]),
+        (["sign", "4dc3 cfc2"], DEMO_KEY, ["is no lot number"]),
+        (["sign", LOT_NUMBER], "", ["GEETEST_CAPTCHA_KEY", "--key-file"]),
+        (["sign", LOT_NUMBER], f"{DEMO_KEY} ", ["captcha_key"]),
+        (["sign", LOT_NUMBER, "--key", DEMO_KEY], "", ["process list"]),
+        (["sign", LOT_NUMBER, f"--key={DEMO_KEY}"], "", ["process list"]),
+        *(
+            ([command, f"--port={port}"], "", ["a number from 0 to 65535 is wanted"])
+            for command in ("demo", "simulator")
+            for port in ("-1", "65536", "eighty", "80.0", "٨٠", "")
+        ),
+        ([], "", ["COMMAND"]),
+        (["validate"], "", ["demo", "simulator", "check", "match", "sign"]),
+        (["demo", "--live", "--once"], "", ["not allowed with"]),
+        (["simulator", "--pair", "only-an-id"], "", ["--pair"]),
+    ],
+)
+def test_wrong_usage_is_status_2_says_what_is_wanted_and_shows_no_key(
+    ends: Ends, arguments: list[str], key: str, told: list[str]
 ) -> None:
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", f"{DEMO_KEY} ")
-    assert main(["sign", LOT_NUMBER]) == 2
-    captured = capsys.readouterr()
-    assert captured.out == ""
-    assert "captcha_key" in captured.err
-    assert DEMO_KEY not in captured.err
-
-
-@pytest.mark.parametrize("arguments", [["--key", DEMO_KEY], [f"--key={DEMO_KEY}"]])
-def test_a_key_among_the_arguments_is_refused_and_not_repeated(
-    capsys: pytest.CaptureFixture[str], arguments: list[str]
-) -> None:
-    said = usage_error(capsys, "sign", LOT_NUMBER, *arguments)
-    assert "process list" in said
-    assert DEMO_KEY not in said
+    status, out, err = ends(*arguments, key=key)
+    assert (status, out) == (2, "")
+    assert [each for each in told if each not in err] == []
+    assert DEMO_KEY not in err
 
 
 def test_what_is_no_text_is_refused_without_a_traceback() -> None:
-    done = run("sign", b"\xff\xfe", env={"GEETEST_CAPTCHA_KEY": DEMO_KEY})
+    line: list[str | bytes] = [*PROGRAM, "sign", b"\xff\xfe"]
+    done = subprocess.run(line, env=environment(captcha_key=DEMO_KEY), capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 2
     assert "LOT_NUMBER" in done.stderr
     assert "Traceback" not in done.stderr
@@ -153,41 +117,23 @@ def test_what_is_no_text_is_refused_without_a_traceback() -> None:
 
 
 @contextmanager
-def simulating(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str, str]]:
+def simulating(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
     """The process, its URL, and what it said first."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "geetest_asgi", "simulator", *arguments],
-        cwd=ROOT,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    try:
-        said = _read_until(process.stdout, "Ctrl-C")
-        yield process, said.splitlines()[0].rpartition(" ")[2], said
-    finally:
-        process.kill()
-        process.communicate(timeout=SECONDS)
-
-
-def _read_until(stream: IO[str], awaited: str) -> str:
-    said = ""
-    for line in stream:
-        said += line
-        if awaited in line:
-            return said
-    raise AssertionError(f"ended without {awaited!r}:\n{said}")
+    with running([*PROGRAM, "simulator", *arguments]) as process:
+        said = lines_until(process, "Ctrl-C")
+        yield process, said.partition("listening on ")[2].split()[0], said
 
 
 def test_the_simulator_serves_until_ctrl_c_and_says_how_to_use_it() -> None:
-    with simulating() as (process, url, said):
+    port = free_port()
+    with simulating("--host", "localhost", "--port", port) as (process, url, said):
+        assert url == f"http://127.0.0.1:{port}"
         assert f"GEETEST_API_SERVER={url}" in said
         assert DEMO_ID in said
         assert DEMO_KEY in said
+        assert said.count("  curl ") == 3
         assert set(httpx.get(f"{url}/simulator/token", trust_env=False).json()) >= {"lot_number", "pass_token"}
-        process.send_signal(signal.SIGINT)
-        assert process.wait(SECONDS) == 0
+        assert ended_by_ctrl_c(process) == (0, "")
 
 
 def test_the_simulator_knows_the_pairs_that_it_is_given_and_no_others() -> None:
@@ -200,50 +146,20 @@ def test_the_simulator_knows_the_pairs_that_it_is_given_and_no_others() -> None:
         assert known["reason"] == "sign_token error"
 
 
-ELSEWHERE = "192.0.2.1"
-"""An address that no machine has (RFC 5737), and so nobody listens at."""
+ELSEWHERE = "127.1"
+"""This machine's loopback address, spelt as no name of it that is known."""
 
 
-def test_the_simulator_takes_no_strangers_unless_it_is_told_to() -> None:
-    refused = run("simulator", "--host", ELSEWHERE)
+def test_the_simulator_takes_no_strangers_unless_it_is_told_to_and_then_it_warns() -> None:
+    refused = command("simulator", "--host", ELSEWHERE)
     assert refused.returncode == 2
     assert "loopback" in refused.stderr
-    allowed = run("simulator", "--host", ELSEWHERE, "--allow-remote")
-    assert allowed.returncode == 1
-    assert f"cannot start on {ELSEWHERE}" in allowed.stderr
-
-
-def test_the_simulator_listens_at_the_port_that_it_is_given() -> None:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port = listener.getsockname()[1]
-    with simulating("--port", str(port)) as (_, url, _said):
-        assert url == f"http://127.0.0.1:{port}"
+    with simulating("--host", ELSEWHERE, "--allow-remote") as (_, url, said):
+        assert f"Warning: everybody who can reach {ELSEWHERE}" in said
+        assert httpx.get(f"{url}/simulator/token", trust_env=False).status_code == 200
 
 
 # usage
-
-
-@pytest.mark.parametrize("command", ["demo", "simulator"])
-@pytest.mark.parametrize("port", ["-1", "65536", "eighty", "80.0", "٨٠", ""])
-def test_what_is_no_port_is_refused(capsys: pytest.CaptureFixture[str], command: str, port: str) -> None:
-    assert "a number from 0 to 65535 is wanted" in usage_error(capsys, command, f"--port={port}")
-
-
-def test_no_command_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "COMMAND" in usage_error(capsys)
-
-
-def test_an_unknown_command_is_told_which_there_are(capsys: pytest.CaptureFixture[str]) -> None:
-    said = usage_error(capsys, "validate")
-    assert {name for name in ("demo", "simulator", "check", "match", "sign") if name not in said} == set()
-
-
-def test_a_live_demo_tells_no_story_and_so_not_once(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "not allowed with" in usage_error(capsys, "demo", "--live", "--once")
-
-
-def test_half_a_pair_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
-    assert "--pair" in usage_error(capsys, "simulator", "--pair", "only-an-id")
 
 
 @pytest.mark.parametrize(
@@ -256,18 +172,23 @@ def test_half_a_pair_is_wrong_usage(capsys: pytest.CaptureFixture[str]) -> None:
         (["--version"], ["geetest-asgi " + geetest_asgi.__version__]),
     ],
 )
-def test_help_names_everything(arguments: list[str], told: list[str]) -> None:
-    done = run(*arguments)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert [each for each in told if each not in done.stdout] == []
+def test_help_names_everything(ends: Ends, arguments: list[str], told: list[str]) -> None:
+    status, out, err = ends(*arguments)
+    assert (status, err) == (0, "")
+    assert [each for each in told if each not in out] == []
 
 
-def test_help_and_sign_are_quick_to_start() -> None:
+@pytest.mark.parametrize(
+    ("arguments", "heavy"),
+    [
+        (["sign", "a"], {"uvicorn", "starlette", "httpx", "asyncio"}),
+        (["match", "POST", "/a", "--protect", "/a"], {"httpx", "uvicorn", "fastapi", "litestar"}),
+    ],
+)
+def test_sign_and_match_are_quick_to_start(arguments: list[str], heavy: set[str]) -> None:
     """They import no server, framework or HTTP client."""
-    heavy = {"uvicorn", "starlette", "httpx", "asyncio"}
-    code = (
-        "import os, sys; os.environ['GEETEST_CAPTCHA_KEY'] = 'b'; from geetest_asgi.__main__ import main; "
-        f"main(['sign', 'a']); print(sorted({heavy} & set(sys.modules)))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
-    assert done.stdout.splitlines()[1:] == ["[]"], done.stderr
+    run = f"import sys; from geetest_asgi.__main__ import main; main({arguments})"
+    code = f"{run}; print(sorted({heavy} & set(sys.modules)))"
+    line, env = [sys.executable, "-c", code], environment(captcha_key="b")
+    done = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS)
+    assert done.stdout.splitlines()[-1] == "[]", done.stderr

@@ -1,12 +1,14 @@
 """`python -m geetest_asgi match`: the decision that the guard would make, and how it comes about."""
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote
 
 import anyio
 import pytest
-from commands import ROOT, command
+from commands import ROOT, command, environment
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,63 +32,88 @@ def test_a_protected_request_is_explained() -> None:
     assert "allow, after 3 s" in said
 
 
-@pytest.mark.parametrize(
-    ("method", "path", "why"),
-    [
-        ("GET", "/login", "no rule is for GET here (rule 1, POST /login is for POST)"),
-        ("POST", "/logn", "no pattern matches; the nearest: POST /login"),
-        ("POST", "/api/hook", "rule 2, /api/** matches, but every form of the path is exempt"),
-        ("OPTIONS", "/api/x", "rule 2, /api/** is for unsafe"),
-        ("WEBSOCKET", "/api/x", "no rule is for WEBSOCKET here"),
-    ],
-)
-def test_an_open_request_is_told_why(method: str, path: str, why: str) -> None:
-    status, said = match(method, path, "--protect", "POST /login", "--protect", "/api/**", "--exempt", "/api/hook")
+SITE = ("--protect", "POST /login", "--protect", "/api/**", "--exempt", "/api/hook")
+OPEN = {
+    "GET /login": "no rule is for GET here (rule 1, POST /login is for POST)",
+    "POST /logn": "no pattern matches; the nearest: POST /login",
+    "POST /api/hook": "rule 2, /api/** matches, but every form of the path is exempt",
+    "OPTIONS /api/x": "rule 2, /api/** is for unsafe",
+    "WEBSOCKET /api/x": "no rule is for WEBSOCKET here",
+}
+
+
+@pytest.mark.parametrize("line", OPEN)
+def test_an_open_request_is_told_why(line: str) -> None:
+    status, said = match(*line.split(), *SITE)
     assert status == 1
-    assert why in said
+    assert OPEN[line] in said
     assert "What follows" not in said
 
 
-def test_an_exemption_that_does_not_apply_is_told() -> None:
-    status, said = match("POST", "//api/hook", "--protect", "/api/**", "--exempt", "/api/hook")
+BETWEEN = ("--protect", "POST /users/demo", "--protect", "/users/**")
+CLOSED: dict[str, tuple[str, tuple[str, ...], list[str]]] = {
+    "an exemption that does not apply": ("//api/hook", SITE, ["An exemption does not apply", "exempt by"]),
+    "rules that come later": (
+        *("/a/b", ("--protect", "/a/*", "--protect", "/**")),
+        ["protected by rule 1, /a/* (its path is also matched by rule 2, /**)"],
+    ),
+    "a path too long to be looked at": ("/" + "a" * 3000, SITE, ["longer than what is looked at"]),
+    "text beyond ASCII, as a browser escapes it": ("/café", ("--protect", "/café"), ["POST /caf%C3%A9\n"]),
+    "spellings under two rules": (
+        *("/users/DEMO", BETWEEN),
+        ["refused, by no rule: spellings of the path fall under rule 1"],
+    ),
+    "a path past the bounds, under two rules": (
+        *("/users/" + "a" * 2048, BETWEEN),
+        ["refused, by no rule: the path is longer"],
+    ),
+}
+
+
+@pytest.mark.parametrize(("path", "arguments", "told"), CLOSED.values(), ids=CLOSED)
+def test_what_is_particular_about_a_protected_request_is_told(
+    path: str, arguments: tuple[str, ...], told: list[str]
+) -> None:
+    status, said = match("POST", path, *arguments)
     assert status == 0
-    assert "An exemption does not apply" in said
-    assert "exempt by" in said
-
-
-def test_rules_that_come_later_are_named() -> None:
-    _, said = match("POST", "/a/b", "--protect", "/a/*", "--protect", "/**")
-    assert "protected by rule 1, /a/* (its path is also matched by rule 2, /**)" in said
-
-
-def test_a_path_that_is_too_long_to_be_looked_at_counts_as_protected() -> None:
-    status, said = match("POST", "/" + "a" * 3000, "--protect", "/login")
-    assert status == 0
-    assert "longer than what is looked at" in said
-
-
-@pytest.mark.parametrize(("pattern", "status"), [("/login", 0), ("/api/login", 0), ("/other", 1)])
-def test_a_root_path_is_put_before_the_path(pattern: str, status: int) -> None:
-    assert match("POST", "/login", "--root-path", "/api", "--protect", pattern)[0] == status
-
-
-def test_behind_a_root_path_an_exemption_wants_both_spellings() -> None:
-    rooted = ["--root-path", "/api", "--protect", "/**", "--exempt", "/hook"]
-    assert match("POST", "/hook", *rooted)[0] == 0
-    assert match("POST", "/hook", *rooted, "--exempt", "/api/hook")[0] == 1
-
-
-def test_text_beyond_ascii_is_escaped_as_a_browser_does() -> None:
-    status, said = match("POST", "/café", "--protect", "/café")
-    assert status == 0
-    assert said.startswith("POST /caf%C3%A9\n")
+    assert [each for each in told if each not in said] == []
     assert said.isascii()
+    assert ("What follows" in said) == ("refused, by no rule" not in said)
 
 
-def test_without_anything_to_look_in_it_is_wrong_usage() -> None:
-    done = command("match", "POST", "/login")
+ROOTED = ("--root-path", "/api")
+
+
+@pytest.mark.parametrize(
+    ("path", "arguments", "status"),
+    [
+        ("/login", ("--protect", "/login"), 0),
+        ("/login", ("--protect", "/api/login"), 0),
+        ("/login", ("--protect", "/other"), 1),
+        ("/hook", ("--protect", "/**", "--exempt", "/hook"), 0),
+        ("/hook", ("--protect", "/**", "--exempt", "/hook", "--exempt", "/api/hook"), 1),
+    ],
+)
+def test_behind_a_root_path_an_exemption_wants_both_spellings_and_a_rule_one(
+    path: str, arguments: tuple[str, ...], status: int
+) -> None:
+    assert match("POST", path, *ROOTED, *arguments)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        (("POST", "/login"), "--app or --protect"),
+        *(
+            ((*swapped, "--protect", "/login"), "match POST /login")
+            for swapped in (("/login", "POST"), ("POST", "login"), ("POST", ""), ("", "/login"))
+        ),
+    ],
+)
+def test_wrong_usage_says_what_would_be_right(arguments: tuple[str, ...], told: str) -> None:
+    done = command("match", *arguments)
     assert (done.returncode, done.stdout) == (2, "")
-    assert "--app or --protect" in done.stderr
+    assert told in done.stderr
 
 
 ONE_ROUTE = """
@@ -95,29 +122,13 @@ from litestar.middleware import DefineMiddleware
 
 from geetest_asgi import GeeTestMiddleware
 
-
 @post("/login", middleware=[DefineMiddleware(GeeTestMiddleware)])
 async def login() -> str:
     return "in"
 
-
 app = Litestar([login])
 """
-
-
-def test_a_guard_on_one_route_is_asked_about_its_own_requests_only(tmp_path: Path) -> None:
-    (tmp_path / "one_route.py").write_text(ONE_ROUTE)
-    app = ["--app", "one_route:app"]
-    with_pair = command("match", "POST", "/login", *app, cwd=tmp_path)
-    assert with_pair.returncode == 0
-    without = command("match", "POST", "/other", *app, cwd=tmp_path)
-    assert without.returncode == 1
-    assert "does not come to the guard on /login" in without.stdout
-
-
-@pytest.mark.parametrize("root_path", ["", "/api"])
-def test_a_guard_in_a_mount_has_the_mount_for_its_root_path(tmp_path: Path, root_path: str) -> None:
-    (tmp_path / "shop.py").write_text("""\
+IN_A_MOUNT = """
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.responses import Response
@@ -126,17 +137,41 @@ from geetest_asgi import GeeTestMiddleware
 guard = Middleware(GeeTestMiddleware, protect=["/pay"], captcha_id="a", captcha_key="b")
 pay = Route("/pay", Response, methods=["POST"])
 app = Starlette(routes=[Mount("/shop", routes=[pay], middleware=[guard]), pay])
-""")
-    app = ["--app", "shop:app", "--root-path", root_path]
-    assert match("POST", "/shop/pay", *app, cwd=tmp_path)[0] == 0
-    status, said = match("POST", "/pay", *app, cwd=tmp_path)
-    assert (status, "does not come to the guard on /shop/pay" in said) == (1, True)
+"""
+
+
+@pytest.mark.parametrize(
+    ("app", "root_path", "guarded", "other"),
+    [
+        (ONE_ROUTE, "", "/login", "/other"),
+        (IN_A_MOUNT, "", "/shop/pay", "/pay"),
+        (IN_A_MOUNT, "/api", "/shop/pay", "/pay"),
+    ],
+    ids=["one route", "a mount", "a mount behind a root path"],
+)
+def test_a_guard_on_a_route_or_in_a_mount_is_asked_about_its_own_requests_only(
+    tmp_path: Path, app: str, root_path: str, guarded: str, other: str
+) -> None:
+    (tmp_path / "shop.py").write_text(app)
+    where = ["--app", "shop:app", "--root-path", root_path]
+    assert command("match", "POST", guarded, *where, cwd=tmp_path).returncode == 0
+    done = command("match", "POST", other, *where, cwd=tmp_path)
+    assert (done.returncode, f"does not come to the guard on {guarded}" in done.stdout) == (1, True)
 
 
 def test_a_guard_in_front_of_an_app_is_found() -> None:
     done = command("match", "POST", "/orders/webhook", "--app", "examples.starlette_app:app")
     assert done.returncode == 1
     assert "every form of the path is exempt" in done.stdout
+
+
+@pytest.mark.parametrize(("method", "status"), [("POST", 0), ("GET", 1)])
+def test_the_exit_status_stays_where_head_reads_the_first_line(method: str, status: int) -> None:
+    line = (
+        f'"{sys.executable}" -m geetest_asgi match {method} /a --protect "POST /a" | head -1; exit ${{PIPESTATUS[0]}}'
+    )
+    done = subprocess.run(["bash", "-c", line], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    assert (done.returncode, done.stdout, done.stderr) == (status, f"{method} /a\n", "")
 
 
 TARGETS = st.lists(
@@ -182,12 +217,3 @@ def is_guarded(method: str, target: str, root_path: str) -> bool:
     }
     anyio.run(guard, scope, receive, send)
     return not reached
-
-
-def test_what_is_refused_by_no_rule_is_told_with_the_rules_that_it_falls_between() -> None:
-    two = ("--protect", "POST /users/demo", "--protect", "/users/**")
-    done = command("match", "POST", "/users/DEMO", *two)
-    assert done.returncode == 0
-    assert "refused, by no rule: spellings of the path fall under rule 1" in done.stdout
-    assert "What follows" not in done.stdout
-    assert "refused, by no rule: the path is longer" in command("match", "POST", "/users/" + "a" * 2048, *two).stdout

@@ -2,25 +2,23 @@
 
 import json
 import math
-import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ROOT, SECONDS, command, environment
+from commands import ROOT, SECONDS, command, free_port
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
 
 from geetest_asgi.commands.page import Page, verdict
-from geetest_asgi.testing import DEMO_ID, Simulator, serve
+from geetest_asgi.testing import DEMO_ID, GeeTestServer, serve
 
 APP = """\
-import contextlib, os, sys
+import contextlib, pathlib
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.routing import Route
@@ -38,9 +36,8 @@ app = Starlette(
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with serve(Simulator()) as url:
-        yield url
+def url(geetest_server: GeeTestServer) -> str:
+    return geetest_server.url
 
 
 def project(place: Path, *, lifespan: str = "", store: str | None = None) -> Path:
@@ -83,9 +80,7 @@ def test_json_has_all_that_the_plain_report_has(tmp_path: Path, url: str) -> Non
 
 
 def test_json_says_what_failed(tmp_path: Path) -> None:
-    with serve(Simulator()) as gone:
-        pass
-    found = check(project(tmp_path), gone, "--strict")
+    found = check(project(tmp_path), f"http://127.0.0.1:{free_port()}", "--strict")
     assert (found["status"], found["failed"]) == (1, 2)
 
 
@@ -118,31 +113,29 @@ def test_several_workers_with_a_memory_each_are_a_warning(
 
 # The start
 
-GOOD = """\
+LIFESPAN = """\
 @contextlib.asynccontextmanager
 async def lifespan(app):
-    print("up", file=open("told", "a"))
+    told.write_text("up ")
     yield
-    print("down", file=open("told", "a"))
-"""
-BAD = """\
-@contextlib.asynccontextmanager
-async def lifespan(app):
-    raise RuntimeError("no database")
-    yield
+    told.write_text(told.read_text() + "down")
+
+told = pathlib.Path("told")
 """
 
 
 def test_start_runs_the_lifespan(tmp_path: Path, url: str) -> None:
-    found = check(project(tmp_path, lifespan=GOOD), url, "--start")
+    found = check(project(tmp_path, lifespan=LIFESPAN), url, "--start")
     assert section(found, "Start")["findings"] == [{"mark": "ok", "text": "startup and shutdown are complete"}]
-    assert (tmp_path / "told").read_text().split() == ["up", "down"]
-    check(project(tmp_path, lifespan=GOOD), url)
-    assert (tmp_path / "told").read_text().split() == ["up", "down"], "not without --start"
+    assert (tmp_path / "told").read_text() == "up down"
+    (tmp_path / "told").unlink()
+    check(project(tmp_path, lifespan=LIFESPAN), url)
+    assert not (tmp_path / "told").exists(), "not without --start"
 
 
 def test_an_app_that_does_not_start_fails(tmp_path: Path, url: str) -> None:
-    found = check(project(tmp_path, lifespan=BAD), url, "--start")
+    fails = LIFESPAN.replace('told.write_text("up ")', 'raise RuntimeError("no database")')
+    found = check(project(tmp_path, lifespan=fails), url, "--start")
     (finding,) = section(found, "Start")["findings"]
     assert (found["status"], finding["mark"]) == (1, "fail")
     assert "no database" in finding["text"]
@@ -183,16 +176,11 @@ def test_the_captcha_id_of_a_page_is_compared_with_the_rules(
 ) -> None:
     with serve(shop(captcha_id, inline=inline)) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
+        lost = command("check", "--page", f"{site}/nothing", api_server=url)
     assert f"  {mark:4}  its captcha_id" in done.stdout
     assert done.returncode == (mark == "FAIL")
     assert "/gone.js: HTTP Error 404" in done.stdout.replace("\n        ", " ")
-
-
-def test_a_page_that_is_not_there_is_told(url: str) -> None:
-    with serve(shop(DEMO_ID, inline=True)) as site:
-        done = command("check", "--page", f"{site}/nothing", api_server=url)
-    assert done.returncode == 1
-    assert "it cannot be read: HTTP Error 404" in done.stdout
+    assert (lost.returncode, "it cannot be read: HTTP Error 404" in lost.stdout) == (1, True)
 
 
 @pytest.mark.parametrize(
@@ -209,71 +197,41 @@ def test_an_id_is_found_however_it_is_written(text: str, mark: str) -> None:
     assert verdict(Page([text]), [DEMO_ID])[0] == mark
 
 
-# Output that nobody reads to its end
-
-
-@pytest.mark.parametrize(("method", "status"), [("POST", 0), ("GET", 1)])
-def test_match_keeps_its_exit_status_where_head_reads_the_first_line(method: str, status: int) -> None:
-    line = (
-        f'"{sys.executable}" -m geetest_asgi match {method} /a --protect "POST /a" | head -1; exit ${{PIPESTATUS[0]}}'
-    )
-    done = subprocess.run(["bash", "-c", line], cwd=ROOT, env=environment(), capture_output=True, text=True)
-    assert (done.returncode, done.stdout, done.stderr) == (status, f"{method} /a\n", "")
-
-
-@pytest.mark.parametrize("arguments", [("/login", "POST"), ("POST", "login"), ("POST", ""), ("", "/login")])
-def test_swapped_arguments_are_wrong_usage(arguments: tuple[str, str]) -> None:
-    done = command("match", *arguments, "--protect", "/login")
-    assert (done.returncode, done.stdout) == (2, "")
-    assert "match POST /login" in done.stderr
-
-
 # Completion
 
 
-def completion(shell: str) -> str:
+def in_shell(shell: str, place: Path, *arguments: str, then: str = "") -> str:
+    """What the shell prints that has read its script, and these commands."""
     pytest.importorskip("shtab", reason="shtab is not installed: pip install '.[completion]'")
+    if shutil.which(shell) is None:
+        pytest.skip(f"{shell} is not installed")
     done = command("completion", shell, width=math.inf)
     assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout
+    assert "offline" in done.stdout
+    (script := place / "completion").write_text(done.stdout)
+    line = [shell, *arguments, *(["-c", f"source {script}; {then}"] if then else [str(script)])]
+    said = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    assert (said.returncode, said.stderr) == (0, "")
+    return said.stdout
 
 
-def test_bash_completes_commands_and_options(tmp_path: Path) -> None:
-    script = tmp_path / "completion"
-    script.write_text(completion("bash"))
-    for words, found in (("geetest-asgi ch", "check"), ("geetest-asgi check --off", "--offline")):
-        line = (
-            f"source {script}; COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; "
-            "$(complete -p geetest-asgi | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo ${COMPREPLY[@]}"
-        )
-        done = subprocess.run(["bash", "-c", line], capture_output=True, text=True, timeout=SECONDS)
-        assert done.stdout.split() == [found], done.stderr
+@pytest.mark.parametrize(("words", "found"), [("geetest-asgi ch", "check"), ("geetest-asgi check --off", "--offline")])
+def test_bash_completes_commands_and_options(tmp_path: Path, words: str, found: str) -> None:
+    complete = (
+        f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; "
+        "$(complete -p geetest-asgi | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo ${COMPREPLY[@]}"
+    )
+    assert in_shell("bash", tmp_path, then=complete).split() == [found]
 
 
 @pytest.mark.parametrize(("shell", "option"), [("zsh", "-n"), ("fish", "--no-execute")])
 def test_other_shells_can_read_their_scripts(shell: str, option: str, tmp_path: Path) -> None:
-    if shutil.which(shell) is None:
-        pytest.skip(f"{shell} is not installed")
-    script = tmp_path / "completion"
-    script.write_text(completion(shell))
-    assert "offline" in script.read_text()
-    done = subprocess.run([shell, option, script], capture_output=True, text=True, timeout=SECONDS)
-    assert (done.returncode, done.stderr) == (0, "")
+    assert in_shell(shell, tmp_path, option) == ""
 
 
 def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
-    if shutil.which("fish") is None:
-        pytest.skip("fish is not installed")
-    script = tmp_path / "completion"
-    script.write_text(completion("fish"))
-    line = [
-        "fish",
-        "--no-config",
-        "-c",
-        f"source {script}; complete -C 'geetest-asgi m'; complete -C 'geetest-asgi check --of'",
-    ]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
-    first, second = done.stdout.splitlines()
+    complete = "complete -C 'geetest-asgi m'; complete -C 'geetest-asgi check --of'"
+    first, second = in_shell("fish", tmp_path, "--no-config", then=complete).splitlines()
     assert first == "match\twhich rule a request falls under, and why"
     assert second.startswith("--offline\task nobody")
 
@@ -281,7 +239,7 @@ def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
 def test_without_shtab_completion_says_what_to_install() -> None:
     code = "import sys; sys.modules['shtab'] = None; from geetest_asgi.__main__ import main; main(sys.argv[1:])"
     line = [sys.executable, "-c", code, "completion", "bash"]
-    done = subprocess.run(line, cwd=ROOT, env=dict(os.environ), capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
     assert "pip install 'geetest-asgi[completion]'" in done.stderr
 
 
@@ -354,18 +312,19 @@ by_flask.add_middleware(GeeTestMiddleware, protect=["POST /v1/login"])
 """
 
 
-def routes(place: Path, name: str) -> dict[tuple[str, str], str]:
+def routes(framework: str, text: str, place: Path, name: str = "app") -> dict[tuple[str, str], str]:
     """Method and path of each route that is listed, and what is said of it."""
-    done = command("check", "--json", "--offline", "--start", "--app", f"shop:{name}", cwd=place, width=math.inf)
+    pytest.importorskip(framework)
+    (place / "shop.py").write_text(text)
+    line = ["check", "--json", "--offline", "--start", "--app", f"shop:{name}"]
+    done = command(*line, cwd=place, width=math.inf, process=True)
     assert done.stdout, done.stderr
     rows = [row for each in json.loads(done.stdout)["sections"] for row in each["rows"] if "decision" in row]
     return {(row["method"], row["path"]): row["decision"] for row in rows}
 
 
 def test_djangos_routes_are_read(tmp_path: Path) -> None:
-    pytest.importorskip("django")
-    (tmp_path / "shop.py").write_text(DJANGO)
-    found = routes(tmp_path, "app")
+    found = routes("django", DJANGO, tmp_path)
     assert found["POST", "/login/"] == "by rule 1"
     assert found["PUT", "/login/"] == "", "a function runs for every method"
     assert found["POST", "/orders/{number}/"] == found["DELETE", "/orders/files/{name:path}"] == "by rule 2"
@@ -375,9 +334,7 @@ def test_djangos_routes_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["app", "front"])
 def test_quarts_routes_are_read(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("quart")
-    (tmp_path / "shop.py").write_text(QUART)
-    found = routes(tmp_path, name)
+    found = routes("quart", QUART, tmp_path, name)
     assert found["POST", "/orders/{number}"] == "by rule 1"
     assert found["POST", "/logout/{where:path}"] == ""
     assert found["WEBSOCKET", "/ws"] == ""
@@ -385,9 +342,7 @@ def test_quarts_routes_are_read(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("name", ["by_flask", "by_starlette"])
 def test_connexions_routes_are_read(name: str, tmp_path: Path) -> None:
-    pytest.importorskip("connexion")
-    (tmp_path / "shop.py").write_text(CONNEXION)
-    found = routes(tmp_path, name)
+    found = routes("connexion", CONNEXION, tmp_path, name)
     assert {path.replace("{number:int}", "{number}"): said for (_, path), said in found.items()} == {
         "/v1/login": "by rule 1",
         "/v1/orders/{number}": "",

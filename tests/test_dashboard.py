@@ -11,22 +11,22 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from commands import free_port
+from commands import SECONDS, free_port, running, until
+from pages import ROOT, Page, codes
 from prometheus_client.parser import text_string_to_metric_families
-from test_observability_page import ROOT, block, codes, table
 
 from geetest_asgi import Outcome
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import GeeTestServer, Simulator, serve
 
-SECONDS = 60
-RECIPES = {"otel": block("PrometheusMetricReader()"), "client": block("begin_at_zero")}
+PAGE = Page("docs/observability.md")
+RECIPES = {"otel": PAGE.block("PrometheusMetricReader()").text, "client": PAGE.block("begin_at_zero").text}
 DASHBOARD = json.loads((ROOT / "examples" / "grafana-dashboard.json").read_text())
 QUERIES = {
     f"{panel['title']} {target['refId']}": target["expr"]
@@ -83,30 +83,6 @@ class Site:
         return found
 
 
-@contextmanager
-def running(command: list[str], ready: str, cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
-    with (cwd / "output").open("w+") as output:
-        process = subprocess.Popen(command, cwd=cwd, env=env, stdout=output, stderr=subprocess.STDOUT)
-        try:
-            _await(process, ready, cwd / "output")
-            yield
-        finally:
-            process.terminate()
-            process.wait(SECONDS)
-
-
-def _await(process: subprocess.Popen[bytes], url: str, output: Path) -> None:
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            if httpx.get(url, trust_env=False).is_success:
-                return
-        except httpx.TransportError:
-            pass
-        time.sleep(0.05)
-    raise AssertionError(f"nothing answers at {url}:\n{output.read_text()}")
-
-
 HANDLER = """
 @app.post("/login")
 async def login():
@@ -119,18 +95,14 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]
     with ExitStack() as stack:
         found = {}
         for name, recipe in RECIPES.items():
-            simulator, folder, port = Simulator(), tmp_path_factory.mktemp(name), free_port()
+            folder, port = tmp_path_factory.mktemp(name), free_port()
             (folder / "site_of_recipe.py").write_text(recipe + HANDLER)
-            env = {
-                **os.environ,
-                "GEETEST_API_SERVER": stack.enter_context(serve(simulator)),
-                "GEETEST_CAPTCHA_ID": simulator.captcha_id,
-                "GEETEST_CAPTCHA_KEY": simulator.captcha_key,
-            }
-            command = [sys.executable, "-m", "uvicorn", "site_of_recipe:app", "--port", port]
+            server = GeeTestServer()
+            server.url = stack.enter_context(serve(server))
+            line = [sys.executable, "-m", "uvicorn", "site_of_recipe:app", "--port", port, "--log-level", "warning"]
             url = f"http://127.0.0.1:{port}"
-            stack.enter_context(running(command, f"{url}/metrics/", folder, env))
-            found[name] = Site(url, simulator)
+            stack.enter_context(running(line, url, cwd=folder, env=os.environ | server.env))
+            found[name] = Site(url, server)
             found[name].live()
             found[name].counted = found[name].samples()
         yield found
@@ -172,10 +144,12 @@ def test_both_recipes_have_the_same_buckets(sites: dict[str, Site]) -> None:
 
 @pytest.mark.parametrize("recipe", RECIPES)
 def test_the_metrics_are_those_of_the_table(recipe: str, sites: dict[str, Site]) -> None:
-    rows = {name: set(codes(row[2])) - {"true", "false"} for row in table("OpenTelemetry") for name in codes(row[1])}
+    rows = {
+        name: set(codes(row[2])) - {"true", "false"} for row in PAGE.rows("OpenTelemetry") for name in codes(row[1])
+    }
     told = {name: labels - {"le"} for name, labels in sites[recipe].labels().items()}
     assert told == rows
-    assert {codes(row[0])[0] for row in table("OpenTelemetry")} == {codes(row[0])[0] for row in table("metric")}
+    assert {codes(row[0])[0] for row in PAGE.rows("OpenTelemetry")} == {codes(row[0])[0] for row in PAGE.rows("metric")}
 
 
 # --- the dashboard ----------------------------------------------------------------------------------------------------
@@ -227,6 +201,7 @@ def test_the_dashboard_can_be_imported() -> None:
     assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
     panels = DASHBOARD["panels"]
     assert len({panel["id"] for panel in panels}) == len(panels)
+    taken: set[tuple[int, int]] = set()
     for panel in panels:
         assert panel["type"] in ("stat", "timeseries")
         assert panel["title"]
@@ -235,33 +210,19 @@ def test_the_dashboard_can_be_imported() -> None:
         assert len({target["refId"] for target in panel["targets"]}) == len(panel["targets"])
         for each in [panel, *panel["targets"]]:
             assert each["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
+        at = panel["gridPos"]
+        place = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
+        assert not place & taken, "on another panel"
+        assert at["x"] + at["w"] <= 24
+        taken |= place
     for query in QUERIES.values():
         assert set(re.findall(r"\$(\w+)", query)) <= {*variables, "__rate_interval"}
 
 
-def test_no_panel_lies_on_another() -> None:
-    taken: set[tuple[int, int]] = set()
-    for panel in DASHBOARD["panels"]:
-        at = panel["gridPos"]
-        place = {(x, y) for x in range(at["x"], at["x"] + at["w"]) for y in range(at["y"], at["y"] + at["h"])}
-        assert not place & taken, panel["title"]
-        assert at["x"] + at["w"] <= 24
-        taken |= place
-
-
 def test_the_dashboard_shows_what_it_must() -> None:
-    text = json.dumps(QUERIES)
-    for needed in (
-        "0.5,",
-        "0.95,",
-        "0.99,",
-        "misconfigured",
-        "busy",
-        "unverified",
-        "geetest_allowed",
-        "geetest_outcome)",
-    ):
-        assert needed in text
+    quantiles, outcomes = ("0.5,", "0.95,", "0.99,"), ("misconfigured", "busy", "unverified")
+    needed = (*quantiles, *outcomes, "geetest_allowed", "geetest_outcome)")
+    assert [each for each in needed if each not in json.dumps(QUERIES)] == []
 
 
 # --- with Prometheus --------------------------------------------------------------------------------------------------
@@ -270,19 +231,15 @@ def test_the_dashboard_shows_what_it_must() -> None:
 @pytest.mark.slow
 @needs_prometheus
 def test_prometheus_answers_each_query_of_the_dashboard(sites: dict[str, Site], tmp_path: Path) -> None:
-    jobs = [
-        {
-            "job_name": name,
-            "static_configs": [{"targets": [site.url.removeprefix("http://")]}],
-        }
-        for name, site in sites.items()
-    ]
+    targets = {name: site.url.removeprefix("http://") for name, site in sites.items()}
+    jobs = [{"job_name": name, "static_configs": [{"targets": [target]}]} for name, target in targets.items()]
     config = {"global": {"scrape_interval": "250ms", "scrape_timeout": "250ms"}, "scrape_configs": jobs}
     (tmp_path / "prometheus.yml").write_text(json.dumps(config))  # YAML is a superset
     address = f"127.0.0.1:{free_port()}"
-    options = {"config.file": tmp_path / "prometheus.yml", "storage.tsdb.path": tmp_path, "web.listen-address": address}
-    command = ["prometheus", *(f"--{name}={value}" for name, value in options.items())]
-    with running(command, f"http://{address}/-/ready", tmp_path, os.environ):
+    options = {"config.file": "prometheus.yml", "storage.tsdb.path": "data", "web.listen-address": address}
+    line = ["prometheus", "--log.level=error", *(f"--{name}={value}" for name, value in options.items())]
+    with running(line, f"http://{address}", cwd=tmp_path, env=os.environ):
+        until(lambda: httpx.get(f"http://{address}/-/ready", trust_env=False).is_success)
         missing = {(job, name) for job in sites for name in QUERIES}
         ends = time.monotonic() + SECONDS
         while missing and time.monotonic() < ends:
@@ -324,53 +281,60 @@ OUT_OF_ORDER = "geetest_servers_out_of_order"
 STEADY = "0+60x30"
 """Sixty more each minute."""
 
-FIRES: dict[str, tuple[list[dict[str, str]], dict[str, str]]] = {
-    "GeeTestMisconfigured": ([decided("misconfigured", "0x20 1x10")], BY_RULE),
-    "GeeTestLockout": ([series("geetest_lockouts", "0x15 1x15", geetest_rule="POST /login")], BY_RULE),
-    "GeeTestNobodyPasses": ([decided("refused", STEADY), decided("passed", "7x30", "true")], {"job": "shop"}),
+Series = list[dict[str, str]]
+TRIED: dict[str, tuple[Series, dict[str, str], Series]] = {
+    "GeeTestMisconfigured": (
+        [decided("misconfigured", "0x20 1x10")],
+        BY_RULE,
+        [decided("misconfigured", "0x30"), decided("failed", STEADY)],
+    ),
+    "GeeTestLockout": (
+        [series("geetest_lockouts", "0x15 1x15", geetest_rule="POST /login")],
+        BY_RULE,
+        [series("geetest_lockouts", "0x10 1x5 0x15", geetest_rule="POST /login")],
+    ),
+    "GeeTestNobodyPasses": (
+        [decided("refused", STEADY), decided("passed", "7x30", "true")],
+        {"job": "shop"},
+        [decided("refused", STEADY), decided("passed", "0x5 0+1x25", "true")],
+    ),
     "GeeTestUnavailable": (
         [decided("passed", STEADY, "true"), decided("unavailable", "0+4x30", "true")],
         {"job": "shop"},
+        [
+            decided("passed", STEADY, "true"),
+            decided("unavailable", "0+3x30", "true"),
+            decided("missing", "0+600x30"),
+        ],
     ),
-    "GeeTestUnverifiedAdmissions": ([series(UNVERIFIED, "0x15 0+1x15", geetest_rule="POST /login")], BY_RULE),
-    "GeeTestBusy": ([decided("busy", "0x15 0+1x15")], BY_RULE),
-    "GeeTestSlow": (latency("0+60x30", "0+50x30"), {"job": "shop"}),
+    "GeeTestUnverifiedAdmissions": (
+        [series(UNVERIFIED, "0x15 0+1x15", geetest_rule="POST /login")],
+        BY_RULE,
+        [series(UNVERIFIED, "0x26 7x4", geetest_rule="POST /login")],
+    ),
+    "GeeTestBusy": ([decided("busy", "0x15 0+1x15")], BY_RULE, [decided("busy", "0x26 7x4")]),
+    "GeeTestSlow": (latency("0+60x30", "0+50x30"), {"job": "shop"}, latency("0+60x30", "0+58x30")),
     "GeeTestServerOutOfOrder": (
         [series(OUT_OF_ORDER, "0x15 1x15", server_address="a.example")],
         {"job": "shop", "server_address": "a.example"},
+        [series(OUT_OF_ORDER, "0x25 1x5", server_address="a.example")],
     ),
 }
-"""What it fires on at minute 29, and the labels that it has then. One value each minute."""
-
-QUIET: dict[str, list[dict[str, str]]] = {
-    "GeeTestMisconfigured": [decided("misconfigured", "0x30"), decided("failed", STEADY)],
-    "GeeTestLockout": [series("geetest_lockouts", "0x10 1x5 0x15", geetest_rule="POST /login")],
-    "GeeTestNobodyPasses": [decided("refused", STEADY), decided("passed", "0x5 0+1x25", "true")],
-    "GeeTestUnavailable": [
-        decided("passed", STEADY, "true"),
-        decided("unavailable", "0+3x30", "true"),
-        decided("missing", "0+600x30"),
-    ],
-    "GeeTestUnverifiedAdmissions": [series(UNVERIFIED, "0x26 7x4", geetest_rule="POST /login")],
-    "GeeTestBusy": [decided("busy", "0x26 7x4")],
-    "GeeTestSlow": latency("0+60x30", "0+58x30"),
-    "GeeTestServerOutOfOrder": [series(OUT_OF_ORDER, "0x25 1x5", server_address="a.example")],
-}
-"""What it does not fire on."""
+"""What it fires on at minute 29, the labels that it has then, and what it does not fire on. One value each minute."""
 
 
 def test_each_alert_is_in_the_table_with_its_severity_and_says_what_to_do() -> None:
     found = re.findall(r"- alert: (\w+)\n.*?severity: (\w+)\n.*?description: >-\n +\S", ALERTS.read_text(), re.DOTALL)
-    assert [(codes(row[0])[0], row[2]) for row in table("alert")] == found
-    assert [name for name, _ in found] == list(FIRES) == list(QUIET) == list(alert_queries())
+    assert [(codes(row[0])[0], row[2]) for row in PAGE.rows("alert")] == found
+    assert [name for name, _ in found] == list(TRIED) == list(alert_queries())
 
 
 @pytest.mark.slow
 @needs_prometheus
-@pytest.mark.parametrize("alert", FIRES)
+@pytest.mark.parametrize("alert", TRIED)
 def test_each_alert_fires_when_it_must_and_not_before(alert: str, tmp_path: Path) -> None:
-    given, labels = FIRES[alert]
-    for name, inputs, expected in (("fires", given, [labels]), ("quiet", QUIET[alert], [])):
+    given, labels, quiet = TRIED[alert]
+    for name, inputs, expected in (("fires", given, [labels]), ("quiet", quiet, [])):
         (tmp_path / f"{name}.yml").write_text(json.dumps(_unit_test(alert, inputs, expected)))
         done = subprocess.run(["promtool", "test", "rules", tmp_path / f"{name}.yml"], capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr

@@ -6,10 +6,8 @@ The names of the services and their ports are replaced by addresses of this mach
 import os
 import shlex
 import shutil
-import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from importlib.util import find_spec
@@ -18,26 +16,14 @@ from typing import Any
 
 import httpx
 import pytest
+from commands import ROOT, SECONDS, environment, free_port, until
 
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer
 
 yaml = pytest.importorskip("yaml")
 
-DEPLOY = Path(__file__).parent.parent / "examples" / "deploy"
-SECONDS = 60.0
+DEPLOY = ROOT / "examples" / "deploy"
 COMPOSE: dict[str, Any] = yaml.safe_load((DEPLOY / "compose.yaml").read_text())
-
-
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        return int(listener.getsockname()[1])
-
-
-def wait_until(met: Callable[[], object], said: Path) -> None:
-    ends = time.monotonic() + SECONDS
-    while not met():
-        assert time.monotonic() < ends, said.read_text(errors="replace")[-3000:]
-        time.sleep(0.1)
 
 
 def answers(url: str) -> bool:
@@ -47,12 +33,10 @@ def answers(url: str) -> bool:
         return False
 
 
-def environment(**more: str) -> dict[str, str]:
+def env(**more: str) -> dict[str, str]:
     """With `geetest-asgi` and `uvicorn` of this interpreter first on the path."""
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(("GEETEST_", "PYTEST_"))}
-    path = os.pathsep.join([str(Path(sys.executable).parent), clean.get("PATH", "")])
-    root = os.pathsep.join([str(DEPLOY.parents[1]), clean.get("PYTHONPATH", "")])
-    return clean | {"PATH": path, "PYTHONPATH": root} | more
+    ours = environment()
+    return ours | {"PATH": os.pathsep.join([str(Path(sys.executable).parent), ours.get("PATH", "")])} | more
 
 
 class Parts:
@@ -64,16 +48,17 @@ class Parts:
 
     def run(self, name: str, command: list[str], **more: str) -> "subprocess.Popen[bytes]":
         log = self._stack.enter_context((self._directory / f"{name}.log").open("wb"))
-        process = subprocess.Popen(command, cwd=DEPLOY, env=environment(**more), stdout=log, stderr=log)
+        process = subprocess.Popen(command, cwd=DEPLOY, env=env(**more), stdout=log, stderr=log)
         self._stack.callback(process.wait, 30)
         self._stack.callback(process.terminate)
         return process
 
-    def log(self, name: str) -> Path:
-        return self._directory / f"{name}.log"
+    def wait_until(self, met: Callable[[], object], name: str) -> None:
+        """Until this is so, with what the service says if it never is."""
+        until(met, lambda: (self._directory / f"{name}.log").read_text(errors="replace")[-3000:])
 
     def run_redis(self) -> None:
-        self.run("redis", [*COMPOSE["services"]["redis"]["command"], "--port", str(self.redis), "--bind", "127.0.0.1"])
+        self.run("redis", [*COMPOSE["services"]["redis"]["command"], "--port", self.redis, "--bind", "127.0.0.1"])
 
     def run_site(self, geetest: str) -> None:
         given = COMPOSE["services"]["site"]["environment"]
@@ -88,10 +73,10 @@ class Parts:
             STORE=given["STORE"].replace("redis:6379", f"127.0.0.1:{self.redis}"),
             PROXIES="127.0.0.1",
             HOST="127.0.0.1",
-            PORT=str(self.site),
+            PORT=self.site,
             PROMETHEUS_MULTIPROC_DIR=str(metrics),
         )
-        wait_until(lambda: answers(f"http://127.0.0.1:{self.site}/health"), self.log("site"))
+        self.wait_until(lambda: answers(f"http://127.0.0.1:{self.site}/health"), "site")
 
     def run_nginx(self) -> None:
         server = (DEPLOY / "nginx.conf").read_text().replace("listen 80", f"listen 127.0.0.1:{self.front}")
@@ -102,21 +87,15 @@ class Parts:
             f"http {{ access_log off; client_body_temp_path {place}/b; proxy_temp_path {place}/p; {server} }}\n"
         )
         self.run("nginx", ["nginx", "-p", str(place), "-c", str(place / "nginx.conf")])
-        wait_until(lambda: answers(f"http://127.0.0.1:{self.front}/health"), self.log("nginx"))
+        self.wait_until(lambda: answers(f"http://127.0.0.1:{self.front}/health"), "nginx")
 
     def run_prometheus(self) -> None:
         text = (DEPLOY / "prometheus.yml").read_text().replace("site:8000", f"127.0.0.1:{self.site}")
         shutil.copy(DEPLOY.parent / "alerts.yml", self._directory)
         (self._directory / "prometheus.yml").write_text(text.replace("15s", "1s"))
-        self.run(
-            "prometheus",
-            [
-                "prometheus",
-                f"--config.file={self._directory / 'prometheus.yml'}",
-                f"--storage.tsdb.path={self._directory / 'data'}",
-                f"--web.listen-address=127.0.0.1:{self.prometheus}",
-            ],
-        )
+        place = {"config.file": "prometheus.yml", "storage.tsdb.path": "data"}
+        options = [f"--{name}={self._directory / value}" for name, value in place.items()]
+        self.run("prometheus", ["prometheus", *options, f"--web.listen-address=127.0.0.1:{self.prometheus}"])
 
     def total(self, outcome: str) -> float:
         """What Prometheus has of this outcome."""
@@ -139,29 +118,27 @@ def parts(tmp_path: Path) -> Iterator[Parts]:
         yield Parts(stack, tmp_path)
 
 
-def test_the_parts_of_the_compose_file_work_together(parts: Parts) -> None:
-    simulator = Simulator()
-    with serve(simulator) as geetest:
-        parts.run_redis()
-        parts.run_site(geetest)
-        parts.run_nginx()
-        parts.run_prometheus()
-        front, made_up = f"http://127.0.0.1:{parts.front}", {"X-Forwarded-For": "198.51.100.7"}
-        for _ in range(12):
-            token = simulator.token()
-            answer = httpx.post(f"{front}/login", data=token, headers=made_up, trust_env=False)
-            assert answer.json() == {"verified": True, "client": "127.0.0.1"}
-            again = httpx.post(f"{front}/login", data=token, trust_env=False)
-            assert (again.status_code, again.json()["code"]) == (403, "captcha_replayed"), "whichever worker it reached"
-        assert httpx.get(f"{front}/metrics/", trust_env=False).status_code == 404
-        wait_until(lambda: parts.total("passed") == parts.total("replayed") == 12, parts.log("prometheus"))
-        scraped = {httpx.get(f"http://127.0.0.1:{parts.site}/metrics/", trust_env=False).text for _ in range(10)}
-        assert len(scraped) == 1, "each worker gives the numbers of all"
+def test_the_parts_of_the_compose_file_work_together(parts: Parts, geetest_server: GeeTestServer) -> None:
+    parts.run_redis()
+    parts.run_site(geetest_server.url)
+    parts.run_nginx()
+    parts.run_prometheus()
+    front, made_up = f"http://127.0.0.1:{parts.front}", {"X-Forwarded-For": "198.51.100.7"}
+    for _ in range(12):
+        token = geetest_server.token()
+        answer = httpx.post(f"{front}/login", data=token, headers=made_up, trust_env=False)
+        assert answer.json() == {"verified": True, "client": "127.0.0.1"}
+        again = httpx.post(f"{front}/login", data=token, trust_env=False)
+        assert (again.status_code, again.json()["code"]) == (403, "captcha_replayed"), "whichever worker it reached"
+    assert httpx.get(f"{front}/metrics/", trust_env=False).status_code == 404
+    parts.wait_until(lambda: parts.total("passed") == parts.total("replayed") == 12, "prometheus")
+    scraped = {httpx.get(f"http://127.0.0.1:{parts.site}/metrics/", trust_env=False).text for _ in range(10)}
+    assert len(scraped) == 1, "each worker gives the numbers of all"
 
 
 def test_a_missing_key_ends_the_start_with_status_2(tmp_path: Path) -> None:
     pytest.importorskip("prometheus_client")
-    more = environment(GEETEST_CAPTCHA_ID=DEMO_ID, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    more = env(GEETEST_CAPTCHA_ID=DEMO_ID, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     done = subprocess.run(["sh", "start"], cwd=DEPLOY, env=more, capture_output=True, text=True, timeout=SECONDS)
     assert done.returncode == 2
     assert "captcha_key is missing" in done.stderr
@@ -195,7 +172,7 @@ def test_before_a_reload_the_unit_checks_the_new_release(key: str, status: int, 
     pytest.importorskip("prometheus_client")
     lines = (DEPLOY / "geetest-shop.service").read_text().splitlines()
     check, signal = (line.removeprefix("ExecReload=") for line in lines if line.startswith("ExecReload="))
-    more = environment(GEETEST_CAPTCHA_ID=DEMO_ID, GEETEST_CAPTCHA_KEY=key, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
+    more = env(GEETEST_CAPTCHA_ID=DEMO_ID, GEETEST_CAPTCHA_KEY=key, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
     done = subprocess.run(shlex.split(check), cwd=DEPLOY, env=more, capture_output=True, text=True, timeout=SECONDS)
     assert (done.returncode, signal) == (status, "/bin/kill -HUP $MAINPID"), done.stdout + done.stderr
 

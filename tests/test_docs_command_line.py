@@ -3,23 +3,17 @@
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from commands import ROOT, SECONDS, environment
+from pages import Page
 
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer
 
-PAGE = (ROOT / "docs" / "command-line.md").read_text()
-BLOCKS = re.findall(r"^```console\n\$ (.*)\n((?:.*\n)*?)```$", PAGE, re.MULTILINE)
+SHOWN = [block.text for block in Page("docs/command-line.md").blocks if block.language == "console"]
+BLOCKS = [re.fullmatch(r"\$ (.*)\n((?:.*\n)*)", text).groups() for text in SHOWN]  # type: ignore[union-attr]
 ADDRESS = "http://127.0.0.1:8077"
-
-
-@pytest.fixture(scope="module")
-def url() -> Iterator[str]:
-    with serve(Simulator()) as url:
-        yield url
 
 
 @pytest.fixture(scope="module")
@@ -33,19 +27,17 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[command for command, _ in BLOCKS])
-def test_a_command_prints_what_the_page_shows(command: str, shown: str, url: str, programs: Path) -> None:
-    settings = environment(captcha_id=DEMO_ID, captcha_key=DEMO_KEY, api_server=url)
+def test_a_command_prints_what_the_page_shows(
+    command: str, shown: str, geetest_server: GeeTestServer, programs: Path
+) -> None:
+    env = environment(captcha_id=DEMO_ID, captcha_key=DEMO_KEY, api_server=geetest_server.url)
+    env["PATH"] = f"{programs}:{env.get('PATH', '')}"
+    line = ["/bin/sh", "-c", command]
     done = subprocess.run(
-        ["/bin/sh", "-c", command],
-        cwd=ROOT,
-        env=settings | {"PATH": f"{programs}:{settings.get('PATH', '')}"},
-        capture_output=True,
-        text=True,
-        timeout=SECONDS,
-        stdin=subprocess.DEVNULL,
+        line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
     )
     assert done.stderr == ""
-    assert settled(done.stdout.replace(url, ADDRESS)) == settled(shown)
+    assert settled(done.stdout.replace(geetest_server.url, ADDRESS)) == settled(shown)
 
 
 def settled(output: str) -> str:
@@ -55,4 +47,3 @@ def settled(output: str) -> str:
 
 def test_there_are_blocks_of_every_command() -> None:
     assert {command.split()[1].strip(";") for command, _ in BLOCKS} == {"check", "match", "explain", "sign"}
-    assert PAGE.count("```console") == len(BLOCKS)

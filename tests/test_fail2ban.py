@@ -17,7 +17,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from test_observability_page import ROOT, block
+from pages import ROOT, Page, site
 
 from geetest_asgi import GeeTestMiddleware
 from geetest_asgi.testing import Simulator, serve
@@ -36,35 +36,24 @@ BANNED = {
 FREE = {"203.0.113.8": "a verified token", OURS: "a verified token"}
 
 
-async def app(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"in"})
+NAMED = f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"
+"""A client's address as a proxy may hand it on."""
 
 
-async def live(geetest: Simulator, url: str) -> None:
-    guard = GeeTestMiddleware(
-        app,
-        protect=["POST /**"],
-        api_server=url,
-        captcha_id=geetest.captcha_id,
-        captcha_key=geetest.captcha_key,
-    )
-    for address, what in (BANNED | FREE).items():
-        path = what if what.startswith("/") else "/login"
-        token = {"forged token": geetest.token(forged=True), "a verified token": geetest.token()}.get(what, {})
+async def visits(geetest: Simulator, url: str) -> None:
+    pair: dict[str, Any] = {"captcha_id": geetest.captcha_id, "captcha_key": geetest.captcha_key}
+    guard = GeeTestMiddleware(site, protect=["POST /**"], api_server=url, **pair)
+
+    async def visit(address: str, path: str, token: dict[str, str]) -> None:
         transport = httpx.ASGITransport(guard, client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as visitor:
             await visitor.post(path, data=token)
-    name = (
-        f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"  # what a proxy may hand on
-    )
-    transport = httpx.ASGITransport(guard, client=(name, 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as visitor:
-        await visitor.post("/login")
+
+    for address, what in (BANNED | FREE | {NAMED: "nothing sent"}).items():
+        token = {"forged token": geetest.token(forged=True), "a verified token": geetest.token()}.get(what, {})
+        await visit(address, what if what.startswith("/") else "/login", token)
     geetest.answers(403)
-    transport = httpx.ASGITransport(guard, client=("203.0.113.9", 1))
-    async with httpx.AsyncClient(transport=transport, base_url="http://test") as visitor:
-        await visitor.post("/login", data=geetest.token())
+    await visit("203.0.113.9", "/login", geetest.token())
 
 
 @pytest.fixture
@@ -73,10 +62,10 @@ def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     logger, geetest = logging.getLogger("geetest_asgi"), Simulator()
     level, handlers = logger.level, list(logger.handlers)
     monkeypatch.chdir(tmp_path)
-    exec(compile(block("FileHandler"), "docs/observability.md", "exec"), {})
+    Page("docs/observability.md").run("FileHandler")
     try:
         with serve(geetest) as url:
-            anyio.run(live, geetest, url)
+            anyio.run(visits, geetest, url)
         yield tmp_path / "geetest.log"
     finally:
         logger.setLevel(level)

@@ -135,19 +135,17 @@ class EndsWithTheConnection(Reader):
         return None
 
 
+def multipart_by(kind: type[MultipartScanner]) -> object:
+    return in_place_of(MULTIPART, lambda gatherer: kind(gatherer, b"x"))
+
+
 PATHS = "geetest_asgi._core.paths.forms"
 BROKEN: dict[str, tuple[str, Any, str, Any]] = {
     "pairs end with a chunk": ("urlencoded", laws, "scanner_for", in_place_of(FORM, CutsAtChunks)),
     "semicolons part pairs": ("urlencoded", laws, "scanner_for", in_place_of(FORM, CutsAtSemicolons)),
     "the last of a name counts": ("json_body", laws, "scanner_for", in_place_of(JSON, LastOfAName)),
-    "a preamble depends on the cuts": (
-        *("multipart", laws, "scanner_for"),
-        in_place_of(MULTIPART, lambda gatherer: GivesUpTooLate(gatherer, b"x")),
-    ),
-    "a file is a field": (
-        *("multipart", laws, "scanner_for"),
-        in_place_of(MULTIPART, lambda gatherer: FilesAreFields(gatherer, b"x")),
-    ),
+    "a preamble depends on the cuts": ("multipart", laws, "scanner_for", multipart_by(GivesUpTooLate)),
+    "a file is a field": ("multipart", laws, "scanner_for", multipart_by(FilesAreFields)),
     "a doubled header counts": ("headers", headers, "from_headers", first_of_doubled_headers),
     "a path has one form (targets)": ("paths", PATHS, "forms", path_as_it_is),
     "a path has one form (spellings)": ("spellings", PATHS, "forms", path_as_it_is),

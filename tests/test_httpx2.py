@@ -8,12 +8,13 @@ from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from pages import Page
 
 from geetest_asgi._line import transport as _transport
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import GeeTestServer
 
-PAGE = (Path(__file__).parent.parent / "docs" / "httpx2.md").read_text()
-SHOWN = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/httpx2.md")
+SHOWN = [block.text for block in PAGE.blocks if block.language == "python"]
 BLOCKS = dict(zip(["client", "own"], SHOWN, strict=True))
 
 SITE = """
@@ -37,30 +38,17 @@ print(sorted(name for name, module in sys.modules.items() if name in {"httpx", "
 
 
 @pytest.mark.parametrize("way", BLOCKS)
-def test_the_guard_asks_by_httpx2_alone(way: str) -> None:
+def test_the_guard_asks_by_httpx2_alone(way: str, geetest_server: GeeTestServer) -> None:
     if way == "own" and not hasattr(httpx2, "alias_httpx"):
         pytest.skip("needs httpx2 2.9 or later")
-    simulator = Simulator()
-    environment = {"GEETEST_CAPTCHA_ID": DEMO_ID, "GEETEST_CAPTCHA_KEY": DEMO_KEY, "PYTHONPATH": ":".join(sys.path)}
-    with serve(simulator) as url:
-        form = urlencode(simulator.token())
-        done = subprocess.run(
-            [sys.executable, "-c", SITE + BLOCKS[way] + LOGIN, form],
-            env=environment | {"GEETEST_API_SERVER": url},
-            capture_output=True,
-            text=True,
-        )
+    env = geetest_server.env | {"PYTHONPATH": ":".join(sys.path)}
+    line = [sys.executable, "-c", SITE + BLOCKS[way] + LOGIN, urlencode(geetest_server.token())]
+    done = subprocess.run(line, env=env, capture_output=True, text=True)
     assert done.stdout == "200['httpx2']\n", done.stderr
-    assert len(simulator.calls) == 1
+    geetest_server.expect("success")
 
 
 def test_it_is_the_line_that_is_shown() -> None:
-    [diff] = re.findall(r"^```diff\n-(.*)\n\+(.*)\n```$", PAGE, re.MULTILINE)
+    [diff] = re.findall(r"^-(.*)\n\+(.*)$", PAGE.block("import httpx2 as httpx").text, re.MULTILINE)
     assert Path(_transport.__file__).read_text().splitlines().count(diff[0]) == 1
     assert diff[1] == "import httpx2 as httpx"
-
-
-def test_the_files_and_tests_that_are_named_are_there() -> None:
-    tree = Path(__file__).parent
-    assert [name for name in re.findall(r"`(tests/[\w/]+\.py)`", PAGE) if not (tree.parent / name).exists()] == []
-    assert "def test_no_secret_is_logged_or_answered" in (tree / "edges" / "test_secrets.py").read_text()

@@ -26,7 +26,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     """Never called."""
 
 
-SEVERAL = [
+SEVERAL = (
     *("POST /login, /register", "/login,/register", "POST /login,PUT /register", "POST /login, POST /register"),
     *(
         "/login,\t/register",
@@ -36,53 +36,95 @@ SEVERAL = [
         "/login,",
         "/login\n/x",
     ),
+)
+
+WRONG: list[tuple[str, tuple[Any, ...], str]] = [
+    ("protect", SEVERAL, "give a list, one pattern in each string"),
+    ("exempt", SEVERAL, "give a list, one pattern in each string"),
+    # a path with blanks where no path has any
+    (
+        "protect",
+        ("/login POST", "/login get", "POST /login PUT", "/ login", "/a\tb", "POST /a\nb"),
+        "write the methods first",
+    ),
+    (
+        "protect",
+        ("/files/{*rest}", "/files/{...rest}", "/files/{rest...}", "/files/[...rest]"),
+        "another router's grammar",
+    ),
+    # a regular expression that matches no path
+    (
+        "protect",
+        tuple(map(re.compile, ("^login/$", "login", "^users/[0-9]+$", r"api/v\d+/.*"))),
+        "a path begins with '/'",
+    ),
+    ("fields", ("snake_case", "snakecase", "kebab-case", "camel", "None"), "or None for GeeTest's own names"),
+    # the name of one field: it would be a container of that name, in which nothing is ever found
+    (
+        "fields",
+        (
+            *("lot_number", "lotNumber", "geetest_lot_number", "geetest-pass_token"),
+            *("captcha.lot_number", "captchaOutput"),
+        ),
+        "names one field",
+    ),
+    # a notation of others
+    (
+        "fields",
+        ("lot_number,pass_token", "geetest_*", "captcha[lot_number]", "captcha[]", "{captcha}"),
+        "a prefix 'geetest_'",
+    ),
+    (
+        "fields",
+        ("camelcase", "CamelCase", "camel_case", "camel-case", "CAMELCASE", "lowerCamelCase", "PascalCase"),
+        "write 'camelCase'",
+    ),
+    *((name, ("${SECRET}", "$(secret)", "$SECRET"), "is the name of a variable") for name in PAIR),
+    *((name, ('"s3cret"', "'s3cret'", 's3cret"'), "has quotes around it") for name in PAIR),
+    ("captcha_key", (["a-key", "an-id"],), "is the captcha_id"),
+    (
+        "api_server",
+        tuple(f"https://gcaptcha4.geetest.com/{path}" for path in ("validate", "load", "verify/")),
+        "give a base URL",
+    ),
 ]
+"""A setting, values of it that cannot be meant, and what is said of each."""
 
 
-@pytest.mark.parametrize("pattern", SEVERAL)
-@pytest.mark.parametrize("setting", ["protect", "exempt"])
-def test_several_patterns_in_one_string(setting: str, pattern: str) -> None:
-    with pytest.raises(ConfigError, match="give a list, one pattern in each string"):
-        GeeTestMiddleware(app, **PAIR | {setting: pattern})
+@pytest.mark.parametrize(
+    ("setting", "value", "said"), [(setting, value, said) for setting, values, said in WRONG for value in values]
+)
+def test_what_cannot_be_meant_is_told_what_would_be_right(setting: str, value: Any, said: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(said)) as refused:
+        GeeTestMiddleware(app, **PAIR | {setting: value})
+    assert setting == "captcha_id" or "s3cret" not in str(refused.value)
 
 
-@pytest.mark.parametrize("pattern", ["/at/{lat},{lon}", "/a,b", "/x,y/z", "PUT,POST /login", "PUT, POST /login"])
-def test_a_comma_within_a_segment_or_between_methods_is_none(pattern: str) -> None:
-    GeeTestMiddleware(app, protect=pattern, **PAIR)
+RIGHT: dict[str, tuple[Any, ...]] = {
+    "protect": (
+        # a comma within a segment or between methods
+        *("/at/{lat},{lon}", "/a,b", "/x,y/z", "PUT,POST /login", "PUT, POST /login"),
+        # a blank between words
+        *(" POST  /login ", "/my file/{id}", "/blog post/x", "/signpost"),
+        *map(re.compile, ("^/login$", "(en)?/login", "e?/login", "x*/login", "a|/login", ".*login", r"\S+")),
+    ),
+    "skip": (lambda *_: None, lambda scope, more=1: None, functools.partial(print, 1), str, min),
+}
 
 
-@pytest.mark.parametrize("pattern", ["/login POST", "/login get", "POST /login PUT", "/ login", "/a\tb", "POST /a\nb"])
-def test_a_path_with_blanks_where_no_path_has_any(pattern: str) -> None:
-    with pytest.raises(ConfigError, match="write the methods first"):
-        GeeTestMiddleware(app, protect=pattern, **PAIR)
+@pytest.mark.parametrize(
+    ("setting", "value"), [(setting, value) for setting, values in RIGHT.items() for value in values]
+)
+def test_what_only_looks_like_a_mistake_is_taken(setting: str, value: Any) -> None:
+    GeeTestMiddleware(app, **PAIR | {setting: value})
 
 
-@pytest.mark.parametrize("pattern", [" POST  /login ", "/my file/{id}", "/blog post/x", "/signpost"])
-def test_a_blank_between_words_is_none_of_those(pattern: str) -> None:
-    GeeTestMiddleware(app, protect=pattern, **PAIR)
-
-
-@pytest.mark.parametrize("pattern", ["/files/{*rest}", "/files/{...rest}", "/files/{rest...}", "/files/[...rest]"])
-def test_another_routers_way_to_take_the_rest_of_a_path(pattern: str) -> None:
-    with pytest.raises(ConfigError, match="another router's grammar"):
-        GeeTestMiddleware(app, protect=pattern, **PAIR)
-
-
-@pytest.mark.parametrize("regex", ["^login/$", "login", "^users/[0-9]+$", r"api/v\d+/.*"])
-def test_a_regular_expression_that_matches_no_path(regex: str) -> None:
-    with pytest.raises(ConfigError, match="a path begins with '/'"):
-        GeeTestMiddleware(app, protect=re.compile(regex), **PAIR)
-
-
-@pytest.mark.parametrize("regex", ["^/login$", "(en)?/login", "e?/login", "x*/login", "a|/login", ".*login", r"\S+"])
-def test_a_regular_expression_that_may_match_one(regex: str) -> None:
-    GeeTestMiddleware(app, protect=re.compile(regex), **PAIR)
-
-
-@pytest.mark.parametrize("fields", ["snake_case", "snakecase", "kebab-case", "camel", "None"])
-def test_the_name_of_a_way_to_write_names(fields: str) -> None:
-    with pytest.raises(ConfigError, match="or None for GeeTest's own names"):
-        GeeTestMiddleware(app, fields=fields, **PAIR)
+@pytest.mark.parametrize("quoted", ['"s3cret,other"', "'s3cret,other'", 's3cret,other"'])
+@pytest.mark.parametrize("name", PAIR)
+def test_quotes_around_a_credential_of_the_environment(name: str, quoted: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv(f"GEETEST_{name.upper()}", quoted)
+    with pytest.raises(ConfigError, match="has quotes around it"):
+        GeeTestMiddleware(app, **{other: text for other, text in PAIR.items() if other != name})
 
 
 class Awaited:
@@ -113,44 +155,6 @@ def test_a_function_that_could_not_be_called(setting: str, given: Any, says: str
         GeeTestMiddleware(app, **PAIR, **{setting: given})
 
 
-@pytest.mark.parametrize("given", [lambda *_: None, lambda scope, more=1: None, functools.partial(print, 1), str, min])
-def test_a_function_that_can_be_called(given: Any) -> None:
-    GeeTestMiddleware(app, skip=given, **PAIR)
-
-
-ONE_FIELD = [
-    "lot_number",
-    "lotNumber",
-    "geetest_lot_number",
-    "geetest-pass_token",
-    "captcha.lot_number",
-    "captchaOutput",
-]
-
-
-@pytest.mark.parametrize("fields", ONE_FIELD)
-def test_the_name_of_one_field(fields: str) -> None:
-    """It would be a container of that name, in which nothing is ever found."""
-    with pytest.raises(ConfigError, match="names one field"):
-        GeeTestMiddleware(app, fields=fields, **PAIR)
-
-
-@pytest.mark.parametrize(
-    "fields", ["lot_number,pass_token", "geetest_*", "captcha[lot_number]", "captcha[]", "{captcha}"]
-)
-def test_names_in_a_notation_of_others(fields: str) -> None:
-    with pytest.raises(ConfigError, match="a prefix 'geetest_'"):
-        GeeTestMiddleware(app, fields=fields, **PAIR)
-
-
-@pytest.mark.parametrize(
-    "fields", ["camelcase", "CamelCase", "camel_case", "camel-case", "CAMELCASE", "lowerCamelCase", "PascalCase"]
-)
-def test_a_near_miss_of_camel_case(fields: str) -> None:
-    with pytest.raises(ConfigError, match="write 'camelCase'"):
-        GeeTestMiddleware(app, fields=fields, **PAIR)
-
-
 async def bound_later(scope: Any) -> str:
     raise AssertionError
 
@@ -173,18 +177,20 @@ def test_a_setting_of_what_is_added(build: Callable[..., Any], given: Any, says:
         build(given)
 
 
-@pytest.mark.parametrize("size", [0, -1, 1.5, "100", None, True])
-def test_a_size_of_a_store(size: Any, tmp_path: Path) -> None:
-    for build in (MemoryStore, functools.partial(SQLiteStore, tmp_path / "spent.db")):
-        with pytest.raises(ConfigError, match=r"Store\(size=.*give a number of entries"):
-            build(size=size)
+OF_STORES = {
+    "size": ([0, -1, 1.5, "100", None, True], "give a number of entries", (MemoryStore, SQLiteStore)),
+    "timeout": ([0, -1, 2.5, "1", None, True], "give seconds, 2 at most", (RedisStore, SQLiteStore)),
+}
 
 
-@pytest.mark.parametrize("timeout", [0, -1, 2.5, "1", None, True])
-def test_a_timeout_of_a_store(timeout: Any, tmp_path: Path) -> None:
-    for build in (functools.partial(RedisStore, "redis://h"), functools.partial(SQLiteStore, tmp_path / "spent.db")):
-        with pytest.raises(ConfigError, match=r"Store\(timeout=.*give seconds, 2 at most"):
-            build(timeout=timeout)
+@pytest.mark.parametrize(
+    ("name", "value", "store"),
+    [(name, value, store) for name, (values, _, stores) in OF_STORES.items() for value in values for store in stores],
+)
+def test_a_size_and_a_timeout_of_a_store(name: str, value: Any, store: Callable[..., Any], tmp_path: Path) -> None:
+    place = {SQLiteStore: [tmp_path / "spent.db"], RedisStore: ["redis://h"]}.get(store, [])  # type: ignore[call-overload]
+    with pytest.raises(ConfigError, match=rf"Store\({name}=.*{OF_STORES[name][1]}"):
+        store(*place, **{name: value})
 
 
 def wsgi(environ: Any, start_response: Any) -> list[bytes]:
@@ -198,35 +204,32 @@ class Wsgi:
         raise AssertionError
 
 
-@pytest.mark.parametrize("given", [wsgi, Wsgi(), Wsgi().__call__])
-def test_a_wsgi_application(given: Any) -> None:
-    with pytest.raises(ConfigError, match="as a WSGI application does; give an ASGI one"):
-        GeeTestMiddleware(given, protect="/login", **PAIR)
-
-
-def test_djangos_middleware_is_called_with_get_response_before_anything_else_is_looked_at() -> None:
-    """Django builds each of MIDDLEWARE with one function, and no other argument."""
-
-    def get_response(request: Any) -> Any:
-        raise AssertionError
-
-    with pytest.raises(ConfigError, match=r"asgi\.py, application = geetest_asgi\.django\.protect"):
-        GeeTestMiddleware(get_response)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("given", [None, "shop:app", Wsgi, 7])
-def test_what_is_no_application_at_all(given: Any) -> None:
-    with pytest.raises(ConfigError, match="give an ASGI application, the object itself"):
-        GeeTestMiddleware(given, **PAIR)
-
-
 def four(scope: Any, receive: Any, send: Any, more: Any) -> Any:
     raise AssertionError
 
 
-def test_what_needs_more_than_the_three_arguments_is_no_application() -> None:
-    with pytest.raises(ConfigError, match=r"does not take \(scope, receive, send\)"):
-        GeeTestMiddleware(four, **PAIR)  # type: ignore[arg-type]
+def get_response(request: Any) -> Any:
+    raise AssertionError
+
+
+def make_app() -> Any:
+    return app
+
+
+NO_APP: list[tuple[Any, dict[str, Any], str]] = [
+    *((given, PAIR, "as a WSGI application does; give an ASGI one") for given in (wsgi, Wsgi(), Wsgi().__call__)),
+    # Django builds each of MIDDLEWARE with one function, and no other argument.
+    (get_response, {}, "asgi.py, application = geetest_asgi.django.protect"),
+    *((given, PAIR, "give an ASGI application, the object itself") for given in (None, "shop:app", Wsgi, 7)),
+    (four, PAIR, "does not take (scope, receive, send)"),
+    (make_app, PAIR, "call it here"),
+]
+
+
+@pytest.mark.parametrize(("given", "pair", "says"), NO_APP)
+def test_what_is_no_asgi_application(given: Any, pair: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigError, match=re.escape(says)):
+        GeeTestMiddleware(given, **pair)
 
 
 def wrapped(*arguments: Any, **more: Any) -> Any:
@@ -244,46 +247,6 @@ APPS: list[Any] = [app, wrapped, Sliced(), functools.partial(Sliced(), extra=1),
 @pytest.mark.parametrize("given", APPS)
 def test_whatever_takes_the_three_arguments_is_an_application(given: Any) -> None:
     assert GeeTestMiddleware(given, **PAIR).app is given
-
-
-QUOTED: list[Callable[[str], str]] = [lambda text: f'"{text}"', lambda text: f"'{text}'", lambda text: f'{text}"']
-
-
-@pytest.mark.parametrize("quoted", QUOTED)
-@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
-def test_quotes_around_a_credential(name: str, quoted: Callable[[str], str], monkeypatch: pytest.MonkeyPatch) -> None:
-    with pytest.raises(ConfigError, match="has quotes around it") as given:
-        GeeTestMiddleware(app, **PAIR | {name: quoted("s3cret")})
-    assert name == "captcha_id" or "s3cret" not in str(given.value)
-    monkeypatch.setenv(f"GEETEST_{name.upper()}", quoted("s3cret,other"))
-    with pytest.raises(ConfigError, match="has quotes around it"):
-        GeeTestMiddleware(app, **{other: text for other, text in PAIR.items() if other != name})
-
-
-@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
-@pytest.mark.parametrize("value", ["${SECRET}", "$(secret)", "$SECRET"])
-def test_a_variable_that_nobody_has_expanded(name: str, value: str) -> None:
-    with pytest.raises(ConfigError, match="is the name of a variable"):
-        GeeTestMiddleware(app, **PAIR | {name: value})
-
-
-def test_the_id_in_place_of_the_key() -> None:
-    with pytest.raises(ConfigError, match="is the captcha_id"):
-        GeeTestMiddleware(app, captcha_id="an-id", captcha_key=["a-key", "an-id"])
-
-
-def test_a_function_that_makes_the_application() -> None:
-    def make_app() -> Any:
-        return app
-
-    with pytest.raises(ConfigError, match="call it here"):
-        GeeTestMiddleware(make_app, **PAIR)  # type: ignore[arg-type]
-
-
-@pytest.mark.parametrize("path", ["validate", "load", "verify/"])
-def test_the_url_of_a_call_in_place_of_a_server(path: str) -> None:
-    with pytest.raises(ConfigError, match="give a base URL"):
-        GeeTestMiddleware(app, api_server=f"https://gcaptcha4.geetest.com/{path}", **PAIR)
 
 
 def test_the_clearance_without_its_extra() -> None:
@@ -320,9 +283,3 @@ def test_check_offline_says_it_too(site: str, says: str, tmp_path: Path) -> None
     assert done.returncode != 0
     assert says in " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in done.stderr
-
-
-def test_check_offline_says_that_a_key_has_quotes() -> None:
-    done = command("check", "--offline", "--protect", "/login", captcha_key="'abc'")
-    assert done.returncode != 0
-    assert "has quotes around it" in done.stdout + done.stderr

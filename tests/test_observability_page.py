@@ -7,26 +7,20 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
 import pytest
-from commands import name_geetest
+from clocks import Clock
+from commands import SECONDS
 from fastapi import Depends, FastAPI
-from starlette.types import ASGIApp, Receive, Scope, Send
+from pages import ROOT, Page, ask, codes, site
+from starlette.types import ASGIApp
 
 import geetest_asgi
-from geetest_asgi import (
-    GeeTestClient,
-    GeeTestMiddleware,
-    GeeTestResult,
-    Limits,
-    Outcome,
-    Rule,
-)
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule
 from geetest_asgi._bounds.alerts import Alerts
 from geetest_asgi._bounds.lockouts import ENOUGH
 from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
@@ -35,73 +29,35 @@ from geetest_asgi._core.model import Evidence
 from geetest_asgi.fastapi import add_geetest, captcha
 from geetest_asgi.observers.logs import LEVELS, log_decision
 from geetest_asgi.stores import FailSafe, MemoryStore
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import GeeTestServer
 
-ROOT = Path(__file__).parent.parent
 PACKAGE = Path(geetest_asgi.__file__).parent
-PAGE = (ROOT / "docs" / "observability.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
+PAGE = Page("docs/observability.md")
+EVENTS = {codes(row[0])[0]: (row[1], set(codes(row[3]))) for row in PAGE.rows("`geetest_event`")}
+FIELDS = {name: row[1].split(", ") for row in PAGE.rows("field") for name in codes(row[0])}
 
 
-def codes(cell: str) -> list[str]:
-    return re.findall(r"`([^`]+)`", cell)
-
-
-def table(head: str) -> list[list[str]]:
-    """The rows of the table whose head begins so."""
-    tables = [
-        [[cell.strip() for cell in line.strip("|").split("|")] for line in text.splitlines()]
-        for text in re.findall(r"(?:^\|.*\n)+", PAGE, re.MULTILINE)
-    ]
-    (rows,) = [rows for rows in tables if rows[0][0] == head]
-    return rows[2:]
-
-
-def block(text: str) -> str:
-    (found,) = [each for each in BLOCKS if text in each]
-    return str(found)
-
-
-EVENTS = {codes(row[0])[0]: (row[1], set(codes(row[3]))) for row in table("`geetest_event`")}
-FIELDS = {name: row[1].split(", ") for row in table("field") for name in codes(row[0])}
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Simulator, str]]:
-    simulator = Simulator()
-    with serve(simulator) as url:
-        yield simulator, url
+Scenario = Callable[[GeeTestServer], None]
 
 
 @pytest.fixture
-def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    simulator, url = running
-    simulator.up()
-    name_geetest(monkeypatch, url)
-    return simulator
-
-
-async def app(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"in"})
+def geetest(geetest_by_env: GeeTestServer, caplog: pytest.LogCaptureFixture) -> GeeTestServer:
+    caplog.set_level(logging.DEBUG, "geetest_asgi")
+    return geetest_by_env
 
 
 def post(guard: ASGIApp, fields: dict[str, str]) -> None:
-    async def sent() -> None:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(guard), base_url="http://test") as visitor:
-            await visitor.post("/login", data=fields)
-
-    anyio.run(sent)
+    ask(guard, "POST", "/login", data=fields)
 
 
-def guarded(behind: ASGIApp = app, **settings: Any) -> GeeTestMiddleware:
-    return GeeTestMiddleware(behind, **{"protect": ["POST /login"], **settings})
+def guarded(**settings: Any) -> GeeTestMiddleware:
+    return GeeTestMiddleware(site, **{"protect": ["POST /login"], **settings})
 
 
 # How each event comes about
 
 
-def decision(geetest: Simulator) -> None:
+def decision(geetest: GeeTestServer) -> None:
     """Every outcome but those of `test_each_outcome…`, which is about their levels."""
     guard = guarded()
     post(guard, geetest.token())
@@ -111,7 +67,7 @@ def decision(geetest: Simulator) -> None:
     anyio.run(GeeTestClient().validate, geetest.token())
 
 
-def hook_raised(geetest: Simulator) -> None:
+def hook_raised(geetest: GeeTestServer) -> None:
     def boom(*_: object) -> None:
         raise RuntimeError("the metrics are down")
 
@@ -120,7 +76,7 @@ def hook_raised(geetest: Simulator) -> None:
     post(guard, geetest.token())
 
 
-def outage(geetest: Simulator) -> None:
+def outage(geetest: GeeTestServer) -> None:
     now = 0.0
     admissions = Unverified(Limits(), MemoryStore().count, lambda: now)
     (policy,) = (policy for _, policy in guarded().table.rules)
@@ -129,37 +85,34 @@ def outage(geetest: Simulator) -> None:
     admissions.note_answer(Evidence(Outcome.PASSED))
 
 
-def watched(outcome: Outcome, clients: int, at: float, watch: Alerts, clock: list[float], **settings: Any) -> None:
+Watched = tuple[Outcome, int, float]
+
+
+def watched(*steps: Watched, **settings: Any) -> None:
+    """Show an `Alerts` so many clients with this outcome at this time, step by step."""
     (policy,) = (policy for _, policy in guarded(**settings).table.rules)
-    clock[0] = at
-    for number in range(clients):
-        result = GeeTestResult(outcome, outcome is Outcome.PASSED, outcome is Outcome.PASSED, "HTTP 403", rule="login")
-        watch.note(policy, result, f"203.0.113.{number}")
+    clock = Clock()
+    watch = Alerts(clock=clock)
+    for outcome, clients, clock.now in steps:
+        passed = outcome is Outcome.PASSED
+        for number in range(clients):
+            result = GeeTestResult(outcome, passed, passed, "HTTP 403", rule="login")
+            watch.note(policy, result, f"203.0.113.{number}")
 
 
-def lockout(geetest: Simulator) -> None:
-    clock = [0.0]
-    watch = Alerts(clock=lambda: clock[0])
-    watched(Outcome.REFUSED, ENOUGH, 0.0, watch, clock)
-    watched(Outcome.PASSED, ENOUGH, 60.0, watch, clock)
-    watched(Outcome.PASSED, 1, 70.0, watch, clock)
+def lockout(geetest: GeeTestServer) -> None:
+    watched((Outcome.REFUSED, ENOUGH, 0.0), (Outcome.PASSED, ENOUGH, 60.0), (Outcome.PASSED, 1, 70.0))
 
 
-def busy(geetest: Simulator) -> None:
-    clock = [0.0]
-    watch = Alerts(clock=lambda: clock[0])
-    watched(Outcome.BUSY, BUSY_ENOUGH, 0.0, watch, clock)
-    watched(Outcome.PASSED, 1, BUSY_QUIET, watch, clock)
+def busy(geetest: GeeTestServer) -> None:
+    watched((Outcome.BUSY, BUSY_ENOUGH, 0.0), (Outcome.PASSED, 1, BUSY_QUIET))
 
 
-def monitor(geetest: Simulator) -> None:
-    clock = [0.0]
-    watch = Alerts(clock=lambda: clock[0])
-    watched(Outcome.MISSING, 3, 0.0, watch, clock, mode="monitor")
-    watched(Outcome.PASSED, 1, MONITOR_EVERY, watch, clock, mode="monitor")
+def monitor(geetest: GeeTestServer) -> None:
+    watched((Outcome.MISSING, 3, 0.0), (Outcome.PASSED, 1, MONITOR_EVERY), mode="monitor")
 
 
-def server(geetest: Simulator) -> None:
+def server(geetest: GeeTestServer) -> None:
     guard = guarded(limits=Limits(breaker_failures=1, breaker_pause=0.01, breaker_longest_pause=0.01))
     geetest.down()
     post(guard, geetest.token())
@@ -168,7 +121,7 @@ def server(geetest: Simulator) -> None:
     post(guard, geetest.token())
 
 
-def store(geetest: Simulator) -> None:
+def store(geetest: GeeTestServer) -> None:
     class Shaky(MemoryStore):
         async def add(self, key: str, value: str, seconds: float) -> bool:
             if fails:
@@ -182,11 +135,11 @@ def store(geetest: Simulator) -> None:
     anyio.run(safe.add, "b", "", 60)
 
 
-def mode(geetest: Simulator) -> None:
+def mode(geetest: GeeTestServer) -> None:
     guarded(protect=["POST /login", Rule("/other", mode="monitor")])
 
 
-def marks(geetest: Simulator) -> None:
+def marks(geetest: GeeTestServer) -> None:
     app = FastAPI(dependencies=[Depends(captcha)])
     app.get("/items")(lambda: None)
     app.post("/items")(lambda: None)
@@ -194,15 +147,15 @@ def marks(geetest: Simulator) -> None:
     app.build_middleware_stack()
 
 
-def loopback(geetest: Simulator) -> None:
+def loopback(geetest: GeeTestServer) -> None:
     guarded()
 
 
-def simulator(geetest: Simulator) -> None:
+def simulator(geetest: GeeTestServer) -> None:
     post(guarded(), geetest.token())
 
 
-def unguarded(geetest: Simulator) -> None:
+def unguarded(geetest: GeeTestServer) -> None:
     pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
     from django.core.handlers.wsgi import WSGIHandler
 
@@ -211,7 +164,7 @@ def unguarded(geetest: Simulator) -> None:
     notice_unguarded(WSGIHandler, environ={})
 
 
-BRINGS_ABOUT: dict[str, Callable[[Simulator], None]] = {
+BRINGS_ABOUT: dict[str, Scenario] = {
     "decision": decision,
     "hook_raised": hook_raised,
     "lockout_begins": lockout,
@@ -247,9 +200,8 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_each_event_has_the_level_and_the_fields_of_its_row(
-    event: str, geetest: Simulator, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    event: str, geetest: GeeTestServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    caplog.set_level(logging.DEBUG, "geetest_asgi")
     if event in ("loopback", "simulator"):
         monkeypatch.delenv("PYTEST_VERSION")
     BRINGS_ABOUT[event](geetest)
@@ -283,12 +235,11 @@ def test_nothing_is_logged_but_by_the_functions_of_the_table() -> None:
 
 
 def test_the_levels_of_decisions_are_those_of_the_table() -> None:
-    shown = {Outcome(name): row[0] for row in table("level of a `decision`") for name in codes(row[1])}
+    shown = {Outcome(name): row[0] for row in PAGE.rows("level of a `decision`") for name in codes(row[1])}
     assert shown == {outcome: logging.getLevelName(LEVELS.get(outcome, logging.INFO)) for outcome in Outcome}
 
 
-def test_decisions_are_logged_at_their_levels(geetest: Simulator, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.DEBUG, "geetest_asgi")
+def test_decisions_are_logged_at_their_levels(geetest: GeeTestServer, caplog: pytest.LogCaptureFixture) -> None:
     decision(geetest)
     geetest.error("-50102")
     post(guarded(), geetest.token())
@@ -309,35 +260,15 @@ def test_decisions_are_logged_at_their_levels(geetest: Simulator, caplog: pytest
     assert told[6] == ("INFO", f"unavailable, allowed unverified ('HTTP 503'): {where}")
 
 
-def test_what_a_visitor_can_make_long_is_cut_and_cannot_begin_a_line(
-    geetest: Simulator, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, "geetest_asgi")
-    sent: list[Any] = []
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    async def receive() -> Any:
-        return {"type": "http.request"}
-
-    async def connect() -> Any:
-        return {"type": "websocket.connect"}
-
-    scope: dict[str, Any] = {"raw_path": b"", "query_string": b"", "headers": [], "root_path": "", "client": None}
-    guard = guarded(protect=["* /**", "WEBSOCKET /**"])
-    http = {**scope, "type": "http", "method": "POST", "path": "/\nroot: in" + "x" * 500}
-    anyio.run(guard, http, receive, send)
-    anyio.run(guard, {**scope, "type": "websocket", "path": "/ws"}, connect, send)
-    post, websocket = records_of("decision", caplog)
-    assert fields_of(post)["path"] == http["path"][:200]
-    assert "'/\\nroot: in" in post.getMessage()
-    assert (fields_of(websocket)["method"], fields_of(websocket)["path"]) == ("WEBSOCKET", "/ws")
-    log_decision(GeeTestResult(Outcome.MISSING, False, False), {"type": "http", "method": "X" * 50, "path": "/"})
-    assert fields_of(records_of("decision", caplog)[-1])["method"] == "X" * 20
+def test_what_a_visitor_can_make_long_is_cut(geetest: GeeTestServer, caplog: pytest.LogCaptureFixture) -> None:
+    result = GeeTestResult(Outcome.MISSING, False, False)
+    log_decision(result, {"type": "http", "method": "X" * 50, "path": "/" + "x" * 500})
+    log_decision(result, {"type": "websocket", "path": "/ws"})
+    told = [(fields_of(each)["method"], fields_of(each)["path"]) for each in records_of("decision", caplog)]
+    assert told == [("X" * 20, "/" + "x" * 199), ("WEBSOCKET", "/ws")]
 
 
-def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_rule_that_denies_nobody_is_named(geetest: GeeTestServer, caplog: pytest.LogCaptureFixture) -> None:
     guarded(protect=["POST /login", Rule("/a", mode="monitor"), Rule("/b", name="b", mode="off")])
     guarded(protect=[Rule("POST /login", mode="enforce")], mode="monitor")
     assert [record.getMessage() for record in records_of("mode", caplog)] == [
@@ -347,65 +278,53 @@ def test_a_rule_that_denies_nobody_is_named(geetest: Simulator, caplog: pytest.L
 
 
 def test_there_is_no_block_but_those_that_are_run() -> None:
-    """Here, and the recipes for Prometheus in test_dashboard.py too, on uvicorn."""
-    known = [
-        "class JSONFormatter",
-        "FileHandler",
-        "audit(",
-        "OpenTelemetryMiddleware(app)",
-        "PrometheusMetricReader()",
-        "begin_at_zero",
-        "MultiProcessCollector(registry)",
-    ]
-    assert [block(text) for text in known] == BLOCKS
-    assert PAGE.count("```") == 2 * len(BLOCKS) + 4
-    assert "pip install 'geetest-asgi[otel]'\n" in PAGE
+    """Here, in test_fail2ban.py, and the recipes for Prometheus in test_dashboard.py, on uvicorn."""
+    elsewhere = ["FileHandler", "PrometheusMetricReader()", "begin_at_zero"]
+    assert PAGE.python_not_executed == [PAGE.block(words).text for words in elsewhere]
 
 
-def test_several_observers_are_told(geetest: Simulator) -> None:
+@PAGE.executes("audit(")
+def test_several_observers_are_told(geetest: GeeTestServer) -> None:
     told: list[tuple[str, str]] = []
-    names: dict[str, Any] = {
-        "app": app,
+    observers: dict[str, Any] = {
         "audit": lambda result, scope: told.append(("audit", result.outcome)),
         "telemetry": lambda result, scope: told.append(("telemetry", result.outcome)),
     }
-    exec(compile(block("audit("), "docs/observability.md", "exec", dont_inherit=True), names)
-    post(names["app"], {})
+    post(PAGE.run("audit(", app=site, **observers)["app"], {})
     assert told == [("audit", "missing"), ("telemetry", "missing")]
 
 
-def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest: Simulator) -> None:
+def run(program: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+    """In a process of its own: what it sets up is there once in a process."""
+    line, env = [sys.executable, "-c", program, *arguments], os.environ | more
+    return subprocess.run(line, env=env, capture_output=True, text=True, check=True, timeout=SECONDS)
+
+
+@PAGE.executes("OpenTelemetryMiddleware(app)")
+def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest: GeeTestServer) -> None:
     program = f"""
 import json, sys
-import anyio, httpx
 from opentelemetry import trace
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+from pages import ask, site as app
+
 exporter = InMemorySpanExporter()
 trace.set_tracer_provider(TracerProvider())
 trace.get_tracer_provider().add_span_processor(SimpleSpanProcessor(exporter))
-
-async def app(scope, receive, send):
-    await send({{"type": "http.response.start", "status": 200, "headers": []}})
-    await send({{"type": "http.response.body", "body": b"in"}})
-
-{block("OpenTelemetryMiddleware(app)")}
-async def main():
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
-        assert (await visitor.post("/login", data=json.loads(sys.argv[1]))).text == "in"
-
-anyio.run(main)
+{PAGE.block("OpenTelemetryMiddleware(app)").text}
+assert ask(app, "POST", "/login", data=json.loads(sys.argv[1])).json()["outcome"] == "passed"
 (server,) = [span for span in exporter.get_finished_spans() if span.kind is trace.SpanKind.SERVER]
 print(server.attributes["geetest.outcome"])
 """
-    command = [sys.executable, "-c", program, json.dumps(geetest.token())]
-    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=30)
-    assert done.stdout == "passed\n"
+    path = os.pathsep.join([str(ROOT / "tests"), *sys.path])
+    assert run(program, json.dumps(geetest.token()), PYTHONPATH=path).stdout == "passed\n"
 
 
-def test_the_formatter_writes_an_object_for_each_record(geetest: Simulator) -> None:
-    program = f"""{block("class JSONFormatter")}
+@PAGE.executes("class JSONFormatter")
+def test_the_formatter_writes_an_object_for_each_record() -> None:
+    program = f"""{PAGE.block("class JSONFormatter").text}
 from geetest_asgi.observers.logs import log_hook_raised, log_modes
 log_modes([("a\\n\\u2028b", "monitor")])
 try:
@@ -413,8 +332,7 @@ try:
 except RuntimeError:
     log_hook_raised("on_result")
 """
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
-    first, second = (json.loads(line) for line in done.stderr.splitlines())
+    first, second = (json.loads(line) for line in run(program).stderr.splitlines())
     assert (first["level"], first["logger"]) == ("WARNING", "geetest_asgi")
     assert (first["geetest_event"], first["geetest_rules"]) == ("mode", ["a\n\u2028b"])
     assert (second["geetest_hook"], second["message"]) == ("on_result", "on_result raised; the decision stands")
@@ -422,24 +340,17 @@ except RuntimeError:
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT[\d:.]+\+00:00", first["time"])
 
 
+@PAGE.executes("MultiProcessCollector(registry)")
 def test_several_workers_are_added_up(tmp_path: Path) -> None:
     """Two processes count, a third serves the sum, as the page's recipe does."""
-    recipe = block("begin_at_zero").rpartition("app.mount(")[0]
+    recipe = PAGE.block("begin_at_zero").text.rpartition("app.mount(")[0]
     counts = "on_result(GeeTestResult(Outcome.MISSING, allowed=False, verified=False, rule='r'), {})\n"
     worker = f"from geetest_asgi import GeeTestResult, Outcome\n{recipe}\n{counts}"
     reader = (
-        f"from fastapi import FastAPI\napp = FastAPI()\n{block('MultiProcessCollector(registry)')}\n"
+        f"from fastapi import FastAPI\napp = FastAPI()\n{PAGE.block('MultiProcessCollector(registry)').text}\n"
         "from fastapi.testclient import TestClient\nprint(TestClient(app).get('/metrics').text)\n"
     )
     for program in (worker, worker, reader):
-        done = subprocess.run(
-            [sys.executable, "-c", program],
-            env=os.environ | {"PROMETHEUS_MULTIPROC_DIR": str(tmp_path)},
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        assert done.returncode == 0, done.stderr
-    (line,) = [line for line in done.stdout.splitlines() if 'outcome="missing"' in line and line.endswith(" 2.0")]
+        said = run(program, PROMETHEUS_MULTIPROC_DIR=str(tmp_path)).stdout
+    (line,) = [line for line in said.splitlines() if 'outcome="missing"' in line and line.endswith(" 2.0")]
     assert line.startswith("geetest_decisions_total")

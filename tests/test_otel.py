@@ -3,14 +3,15 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from commands import name_geetest
+from commands import SECONDS
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -18,13 +19,14 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from starlette.types import ASGIApp, Receive, Scope, Send
-from test_observability_page import codes, table
+from pages import Page, ask, codes, site
+from starlette.types import ASGIApp, Scope
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome, Rule
 from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import GeeTestServer, serve
 
+PAGE = Page("docs/observability.md")
 Point = tuple[tuple[str, Any], ...]
 
 
@@ -82,25 +84,9 @@ def about(outcome: str, *, allowed: bool | None = None, rule: str = "POST /login
     return _key(told if allowed is None else {**told, "geetest.allowed": allowed})
 
 
-async def site(scope: Scope, receive: Receive, send: Send) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"in"})
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Simulator, str]]:
-    simulator = Simulator()
-    with serve(simulator) as url:
-        yield simulator, url
-
-
 @pytest.fixture
-def geetest(running: tuple[Simulator, str], monkeypatch: pytest.MonkeyPatch) -> Simulator:
-    simulator, url = running
-    simulator.up()
-    simulator.calls.clear()
-    name_geetest(monkeypatch, url)
-    return simulator
+def geetest(geetest_by_env: GeeTestServer) -> GeeTestServer:
+    return geetest_by_env
 
 
 @pytest.fixture
@@ -108,25 +94,21 @@ def telemetry() -> Telemetry:
     return Telemetry()
 
 
-async def post(app: ASGIApp, fields: Mapping[str, str], path: str = "/login") -> httpx.Response:
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
-        return await visitor.post(path, data=dict(fields))
+def post(app: ASGIApp, fields: Mapping[str, str], path: str = "/login", **more: Any) -> httpx.Response:
+    return ask(app, "POST", path, data=dict(fields), **more)
 
 
 # --- spans ------------------------------------------------------------------------------------------------------------
 
 
 def test_the_outcome_is_on_the_span_of_the_request_and_the_call_is_a_span_below_it(
-    geetest: Simulator, telemetry: Telemetry
+    geetest: GeeTestServer, telemetry: Telemetry
 ) -> None:
-    with (
-        serve(telemetry.instrumented(telemetry.guarded())) as url,
-        httpx.Client(base_url=url, trust_env=False) as browser,
-    ):
-        token = geetest.token()
-        assert browser.post("/login", data=token).text == "in"
+    app, token = telemetry.instrumented(telemetry.guarded()), geetest.token()
+    with serve(app) as url, httpx.Client(base_url=url, trust_env=False) as browser:
+        assert browser.post("/login", data=token).json()["outcome"] == "passed"
         assert browser.post("/login", data=geetest.token(forged=True)).status_code == 403
-        assert browser.get("/login").text == "in"
+        assert browser.get("/login").json() == {}
     passed, failed, free = telemetry.server_spans
     assert dict(passed.attributes or {}) | {
         "geetest.outcome": "passed",
@@ -146,8 +128,7 @@ def test_the_outcome_is_on_the_span_of_the_request_and_the_call_is_a_span_below_
         assert dict(span.attributes or {}) == told
 
 
-@pytest.mark.anyio
-async def test_the_span_is_as_long_as_the_call_and_within_the_request(geetest: Simulator, telemetry: Telemetry) -> None:
+def test_the_span_is_as_long_as_the_call_and_within_the_request(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     told: list[GeeTestResult] = []
 
     def both(result: GeeTestResult, scope: Scope) -> None:
@@ -155,7 +136,7 @@ async def test_the_span_is_as_long_as_the_call_and_within_the_request(geetest: S
         telemetry.observer(result, scope)
 
     geetest.slow(0.2)
-    await post(telemetry.instrumented(telemetry.guarded(on_result=both)), geetest.token())
+    post(telemetry.instrumented(telemetry.guarded(on_result=both)), geetest.token())
     (span,), (server,) = telemetry.call_spans, telemetry.server_spans
     assert span.start_time is not None
     assert span.end_time is not None
@@ -164,31 +145,30 @@ async def test_the_span_is_as_long_as_the_call_and_within_the_request(geetest: S
     assert (server.start_time or 0) <= span.start_time < span.end_time <= (server.end_time or 0)
 
 
-@pytest.mark.anyio
-async def test_where_geetest_is_not_asked_there_is_no_span_of_a_call(geetest: Simulator, telemetry: Telemetry) -> None:
+def test_where_geetest_is_not_asked_there_is_no_span_of_a_call(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     app = telemetry.instrumented(telemetry.guarded())
     token = geetest.token()
     for fields in (token, token, {}):
-        await post(app, fields)
+        post(app, fields)
     outcomes = [(span.attributes or {})["geetest.outcome"] for span in telemetry.server_spans]
     assert outcomes == ["passed", "replayed", "missing"]
     assert len(telemetry.call_spans) == 1
     assert len(telemetry.points("geetest.validate.duration")) == 1
 
 
-@pytest.mark.anyio
-async def test_a_call_that_came_to_nothing_is_an_error_and_a_bots_is_none(
-    geetest: Simulator, telemetry: Telemetry
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_a_call_that_came_to_nothing_is_an_error_and_a_bots_is_none(
+    geetest: GeeTestServer, telemetry: Telemetry, backend: str
 ) -> None:
     app = telemetry.instrumented(telemetry.guarded())
     geetest.down()
-    await post(app, geetest.token())
+    post(app, geetest.token(), backend=backend)
     geetest.up()
     geetest.error("-50102")
-    await post(app, geetest.token())
+    post(app, geetest.token(), backend=backend)
     geetest.up()
     geetest.error("-50005")
-    await post(app, geetest.token())
+    post(app, geetest.token(), backend=backend)
     told = [(span.status.status_code, (span.attributes or {}).get("error.type")) for span in telemetry.call_spans]
     assert told == [(StatusCode.ERROR, "unavailable"), (StatusCode.ERROR, "misconfigured"), (StatusCode.UNSET, None)]
     assert telemetry.call_spans[0].status.description == "HTTP 503"
@@ -196,15 +176,12 @@ async def test_a_call_that_came_to_nothing_is_an_error_and_a_bots_is_none(
 
 
 @pytest.mark.parametrize("source", ["body", "header"])
-@pytest.mark.anyio
-async def test_no_secret_is_recorded(source: str, geetest: Simulator, telemetry: Telemetry) -> None:
+def test_no_secret_is_recorded(source: str, geetest: GeeTestServer, telemetry: Telemetry) -> None:
     app = telemetry.instrumented(telemetry.guarded(sources=[source]))
     for fault in (geetest.up, geetest.down, geetest.garbled, lambda: geetest.error("-50005")):
         fault()
         token = geetest.token()
-        headers = {"x-geetest": json.dumps(token)} if source == "header" else {}
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://test") as visitor:
-            await visitor.post("/login", data=token, headers=headers)
+        post(app, token, headers={"x-geetest": json.dumps(token)} if source == "header" else {})
         recorded = "".join(span.to_json() for span in telemetry.spans.get_finished_spans())
         recorded += str(telemetry.reader.get_metrics_data())
         assert token["lot_number"] in recorded, "there is something to look through"
@@ -215,15 +192,14 @@ async def test_no_secret_is_recorded(source: str, geetest: Simulator, telemetry:
 # --- metrics ----------------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.anyio
-async def test_decisions_calls_and_unverified_admissions_are_counted(geetest: Simulator, telemetry: Telemetry) -> None:
+def test_decisions_calls_and_unverified_admissions_are_counted(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     app = telemetry.guarded(protect=["POST /login", Rule("POST /strict", name="strict", on_unavailable="deny")])
     for _ in range(2):
-        await post(app, geetest.token())
-    await post(app, {})
+        post(app, geetest.token())
+    post(app, {})
     geetest.down()
     for path in ("/login", "/login", "/strict"):
-        await post(app, geetest.token(), path)
+        post(app, geetest.token(), path)
     assert telemetry.points("geetest.decisions") == {
         about("passed", allowed=True): 2,
         about("missing", allowed=False): 1,
@@ -242,26 +218,24 @@ async def test_decisions_calls_and_unverified_admissions_are_counted(geetest: Si
         assert 0 < point.sum < 60
 
 
-@pytest.mark.anyio
-async def test_two_guards_in_one_stack_are_two_decisions_and_one_call(geetest: Simulator, telemetry: Telemetry) -> None:
+def test_two_guards_in_one_stack_are_two_decisions_and_one_call(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     inner = telemetry.guarded(protect=[Rule("POST /login", name="inner")])
-    await post(telemetry.instrumented(telemetry.guarded(inner)), geetest.token())
+    post(telemetry.instrumented(telemetry.guarded(inner)), geetest.token())
     assert sum(telemetry.points("geetest.decisions").values()) == 2
     assert [point.count for point in telemetry.points("geetest.validate.duration").values()] == [1]
     assert len(telemetry.call_spans) == len(geetest.calls) == 1
 
 
-@pytest.mark.anyio
-async def test_a_server_that_is_not_asked_is_one_and_then_none(geetest: Simulator, telemetry: Telemetry) -> None:
+def test_a_server_that_is_not_asked_is_one_and_then_none(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     limits = Limits(breaker_failures=2, breaker_pause=0.01, breaker_longest_pause=0.01)
     app = telemetry.guarded(limits=limits)
     geetest.down()
     for _ in range(3):
-        await post(app, geetest.token())
-        await anyio.sleep(0.05)
+        post(app, geetest.token())
+        time.sleep(0.05)
     assert telemetry.points("geetest.servers.out_of_order") == {(("server.address", "127.0.0.1"),): 1}
     geetest.up()
-    await post(app, geetest.token())
+    post(app, geetest.token())
     assert telemetry.points("geetest.servers.out_of_order") == {}
 
 
@@ -296,10 +270,8 @@ def test_what_visitors_and_geetest_make_up_makes_no_series(telemetry: Telemetry)
     assert len(telemetry.metrics()["geetest.decisions"].data.data_points) == len(Outcome) + 1
 
 
-@pytest.mark.anyio
-async def test_what_the_client_answers_can_be_told_too(geetest: Simulator, telemetry: Telemetry) -> None:
-    async with GeeTestClient() as client:
-        telemetry.observer(await client.validate(geetest.token()))
+def test_what_the_client_answers_can_be_told_too(geetest: GeeTestServer, telemetry: Telemetry) -> None:
+    telemetry.observer(anyio.run(GeeTestClient().validate, geetest.token()))
     assert telemetry.points("geetest.decisions") == {about("passed", allowed=True, rule="GeeTestClient"): 1}
 
 
@@ -311,13 +283,12 @@ def kind_of(metric: Any) -> str:
     return {True: "counter", False: "up-down counter", None: "histogram"}[monotonic]
 
 
-@pytest.mark.anyio
-async def test_the_tables_of_the_page_are_what_is_recorded(geetest: Simulator, telemetry: Telemetry) -> None:
+def test_the_tables_of_the_page_are_what_is_recorded(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     app = telemetry.instrumented(telemetry.guarded(limits=Limits(breaker_failures=1)))
     geetest.error("-50005")
-    await post(app, geetest.token())
+    post(app, geetest.token())
     geetest.down()
-    await post(app, geetest.token())
+    post(app, geetest.token())
     metrics = {
         f"`{name}`": [
             kind_of(metric),
@@ -326,8 +297,8 @@ async def test_the_tables_of_the_page_are_what_is_recorded(geetest: Simulator, t
         ]
         for name, metric in telemetry.metrics().items()
     }
-    assert metrics == {row[0]: row[1:4] for row in table("metric")}
-    attributes = {codes(row[0])[0]: row[1:3] for row in table("attribute")}
+    assert metrics == {row[0]: row[1:4] for row in PAGE.rows("metric")}
+    attributes = {codes(row[0])[0]: row[1:3] for row in PAGE.rows("attribute")}
     types = {
         name: type(value).__name__
         for span in telemetry.spans.get_finished_spans()
@@ -343,38 +314,32 @@ async def test_the_tables_of_the_page_are_what_is_recorded(geetest: Simulator, t
 # --- where something is missing ---------------------------------------------------------------------------------------
 
 
-def run(program: str) -> str:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=30)
-    return done.stdout.strip()
-
-
-def test_without_an_sdk_nothing_comes_of_it() -> None:
-    assert (
-        run("""
+IMPORTS = """
 import sys
 from geetest_asgi import GeeTestResult, Outage, Outcome
-from geetest_asgi.observers.otel import OpenTelemetry
+from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
 telemetry = OpenTelemetry()
+"""
+PROGRAMS: dict[str, tuple[str, str]] = {
+    "nothing comes of it without an SDK": (
+        IMPORTS
+        + """
 telemetry(GeeTestResult(Outcome.UNAVAILABLE, True, False, rule="a", elapsed=1.0), {})
 telemetry.on_outage(Outage("https://a.example", over=False))
 print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
-""")
-        == "[]"
-    )
-
-
-def test_the_global_providers_may_be_set_up_later() -> None:
-    assert (
-        run("""
-from geetest_asgi import GeeTestResult, Outcome
-from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
-telemetry = OpenTelemetry()
+""",
+        "[]",
+    ),
+    "the global providers may be set up later": (
+        IMPORTS
+        + """
 from opentelemetry import metrics, trace
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
+
 reader, exporter, tracers = InMemoryMetricReader(), InMemorySpanExporter(), TracerProvider()
 tracers.add_span_processor(SimpleSpanProcessor(exporter))
 trace.set_tracer_provider(tracers)
@@ -384,20 +349,24 @@ telemetry(GeeTestResult(Outcome.PASSED, True, True, rule="a", elapsed=1.0))
 (scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
 (duration,) = [metric for metric in scope.metrics if metric.name == "geetest.validate.duration"]
 print(span.name, tuple(duration.data.data_points[0].explicit_bounds) == BUCKETS)
-""")
-        == "geetest.validate True"
-    )
-
-
-def test_without_the_api_the_error_says_what_to_install() -> None:
-    assert (
-        run("""
+""",
+        "geetest.validate True",
+    ),
+    "without the API the error says what to install": (
+        """
 import sys
 sys.modules["opentelemetry"] = None
 try:
     import geetest_asgi.observers.otel
 except ImportError as error:
     print(error)
-""")
-        == "OpenTelemetry is missing: pip install 'geetest-asgi[otel]'"
-    )
+""",
+        "OpenTelemetry is missing: pip install 'geetest-asgi[otel]'",
+    ),
+}
+
+
+@pytest.mark.parametrize(("program", "told"), PROGRAMS.values(), ids=PROGRAMS)
+def test_what_comes_where_something_is_missing_or_late(program: str, told: str) -> None:
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=SECONDS)
+    assert done.stdout.strip() == told

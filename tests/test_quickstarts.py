@@ -2,7 +2,6 @@
 
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,12 +10,13 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import SECONDS, command, free_port, wait_for
+from commands import SECONDS, command, free_port
+from commands import running as running_line
 from pages import ROOT, Page
 from projects import LABEL, environment, run_pytest, write
 from visitor import GT4, HAS_BROWSER, browser_page, solve
 
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import GeeTestServer
 
 PAGES = {path.stem: Page(str(path.relative_to(ROOT))) for path in sorted((ROOT / "docs" / "quickstart").glob("*.md"))}
 PLACED = re.compile(LABEL)
@@ -83,20 +83,8 @@ def running(name: str, directory: Path, geetest: str, app: str = "shop:app") -> 
         UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}"
     )
     start = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn").replace("shop:app", app)
-    shown = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
-    with subprocess.Popen(["sh", "-ec", start], cwd=directory, env=ours, **shown) as process:  # type: ignore[call-overload]
-        try:
-            wait_for(process, url := f"http://127.0.0.1:{port}")
-            yield url
-        finally:
-            process.kill()
-
-
-@pytest.fixture(scope="module")
-def geetest_and_url() -> Iterator[tuple[Simulator, str]]:
-    simulator = Simulator()
-    with serve(simulator) as url:
-        yield simulator, url
+    with running_line(["sh", "-ec", start], url := f"http://127.0.0.1:{port}", cwd=directory, env=ours):
+        yield url
 
 
 def opened(name: str) -> str:
@@ -121,12 +109,11 @@ def test_each_page_to_log_in_at_leads_to_the_simulator() -> None:
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if "<form " in page.text])
 def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
-    name: str, tmp_path: Path, geetest_and_url: tuple[Simulator, str]
+    name: str, tmp_path: Path, geetest_server: GeeTestServer
 ) -> None:
     skip_without_its_packages(name)
-    simulator, geetest = geetest_and_url
     with (
-        running(name, tmp_path, geetest) as url,
+        running(name, tmp_path, geetest_server.url) as url,
         httpx.Client(base_url=url, trust_env=False, timeout=SECONDS) as client,
     ):
         html = client.get(path := opened(name)).text
@@ -136,9 +123,9 @@ def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
         script = client.get(ours)
         assert (script.status_code, script.headers["content-type"].partition(";")[0]) == (200, "text/javascript")
         assert login(client, path, {}).json()["code"] == "captcha_missing"
-        assert "welcome" in login(client, path, simulator.token()).text
+        assert "welcome" in login(client, path, geetest_server.token()).text
         if HAS_BROWSER:
-            _log_in_with_a_browser(url + path, geetest)
+            _log_in_with_a_browser(url + path, geetest_server.url)
 
 
 def _log_in_with_a_browser(url: str, geetest: str) -> None:
@@ -155,12 +142,13 @@ def _log_in_with_a_browser(url: str, geetest: str) -> None:
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_BROWSER, reason="needs Playwright and Chromium")
 def test_fastapis_form_of_json_keeps_the_captcha_of_a_mistyped_name(
-    tmp_path: Path, geetest_and_url: tuple[Simulator, str]
+    tmp_path: Path, geetest_server: GeeTestServer
 ) -> None:
     skip_without_its_packages("fastapi")
-    simulator, geetest = geetest_and_url
-    simulator.calls.clear()
-    with running("fastapi", tmp_path, geetest, "signup:app") as url, browser_page(geetest) as page:
+    with (
+        running("fastapi", tmp_path, geetest_server.url, "signup:app") as url,
+        browser_page(geetest_server.url) as page,
+    ):
         page.goto(url)
         page.fill("[name=name]", "Ada 1")
         page.click("button")
@@ -169,7 +157,7 @@ def test_fastapis_form_of_json_keeps_the_captcha_of_a_mistyped_name(
         page.fill("[name=name]", "ada")
         page.click("button")
         page.get_by_text("welcome").wait_for()
-        assert len(simulator.calls) == 1
+        geetest_server.expect("success")
 
 
 def test_the_check_that_fastapis_page_names_lists_what_is_guarded(tmp_path: Path) -> None:

@@ -3,14 +3,14 @@
 import re
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
+from commands import SECONDS
+from pages import ROOT, Page
 
 from benchmarks.scale import Figures, main, needs, walls
 
-ROOT = Path(__file__).parent.parent
-PAGE = (ROOT / "docs" / "scale.md").read_text()
+PAGE = Page("docs/scale.md").text
 
 
 def test_the_page_has_the_tables_of_the_model() -> None:
@@ -25,7 +25,7 @@ def test_the_models_own_figures_are_those_that_the_page_names() -> None:
 
 def test_other_figures_give_other_needs() -> None:
     line = [sys.executable, "-m", "benchmarks.scale", "--latency", "350"]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=60, check=True)
+    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS, check=True)
     assert "| 731 " in done.stdout, "256 calls at one time, 350 ms each"
 
 

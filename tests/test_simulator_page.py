@@ -8,41 +8,29 @@ import ssl
 import subprocess
 import sys
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
-from commands import SECONDS, environment, free_port, wait_for
+from commands import SECONDS, free_port
+from commands import running as running_line
 from pages import ROOT, Page, codes
 from test_quickstarts import running, skip_without_its_packages
 
 from geetest_asgi import GeeTestClient
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, Simulator
 from geetest_asgi.testing.cassette import KEPT
 from geetest_asgi.testing.tls import HOSTS
 
 PAGE = Page("docs/simulator.md")
 
 
-@contextmanager
-def shell(words: str, there: Mapping[str, str], ready: str) -> Iterator[None]:
+def shell(words: str, there: Mapping[str, str], ready: str) -> AbstractContextManager[object]:
     """Run a block that serves, with these texts in place of others, once it listens at `ready`."""
-    process = subprocess.Popen(
-        ["sh", "-c", put(PAGE.block(words).text, {".venv/bin/python": f"exec {sys.executable}", **there})],
-        cwd=ROOT,
-        env=environment(),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    try:
-        wait_for(process, ready)
-        yield
-    finally:
-        process.kill()
-        process.communicate()
+    text = put(PAGE.block(words).text, {".venv/bin/python": f"exec {sys.executable}", **there})
+    return running_line(["sh", "-c", text], ready)
 
 
 def put(text: str, there: Mapping[str, str]) -> str:
@@ -121,9 +109,8 @@ def test_the_pair_that_is_shown_is_the_public_one() -> None:
 
 
 @pytest.fixture
-def url() -> Iterator[str]:
-    with serve(Simulator()) as url:
-        yield url
+def url(geetest_server: GeeTestServer) -> str:
+    return geetest_server.url
 
 
 def test_each_parameter_of_a_token_is_understood(url: str) -> None:
@@ -176,16 +163,15 @@ def test_the_simulator_serves_what_the_pages_load(url: str) -> None:
 
 @pytest.mark.anyio
 async def test_sim_pass_does_not_turn_off_replay_protection(url: str) -> None:
-    client = GeeTestClient("sim-pass", "any", api_server=url)
+    """Nor do calls that are not in order pass: test_simulator_browser.py."""
     token = Simulator().token(forged=True)
-    assert [(await client.validate(token)).outcome for _ in range(2)] == ["passed", "replayed"]
-    odd = await client.validate(Simulator().token() | {"gen_time": "abc"})
-    assert odd.outcome == "malformed"
-    unsigned = {**Simulator().token(), "captcha_id": "sim-pass"}
-    async with httpx.AsyncClient(trust_env=False) as http:
-        answer = (await http.post(f"{url}/validate", data=unsigned)).json()
-    assert answer["reason"] == "sign_token error"
-    await client.aclose()
+    async with GeeTestClient("sim-pass", "any", api_server=url) as client:
+        odd = {**token, "gen_time": "abc"}
+        assert [(await client.validate(each)).outcome for each in (token, token, odd)] == [
+            "passed",
+            "replayed",
+            "malformed",
+        ]
 
 
 @PAGE.executes('"mode": "answers"')

@@ -1,20 +1,15 @@
 """The simulator over https: a certificate made on the spot, for this machine's names and GeeTest's."""
 
-import os
-import signal
 import socket
 import ssl
-import subprocess
-import sys
 from pathlib import Path
 
 import httpx
 import pytest
+from commands import PROGRAM, ended_by_ctrl_c, lines_until, running
 
 from geetest_asgi.testing import Simulator, run_simulator, serve
 from geetest_asgi.testing.tls import HOSTS, server_context
-
-ROOT = Path(__file__).parent.parent
 
 
 @pytest.fixture
@@ -32,13 +27,16 @@ def test_a_client_that_trusts_the_authority_is_answered(authority: Path) -> None
             stranger.get(url)
 
 
-@pytest.mark.parametrize("host", [*HOSTS, "geetest.internal"])
-def test_the_certificate_is_good_for_geetests_names(authority: Path, host: str) -> None:
+def test_the_certificate_is_good_for_geetests_names(authority: Path) -> None:
     with serve(Simulator(), tls=server_context(authority, "geetest.internal")) as url:
         trusting = ssl.create_default_context(cafile=authority)
         where = ("127.0.0.1", int(url.rpartition(":")[2]))
-        with socket.create_connection(where, 10) as plain, trusting.wrap_socket(plain, server_hostname=host) as secure:
-            assert secure.version() in ("TLSv1.2", "TLSv1.3")
+        for host in (*HOSTS, "geetest.internal"):
+            with (
+                socket.create_connection(where, 10) as plain,
+                trusting.wrap_socket(plain, server_hostname=host) as secure,
+            ):
+                assert secure.version() in ("TLSv1.2", "TLSv1.3"), host
 
 
 def test_no_key_is_written_and_only_a_file_of_its_kind_is_written_over(authority: Path, tmp_path: Path) -> None:
@@ -66,15 +64,9 @@ def test_a_port_for_https_needs_tls(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 def test_on_the_command_line(authority: Path) -> None:
-    command = [sys.executable, "-m", "geetest_asgi", "simulator", "--tls", str(authority)]
-    environment = {**os.environ, "PYTHONPATH": str(ROOT)}
-    with subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, text=True) as process:
-        try:
-            assert process.stdout is not None
-            url = process.stdout.readline().split()[-1]
-            assert any(f"SSL_CERT_FILE={authority}" in line for line in process.stdout)
-            with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
-                assert client.get(f"{url}/simulator/calls").json() == []
-        finally:
-            process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
+    with running([*PROGRAM, "simulator", "--tls", str(authority)]) as process:
+        said = lines_until(process, f"SSL_CERT_FILE={authority}")
+        url = said.partition("listening on ")[2].split()[0]
+        with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
+            assert client.get(f"{url}/simulator/calls").json() == []
+        assert ended_by_ctrl_c(process)[0] == 0

@@ -1,95 +1,72 @@
 """docs/when.md: each login of the page, run as it is written."""
 
-import re
+import json
 import subprocess
 import sys
 from pathlib import Path
-from types import ModuleType
-from typing import Any
 
-import httpx
 import pytest
-from starlette.responses import PlainTextResponse
-from starlette.types import ASGIApp, Receive, Scope, Send
+from pages import Page, ask, site
+from projects import write
+from starlette.types import ASGIApp
 
 from geetest_asgi.testing import GeeTest
 
-PAGE = (Path(__file__).parent.parent / "docs" / "when.md").read_text(encoding="utf-8")
-BLOCKS: list[str] = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
+PAGE = Page("docs/when.md")
 RIGHT = {"username": "ada", "password": "correct"}
 WRONG = RIGHT | {"password": "wrong"}
-
-
-def block(words: str) -> str:
-    (found,) = [each for each in BLOCKS if words in each]
-    return found
 
 
 async def password_is_right(username: str, password: str) -> bool:
     return password == "correct"
 
 
-def run(words: str, **more: Any) -> dict[str, Any]:
-    module = sys.modules["__docs_when__"] = ModuleType("__docs_when__")  # Litestar looks types up in the module
-    module.__dict__.update(password_is_right=password_is_right, **more)
-    exec(compile(block(words), "docs/when.md", "exec", dont_inherit=True), module.__dict__)
-    return module.__dict__
+def login_of(words: str) -> ASGIApp:
+    """The app of a block."""
+    app: ASGIApp = PAGE.run(words, password_is_right=password_is_right)["app"]
+    return app
 
 
-@pytest.fixture
-def geetest(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+@pytest.fixture(autouse=True)
+def _store(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("LOGIN_STORE", f"sqlite:///{tmp_path}/logins.db")
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "a" * 32)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "b" * 32)
-    with GeeTest() as stand_in:
-        yield stand_in
 
 
-def visitor(app: ASGIApp) -> httpx.AsyncClient:
-    return httpx.AsyncClient(transport=httpx.ASGITransport(app, client=("192.0.2.1", 1)), base_url="http://site")
+def statuses(app: ASGIApp, *forms: dict[str, str]) -> list[int]:
+    return [ask(app, "POST", "/login", data=form).status_code for form in forms]
 
 
-async def statuses(app: ASGIApp, *forms: dict[str, str]) -> list[int]:
-    async with visitor(app) as client:
-        return [(await client.post("/login", data=form)).status_code for form in forms]
-
-
+@PAGE.executes("add_geetest(app, when=", "GeeTestPlugin(when=")
 @pytest.mark.parametrize("words", ["add_geetest(app, when=", "GeeTestPlugin(when="], ids=["FastAPI", "Litestar"])
-@pytest.mark.anyio
-async def test_three_tries_are_free_then_comes_a_captcha_then_it_is_slower(words: str, geetest: GeeTest) -> None:
-    app = run(words)["app"]
-    assert await statuses(app, RIGHT, WRONG, WRONG, WRONG) == [200, 401, 401, 401]
-    assert await statuses(app, WRONG, RIGHT) == [403, 403]
-    with_captcha = [await statuses(app, WRONG | geetest.token()) for _ in range(9)]
+def test_three_tries_are_free_then_comes_a_captcha_then_it_is_slower(words: str, geetest: GeeTest) -> None:
+    app = login_of(words)
+    assert statuses(app, RIGHT, WRONG, WRONG, WRONG) == [200, 401, 401, 401]
+    assert statuses(app, WRONG, RIGHT) == [403, 403]
+    with_captcha = [statuses(app, WRONG | geetest.token()) for _ in range(9)]
     assert with_captcha == [[401]] * 7 + [[429]] * 2
-    assert await statuses(app, RIGHT | geetest.token()) == [429]
-    assert await statuses(app, RIGHT | {"username": "bob"} | geetest.token()) == [200], "another name"
+    assert statuses(app, RIGHT | geetest.token()) == [429]
+    assert statuses(app, RIGHT | {"username": "bob"} | geetest.token()) == [200], "another name"
 
 
-@pytest.mark.anyio
-async def test_by_account_in_the_body(geetest: GeeTest) -> None:
-    app = run("GeeTestClient(store=STORE)")["app"]
-    assert await statuses(app, WRONG, WRONG, WRONG, WRONG) == [401, 401, 401, 403]
-    assert await statuses(app, WRONG | {"username": "bob"}) == [401]
-    assert await statuses(app, RIGHT | geetest.token(), WRONG) == [200, 401]
+@PAGE.executes("GeeTestClient(store=STORE)")
+def test_by_account_in_the_body(geetest: GeeTest) -> None:
+    app = login_of("GeeTestClient(store=STORE)")
+    assert statuses(app, WRONG, WRONG, WRONG, WRONG) == [401, 401, 401, 403]
+    assert statuses(app, WRONG | {"username": "bob"}) == [401]
+    assert statuses(app, RIGHT | geetest.token(), WRONG) == [200, 401]
 
 
-@pytest.mark.parametrize("words", ['when=AfterFailures(3, seconds=600), store="redis', "OnlyWithoutASession()"])
-@pytest.mark.anyio
-async def test_the_other_settings_are_taken(words: str, geetest: GeeTest) -> None:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await PlainTextResponse("hello")(scope, receive, send)
+@PAGE.executes("OnlyWithoutASession()")
+def test_whoever_has_a_session_needs_no_captcha(geetest: GeeTest) -> None:
+    app = PAGE.run("OnlyWithoutASession()", app=site)["app"]
+    for cookie, status in (("session=1", 200), ("theme=dark", 403)):
+        assert ask(app, "POST", "/comments", headers={"cookie": cookie}).status_code == status
 
-    try:
-        guarded = run(words, app=app)["app"]
-    except Exception as error:  # redis-py is an extra
-        assert "pip install" in str(error)  # noqa: PT017
-        return
-    if "Session" in words:
-        async with visitor(guarded) as client:
-            for cookie, status in (("session=1", 200), ("theme=dark", 403)):
-                assert (await client.post("/comments", headers={"cookie": cookie})).status_code == status
+
+@PAGE.executes('when=AfterFailures(3, seconds=600), store="redis')
+def test_the_store_in_redis_is_taken(geetest: GeeTest) -> None:
+    pytest.importorskip("redis", reason="pip install 'geetest-asgi[redis]'")
+    PAGE.run('when=AfterFailures(3, seconds=600), store="redis', app=site)
 
 
 DJANGO = """
@@ -142,21 +119,23 @@ with GeeTest() as geetest:
 """
 
 
+@PAGE.executes("GEETEST = ", "class Login(LoginView)")
 def test_django_as_it_is_written(tmp_path: Path, geetest: GeeTest) -> None:
     pytest.importorskip("django", reason="needs geetest-asgi[conformance]")
     urls = "from django.urls import path\nfrom views import Login\nurlpatterns = [path('login/', Login.as_view())]\n"
-    (tmp_path / "registration").mkdir()
-    for name, text in {
-        "settings_block.py": block("GEETEST = "),
-        "views.py": block("class Login(LoginView)"),
+    files = {
+        "settings_block.py": PAGE.block("GEETEST = ").text,
+        "views.py": PAGE.block("class Login(LoginView)").text,
         "urls.py": urls,
         "registration/login.html": "<form>{{ form }}</form>",
         "run_site.py": DJANGO,
-    }.items():
-        (tmp_path / name).write_text(text, encoding="utf-8")
+    }
+    write(tmp_path, files)
     done = subprocess.run([sys.executable, "run_site.py"], cwd=tmp_path, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-2000:]
-    assert (
-        done.stdout.split("[")[-1].strip()
-        == "302, 200, 200, 200, 403, 200, 200, 200, 200, 200, 200, 200, 429, 302, 200]"
-    )
+    said = json.loads(done.stdout.splitlines()[-1])
+    assert said == [302, 200, 200, 200, 403, *[200] * 7, 429, 302, 200]
+
+
+def test_no_block_of_python_is_without_a_test() -> None:
+    assert PAGE.python_not_executed == []

@@ -4,18 +4,17 @@ import argparse
 import sys
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import anyio
-
-from .._core.model import Evidence
-from .._core.policy import Policy
-from .._corridor.steps import find_fields
-from .._corridor.walk import Guard
 from .errors import UsageError
 from .match import Request, read_guards, write_decision
 from .options import add_app, checked
 from .report import Report
+
+if TYPE_CHECKING:
+    from .._core.model import Evidence
+    from .._core.policy import Policy
+    from .._corridor.walk import Guard
 
 DESCRIPTION = """\
 Say which rule a request falls under, and whether its captcha fields are found. FILE holds the request as it stands on
@@ -119,14 +118,18 @@ def _write_guard(report: Report, site: Any, guard: Any, request: Request, raw: R
     if policy.refuses:
         report.say("FAIL", f"not looked for: {policy.refuses}")
         return False
-    if (evidence := anyio.run(_search, guard.guard, policy, raw)) is None:
+    from anyio import run
+
+    if (evidence := run(_search, guard.middleware.guard, policy, raw)) is None:
         report.say("ok", "found; GeeTest would be asked")
         return True
     report.say("FAIL", f"{evidence.outcome}: {evidence.reason}")
     return False
 
 
-async def _search(guard: Guard, policy: Policy, raw: RawRequest) -> Evidence | None:
+async def _search(guard: "Guard", policy: "Policy", raw: RawRequest) -> "Evidence | None":
+    from .._corridor.steps import find_fields
+
     async def receive() -> Any:
         return {"type": "http.request", "body": raw.body, "more_body": False}
 

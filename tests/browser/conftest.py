@@ -1,9 +1,11 @@
 """A browser, a site whose login is guarded, and the simulator: three origins, as in life."""
 
+import fcntl
+import os
 import shutil
 import subprocess
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +14,7 @@ from visitor import CHROMIUM
 
 from geetest_asgi.testing import Simulator, serve
 
+from .form_stage import FormSite, FormStage, Site, visit
 from .libraries import build
 from .profiles import Profiles
 from .stage import Stage, site
@@ -33,25 +36,47 @@ PACKAGES = (
 WIDE = {"width": 1440, "height": 900}
 
 
+@pytest.fixture(scope="session")
+def npm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A directory that all processes of this run share: pytest-xdist gives each a directory of its own within one."""
+    own = tmp_path_factory.getbasetemp()
+    home = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "npm"
+    home.mkdir(exist_ok=True)
+    return home
+
+
+@contextmanager
+def alone(home: Path) -> Iterator[None]:
+    """While one process has the directory, the others wait."""
+    with (home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield
+
+
 @pytest.fixture(scope="package")
-def node_modules(tmp_path_factory: pytest.TempPathFactory) -> Path:
+def node_modules(npm_home: Path) -> Path:
     """The packages from npm, fetched now: none is kept here. No script of theirs is run while they are installed."""
     pytest.importorskip("playwright", reason="needs Playwright: pip install playwright")  # the extra is the consent
     if (npm := shutil.which("npm")) is None:
         pytest.skip("needs npm: apt-get install npm")
-    home = tmp_path_factory.mktemp("npm")
     # --legacy-peer-deps: two releases of React live side by side
-    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--prefix", str(home))
-    done = subprocess.run([npm, "install", *options, *PACKAGES], capture_output=True, text=True, timeout=240)
-    if done.returncode:
-        pytest.skip(f"npm cannot fetch the packages: {done.stderr.strip()[-200:]}")
-    return home / "node_modules"
+    options = ("--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--prefix", str(npm_home))
+    fetched, problem = npm_home / "node_modules", npm_home / "problem"
+    with alone(npm_home):
+        if not fetched.exists() and not problem.exists():
+            done = subprocess.run([npm, "install", *options, *PACKAGES], capture_output=True, text=True, timeout=240)
+            if done.returncode:
+                problem.write_text(done.stderr.strip()[-200:])
+    if problem.exists():
+        pytest.skip(f"npm cannot fetch the packages: {problem.read_text()}")
+    return fetched
 
 
 @pytest.fixture(scope="package")
-def packages(node_modules: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+def packages(node_modules: Path, npm_home: Path) -> dict[str, bytes]:
     """The libraries' scripts, by their names."""
-    return build(node_modules, tmp_path_factory.mktemp("bundles"))
+    with alone(npm_home):
+        return build(node_modules, npm_home)
 
 
 # For the package and no longer: Playwright keeps an event loop running, within which no other test can start its own.
@@ -108,3 +133,19 @@ def stage(profiles: Profiles, _servers: tuple[Simulator, str, str]) -> Iterator[
         stage = Stage(simulator, geetest, url, page)
         yield stage
     assert stage.complaints == stage.expected
+
+
+@pytest.fixture(scope="package")
+def form_site() -> Iterator[Site]:
+    simulator = Simulator()
+    with serve(simulator) as geetest:
+        server = FormSite(geetest)
+        with serve(server.app) as url:
+            yield simulator, server, url
+
+
+@pytest.fixture
+def form_stage(tab: "Page", form_site: Site) -> Iterator[FormStage]:
+    """One visit to a page with a form."""
+    with visit(tab, *form_site) as stage:
+        yield stage

@@ -31,11 +31,19 @@ PAGE = """<!doctype html>
 <script src="/geetest-form.js" defer></script>
 </head><body>{body}</body></html>
 """
+PRODUCTS = ["float", "popup", "bind"]
+EMPTY = dict.fromkeys(("lot_number", "captcha_output", "pass_token", "gen_time"), "")
+ID = 'data-geetest-captcha-id="sim-site"'
 FORM = """<form method="post" action="{action}" {attributes}>
 <p><label>Name <input name="username" value="ada"></label></p>
 <p><button name="by" value="button">Log in</button></p>
 </form>
 """
+
+
+def form(attributes: str = "", action: str = "/login") -> str:
+    """A form with a captcha."""
+    return FORM.format(action=action, attributes=f"{ID} {attributes}")
 
 
 class FormSite:
@@ -79,12 +87,10 @@ class FormSite:
         async def login(request: Request) -> JSONResponse:
             result = geetest_result(request)
             if request.headers.get("content-type", "").startswith("application/json"):
-                sent = await request.json()
-                return JSONResponse(
-                    {"outcome": result.outcome, "verified": result.verified, "username": sent["username"]}
-                )
-            async with request.form() as form:
-                username = form.get("username") or request.query_params.get("username")
+                username = (await request.json())["username"]
+            else:
+                async with request.form() as form:
+                    username = form.get("username") or request.query_params.get("username")
             return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": username})
 
         async def slow(request: Request) -> JSONResponse:
@@ -120,6 +126,10 @@ class FormSite:
             Route("/favicon.ico", lambda request: Response(status_code=204)),
             *(Route(f"/{name}", login, methods=["POST"]) for name in names),
         ]
+
+
+Site = tuple["Simulator", FormSite, str]
+"""GeeTest's stand-in, the site that asks it, and the site's address."""
 
 
 @dataclass
@@ -163,7 +173,7 @@ class FormStage(Stage):
 
     def form(self, attributes: str = "", action: str = "/login") -> None:
         """Visit a page with a form; `attributes` come after the captcha's id."""
-        self.open(FORM.format(action=action, attributes=f'data-geetest-captcha-id="sim-site" {attributes}'))
+        self.open(form(attributes, action))
 
     @property
     def submit(self) -> "Locator":
@@ -180,6 +190,17 @@ class FormStage(Stage):
         self.submit.click()
         if product == "bind":
             self.solve()
+
+    @contextmanager
+    def arrives(self, path: str = "login", **changes: str) -> Iterator[None]:
+        """What is done meanwhile leads to the page of a request that passed."""
+        with self.page.expect_navigation(url=f"**/{path}"):
+            yield
+        assert self.answer() == PASSED | changes
+
+    def pause(self) -> None:
+        """What comes sooner is a double click."""
+        self.page.wait_for_timeout(1000)
 
     def verify(self) -> None:
         """Solve a captcha that has a button of its own."""

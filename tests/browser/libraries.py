@@ -44,7 +44,10 @@ f.addEventListener("submit", async (event) => {
   document.querySelector("output").textContent = await ky.post("/login", sent).text();
 });
 """
-
+MOUNT = """import { mount } from "svelte"; import Form from "./Form.svelte.js";
+mount(Form, {target: document.querySelector("#root")});
+"""
+BUILT = {"react": REACT, "svelte": MOUNT, "ky": KY}
 PLAIN = {
     "jquery": "jquery/dist/jquery.min.js",
     "htmx2": "htmx.org/dist/htmx.min.js",
@@ -57,26 +60,29 @@ PLAIN = {
 }
 
 
-def bundle(node_modules: Path, home: Path, name: str, code: str) -> bytes:
-    entry = node_modules / f"entry-{name}.js"
+def bundle(node_modules: Path, result: Path, code: str) -> None:
+    entry = node_modules / f"entry-{result.name}"
     entry.write_text(code)
-    result = home / f"{name}.js"
     options = ("--bundle", "--minify", "--format=iife", f"--outfile={result}", "--log-level=error")
     react = ("--alias:react=react19", "--alias:react-dom=react-dom19", '--define:process.env.NODE_ENV="production"')
     esbuild = [str(node_modules / ".bin" / "esbuild"), str(entry), *options, *react]
     done = subprocess.run(esbuild, cwd=node_modules, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[:500]
-    return result.read_bytes()
 
 
-def build(node_modules: Path, home: Path) -> dict[str, bytes]:
-    """Each library's script, ready to be served. `home` is a folder for what is built."""
-    served = {name: (node_modules / path).read_bytes() for name, path in PLAIN.items()}
+def build_all(node_modules: Path, home: Path) -> None:
     (node_modules / "compile.mjs").write_text(COMPILE)
     (home / "Form.svelte").write_text(SVELTE)
     form = node_modules / "Form.svelte.js"
     subprocess.run(["node", str(node_modules / "compile.mjs"), str(home / "Form.svelte"), str(form)], check=True)
-    mount = 'import { mount } from "svelte"; import Form from "./Form.svelte.js"; mount(Form, {target: document.querySelector("#root")});'
-    for name, code in (("react", REACT), ("svelte", mount), ("ky", KY)):
-        served[name] = bundle(node_modules, home, name, code)
-    return served
+    for name, code in BUILT.items():
+        bundle(node_modules, home / f"{name}.js", code)
+
+
+def build(node_modules: Path, home: Path) -> dict[str, bytes]:
+    """Each library's script, ready to be served. `home` is a folder for what is built, which is built once."""
+    built = {name: home / f"{name}.js" for name in BUILT}
+    if not all(each.exists() for each in built.values()):
+        build_all(node_modules, home)
+    plain = {name: node_modules / path for name, path in PLAIN.items()}
+    return {name: path.read_bytes() for name, path in (plain | built).items()}

@@ -99,6 +99,11 @@ class Stage:
         """Make a captcha, which the page then has as `captcha`; its events go to `happened`."""
         self.page.evaluate("([options, place]) => start(options, place)", [{"captchaId": "sim-site", **options}, place])
 
+    def begin(self, place: str | None = "#captcha", **options: Any) -> None:
+        """Open an empty page and make a captcha there."""
+        self.go("page.html")
+        self.start(place, **options)
+
     def happened(self, number: int) -> list[str]:
         """The events so far, once there are so many of them."""
         return [name for name, _ in self.details(number)]

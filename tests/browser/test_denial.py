@@ -28,8 +28,9 @@ def url() -> Iterator[str]:
         yield f"{url}/login"
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize(("locale", "language"), [("en-US", "en"), ("zh-CN", "zh"), ("fr-FR", "en")])
+@pytest.mark.parametrize(
+    ("locale", "language", "scheme"), [("en-US", "en", "light"), ("zh-CN", "zh", "dark"), ("fr-FR", "en", "dark")]
+)
 def test_the_page_is_in_the_visitors_language_and_leads_back_by_keyboard(
     url: str, tabs: Any, axe: str, scheme: str, locale: str, language: str
 ) -> None:

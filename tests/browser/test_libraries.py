@@ -1,17 +1,11 @@
 # ruff: noqa: E501 (what a page says is in one piece)
 """The libraries that pages send their forms with, from npm and unmodified: one captcha, one request, which passes."""
 
-from collections.abc import Iterator
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from geetest_asgi.testing import Simulator, serve
-
-from .form_stage import PAGE, FormSite, FormStage, visit
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from .form_stage import PAGE, FormStage
 
 ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
 FIELDS = '<input name="username" value="ada"><button id="go">Log in</button>'
@@ -20,20 +14,10 @@ BARE = f'<form id="f" {ID} {{attributes}}>{FIELDS}</form><output></output>'
 SHOW = "(answer) => { document.querySelector('output').textContent = answer; }"
 
 
-@pytest.fixture(scope="module")
-def running(packages: dict[str, bytes]) -> Iterator[tuple[Simulator, FormSite, str]]:
-    simulator = Simulator()
-    with serve(simulator) as geetest:
-        server = FormSite(geetest)
-        server.files = packages
-        with serve(server.app) as url:
-            yield simulator, server, url
-
-
 @pytest.fixture
-def stage(tab: "Page", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
-    with visit(tab, *running) as stage:
-        yield stage
+def stage(form_stage: FormStage, packages: dict[str, bytes]) -> FormStage:
+    form_stage.server.files = packages
+    return form_stage
 
 
 def bare(attributes: str) -> str:

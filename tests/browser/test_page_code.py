@@ -2,18 +2,12 @@
 """Pages that have code of their own: whoever sends the form, no request leaves without a token."""
 
 import re
-from collections.abc import Iterator
 from html import escape
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import pytest
 
-from geetest_asgi.testing import Simulator, serve
-
-from .form_stage import PAGE, FormSite, FormStage, visit
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
+from .form_stage import PAGE, FormStage
 
 ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
 FORM = f"""<form id="f" method="post" action="/login" {ID}>
@@ -31,19 +25,9 @@ JSON_BODY = 'headers: {"content-type": "application/json"}, body: JSON.stringify
 FETCH_JSON = f"""fetch("/login", {{method: "POST", {JSON_BODY}}}).then((response) => response.text()).then({TELL})"""
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Simulator, FormSite, str]]:
-    simulator = Simulator()
-    with serve(simulator) as geetest:
-        server = FormSite(geetest)
-        with serve(server.app) as url:
-            yield simulator, server, url
-
-
 @pytest.fixture
-def stage(tab: "Page", running: tuple[Simulator, FormSite, str]) -> Iterator[FormStage]:
-    with visit(tab, *running) as stage:
-        yield stage
+def stage(form_stage: FormStage) -> FormStage:
+    return form_stage
 
 
 def press(stage: FormStage) -> None:
@@ -90,9 +74,9 @@ SENDERS = {
 @pytest.mark.parametrize("sender", SENDERS)
 def test_whoever_sends_it_the_captcha_comes_first(stage: FormStage, sender: str, when: str) -> None:
     """The page's own script, run before ours and after it."""
-    code = f"<script>const f = document.querySelector('#f'), go = document.querySelector('#go'); {SENDERS[sender]}</script>"
-    late = f"<script type='module'>const f = document.querySelector('#f'), go = document.querySelector('#go'); {SENDERS[sender]}</script>"
-    stage.open(FORM + (code if when == "before" else late))
+    script = "<script>" if when == "before" else "<script type='module'>"
+    names = "const f = document.querySelector('#f'), go = document.querySelector('#go')"
+    stage.open(f"{FORM}{script}{names}; {SENDERS[sender]}</script>")
     press(stage)
     stage.box.wait_for(state="visible")
     stage.page.wait_for_timeout(100)
@@ -202,7 +186,7 @@ def test_a_visitor_who_closes_the_captcha_aborts_the_request(stage: FormStage, s
     stage.page.keyboard.press("Escape")
     stage.page.wait_for_function("/abort/i.test(document.querySelector('output').textContent)")
     assert stage.posts == []
-    stage.page.wait_for_timeout(1000)  # what comes sooner is a double click
+    stage.pause()
     press(stage)
     stage.solve()
     answered(stage)
@@ -517,8 +501,17 @@ def test_no_option_is_an_address_or_markup(stage: FormStage, value: str) -> None
     assert stage.ask("given.nextWidth") is None
 
 
-def test_a_native_form_sends_no_token_to_another_origin(stage: FormStage) -> None:
-    stage.open(FORM.replace('"/login"', f'"{stage.geetest}/validate"'))
+@pytest.mark.parametrize("how", ["action", "by fetch", "button", "base"])
+def test_no_form_sends_a_token_to_another_origin(stage: FormStage, how: str) -> None:
+    there = f"{stage.geetest}/validate"
+    elsewhere = FORM.replace('"/login"', f'"{there}"')
+    pages = {
+        "action": elsewhere,
+        "by fetch": elsewhere.replace("<form", "<form data-geetest-ajax"),
+        "button": FORM.replace('id="go"', f'id="go" formaction="{there}"'),
+        "base": f'<base href="{stage.geetest}/">{FORM}',
+    }
+    stage.open(pages[how])
     press(stage)
     assert stage.told("error") == "origin"
     assert stage.posts == []
@@ -526,53 +519,23 @@ def test_a_native_form_sends_no_token_to_another_origin(stage: FormStage) -> Non
     stage.expected = [f"geetest-form: origin origins lacks {stage.geetest}"]
 
 
-@pytest.mark.parametrize("where", ["button", "base"])
-def test_nor_by_a_button_or_a_base(stage: FormStage, where: str) -> None:
-    if where == "button":
-        stage.open(FORM.replace('id="go"', f'id="go" formaction="{stage.geetest}/validate"'))
-    else:
-        stage.open(f'<base href="{stage.geetest}/">{FORM}')
-    press(stage)
-    assert stage.told("error") == "origin"
-    assert stage.posts == []
-    stage.expected = [f"geetest-form: origin origins lacks {stage.geetest}"]
-
-
 # Not "createElement" and "body": GeeTest's own script would break.
 CLOBBER = ["GeetestForm", "querySelectorAll", "querySelector", "baseURI", "readyState", "forms", "documentElement"]
 
 
-@pytest.mark.parametrize("name", CLOBBER)
-def test_a_named_form_switches_nothing_off(stage: FormStage, name: str) -> None:
-    stage.open(f'<form name="{name}"><input name="attach"></form><img name="{name}" alt="">{FORM}')
-    press(stage)
-    stage.solve()
-    stage.page.wait_for_url("**/login")
-    answered(stage)
+CLOBBER_FORM = (
+    "submit action method dataset querySelector querySelectorAll append prepend requestSubmit dispatchEvent isConnected "
+    "elements reset getRootNode children"
+).split()
 
 
-CLOBBER_FORM = [
-    "submit",
-    "action",
-    "method",
-    "dataset",
-    "querySelector",
-    "querySelectorAll",
-    "append",
-    "prepend",
-    "requestSubmit",
-    "dispatchEvent",
-    "isConnected",
-    "elements",
-    "reset",
-    "getRootNode",
-    "children",
-]
+BEFORE = [f'<form name="{name}"><input name="attach"></form><img name="{name}" alt="">{FORM}' for name in CLOBBER]
+WITHIN = [f'{FORM}<input form="f" name="{name}" value="1">' for name in CLOBBER_FORM]
 
 
-@pytest.mark.parametrize("name", CLOBBER_FORM)
-def test_nor_does_an_input_whatever_its_name(stage: FormStage, name: str) -> None:
-    stage.open(f'{FORM}<input form="f" name="{name}" value="1">')
+@pytest.mark.parametrize("page", [*BEFORE, *WITHIN], ids=[*CLOBBER, *(f"form.{name}" for name in CLOBBER_FORM)])
+def test_a_named_form_or_input_switches_nothing_off(stage: FormStage, page: str) -> None:
+    stage.open(page)
     press(stage)
     stage.solve()
     stage.page.wait_for_url("**/login")

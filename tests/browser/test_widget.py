@@ -38,8 +38,7 @@ def check_token(stage: Stage) -> None:
 
 @pytest.mark.parametrize("product", ["float", "popup"])
 def test_a_button_opens_a_box_and_a_try_gives_a_token(stage: Stage, product: str) -> None:
-    stage.go("page.html")
-    stage.start(product=product)
+    stage.begin(product=product)
     assert stage.happened(1) == ["ready"]
     assert stage.ask("captcha.getValidate()") is False
     stage.open_box()
@@ -57,8 +56,7 @@ def test_a_button_opens_a_box_and_a_try_gives_a_token(stage: Stage, product: str
 
 @pytest.mark.parametrize("method", ["showCaptcha", "showBox"])
 def test_bind_has_no_button_and_shows_its_box_when_told(stage: Stage, method: str) -> None:
-    stage.go("page.html")
-    stage.start(product="bind")
+    stage.begin(product="bind")
     assert stage.happened(1) == ["ready"]
     assert stage.button.count() == 0
     stage.ask(f"captcha.{method}() === captcha")
@@ -70,8 +68,7 @@ def test_bind_has_no_button_and_shows_its_box_when_told(stage: Stage, method: st
 
 
 def test_bind_can_be_shown_again_for_another_token(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(product="bind", hideSuccess=True)
+    stage.begin(product="bind", hideSuccess=True)
     tokens = []
     for number in (4, 6):
         stage.ask("void captcha.showCaptcha()")
@@ -85,8 +82,7 @@ def test_bind_can_be_shown_again_for_another_token(stage: Stage) -> None:
 @pytest.mark.parametrize("product", ["float", "popup"])
 @pytest.mark.parametrize("key", ["Enter", "Space"])
 def test_by_keyboard_alone(stage: Stage, product: str, key: str) -> None:
-    stage.go("page.html")
-    stage.start(product=product)
+    stage.begin(product=product)
     stage.page.focus("#before")
     stage.page.keyboard.press("Tab")
     stage.page.keyboard.press(key)
@@ -102,8 +98,7 @@ def test_by_keyboard_alone(stage: Stage, product: str, key: str) -> None:
 
 @pytest.mark.parametrize("product", ["float", "popup", "bind"])
 def test_escape_closes_and_says_so(stage: Stage, product: str) -> None:
-    stage.go("page.html")
-    stage.start(product=product)
+    stage.begin(product=product)
     stage.happened(1)
     for number in (4, 6):
         stage.ask("void captcha.showBox()")
@@ -116,8 +111,7 @@ def test_escape_closes_and_says_so(stage: Stage, product: str) -> None:
 
 @pytest.mark.parametrize("product", ["float", "popup"])
 def test_a_box_that_is_opened_right_after_it_was_closed_still_hears_escape(stage: Stage, product: str) -> None:
-    stage.go("page.html")
-    stage.start(product=product)
+    stage.begin(product=product)
     stage.open_box()
     stage.ask("void captcha.reset().showBox()")  # before the dialog's own close event is told
     stage.page.wait_for_timeout(100)
@@ -128,8 +122,7 @@ def test_a_box_that_is_opened_right_after_it_was_closed_still_hears_escape(stage
 @pytest.mark.parametrize("product", ["float", "popup"])
 @pytest.mark.parametrize("outside", [True, False])
 def test_a_click_outside_closes_unless_the_mask_forbids_it(stage: Stage, product: str, outside: bool) -> None:
-    stage.go("page.html")
-    stage.start(product=product, mask={"outside": outside, "bgColor": "rgb(1, 2, 3)"})
+    stage.begin(product=product, mask={"outside": outside, "bgColor": "rgb(1, 2, 3)"})
     stage.open_box()
     if product == "popup":
         backdrop = "getComputedStyle(document.querySelector('dialog'), '::backdrop').backgroundColor"
@@ -140,8 +133,7 @@ def test_a_click_outside_closes_unless_the_mask_forbids_it(stage: Stage, product
 
 
 def test_the_floating_box_closes_by_its_button_too(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.open_box()
     stage.button.click()
     assert stage.happened(4)[-1] == "close"
@@ -151,8 +143,7 @@ def test_the_floating_box_closes_by_its_button_too(stage: Stage) -> None:
 
 
 def test_a_failed_try_is_told_and_the_next_one_can_succeed(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.open_box()
     stage.page.get_by_role("button", name="Fail this try").click()
     name, detail = stage.details(4)[-1]
@@ -166,8 +157,7 @@ def test_a_failed_try_is_told_and_the_next_one_can_succeed(stage: Stage) -> None
 
 
 def test_sim_retry_fails_the_first_try_by_itself(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(captchaId="sim-retry")
+    stage.begin(captchaId="sim-retry")
     stage.open_box()
     stage.solve()
     assert stage.happened(4)[-1] == "fail"
@@ -176,8 +166,7 @@ def test_sim_retry_fails_the_first_try_by_itself(stage: Stage) -> None:
 
 
 def test_several_listeners_of_one_event_and_chaining(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(product="bind")
+    stage.begin(product="bind")
     chained = """() => {
       window.heard = [];
       const names = ["onReady", "onNextReady", "onBoxShow", "onSuccess", "onFail", "onError", "onClose"];
@@ -193,8 +182,7 @@ def test_several_listeners_of_one_event_and_chaining(stage: Stage) -> None:
 
 
 def test_who_subscribes_late_is_called_all_the_same(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.happened(1)
     stage.page.wait_for_timeout(200)
     stage.ask("() => listen(captcha)")
@@ -202,8 +190,7 @@ def test_who_subscribes_late_is_called_all_the_same(stage: Stage) -> None:
 
 
 def test_reset_asks_for_another_token(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     tokens = []
     for number in (4, 6):
         stage.open_box()
@@ -216,8 +203,7 @@ def test_reset_asks_for_another_token(stage: Stage) -> None:
 
 
 def test_destroy_leaves_nothing_behind(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(product="popup")
+    stage.begin(product="popup")
     stage.open_box()
     stage.ask("void captcha.destroy()")
     assert stage.page.locator(".geetest_sim").count() == 0
@@ -228,8 +214,7 @@ def test_destroy_leaves_nothing_behind(stage: Stage) -> None:
 
 
 def test_an_answer_that_comes_after_a_reset_is_not_heard(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.open_box()
     stage.ask("() => { document.querySelector('.geetest_solve').click(); captcha.reset(); }")
     stage.page.wait_for_timeout(300)
@@ -238,8 +223,7 @@ def test_an_answer_that_comes_after_a_reset_is_not_heard(stage: Stage) -> None:
 
 
 def test_two_captchas_on_a_page_do_not_meddle(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.ask("() => { window.first = captcha; }")
     stage.start(".by-class", product="popup")
     stage.page.locator(".by-class .geetest_btn_click").click()
@@ -251,8 +235,7 @@ def test_two_captchas_on_a_page_do_not_meddle(stage: Stage) -> None:
 
 
 def test_append_to_takes_odd_ids_selectors_and_elements(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start("#captcha-:r1:")
+    stage.begin("#captcha-:r1:")
     assert stage.page.locator("[id='captcha-:r1:'] .geetest_btn_click").count() == 1
     for target in ("'captcha'", "'.by-class'", "document.getElementById('captcha')", "[document.body]"):
         assert stage.ask(f"captcha.appendTo({target}) === captcha")
@@ -263,8 +246,7 @@ def test_append_to_takes_odd_ids_selectors_and_elements(stage: Stage) -> None:
 
 
 def test_it_works_within_a_web_component(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(None)
+    stage.begin(None)
     stage.ask("""() => {
       const root = document.getElementById("captcha").attachShadow({mode: "open"});
       captcha.appendTo(root.appendChild(document.createElement("div")));
@@ -275,21 +257,17 @@ def test_it_works_within_a_web_component(stage: Stage) -> None:
     assert stage.happened(4)[-1] == "success"
 
 
+ENGLISH = ("Click to verify", "Simulated", "I am human", "Verified")
+CHINESE = ("点击进行验证", "模拟", "我是真人", "验证成功")
+
+
 @pytest.mark.parametrize(
     ("language", "words"),
-    [
-        ("zho", ("点击进行验证", "模拟", "我是真人", "验证成功")),
-        ("zh", ("点击进行验证", "模拟", "我是真人", "验证成功")),
-        ("eng", ("Click to verify", "Simulated", "I am human", "Verified")),
-        ("en", ("Click to verify", "Simulated", "I am human", "Verified")),
-        ("deu", ("Click to verify", "Simulated", "I am human", "Verified")),
-        (None, ("Click to verify", "Simulated", "I am human", "Verified")),
-    ],
+    [("zho", CHINESE), ("zh", CHINESE), ("eng", ENGLISH), ("en", ENGLISH), ("deu", ENGLISH), (None, ENGLISH)],
 )
 def test_it_speaks_english_and_chinese(stage: Stage, language: str | None, words: tuple[str, str, str, str]) -> None:
     idle, badge, solve, solved = words
-    stage.go("page.html")
-    stage.start(**({"language": language} if language else {}))
+    stage.begin(**({"language": language} if language else {}))
     assert [idle, badge] == stage.button.inner_text().split("\n")
     assert stage.ask("document.querySelector('.geetest_captcha').lang") == ("zh-Hans" if badge == "模拟" else "en")
     stage.open_box()
@@ -299,8 +277,7 @@ def test_it_speaks_english_and_chinese(stage: Stage, language: str | None, words
 
 
 def test_a_screen_reader_is_told_what_it_is_and_how_it_went(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     name = stage.page.get_by_role("button", name=re.compile("Click to verify.*Simulated"))
     assert name.count() == 1
     described = stage.button.get_attribute("aria-describedby")
@@ -313,8 +290,7 @@ def test_a_screen_reader_is_told_what_it_is_and_how_it_went(stage: Stage) -> Non
 
 
 def test_size_and_scale_and_hidden_buttons(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(
+    stage.begin(
         nativeButton={"width": "20rem", "height": "64px"},
         rem=1.25,
         nextWidth="300px",
@@ -346,8 +322,7 @@ def test_the_floating_box_stays_in_sight(stage: Stage, width: int) -> None:
 
 
 def test_dark_and_light_and_motion_are_the_visitors(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.open_box()
     colours = []
     schemes: tuple[Literal["light", "dark"], ...] = ("light", "dark")
@@ -365,8 +340,7 @@ def test_dark_and_light_and_motion_are_the_visitors(stage: Stage) -> None:
 
 @pytest.mark.parametrize("product", ["float", "popup"])
 def test_offline_is_one_tap_and_the_constant_token(stage: Stage, product: str) -> None:
-    stage.go("page.html")
-    stage.start(product=product, apiServers=[nobody_listens()], protocol="http://", timeout=2000)
+    stage.begin(product=product, apiServers=[nobody_listens()], protocol="http://", timeout=2000)
     assert stage.happened(1) == ["ready"]
     assert stage.ask("captcha.isOffline()") is True
     stage.button.click()
@@ -398,15 +372,13 @@ def test_a_server_that_does_not_answer_in_time_is_left_for_the_next(stage: Stage
 
 
 def test_a_protocol_without_servers_does_not_lead_astray(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(protocol="https://")  # which react-geetest-v4 always says
+    stage.begin(protocol="https://")  # which react-geetest-v4 always says
     assert stage.happened(1) == ["ready"]
     assert stage.ask("captcha.isOffline()") is False
 
 
 def test_a_page_may_have_its_own_way_to_be_offline(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(captchaId="sim-offline", offlineCb=True)
+    stage.begin(captchaId="sim-offline", offlineCb=True)
     assert stage.happened(1) == ["offlineCb"]
 
 
@@ -415,8 +387,7 @@ def test_a_page_may_have_its_own_way_to_be_offline(stage: Stage) -> None:
     [("sim-unknown", "-50102", "illegal captcha_id"), ("", "60001", "captchaId: a string is wanted")],
 )
 def test_a_bad_id_is_told_to_on_error(stage: Stage, captcha_id: str, code: str, detail: str) -> None:
-    stage.go("page.html")
-    stage.start(captchaId=captcha_id)
+    stage.begin(captchaId=captcha_id)
     [(name, error)] = stage.details(1)
     assert name == "onError"
     assert error.keys() == {"code", "msg", "desc"}
@@ -433,8 +404,7 @@ def test_a_bad_id_that_nobody_listens_for_is_on_the_console(stage: Stage) -> Non
 
 
 def test_a_try_that_gets_no_answer_is_an_error_and_can_be_made_again(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start()
+    stage.begin()
     stage.open_box()
     stage.simulator.offline()
     stage.solve()
@@ -478,8 +448,7 @@ def test_alibaba_clouds_name_for_it(stage: Stage) -> None:
 
 
 def test_one_tap_is_invisible_without_a_button(stage: Stage) -> None:
-    stage.go("page.html")
-    stage.start(captchaId="sim-one-tap", product="bind")
+    stage.begin(captchaId="sim-one-tap", product="bind")
     stage.ask("void captcha.showCaptcha()")
     assert stage.happened(2) == ["ready", "success"]
     assert stage.box.count() == 0
@@ -487,8 +456,7 @@ def test_one_tap_is_invisible_without_a_button(stage: Stage) -> None:
 
 @pytest.mark.parametrize("product", ["float", "popup"])
 def test_one_tap_solves_without_a_box(stage: Stage, product: str) -> None:
-    stage.go("page.html")
-    stage.start(captchaId="sim-one-tap", product=product, userInfo="u-7", clientType="android")
+    stage.begin(captchaId="sim-one-tap", product=product, userInfo="u-7", clientType="android")
     stage.button.click()
     stage.page.locator(".geetest_captcha[data-state=solved]").wait_for()
     assert stage.box.count() == 0

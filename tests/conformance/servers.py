@@ -13,6 +13,8 @@ from typing import Final
 
 import pytest
 
+from .apps import FRAMEWORKS
+
 START_SECONDS: Final = 30.0
 TESTS: Final = Path(__file__).parent.parent
 APP: Final = f"{__package__}.served:app"
@@ -51,6 +53,18 @@ NEEDS: Final[Mapping[str, tuple[str, ...]]] = {
 }
 
 SERVERS: Final = list(COMMANDS)
+LITERAL: Final = "uvicorn-h11"
+"""Hands on every target as it came."""
+NORMALISING: Final = "granian"
+"""Cuts off authorities and fragments, and takes raw bytes in a path."""
+
+PAIRS: Final = [
+    *((framework, LITERAL) for framework in FRAMEWORKS),
+    *(("starlette", server) for server in SERVERS if server != LITERAL),
+]
+each_of_both: Final = pytest.mark.parametrize(("framework", "server"), PAIRS)
+"""Each framework on one server, and each server under one framework: for what a server does before the guard, and a
+framework behind it."""
 
 
 def skip_without(*modules: str) -> None:

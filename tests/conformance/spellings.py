@@ -37,16 +37,8 @@ def spellings(path: str) -> Iterator[str]:
     yield from (path.upper(), path.title(), path.swapcase(), f"/{first.upper()}{rest}")
     yield from (path.replace("s", "%c5%bf"), path.replace("i", "%c4%b1"), path.replace("i", "%c4%b0"))
     yield from (f"/%ef%bd{ord(first) - 0x60 + 0x80:02x}"[:10] + rest, path.replace("/", "%ef%bc%8f"))
-    yield from (
-        f"{path}?",
-        f"{path}?x",
-        f"{path}??",
-        f"{path}?/../x",
-        f"{path}#",
-        f"{path}#x",
-        f"{path}?#",
-        f"/?{path}",
-    )
+    yield from (f"{path}{query}" for query in "? ?x ?? ?/../x # #x ?#".split())
+    yield f"/?{path}"
     yield from (f"{prefix}{path}" for prefix in SCHEMES.split())
     yield from (f"{prefix}{name}" for prefix in UNSLASHED.split())
     yield from _absolute_with_tricks(path)
@@ -73,73 +65,26 @@ def _slashes(path: str) -> Iterator[str]:
 def _dots(path: str) -> Iterator[str]:
     name = path[1:]
     yield from (
-        f"/.{path}",
-        f"/./{name}/.",
-        f"{path}/.",
-        f"{path}/./",
-        f"/x/..{path}",
-        f"{path}/x/..",
-        f"{path}/..{path}",
+        f"{before}{path}" for before in "/. /x/.. /.. /..; /;x /x/..;y /x;/.. /... /%2e /x/%2e%2e /.%0a".split()
     )
-    yield from (f"/%2e{path}", f"/x/%2e%2e{path}", f"/x%2f..{path}", f"/..{path}", f"/..;{path}", f"/;x{path}")
-    yield from (f"/x/..;y{path}", f"/x;/..{path}", f"/...{path}", f"/x/../{name}%0a", f"/.%0a{path}", f"//..//{name}")
+    yield from (f"{path}{behind}" for behind in ("/.", "/./", "/x/..", f"/..{path}"))
+    yield from (f"/./{name}/.", f"/x%2f..{path}", f"/x/../{name}%0a", f"//..//{name}")
 
 
 def _absolute_with_tricks(path: str) -> Iterator[str]:
     """What happens to a target that does not begin with a slash is up to each framework's parser of URLs."""
-    for space in ("%20", "%00", "%0a", "%09", "%0d", "%1f", "%7f", "%c2%85", "%c2%a0"):
-        yield from (
-            f"{space}http://h{path}",
-            f"http:{space}//h{path}",
-            f"ht{space}tp://h{path}",
-            f"http://{space}{path}",
-        )
-        yield from (f"http:/{space}/h{path}", f"{space}x:{path}", f"{space}{path[1:]}", f"http://h{path}{space}")
-    for tail in (
-        "%3fx",
-        "%23x",
-        "?x",
-        "#x",
-        "%3b",
-        ";x",
-        ";x=1",
-        "/",
-        "//",
-        "%0a",
-        "%2f",
-        "/.",
-        "/;",
-        "%3f%23",
-        "%23%3f",
-    ):
+    for space in "%20 %00 %0a %09 %0d %1f %7f %c2%85 %c2%a0".split():
+        yield from (f"{space}http://h{path}", f"http:{space}//h{path}", f"ht{space}tp://h{path}")
+        yield from (f"http://{space}{path}", f"http:/{space}/h{path}", f"{space}x:{path}", f"{space}{path[1:]}")
+        yield f"http://h{path}{space}"
+    for tail in "%3fx %23x ?x #x %3b ;x ;x=1 / // %0a %2f /. /; %3f%23 %23%3f".split():
         yield from (f"http://h{path}{tail}", f"x:{path}{tail}", f"{path[1:]}{tail}", f"http:{path[1:]}{tail}")
-    for host in (
-        "%2f",
-        "%3f",
-        "%23",
-        "%5c",
-        "@",
-        ":",
-        "x%2fy",
-        "x%3fy",
-        "x%23y",
-        "%40",
-        "%0a",
-        "[",
-        "]",
-        "[x]",
-        "%c3%a9",
-    ):
+    for host in "%2f %3f %23 %5c @ : x%2fy x%3fy x%23y %40 %0a [ ] [x] %c3%a9".split():
         yield from (f"http://{host}{path}", f"x://{host}/{path}")
-    yield from (
-        f"http:{path}?{path}",
-        f"http://h/{path}",
-        f"http://h//{path}",
-        f"http://h/x/..{path}",
-        f"http://h/.{path}",
-    )
-    yield from (f"http://h{path.upper()}", f"http://h/%6{path[1:]}", f"http://h/http://h{path}", f"http:http:{path}")
-    yield from (f"http://h/%2f{path[1:]}", f"http://h%2f{path[1:]}", f"http:%2f%2fh{path}", f"http%3a//h{path}")
+    yield from (f"http:{path}?{path}", f"http://h/{path}", f"http://h//{path}", f"http://h/x/..{path}")
+    yield from (f"http://h/.{path}", f"http://h{path.upper()}", f"http://h/%6{path[1:]}", f"http://h/http://h{path}")
+    yield from (f"http:http:{path}", f"http://h/%2f{path[1:]}", f"http://h%2f{path[1:]}", f"http:%2f%2fh{path}")
+    yield f"http%3a//h{path}"
 
 
 def _long(path: str) -> Iterator[str]:

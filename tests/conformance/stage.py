@@ -22,8 +22,6 @@ class Stage:
     logs: Path
     stack: ExitStack
     ports: dict[tuple[str, str], tuple[int, int]] = field(default_factory=dict)
-    reached: Counter[tuple[str, str]] = field(default_factory=Counter)
-    """By app and server: how many spellings got to a protected handler of the bare app, and were guarded."""
 
     @property
     def calls(self) -> list[Call]:

@@ -8,8 +8,7 @@ from hashlib import sha256
 import pytest
 
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import each_of_both
 from .stage import Pair, Stage
 
 BOUNDARY = "----a boundary".replace(" ", "-")
@@ -53,8 +52,7 @@ def arrived(pair: Pair, raw: bytes, *pieces: bytes, body: bytes) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_body_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     content_type, body = bodies(stage.token())[name]
@@ -62,8 +60,7 @@ def test_a_body_goes_on_untouched(framework: str, server: str, name: str, stage:
 
 
 @pytest.mark.parametrize("name", NAMES)
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_chunked_body_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     content_type, body = bodies(stage.token())[name]
@@ -74,8 +71,7 @@ def test_a_chunked_body_goes_on_untouched(framework: str, server: str, name: str
 
 
 @pytest.mark.parametrize("name", ["urlencoded", "JSON", "multipart"])
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_body_that_comes_byte_by_byte_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     content_type, body = bodies(stage.token())[name]
@@ -83,8 +79,7 @@ def test_a_body_that_comes_byte_by_byte_goes_on_untouched(framework: str, server
     arrived(pair, head, *(bytes([byte]) for byte in body), body=body)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_body_that_waits_for_100_continue_goes_on(framework: str, server: str, stage: Stage) -> None:
     """The server says it when the body is first asked for: by the guard, who has to ask before the app runs."""
     pair = stage.put(framework, server)
@@ -107,8 +102,7 @@ CUT_OFF: dict[str, Callable[[dict[str, str]], bytes]] = {
 
 
 @pytest.mark.parametrize("where", CUT_OFF)
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", ["starlette", "quart", "django"])
+@each_of_both
 def test_a_body_that_is_cut_off_is_not_a_body(framework: str, server: str, where: str, stage: Stage) -> None:
     """Where the fields were not there, nothing runs; the server goes on, and a token that was not used is good."""
     pair = stage.put(framework, server)

@@ -5,11 +5,8 @@ import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
-import pytest
-
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import each_of_both
 from .stage import Pair, Stage
 from .wire import Answer
 
@@ -47,12 +44,14 @@ def as_msgpack(fields: Fields) -> bytes:
     return bytes([0x80 + len(fields)]) + b"".join(b"\xda" + struct.pack(">H", len(word)) + word for word in words)
 
 
+B = ("multipart/form-data; boundary=B",)
+
 FORMS = {
     "form": Kind((wire.FORM,), wire.form),
     "form, charset": Kind((f"{wire.FORM}; charset=utf-8",), wire.form),
     "JSON": Kind(("application/json",), as_json),
     "JSON, charset": Kind(("application/json; charset=utf-8",), as_json),
-    "multipart": Kind(("multipart/form-data; boundary=B",), as_multipart),
+    "multipart": Kind(B, as_multipart),
     "multipart, quoted": Kind(('multipart/form-data; boundary="B"; charset=utf-8',), as_multipart),
 }
 """What a page or a program sends that has nothing to hide."""
@@ -106,22 +105,12 @@ ODD = {
     "multipart, boundary*0": Kind(("multipart/form-data; boundary*0=B",), as_multipart),
     "multipart, two boundaries": Kind(("multipart/form-data; boundary=A; boundary=B",), as_multipart),
     "multipart, two boundaries turned": Kind(("multipart/form-data; boundary=B; boundary=A",), as_multipart),
-    "multipart, preamble": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: b"hello\r\n" + as_multipart(fields)
-    ),
-    "multipart, attachment": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields, "attachment")
-    ),
-    "multipart, files": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields, extra='; filename="x"')
-    ),
-    "multipart, unquoted names": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields).replace(b'"', b"")
-    ),
-    "multipart, bare newlines": Kind(
-        ("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields).replace(b"\r", b"")
-    ),
-    "multipart, not closed": Kind(("multipart/form-data; boundary=B",), lambda fields: as_multipart(fields)[:-4]),
+    "multipart, preamble": Kind(B, lambda fields: b"hello\r\n" + as_multipart(fields)),
+    "multipart, attachment": Kind(B, lambda fields: as_multipart(fields, "attachment")),
+    "multipart, files": Kind(B, lambda fields: as_multipart(fields, extra='; filename="x"')),
+    "multipart, unquoted names": Kind(B, lambda fields: as_multipart(fields).replace(b'"', b"")),
+    "multipart, bare newlines": Kind(B, lambda fields: as_multipart(fields).replace(b"\r", b"")),
+    "multipart, not closed": Kind(B, lambda fields: as_multipart(fields)[:-4]),
     "MessagePack": Kind(("application/x-msgpack",), as_msgpack),
     "MessagePack, vendor's": Kind(("application/vnd.msgpack",), as_msgpack),
     "XML": Kind(("application/xml",), lambda fields: b"<a>x</a>"),
@@ -136,8 +125,7 @@ def send(pair: Pair, guarded: bool, target: str, kind: Kind, fields: Fields) -> 
     return pair.ask(guarded, target, kind.write(fields), headers=headers, content_type=None)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_no_type_of_body_gets_past_without_a_token(framework: str, server: str, stage: Stage) -> None:
     """Also where the handler would take the body for something, and where it would fail over it."""
     pair = stage.put(framework, server)
@@ -154,8 +142,7 @@ def test_no_type_of_body_gets_past_without_a_token(framework: str, server: str, 
     assert stage.calls == []
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads(
     framework: str, server: str, stage: Stage
 ) -> None:
@@ -177,8 +164,7 @@ def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads
                 assert answer.status in (400, 403, 413, 415, 422), name
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_what_the_framework_reads_from_an_ordinary_body_it_reads_behind_the_guard(
     framework: str, server: str, stage: Stage
 ) -> None:

@@ -46,23 +46,23 @@ def test_a_token_passes_and_none_does_not(server: str, stage: Stage) -> None:
 
 
 @pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", ["starlette", "litestar", "quart", "falcon", "blacksheep"])
+@pytest.mark.parametrize("framework", ["starlette", "quart"])
 def test_a_path_is_guarded_however_it_is_spelt(framework: str, server: str, stage: Stage) -> None:
     """`:path` is taken from a frame: there is no request line to keep it within bounds."""
     skip_without("h2")
     pair = stage.put(framework, server)
     targets = [target for target in dict.fromkeys(spellings("/login")) if len(target) <= 500]
-    reached = [target for target in targets if "x-report" in headers_of(pair, pair.bare, target)]
-    assert "/login" in reached
-    entered = pair.entered()
-    past = [target for target in reached if "x-report" in headers_of(pair, pair.guarded, target)]
-    assert past == []
-    assert pair.entered() == entered
+    with client(pair) as asked:
+        reached = [target for target in targets if "x-report" in headers_of(asked, pair.bare, target)]
+        assert "/login" in reached
+        entered = pair.entered()
+        assert [target for target in reached if "x-report" in headers_of(asked, pair.guarded, target)] == []
+        assert pair.entered() == entered
 
 
-def headers_of(pair: Pair, app: str, target: str) -> Mapping[str, str]:
+def headers_of(asked: httpx.Client, app: str, target: str) -> Mapping[str, str]:
     """Nothing where the server, or the client, will have none of it: asked thrice, as hypercorn hangs up at times."""
     for _ in range(3):
-        with client(pair) as asked, suppress(httpx.HTTPError):
+        with suppress(httpx.HTTPError):
             return post(asked, app, b"user=x", target).headers
     return {}

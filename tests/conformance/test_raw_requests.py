@@ -5,64 +5,62 @@ from contextlib import closing, suppress
 import pytest
 
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import SERVERS, each_of_both
 from .stage import Pair, Stage
 from .wire import Answer
 
 HEAD = "host: h\r\nx-app: {app}\r\nconnection: close\r\n"
 TYPED = HEAD + "content-type: application/x-www-form-urlencoded\r\n"
+CHUNKED = "transfer-encoding: chunked\r\n"
+
+
+def post(line: str = "POST /login HTTP/1.1", more: str = "content-length: 1\r\n", body: str = "x") -> str:
+    return f"{line}\r\n{TYPED}{more}\r\n{body}"
+
 
 RAW = {
-    "HTTP/1.0": "POST /login HTTP/1.0\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "no host": "POST /login HTTP/1.0\r\nx-app: {app}\r\ncontent-length: 1\r\n\r\nx",
-    "HTTP/1.2": "POST /login HTTP/1.2\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "HTTP/2.0": "POST /login HTTP/2.0\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "two spaces": "POST  /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "two spaces behind": "POST /login  HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "tabs": "POST\t/login\tHTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "tab in the target": "POST /login\t HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "vertical tab": "POST \v/login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "newlines first": "\r\n\r\nPOST /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "space first": " POST /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "bare newlines": ("POST /login HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx").replace("\r", ""),
-    "raw UTF-8": "POST /login\u00a0 HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "raw fullwidth": "POST /\uff4cogin HTTP/1.1\r\n" + TYPED + "content-length: 1\r\n\r\nx",
-    "no body at all": "POST /login HTTP/1.1\r\n" + HEAD + "\r\n",
-    "no length": "POST /login HTTP/1.1\r\n" + TYPED + "\r\n",
-    "length 0": "POST /login HTTP/1.1\r\n" + TYPED + "content-length: 0\r\n\r\n",
-    "chunked": "POST /login HTTP/1.1\r\n" + TYPED + "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
-    "chunked, nothing": "POST /login HTTP/1.1\r\n" + TYPED + "transfer-encoding: chunked\r\n\r\n0\r\n\r\n",
-    "chunked and a length": "POST /login HTTP/1.1\r\n"
-    + TYPED
-    + "content-length: 1\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
-    "chunked and length 0": "POST /login HTTP/1.1\r\n"
-    + TYPED
-    + "content-length: 0\r\ntransfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\n\r\n",
-    "trailers": "POST /login HTTP/1.1\r\n"
-    + TYPED
-    + "transfer-encoding: chunked\r\n\r\n1\r\nx\r\n0\r\nlot_number: x\r\n\r\n",
-    "extension of a chunk": "POST /login HTTP/1.1\r\n"
-    + TYPED
-    + "transfer-encoding: chunked\r\n\r\n1;a=b\r\nx\r\n0\r\n\r\n",
-    "upgrade": "POST /login HTTP/1.1\r\n" + TYPED.replace("close", "upgrade") + "upgrade: foo\r\n\r\n",
+    "HTTP/1.0": post("POST /login HTTP/1.0"),
+    "no host": post("POST /login HTTP/1.0").replace("host: h\r\n", ""),
+    "HTTP/1.2": post("POST /login HTTP/1.2"),
+    "HTTP/2.0": post("POST /login HTTP/2.0"),
+    "two spaces": post("POST  /login HTTP/1.1"),
+    "two spaces behind": post("POST /login  HTTP/1.1"),
+    "tabs": post("POST\t/login\tHTTP/1.1"),
+    "tab in the target": post("POST /login\t HTTP/1.1"),
+    "vertical tab": post("POST \v/login HTTP/1.1"),
+    "newlines first": "\r\n\r\n" + post(),
+    "space first": " " + post(),
+    "bare newlines": post().replace("\r", ""),
+    "raw UTF-8": post("POST /login\u00a0 HTTP/1.1"),
+    "raw fullwidth": post("POST /\uff4cogin HTTP/1.1"),
+    "no body at all": f"POST /login HTTP/1.1\r\n{HEAD}\r\n",
+    "no length": post(more="", body=""),
+    "length 0": post(more="content-length: 0\r\n", body=""),
+    "chunked": post(more=CHUNKED, body="1\r\nx\r\n0\r\n\r\n"),
+    "chunked, nothing": post(more=CHUNKED, body="0\r\n\r\n"),
+    "chunked and a length": post(more=f"content-length: 1\r\n{CHUNKED}", body="1\r\nx\r\n0\r\n\r\n"),
+    "chunked and length 0": post(more=f"content-length: 0\r\n{CHUNKED}", body="1\r\nx\r\n0\r\n\r\n"),
+    "trailers": post(more=CHUNKED, body="1\r\nx\r\n0\r\nlot_number: x\r\n\r\n"),
+    "extension of a chunk": post(more=CHUNKED, body="1;a=b\r\nx\r\n0\r\n\r\n"),
+    "upgrade": post(more="upgrade: foo\r\n", body="").replace("close", "upgrade"),
     "upgrade to HTTP/2": "POST /login HTTP/1.1\r\nhost: h\r\nx-app: {app}\r\nconnection: upgrade, http2-settings\r\n"
     "upgrade: h2c\r\nhttp2-settings: AAMAAABkAAQAAP__\r\n\r\n",
     "upgrade to a websocket": "POST /login HTTP/1.1\r\nhost: h\r\nx-app: {app}\r\nconnection: upgrade\r\n"
     "upgrade: websocket\r\nsec-websocket-version: 13\r\nsec-websocket-key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n",
     "GET upgraded": "GET /page HTTP/1.1\r\nhost: h\r\nx-app: {app}\r\nconnection: upgrade\r\nupgrade: foo\r\n\r\n",
-    "two hosts": "POST /login HTTP/1.1\r\n" + TYPED + "host: other\r\ncontent-length: 1\r\n\r\nx",
-    "odd host": "POST /login HTTP/1.1\r\n" + TYPED.replace("host: h", "host: h/../x?") + "content-length: 1\r\n\r\nx",
-    "paths in headers": "POST /login HTTP/1.1\r\n"
-    + TYPED
-    + "x-original-url: /open\r\nx-rewrite-url: /open\r\nx-forwarded-prefix: /x\r\nx-script-name: /login\r\n"
-    + "forwarded: for=1;proto=https\r\nx-forwarded-path: /open\r\ncontent-length: 1\r\n\r\nx",
-    "the other way round": "POST /open HTTP/1.1\r\n"
-    + TYPED
-    + "x-original-url: /login\r\nx-rewrite-url: /login\r\nx-script-name: /login\r\ncontent-length: 1\r\n\r\nx",
-    "preflight of a POST": "POST /login HTTP/1.1\r\n"
-    + TYPED
-    + "origin: https://a\r\naccess-control-request-method: POST\r\ncontent-length: 1\r\n\r\nx",
+    "two hosts": post(more="host: other\r\ncontent-length: 1\r\n"),
+    "odd host": post().replace("host: h", "host: h/../x?"),
+    "paths in headers": post(
+        more="x-original-url: /open\r\nx-rewrite-url: /open\r\nx-forwarded-prefix: /x\r\nx-script-name: /login\r\n"
+        "forwarded: for=1;proto=https\r\nx-forwarded-path: /open\r\ncontent-length: 1\r\n"
+    ),
+    "the other way round": post(
+        "POST /open HTTP/1.1",
+        "x-original-url: /login\r\nx-rewrite-url: /login\r\nx-script-name: /login\r\ncontent-length: 1\r\n",
+    ),
+    "preflight of a POST": post(
+        more="origin: https://a\r\naccess-control-request-method: POST\r\ncontent-length: 1\r\n"
+    ),
 }
 
 GUARDED = {"login", "page"}
@@ -78,8 +76,7 @@ def answers(pair: Pair, app: str) -> dict[str, Answer]:
     return found
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_no_way_to_write_a_request_gets_past(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     bare = answers(pair, pair.bare)

@@ -13,13 +13,13 @@ import pytest
 
 from . import wire
 from .proxies import PROXIES, behind, comes_to
-from .servers import SERVERS
+from .servers import LITERAL, SERVERS
 from .stage import Pair, Stage
 from .test_bodies import multipart
 from .uploaders import FILE, Send, Upload, client, patient
 
 MIB: Final = 1024 * 1024
-EACH: Final = 4
+EACH: Final = 2
 
 
 def uploads(stage: Stage) -> list[tuple[int, Upload]]:
@@ -53,13 +53,22 @@ def test_directly(server: str, send: Send, stage: Stage) -> None:
     all_are_answered(stage, pair, pair.port, send)
 
 
+def behind_a_proxy(proxy: str, server: str, send: Send, stage: Stage, folder: Path) -> None:
+    pair = stage.put("starlette", server)
+    folder.chmod(0o755)
+    with behind(proxy, folder, pair.port) as port:
+        all_are_answered(stage, pair, port, send)
+
+
 @pytest.mark.parametrize("proxy", PROXIES)
 @pytest.mark.parametrize("server", SERVERS)
-def test_behind_a_proxy(server: str, proxy: str, send: Send, stage: Stage, tmp_path: Path) -> None:
-    pair = stage.put("starlette", server)
-    tmp_path.chmod(0o755)
-    with behind(proxy, tmp_path, pair.port) as port:
-        all_are_answered(stage, pair, port, send)
+def test_behind_a_proxy_on_each_server(server: str, proxy: str, stage: Stage, tmp_path: Path) -> None:
+    behind_a_proxy(proxy, server, patient, stage, tmp_path)
+
+
+@pytest.mark.parametrize("proxy", PROXIES)
+def test_behind_a_proxy_for_each_client(proxy: str, send: Send, stage: Stage, tmp_path: Path) -> None:
+    behind_a_proxy(proxy, LITERAL, send, stage, tmp_path)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -7,15 +7,13 @@ from contextlib import closing
 import pytest
 
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import SERVERS, each_of_both
 from .stage import Stage
 
 STREAM = b"0\n1\n2\n3\n4\n"
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_streamed_answer_comes_whole(framework: str, server: str, stage: Stage) -> None:
     """A disconnect that somebody made up after the body would end it early."""
     pair = stage.put(framework, server)
@@ -25,8 +23,7 @@ def test_a_streamed_answer_comes_whole(framework: str, server: str, stage: Stage
     assert answer.seen["outcome"] == "passed"
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", FRAMEWORKS)
+@each_of_both
 def test_a_client_that_leaves_ends_an_endless_answer_as_without_the_guard(
     framework: str, server: str, stage: Stage
 ) -> None:

@@ -9,19 +9,15 @@ from contextlib import closing, suppress
 import pytest
 
 from . import wire
-from .apps import FRAMEWORKS
-from .servers import SERVERS
+from .servers import PAIRS, SERVERS
 from .spellings import spellings
 from .stage import Pair, Stage
 from .wire import Answer
 
-PAIRS = [
-    (framework, server)
-    for framework in ("asgi", *FRAMEWORKS)
-    for server in SERVERS
-    # Django has none; Quart wants a scheme in the scope, which daphne leaves out (4.2, 2025).
-    if framework != "django" and (framework, server) != ("quart", "daphne")
-]
+each_pair = pytest.mark.parametrize(
+    ("framework", "server"),
+    [pair for pair in PAIRS if pair[0] != "django"],  # which has no websockets
+)
 
 
 def handshake(app: str, target: str) -> bytes:
@@ -63,7 +59,7 @@ def _ask(port: int, name: str, target: str) -> tuple[Answer, str]:
         return wire.parse(received), frames[2 : 2 + frames[1]].decode() if frames[:1] == b"\x81" else ""
 
 
-@pytest.mark.parametrize(("framework", "server"), PAIRS)
+@each_pair
 def test_a_handshake_without_a_token_is_refused(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     assert ask(pair, False, "/ws")[0].status == 101
@@ -74,7 +70,7 @@ def test_a_handshake_without_a_token_is_refused(framework: str, server: str, sta
     assert stage.calls == []
 
 
-@pytest.mark.parametrize(("framework", "server"), PAIRS)
+@each_pair
 def test_a_token_in_the_query_connects(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     target = f"/ws?{wire.form(stage.token()).decode()}"
@@ -91,7 +87,7 @@ def test_a_server_that_can_says_why(server: str, stage: Stage) -> None:
     assert answer.code == ("" if server in ("daphne", "gunicorn") else "captcha_missing")
 
 
-@pytest.mark.parametrize(("framework", "server"), [pair for pair in PAIRS if pair[0] != "asgi"])
+@each_pair
 def test_its_path_is_guarded_however_it_is_spelt(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
     targets = [target for target in dict.fromkeys(spellings("/ws")) if len(target) < 500]

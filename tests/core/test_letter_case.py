@@ -54,7 +54,8 @@ def test_each_of_them_is_the_same_to_a_pattern(pairs: list[tuple[str, str]]) -> 
 def test_whatever_lower_or_casefold_make_equal_stays_equal() -> None:
     """Beyond ASCII too: a pattern may be written in any script."""
     for method in (str.lower, str.casefold):
-        assert [letter for letter in EVERY_LETTER if fold_case(method(letter)) != fold_case(letter)] == []
+        changed = [(letter, made) for letter in EVERY_LETTER if (made := method(letter)) != letter]
+        assert [letter for letter, made in changed if fold_case(made) != fold_case(letter)] == []
 
 
 @pytest.mark.parametrize("path", ["/LOGIN", "/log\u0131n", "/LOG\u0130N"])

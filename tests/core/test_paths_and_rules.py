@@ -14,12 +14,8 @@ from urllib.parse import unquote
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
-from geetest_asgi import GeeTestMiddleware, Rule
+from geetest_asgi import Rule
 from geetest_asgi._core.paths import forms as paths
 from geetest_asgi._core.paths.patterns import WEBSOCKET
 from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
@@ -54,32 +50,24 @@ def is_protected(
 SPELLINGS = {
     "as it is": "/login",
     "percent escape of a letter": "/%6Cogin",
-    "another percent escape": "/lo%67in",
     "all percent escapes": "/%6c%6f%67%69%6e",
     "two slashes in front (Quart, Falcon, Litestar)": "//login",
-    "three slashes (Quart, Falcon)": "///login",
     "slashes around (Litestar)": "///login//",
     "slash behind (Litestar, BlackSheep)": "/login/",
     "encoded slash behind (Litestar)": "/login%2F",
     "encoded slash in front (Quart, Litestar)": "/%2Flogin",
-    "encoded slash in lower case": "/%2flogin%2f",
     "no slash in front (Litestar, Quart, Falcon)": "login",
     "upper case (BlackSheep)": "/LOGIN",
-    "mixed case": "/LoGiN",
     "dot segment": "/./login",
     "dot-dot segment": "/a/../login",
     "dot-dot above the root": "/../login",
-    "dot segment behind": "/login/.",
     "encoded dots": "/a/%2e%2e/login",
     "dots with parameters": "/a/..;x=1/login",
     "path parameters": "/login;",
-    "path parameters with a value": "/login;jsessionid=1",
     "newline (Starlette, FastAPI)": "/login%0A",
-    "carriage return and newline": "/login%0d%0a",
     "NUL": "/login%00",
     "tab": "/login%09",
     "space": "/login%20",
-    "space in front": "/%20login",
     "vertical tab inside": "/log%0bin",
     "DEL": "/login%7F",
     "next line": "/login%C2%85",
@@ -89,12 +77,7 @@ SPELLINGS = {
     "invalid UTF-8, which servers replace": "/login%ff",
     "overlong slash, which servers replace": "/login%c0%af",
     "absolute form (Quart)": "http://h/login",
-    "absolute form, another scheme": "ftp://h/login",
-    "absolute form, scheme in upper case": "HTTP://h/login",
-    "absolute form, another host": "https://evil.example:8443/login",
     "absolute form without a host": "http:///login",
-    "absolute form with user": "http://a:b@h/login",
-    "absolute form, then slashes": "http://h//login/",
     "absolute form in upper case with newline": "HTTP://H/LOGIN%0A",
     "a scheme and nothing else (Quart)": "http:login",
     "a scheme, then a slash (Quart)": "x:/login",
@@ -104,8 +87,6 @@ SPELLINGS = {
     "absolute form, encoded fragment (Quart)": "http:login%23x",
     "no slash in front, a question (Quart)": "login%3Fx",
     "absolute form, a question before the path (Quart)": "http:/login%3F/x",
-    "slashes and newline": "//login%0A",
-    "newline, then slash": "/login%0A/",
     "a newline for a segment": "/%0A/login",
     "everything at once": "/%0a//x;y/%2e%2e;z/./LO%47IN%00;a=b//",
 }
@@ -114,17 +95,8 @@ SPELLINGS = {
 @pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS.keys())
 @pytest.mark.parametrize("raw", [True, False], ids=["with raw_path", "without"])
 def test_every_spelling_of_login_is_protected(target: str, raw: bool) -> None:
-    assert is_protected(target, raw=raw)
-
-
-@pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_every_spelling_is_protected_by_a_regular_expression_too(target: str) -> None:
-    assert is_protected(target, re.compile("/login"))
-
-
-@pytest.mark.parametrize("target", SPELLINGS.values(), ids=SPELLINGS.keys())
-def test_no_spelling_of_login_is_exempt_because_of_a_neighbour(target: str) -> None:
-    assert is_protected(target, "/**", exempt=["/health", "/login/public", "/x", "/a"])
+    for pattern in ("/login", re.compile("/login")):
+        assert is_protected(target, pattern, raw=raw)
 
 
 DECODED = {"/login", "login"}  # after the server's decoding; frameworks that serve the second serve it as the first
@@ -133,7 +105,8 @@ DECODED = {"/login", "login"}  # after the server's decoding; frameworks that se
 @pytest.mark.parametrize("target", [each for each in SPELLINGS.values() if unquote(each) not in DECODED])
 def test_only_the_plain_spelling_is_exempt(target: str) -> None:
     """Some framework serves another handler under each of these, or none; for `/**` none of them may slip by."""
-    assert is_protected(target, "/**", exempt="/login")
+    for exempt in ("/login", ["/health", "/login/public", "/x", "/a"]):
+        assert is_protected(target, "/**", exempt=exempt)
     assert not is_protected("/login", "/**", exempt="/login")
 
 
@@ -182,70 +155,26 @@ def test_a_pattern_written_with_a_configured_root_path_protects_the_handler(targ
     assert is_protected(target, "/api/login", roots=["/v1", "/api"], root_path="/outer")
 
 
-@pytest.mark.anyio
-@pytest.mark.parametrize("pattern", ["/login", "/api/login"])
-@pytest.mark.parametrize("path", ["/login", "/api/login"])
-async def test_an_app_with_a_root_path_of_its_own_is_not_reached_on_either_path(pattern: str, path: str) -> None:
-    served = []
-
-    async def login(request: Request) -> Response:
-        served.append(request.url.path)
-        return Response()
-
-    routed = Starlette(routes=[Route("/login", login, methods=["POST"])])
-
-    async def app(scope: Any, receive: Any, send: Any) -> None:
-        await routed({**scope, "root_path": "/api"}, receive, send)  # as FastAPI(root_path="/api") does
-
-    assert await status_of(app, "POST", path) == 200
-    assert len(served) == 1
-    guard = GeeTestMiddleware(app, protect=[pattern], root_paths=["/api"], captcha_id="id", captcha_key="key")
-    assert await status_of(guard, "POST", path) == 403
-    assert len(served) == 1
-
-
-async def status_of(app: Any, method: str, path: str) -> int:
-    """One request without a body over bare ASGI, where the method may be anything that HTTP allows."""
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, Any]:
-        return {"type": "http.request", "body": b"", "more_body": False}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "http", "method": method, "path": path, "raw_path": path.encode(), "headers": [], "state": {}}
-    await app(scope | {"query_string": b"", "http_version": "1.1", "root_path": ""}, receive, send)
-    status: int = sent[0]["status"]
-    return status
-
-
-PLACEHOLDERS = {
+PROTECTED = {
     # name: target, pattern
     "a value": ("/users/7/reset", "/users/{name}/reset"),
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
     "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
     "a newline in a value": ("/users/a%0Ab/reset", "/users/{name}/reset"),
-    "a newline at the end": ("/users/a/reset%0A", "/users/{name}/reset"),
     "NUL for a value": ("/users/%00/reset", "/users/{name}/reset"),
     "a line separator for a value": ("/users/%E2%80%A8/reset", "/users/{name}/reset"),
     "a dot for a value": ("/users/./reset", "/users/{name}/reset"),
     "dots for a value": ("/users/../reset", "/users/{name}/reset"),
     "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
-    "an encoded slash in lower case": ("/users/a%2fb/reset", "/users/{name}/reset"),
     "two encoded slashes": ("/users/%2F%2F/reset", "/users/{name}/reset"),
     "a number and a newline (Starlette)": ("/n/5%0A", "/n/{x:int}"),
-    "no number at all": ("/n/five", "/n/{x:int}"),
     "a deep path": ("/p/a/b/c", "/p/{rest:path}"),
     "a deep path with an inner newline": ("/p/a%0A/b", "/p/{rest:path}"),
     "a deep path, empty": ("/p/", "/p/{rest:path}"),
     "a deep path, absent": ("/p", "/p/{rest:path}"),
     "a suffix": ("/files/a.zip", "/files/*.zip"),
-    "a suffix, newline": ("/files/a.zip%0A", "/files/*.zip"),
     "a suffix in upper case": ("/files/a.ZIP", "/files/*.zip"),
-    "a suffix, parameters": ("/files/a.zip;v=1", "/files/*.zip"),
     "a newline under the star": ("/files/a%0Ab.zip", "/files/*.zip"),
-    "a suffix, encoded slash": ("/files/a%2Fb.zip", "/files/*.zip"),
     "a dot under the star of a regex": ("/files/a%0Ab.zip", re.compile(r"/files/[^/]*.\.zip")),
     "a newline under the dot of a regex": ("/users/%0A/reset", re.compile("/users/./reset")),
     "a regex in another case": ("/FILES/A.ZIP", re.compile(r"/files/.*\.zip")),
@@ -265,11 +194,19 @@ PLACEHOLDERS = {
     "a pattern that ends in a slash": ("/login", "/login/"),
     "a long s (folds to s)": ("/%C5%BFave", "/save"),
     "a sharp s (folds to ss)": ("/STRASSE", "/straße"),
+    "a space in the pattern": ("/my%20file", "/my file"),
+    "a space in the pattern, newline behind (Starlette)": ("/my%20file%0A", "/my file"),
+    "a space in the pattern, slash behind": ("/my%20file/", "/my file"),
+    "a space in a regex, newline behind (Starlette)": ("/my%20file%0A", re.compile("/my file")),
+    "a no-break space in the pattern, newline behind": ("/a%C2%A0b%0A", "/a\xa0b"),
+    "a space beside a star, newline behind": ("/my%20a.zip%0A", "/my *.zip"),
+    "a semicolon in the pattern": ("/a;b", "/a;b"),
+    "a semicolon in the pattern, newline behind (Starlette)": ("/a;b%0A", "/a;b"),
 }
 
 
-@pytest.mark.parametrize(("target", "pattern"), PLACEHOLDERS.values(), ids=PLACEHOLDERS.keys())
-def test_what_a_placeholder_may_take_is_protected(target: str, pattern: object) -> None:
+@pytest.mark.parametrize(("target", "pattern"), PROTECTED.values(), ids=PROTECTED)
+def test_what_a_pattern_may_mean_in_some_framework_is_protected(target: str, pattern: object) -> None:
     assert is_protected(target, pattern)
 
 
@@ -301,23 +238,6 @@ def test_a_regex_protects_at_least_what_it_matches_as_it_is_written(target: str,
     assert is_protected(target, regex)
 
 
-ODD_PATTERNS = {
-    "a space in the pattern": ("/my%20file", "/my file"),
-    "a space in the pattern, newline behind (Starlette)": ("/my%20file%0A", "/my file"),
-    "a space in the pattern, slash behind": ("/my%20file/", "/my file"),
-    "a space in a regex, newline behind (Starlette)": ("/my%20file%0A", re.compile("/my file")),
-    "a no-break space in the pattern, newline behind": ("/a%C2%A0b%0A", "/a\xa0b"),
-    "a space beside a star, newline behind": ("/my%20a.zip%0A", "/my *.zip"),
-    "a semicolon in the pattern": ("/a;b", "/a;b"),
-    "a semicolon in the pattern, newline behind (Starlette)": ("/a;b%0A", "/a;b"),
-}
-
-
-@pytest.mark.parametrize(("target", "pattern"), ODD_PATTERNS.values(), ids=ODD_PATTERNS.keys())
-def test_an_odd_sign_in_the_pattern_does_not_hide_the_spellings(target: str, pattern: object) -> None:
-    assert is_protected(target, pattern)
-
-
 @pytest.mark.parametrize(
     "target",
     ["/logins", "/xlogin", "/log/in", "/login/x", "/", "/logi", "/%6cogin2", "/x/login", "/login.html", "/log-in"],
@@ -327,51 +247,10 @@ def test_other_paths_are_left_alone(target: str) -> None:
     assert not is_protected(target, re.compile("/login"))
 
 
-# Methods
-
-
-@pytest.mark.parametrize("method", ["POST", "post", "Post", "PUT", "DELETE", "PATCH", "QUERY", "PROPFIND", "FOO", "x"])
-def test_by_default_every_method_that_may_act_is_protected(method: str) -> None:
-    assert is_protected("/login", method=method)
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "get", "Head", "options", "trace"])
-def test_by_default_safe_methods_pass(method: str) -> None:
-    assert not is_protected("/login", method=method)
-
-
-@pytest.mark.parametrize("method", ["GET", "get", "HEAD", "head"])
-def test_protecting_get_protects_head(method: str) -> None:
-    assert is_protected("/login", "GET /login", method=method)
-    assert not is_protected("/login", "GET /login", method="POST")
-
-
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "FOO", "get"])
-def test_a_star_means_every_method(method: str) -> None:
-    assert is_protected("/login", "* /login", method=method)
-
-
 @pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "FOO", WEBSOCKET])
 def test_a_guard_without_patterns_means_every_request(method: str) -> None:
     assert RuleTable([(rule_pattern(EVERYTHING), True)]).match(method, "/anything") is True
     assert RuleTable([(rule_pattern(EVERYTHING), True)]).match(method, "") is True
-
-
-def test_a_websocket_is_protected_by_its_name_only() -> None:
-    assert is_protected("/ws", "WEBSOCKET /ws", method=WEBSOCKET)
-    assert is_protected("//ws%0A", "WEBSOCKET /ws", method=WEBSOCKET)
-    assert not is_protected("/ws", "* /ws", method=WEBSOCKET)
-    assert not is_protected("/ws", "WEBSOCKET /ws", method="GET")
-
-
-@pytest.mark.anyio
-@pytest.mark.parametrize("method", ["WEBSOCKET", "websocket", "FOO"])
-@pytest.mark.parametrize("pattern", ["/login", "* /login"])
-async def test_an_http_method_cannot_pass_for_a_websocket(method: str, pattern: str) -> None:
-    """A method is any token: `WEBSOCKET /login HTTP/1.1` is a request over HTTP, and a Django view runs for it."""
-    guard = GeeTestMiddleware(Response("served"), protect=[pattern], captcha_id="id", captcha_key="key")
-    assert await status_of(guard, method, "/login") == 403
-    assert await status_of(guard, method, "/other") == 200
 
 
 # Several rules, exemptions
@@ -502,12 +381,6 @@ def test_an_exempt_path_is_left_alone(target: str, method: str) -> None:
 )
 def test_a_path_that_may_be_read_otherwise_is_not_exempt(target: str) -> None:
     assert is_protected(target, "* /api/**", exempt=EXEMPT)
-
-
-def test_an_exemption_with_methods_is_for_these_alone() -> None:
-    assert not is_protected("/api/readable", "* /api/**", exempt=EXEMPT, method="GET")
-    assert not is_protected("/api/readable", "* /api/**", exempt=EXEMPT, method="head")
-    assert is_protected("/api/readable", "* /api/**", exempt=EXEMPT, method="POST")
 
 
 def test_all_forms_may_be_exempt_by_different_patterns() -> None:

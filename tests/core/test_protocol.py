@@ -2,7 +2,6 @@
 comes of one exact shape only, and what a visitor can cause is never taken for an outage.
 """
 
-import hmac
 import json
 from typing import Any
 from urllib.parse import parse_qsl
@@ -30,11 +29,6 @@ SIGNED = {
 @pytest.mark.parametrize(("lot_number", "expected"), SIGNED.items())
 def test_the_published_signatures(lot_number: str, expected: str) -> None:
     assert sign_token(DEMO_KEY, lot_number) == expected
-
-
-@given(st.text(), st.text())
-def test_a_signature_is_a_lower_case_hmac_of_the_utf_8(key: str, lot_number: str) -> None:
-    assert sign_token(key, lot_number) == hmac.new(key.encode(), lot_number.encode(), "sha256").hexdigest()
 
 
 def test_the_request_as_bytes() -> None:
@@ -90,7 +84,6 @@ PASSED = {
     "the documented success": SUCCESS,
     "without a status": {key: value for key, value in SUCCESS.items() if key != "status"},
     "without captcha_args": {"status": "success", "result": "success", "reason": ""},
-    "captcha_args null": {**SUCCESS, "captcha_args": None},
     "captcha_args empty": {**SUCCESS, "captcha_args": {}},
     "captcha_args with more in it": {**SUCCESS, "captcha_args": {**ARGS, "ip_type": 1, "fail_count": 0, "x": [None]}},
     "lot_number null": {**SUCCESS, "captcha_args": {"lot_number": None}},
@@ -117,27 +110,21 @@ REFUSED = {
     "an unknown status": {**SUCCESS, "status": "ok"},
     "status in another case": {**SUCCESS, "status": "Success"},
     "status null": {**SUCCESS, "status": None},
-    "status true": {**SUCCESS, "status": True},
     "status a list": {**SUCCESS, "status": ["success"]},
     "an empty object": {},
     "no result": {"status": "success", "reason": ""},
     "result null": {**SUCCESS, "result": None},
     "result true": {**SUCCESS, "result": True},
-    "result 1": {**SUCCESS, "result": 1},
     "result a list": {**SUCCESS, "result": ["success"]},
     "result in another case": {**SUCCESS, "result": "Success"},
     "result with a space": {**SUCCESS, "result": "success "},
-    "result empty": {**SUCCESS, "result": ""},
     "an unknown result": {**SUCCESS, "result": "forbidden"},
     "about another token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT[::-1]}},
     "about the same in upper case": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT.upper()}},
     "about no token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": ""}},
-    "about a number": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": 5}},
     "about a list": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": [LOT]}},
     "captcha_args a list": {**SUCCESS, "captcha_args": [ARGS]},
-    "captcha_args a string": {**SUCCESS, "captcha_args": LOT},
     "captcha_args false": {**SUCCESS, "captcha_args": False},
-    "captcha_args 0": {**SUCCESS, "captcha_args": 0},
 }
 
 
@@ -150,6 +137,7 @@ def test_a_refusal_says_what_was_odd() -> None:
     assert answered({}) == Evidence(Outcome.REFUSED, "neither success nor fail")
     about_another = {**SUCCESS, "captcha_args": {"lot_number": LOT[::-1]}}
     assert answered(about_another) == Evidence(Outcome.REFUSED, "the answer is about another token")
+    assert answered({**SUCCESS, "captcha_args": []}) == Evidence(Outcome.REFUSED, "captcha_args is not an object")
 
 
 def test_an_error_keeps_its_code_and_message() -> None:
@@ -217,26 +205,21 @@ def test_texts_of_the_answer_are_kept_short(answer: dict[str, object]) -> None:
 # HTTP
 
 
-@pytest.mark.parametrize("status", [100, 101, 199, 201, 202, 204, 206, 300, 301, 302, 303, 304, 307, 308])
-def test_a_redirect_or_an_odd_success_is_refused_whatever_it_says(status: int) -> None:
-    assert answered(SUCCESS, status) == Evidence(Outcome.REFUSED, f"HTTP {status}")
-
-
-@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 408, 413, 414, 429, 431, 451, 499])
-def test_a_4xx_is_no_outage_since_a_visitor_can_cause_it(status: int) -> None:
-    assert answered(SUCCESS, status) == Evidence(Outcome.REFUSED, f"HTTP {status}")
-    assert parse_reply(Reply(status, None), LOT).outcome is Outcome.REFUSED
-
-
-@pytest.mark.parametrize("status", [500, 501, 502, 503, 504, 520, 599])
-def test_a_5xx_is_an_outage_whatever_it_says(status: int) -> None:
-    assert answered(SUCCESS, status) == Evidence(Outcome.UNAVAILABLE, f"HTTP {status}")
-    assert parse_reply(Reply(status, None), LOT).outcome is Outcome.UNAVAILABLE
-
-
-@pytest.mark.parametrize("status", [0, 99, 600, 999, -200])
-def test_an_impossible_status_is_refused(status: int) -> None:
-    assert answered(SUCCESS, status).outcome is Outcome.REFUSED
+@pytest.mark.parametrize(
+    ("outcome", "statuses"),
+    [
+        (Outcome.UNAVAILABLE, (500, 502, 503, 520, 599)),
+        (Outcome.REFUSED, (100, 101, 199, 201, 204, 206, 299, 300, 302, 304, 307)),
+        (Outcome.REFUSED, (400, 403, 404, 413, 429, 499)),  # which a visitor can cause
+        (Outcome.REFUSED, (0, 99, 600, 999, -200)),
+    ],
+)
+def test_a_5xx_is_an_outage_and_every_other_status_a_refusal_whatever_it_says(
+    outcome: Outcome, statuses: tuple[int, ...]
+) -> None:
+    for status in statuses:
+        assert answered(SUCCESS, status) == Evidence(outcome, f"HTTP {status}")
+        assert parse_reply(Reply(status, None), LOT).outcome is outcome
 
 
 # Bytes
@@ -287,12 +270,6 @@ def test_an_answer_that_is_nearly_json_is_refused_and_no_outage(body: bytes, rea
 def test_an_answer_with_a_content_encoding_is_refused() -> None:
     assert parse_reply(Reply(200, None, encoded=True), LOT).outcome is Outcome.REFUSED
     assert parse_reply(Reply(503, None, encoded=True), LOT).outcome is Outcome.UNAVAILABLE
-
-
-def test_what_was_odd_about_captcha_args_is_said() -> None:
-    assert answered({"result": "success", "captcha_args": []}).reason == "captcha_args is not an object"
-    other = {"result": "success", "captcha_args": {"lot_number": "0" * 32}}
-    assert answered(other).reason == "the answer is about another token"
 
 
 def test_a_fail_keeps_its_captcha_args() -> None:

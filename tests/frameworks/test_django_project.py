@@ -1,17 +1,16 @@
 """The project of docs/quickstart/django.md, by Django's own commands: `check`, and both kinds of `runserver`."""
 
 import re
-import socket
 import subprocess
 import sys
 import textwrap
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
 import pytest
+from commands import free_port, wait_for
 from projects import environment, projects_of, run_pytest, write
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
@@ -108,29 +107,16 @@ def test_the_table_has_each_id() -> None:
 
 @contextmanager
 def runserver(directory: Path, settings: str) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    url = f"http://127.0.0.1:{(port := free_port())}"
     command = f"runserver --noreload --skip-checks {port}"
     process = manage(command, directory, settings=f"DEBUG = True\n{settings}", **PAIR)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", trust_env=False) as client:
-            await_start(client, process)
+        wait_for(process, url)
+        with httpx.Client(base_url=url, trust_env=False) as client:
             yield client, process
     finally:
         process.kill()
         process.communicate(timeout=15)
-
-
-def await_start(client: httpx.Client, process: "subprocess.Popen[str]") -> None:
-    ends = time.monotonic() + 60
-    while process.poll() is None and time.monotonic() < ends:
-        try:
-            client.get("/static/geetest/geetest-form.js")
-            return
-        except httpx.ConnectError:
-            time.sleep(0.05)
-    process.kill()
-    raise AssertionError(f"does not serve:\n{process.communicate()[0]}")
 
 
 def test_runserver_is_wsgi_and_the_log_says_that_nothing_is_guarded(tmp_path: Path) -> None:

@@ -77,6 +77,11 @@ class Account(Controller):
 HANDLERS: list[Any] = [login, order, open_, live, files, Router("/v1", route_handlers=[Account])]
 
 
+@post("/login", guards=[captcha], sync_to_thread=False)
+def bare() -> str:
+    return "in"
+
+
 def shop(handlers: Any = None, **settings: Any) -> Litestar:
     return Litestar(handlers or HANDLERS, plugins=[GeeTestPlugin(**settings)])
 
@@ -147,21 +152,16 @@ def test_a_mark_has_settings_of_its_own_and_the_nearest_counts(client: Client, g
 def test_a_mark_takes_no_other_guards_decision(geetest: GeeTest) -> None:
     """A guard by path, laxer than the mark, in an app without the plugin."""
 
-    @post("/login", guards=[captcha], sync_to_thread=False)
-    def bare() -> str:
-        return "in"
-
     with serve(GeeTestMiddleware(Litestar([bare]), protect=["POST /login"], mode="monitor")) as url:
         assert httpx.post(f"{url}/login").status_code == 500
 
 
 def test_the_class_in_place_of_a_mark_is_told_at_once() -> None:
     @post("/login", guards=[Captcha], sync_to_thread=False)  # type: ignore[list-item]
-    def bare() -> str:
-        return "in"
+    def unmarked() -> None: ...
 
     with pytest.raises(ConfigError, match=r"write guards=\[Captcha\(\)\]"):
-        shop([bare])
+        shop([unmarked])
 
 
 def test_of_a_marked_controller_the_unsafe_methods_are_guarded_and_the_others_are_named(
@@ -258,27 +258,19 @@ def test_a_preflight_reaches_a_marked_handler_of_options_and_no_unguarded_one(
         assert client.options("/any").status_code == (403 if plugins else 500)
 
 
-def test_the_guard_may_stand_behind_a_rate_limit(geetest: GeeTest) -> None:
+@pytest.mark.parametrize(("placed", "third"), [(True, 429), (False, 403)])
+def test_the_guard_may_stand_behind_a_rate_limit_and_is_the_outermost_without_a_place(
+    placed: bool, third: int, geetest: GeeTest
+) -> None:
     limit, plugin = RateLimitConfig(rate_limit=("minute", 2)), GeeTestPlugin()
-    app = Litestar([login], middleware=[limit.middleware, plugin.middleware], plugins=[plugin])
+    middleware: list[Any] = [limit.middleware, *([plugin.middleware] if placed else [])]
+    app = Litestar([login], middleware=middleware, plugins=[plugin])
     with TestClient(app) as client:
-        assert [client.post("/login").status_code for _ in range(3)] == [403, 403, 429]
+        assert [client.post("/login").status_code for _ in range(3)] == [403, 403, third]
         assert len(app.middleware) == 2
 
 
-def test_without_a_place_of_its_own_it_is_the_outermost(geetest: GeeTest) -> None:
-    app = Litestar(
-        [login], middleware=[RateLimitConfig(rate_limit=("minute", 2)).middleware], plugins=[GeeTestPlugin()]
-    )
-    with TestClient(app) as client:
-        assert [client.post("/login").status_code for _ in range(3)] == [403, 403, 403]
-
-
 def test_a_handler_without_a_guard_in_front_is_not_open(geetest: GeeTest) -> None:
-    @post("/login", guards=[captcha], sync_to_thread=False)
-    def bare() -> str:
-        return "in"
-
     with TestClient(Litestar([bare], debug=True)) as client:
         answer = client.post("/login", data=geetest.token())
     assert answer.status_code == 500
@@ -356,12 +348,9 @@ def test_what_is_about_paths_is_refused_at_once(setting: dict[str, Any]) -> None
         GeeTestPlugin(**setting)
 
 
-def test_a_setting_that_the_guard_has_not_is_told_at_once() -> None:
+def test_a_setting_that_a_mark_or_the_guard_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match="GeeTestPlugin: unknown setting colour; there are accept"):
         GeeTestPlugin(colour="red")  # type: ignore[call-arg]
-
-
-def test_a_setting_that_rule_has_not_is_told_at_once() -> None:
     with pytest.raises(ConfigError, match=r"colour.*settings are those of Rule"):
         Captcha(colour="red")  # type: ignore[call-arg]
 
@@ -420,14 +409,6 @@ def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -
         assert httpx.post(f"{url}/mount/a").status_code == 403
 
 
-def test_over_a_socket(geetest: GeeTest) -> None:
-    with serve(shop()) as url:  # type: ignore[arg-type]
-        body = {"username": "ada"}
-        assert httpx.post(f"{url}/login", data=body).status_code == 403
-        assert httpx.post(f"{url}/login", data=body | geetest.token()).json()["verified"] is True
-        assert httpx.post(f"{url}/files/a", json=geetest.token()).text == "file"
-
-
 # --- the OpenAPI document ---------------------------------------------------------------------------------------------
 
 
@@ -452,14 +433,6 @@ def test_the_mark_and_the_plugin_say_where_the_fields_are() -> None:
     assert {each["name"] for each in parameters if each["in"] == "header"} == {
         *("x-geetest-lot-number", "x-geetest-captcha-output", "x-geetest-pass-token", "x-geetest-gen-time"),
     }
-
-
-def test_a_denial_is_what_the_document_says(client: Client, geetest: GeeTest) -> None:
-    responses = document()["paths"]["/login"]["post"]["responses"]
-    denied = client.post("/login", data={"username": "ada"})
-    schema = responses[str(denied.status_code)]["content"][denied.headers["content-type"]]["schema"]
-    assert set(schema["properties"]) == set(denied.json())
-    assert denied.json()["code"] in schema["properties"]["code"]["enum"]
 
 
 def test_what_is_not_marked_is_as_litestar_wrote_it() -> None:
@@ -489,12 +462,6 @@ def test_where_nobody_is_refused_no_denial_is_described() -> None:
     paths = document(on_denied=lambda result, scope: None)["paths"]
     assert "403" not in paths["/login"]["post"]["responses"]
     assert "403" not in document()["paths"]["/v1/account/mild"]["post"]["responses"]
-
-
-def test_the_document_is_one_by_the_models_of_fastapi() -> None:
-    from fastapi.openapi.models import OpenAPI
-
-    OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))
 
 
 def test_sentry_can_follow_the_middleware(geetest: GeeTest) -> None:

@@ -1,7 +1,6 @@
 """MemoryStore: its bounds, its clock, its threads; and any sequence of calls beside a slow and simple model."""
 
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import anyio
@@ -9,10 +8,13 @@ import pytest
 from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
+from hypothesis.stateful import initialize, invariant
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import MemoryStore
+
+from .machine import StoreMachine
+from .support import in_threads
 
 each_backend = pytest.mark.anyio
 
@@ -28,26 +30,6 @@ def store(clock: Clock) -> MemoryStore:
 
 
 @each_backend
-async def test_a_key_is_kept_as_long_as_was_asked(store: MemoryStore, clock: Clock) -> None:
-    await store.add("a", "", 60)
-    clock.now += 59.99
-    assert not await store.add("a", "", 60)
-    assert "a" in store
-    clock.now += 0.02
-    assert "a" not in store
-    assert await store.add("a", "", 60), "an add in vain does not make it longer"
-    clock.now += 59
-    assert not await store.add("a", "", 60), "added anew, for as long again"
-
-
-@each_backend
-async def test_a_value_that_has_ended_is_not_popped(store: MemoryStore, clock: Clock) -> None:
-    await store.add("a", "value", 60)
-    clock.now += 60
-    assert await store.pop("a") is None
-
-
-@each_backend
 async def test_what_has_ended_is_forgotten_though_older_entries_last_longer(store: MemoryStore, clock: Clock) -> None:
     await store.add("long", "", 600)
     await store.add("short", "", 5)
@@ -55,36 +37,6 @@ async def test_what_has_ended_is_forgotten_though_older_entries_last_longer(stor
     await store.add("new", "", 5)
     assert len(store) == 2
     assert "long" in store
-
-
-@each_backend
-async def test_a_full_memory_drops_what_has_ended_before_what_has_not(clock: Clock) -> None:
-    store = MemoryStore(3, clock=clock)
-    for key, seconds in (("long", 600), ("short", 5), ("longer", 900)):
-        await store.add(key, "", seconds)
-    clock.now += 6
-    await store.add("new", "", 60)
-    assert [key in store for key in ("long", "short", "longer", "new")] == [True, False, True, True]
-
-
-@each_backend
-async def test_the_memory_is_bounded_and_what_ends_first_goes_first(clock: Clock) -> None:
-    store = MemoryStore(3, clock=clock)
-    for number in range(10):
-        assert await store.add(str(number), "", 60)
-        assert len(store) <= 3
-    assert [str(number) in store for number in (6, 7, 8, 9)] == [False, True, True, True]
-    await store.add("kept for less", "", 30)
-    await store.add("another", "", 60)
-    assert [each in store for each in ("8", "9", "kept for less", "another")] == [True, True, False, True]
-
-
-@each_backend
-async def test_a_full_memory_remembers_all_that_it_holds(clock: Clock) -> None:
-    """Room is made for a new key, not for one that is there: else the oldest token could be spent again."""
-    store = MemoryStore(3, clock=clock)
-    assert [await store.add(key, "", 60) for key in "abcabccccc"] == [True] * 3 + [False] * 7
-    assert len(store) == 3
 
 
 @each_backend
@@ -98,15 +50,6 @@ async def test_counters_push_no_values_out_and_are_bounded_themselves(clock: Clo
     assert len(store) == 3
     assert await store.count("n 19", 600) == 2
     assert await store.count("n 0", 600) == 1, "the one that ended first was dropped"
-
-
-@each_backend
-async def test_a_counter_ends_after_its_first_count(store: MemoryStore, clock: Clock) -> None:
-    for number in range(1, 60):
-        assert await store.count("n", 60) == number
-        clock.now += 1
-    clock.now += 1
-    assert await store.count("n", 60) == 1
 
 
 @each_backend
@@ -175,22 +118,6 @@ class SlowKey(str):
         return str(self) == str(other)
 
 
-def in_threads(number: int, work: Callable[[], Any]) -> list[Any]:
-    """What so many threads get that all start at the same moment."""
-    barrier, results = threading.Barrier(number), list[Any]()
-
-    def run() -> None:
-        barrier.wait()
-        results.append(work())
-
-    threads = [threading.Thread(target=run) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results
-
-
 def test_of_many_threads_one_adds_one_pops_and_each_counts() -> None:
     store = MemoryStore()
     added = in_threads(16, lambda: anyio.run(store.add, SlowKey("a"), "value", 60.0))
@@ -219,23 +146,23 @@ class Slow:
         self.values: list[tuple[float, str, str]] = []
         self.counters: list[tuple[float, str, int]] = []
 
-    def add(self, key: str, value: str, seconds: float) -> bool:
+    async def add(self, key: str, value: str, seconds: float) -> bool:
         self._forget()
         if any(each[1] == key for each in self.values):
             return False
         self.values = [*self._with_room(self.values), (self.clock.now + seconds, key, value)]
         return True
 
-    def pop(self, key: str) -> str | None:
+    async def pop(self, key: str) -> str | None:
         self._forget()
         found = [each for each in self.values if each[1] == key]
         self.values = [each for each in self.values if each[1] != key]
         return found[0][2] if found else None
 
-    def delete(self, key: str) -> None:
-        self.pop(key)
+    async def delete(self, key: str) -> None:
+        await self.pop(key)
 
-    def count(self, key: str, seconds: float) -> int:
+    async def count(self, key: str, seconds: float) -> int:
         self._forget()
         for place, (ends, each, number) in enumerate(self.counters):
             if each == key:
@@ -254,44 +181,20 @@ class Slow:
         return [each for each in rows if each is not first]
 
 
-class AsTheModel(RuleBasedStateMachine):
-    """MemoryStore does what the model does, whichever lifetimes the keys have."""
-
-    keys = st.sampled_from("abcdef")
-    seconds = st.sampled_from([1.0, 5.0, 60.0])
+class AsTheModel(StoreMachine):
+    """MemoryStore does what the model does."""
 
     @initialize(size=st.integers(1, 5))
     def make(self, size: int) -> None:
         self.clock = Clock()
         self.size = size
         self.model = Slow(size, self.clock)
-        self.store = MemoryStore(size, clock=self.clock)
-
-    @rule(key=keys, value=st.text(max_size=3), seconds=seconds)
-    def add(self, key: str, value: str, seconds: float) -> None:
-        assert anyio.run(self.store.add, key, value, seconds) == self.model.add(key, value, seconds)
-
-    @rule(key=keys)
-    def pop(self, key: str) -> None:
-        assert anyio.run(self.store.pop, key) == self.model.pop(key)
-
-    @rule(key=keys)
-    def delete(self, key: str) -> None:
-        anyio.run(self.store.delete, key)
-        self.model.delete(key)
-
-    @rule(key=keys, seconds=seconds)
-    def count(self, key: str, seconds: float) -> None:
-        assert anyio.run(self.store.count, key, seconds) == self.model.count(key, seconds)
-
-    @rule(seconds=st.sampled_from([0.5, 1.0, 5.0, 61.0]))
-    def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
+        self.memory = self.store = MemoryStore(size, clock=self.clock)
 
     @invariant()
     def is_bounded(self) -> None:
-        assert len(self.store) <= 2 * self.size
+        assert len(self.memory) <= 2 * self.size
 
 
 TestAsTheModel = AsTheModel.TestCase
-TestAsTheModel.settings = settings(max_examples=40, stateful_step_count=30)
+TestAsTheModel.settings = settings(max_examples=60, stateful_step_count=30)

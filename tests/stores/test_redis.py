@@ -15,8 +15,12 @@ from geetest_asgi.stores import FailSafe, RedisStore
 
 from .support import SECONDS, Lossy, RedisServer, free_port, redis_server
 
-on_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
 each = pytest.mark.anyio
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    return "asyncio"
 
 
 def client(url: str, **options: Any) -> Any:
@@ -95,7 +99,6 @@ async def test_on_trio_it_says_what_would_work() -> None:
 # What is stored
 
 
-@on_asyncio
 @each
 async def test_each_key_is_one_key_which_redis_forgets_by_itself(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
@@ -121,7 +124,6 @@ VERBS: dict[str, tuple[str, tuple[Any, ...], Any]] = {
 }
 
 
-@on_asyncio
 @each
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str, redis: RedisServer) -> None:
@@ -146,7 +148,6 @@ async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str,
         await direct.aclose()
 
 
-@on_asyncio
 @each
 async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
@@ -175,7 +176,6 @@ def test_a_store_made_before_a_fork_works_on_both_sides_of_it(redis: RedisServer
 # Clients
 
 
-@on_asyncio
 @each
 async def test_a_given_client_stays_open_and_is_used(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
@@ -198,7 +198,6 @@ def test_each_event_loop_has_a_client_of_its_own_which_is_closed_with_it(redis: 
     redis.wait_for_clients(before)
 
 
-@on_asyncio
 @each
 async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: RedisServer) -> None:
     before = redis.clients()
@@ -212,7 +211,6 @@ async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: Red
 # Misfortunes
 
 
-@on_asyncio
 @each
 async def test_a_redis_that_hangs_ends_a_call_in_time(own_redis: RedisServer) -> None:
     store = RedisStore(own_redis.url, timeout=0.2)
@@ -227,7 +225,6 @@ async def test_a_redis_that_hangs_ends_a_call_in_time(own_redis: RedisServer) ->
         own_redis.go_on()
 
 
-@on_asyncio
 @each
 async def test_answers_of_calls_that_were_given_up_go_to_nobody_else(own_redis: RedisServer) -> None:
     """A connection that is out of step would hand one client's verdict to the next."""
@@ -253,7 +250,6 @@ async def test_answers_of_calls_that_were_given_up_go_to_nobody_else(own_redis: 
     assert len(answers) == 20
 
 
-@on_asyncio
 @each
 async def test_a_redis_that_was_restarted_is_found_again(own_redis: RedisServer) -> None:
     store = FailSafe(RedisStore(own_redis.url))
@@ -273,7 +269,6 @@ async def test_a_redis_that_was_restarted_is_found_again(own_redis: RedisServer)
     )
 
 
-@on_asyncio
 @each
 async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None:
     """Out of memory, read-only, a wrong password: whatever it says."""
@@ -283,12 +278,6 @@ async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None
     assert store.failing
 
 
-def test_a_redis_that_is_not_there_does_not_stop_the_app_from_being_built() -> None:
-    pytest.importorskip("redis")
-    assert RedisStore("redis://127.0.0.1:1/0")
-
-
-@on_asyncio
 @each
 async def test_a_cluster_is_a_redis(tmp_path: Path) -> None:
     """One node that has all slots: it refuses a script that touches a key it was not told of."""

@@ -12,6 +12,7 @@ import threading
 import time
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import anyio
@@ -20,12 +21,13 @@ from anyio import to_thread
 from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import initialize, invariant
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 
-from .support import SECONDS
+from .machine import StoreMachine
+from .support import SECONDS, in_threads
 
 each_backend = pytest.mark.anyio
 
@@ -149,12 +151,6 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     assert rows(tmp_path / "spent.db") == 1
 
 
-@each_backend
-async def test_a_file_is_used_again_after_a_restart(path: Path) -> None:
-    await SQLiteStore(path).add("a", "", 60)
-    assert not await SQLiteStore(path).add("a", "", 60)
-
-
 @pytest.mark.parametrize("begin", ["BEGIN; SELECT * FROM sqlite_master", "BEGIN IMMEDIATE", "BEGIN EXCLUSIVE"])
 def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
     """A worker that makes the file locks it; what SQLite says to the others at once is no reason not to start."""
@@ -173,33 +169,12 @@ def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
 
 
 @each_backend
-async def test_the_file_is_bounded_and_the_oldest_goes_first(path: Path) -> None:
-    store = SQLiteStore(path, size=3)
-    for number in range(10):
-        assert await store.add(str(number), "", 60)
-        assert rows(path) <= 3
-    assert [await store.add(each, "", 60) for each in ("9", "8", "7", "9")] == [False] * 4
-    assert await store.add("6", "", 60)
-
-
-@each_backend
 async def test_a_full_file_takes_what_ends_sooner_than_all_that_it_holds(path: Path) -> None:
     """A verdict is kept for less long than the tokens that fill the file."""
     store = SQLiteStore(path, size=2)
     for key, seconds in (("a", 600), ("b", 700), ("kept", 5)):
         assert await store.add(key, "value", seconds)
     assert [await store.pop(key) for key in ("a", "b", "kept")] == [None, "value", "value"]
-
-
-@each_backend
-async def test_what_is_given_back_pushes_nothing_out(path: Path) -> None:
-    """Else whoever keeps a site busy, whose tokens are all given back, could make it forget the spent ones."""
-    store = SQLiteStore(path, size=3)
-    await store.add("spent", "", 60)
-    for number in range(20):
-        await store.add(str(number), "", 60)
-        await store.delete(str(number))
-    assert not await store.add("spent", "", 60)
 
 
 @each_backend
@@ -271,16 +246,11 @@ async def test_a_clock_set_forward_ends_keys_and_one_set_back_keeps_them(path: P
     assert await store.add("a", "", 60)
 
 
-class AsMemoryDoes(RuleBasedStateMachine):
-    """The file does what MemoryStore does, whatever is done to it and whichever lifetimes the keys have."""
-
-    keys = st.sampled_from("abcdef")
-    seconds = st.sampled_from([1.0, 5.0, 60.0])
+class AsMemoryDoes(StoreMachine):
+    """The file does what MemoryStore does."""
 
     @initialize(size=st.integers(1, 5))
     def make(self, size: int) -> None:
-        from tempfile import TemporaryDirectory
-
         self.directory = TemporaryDirectory()
         self.clock = Clock()
         self.path = Path(self.directory.name) / "spent.db"
@@ -288,29 +258,10 @@ class AsMemoryDoes(RuleBasedStateMachine):
         self.model = MemoryStore(size, clock=self.clock)
         self.store = SQLiteStore(self.path, size=size, clock=self.clock)
 
-    @rule(key=keys, value=st.text(st.characters(max_codepoint=126, min_codepoint=32)), seconds=seconds)
-    def add(self, key: str, value: str, seconds: float) -> None:
-        arguments = (key, value, seconds)
-        assert anyio.run(self.store.add, *arguments) == anyio.run(self.model.add, *arguments)
-        assert rows(self.path) <= self.size
-
-    @rule(key=keys)
-    def pop(self, key: str) -> None:
-        assert anyio.run(self.store.pop, key) == anyio.run(self.model.pop, key)
-
-    @rule(key=keys)
-    def delete(self, key: str) -> None:
-        anyio.run(self.store.delete, key)
-        anyio.run(self.model.delete, key)
-
-    @rule(key=keys, seconds=seconds)
-    def count(self, key: str, seconds: float) -> None:
-        assert anyio.run(self.store.count, key, seconds) == anyio.run(self.model.count, key, seconds)
-        assert rows(self.path, "counters") <= self.size
-
-    @rule(seconds=st.floats(0, 100))
-    def wait(self, seconds: float) -> None:
-        self.clock.now += seconds
+    @invariant()
+    def is_bounded(self) -> None:
+        if hasattr(self, "path"):
+            assert max(rows(self.path), rows(self.path, "counters")) <= self.size
 
     def teardown(self) -> None:
         if hasattr(self, "directory"):
@@ -326,17 +277,8 @@ TestAsMemoryDoes.settings = settings(max_examples=15, stateful_step_count=20)
 
 
 def test_of_many_event_loops_on_threads_one_gets_the_key(path: Path) -> None:
-    store, answers, start = SQLiteStore(path), list[bool](), threading.Barrier(8)
-
-    def run(backend: str) -> None:
-        start.wait()
-        answers.append(anyio.run(store.add, "a", "", 60.0, backend=backend))
-
-    threads = [threading.Thread(target=run, args=(backend,)) for backend in ("asyncio", "trio") * 4]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
+    store, backends = SQLiteStore(path), iter(("asyncio", "trio") * 4)
+    answers = in_threads(8, lambda: anyio.run(store.add, "a", "", 60.0, backend=next(backends)))
     assert sorted(answers) == [False] * 7 + [True]
 
 

@@ -23,7 +23,8 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
 async def login(scope: Scope, receive: Receive, send: Send) -> None:
     enter("login", scope)
     body = await read(receive)
-    await answer(send, report("login", scope, body), more=False)
+    seen = report("login", scope, body, path=scope["path"], root_path=scope["root_path"])
+    await answer(send, seen, more=False)
 
 
 async def wait(scope: Scope, receive: Receive, send: Send) -> None:

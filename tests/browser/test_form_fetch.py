@@ -1,0 +1,241 @@
+"""geetest-form.js in a browser, through the real guard: forms by fetch, and fetch with the token in headers."""
+
+import json
+import re
+from typing import Any
+from urllib.parse import parse_qs
+
+import pytest
+
+from .form_stage import EMPTY, PASSED, PRODUCTS, FormStage
+
+
+@pytest.fixture
+def stage(form_stage: FormStage) -> FormStage:
+    return form_stage
+
+
+# A form by fetch
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product: str) -> None:
+    stage.form(f'data-geetest-ajax data-geetest-product="{product}"')
+    stage.simulator.error("-50005")
+    stage.click_and_solve(product)
+    problem = stage.told("denied")
+    assert (problem["code"], problem["retry"]) == ("captcha_refused", "solve")
+    stage.message.filter(has_text="Solve a new captcha and send the request again.").wait_for()
+    assert stage.hidden() == EMPTY
+    stage.simulator.up()
+    stage.pause()
+    if product == "bind":
+        stage.submit.click()
+        stage.box.wait_for(state="visible")
+        assert stage.message.count() == 0, "old words are gone"
+        stage.solve()
+    else:
+        stage.click_and_solve(product)
+    assert stage.told("response") == PASSED
+    assert stage.message.count() == 0
+    tokens = [parse_qs(post.post_data)["pass_token"] for post in stage.posts]
+    assert len(tokens) == 2
+    assert tokens[0] != tokens[1]
+    assert stage.page.url.endswith("/page")
+
+
+def test_later_is_told_and_keeps_nothing(stage: FormStage) -> None:
+    stage.form("data-geetest-ajax")
+    stage.verify()
+    stage.simulator.down()
+    stage.submit.click()
+    assert stage.told("denied")["retry"] == "later"
+    stage.message.filter(has_text="Send the request again later.").wait_for()
+    assert stage.hidden() == EMPTY
+
+
+def test_a_page_may_tell_of_a_denial_by_itself(stage: FormStage) -> None:
+    stage.form("data-geetest-ajax")
+    stage.ask("() => addEventListener('geetest:denied', (event) => event.preventDefault())")
+    stage.verify()
+    stage.simulator.down()
+    stage.submit.click()
+    stage.told("denied")
+    assert stage.message.count() == 0
+
+
+def test_a_problem_of_the_apps_own_is_its_answer(stage: FormStage) -> None:
+    problem = {"code": "out_of_tea"}
+    stage.page.route(
+        "**/login",
+        lambda route: route.fulfill(status=409, body=json.dumps(problem), content_type="application/problem+json"),
+    )
+    stage.form("data-geetest-ajax")
+    stage.verify()
+    stage.submit.click()
+    assert stage.told("response") == problem
+
+
+@pytest.mark.parametrize(
+    ("action", "attributes"),
+    [("/upload", 'enctype="multipart/form-data"'), ("/search", ""), ("/login", 'enctype="text/plain"')],
+)
+def test_a_form_by_fetch_is_encoded_as_the_form_says(stage: FormStage, action: str, attributes: str) -> None:
+    stage.form(f"data-geetest-ajax {attributes}", action)
+    if action == "/search":
+        stage.ask("void document.querySelector('form').setAttribute('method', 'get')")
+    stage.verify()
+    with stage.page.expect_request(f"**{action}*") as sent:
+        stage.submit.click()
+    assert stage.told("response") == PASSED
+    kind = sent.value.headers.get("content-type", "")
+    assert kind.startswith("multipart/form-data") == (action == "/upload")
+    assert sent.value.method == ("GET" if action == "/search" else "POST")
+    body = sent.value.post_data_buffer or sent.value.url.encode()
+    assert re.search(rb'by=button|name="by"\r\n\r\nbutton', body), "the button that was pressed goes along"
+
+
+def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: FormStage) -> None:
+    stage.form("data-geetest-ajax")
+    stage.page.route("**/login", lambda route: route.abort())
+    stage.verify()
+    stage.submit.click()
+    assert stage.told("error") == "network"
+    stage.message.filter(has_text="Sending failed.").wait_for()
+    stage.page.unroute("**/login")
+    stage.verify()
+    stage.submit.click()
+    assert stage.told("response") == PASSED
+    stage.expected = ["geetest-form: network Failed to fetch"]
+
+
+# Fetch with the headers
+
+
+def start(stage: FormStage, product: str, place: bool = True) -> None:
+    """`captcha` of the page is one without a form."""
+    stage.open('<div id="place"></div>')
+    stage.page.evaluate(
+        """async ([product, place]) => {
+          window.captcha = await GeetestForm.captcha({captchaId: "sim-site", product});
+          if (place) captcha.widget.appendTo("#place");
+          window.post = (url, options) => GeetestForm.fetch(url,
+            {method: "POST", headers: {"X-Own": "1"}, body: new URLSearchParams({username: "ada"})}, captcha, options);
+        }""",
+        [product, place],
+    )
+
+
+@pytest.mark.parametrize("product", PRODUCTS)
+def test_a_fetch_carries_the_token_in_headers(stage: FormStage, product: str) -> None:
+    start(stage, product)
+    if product != "bind":
+        stage.verify()
+    stage.ask("keep(post('/api/login').then(response => response.json()))")
+    if product == "bind":
+        stage.solve()
+    assert stage.sent() == PASSED
+    headers = stage.posts[-1].headers
+    assert [name for name in sorted(headers) if name.startswith("x-")] == [
+        *("x-geetest-captcha-output", "x-geetest-gen-time", "x-geetest-lot-number", "x-geetest-pass-token", "x-own")
+    ]
+    assert stage.ask("captcha.result()") is None
+    stage.ask("captcha.destroy()")
+    assert stage.button.count() == 0
+
+
+def test_a_captcha_is_shown_when_it_is_ready(stage: FormStage) -> None:
+    """As GeeTest's documentation asks; the simulator would show it before."""
+    stage.open("")
+    stage.ask(
+        """() => {
+          const genuine = initGeetest4, order = [];
+          window.initGeetest4 = (options, back) => genuine(options, (widget) => {
+            const show = widget.showCaptcha;
+            widget.onReady(() => order.push("ready"));
+            widget.showCaptcha = () => { order.push("shown"); return show(); };
+            back(widget);
+          });
+          keep(GeetestForm.captcha({captchaId: "sim-site", product: "bind"})
+            .then((captcha) => captcha.solve()).then(() => order));
+        }"""
+    )
+    stage.solve()
+    assert stage.sent() == ["ready", "shown"]
+
+
+def test_a_fetch_waits_for_the_visitor(stage: FormStage) -> None:
+    start(stage, "popup")
+    stage.ask("keep(post('/api/login').then(response => response.json()))")
+    stage.open_box()
+    stage.solve()
+    assert stage.sent() == PASSED
+
+
+def test_after_a_denial_a_fetch_asks_for_a_new_solution(stage: FormStage) -> None:
+    start(stage, "bind")
+    told: list[Any] = []
+    for mode in ("error", "up"):
+        stage.simulator.error("-50005") if mode == "error" else stage.simulator.up()
+        stage.ask(
+            """keep(post('/api/login').then(async (response) =>
+              [response.status, (await GeetestForm.denial(response))?.retry, (await response.json()).outcome]))"""
+        )
+        stage.solve()
+        told.append(stage.sent())
+    assert told == [[403, "solve", None], [200, None, "passed"]]
+
+
+def test_two_fetches_at_once_share_no_token(stage: FormStage) -> None:
+    start(stage, "bind")
+    stage.ask("keep(Promise.all([1, 2].map(() => post('/api/login').then(it => it.json()))))")
+    stage.solve()
+    stage.page.wait_for_function("document.querySelector('dialog[open]:not([data-state=solved])')")
+    stage.solve()
+    assert stage.sent() == [PASSED, PASSED]
+    assert len({post.headers["x-geetest-pass-token"] for post in stage.posts}) == 2
+
+
+def test_a_token_goes_to_no_other_origin_unless_it_is_named(stage: FormStage) -> None:
+    start(stage, "bind")
+    url = f"{stage.geetest}/verify"  # which pages of every origin may call
+    refused = stage.page.evaluate("url => post(url).then(() => 'sent', (error) => error.code)", url)
+    assert (refused, stage.posts) == ("origin", [])
+    assert not stage.box.is_visible(), "nobody is asked to solve what is not sent"
+    stage.page.evaluate(
+        "([url, origin]) => keep(post(url, {origins: [origin]}).then((it) => it.status))",
+        [url, stage.geetest],
+    )
+    stage.solve()
+    assert isinstance(stage.sent(), int)
+    assert stage.posts[-1].headers["x-geetest-pass-token"]
+    stage.complaints.clear()  # of the status
+
+
+def test_a_redirect_carries_no_token_to_another_origin(stage: FormStage) -> None:
+    start(stage, "bind")
+    stage.ask("keep(post('/api/away').then(() => 'arrived'))")
+    stage.solve()
+    assert stage.sent() == "TypeError"
+    assert len(stage.simulator.calls) == 1, "the guard's own"
+    stage.complaints.clear()  # the browser's account of it, in words of its own
+
+
+def test_a_visitor_who_closes_the_captcha_ends_the_fetch(stage: FormStage) -> None:
+    start(stage, "bind")
+    stage.ask("keep(post('/api/login').then(() => 'sent'))")
+    stage.box.wait_for(state="visible")
+    stage.page.keyboard.press("Escape")
+    assert stage.sent() == "closed"
+    assert stage.posts == []
+
+
+def test_a_captcha_that_is_reset_meanwhile_ends_the_fetch_and_the_next_asks_anew(stage: FormStage) -> None:
+    start(stage, "bind")
+    stage.ask("keep(post('/api/login').then(() => 'sent'))")
+    stage.box.wait_for(state="visible")
+    stage.ask("captcha.reset()")
+    assert stage.sent() == "closed"
+    stage.ask("keep(post('/api/login').then((response) => response.json()))")
+    stage.solve()
+    assert stage.sent() == PASSED

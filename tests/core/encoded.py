@@ -1,0 +1,219 @@
+"""A token in bodies of each kind, and what the scanners make of them."""
+
+import base64
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from hypothesis import strategies as st
+
+from geetest_asgi._core.fields.gatherer import Gatherer
+from geetest_asgi._core.fields.scanners import Scanner, scanner_for
+from geetest_asgi._core.fields.spelling import spelling
+from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence
+
+TOKEN: Mapping[str, str] = {
+    "lot_number": "4dc3cfc2cdff448cad8d13107198d473",
+    "captcha_output": "aGk_LS0t" * 20 + "YQ==",
+    "pass_token": "3f" * 32,
+    "gen_time": "1700000000",
+}
+FIELDS = CaptchaFields(**TOKEN)
+OTHER_LOT = "c4c69a52999045aea1d34b57f1ef29f2"
+CAMEL = dict(zip(("lotNumber", "captchaOutput", "passToken", "genTime"), TOKEN.values(), strict=True))
+AS_JSON = json.dumps(dict(TOKEN))
+MEMBERS = AS_JSON[1:-1]
+"""The token as members of a JSON object."""
+
+FORM = b"application/x-www-form-urlencoded"
+JSON = b"application/json"
+MULTIPART = b"multipart/form-data; boundary=xYzZY"
+
+Found = CaptchaFields | Evidence | None
+
+each_kind = pytest.mark.parametrize("content_type", [FORM, JSON, MULTIPART], ids=["form", "JSON", "multipart"])
+each_form = pytest.mark.parametrize("content_type", [FORM, MULTIPART], ids=["form", "multipart"])
+
+
+def gatherer(fields: Any = None, max_field: int = 8192) -> Gatherer:
+    return Gatherer(spelling(fields), max_field)
+
+
+def made(content_type: bytes, gatherer: Gatherer) -> Scanner:
+    scanner = scanner_for([content_type], [], gatherer)
+    assert scanner is not None
+    return scanner
+
+
+def scan(content_type: bytes, pieces: Iterable[bytes], fields: Any = None, *, max_field: int = 8192) -> Found:
+    """As the guard does it: feed until the scanner knows, tell it where the body ends."""
+    found = gatherer(fields, max_field)
+    scanner = made(content_type, found)
+    for piece in pieces:
+        scanner.feed(piece)
+        if scanner.done:
+            break
+    else:
+        scanner.end()
+    return found.conclude(scanner.broken)
+
+
+def read(content_type: bytes, body: bytes, fields: Any = None, *, max_field: int = 8192) -> Found:
+    """What is found in the whole body, and byte by byte as well."""
+    found = scan(content_type, [body], fields, max_field=max_field)
+    assert scan(content_type, byte_by_byte(body), fields, max_field=max_field) == found, "cut, it gives another answer"
+    return found
+
+
+def outcome(answer: Found) -> str:
+    if answer is None:
+        return "missing"
+    return "found" if isinstance(answer, CaptchaFields) else answer.outcome.value
+
+
+def byte_by_byte(body: bytes) -> list[bytes]:
+    return [body[at : at + 1] for at in range(len(body))]
+
+
+def cut(body: bytes, places: Iterable[int]) -> list[bytes]:
+    """The body in pieces; two equal places make an empty one, as servers may send them."""
+    ends = sorted(place % (len(body) + 1) for place in places)
+    return [body[start:end] for start, end in zip([0, *ends], [*ends, len(body)], strict=True)]
+
+
+def part(name: str, value: bytes, filename: str | None = None) -> bytes:
+    """One part as browsers write it: CR, LF and the quote are escaped in a name (HTML, multipart/form-data)."""
+    name, file = (each.replace("\r", "%0D").replace("\n", "%0A").replace('"', "%22") for each in (name, filename or ""))
+    head = f'Content-Disposition: form-data; name="{name}"'
+    if filename is not None:
+        head += f'; filename="{file}"\r\nContent-Type: application/octet-stream'
+    return b"--xYzZY\r\n" + head.encode() + b"\r\n\r\n" + value + b"\r\n"
+
+
+def multipart(*parts: bytes) -> bytes:
+    return b"".join(parts) + b"--xYzZY--\r\n"
+
+
+def encode(content_type: bytes, pairs: Sequence[tuple[str, str]]) -> bytes:
+    """A body with these pairs, those of equal names too."""
+    if content_type == FORM:
+        return urlencode(pairs).encode()
+    if content_type == JSON:
+        return f"{{{','.join(f'{json.dumps(name)}:{json.dumps(value)}' for name, value in pairs)}}}".encode()
+    return multipart(*(part(name, value.encode()) for name, value in pairs))
+
+
+def small(content_type: bytes, **changes: object) -> bytes:
+    """A body with the token and these changes; None leaves a field out."""
+    pairs = [(name, str(value)) for name, value in {**TOKEN, **changes}.items() if value is not None]
+    return encode(content_type, pairs)
+
+
+def with_json(name: str, value: str | bytes) -> bytes:
+    """A JSON body in which this field has a value as it is written here."""
+    value = value.encode() if isinstance(value, str) else value
+    return json.dumps({**TOKEN, name: "@"}).encode().replace(b'"@"', value)
+
+
+def urlsafe(text: str, *, padded: bool = True) -> str:
+    encoded = base64.urlsafe_b64encode(text.encode()).decode()
+    return encoded if padded else encoded.rstrip("=")
+
+
+TEXTS = {
+    "JSON": AS_JSON,
+    "JSON with spaces": "\n " + json.dumps(dict(TOKEN), indent=2) + " ",
+    "JSON with a number": json.dumps({**TOKEN, "gen_time": 1700000000}),
+    "JSON with other members": json.dumps({"captcha_id": "x", "a": [{}], "ü": "\u2028", **TOKEN}),
+    "JSON with escapes": AS_JSON.replace("lot_number", "lot\\u005fnumber"),
+    "JSON with camelCase": json.dumps(CAMEL),
+    **{
+        f"base64url, {more} more, {'' if padded else 'not '}padded": urlsafe(AS_JSON + " " * more, padded=padded)
+        for more in range(3)
+        for padded in (True, False)
+    },
+    "base64url with its own signs": urlsafe(json.dumps({"a": "???>>>~~~ÿ", **TOKEN}, ensure_ascii=False)),
+    "base64url of JSON with spaces": urlsafe(" " + AS_JSON + "\n"),
+    "base64 of the other alphabet": base64.b64encode(AS_JSON.replace("{", '{"a": "???>>>", ').encode()).decode(),
+    "URL-encoded": urlencode({"captcha_id": "x", **TOKEN}),
+    "URL-encoded, equals signs left": urlencode({"captcha_id": "x", **TOKEN}).replace("%3D", "="),
+    "URL-encoded, odd signs in it": urlencode({**TOKEN, "more": "&=%+ é"}),
+}
+"""Texts that hold the token."""
+
+
+# What Hypothesis makes: tokens, other names, and bodies with both in any order.
+
+printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=100).filter(
+    lambda text: text not in ("false", "null", "undefined") and "xYzZY" not in text
+)
+tokens = st.fixed_dictionaries(
+    {
+        "lot_number": printable,
+        "captcha_output": st.builds(str.__add__, printable, st.sampled_from(["", "=", "=="])),
+        "pass_token": printable,
+        "gen_time": st.integers(0, 10**13 - 1).map(str),
+    }
+)
+encodable = st.text(st.characters(codec="utf-8"), max_size=12)
+names = (
+    encodable | st.sampled_from(["lot_numbe", "lot_number2", "LOT_NUMBER", "lotNumber", "captcha", " gen_time"])
+).filter(lambda name: name not in FIELD_NAMES)
+cuts = st.lists(st.integers(0, 10**6), max_size=12)
+json_values = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | encodable,
+    lambda inner: (
+        st.lists(inner, max_size=3) | st.dictionaries(names | st.sampled_from(FIELD_NAMES), inner, max_size=3)
+    ),
+    max_leaves=8,
+)
+Sent = tuple[dict[str, str], bytes]
+"""A token, and a body with it."""
+
+
+@st.composite
+def forms(draw: st.DrawFn) -> Sent:
+    token = draw(tokens)
+    others = draw(st.lists(st.tuples(names, encodable), max_size=6))
+    return token, urlencode(draw(st.permutations([*token.items(), *others]))).encode()
+
+
+@st.composite
+def documents(draw: st.DrawFn) -> Sent:
+    """JSON objects; the members of inner ones do not count."""
+    token = draw(tokens)
+    number = {"gen_time": int(token["gen_time"])} if draw(st.booleans()) else {}
+    others = draw(st.dictionaries(names, json_values, max_size=5))
+    text = json.dumps(
+        dict(draw(st.permutations([*{**token, **number, **others}.items()]))),
+        indent=draw(st.sampled_from([None, None, 0, 2, "\t"])),
+        ensure_ascii=draw(st.booleans()),
+        separators=draw(st.sampled_from([None, (",", ":"), (" , ", " :\t"), ("\r\n,", "\n:")])),
+    )
+    before = draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + draw(st.sampled_from([b"", b" ", b"\r\n\t"]))
+    return token, before + text.encode() + draw(st.sampled_from([b"", b"\n"]))
+
+
+@st.composite
+def multiparts(draw: st.DrawFn) -> Sent:
+    token = draw(tokens)
+    contents = st.binary(max_size=200).filter(lambda data: b"xYzZY" not in data)
+    others = draw(st.lists(st.builds(part, names, contents), max_size=4))
+    files = draw(st.lists(st.builds(part, names | st.sampled_from(FIELD_NAMES), contents, encodable), max_size=3))
+    parts = [part(name, value.encode()) for name, value in token.items()]
+    return token, multipart(*draw(st.permutations([*parts, *others, *files])))
+
+
+@st.composite
+def damaged(draw: st.DrawFn, content_type: bytes) -> bytes:
+    """A body that is nearly right: some bytes put in, taken out or replaced."""
+    changes: dict[str, object] = draw(st.sampled_from([{}, {"pass_token": None}, {"gen_time": ""}]))
+    body = bytearray(small(content_type, **changes))
+    for _ in range(draw(st.integers(0, 6))):
+        at = draw(st.integers(0, len(body)))
+        drop = draw(st.integers(0, 3))
+        signs = b'"\\{}[]:,&=%+-\r\n \x00\xffeE0alotxYzZY;'
+        body[at : at + drop] = draw(st.binary(max_size=4) | st.lists(st.sampled_from(signs), max_size=4).map(bytes))
+    return bytes(body[: draw(st.integers(len(body) // 2, len(body) + 1))])

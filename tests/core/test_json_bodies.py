@@ -1,0 +1,277 @@
+"""JSON bodies: which values count, what is malformed, and how deep and how long a document may be."""
+
+import gc
+import json
+import tracemalloc
+from typing import Any
+from urllib.parse import urlencode
+
+import pytest
+from encoded import (
+    AS_JSON,
+    FIELDS,
+    JSON,
+    MEMBERS,
+    TOKEN,
+    Sent,
+    cut,
+    cuts,
+    damaged,
+    documents,
+    gatherer,
+    json_values,
+    made,
+    outcome,
+    read,
+    scan,
+    small,
+    with_json,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from geetest_asgi._core.fields.json_scanner import MAX_VALUES
+from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields
+
+MISSING = {
+    "a list": b'[{"lot_number": "x"}]',
+    "a list of the token": f"[{AS_JSON}]".encode(),
+    "a string": b'"lot_number"',
+    "a number": b"17",
+    "a word": b"true",
+    "null": b"null",
+    "an empty object": b"{}",
+    "an empty object with spaces": b" \r\n\t{ \n } ",
+    "an object within": f'{{"data": {AS_JSON}}}'.encode(),
+    "nothing": b"",
+    "null for each field": json.dumps(dict.fromkeys(FIELD_NAMES)).encode(),
+    "false for each field": json.dumps(dict.fromkeys(FIELD_NAMES, False)).encode(),
+}
+
+
+@pytest.mark.parametrize("body", MISSING.values(), ids=MISSING)
+def test_only_the_members_of_the_outermost_object_count(body: bytes) -> None:
+    assert outcome(read(JSON, body)) == "missing"
+
+
+MALFORMED = {
+    "UTF-16": AS_JSON.encode("utf-16"),
+    "UTF-16, no mark": AS_JSON.encode("utf-16-le"),
+    "UTF-32": AS_JSON.encode("utf-32"),
+    "half a mark": b"\xef\xbb",
+    "a form": urlencode(TOKEN).encode(),
+    "white space alone": b" \n ",
+    "cut in a name": b'{"lot_nu',
+    "cut after a name": b'{"a"',
+    "cut after a colon": b'{"a":',
+    "cut in a value": b'{"a": "b',
+    "cut after a value": b'{"a": "b"',
+    "cut in a number": b'{"a": 1',
+    "cut after a comma": b'{"a": 1,',
+    "cut after the token": b"{" + MEMBERS.encode(),
+    "no colon": b'{"a" 1}',
+    "no comma": b'{"a": 1 "b": 2}',
+    "no quotes": b"{a: 1}",
+    "single quotes": b"{'a': 1}",
+    "comma at the end": b'{"a": 1,}',
+    "comma alone": b"{,}",
+    "no value": b'{"a": }',
+    "no value, comma": b'{"a":, "b": 1}',
+    "brackets that do not match": b'{"a": [}',
+    "a comment": b'/* a */{"a": 1}',
+    "a vertical tab between": b'{\x0b"a": 1}',
+    **{
+        f"after the token {rest!r}": small(JSON)[:-1] + rest
+        for rest in (b"}}", b"} x", b', "a"}', b', "a": nonsense}', b', "a": "\xff"}')
+    },
+    **{f"a key {key!r}": f'{{"{key}": "x", {MEMBERS}}}'.encode() for key in ("\\u12", "\\x", "\x00")},
+    **{
+        f"a time {value!r}": with_json("gen_time", value)
+        for value in (b"\xff", b"\xe2\x82", b"1\xff", b"\xc3\xbc", b"1.7e9", b"1700000000.0", b"1700000000e0")
+    },
+    **{
+        f"a time {value!r}": with_json("gen_time", value)
+        for value in (b"-1700000000", b"01700000000.", b"+1700000000", b"1" * 14, b"1" * 5000)
+    },
+    **{f"a control {sign!r}": with_json("lot_number", f'"x{sign}"') for sign in "\n\t\x00"},
+    "a number of 5000 digits": f'{{"n": {"1" * 5000}, {MEMBERS}}}'.encode(),
+}
+
+
+@pytest.mark.parametrize("body", MALFORMED.values(), ids=MALFORMED)
+def test_a_body_is_read_to_its_end_and_malformed_where_any_of_it_is(body: bytes) -> None:
+    assert outcome(read(JSON, body)) == "malformed"
+
+
+NO_STRINGS = ["true", "0", "1", "-1", "[]", "{}", '["a"]', '[{"a": null}]', '{"a": "b"}', "1e9", "NaN", "nonsense"]
+NO_STRINGS += ["1" * 32, "1" * 5000]
+
+
+@pytest.mark.parametrize("value", NO_STRINGS, ids=lambda value: value[:20])
+@pytest.mark.parametrize("name", FIELD_NAMES)
+def test_a_value_that_is_no_string_is_malformed_but_for_a_number_as_the_time(name: str, value: str) -> None:
+    expected = "found" if name == "gen_time" and value in ("0", "1") else "malformed"
+    assert outcome(read(JSON, with_json(name, value))) == expected
+    if value.isdecimal() and len(value) <= 32 and name != "gen_time":
+        assert outcome(read(JSON, with_json(name, f'"{value}"'))) == "found", "as a string it will do"
+
+
+def test_the_time_may_be_a_number() -> None:
+    assert read(JSON, with_json("gen_time", "1700000000")) == FIELDS
+
+
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\ud800\\ud800", "\\udc00\\ud800", "\\u12", "\\x", "\\"])
+@pytest.mark.parametrize("name", FIELD_NAMES)
+def test_lone_surrogates_and_broken_escapes_are_malformed(name: str, escape: str) -> None:
+    whole = TOKEN[name]
+    for value in (escape, whole + escape, escape + whole, whole[:-1] + escape):
+        assert outcome(read(JSON, with_json(name, f'"{value}"'))) == "malformed"
+
+
+PASSED_OVER = {
+    **{f"a key {key!r}": f'"{key}": "x"' for key in ("\\ud800", "\\ud83d\\ude00", "lot_number\\ud800", "\\u0000", "")},
+    "null for each field": json.dumps(dict.fromkeys(FIELD_NAMES))[1:-1],
+    "a number with a long fraction": f'"n": {"1" * 5000}.{"1" * 5000}e+{"1" * 5000}',
+    "brackets and quotes within strings": json.dumps(
+        {"a": ['}]\\"{[', {"b": "\\"}], "c": '"}', "d": {"e": [[["]"]]]}, '"\\': "x"}
+    )[1:-1],
+    "escapes": r'"a\"": "\"", "b": ["\\", "\\\""], "\\": "\n"',
+}
+
+
+@pytest.mark.parametrize("members", PASSED_OVER.values(), ids=PASSED_OVER)
+def test_what_stands_before_the_fields_is_passed_over(members: str) -> None:
+    assert scan(JSON, [f"{{{members}, {MEMBERS}}}".encode()]) == FIELDS
+
+
+def test_names_and_values_may_be_escaped_and_cut_within_an_escape() -> None:
+    body = AS_JSON.replace("lot_number", "lot\\u005fnumber").replace("3f3f", "3\\u0066").encode()
+    found = scan(JSON, [body])
+    assert isinstance(found, CaptchaFields)
+    assert found.pass_token == "3f" * 16
+    assert all(scan(JSON, cut(body, [place])) == found for place in range(len(body)))
+
+
+# Deep and long documents
+
+
+@pytest.mark.parametrize("depth", [1, 100, 100_000])
+@pytest.mark.parametrize("signs", ["[]", "{}"])
+def test_deep_nesting_is_passed_over_or_malformed_and_never_raises(depth: int, signs: str) -> None:
+    opening = "[" if signs == "[]" else '{"lot_number":'
+    nested = opening * depth + ("1" if signs == "{}" else "") + signs[1] * depth
+    assert scan(JSON, [f'{{"deep": {nested}, {MEMBERS}}}'.encode()]) == FIELDS
+    assert scan(JSON, [f'{{"deep": [1, {nested}, "]"], {MEMBERS}}}'.encode()]) == FIELDS
+    inner = f'{{"deep": {nested}, "captcha": {{"deep": {nested}, {MEMBERS}}}, "deep": "x"}}'.encode()
+    assert scan(JSON, [inner], "captcha") == FIELDS
+    for name in FIELD_NAMES:
+        assert outcome(scan(JSON, [f'{{"{name}": {nested}, {MEMBERS}}}'.encode()])) == "malformed"
+    assert outcome(scan(JSON, [f'{{"deep": {nested}'.encode()])) == "malformed", "cut off"
+    assert outcome(scan(JSON, [nested.encode()])) == ("missing" if signs == "[]" else "malformed")
+
+
+TOO_DEEP = "[" * 5000 + "]" * 5000
+
+
+@settings(max_examples=40)
+@given(documents(), st.recursive(json_values, st.lists).map(json.dumps), st.integers(0, 2), cuts)
+def test_beside_what_is_too_deep_for_python_all_is_read_as_ever(
+    sent: Sent, other: str, where: int, places: list[int]
+) -> None:
+    """The deep value stands before the other members, among them in a list, or after them."""
+    token, body = sent
+    members = body.decode("utf-8-sig").strip()[1:-1]
+    deep = [f'"d":{TOO_DEEP},"o":{other},{members}', f'"o":[{other},{TOO_DEEP},{{}},{other}],{members}']
+    deep += [f'{members},"o":[{{"":{other}}},{{"":[{other},{TOO_DEEP}]}}]']
+    whole = f"{{{deep[where]}}}".encode()
+    assert scan(JSON, [whole]) == scan(JSON, cut(whole, places)) == CaptchaFields(**token)
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_the_longest_value_in_escapes_is_the_same_however_it_is_cut(more: int) -> None:
+    body = small(JSON, captcha_output="@").replace(b"@", b"A" * (8192 - 1 + more) + b"\\u0041")
+    answers = {outcome(read(JSON, body)), outcome(scan(JSON, cut(body, [2000, len(body) - 100])))}
+    assert answers == {"malformed" if more else "found"}
+
+
+@pytest.mark.parametrize("unit", ["0,", "[],", "{},"])
+def test_json_of_too_many_values_is_not_decoded(unit: str) -> None:
+    def crowded(values: int, before: int) -> bytes:
+        filler = " " * before + unit * values
+        return f'{{"a": [{filler[:-1]}], {MEMBERS}}}'.encode()
+
+    million = 1_000_000
+    assert scan(JSON, [crowded(MAX_VALUES // len(unit) - 1, million)]) == FIELDS
+    assert outcome(scan(JSON, [crowded(MAX_VALUES + 1, million)])) == "malformed"
+    assert scan(JSON, [crowded((2**20 - 500) // len(unit), 0)]) == FIELDS, "the hardest mebibyte"
+
+
+def test_json_is_kept_until_it_has_ended() -> None:
+    """Twice its length while it grows, some times its length while it is decoded, nothing afterwards."""
+    length, piece = 64 * 65536, b"a" * 65536
+    scanner = made(JSON, gatherer())
+    tracemalloc.start()
+    try:
+        scanner.feed(b'{"a": "')
+        for _ in range(64):
+            scanner.feed(piece)
+        _, fed = tracemalloc.get_traced_memory()
+        scanner.end()
+        held, ended = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert fed < 2.5 * length
+    assert ended < 6 * length
+    assert held < 200_000
+
+
+def test_json_is_known_with_its_end_and_not_before() -> None:
+    found = gatherer()
+    scanner = made(JSON, found)
+    scanner.feed(small(JSON))
+    assert not scanner.done
+    scanner.end()
+    assert scanner.done
+    scanner.feed(b"garbage")
+    scanner.end()
+    assert found.conclude(scanner.broken) == FIELDS
+
+
+@pytest.mark.parametrize("collecting", [True, False])
+@pytest.mark.parametrize("body", [small(JSON), b"{", b"[" * 100_000])
+def test_the_garbage_collector_is_left_as_it_was(body: bytes, collecting: bool) -> None:
+    before = gc.isenabled()
+    (gc.enable if collecting else gc.disable)()
+    try:
+        scan(JSON, [body])
+        assert gc.isenabled() is collecting
+    finally:
+        (gc.enable if before else gc.disable)()
+
+
+# Any document
+
+SIGNS = [*'{}[]",:\\ ', "\\u0061", "1", "true", '"lot_number"', '"pass_token":', '"a":', '"b":', f'"{"3f" * 32}"', "é"]
+
+
+@given(st.lists(st.sampled_from(SIGNS)).map("".join), st.sampled_from([None, "a", "a.b"]), cuts)
+def test_any_signs_of_json_give_one_answer_however_they_are_cut(text: str, fields: Any, places: list[int]) -> None:
+    body = ("{" + text).encode()
+    assert read(JSON, body, fields) == scan(JSON, cut(body, places), fields)
+
+
+@given(
+    damaged(JSON)
+    | documents().map(lambda sent: sent[1])
+    | st.recursive(json_values, st.lists).map(json.dumps).map(str.encode)
+)
+def test_what_python_reads_as_json_is_read_alike(body: bytes) -> None:
+    """The plain way, by `json.loads`, gives the same answer wherever it gives one."""
+    try:
+        members = json.loads(body, object_pairs_hook=tuple)
+    except ValueError:
+        return
+    plain = gatherer()
+    for name, value in members if isinstance(members, tuple) else ():
+        plain.offer(name, value)
+    assert scan(JSON, [body]) == plain.conclude()

@@ -1,0 +1,109 @@
+"""Multipart bodies: how parts may be written, which of them are fields, and what cannot be read."""
+
+import logging
+
+import pytest
+from encoded import FIELDS, MULTIPART, TOKEN, cut, multipart, outcome, part, read, scan, small
+
+from geetest_asgi._core.fields.multipart_scanner import MAX_PARTS
+from geetest_asgi._core.model import Evidence
+
+PARTS = [part(name, value.encode()) for name, value in TOKEN.items()]
+LOT = TOKEN["lot_number"].encode()
+
+
+@pytest.mark.parametrize("end", [b"--xYzZY--\r\n", b"--xYzZY--", b"--xYzZY--\r\nepilogue", b"--xYzZY\r\n"])
+def test_a_body_may_end_in_each_of_these_ways(end: bytes) -> None:
+    assert read(MULTIPART, b"".join(PARTS) + end) == FIELDS
+
+
+@pytest.mark.parametrize(
+    "lead", [b"\r\n", b"\n", b"\r\njunk", b"\r\njunk\r\n", b"\r\n \r\n", b"junk\r\n", b"\r\n\r\n-", b" ", b"\t"]
+)
+def test_what_stands_before_the_first_boundary_gives_one_answer_however_it_is_cut(lead: bytes) -> None:
+    body = lead + small(MULTIPART)
+    whole = read(MULTIPART, body)
+    assert outcome(whole) == ("malformed" if lead.strip(b"\r\n") else "found")
+    assert [scan(MULTIPART, cut(body, [place])) for place in range(len(lead) + 4)] == [whole] * (len(lead) + 4)
+
+
+HEADS = [
+    b'content-disposition: FORM-DATA; NAME="lot_number"',
+    b"Content-Disposition: form-data; name=lot_number",
+    b'CONTENT-DISPOSITION:form-data;name="lot_number"',
+    b'Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name="lot_number"',
+    b'Content-Disposition: form-data; name="lot_number"\r\nContent-Transfer-Encoding: 8bit',
+    b"Content-Disposition: form-data; name=\"lot_number\"; name*=utf-8''other",
+]
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_the_headers_of_a_part_may_be_written_in_each_of_these_ways(head: bytes) -> None:
+    assert read(MULTIPART, multipart(b"--xYzZY\r\n" + head + b"\r\n\r\n" + LOT + b"\r\n", *PARTS[1:])) == FIELDS
+
+
+def test_a_part_with_a_file_name_is_no_field() -> None:
+    for filename in ("a.txt", ""):
+        assert outcome(scan(MULTIPART, [multipart(*(part(name, b"x", filename) for name in TOKEN))])) == "missing"
+    second = b'Content-Disposition: form-data; name="lot_number"; filename="x"'
+    head = b'--xYzZY\r\nContent-Disposition: form-data; name="lot_number"\r\n' + second + b"\r\n\r\n"
+    assert outcome(scan(MULTIPART, [multipart(head + LOT + b"\r\n", *PARTS[1:])])) == "malformed", "in a second header"
+
+
+@pytest.mark.parametrize("name", [b"\xff", b"lot_number\xc3", b"\xed\xa0\x80"], ids=repr)
+def test_a_part_whose_name_is_no_text_is_passed_over(name: bytes) -> None:
+    assert read(MULTIPART, part("@", b"x").replace(b"@", name) + small(MULTIPART)) == FIELDS
+
+
+def test_a_part_without_a_name_is_no_field() -> None:
+    nameless = b"--xYzZY\r\nContent-Type: text/plain\r\n\r\nlot_number\r\n"
+    unsolved = part("lot_number", b"null")
+    assert scan(MULTIPART, [multipart(nameless, unsolved, nameless, *PARTS, nameless)]) == FIELDS
+    assert outcome(scan(MULTIPART, [multipart(nameless)])) == "missing"
+
+
+@pytest.mark.parametrize("more", [0, 1])
+def test_parts_are_counted_up_to_the_fourth_field(more: int) -> None:
+    body = multipart(*[part("x", b"y")] * (MAX_PARTS - 4 + more), *PARTS)
+    for pieces in ([body], cut(body, range(0, len(body), 1000))):
+        assert outcome(scan(MULTIPART, pieces)) == ("malformed" if more else "found")
+    assert scan(MULTIPART, [multipart(*PARTS, *[part("x", b"y")] * 2 * MAX_PARTS)]) == FIELDS
+
+
+UNREADABLE = {
+    "no boundary": b"garbage",
+    "another boundary": small(MULTIPART).replace(b"--xYzZY", b"--xYzZX", 1),
+    "a boundary that goes on": b"--xYzZYx\r\n",
+    "a header without a colon": b"--xYzZY\r\nContent-Disposition\r\n\r\n",
+    "a header of odd signs": b"--xYzZY\r\nContent\x00: x\r\n\r\n",
+    "a header that is too long": b"--xYzZY\r\na: " + b"b" * 1_000_000,
+    "too many headers": b"--xYzZY\r\n" + b"a: b\r\n" * 1000,
+    "no line feed": b"--xYzZY\rx",
+    "no line feed after a header": b"--xYzZY\r\na: b\rx",
+    "no line feed after the headers": b"--xYzZY\r\na: b\r\n\rx",
+    "one dash": b"--xYzZY\r\n\r\nx\r\n--xYzZY-x",
+    "data after the end": small(MULTIPART, gen_time=None) + b"\r\nmore",
+}
+
+
+@pytest.mark.parametrize("body", UNREADABLE.values(), ids=UNREADABLE)
+def test_a_body_that_cannot_be_read_writes_nothing_to_the_log(body: bytes, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.DEBUG)
+    for pieces in ([body], cut(body, [5]), cut(body, range(0, len(body), 4096))):
+        assert outcome(scan(MULTIPART, pieces)) == "malformed"
+    assert not caplog.records
+
+
+def test_a_body_without_the_fields_says_why_it_is_refused() -> None:
+    ended, *broken = (
+        scan(MULTIPART, [body])
+        for body in (
+            multipart(part("a", b"b")),
+            part("lot_number", LOT),  # cut off
+            multipart(*[part("x", b"y")] * (MAX_PARTS + 1)),
+            b"garbage",
+            multipart(*PARTS[1:]),
+        )
+    )
+    assert [outcome(each) for each in (ended, *broken)] == ["missing", *["malformed"] * 4]
+    assert len({each.reason for each in (ended, *broken) if isinstance(each, Evidence)}) == 4

@@ -1,0 +1,178 @@
+"""The id, the key, the servers and the mode: what is taken, from the code or from the environment, and what is not."""
+
+import os
+from typing import Any
+
+import pytest
+from pages import ask, site
+from refusals import ID, KEY, app, guard, refusal
+
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Rule
+from geetest_asgi import _config as config
+from geetest_asgi._core.protocol import API_SERVERS, SERVICES
+
+
+@pytest.fixture(autouse=True)
+def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's own shell sets must not decide a test."""
+    for name in [name for name in os.environ if name.startswith("GEETEST_")]:
+        monkeypatch.delenv(name)
+
+
+# The id and the key
+
+
+def test_without_id_and_key_no_app_is_built() -> None:
+    error = refusal(lambda: GeeTestMiddleware(app))
+    in_tests = "; in tests, set geetest_env = true in pytest's ini file"
+    told = "captcha_id is missing: pass captcha_id=, or set GEETEST_CAPTCHA_ID in the environment"
+    assert str(error) == told + in_tests
+    error = refusal(lambda: GeeTestMiddleware(app, captcha_id=ID))
+    told = "captcha_key is missing: pass captcha_key=, or set GEETEST_CAPTCHA_KEY in the environment"
+    assert str(error) == told + in_tests
+    refusal(lambda: GeeTestMiddleware(app, captcha_key=KEY))
+    refusal(GeeTestClient)
+
+
+@pytest.fixture
+def pair_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", ID)
+    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", KEY)
+
+
+@pytest.mark.usefixtures("pair_in_the_environment")
+def test_both_may_come_from_the_environment() -> None:
+    assert config.credentials(None, None) == (ID, (KEY,))
+    assert config.credentials("other", None) == ("other", (KEY,))
+    assert config.credentials(None, "other") == (ID, ("other",))
+    GeeTestMiddleware(app)
+    GeeTestClient()
+
+
+@pytest.mark.usefixtures("pair_in_the_environment")
+@pytest.mark.parametrize("value", ["", " ", "\n", f"{KEY}\n", f" {KEY}", f"{KEY} {KEY}", "ключ"])
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_a_blank_in_the_environment_stops_the_app(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    monkeypatch.setenv(f"GEETEST_{name.upper()}", value)
+    with pytest.raises(ConfigError, match=name) as refused:
+        GeeTestMiddleware(app)
+    assert name == "captcha_id" or KEY not in str(refused.value)
+
+
+@pytest.mark.usefixtures("pair_in_the_environment")
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_an_empty_setting_is_not_filled_from_the_environment(name: str) -> None:
+    """`captcha_key=os.environ["…"]` of an empty variable must be heard of."""
+    refusal(lambda: GeeTestMiddleware(app, **{name: ""}))  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("mode", "status"), [("monitor", 200), ("off", 200), ("enforce", 403), ("", 403)])
+def test_the_mode_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch, mode: str, status: int) -> None:
+    monkeypatch.setenv("GEETEST_MODE", mode)
+    assert ask(GeeTestMiddleware(site, captcha_id=ID, captcha_key=KEY), "POST", "/").status_code == status
+    strict = GeeTestMiddleware(site, captcha_id=ID, captcha_key=KEY, mode="enforce")
+    assert ask(strict, "POST", "/").status_code == 403, "what the code says counts"
+    monkeypatch.setenv("GEETEST_MODE", "on")
+    assert "write one of enforce, monitor, off" in str(refusal(guard))
+
+
+@pytest.mark.parametrize("value", ["old,new", "one,", "<your-key>", "{{ key }}", "{key}", "%KEY%", "KEY=value"])
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_what_cannot_be_an_id_or_a_key_stops_the_app(name: str, value: str) -> None:
+    """GeeTest would refuse each signature made with it, and so each visitor."""
+    given = {"captcha_id": ID, "captcha_key": KEY, name: value}
+    said = "give several keys as a list" if "," in value else "the text from GeeTest's dashboard"
+    assert said in str(refusal(lambda: GeeTestMiddleware(app, **given)))  # type: ignore[arg-type]
+
+
+def test_a_key_may_end_as_base64_does() -> None:
+    GeeTestMiddleware(app, captcha_id="shop:eu-1.a", captcha_key="a+/b~_-==")
+
+
+def test_a_rule_may_bring_the_only_pair() -> None:
+    GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID, captcha_key=KEY)])
+    refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID, captcha_key=KEY), "/other"]))
+
+
+def test_only_where_nothing_is_asked_no_pair_is_needed() -> None:
+    GeeTestMiddleware(app, mode="off")
+    GeeTestMiddleware(app, protect=[Rule("/login", mode="off")])
+    refusal(lambda: GeeTestMiddleware(app, mode="monitor"))
+    refusal(lambda: GeeTestMiddleware(app, protect=["/login", Rule("/other", mode="off")]))
+    refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", mode="enforce")], mode="off"))
+    refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID)], mode="off"))
+
+
+# The servers
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        (None, API_SERVERS),
+        ("https://h", ("https://h",)),
+        ("https://h/", ("https://h",)),
+        (" https://h ", ("https://h",)),
+        ("https://h:8443/base/", ("https://h:8443/base",)),
+        (["https://a", "https://b"], ("https://a", "https://b")),
+        (("https://a",), ("https://a",)),
+        ("HTTPS://h", ("HTTPS://h",)),
+        ("https://[2001:db8::1]:8443", ("https://[2001:db8::1]:8443",)),
+        ("http://localhost:8080", ("http://localhost:8080",)),
+        ("http://LOCALHOST", ("http://LOCALHOST",)),
+        ("http://127.0.0.1", ("http://127.0.0.1",)),
+        ("http://127.8.8.8:1", ("http://127.8.8.8:1",)),
+        ("http://[::1]:80", ("http://[::1]:80",)),
+        ("geetest", API_SERVERS),
+        (" geelab-eu ", ("https://cap-eu.geelabapi.com",)),
+        (["https://proxy.example", "geetest"], ("https://proxy.example", *API_SERVERS)),
+    ],
+)
+def test_servers_that_are_taken(given: Any, expected: tuple[str, ...]) -> None:
+    assert config.api_servers(given, allow_http=False) == expected
+
+
+@pytest.mark.parametrize("name", SERVICES)
+def test_each_named_service_is_taken_as_if_its_urls_were_written(name: str) -> None:
+    assert config.api_servers(name, allow_http=False) == config.api_servers(SERVICES[name], allow_http=False)
+    assert all(url.startswith("https://") for url in SERVICES[name])
+
+
+@pytest.mark.parametrize("name", ["global", "GEETEST", "geelab", "geelab_eu", "geetest/"])
+def test_an_unknown_name_is_answered_with_the_known_ones(name: str) -> None:
+    text = str(refusal(lambda: config.api_servers(name, allow_http=False)))
+    assert all(repr(each) in text for each in (name, *SERVICES))
+
+
+def test_plain_http_elsewhere_needs_a_word() -> None:
+    refusal(lambda: config.api_servers("http://h", allow_http=False))
+    assert config.api_servers("http://h", allow_http=True) == ("http://h",)
+    guard(api_server="http://h", allow_http=True)
+    GeeTestClient(ID, KEY, api_server="http://h", allow_http=True)
+    refusal(lambda: config.api_servers("ftp://h", allow_http=True))
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("", API_SERVERS),
+        ("  ", API_SERVERS),
+        ("https://h", ("https://h",)),
+        ("https://a, https://b/", ("https://a", "https://b")),
+        ("engagelab", ("https://captcha-api.engagelab.com",)),
+        ("https://a, geetest", ("https://a", *API_SERVERS)),
+    ],
+)
+def test_servers_from_the_environment(monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[str, ...]) -> None:
+    monkeypatch.setenv("GEETEST_API_SERVER", value)
+    assert config.api_servers(None, allow_http=False) == expected
+    assert config.api_servers("https://own", allow_http=False) == ("https://own",)
+
+
+@pytest.mark.parametrize(
+    "value", ["http://h", "h", "https://a,", ",", "https://a,,https://b", "https://a https://b", "0"]
+)
+def test_wrong_servers_in_the_environment_stop_the_app(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
+    monkeypatch.setenv("GEETEST_API_SERVER", value)
+    assert "api_server=" in str(refusal(guard))
+    guard(api_server="https://own")

@@ -1,0 +1,227 @@
+"""The pytest plugin in other people's projects: what it loads, what it gives to the environment, and when."""
+
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from commands import ROOT, SECONDS
+from projects import Run, environment, run_pytest, write
+
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Callable[..., Run]:
+    def run(files: dict[str, str], *arguments: str, **env: str) -> Run:
+        return run_pytest(tmp_path, files, *arguments, env=env)
+
+    return run
+
+
+WHAT_IS_LOADED = """
+import sys
+
+def pytest_collection_finish():
+    print("loaded", *sorted(sys.modules))
+"""
+
+
+def test_loading_it_imports_nothing_else(project: Callable[..., Run]) -> None:
+    files = {"conftest.py": WHAT_IS_LOADED, "test_nothing.py": "def test_nothing(): pass\n"}
+
+    def loaded(*arguments: str) -> set[str]:
+        ran = project(files, "--collect-only", *arguments)
+        assert ran.status == 0, ran.text
+        return {name for line in ran.text.splitlines() if line.startswith("loaded ") for name in line.split()}
+
+    assert loaded() - loaded("-p", "no:geetest") == {"geetest_asgi", "geetest_asgi.pytest_plugin"}
+
+
+A_SHOP_BUILT_WHILE_IT_IS_IMPORTED = """
+from geetest_asgi import GeeTestMiddleware
+
+async def site(scope, receive, send):
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"in"})
+
+app = GeeTestMiddleware(site, protect=["POST /login"])
+"""
+
+ITS_TEST = """
+from starlette.testclient import TestClient
+
+from shop import app
+
+def test_login(geetest):
+    assert TestClient(app).post("/login", data=geetest.token()).text == "in"
+"""
+
+FILES = {"conftest.py": "import shop\n", "shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": ITS_TEST}
+WITH_ENV = {"pytest.ini": "[pytest]\ngeetest_env = true\n"}
+
+
+def test_nothing_is_given_to_the_environment_unasked(project: Callable[..., Run]) -> None:
+    ran = project(FILES)
+    assert ran.status == 4
+    assert "ConfigError: captcha_id is missing" in ran.text
+
+
+SHOW = """
+import os
+print("pair", [os.environ.get(f"GEETEST_CAPTCHA_{each}") for each in ("ID", "KEY")])
+"""
+
+
+@pytest.mark.slow_except("unset", "set")
+@pytest.mark.parametrize(
+    ("env", "pair"),
+    [
+        ({}, [DEMO_ID, DEMO_KEY]),
+        ({"GEETEST_CAPTCHA_ID": "", "GEETEST_CAPTCHA_KEY": ""}, [DEMO_ID, DEMO_KEY]),
+        ({"GEETEST_CAPTCHA_ID": "mine", "GEETEST_CAPTCHA_KEY": "too"}, ["mine", "too"]),
+        ({"GEETEST_CAPTCHA_ID": "mine"}, ["mine", None]),
+        ({"GEETEST_CAPTCHA_KEY": "mine"}, [None, "mine"]),
+    ],
+    ids=["unset", "blank", "set", "id alone", "key alone"],
+)
+def test_what_is_set_stays(project: Callable[..., Run], env: dict[str, str], pair: list[str | None]) -> None:
+    assert f"pair {pair}" in project({"conftest.py": SHOW, **WITH_ENV}, "-s", **env).text
+
+
+TWICE = """
+import os, pytest
+before = dict(os.environ)
+pytest.main(["-q", "-p", "no:cacheprovider"])
+print("left", sorted(set(os.environ) - set(before)))
+"""
+
+
+def test_the_environment_is_put_back(tmp_path: Path) -> None:
+    test = (
+        "import os\n\ndef test_it(monkeypatch, geetest):\n    monkeypatch.setenv('GEETEST_CAPTCHA_ID', 'x')\n"
+        "    assert 'GEETEST_CAPTCHA_KEY' in os.environ\n"
+    )
+    write(tmp_path, {"test_it.py": test, **WITH_ENV})
+    line = [sys.executable, "-c", TWICE]
+    done = subprocess.run(line, cwd=tmp_path, env=environment(), capture_output=True, text=True, check=True)
+    assert "1 passed" in done.stdout
+    assert "left []" in done.stdout
+
+
+UNITTEST = """
+import unittest
+import pytest
+from starlette.testclient import TestClient
+from shop import app
+
+
+@pytest.mark.usefixtures("geetest")
+class Used(unittest.TestCase):
+    def test_nobody_comes_in_without_a_token(self):
+        self.assertEqual(TestClient(app).post("/login").status_code, 403)
+
+
+class Given(unittest.TestCase):
+    @pytest.fixture(autouse=True)
+    def _geetest(self, geetest):
+        self.geetest = geetest
+
+    def test_a_token_lets_in(self):
+        self.assertEqual(TestClient(app).post("/login", data=self.geetest.token()).status_code, 200)
+
+
+class WithoutPytest(unittest.TestCase):
+    def setUp(self):
+        from geetest_asgi.testing import geetest_for
+        self.geetest = geetest_for(self)
+
+    test_a_token_lets_in = Given.test_a_token_lets_in
+"""
+
+
+FAILS_FIRST = """
+from starlette.testclient import TestClient
+from geetest_asgi._line.stand_in import stand_in
+
+def test_fails(geetest):
+    geetest.down()
+    assert False
+
+def test_is_alone():
+    assert stand_in() is None
+
+def test_is_new(geetest):
+    assert geetest.mode == "up"
+"""
+
+
+def test_classes_of_unittest_a_conftest_that_builds_the_app_and_a_test_that_fails(project: Callable[..., Run]) -> None:
+    ran = project({**FILES, "test_classes.py": UNITTEST, "test_fails.py": FAILS_FIRST, **WITH_ENV})
+    assert ran.counts == {"passed": 1 + 3 + 2, "failed": 1}, ran.text
+    assert "test_fails.py::test_fails" in ran.text
+
+
+BUILT_BY_A_FIXTURE = """
+import os
+
+import pytest
+from starlette.testclient import TestClient
+
+@pytest.fixture(scope=SCOPE)
+def client():
+    import shop
+    return TestClient(shop.app)
+
+@pytest.mark.parametrize("number", [1, 2])
+def test_client_first(client, geetest, number):
+    assert client.post("/login", data=geetest.token()).status_code == 200
+    geetest.expect("success")
+
+def test_geetest_first(geetest, client):
+    assert client.post("/login", data=geetest.token()).status_code == 200
+
+def test_nothing_is_left():
+    assert "GEETEST_CAPTCHA_ID" not in os.environ
+"""
+
+
+@pytest.mark.slow_except("function")
+@pytest.mark.parametrize("scope", ["function", "module", "session"])
+def test_the_order_of_the_fixtures_does_not_matter(project: Callable[..., Run], scope: str) -> None:
+    test = BUILT_BY_A_FIXTURE.replace("SCOPE", repr(scope))
+    ran = project({"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": test})
+    assert ran.counts == {"passed": 4}, ran.text
+
+
+WITHOUT_PYTEST = """
+import os
+import unittest
+
+from starlette.testclient import TestClient
+from geetest_asgi.testing import geetest_for
+
+
+class Login(unittest.TestCase):
+    def test_login(self):
+        geetest = geetest_for(self)
+        from shop import app
+        self.assertEqual(TestClient(app).post("/login", data=geetest.token()).status_code, 200)
+        geetest.expect("success")
+
+    def tearDown(self):
+        self.addClassCleanup(lambda: self.assertNotIn("GEETEST_CAPTCHA_ID", os.environ))
+
+
+unittest.main()
+"""
+
+
+def test_unittest_alone(tmp_path: Path) -> None:
+    write(tmp_path, {"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": WITHOUT_PYTEST})
+    env = environment(PYTHONPATH=str(ROOT))
+    run = [sys.executable, "test_shop.py"]
+    ran = subprocess.run(run, cwd=tmp_path, env=env, capture_output=True, text=True, timeout=SECONDS)
+    assert ran.returncode == 0, ran.stderr
+    assert "Ran 1 test" in ran.stderr

@@ -1,0 +1,320 @@
+"""How a call may come to the simulator: query and form, any ASGI server; outages on demand; the record of the calls."""
+
+import time
+import tracemalloc
+from collections.abc import Callable
+from dataclasses import FrozenInstanceError
+from typing import Any
+from urllib.parse import urlencode
+
+import anyio
+import httpx
+import pytest
+from simulators import FORM, answer_to, ask, drive, failure, http_scope, refusal, request, result, send, signed
+
+from geetest_asgi.testing import CODES, DEMO_ID, Fault, Simulator
+
+pytestmark = pytest.mark.anyio
+
+
+@pytest.fixture
+def call(simulator: Simulator) -> dict[str, str]:
+    """One that passes."""
+    return signed(simulator.token())
+
+
+async def validate(
+    simulator: Simulator, *, query: str = "", body: bytes = b"", content_type: str | None = FORM, method: str = "POST"
+) -> httpx.Response:
+    headers = {} if content_type is None else {"content-type": content_type}
+    return await send(simulator, method, f"/validate?{query}", content=body, headers=headers)
+
+
+# How parameters may come
+
+
+@pytest.mark.parametrize("in_query", [(), ("captcha_id",), ("captcha_id", "lot_number", "gen_time"), None])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+async def test_query_and_form_make_one_call(
+    simulator: Simulator, call: dict[str, str], method: str, in_query: tuple[str, ...] | None
+) -> None:
+    query = urlencode({name: value for name, value in call.items() if in_query is None or name in in_query})
+    form = urlencode({name: value for name, value in call.items() if in_query is not None and name not in in_query})
+    reply = await validate(simulator, method=method, query=query, body=form.encode())
+    assert reply.json()["result"] == "success"
+
+
+@pytest.mark.parametrize(
+    "content_type", [FORM, FORM + ";charset=UTF-8", FORM + " ; charset=utf-8", FORM.title(), FORM.upper()]
+)
+async def test_a_forms_content_type_may_have_parameters_and_any_letter_case(
+    simulator: Simulator, call: dict[str, str], content_type: str
+) -> None:
+    reply = await validate(simulator, body=urlencode(call).encode(), content_type=content_type)
+    assert reply.json()["result"] == "success"
+    assert simulator.calls[-1].content_type == content_type
+
+
+@pytest.mark.parametrize("content_type", ["application/json", "text/plain", "multipart/form-data; boundary=x", None])
+async def test_a_body_that_is_no_form_is_not_read(
+    simulator: Simulator, call: dict[str, str], content_type: str | None
+) -> None:
+    body = urlencode(call).encode()
+    reply = await validate(simulator, query=f"captcha_id={DEMO_ID}", body=body, content_type=content_type)
+    assert reply.json() == refusal("-50005")
+
+
+async def test_unknown_parameters_are_ignored(simulator: Simulator, call: dict[str, str]) -> None:
+    assert await result(simulator, {**call, "client_type": "web"}) == "success"
+
+
+async def test_where_query_and_form_disagree_the_form_counts(simulator: Simulator, call: dict[str, str]) -> None:
+    reply = await validate(simulator, query="gen_time=abc", body=urlencode(call).encode())
+    assert reply.json()["result"] == "success"
+
+
+async def test_bytes_that_are_no_text_are_a_wrong_value_and_no_crash(simulator: Simulator) -> None:
+    body = b"gen_time=1&sign_token=\xff\xfe&lot_number=%ff%00"
+    reply = await validate(simulator, query=f"captcha_id={DEMO_ID}", body=body)
+    assert reply.json() == failure("sign_token error")
+
+
+async def test_a_body_of_64_kib_is_read_and_of_a_longer_one_no_more_than_the_413_needs(
+    simulator: Simulator, call: dict[str, str]
+) -> None:
+    full = (urlencode(call).encode() + b"&more=").ljust(64 * 1024, b"x")
+    pieces = [request(full), request(b"x"), *[request(b"x" * 1_000_000)] * 30, request(b"", more=False)]
+    tracemalloc.start()
+    start, _ = await drive(simulator, http_scope("POST", "/validate"), *pieces)
+    _, most = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert start["status"] == 413
+    assert not simulator.calls
+    assert most < 2_000_000
+    assert (await validate(simulator, body=full)).json()["result"] == "success"
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "status"),
+    [
+        ("PUT", "/validate", 405),
+        ("HEAD", "/validate", 405),
+        ("DELETE", "/validate", 405),
+        ("POST", "/validate/", 404),
+        ("POST", "/Validate", 404),
+        ("GET", "/v4", 404),
+        ("POST", "/load", 405),
+        ("POST", "/v4/gt4.js", 405),
+        ("GET", "/load", 200),
+        ("GET", "/v4/gt4.js", 200),
+        ("GET", "/simulator/fault", 405),
+        ("POST", "/simulator/token", 405),
+        ("POST", "/simulator/calls", 405),
+        ("POST", "/", 405),
+        ("GET", "/validate", 200),
+        ("GET", "/simulator/token", 200),
+        ("GET", "/simulator/token?expired=perhaps", 400),
+    ],
+)
+async def test_every_answer_has_a_right_status_and_the_simulators_mark(
+    simulator: Simulator, method: str, path: str, status: int
+) -> None:
+    reply = await send(simulator, method, path)
+    assert reply.status_code == status
+    assert reply.headers["X-GeeTest-Simulator"] == "1"
+    assert ("allow" in reply.headers) == (status == 405)
+
+
+# Plain ASGI
+
+
+async def test_a_body_in_pieces_below_another_app_of_a_server_that_names_no_peer_is_read(
+    simulator: Simulator, call: dict[str, str]
+) -> None:
+    escaped = urlencode(call).replace("%3D", "%3d").encode()
+    scope = http_scope("POST", "/geetest/validate", root_path="/geetest")
+    answer = await answer_to(simulator, scope, *(request(escaped[i : i + 1]) for i in range(len(escaped))))
+    assert (answer["result"], answer["captcha_args"]["user_ip"]) == ("success", "")
+
+
+async def test_a_lifespan_is_answered_and_a_websocket_is_refused(simulator: Simulator) -> None:
+    events = ({"type": "lifespan.startup"}, {"type": "lifespan.shutdown"})
+    answered = await drive(simulator, {"type": "lifespan"}, *events)
+    assert [message["type"] for message in answered] == ["lifespan.startup.complete", "lifespan.shutdown.complete"]
+    assert [message["type"] for message in await drive(simulator, {"type": "websocket"})] == ["websocket.close"]
+
+
+async def test_a_client_that_leaves_within_its_body_is_answered_nothing_and_is_no_call(simulator: Simulator) -> None:
+    assert await drive(simulator, http_scope("POST", "/validate"), request(b"a=b"), {"type": "http.disconnect"}) == []
+    assert not simulator.calls
+
+
+# Faults
+
+
+async def post(simulator: Simulator, call: dict[str, str]) -> httpx.Response:
+    return await send(simulator, "POST", "/validate", data=call)
+
+
+async def test_down_answers_503_until_up_and_spends_nothing(simulator: Simulator, call: dict[str, str]) -> None:
+    simulator.down()
+    assert [(await post(simulator, call)).status_code for _ in range(2)] == [503, 503]
+    simulator.up()
+    assert await result(simulator, call) == "success"
+
+
+async def test_garbled_answers_200_with_a_page_of_html(simulator: Simulator, call: dict[str, str]) -> None:
+    simulator.garbled()
+    reply = await post(simulator, call)
+    assert (reply.status_code, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
+    assert reply.text.startswith("<!doctype html>")
+    assert reply.headers["X-GeeTest-Simulator"] == "1"
+
+
+async def test_slow_answers_rightly_and_late(simulator: Simulator, call: dict[str, str]) -> None:
+    simulator.slow(0.1)
+    began = time.monotonic()
+    assert await result(simulator, call) == "success"
+    assert time.monotonic() - began >= 0.1
+
+
+@pytest.mark.parametrize(
+    ("fault", "told", "afterwards"),
+    [
+        (lambda simulator: simulator.slow(60), "success", "pass_token used"),
+        (lambda simulator: simulator.hanging(), "", "success"),
+    ],
+    ids=["slow", "hanging"],
+)
+async def test_who_gives_up_on_a_slow_answer_has_spent_the_token_and_on_none_has_not(
+    simulator: Simulator, call: dict[str, str], fault: Callable[[Simulator], None], told: str, afterwards: str
+) -> None:
+    fault(simulator)
+    with anyio.move_on_after(0.05) as patience:
+        await post(simulator, call)
+    assert patience.cancelled_caught
+    assert simulator.calls[-1].result == told
+    simulator.up()
+    assert await result(simulator, call) == afterwards
+
+
+async def test_hanging_ends_when_the_client_leaves(simulator: Simulator) -> None:
+    simulator.hanging()
+    with anyio.fail_after(5):
+        assert await drive(simulator, http_scope("POST", "/validate"), request(b"a=b")) == []
+    assert simulator.calls[-1].status is None
+
+
+@pytest.mark.parametrize("code", CODES)
+async def test_error_answers_any_code_with_its_message(simulator: Simulator, call: dict[str, str], code: str) -> None:
+    simulator.error(code)
+    assert await ask(simulator, call) == refusal(code)
+    simulator.error(int(code))
+    assert await ask(simulator, call) == refusal(code)
+
+
+def test_the_table_of_codes_is_geetests() -> None:
+    assert len(CODES) == 19
+    assert (CODES["-50005"], CODES["-50305"]) == ("illegal gen_time", "lot_number Expried")
+
+
+async def test_error_takes_a_code_and_a_message_of_ones_own(simulator: Simulator) -> None:
+    simulator.error("-59999", "brand new error")
+    answer = await ask(simulator, {})
+    assert (answer["code"], answer["msg"]) == ("-59999", "brand new error")
+
+
+def test_a_fault_that_means_nothing_is_a_mistake_and_changes_nothing(simulator: Simulator) -> None:
+    with pytest.raises(ValueError, match="-59999"):
+        simulator.error("-59999")
+    for seconds in (-1, float("nan"), float("inf"), 3601):
+        with pytest.raises(ValueError, match="from 0 to 3600"):
+            simulator.slow(seconds)
+    for status in (100, 600, 0):
+        with pytest.raises(ValueError, match="from 200 to 599"):
+            simulator.answers(status)
+    assert simulator.mode == "up"
+
+
+@pytest.mark.parametrize(
+    ("given", "content", "header"),
+    [
+        ({"status": 404, "body": {"scene": "ж"}}, '{"scene": "ж"}', ("content-type", "application/json")),
+        (
+            {"body": b"{", "content_type": "application/json;charset=UTF-8"},
+            "{",
+            ("content-type", "application/json;charset=UTF-8"),
+        ),
+        ({"status": 302, "headers": {"location": "https://example.org/"}}, "", ("location", "https://example.org/")),
+    ],
+)
+async def test_answers_gives_any_fixed_answer(
+    simulator: Simulator, given: dict[str, Any], content: str, header: tuple[str, str]
+) -> None:
+    simulator.answers(**given)
+    reply = await post(simulator, {})
+    assert (reply.status_code, reply.content.decode()) == (given.get("status", 200), content)
+    assert reply.headers[header[0]] == header[1]
+    assert reply.headers["X-GeeTest-Simulator"] == "1"
+
+
+def test_a_fault_is_a_frozen_value() -> None:
+    with pytest.raises(FrozenInstanceError):
+        Fault("up").mode = "down"  # type: ignore[misc]
+    assert Fault("slow", seconds=1) == Fault("slow", seconds=1)
+
+
+# Calls
+
+
+async def test_calls_tell_what_was_asked_and_answered_faults_included(
+    simulator: Simulator, call: dict[str, str]
+) -> None:
+    await ask(simulator, call)
+    await ask(simulator, call)
+    await validate(simulator, method="GET", query="captcha_id=x&gen_time=", content_type=None)
+    simulator.down()
+    await post(simulator, {"lot_number": "a&b"})
+    told = [(seen.method, seen.status, seen.result, seen.reason, seen.code) for seen in simulator.calls]
+    assert told == [
+        ("POST", 200, "success", "", ""),
+        ("POST", 200, "fail", "pass_token used", ""),
+        ("GET", 200, "", "", "-50005"),
+        ("POST", 503, "", "", ""),
+    ]
+    assert [seen.parameters for seen in simulator.calls] == [
+        *(call, call, {"captcha_id": "x", "gen_time": ""}, {"lot_number": "a&b"}),
+    ]
+    assert [seen.content_type for seen in simulator.calls] == [FORM, FORM, "", FORM]
+
+
+async def test_a_call_cannot_be_changed_afterwards(simulator: Simulator) -> None:
+    await ask(simulator, {})
+    with pytest.raises(FrozenInstanceError):
+        simulator.calls[0].code = "x"  # type: ignore[misc]
+    with pytest.raises(TypeError):
+        simulator.calls[0].parameters["captcha_id"] = "x"  # type: ignore[index]
+
+
+async def test_only_the_last_thousand_calls_are_kept(simulator: Simulator) -> None:
+    for number in range(1003):
+        await drive(simulator, http_scope("GET", "/validate", query_string=b"n=%d" % number))
+    assert [call.parameters["n"] for call in simulator.calls] == [str(number) for number in range(3, 1003)]
+
+
+async def test_expect_compares_the_answers_and_lists_them(simulator: Simulator, call: dict[str, str]) -> None:
+    simulator.expect()
+    for each in (call, call, {**call, "gen_time": "abc"}):
+        await ask(simulator, each)
+    for fault in (simulator.down, simulator.garbled):
+        fault()
+        await post(simulator, call)
+    simulator.hanging()
+    await drive(simulator, http_scope("POST", "/validate"), request(b"a=b"))
+    answers = ("success", "pass_token used", "-50005", "HTTP 503", "HTTP 200", "no answer")
+    simulator.expect(*answers)
+    for wrong in ((), answers[:-1], answers[::-1], (*answers, "success")):
+        with pytest.raises(AssertionError, match="what it was asked: 6 calls \\('success', 'pass_token used', "):
+            simulator.expect(*wrong)
+    with pytest.raises(AssertionError, match="expected of GeeTest: 1 call \\('success'\\); what it was asked: no call"):
+        Simulator().expect("success")

@@ -1,0 +1,218 @@
+"""The simulator's own pages: tokens, faults and calls over HTTP, for programs and not for pages of other origins."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+import pytest
+from simulators import FORM, OTHER_ID, ask, client, result, send, signed
+
+from geetest_asgi.testing import MAGIC, Simulator
+
+pytestmark = pytest.mark.anyio
+
+JSON = {"content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ("", ""),
+        ("?expired=0&used=false&forged=", ""),
+        ("?expired=1", "pass_token expire"),
+        ("?used=1", "pass_token used"),
+        ("?forged=true", "pass_token error"),
+        ("?offline=1", "pass_token error"),
+        (f"?captcha_id={OTHER_ID}", "pass_token error"),
+        ("?format=form", ""),
+    ],
+)
+async def test_the_token_page_mints_every_kind(simulator: Simulator, query: str, reason: str) -> None:
+    reply = await send(simulator, "GET", f"/simulator/token{query}")
+    form = "form" in query
+    assert reply.headers["content-type"] == (FORM if form else "application/json")
+    fields = dict(parse_qsl(reply.text, strict_parsing=True)) if form else reply.json()
+    assert (await ask(simulator, signed(fields)))["reason"] == reason
+
+
+@pytest.mark.parametrize(
+    ("order", "status"),
+    [
+        ({"mode": "down"}, 503),
+        ({"mode": "garbled"}, 200),
+        ({"mode": "slow", "seconds": "0.01"}, 200),
+        ({"mode": "error", "code": "-50005"}, 200),
+        ({"mode": "answers", "status": "404", "body": "gone", "content_type": "text/plain"}, 404),
+    ],
+)
+@pytest.mark.parametrize("way", ["params", "data", "json"])
+async def test_the_fault_page_sets_a_fault_and_ends_it(
+    simulator: Simulator, order: dict[str, str], status: int, way: str
+) -> None:
+    async with client(simulator) as http:
+        given: Any = {way: order}
+        assert (await http.post("/simulator/fault", **given)).json() == {"mode": order["mode"]}
+        assert simulator.mode == order["mode"]
+        assert (await http.get("/validate")).status_code == status
+        assert (await http.post("/simulator/fault", data={"mode": "up"})).json() == {"mode": "up"}
+    assert simulator.mode == "up"
+
+
+async def test_a_fault_does_not_touch_the_simulators_own_pages(simulator: Simulator) -> None:
+    assert (await send(simulator, "POST", "/simulator/fault?mode=hanging")).json() == {"mode": "hanging"}
+    assert simulator.mode == "hanging"
+    assert (await send(simulator, "GET", "/simulator/token")).status_code == 200
+    assert (await send(simulator, "POST", "/simulator/fault?mode=up")).status_code == 200
+
+
+async def test_an_order_as_json_has_numbers_a_body_and_headers(simulator: Simulator) -> None:
+    order = {"mode": "answers", "status": 418, "body": {"scene": "ж"}, "headers": {"retry-after": "7"}}
+    await send(simulator, "POST", "/simulator/fault", json=order)
+    reply = await send(simulator, "GET", "/validate")
+    assert (reply.status_code, reply.json(), reply.headers["retry-after"]) == (418, {"scene": "ж"}, "7")
+    reply = await send(simulator, "POST", "/simulator/fault", json={"mode": "slow", "seconds": 0.01})
+    assert reply.json() == {"mode": "slow"}
+    await send(simulator, "POST", "/simulator/fault", json={"mode": "error", "code": "-59999", "msg": "new error"})
+    assert (await ask(simulator, {}))["msg"] == "new error"
+
+
+@pytest.mark.parametrize(
+    ("method", "page", "hint"),
+    [
+        ("GET", "token?expird=1", "is no parameter of this page"),
+        ("GET", "token?format=xml", "format is 'xml': json or form is wanted"),
+        ("GET", "calls?n=1", "is no parameter of this page"),
+        ("POST", "reset?mode=up", "is no parameter of this page"),
+        ("POST", "fault?mode=up&knid=1", "is no parameter of this page"),
+        ("POST", "fault", "up, down, hanging, garbled, slow, error"),
+        ("POST", "fault?mode=broken", "up, down, hanging, garbled, slow, error"),
+        ("POST", "fault?mode=slow", "a number such as 2"),
+        ("POST", "fault?mode=down&seconds=2", "none is wanted"),
+        ("POST", "fault?mode=slow&second=2", "one of mode, seconds"),
+        ("POST", "fault?mode=answers&status=99", "from 200 to 599"),
+        ("POST", "fault?mode=answers&status=600", "from 200 to 599"),
+        ("POST", "fault?mode=answers&status=ok", "from 200 to 599"),
+        ("POST", "fault?mode=answers&status=0404", "from 200 to 599"),
+        ("POST", "fault?mode=answers&status=٤٠٤", "from 200 to 599"),
+        ("POST", "fault?mode=answers&headers=x", "a JSON object of strings"),
+        ("POST", "fault?mode=slow&seconds=soon", "a number such as 2"),
+        ("POST", "fault?mode=slow&seconds=nan", "from 0 to 3600"),
+        ("POST", "fault?mode=slow&seconds=-1", "from 0 to 3600"),
+        ("POST", "fault?mode=error", "-50005"),
+        ("POST", "fault?mode=error&code=7", "-50005"),
+    ],
+)
+async def test_a_wrong_parameter_is_told_what_would_be_right(
+    simulator: Simulator, method: str, page: str, hint: str
+) -> None:
+    reply = await send(simulator, method, f"/simulator/{page}")
+    assert reply.status_code == 400
+    assert hint in reply.json()["error"]
+    assert simulator.mode == "up"
+
+
+@pytest.mark.parametrize(
+    ("body", "hint"),
+    [
+        ("{", "no JSON"),
+        ("[" * 30000, "no JSON"),
+        ("[]", "no object"),
+        ('{"mode": null}', "mode is None: a string is wanted"),
+        ('{"mode": "slow", "seconds": [2]}', "seconds is [2]: a string is wanted"),
+        ('{"mode": "answers", "body": [1]}', "body is [1]: a string is wanted"),
+        ('{"mode": "answers", "headers": {"a": 1}}', "a JSON object of strings"),
+        ('{"mode": "down", "\\ud800": 1}', "no parameter"),
+    ],
+)
+async def test_json_that_is_no_order_is_told_so(simulator: Simulator, body: str, hint: str) -> None:
+    reply = await send(simulator, "POST", "/simulator/fault", content=body, headers=JSON)
+    assert reply.status_code == 400
+    assert hint in reply.json()["error"]
+    assert simulator.mode == "up"
+
+
+CONTROL = [("GET", "token"), ("GET", "calls"), ("POST", "reset"), ("POST", "fault?mode=down")]
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "evil.example"},
+        {"host": "127.0.0.1.evil.example"},
+        {"host": "evil.example:8077", "origin": "http://evil.example:8077"},
+        {"origin": "http://evil.example"},
+        {"origin": "null"},
+        {"origin": "http://localhost:3000"},
+        {"origin": "http://simulator.evil.example"},
+        {"origin": "http://evil.simulator"},
+        {"sec-fetch-site": "cross-site"},
+        {"sec-fetch-site": "same-site", "origin": "http://simulator"},
+    ],
+)
+async def test_a_page_of_another_origin_reads_no_calls_and_gives_no_orders(
+    simulator: Simulator, headers: dict[str, str]
+) -> None:
+    await ask(simulator, signed(simulator.token()))
+    for method, page in CONTROL:
+        reply = await send(simulator, method, f"/simulator/{page}", headers=headers)
+        assert (reply.status_code, reply.text[:10]) == (403, "Forbidden:"), page
+        assert "access-control-allow-origin" not in reply.headers
+        asked = await send(simulator, "OPTIONS", f"/simulator/{page}", headers={"origin": "http://evil.example"})
+        assert asked.status_code == 405
+    assert (simulator.mode, len(simulator.calls)) == ("up", 1)
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {"host": "127.0.0.1:8077"},
+        {"host": "[::1]:8077"},
+        {"host": "LOCALHOST:1"},
+        {"host": "geetest:8077"},
+        {"host": "host.docker.internal"},
+        {"host": "geetest.localhost:8077", "origin": "http://geetest.localhost:8077"},
+        {"host": "localhost", "origin": "https://forwarded.example", "sec-fetch-site": "same-origin"},
+        {"sec-fetch-site": "none"},
+    ],
+)
+async def test_programs_and_pages_of_its_own_may(simulator: Simulator, headers: dict[str, str]) -> None:
+    for method, page in CONTROL:
+        reply = await send(simulator, method, f"/simulator/{page}", headers=headers)
+        assert reply.status_code == 200, page
+        assert "access-control-allow-origin" not in reply.headers
+
+
+async def test_reset_forgets_the_fault_the_calls_and_what_was_used(simulator: Simulator) -> None:
+    call = signed(simulator.token())
+    await ask(simulator, call)
+    simulator.down()
+    assert (await send(simulator, "POST", "/simulator/reset")).json() == {"mode": "up"}
+    assert (simulator.mode, simulator.calls) == ("up", [])
+    assert await result(simulator, call) == "success"
+
+
+async def test_the_calls_page_lists_the_calls(simulator: Simulator) -> None:
+    assert (await send(simulator, "GET", "/simulator/calls")).json() == []
+    await send(simulator, "GET", "/validate", params={"captcha_id": "ж"})
+    assert (await send(simulator, "GET", "/simulator/calls")).json() == [
+        {
+            "method": "GET",
+            "parameters": {"captcha_id": "ж"},
+            "content_type": "",
+            "status": 200,
+            "result": "",
+            "reason": "",
+            "code": "-50102",
+        }
+    ]
+
+
+async def test_the_front_page_tells_how_to_use_it(simulator: Simulator) -> None:
+    async with client(simulator, "http://127.0.0.1:8077") as http:
+        reply = await http.get("/")
+    assert reply.headers["content-type"].startswith("text/plain")
+    for page in ("/validate", "/simulator/token", "/simulator/fault", "/simulator/calls"):
+        assert f"http://127.0.0.1:8077{page}" in reply.text
+    assert all(re.search(rf"^  {name} +\S", reply.text, re.MULTILINE) for name in MAGIC)
+    assert '<script src="http://127.0.0.1:8077/v4/gt4.js"></script>' in reply.text
+    assert 'apiServers and staticServers are ["127.0.0.1:8077"], protocol is "http://"' in reply.text

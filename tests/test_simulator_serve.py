@@ -1,0 +1,152 @@
+"""`serve`, which runs any ASGI app on a socket; the simulator on the command line; what importing the kit imports."""
+
+import gc
+import re
+import socket
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+
+import anyio
+import httpx
+import pytest
+from commands import ROOT
+from simulators import signed
+from starlette.types import Receive, Scope, Send
+
+from geetest_asgi.testing import GeeTestServer, Simulator, run_simulator, serve
+
+CALL = b"GET /validate HTTP/1.1\r\nHost: gcaptcha4.geetest.com\r\n\r\n"
+
+
+def test_serve_gives_a_url_that_answers_and_takes_orders_from_this_thread(simulator: Simulator) -> None:
+    with serve(simulator) as url, httpx.Client(base_url=url, trust_env=False) as http:
+        assert re.fullmatch(r"http://127\.0\.0\.1:\d+", url)
+        forwarded = {"x-forwarded-for": "203.0.113.9"}
+        answer = http.post("/validate", data=signed(simulator.token()), headers=forwarded).json()
+        assert answer["captcha_args"]["user_ip"] == "127.0.0.1", "a forwarded address is not believed"
+        simulator.down()
+        assert http.post("/validate").status_code == 503
+        simulator.up()
+        assert http.post("/validate", content=b"x" * 2_000_000).status_code == 413, "and it can be read"
+        assert http.get("/").text.count(url) >= 4
+    assert [call.status for call in simulator.calls] == [200, 503]
+
+
+def test_of_many_copies_over_many_connections_one_passes(simulator: Simulator) -> None:
+    call = signed(simulator.token())
+    with serve(simulator) as url, ThreadPoolExecutor(8) as threads:
+        answers = threads.map(lambda _: httpx.post(f"{url}/validate", data=call).json()["result"], range(8))
+        assert sorted(answers) == ["fail"] * 7 + ["success"]
+
+
+@pytest.mark.parametrize("fault", [Simulator.hanging, lambda simulator: simulator.slow(60)], ids=["hanging", "slow"])
+def test_serve_ends_soon_and_cleanly_with_a_call_under_way(
+    simulator: Simulator,
+    fault: Callable[[Simulator], None],
+    capfd: pytest.CaptureFixture[str],
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    fault(simulator)
+    before = threading.active_count()
+    with socket.socket() as visitor:
+        with serve(simulator) as url:
+            visitor.connect(address(url))
+            visitor.sendall(CALL)
+            anyio.run(until_asked, simulator)
+        assert threading.active_count() == before, "the server's thread has ended, though its call has not"
+        visitor.settimeout(5)
+        assert visitor.recv(1000) == b"", "the connection was hung up without an answer"
+    gc.collect()  # an unclosed socket would warn now, and a warning fails the test
+    assert not [entry for entry in caplog.records if entry.levelname in ("WARNING", "ERROR")]
+    assert capfd.readouterr() == ("", "")
+
+
+def address(url: str) -> tuple[str, int]:
+    return httpx.URL(url).host, httpx.URL(url).port or 0
+
+
+async def until_asked(simulator: Simulator) -> None:
+    with anyio.fail_after(20):
+        while not simulator.calls:
+            await anyio.sleep(0.005)
+
+
+def test_serve_frees_its_port_and_raises_at_once_on_a_taken_one(simulator: Simulator) -> None:
+    with serve(simulator) as url:
+        port = address(url)[1]
+        with pytest.raises(OSError, match="in use"), serve(simulator, port=port):
+            pytest.fail("the block must not run")
+    with serve(simulator, port=port) as again:
+        assert again == url
+    with pytest.raises(httpx.ConnectError):
+        httpx.get(url)
+
+
+def test_serve_runs_any_apps_lifespan_and_lets_an_exception_of_the_block_through() -> None:
+    seen: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        assert scope["type"] == "lifespan"
+        for _ in range(2):
+            message = await receive()
+            seen.append(message["type"])
+            await send({"type": message["type"] + ".complete"})
+
+    def fails_within() -> None:
+        with serve(app):
+            assert seen == ["lifespan.startup"]
+            raise KeyError
+
+    with pytest.raises(KeyError):
+        fails_within()
+    assert seen == ["lifespan.startup", "lifespan.shutdown"]
+
+
+def test_serve_says_so_if_the_app_does_not_start() -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        await receive()
+        await send({"type": "lifespan.startup.failed", "message": "no database"})
+
+    with pytest.raises(RuntimeError, match="failed to start"), serve(app):
+        pytest.fail("the block must not run")
+
+
+def test_serve_without_uvicorn_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "uvicorn", None)
+    monkeypatch.delitem(sys.modules, "geetest_asgi.testing._uvicorn", raising=False)
+    with pytest.raises(ImportError, match=re.escape("pip install 'geetest-asgi[demo]'")), serve(Simulator()):
+        pytest.fail("the block must not run")
+
+
+def test_importing_the_kit_imports_no_test_framework_client_or_server() -> None:
+    script = (
+        "import sys, geetest_asgi.testing\n"
+        "print({'starlette.testclient', 'pytest', 'httpx', 'httpx2', 'uvicorn', 'trio'} & set(sys.modules))"
+    )
+    ran = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, cwd=ROOT)
+    assert ran.stdout.strip() == b"set()"
+
+
+# The command, as far as no process is needed: the rest is in test_cli.py
+
+
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "", "localhost.example.org", "127.1"])
+def test_the_command_refuses_to_listen_beyond_loopback(
+    host: str, geetest_server: GeeTestServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    taken = address(geetest_server.url)[1]  # should it try to listen, it does not succeed
+    assert run_simulator(host, taken) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert f"Refused to listen on {host!r}" in err
+    assert "everybody who can reach it" in err
+
+
+def test_the_command_that_cannot_listen_says_so(simulator: Simulator, capsys: pytest.CaptureFixture[str]) -> None:
+    with serve(simulator) as url:
+        assert run_simulator(port=address(url)[1]) == 1
+    assert run_simulator(port=70000) == 1
+    assert capsys.readouterr().err.count("cannot start") == 2

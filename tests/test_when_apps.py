@@ -1,0 +1,216 @@
+"""Captchas only when they are needed, and the app's part in it: what it reports, how it answers, objects of its own."""
+
+import logging
+from collections.abc import Callable
+from typing import Any
+
+import pytest
+from guessing import ASKED, FREE, Guesser, answer, guard, login
+from starlette.requests import Request
+from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocket
+
+from geetest_asgi import (
+    AfterFailures,
+    ConfigError,
+    GeeTestMiddleware,
+    Rule,
+    client_address,
+    report_failure,
+)
+from geetest_asgi.stores import MemoryStore
+from geetest_asgi.testing import GeeTest
+
+pytestmark = pytest.mark.anyio
+
+
+# An app that says it itself.
+
+
+def says_it(view: Callable[[Scope], None]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        view(scope)
+        await answer(scope, receive, send)
+
+    return app
+
+
+async def test_an_app_that_answers_a_failure_with_200_reports_it(geetest: GeeTest) -> None:
+    async with Guesser(guard(app=says_it(report_failure))) as visitor:
+        assert [await visitor.fails() for _ in range(4)] == [FREE] * 3 + [ASKED]
+        await visitor.says("/login", geetest.token())
+        assert await visitor.fails() == ASKED, "that was no success"
+
+
+async def test_it_is_heard_from_a_copy_of_the_scope_and_from_a_request(geetest: GeeTest) -> None:
+    """Frameworks copy the scope when they mount an app."""
+    async with Guesser(guard(app=says_it(lambda scope: report_failure(Request(dict(scope)))))) as visitor:
+        assert [await visitor.fails() for _ in range(4)][-1] == ASKED
+
+
+@pytest.mark.parametrize("settings", [{"mode": "off"}, {"skip": lambda scope: "a friend"}], ids=["off", "skip"])
+async def test_a_report_where_nobody_counts_does_nothing(settings: dict[str, Any], geetest: GeeTest) -> None:
+    async with Guesser(guard(app=says_it(report_failure), **settings)) as visitor:
+        for _ in range(5):
+            assert await visitor.fails() in ("mode is off", "a friend")
+
+
+async def test_a_report_where_no_guard_is_says_so(geetest: GeeTest) -> None:
+    app = guard(app=says_it(report_failure), protect="POST /elsewhere")
+    async with Guesser(app) as visitor:
+        with pytest.raises(LookupError, match="not protected by GeeTest"):
+            await visitor.fails()
+    with pytest.raises(TypeError):
+        report_failure("a request")
+
+
+async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) -> None:
+    inner_store, outer_store = MemoryStore(), MemoryStore()
+    inner = guard(AfterFailures(2), app=says_it(report_failure), store=inner_store)
+    outer = guard(AfterFailures(1), app=inner, store=outer_store)
+    async with Guesser(outer) as visitor:
+        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
+    async with Guesser(guard(AfterFailures(2), store=inner_store)) as visitor:
+        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
+    async with Guesser(guard(AfterFailures(1), app=guard(AfterFailures(1)))) as visitor:
+        assert [await visitor.succeeds() for _ in range(3)] == [FREE] * 3
+
+
+# Handlers that count by themselves.
+
+
+async def test_a_handler_counts_under_a_key_of_its_own() -> None:
+    failures = AfterFailures(2, store=MemoryStore())
+    assert [await failures.needed("ada") for _ in range(3)] == [False, False, True]
+    assert not await failures.needed("bob")
+    await failures.clear("ada")
+    assert [await failures.needed("ada") for _ in range(3)] == [False, False, True]
+
+
+async def test_handler_and_guard_share_the_counters_of_one_store(geetest: GeeTest) -> None:
+    store = MemoryStore()
+    failures = AfterFailures(2, store=store)
+    async with Guesser(guard(failures, store=store)) as visitor:
+        await visitor.fails()
+        assert not await failures.needed("192.0.2.1")
+        assert await visitor.fails() == ASKED
+        await failures.clear("192.0.2.1")
+        assert await visitor.fails() == FREE
+
+
+async def test_a_handler_must_say_where_it_counts() -> None:
+    for call in (AfterFailures().needed("ada"), AfterFailures().clear("ada")):
+        with pytest.raises(ConfigError, match="give store="):
+            await call
+
+
+# Requests without an ordinary answer.
+
+
+async def test_an_app_that_raises_or_a_client_that_leaves_counts_as_a_failure(geetest: GeeTest) -> None:
+    async def breaks(scope: Scope, receive: Receive, send: Send) -> None:
+        raise RuntimeError("boom")
+
+    store = MemoryStore()
+    async with Guesser(guard(app=breaks, store=store)) as visitor:
+        for _ in range(3):
+            with pytest.raises(RuntimeError):
+                await visitor.fails()
+    async with Guesser(guard(store=store)) as visitor:
+        assert await visitor.fails() == ASKED
+
+
+def websocket_app(*, accepts: bool) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        websocket = WebSocket(scope, receive, send)
+        await websocket.receive()
+        if accepts:
+            await websocket.accept()
+        await websocket.close()
+
+    return app
+
+
+async def connect(app: ASGIApp) -> None:
+    scope = {"type": "websocket", "path": "/chat", "headers": [], "query_string": b"", "client": ("192.0.2.1", 1)}
+
+    async def receive() -> Any:
+        return {"type": "websocket.connect"}
+
+    async def send(message: Any) -> None:
+        pass
+
+    await app(scope, receive, send)
+
+
+@pytest.mark.parametrize(
+    ("accepts", "said", "status"), [(True, [FREE] * 4, 101), (False, [FREE] * 3 + ["missing"], 403)]
+)
+async def test_a_websockets_handshake_is_an_attempt_which_is_told_and_not_its_end(
+    accepts: bool, said: list[str], status: int, geetest: GeeTest
+) -> None:
+    seen: list[str] = []
+
+    def note(result: Any, scope: Scope) -> None:
+        seen.append(result.reason if result.allowed else result.outcome)
+
+    app = guard(app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat", on_result=note)
+    for _ in range(4):
+        await connect(app)
+    assert seen == said
+    when = Abroad()
+    await connect(guard(when, app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat"))
+    assert when.told == [("/chat", status)]
+
+
+# One of your own.
+
+
+class Abroad:
+    """An object of the app's own."""
+
+    def __init__(self, fails: bool = False) -> None:
+        self.told: list[tuple[str, int]] = []
+        self.fails = fails
+
+    async def wanted(self, scope: Scope, store: Any) -> bool:
+        return client_address(scope) != "192.0.2.1"
+
+    async def answered(self, scope: Scope, store: Any, status: int) -> None:
+        self.told.append((scope["path"], status))
+        if self.fails:
+            raise RuntimeError("boom")
+
+
+async def test_one_of_your_own_is_asked_and_told(geetest: GeeTest) -> None:
+    when = Abroad()
+    async with Guesser(guard(when)) as here, Guesser(guard(when), "192.0.2.2") as abroad:
+        assert await here.fails() == FREE
+        assert await abroad.fails() == ASKED
+        assert when.told == [("/login", 403)], "not of a denial of the guard's own"
+        assert await abroad.succeeds(**geetest.token()) == "passed"
+        assert when.told == [("/login", 403), ("/login", 200)]
+
+
+async def test_what_it_raises_when_told_is_logged_and_the_answer_stands(
+    geetest: GeeTest, caplog: pytest.LogCaptureFixture
+) -> None:
+    async with Guesser(guard(Abroad(fails=True))) as visitor:
+        assert await visitor.succeeds() == FREE
+    (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
+    assert record.__dict__["geetest_hook"] == "when"
+
+
+async def test_a_rule_may_have_it_alone(geetest: GeeTest) -> None:
+    rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
+    app = GeeTestMiddleware(login, protect=rules, captcha_id="a", captcha_key="b")
+    async with Guesser(app) as visitor:
+        assert await visitor.fails() == FREE
+        assert await visitor.fails(path="/transfer") == ASKED
+
+
+async def test_what_one_guard_lets_through_unasked_the_next_one_asks_about(geetest: GeeTest) -> None:
+    inner = GeeTestMiddleware(login, protect="POST /login", captcha_id="a" * 32, captcha_key="b")
+    async with Guesser(guard(app=inner)) as visitor:
+        assert await visitor.fails() == ASKED
+        assert await visitor.fails(**geetest.token()) == "passed"
