@@ -20,6 +20,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
     "_config": ("tests/test_config.py", "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
     "_scope.py": ("tests/test_scope.py",),
+    "_bounds": ("tests/bounds",),
     "stores": ("tests/stores",),
     "when.py": ("tests/test_when.py",),
 }
