@@ -9,21 +9,22 @@ from .mutants import Mutant, mutants
 ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = ROOT / "geetest_asgi"
 
-NOT_THE_GUARD: Final = frozenset(
+NOT_THE_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
     "testing demo commands __main__ frontend pytest_plugin clearance observers/otel "
     "fastapi litestar blacksheep django _routes _mark _openapi".split()
 )
 """Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 
-_CORE: Final = ("tests/core", "tests/test_config.py", "tests/test_scope.py", "tests/edges/test_what_was_looked_at.py")
-_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", "tests/test_config.py")
+_CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py")
+_CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was_looked_at.py")
+_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
-    "_config": ("tests/test_config.py", "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
+    "_config": (*_CONFIG, "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
     "_scope.py": ("tests/test_scope.py",),
     "_bounds": ("tests/bounds",),
     "stores": ("tests/stores",),
-    "when.py": ("tests/test_when.py",),
+    "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }
 """By folder or module of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
 
