@@ -9,7 +9,7 @@ from .mutants import Mutant, mutants
 ROOT: Final = Path(__file__).parent.parent
 PACKAGE: Final = ROOT / "geetest_asgi"
 
-NOT_THE_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
+NOT_THE_GUARD: Final = frozenset(
     "testing demo commands __main__ frontend pytest_plugin clearance observers/otel "
     "fastapi litestar blacksheep django _routes _mark _openapi".split()
 )
