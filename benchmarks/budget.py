@@ -20,16 +20,12 @@ from urllib.parse import urlencode
 import geetest_asgi
 from geetest_asgi import GeeTestMiddleware
 from geetest_asgi.testing import Simulator, serve
+from mutation.guard import is_guard
 
 from .checkouts import checkouts, environment, run
 from .measure import table
 from .visitors import post, reader, whole
 
-NOT_THE_GUARD: Final = frozenset(
-    "testing demo commands __main__ frontend pytest_plugin clearance observers/otel "
-    "fastapi litestar blacksheep django _routes _mark _openapi".split()
-)
-"""Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 GOALS: Final = {
     "functions": 60,
     "calls": None,
@@ -147,7 +143,7 @@ async def walked(folder: Path, what: Callable[[], Awaitable[None]]) -> Walk:
 
 def size(package: Path) -> dict[str, float]:
     """Lines of the guard proper, and of its functions, docstrings included."""
-    texts = [path.read_text() for path in package.rglob("*.py") if _is_guard(path.relative_to(package))]
+    texts = [path.read_text() for path in package.rglob("*.py") if is_guard(path.relative_to(package))]
     nodes = [node for text in texts for node in ast.walk(ast.parse(text))]
     lengths = [
         (node.end_lineno or 0) - node.lineno + 1
@@ -159,11 +155,6 @@ def size(package: Path) -> dict[str, float]:
         "median function": statistics.median(lengths),
         "longest function": max(lengths),
     }
-
-
-def _is_guard(path: Path) -> bool:
-    names = {path.parts[0].removesuffix(".py"), path.with_suffix("").as_posix()}
-    return not names & NOT_THE_GUARD
 
 
 def measure(checkout: Path) -> dict[str, Any]:

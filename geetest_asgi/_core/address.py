@@ -36,8 +36,7 @@ def _known(host: str) -> str:
 
 def _parse(host: str) -> IPv4Address | IPv6Address | None:
     bare = host[1:].partition("]")[0] if host.startswith("[") else host
-    head, _, port = bare.rpartition(":")
-    for each in (bare, head) if port.isdigit() and "." in head else (bare,):
+    for each in (bare, bare.rpartition(":")[0]):
         try:
             return ip_address(each)
         except ValueError:

@@ -1,7 +1,6 @@
 """Who is let in unverified, how many of them, and what the log says of it, by a clock of our own."""
 
 import logging
-from typing import Any
 
 import anyio
 import pytest
@@ -10,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from policies import policy
 
-from geetest_asgi import Limits, Outcome, client_address
+from geetest_asgi import Limits, Outcome
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
 from geetest_asgi.stores import MemoryStore
@@ -144,37 +143,6 @@ def test_no_cap_is_ever_passed(visits: list[tuple[int, float]], per_client: int,
         assert not [1 for first, last in zip(times, times[2 * per_client :], strict=False) if last - first < 60]
     times = [when for _, when in inside]
     assert not [1 for first, last in zip(times, times[2 * per_second :], strict=False) if last - first < 1]
-
-
-# --- whose address ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    ("client", "expected"),
-    [
-        (("192.0.2.7", 4711), "192.0.2.7"),
-        (["192.0.2.7", 4711], "192.0.2.7"),
-        (("::ffff:192.0.2.7", 1), "192.0.2.7"),
-        (("2001:db8:1:2:3:4:5:6", 1), "2001:db8:1:2::/64"),
-        (("[2001:db8:1:2::7]:4711", 1), "2001:db8:1:2::/64"),
-        (("[2001:db8:1:2::7]", 1), "2001:db8:1:2::/64"),
-        (("192.0.2.7:4711", 1), "192.0.2.7"),
-        (("64:ff9b::192.0.2.7", 1), "192.0.2.7"),
-        (("[::ffff:192.0.2.7]:80", 1), "192.0.2.7"),
-        (("host:80", 1), "host:80"),
-        (("2001:db8:1:2::", 1), "2001:db8:1:2::/64"),
-        (("fe80::1%eth0", 1), "fe80::/64"),
-        (("testclient", 50000), "testclient"),
-        (("x" * 1000, 1), "x" * 64),
-        (("", 0), None),
-        ((None, None), None),
-        ((), None),
-        (None, None),
-    ],
-)
-def test_whom_the_server_takes_for_the_client(client: Any, expected: str | None) -> None:
-    assert client_address({"client": client}) == expected
-    assert client_address({}) is None
 
 
 # --- the log ----------------------------------------------------------------------------------------------------------

@@ -44,6 +44,7 @@ IN_JSON: list[tuple[str, Any, str]] = [
     ("captcha", dict(TOKEN), "missing"),
     ("captcha", {"data": {"captcha": dict(TOKEN)}}, "missing"),
     ("data.captcha", {"captcha": dict(TOKEN)}, "missing"),
+    ("data.captcha", {"captcha": {"captcha": dict(TOKEN)}}, "missing"),
     ("data.captcha", {"data.captcha": dict(TOKEN)}, "missing"),
     ("data.captcha", {"data": "x", "captcha": dict(TOKEN)}, "missing"),
     *(("captcha", {"captcha": empty}, "missing") for empty in ({}, None, False, "", "undefined", {"captcha": TOKEN})),
@@ -125,6 +126,19 @@ def test_another_file_is_no_container() -> None:
         assert scan(MULTIPART, [multipart(each, part("captcha", contained))], "captcha") == FIELDS
     flat = [blob(name, value.encode()) for name, value in TOKEN.items()]
     assert outcome(scan(MULTIPART, [multipart(*flat)])) == "missing"
+
+
+@pytest.mark.parametrize(
+    "headers",
+    [
+        ["name=other; filename=x\r\nContent-Type: application/json", "name=captcha; filename=x"],
+        ["name=captcha; filename=x\r\nX-Type: application/json"],
+    ],
+    ids=["no type, after one with a type", "the type in another header"],
+)
+def test_a_file_of_json_says_so_itself(headers: list[str]) -> None:
+    heads = [f"--xYzZY\r\nContent-Disposition: form-data; {each}\r\n\r\n{AS_JSON}\r\n" for each in headers]
+    assert outcome(scan(MULTIPART, [multipart(*map(str.encode, heads))], "captcha")) == "missing"
 
 
 def test_a_file_of_json_is_bounded_like_any_value() -> None:

@@ -201,8 +201,9 @@ def test_json_of_too_many_values_is_not_decoded(unit: str) -> None:
         return f'{{"a": [{filler[:-1]}], {MEMBERS}}}'.encode()
 
     million = 1_000_000
-    assert scan(JSON, [crowded(MAX_VALUES // len(unit) - 1, million)]) == FIELDS
-    assert outcome(scan(JSON, [crowded(MAX_VALUES + 1, million)])) == "malformed"
+    most = MAX_VALUES // (len(unit) - 1)
+    assert scan(JSON, [crowded(most - 10, million)]) == FIELDS
+    assert outcome(scan(JSON, [crowded(most + 1, million)])) == "malformed"
     assert scan(JSON, [crowded((2**20 - 500) // len(unit), 0)]) == FIELDS, "the hardest mebibyte"
 
 

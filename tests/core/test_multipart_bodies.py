@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from encoded import FIELDS, MULTIPART, TOKEN, cut, multipart, outcome, part, read, scan, small
+from encoded import FIELDS, MULTIPART, TOKEN, cut, gatherer, made, multipart, outcome, part, read, scan, small
 
 from geetest_asgi._core.fields.multipart_scanner import MAX_PARTS
 from geetest_asgi._core.model import Evidence
@@ -18,13 +18,19 @@ def test_a_body_may_end_in_each_of_these_ways(end: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "lead", [b"\r\n", b"\n", b"\r\njunk", b"\r\njunk\r\n", b"\r\n \r\n", b"junk\r\n", b"\r\n\r\n-", b" ", b"\t"]
+    "lead", [b"\r\n", b"\n", b"\r\njunk", b"\r\njunk\r\n", b"\r\n \r\n", b"junk\r\n", b"\r\n\r\n-", b" ", b"\t", b"X"]
 )
 def test_what_stands_before_the_first_boundary_gives_one_answer_however_it_is_cut(lead: bytes) -> None:
     body = lead + small(MULTIPART)
     whole = read(MULTIPART, body)
     assert outcome(whole) == ("malformed" if lead.strip(b"\r\n") else "found")
     assert [scan(MULTIPART, cut(body, [place])) for place in range(len(lead) + 4)] == [whole] * (len(lead) + 4)
+
+
+def test_a_part_without_a_name_has_an_empty_one() -> None:
+    scanner = made(MULTIPART, gatherer())
+    scanner.feed(multipart(b"--xYzZY\r\n\r\nx\r\n", b"--xYzZY\r\nContent-Disposition: form-data\r\n\r\nx\r\n"))
+    assert list(scanner.names()) == ["", ""]
 
 
 HEADS = [

@@ -5,7 +5,7 @@ import re
 import pytest
 
 from geetest_asgi import ConfigError, Rule
-from geetest_asgi._core.paths.patterns import WEBSOCKET, parse
+from geetest_asgi._core.paths.patterns import EVERY, WEBSOCKET, Pattern, parse
 from geetest_asgi._core.paths.rule_table import EVERYTHING, RuleTable, exempt_pattern, rule_pattern
 
 
@@ -237,3 +237,16 @@ def test_the_patterns_are_kept_as_they_were_written() -> None:
     written = ["POST /Login", re.compile("/a.c"), "/api/**"]
     assert RuleTable([(parse(each), None) for each in written]).patterns == ("POST /Login", "/a.c", "/api/**")
     assert RuleTable([(rule_pattern(EVERYTHING), None)]).patterns == ("/**",)
+
+
+@pytest.mark.parametrize(
+    ("pattern", "shown"),
+    [
+        (parse("/login"), "unsafe"),
+        (parse("* /login"), "*"),
+        (parse("/login", default=EVERY), "all"),
+        (parse("WEBSOCKET,GET,POST /login"), "GET,HEAD,POST,WEBSOCKET"),
+    ],
+)
+def test_methods_are_shown_as_they_are_written(pattern: Pattern, shown: str) -> None:
+    assert str(pattern.methods) == shown

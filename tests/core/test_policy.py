@@ -4,10 +4,11 @@ from dataclasses import FrozenInstanceError, fields, replace
 from itertools import product
 from typing import Any
 
+import pydantic
 import pytest
 from policies import policy
 
-from geetest_asgi import GeeTestResult, Outcome
+from geetest_asgi import ConfigError, GeeTestResult, Outcome
 from geetest_asgi._core.judge import judge
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.rules import Mode, OnUnavailable
@@ -41,6 +42,7 @@ def test_who_is_let_in(outcome: Outcome, on_unavailable: OnUnavailable, room: bo
     assert result.allowed is ((on_unavailable, room) in LET_IN[outcome])
     assert result.verified is (outcome is Outcome.PASSED)
     assert bool(result) is result.verified
+    assert result.unverified is (result.allowed and outcome not in (Outcome.PASSED, Outcome.SKIPPED))
     assert result.outcome is outcome
 
 
@@ -68,6 +70,11 @@ def test_the_result_says_all_that_is_known() -> None:
         captcha_args={"scene": "x"},
         elapsed=0.25,
     )
+
+
+def test_no_client_may_send_a_result() -> None:
+    with pytest.raises(ConfigError, match="CaptchaResult"):
+        pydantic.TypeAdapter(GeeTestResult)
 
 
 def test_the_outcomes_are_stable_words() -> None:

@@ -12,7 +12,15 @@ from hypothesis import strategies as st
 
 from geetest_asgi import CaptchaFields, Outcome
 from geetest_asgi._core.model import Evidence, Reply
-from geetest_asgi._core.protocol import API_SERVERS, KEY_CODES, MAX_REPLY, build_request, parse_reply, sign_token
+from geetest_asgi._core.protocol import (
+    API_SERVERS,
+    KEY_CODES,
+    MAX_REPLY,
+    build_request,
+    is_about_the_key,
+    parse_reply,
+    sign_token,
+)
 
 # The public demonstration pair, printed in GeeTest's documentation and in each of its demos.
 DEMO_ID = "647f5ed2ed8acb4be36784e01556bb71"
@@ -52,7 +60,10 @@ def test_the_key_and_the_token_stay_out_of_the_url_and_the_representation() -> N
     assert DEMO_KEY.encode() not in request.form
 
 
-@given(st.text(min_size=1), st.text(min_size=1), *[st.text(min_size=1)] * 4)
+sent = st.text(min_size=1) | st.from_regex("[WXYZ~]{1,3}={0,2}", fullmatch=True)
+
+
+@given(st.text(min_size=1), st.text(min_size=1), *[sent] * 4)
 def test_any_text_arrives_as_it_is(captcha_id: str, key: str, lot: str, output: str, token: str, time: str) -> None:
     """An odd id is encoded; so would be odd values, though only those of GeeTest's shapes get this far."""
     request = build_request(captcha_id, key, CaptchaFields(lot, output, token, time))
@@ -143,7 +154,13 @@ def test_a_refusal_says_what_was_odd() -> None:
 def test_an_error_keeps_its_code_and_message() -> None:
     evidence = answered({"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {}})
     assert (evidence.outcome, evidence.code, evidence.reason) == (Outcome.REFUSED, "-50005", "illegal gen_time")
-    assert answered({"status": "error", "code": -50005}).code == "-50005", "a number is taken for its text"
+
+
+@pytest.mark.parametrize(
+    ("sent", "code"), [(-50005, "-50005"), ("other", "other"), (999_999_999, "999999999"), (10**9, ""), (True, "")]
+)
+def test_the_code_of_an_error_is_a_text_or_a_number_of_up_to_nine_digits(sent: object, code: str) -> None:
+    assert answered({"status": "error", "code": sent}).code == code
 
 
 VISITORS_CODES = [-50000, *range(-50005, -50000), *range(-50308, -50300), -50100, -50106, 0]
@@ -178,6 +195,12 @@ def test_a_fail_is_failed_with_its_reason(status: dict[str, str], reason: str) -
 def test_a_wrong_signature_is_the_operators_doing() -> None:
     evidence = answered({"status": "success", "result": "fail", "reason": "sign_token error", "captcha_args": {}})
     assert (evidence.outcome, evidence.reason) == (Outcome.MISCONFIGURED, "sign_token error")
+
+
+def test_only_a_wrong_signature_is_about_the_key() -> None:
+    assert is_about_the_key(answered({"result": "fail", "reason": "sign_token error"}))
+    assert not is_about_the_key(answered({"result": "fail", "reason": "pass_token error"}))
+    assert not is_about_the_key(answered({"status": "error", "code": -50101, "msg": "not captcha_id"}))
 
 
 @pytest.mark.parametrize("reason", [None, True, [], {}, 1.5])

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi import ConfigError
-from geetest_asgi._core.fields.gatherer import fields_from_mapping, from_headers
-from geetest_asgi._core.fields.spelling import spelling
+from geetest_asgi._core.fields.gatherer import Gatherer, fields_from_mapping, from_headers
+from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
 
@@ -28,6 +28,18 @@ def in_headers(*headers: tuple[str, str], fields: Any = None) -> Found:
 
 
 # The shape of the four values
+
+
+@pytest.mark.parametrize("sent", [{}, {"captcha_id": "647f"}, {"captcha_id": "6 47f"}])
+def test_the_id_of_the_captcha_is_read_where_it_is_wanted_and_may_be_absent(sent: dict[str, str]) -> None:
+    found = Gatherer(spelling(None, WITH_ID), 8192)
+    for name, value in {**TOKEN, **sent}.items():
+        found.offer(name, value)
+    if sent == {"captcha_id": "6 47f"}:
+        assert found.conclude() == Evidence(Outcome.MALFORMED, "missing or of the wrong shape: captcha_id")
+    else:
+        assert found.conclude() == CaptchaFields(**TOKEN, **sent)
+
 
 RIGHT = {
     "the constant lot number of the browser's fallback": ("lot_number", "V000000cabf2f4f37bbb10c358b865c41"),
@@ -120,9 +132,16 @@ def test_after_the_fourth_field_nothing_changes_the_answer() -> None:
 
 # The setting
 
+
+@pytest.mark.parametrize("fields", [None, "camelCase", "gt_", {"lot_number": "lot"}, "captcha"], ids=str)
+def test_each_spelling_may_want_the_id_of_the_captcha(fields: Any) -> None:
+    assert spelling(fields, WITH_ID).wanted == WITH_ID
+
+
 WRONG_SETTINGS: list[object] = [
     *("", " ", "a b", "a..b", ".a", "a.", ".", "a\n", 5, True, b"captcha", ["captcha"], ("a", "b"), object),
     *({"lot": "lot_number"}, {"lot_number": ""}, {"lot_number": None}, {"lot_number": 5}, {5: "x"}),
+    *("camelcase", "snake_case", "none", "lot_number", "geetest_lot_number", "my_captchaOutput"),
     *({"lot_number": "pass_token"}, {"lot_number": "x", "pass_token": "x"}, {"lot_number": ["x"]}),
 ]
 

@@ -62,18 +62,10 @@ class JsonScanner:
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the body. They are kept; `Limits.max_body` bounds their number."""
-        if self.done:
-            return
-        if not self._body:
-            self._body = data
-        else:
-            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
-            self._body += data
+        self._body = self._body + data if self._body else data  # the guard feeds a body whole: no copy
 
     def end(self) -> None:
         """The body is over."""
-        if self.done:
-            return
         self.done = True
         # Garbage collection of the new objects would cost up to ten times the decoding. JSON has no cycles, so nothing
         # leaks.

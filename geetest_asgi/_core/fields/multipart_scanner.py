@@ -113,8 +113,7 @@ class MultipartScanner:
 
     def _on_part_end(self) -> None:
         if self._wanted and not self.done:
-            whole = len(self._value) <= self._gatherer.max_field
-            self._gatherer.offer(self._name, _text(self._value) if whole else UNREADABLE)
+            self._gatherer.offer(self._name, _text(self._value))  # which refuses a value that is too long
             self.done = self._gatherer.complete
 
 

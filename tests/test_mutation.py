@@ -1,0 +1,185 @@
+"""`python -m mutation`: what it changes, that it notices what tests notice, and that its page is of this code."""
+
+import importlib.util
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pages import ROOT, Page
+
+from mutation import guard
+from mutation.mutants import mutants
+from mutation.page import PAGE, Reasons, page
+from mutation.results import Result, Survivor, keep, kept
+
+SOURCE = '''\
+"""Not changed: {0}."""
+
+LIMIT = 5
+
+
+class Door:
+    """Not changed."""
+
+    @property
+    def wide(self) -> bool:
+        """Not changed."""
+        return self.width > 3 and not self.locked
+
+    @wide.setter
+    def wide(self, width: int) -> None:
+        self.width = width
+
+    def enter(self, name: str = "nobody") -> None:
+        if name != LIMIT:
+            raise ValueError(f"{name}: stay out")
+        return greet(
+            name,
+            loudly=True,
+        )
+'''
+
+
+def changed(source: str) -> set[tuple[str, str, str]]:
+    return {(each.function, each.before, each.after) for each in mutants(source, "door.py")}
+
+
+def test_each_mutant_is_one_change_of_one_function() -> None:
+    assert changed(SOURCE) == {
+        ("Door.wide", "return self.width > 3 and not self.locked", after)
+        for after in (
+            "return None",
+            "return (self.width > 3 or not self.locked)",
+            "return (self.width >= 3) and not self.locked",
+            "return self.width > 4 and not self.locked",
+            "return self.width > 3 and self.locked",
+        )
+    } | {
+        ("Door.wide", "self.width = width", "pass"),
+        ("Door.enter", "if name != LIMIT:", "if True:"),
+        ("Door.enter", "if name != LIMIT:", "if False:"),
+        ("Door.enter", "if name != LIMIT:", "if (name == LIMIT):"),
+        ("Door.enter", 'raise ValueError(f"{name}: stay out")', "pass"),
+        ("Door.enter", "return greet( name, loudly=True, )", "return None"),
+        ("Door.enter", "loudly=True,", ""),
+        ("Door.enter", "loudly=True,", "loudly=False,"),
+    }
+
+
+def test_the_setter_of_a_property_is_not_taken_for_its_getter() -> None:
+    names = {each.before: each.replaces.co_firstlineno for each in mutants(SOURCE, "door.py")}
+    assert SOURCE.splitlines()[names["self.width = width"] - 1].strip() == "@wide.setter"
+
+
+RUN = """
+import sys
+from pathlib import Path
+from mutation.mutants import mutants
+from mutation.runner import run
+
+def found(module, mutant, outcome):
+    print(outcome, mutant.before, "->", mutant.after)
+
+source = Path("door.py")
+sys.exit(run({"door": list(mutants(source.read_text(), str(source.resolve())))}, ["test_door.py"], found))
+"""
+DOOR = """
+from functools import cache
+
+@cache
+def opens(key):
+    return key == 7
+
+OPEN = opens(7)
+
+def rings(times):
+    while times > 0:
+        times -= 1
+    return "done"
+
+def unknown():
+    return 1
+"""
+TESTS = """
+import pytest
+from door import opens, rings
+
+def test_the_key():
+    assert opens(7)
+
+def test_the_bell():
+    assert rings(2)
+
+@pytest.mark.parametrize("raw", [b"\\xff"], ids=repr)
+def test_an_id_that_pytest_would_not_find(raw):
+    rings(0)
+"""
+
+
+@pytest.mark.skipif(importlib.util.find_spec("coverage") is None, reason="needs coverage")
+def test_a_mutant_is_killed_survives_or_is_not_reached(tmp_path: Path) -> None:
+    (tmp_path / "door.py").write_text(DOOR)
+    (tmp_path / "test_door.py").write_text(TESTS)
+    done = subprocess.run(
+        [sys.executable, "-c", RUN], cwd=tmp_path, env={"PYTHONPATH": f"{ROOT}:."}, capture_output=True, text=True
+    )
+    said = {tuple(line.split(" ", 1)) for line in done.stdout.splitlines() if "->" in line}
+    assert said >= {
+        ("killed", "return key == 7 -> return (key != 7)"),
+        ("killed", "return key == 7 -> return key == 8"),
+        ("killed", "return key == 7 -> return None"),
+        ("killed", "times -= 1 -> times += 1"),
+        ("survived", 'return "done" -> return "doneX"'),
+        ("survived", "while times > 0: -> while (times >= 0):"),
+        ("unreached", "return 1 -> return 2"),
+    }, done.stderr
+    assert done.returncode == 0
+
+
+def result(*survivors: Survivor) -> Result:
+    return Result("digest", "2026-11-28", 10, survivors)
+
+
+def test_results_are_kept_by_module(tmp_path: Path) -> None:
+    path, one = tmp_path / "build" / "kept.json", result(Survivor("f", "a", "b", reached=True))
+    keep({"one.py": result(), "two.py": one}, path)
+    keep({"one.py": one}, path)
+    assert kept(path) == {"one.py": one, "two.py": one}
+
+
+def test_the_page_counts_equivalent_mutants_apart_and_tells_the_reasons(tmp_path: Path) -> None:
+    path = tmp_path / "reasons.toml"
+    path.write_text(
+        '[["one.py"]]\nbefore = "a"\nafter = ["b"]\nwhy = "equivalent: c"\n'
+        '[["one.py"]]\nbefore = "d"\nafter = ["e"]\nwhy = "a number"\n'
+        '[["one.py"]]\nbefore = "gone"\nafter = ["away"]\nwhy = "a number"\n'
+    )
+    results = {"one.py": result(Survivor("f", "a", "b", reached=True), Survivor("g", "d", "e", reached=False))}
+    text = page(results, ["two.py"], reasons := Reasons(path), slow=1, enough=2)
+    assert "| `one.py` | 10 | 8 | 80 % | 1 | 89 % |" in text
+    assert "| `two.py` | not measured |" in text
+    assert "`f`: equivalent: c\n\n```diff\n- a\n+ b\n```" in text
+    assert "`g`: no test reaches it; a number\n" in text
+    assert reasons.stale(results) == [("one.py", "gone", "away")]
+
+
+# --- of this code -----------------------------------------------------------------------------------------------------
+
+
+def test_the_page_has_each_module_of_the_guard() -> None:
+    rows = [row[0].strip("`") for row in Page(f"docs/{PAGE.name}").rows("module")]
+    assert rows == [*sorted(guard.modules([])), "all"]
+
+
+def test_each_reason_is_for_a_module_that_there_is_and_a_line_that_is_written_there() -> None:
+    for module, before, _ in Reasons():
+        text = " ".join((ROOT / "geetest_asgi" / module).read_text().split())
+        assert re.sub(r"^… | …$", "", before).split(" … ")[0] in text
+
+
+@pytest.mark.parametrize("module", ["_core/judge.py", "_line/line.py", "stores/__init__.py"])
+def test_each_module_has_tests_and_a_name_to_import(module: str) -> None:
+    assert all((ROOT / path).exists() for path in guard.tests(module))
+    assert importlib.util.find_spec(guard.import_name(module)) is not None
