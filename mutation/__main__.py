@@ -5,20 +5,17 @@ import subprocess
 import sys
 from collections import defaultdict
 
-from .guard import ROOT, import_name, modules, tests
+from .guard import ROOT, import_name, modules, mutants_of, tests
 from .mutants import Mutant
 from .page import PAGE, Reasons, page, survivors, table
 from .results import Result, digest, keep, kept
 from .runner import ENOUGH, SLOW, run
 
-Mutants = dict[str, list[Mutant]]
-"""By module."""
-
 
 def main() -> int:
     """Run what the command line asks for. Exits 1 where pytest does."""
     given = _arguments()
-    chosen = modules(given.modules)
+    chosen = modules(given.modules or [""])
     if not chosen:
         sys.exit(f"no module of the guard begins so: {', '.join(given.modules)}")
     together = _by_tests(chosen)
@@ -37,17 +34,18 @@ def _arguments() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def _by_tests(chosen: Mutants) -> dict[tuple[str, ...], Mutants]:
-    together: dict[tuple[str, ...], Mutants] = defaultdict(dict)
-    for module, mutants in chosen.items():
-        together[tests(module)][module] = mutants
+def _by_tests(chosen: list[str]) -> dict[tuple[str, ...], list[str]]:
+    together: dict[tuple[str, ...], list[str]] = defaultdict(list)
+    for module in chosen:
+        together[tests(module)].append(module)
     return together
 
 
-def _run_all(paths: tuple[str, ...], chosen: Mutants, *, alone: bool) -> int:
+def _run_all(paths: tuple[str, ...], modules: list[str], *, alone: bool) -> int:
     """Run modules that have the same tests. pytest runs once in a process."""
     if not alone:
-        return subprocess.call([sys.executable, "-m", "mutation", "--part", *chosen], cwd=ROOT)  # noqa: S603
+        return subprocess.call([sys.executable, "-m", "mutation", "--part", *modules], cwd=ROOT)  # noqa: S603
+    chosen = {module: list(mutants_of(module)) for module in modules}
     outcomes: dict[str, dict[Mutant, str]] = defaultdict(dict)
 
     def found(name: str, mutant: Mutant, outcome: str) -> None:
@@ -74,7 +72,7 @@ def _report(results: dict[str, Result], *, whole: bool) -> None:
 
 
 def _write_page(reasons: Reasons) -> None:
-    every = modules([])
+    every = modules()
     now = {module: each for module, each in kept().items() if module in every and each.source == digest(module)}
     missing = [module for module in every if module not in now]
     if now:

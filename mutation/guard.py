@@ -1,5 +1,6 @@
 """The modules that are mutated, and the tests that are run against them."""
 
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Final
 
@@ -14,14 +15,16 @@ NOT_THE_GUARD: Final = frozenset(
 )
 """Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 
-_CORE: Final = ("tests/core", "tests/test_config.py", "tests/test_scope.py", "tests/edges/test_what_was_looked_at.py")
-_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", "tests/test_config.py")
+_CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py")
+_CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was_looked_at.py")
+_GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
-    "_config": ("tests/test_config.py", "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
+    "_config": (*_CONFIG, "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
     "_scope.py": ("tests/test_scope.py",),
+    "_bounds": ("tests/bounds",),
     "stores": ("tests/stores",),
-    "when.py": ("tests/test_when.py",),
+    "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }
 """By folder or module of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
 
@@ -32,14 +35,17 @@ def is_guard(module: Path) -> bool:
     return not names & NOT_THE_GUARD
 
 
-def modules(names: list[str]) -> dict[str, list[Mutant]]:
-    """Return the mutants of the guard's modules that begin so ("_core", "_core/judge.py"; all if empty), by module."""
-    found = {}
-    for path in sorted(PACKAGE.rglob("*.py")):
-        name = path.relative_to(PACKAGE).as_posix()
-        if is_guard(Path(name)) and (not names or name.startswith(tuple(names))):
-            found[name] = list(mutants(path.read_text(), str(path)))
-    return {name: several for name, several in found.items() if several}
+def modules(begins: Sequence[str] = ("",)) -> list[str]:
+    """Return the guard's modules that begin so ("_core", "_core/judge.py") and have mutants, by path in the package."""
+    names = sorted(path.relative_to(PACKAGE).as_posix() for path in PACKAGE.rglob("*.py"))
+    ours = (name for name in names if is_guard(Path(name)) and name.startswith(tuple(begins)))
+    return [name for name in ours if next(mutants_of(name), None)]
+
+
+def mutants_of(module: str) -> Iterator[Mutant]:
+    """Yield the mutants of a module."""
+    path = PACKAGE / module
+    return mutants(path.read_text(), str(path))
 
 
 def import_name(module: str) -> str:

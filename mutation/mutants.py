@@ -19,7 +19,7 @@ Function = ast.FunctionDef | ast.AsyncFunctionDef
 Node = ast.expr | ast.stmt | ast.keyword
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Mutant:
     """One changed module. `before` and `after`: the changed lines as one line each."""
 
@@ -33,14 +33,17 @@ class Mutant:
 
 
 def mutants(source: str, filename: str) -> Iterator[Mutant]:
-    """Yield the mutants of a module, those that compile to the same code left out."""
+    """Yield the mutants of a module, each that compiles to other code than the module and those before it."""
+    seen: set[object] = set()
     codes = functions(compile(source, filename, "exec", dont_inherit=True))
     text = Text(source)
     for place in _places(ast.parse(source)):
         whole, before, after = text.replaced(place.old, place.new)
         changed = functions(compile(whole, filename, "exec", dont_inherit=True))
         old, new = codes[place.function], changed[place.function]
-        if _body(old) != _body(new) and old.co_freevars == new.co_freevars:
+        seen.add((place.function, _body(old)))
+        if (this := (place.function, _body(new))) not in seen and old.co_freevars == new.co_freevars:
+            seen.add(this)
             name = old.co_qualname
             yield Mutant(name, place.old.lineno, place.old.end_lineno or 0, before, after, new, old)
 

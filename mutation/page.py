@@ -28,11 +28,12 @@ python -m mutation                    # all modules; writes this page
 python -m mutation _core/judge.py     # one module or folder
 ```
 
-Measured on {day} with {versions}, on the guard proper: the package without the simulator, the demo, the commands and
-the add-ons for frameworks. A mutant runs the tests of its folder that reach the changed lines, those of up to {slow:g}
-seconds, fastest first, {enough:g} seconds in all. Conditions, comparisons, operators, constants, keyword arguments,
-returned values and statements are changed. Code outside functions, f-strings, and the words of errors and log records
-are not. *Equivalent* mutants behave as the code does; the last column leaves them out.
+Measured on {day} with {versions}, on the guard proper: the package without the
+simulator, the demo, the commands and the add-ons for frameworks. A mutant runs the tests of its folder that reach the
+changed lines, those of up to {slow:g} seconds, fastest first, {enough:g} seconds in all. Conditions, comparisons,
+operators, constants, keyword arguments, returned values and statements are changed. Code outside functions, f-strings,
+and the words of errors and log records are not. *Equivalent* mutants behave as the code does; the score leaves them
+out.
 """
 
 

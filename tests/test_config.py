@@ -84,6 +84,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "captcha_key: with a space": ({"captcha_key": KEY + " x"}, "captcha_key=…"),
     "captcha_key: with a newline": ({"captcha_key": KEY + "\n"}, "captcha_key=…"),
     "captcha_key: empty": ({"captcha_key": ""}, "captcha_key is missing"),
+    "captcha_key: two in one text": ({"captcha_key": f"{KEY},{KEY}"}, "has a comma in it"),
     "captcha_key: bytes": ({"captcha_key": KEY.encode()}, "captcha_key=…"),
     "captcha_key: a mapping": ({"captcha_key": {"key": KEY}}, "captcha_key=…"),
     "rule: an id without a key": ({"protect": [Rule("/x", captcha_id="a")]}, "belong together"),

@@ -32,6 +32,7 @@ def test_a_request_line_is_decided_once_whether_protected_or_not() -> None:
         table.asked = 0
         assert [kept[line], kept[line]] == [Table().decide(*line)] * 2
         assert table.asked == 1
+    assert len(kept) == 2
 
 
 def test_what_visitors_make_up_piles_up_no_further_than_the_bound() -> None:

@@ -172,6 +172,8 @@ REFUSED = {
     "braces in braces": "/{{id}}",
     "an open brace before a placeholder": "/{a{b}",
     "a closed brace after a placeholder": "/{a}b}",
+    "several patterns": "POST /login, /register",
+    "a method behind the path": "/login POST",
     "dot segment": "/a/./b",
     "dot-dot segment": "/a/../b",
 }
@@ -191,6 +193,11 @@ def test_what_is_no_pattern_at_all_is_refused_and_quoted(pattern: object) -> Non
     with pytest.raises(ConfigError) as caught:
         parse(pattern)
     assert repr(pattern) in str(caught.value)
+
+
+def test_a_regex_that_matches_no_path_is_refused() -> None:
+    with pytest.raises(ConfigError, match="begins with '/'"):
+        parse(re.compile("^login/$"))
 
 
 def test_a_regex_of_bytes_is_refused_and_quoted() -> None:

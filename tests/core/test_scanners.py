@@ -352,3 +352,23 @@ def test_only_a_body_that_is_not_encoded_has_fields(content_type: bytes, encodin
 def test_only_a_multipart_scanner_is_called_so() -> None:
     """The guard reads a multipart body only as far as its fields, and goes by this."""
     assert [isinstance(made(each, gatherer()), MultipartScanner) for each in TYPES] == [False, False, True]
+
+
+def test_a_plus_in_a_form_is_a_blank_and_no_part_of_base64() -> None:
+    body = small(FORM, captcha_output="@").replace(b"%40", b"YQ+b")
+    assert outcome(read(FORM, body)) == "malformed"
+
+
+def test_names_and_values_of_the_greatest_length_may_be_escaped_whole() -> None:
+    def escaped(text: str) -> str:
+        return "".join(f"%{ord(letter):02X}" for letter in text)
+
+    token = {**TOKEN, "captcha_output": "A" * 8192}
+    pairs = sorted(token.items(), key=lambda pair: len(pair[1]))
+    body = "&".join(f"{escaped(name)}={escaped(value)}" for name, value in pairs).encode()
+    assert scan(FORM, [body]) == scan(FORM, cut(body, [30, 500, -1])) == CaptchaFields(**token)
+
+
+def test_the_shortest_name_may_be_escaped() -> None:
+    body = small(FORM).replace(b"gen_time", b"%74")
+    assert read(FORM, body, {"gen_time": "t"}) == FIELDS

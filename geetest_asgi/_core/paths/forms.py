@@ -30,9 +30,8 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 def is_too_much(path: str, raw_path: bytes, root_path: str) -> bool:
     """Is the path or the root path too long? The root path counts, since daphne takes it from a request header."""
-    if len(path) > MAX_PATH or len(raw_path) > 3 * MAX_PATH or path.count("/") > MAX_SEGMENTS:
-        return True
-    return root_path != "" and (len(root_path) > MAX_PATH or root_path.count("/") > MAX_SEGMENTS)
+    too_long = max(len(path), len(root_path)) > MAX_PATH or len(raw_path) > 3 * MAX_PATH
+    return too_long or max(path.count("/"), root_path.count("/")) > MAX_SEGMENTS
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
@@ -95,9 +94,7 @@ def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
         return
     yield _decoded(raw_path)
     for root in roots:
-        prefix = root.encode(errors="replace")
-        if raw_path.startswith(prefix):
-            yield _decoded(raw_path.removeprefix(prefix))
+        yield _decoded(raw_path.removeprefix(root.encode(errors="replace")))
 
 
 def _decoded(raw_path: bytes) -> Segments:
