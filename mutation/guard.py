@@ -15,12 +15,12 @@ NOT_THE_GUARD: Final = frozenset(
 )
 """Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 
-_CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py")
+_CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py", "tests/edges/test_rules_and_sources.py")
 _CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was_looked_at.py")
 _GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
-    "_config": (*_CONFIG, "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
+    "_config": (*_CONFIG, "tests/edges/test_credentials.py", "tests/test_mistakes.py", "tests/test_clearance.py"),
     "_scope.py": ("tests/test_scope.py",),
     "_bounds": ("tests/bounds",),
     "stores": ("tests/stores",),
