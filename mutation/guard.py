@@ -20,7 +20,13 @@ _CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was
 _GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
-    "_config": (*_CONFIG, "tests/edges/test_credentials.py", "tests/test_mistakes.py", "tests/test_clearance.py"),
+    "_config": (
+        *_CONFIG,
+        "tests/test_clearance.py",
+        "tests/test_mistakes.py",
+        "tests/edges/test_credentials.py",
+        "tests/edges/test_pretence.py",
+    ),
     "_scope.py": ("tests/test_scope.py",),
     "_bounds": ("tests/bounds",),
     "stores": ("tests/stores",),
