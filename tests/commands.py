@@ -11,6 +11,7 @@ from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
 from importlib import invalidate_caches
 from io import StringIO
 from pathlib import Path
+from types import ModuleType
 from unittest.mock import patch
 from urllib.parse import urlsplit
 
@@ -82,17 +83,21 @@ def _here(arguments: Sequence[str], cwd: Path, env: dict[str, str]) -> Done:
 
 @contextmanager
 def as_in_a_process(cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
-    """Within another directory and environment; what is imported from there is forgotten afterwards."""
-    path, known, theirs = sys.path[:], set(sys.modules), {each.stem for each in cwd.iterdir()} - {"geetest_asgi"}
+    """Within another directory and environment, whose modules are imported anew and forgotten afterwards."""
+    theirs = {each.stem for each in cwd.iterdir()} - {"geetest_asgi"}
+
+    def take_out() -> dict[str, ModuleType]:
+        return {name: sys.modules.pop(name) for name in [*sys.modules] if name.partition(".")[0] in theirs}
+
+    path, known = sys.path[:], take_out()
     with chdir(cwd), patch.dict(os.environ, env, clear=True):
         invalidate_caches()
         try:
             yield
         finally:
             sys.path[:] = path
-            for name in set(sys.modules) - known:
-                if name.partition(".")[0] in theirs:
-                    del sys.modules[name]
+            take_out()
+            sys.modules.update(known)
 
 
 def free_port() -> str:

@@ -5,6 +5,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
+from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TypeVar
@@ -112,6 +113,26 @@ class Page:
         if not target.exists():
             return False
         return not anchor or anchor in Page(str(target.relative_to(ROOT))).anchors
+
+
+class Html(HTMLParser):
+    """The elements of a page: the attributes of each, by its tag."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.found: dict[str, list[dict[str, str]]] = {}
+        self.feed(text)
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.found.setdefault(tag, []).append({name: value or "" for name, value in attrs})
+
+    def values(self, *places: tuple[str, str]) -> list[str]:
+        """The values of these attributes: a tag and a name each."""
+        return [each[name] for tag, name in places for each in self.found.get(tag, ()) if name in each]
+
+    @cached_property
+    def ids(self) -> set[str]:
+        return {each["id"] for elements in self.found.values() for each in elements if "id" in each}
 
 
 def _cells(line: str) -> list[str]:

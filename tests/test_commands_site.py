@@ -21,7 +21,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRo
 from geetest_asgi import ConfigError, GeeTestMiddleware, Rule
 from geetest_asgi.commands import app_routes as site
 from geetest_asgi.commands.coverage import cover
-from geetest_asgi.commands.report import Report, columns, shown
+from geetest_asgi.commands.report import Report, shown
 from geetest_asgi.commands.tables import write_routes, write_rules
 from geetest_asgi.fastapi import add_geetest, captcha
 
@@ -307,11 +307,6 @@ def test_long_lines_go_on_below() -> None:
 
 def test_what_is_shown_is_printable_ascii() -> None:
     assert shown("/a b~\x1b[2J\n\u00e9\u202e'\"\\") == "/a b~\\x1b[2J\\n\\xe9\\u202e'\"\\"
-
-
-def test_columns_are_aligned() -> None:
-    assert columns([("a", "bb"), ("ccc", "d")]) == ["a    bb", "ccc  d"]
-    assert columns([]) == []
 
 
 def test_a_route_whose_spellings_fall_under_two_rules_is_told_as_refused() -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import PROGRAM, ROOT, SECONDS, Done, command, environment, free_port
+from commands import PROGRAM, ROOT, SECONDS, command, environment, free_port
 from terminals import on_a_terminal
 
 from geetest_asgi.commands.report import has_colour
@@ -34,14 +34,6 @@ POST /login  GeeTest down, policy deny     503 captcha_unavailable  Retry-After
 POST /login  GeeTest down, policy allow    200 unavailable (unverified)
 GET  /login  not protected                 200
 """.splitlines()
-
-
-def run(*arguments: str, env: Mapping[str, str] | None = None) -> Done:
-    """In a process of its own, whose output is a pipe."""
-    line = [*PROGRAM, "demo", *arguments]
-    return subprocess.run(
-        line, cwd=ROOT, env=environment() | dict(env or {}), capture_output=True, text=True, timeout=SECONDS
-    )
 
 
 def rows(output: str) -> list[str]:
@@ -80,10 +72,9 @@ def browser(url: str) -> Iterator[httpx.Client]:
 # In a pipe
 
 
-@pytest.mark.parametrize("arguments", [[], ["--once"]])
-def test_the_story_is_told_word_for_word_without_colour_and_every_row_is_right(arguments: list[str]) -> None:
+def test_the_story_is_told_word_for_word_without_colour_and_every_row_is_right() -> None:
     """An output that is no terminal ends after the story."""
-    done = run(*arguments)
+    done = command("demo", process=True)
     assert rows(done.stdout) == TOLD
     marks = [line[:5] for line in done.stdout.splitlines() if "/login  " in line]
     assert marks == ["ok   "] * len(TOLD)
@@ -92,10 +83,10 @@ def test_the_story_is_told_word_for_word_without_colour_and_every_row_is_right(a
     assert (done.returncode, done.stderr) == (0, "")
 
 
-def test_nothing_in_the_environment_disturbs_it() -> None:
-    nowhere = f"http://127.0.0.1:{free_port()}"
-    settings = {"GEETEST_CAPTCHA_ID": "not the demo's", "GEETEST_CAPTCHA_KEY": " ", "GEETEST_API_SERVER": "nonsense"}
-    done = run("--once", env=settings | dict.fromkeys(["HTTP_PROXY", "http_proxy", "ALL_PROXY"], nowhere))
+def test_nothing_in_the_environment_disturbs_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY"):
+        monkeypatch.setenv(name, f"http://127.0.0.1:{free_port()}")
+    done = command("demo", "--once", captcha_id="not the demo's", captcha_key="not its key", api_server="nonsense")
     assert (rows(done.stdout), done.returncode, done.stderr) == (TOLD, 0, "")
 
 

@@ -104,11 +104,6 @@ async def test_a_token_for_every_id_is_good_while_any_id_is_taken() -> None:
         assert await login(guard(api_server=strict), token) == "failed"
 
 
-async def test_ids_that_decide_how_a_test_ends_do_so_here(geetest: GeeTest) -> None:
-    assert await login(guard(captcha_id="sim-expired"), geetest.token()) == "failed"
-    assert await login(guard(captcha_id="sim-unknown"), geetest.token()) == "misconfigured"
-
-
 # --- outages ----------------------------------------------------------------------------------------------------------
 
 FAULTS: dict[str, tuple[Callable[[Simulator], None], str]] = {

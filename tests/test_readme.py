@@ -3,12 +3,11 @@
 import json
 import re
 import tomllib
-from html.parser import HTMLParser
 from pathlib import Path
 
 import httpx
 import pytest
-from pages import ROOT, Page, ask, site
+from pages import ROOT, Html, Page, ask, site
 from projects import run_pytest
 from terminals import on_a_terminal
 
@@ -79,26 +78,14 @@ def test_six_lines_protect_the_login_and_the_handler_knows_of_an_outage(geetest:
     assert len([line for line in README.block(SERVER).text.splitlines() if line]) == 6
 
 
-class _Attributes(HTMLParser):
-    """The attributes of each element of a page."""
-
-    def __init__(self, text: str) -> None:
-        super().__init__()
-        self.found: dict[str, list[dict[str, str | None]]] = {}
-        self.feed(text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.found.setdefault(tag, []).append(dict(attrs))
-
-
 @README.executes("data-geetest-captcha-id")
 def test_four_lines_of_page_load_what_the_server_serves_and_post_where_it_is_protected(geetest: GeeTest) -> None:
     page = README.block("data-geetest-captcha-id").text
-    (form,), scripts = (_Attributes(page).found[tag] for tag in ("form", "script"))
+    (form,), scripts = (Html(page).found[tag] for tag in ("form", "script"))
     app = README.run(SERVER)["app"]
-    served = ask(app, "GET", str(scripts[1]["src"]))
+    served = ask(app, "GET", scripts[1]["src"])
     assert (served.status_code, served.content) == (200, SCRIPT.read_bytes())
-    assert ask(app, str(form["method"]).upper(), str(form["action"])).status_code == 403
+    assert ask(app, form["method"].upper(), form["action"]).status_code == 403
     assert form["data-geetest-captcha-id"] == DEMO_ID
     assert len(page.splitlines()) == 4
 

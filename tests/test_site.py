@@ -12,43 +12,18 @@ import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
 import pytest
+from pages import ROOT, Html
 
 pytest.importorskip("sphinx", reason="Sphinx is not installed: pip install 'geetest-asgi[docs]'")
 
-ROOT = Path(__file__).parent.parent
 LOADS = {("script", "src"), ("img", "src"), ("link", "href"), ("iframe", "src"), ("source", "src"), ("object", "data")}
 NOT_TO_IMPORT = {"commands", "demo", "pytest_plugin", "observers", "observers.logs"}
 """Programs, what pytest loads, and what is always there."""
-
-
-@dataclass
-class Page(HTMLParser):
-    """What a page loads, where it leads to, and the places within it."""
-
-    text: str
-    loads: list[str] = field(default_factory=list)
-    leads_to: list[str] = field(default_factory=list)
-    ids: set[str] = field(default_factory=set)
-
-    def __post_init__(self) -> None:
-        super().__init__()
-        self.feed(self.text)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        for name, value in attrs:
-            if (tag, name) in LOADS:
-                self.loads.append(value or "")
-            elif (tag, name) == ("a", "href"):
-                self.leads_to.append(value or "")
-            elif name == "id":
-                self.ids.add(value or "")
 
 
 @pytest.fixture(scope="module")
@@ -62,8 +37,8 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def pages(site: Path) -> dict[Path, Page]:
-    return {path: Page(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
+def pages(site: Path) -> dict[Path, Html]:
+    return {path: Html(path.read_text(encoding="utf-8")) for path in site.rglob("*.html")}
 
 
 def test_every_page_of_the_repository_is_there(site: Path) -> None:
@@ -71,19 +46,19 @@ def test_every_page_of_the_repository_is_there(site: Path) -> None:
         assert (site / path.relative_to(ROOT).with_suffix(".html")).exists()
 
 
-def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, Page]) -> None:
-    loads = [load for page in pages.values() for load in page.loads]
+def test_nothing_is_loaded_from_another_host(site: Path, pages: dict[Path, Html]) -> None:
+    loads = [load for page in pages.values() for load in page.values(*LOADS)]
     assert loads
     assert [load for load in loads if urlsplit(load).netloc or load.startswith("//")] == []
     for path in site.rglob("*.css"):
         assert not re.findall(r"(?:url\(|@import)\s*[\"']?(?:https?:)?//[^)]*", path.read_text(encoding="utf-8")), path
 
 
-def test_what_is_loaded_is_there_and_every_link_leads_somewhere(pages: dict[Path, Page]) -> None:
+def test_what_is_loaded_is_there_and_every_link_leads_somewhere(pages: dict[Path, Html]) -> None:
     lost = [
         (path.name, link)
         for path, page in pages.items()
-        for link in page.loads + page.leads_to
+        for link in page.values(*LOADS, ("a", "href"))
         if not _is_there(pages, path, link)
     ]
     assert lost == []
@@ -115,7 +90,7 @@ def test_each_page_says_its_language(site: Path, name: str, language: str) -> No
     assert f' lang="{language}" ' in (site / "docs" / f"{name}.html").read_text(encoding="utf-8")[:200]
 
 
-def _is_there(pages: dict[Path, Page], path: Path, link: str) -> bool:
+def _is_there(pages: dict[Path, Html], path: Path, link: str) -> bool:
     parts = urlsplit(link)
     if parts.scheme in ("https", "http", "data", "mailto"):
         return True
@@ -149,7 +124,7 @@ def public_names(module: str) -> list[str]:
 
 
 @pytest.mark.parametrize("module", ["geetest_asgi", *(f"geetest_asgi.{name}" for name in sorted(public_modules()))])
-def test_every_public_name_is_on_the_page_of_the_api(site: Path, pages: dict[Path, Page], module: str) -> None:
+def test_every_public_name_is_on_the_page_of_the_api(site: Path, pages: dict[Path, Html], module: str) -> None:
     try:
         names = public_names(module)
     except ImportError as error:

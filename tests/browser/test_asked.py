@@ -115,6 +115,13 @@ class PageForDenial(LoginSite):
         )
 
 
+def open_page(stage: FormStage, way: str) -> None:
+    library, body = WAYS[way]
+    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
+    stage.open(body, PAGE.replace("</head>", script))
+    stage.page.wait_for_load_state("networkidle")
+
+
 def log_in(stage: FormStage, name: str, answer: int | None = None) -> None:
     """Press the button, and read this answer of the app's."""
     stage.page.fill("[name=username]", name)
@@ -128,11 +135,8 @@ def log_in(stage: FormStage, name: str, answer: int | None = None) -> None:
 def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
     tab: "Page", packages: dict[str, bytes], way: str
 ) -> None:
-    library, body = WAYS[way]
-    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
     with visiting(tab, LoginSite, packages) as stage:
-        stage.open(body, PAGE.replace("</head>", script))
-        stage.page.wait_for_load_state("networkidle")
+        open_page(stage, way)
         log_in(stage, "wrong", 1)
         log_in(stage, "eve", 2)
         assert not stage.box.is_visible()
@@ -149,11 +153,8 @@ def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "React"])
 def test_a_denial_of_the_sites_own_brings_the_captcha_too(tab: "Page", packages: dict[str, bytes], way: str) -> None:
-    library, body = WAYS[way]
-    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
     with visiting(tab, PageForDenial, packages) as stage:
-        stage.open(body, PAGE.replace("</head>", script))
-        stage.page.wait_for_load_state("networkidle")
+        open_page(stage, way)
         log_in(stage, "ada")
         stage.solve()
         stage.page.locator("output", has_text="answer 1").wait_for()
@@ -171,12 +172,9 @@ def test_where_the_header_is_hidden_the_problem_brings_the_captcha(
         headers = {name: value for name, value in response.headers.items() if name != "x-geetest-denial"}
         route.fulfill(response=response, headers=headers)
 
-    library, body = WAYS[way]
-    script = f'<script src="/npm/{library}" defer></script></head>' if library else "</head>"
     with visiting(tab, LoginSite, packages) as stage:
         stage.page.route("**/login", hide)
-        stage.open(body, PAGE.replace("</head>", script))
-        stage.page.wait_for_load_state("networkidle")
+        open_page(stage, way)
         log_in(stage, "wrong", 1)
         log_in(stage, "eve", 2)
         log_in(stage, "ada")

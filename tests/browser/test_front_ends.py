@@ -91,14 +91,6 @@ def test_the_form_that_stays_on_its_page(read: Reader) -> None:
         stage.page.locator("output", has_text="Welcome, ada!").wait_for()
 
 
-def test_the_fetch(read: Reader) -> None:
-    with read(in_page(FETCH)) as stage:
-        stage.page.wait_for_load_state("networkidle")
-        stage.page.get_by_role("button", name="Order").click()
-        stage.solve()
-        stage.page.locator("output", has_text="tea").wait_for()
-
-
 def test_the_fetch_that_is_denied_or_closed(read: Reader) -> None:
     with read(in_page(FETCH)) as stage:
         stage.page.wait_for_load_state("networkidle")

@@ -25,19 +25,14 @@ GENUINE = [Path(path) for path in os.environ.get("GEETEST_GT4_JS", "").split(":"
 LOADERS = [PAGES / "loader.js", *GENUINE]
 
 
-def open_with(stage: Stage, loader: Path) -> dict[str, Any]:
-    """The page with this loader; what a page has to pass so that it finds the simulator."""
-    script = loader.read_text("utf-8")
+@pytest.fixture(params=LOADERS, ids=lambda path: path.name)
+def servers(request: pytest.FixtureRequest, stage: Stage) -> dict[str, Any]:
+    """A page with this loader is open; these are what a page has to pass so that it finds the simulator."""
+    script = request.param.read_text("utf-8")
     stage.page.route("**/gt4.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
     stage.go("loader.html")
     host = stage.geetest.removeprefix("http://")
     return {"apiServers": [host], "staticServers": [host], "protocol": "http://"}
-
-
-@pytest.fixture(params=LOADERS, ids=lambda path: path.name)
-def loader(request: pytest.FixtureRequest) -> Path:
-    path: Path = request.param
-    return path
 
 
 def test_there_is_a_genuine_loader() -> None:
@@ -46,8 +41,7 @@ def test_there_is_a_genuine_loader() -> None:
 
 
 @pytest.mark.parametrize("product", ["float", "popup", "bind"])
-def test_every_product(stage: Stage, loader: Path, product: str) -> None:
-    servers = open_with(stage, loader)
+def test_every_product(stage: Stage, servers: dict[str, Any], product: str) -> None:
     stage.start(product=product, **servers)
     assert stage.happened(1) == ["ready"]
     stage.ask("void captcha.showBox()")
@@ -58,17 +52,8 @@ def test_every_product(stage: Stage, loader: Path, product: str) -> None:
     assert token["lot_number"] == stage.ask("captcha.getValidate().lot_number")
 
 
-def test_two_captchas_on_a_page(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
-    stage.start(**servers)
-    stage.start(".by-class", **servers)
-    assert stage.happened(2) == ["ready", "ready"]
-    assert stage.button.count() == 2
-
-
-def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage, loader: Path) -> None:
+def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage, servers: dict[str, Any]) -> None:
     """From 4.1.8 on a loader brings the widget's script again for it, which then runs a second time."""
-    servers = open_with(stage, loader)
     stage.start(product="float", **servers)
     assert stage.happened(1) == ["ready"]
     stage.start(".by-class", product="float", **servers)
@@ -82,9 +67,8 @@ def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage
     assert stage.page.locator(".geetest_captcha[data-state=solved]").count() == 1
 
 
-def test_a_second_token(stage: Stage, loader: Path) -> None:
+def test_a_second_token(stage: Stage, servers: dict[str, Any]) -> None:
     """The widget asks by itself for the next captcha, of the servers that the loader left to it."""
-    servers = open_with(stage, loader)
     stage.start(product="bind", **servers)
     lots = []
     for _ in range(2):
@@ -95,8 +79,7 @@ def test_a_second_token(stage: Stage, loader: Path) -> None:
     assert len(set(lots)) == 2
 
 
-def test_the_options_of_the_page_arrive(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_the_options_of_the_page_arrive(stage: Stage, servers: dict[str, Any]) -> None:
     with stage.page.expect_request("**/load?*") as asked:
         stage.start(language="zho", riskType="match", nativeButton={"width": "300px", "height": "40px"}, **servers)
     query = dict(parse_qsl(urlsplit(asked.value.url).query))
@@ -109,15 +92,13 @@ def test_the_options_of_the_page_arrive(stage: Stage, loader: Path) -> None:
     assert (box["width"], box["height"]) == (300, 40)
 
 
-def test_without_static_servers_those_of_the_answer_are_asked(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_without_static_servers_those_of_the_answer_are_asked(stage: Stage, servers: dict[str, Any]) -> None:
     del servers["staticServers"]
     stage.start(**servers)
     assert stage.happened(1) == ["ready"]
 
 
-def test_an_outage_of_the_api_leads_to_the_offline_mode(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_an_outage_of_the_api_leads_to_the_offline_mode(stage: Stage, servers: dict[str, Any]) -> None:
     stage.simulator.offline()
     stage.start(**servers)
     assert stage.ask("captcha.isOffline()") is True
@@ -126,8 +107,7 @@ def test_an_outage_of_the_api_leads_to_the_offline_mode(stage: Stage, loader: Pa
     assert stage.ask("captcha.getValidate().pass_token").startswith("2cc051e0")
 
 
-def test_a_bad_id_is_told_to_on_error(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_a_bad_id_is_told_to_on_error(stage: Stage, servers: dict[str, Any]) -> None:
     stage.start(captchaId="sim-unknown", **servers)
     [(name, error)] = stage.details(1)
     assert (name, error["code"], error["msg"]) == ("onError", "-50102", "illegal captcha_id")
@@ -135,8 +115,7 @@ def test_a_bad_id_is_told_to_on_error(stage: Stage, loader: Path) -> None:
     assert error["desc"] == said["desc"]
 
 
-def test_the_page_may_have_its_own_way_to_be_offline(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_the_page_may_have_its_own_way_to_be_offline(stage: Stage, servers: dict[str, Any]) -> None:
     stage.simulator.offline()
     stage.start(offlineCb=True, **servers)
     assert stage.happened(1) == ["offlineCb"]
@@ -144,16 +123,14 @@ def test_the_page_may_have_its_own_way_to_be_offline(stage: Stage, loader: Path)
 
 
 @pytest.mark.parametrize("which", ["apiServers", "staticServers"])
-def test_a_server_that_has_nothing_is_passed_over(stage: Stage, loader: Path, which: str) -> None:
-    servers = open_with(stage, loader)
+def test_a_server_that_has_nothing_is_passed_over(stage: Stage, servers: dict[str, Any], which: str) -> None:
     servers[which] = [stage.site.removeprefix("http://"), *servers[which]]
     stage.start(**servers)
     assert stage.happened(1) == ["ready"]
     assert stage.ask("captcha.isOffline()") is False
 
 
-def test_an_answer_that_comes_too_late_changes_nothing(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_an_answer_that_comes_too_late_changes_nothing(stage: Stage, servers: dict[str, Any]) -> None:
     servers["apiServers"] = [f"{stage.site}/late", *servers["apiServers"]]
     late: list[str] = []
 
@@ -171,8 +148,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(stage: Stage, loader: Pat
     assert stage.happened(1) == ["ready"]
 
 
-def test_scripts_that_cannot_be_had_are_told_to_on_error(stage: Stage, loader: Path) -> None:
-    servers = open_with(stage, loader)
+def test_scripts_that_cannot_be_had_are_told_to_on_error(stage: Stage, servers: dict[str, Any]) -> None:
     servers["staticServers"] = [stage.site.removeprefix("http://")]
     stage.start(**servers)
     errors = {error["code"]: error["desc"]["detail"] for _, error in stage.details(2)}
@@ -180,10 +156,10 @@ def test_scripts_that_cannot_be_had_are_told_to_on_error(stage: Stage, loader: P
     assert stage.ask("captcha") is None
 
 
-def test_a_simulator_below_another_app(stage: Stage, loader: Path) -> None:
+@pytest.mark.usefixtures("servers")
+def test_a_simulator_below_another_app(stage: Stage) -> None:
     """Without a protocol it is the page's, without static servers those of the answer."""
     with serve(Starlette(routes=[Mount("/geetest", Simulator())])) as url:
-        open_with(stage, loader)
         stage.start(product="bind", apiServers=[f"{url}/geetest"])
         stage.ask("void captcha.showBox()")
         stage.solve()

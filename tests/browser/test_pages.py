@@ -44,25 +44,6 @@ def test_bind_at_the_submission_of_a_form(stage: Stage) -> None:
     assert answer(stage) == PASSED
 
 
-def test_a_token_of_another_id_is_refused(stage: Stage) -> None:
-    stage.go("form.html?id=sim-other")
-    stage.open_box()
-    stage.solve()
-    stage.page.get_by_text("Verified").first.wait_for()
-    with stage.page.expect_navigation(url="**/login") as arrived:
-        stage.page.get_by_role("button", name="Log in").click()
-    assert arrived.value.status == 403
-    assert [call.reason for call in stage.simulator.calls] == ["pass_token error"]
-
-
-def test_an_offline_token_is_refused_while_geetest_is_up_and_let_in_while_it_is_down(stage: Stage) -> None:
-    stage.simulator.offline()
-    stage.go("form.html")
-    stage.button.click()
-    stage.page.get_by_text("Verified").first.wait_for()
-    assert log_in(stage) == {"outcome": "unavailable", "verified": False, "username": "ada"}
-
-
 def test_a_page_of_another_origin_gives_the_simulator_no_orders(stage: Stage) -> None:
     stage.go("page.html")
     told = stage.page.evaluate(

@@ -4,6 +4,7 @@ import logging
 import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -12,7 +13,7 @@ import pytest
 from clocks import Clock
 from threads import in_threads
 
-from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Outage, Outcome
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Outage, Outcome, Rule
 from geetest_asgi._bounds import unverified
 from geetest_asgi._bounds.breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
@@ -165,6 +166,22 @@ async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> 
         assert codes.count("captcha_unavailable") >= 19
         assert server.accepted == before + 1
         assert len(site.outages) == 1, "that it still does not answer is no news"
+
+
+async def test_while_it_is_tried_nobody_waits_for_a_place_in_vain(geetest: GeeTest) -> None:
+    limits = replace(SHORT, max_in_flight=1)
+    rules = [Rule("POST /login", timeout=0.3), Rule("POST /patient", timeout=60)]
+    with silent() as server:
+        site = Guarded(geetest, protect=rules, api_server=server.url, limits=limits)
+        await site.come_until_asked_no_more()
+        await anyio.sleep(0.1)
+        before = server.accepted
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(visit(geetest.token(), path="/patient").run, site.guard)
+            await until(lambda: server.accepted > before)
+            await site.come()
+            tasks.cancel_scope.cancel()
+    assert (site.told.reasons[-1], site.told.results[-1].elapsed) == (ALL_SERVERS_SKIPPED.reason, 0.0)
 
 
 # --- visitors ---------------------------------------------------------------------------------------------------------

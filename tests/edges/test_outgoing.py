@@ -225,7 +225,7 @@ READ: dict[str, tuple[Callable[[], Visit], Limits, int]] = {
     "until the client leaves": (lambda: stalled(leaves=True), Limits(), 0),
     "none where a continue is waited for": (lambda: refused(b"a", b"b", **CONTINUE), Limits(), 2),
     "all of it once a continue was said": (
-        lambda: visit(body=[b"lot_number=&pass_token=a&captcha_output=a&gen_time=a&", b"b"], headers=CONTINUE),
+        lambda: visit(body=[b"lot_number=a+b&pass_token=a&captcha_output=a&gen_time=1&", b"b"], headers=CONTINUE),
         Limits(),
         0,
     ),

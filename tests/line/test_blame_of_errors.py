@@ -1,7 +1,10 @@
 """Which failures of a call count as an outage. Sockets and exceptions are real ones."""
 
 import errno
+import json
 import socket
+import subprocess
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -167,6 +170,34 @@ def test_exceptions_that_caused_each_other_are_looked_at_once() -> None:
     error, other = httpx.ConnectError("x"), ValueError()
     error.__cause__, other.__cause__ = other, error
     assert blame(error).outcome is Outcome.UNAVAILABLE
+
+
+def test_a_process_without_a_free_socket_does_not_call_it_an_outage() -> None:
+    """A host that cannot be looked up then looks like one that does not exist, with no word of sockets."""
+    code = """
+import resource, socket, json, httpx
+from geetest_asgi._line.blame import blame
+error = socket.gaierror(socket.EAI_AGAIN, "x"), httpx.ConnectError("x"), httpx.ReadTimeout("x")
+before = [blame(each).outcome for each in error]
+resource.setrlimit(resource.RLIMIT_NOFILE, (30, 30))
+kept = []
+try:
+    while True:
+        kept.append(socket.socket())
+except OSError:
+    pass
+during = [blame(each).outcome for each in error]
+kept.pop().close()  # one that came free meanwhile says nothing about the moment of the failure
+nearly = [blame(each).outcome for each in error]
+for each in kept:
+    each.close()
+after = [blame(each).outcome for each in error]
+print(json.dumps([before, during, nearly, after]))
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=20)
+    down = ["unavailable"] * 3
+    spent = ["busy", "busy", "unavailable"]
+    assert json.loads(done.stdout) == [down, spent, spent, down]
 
 
 # What the clients raise for calls that can be made is asked in tests/edges, by what becomes of a visitor

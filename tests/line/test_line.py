@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 import trustme
-from edges.servers import RawServer, http_reply, replying, secured
+from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
 from lines import FAIL, REQUEST, after, line_to
 
@@ -258,16 +258,18 @@ async def test_a_second_answer_is_never_the_next_calls(
                 await until(lambda number=number: server.sent > number)  # type: ignore[misc]
 
 
+@pytest.mark.parametrize("more", [False, True], ids=["alone", "before a server that is down"])
 async def test_a_look_up_that_hangs_costs_no_more_than_the_time_and_few_threads(
-    monkeypatch: pytest.MonkeyPatch,
+    more: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The resolver is not ours, so here it is one that hangs."""
+    """The resolver is not ours, so here it is one that hangs. Nor is it an outage that the next server is down."""
     before, over = threading.active_count(), threading.Event()
     monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
     try:
-        line = line_to("http://geetest.test")
-        start = time.monotonic()
-        found = await ask_at_once(line, 20, 0.5)
+        with refusing() as nobody:
+            line = line_to("http://geetest.test", *[nobody] * more, limits=Limits(breaker_failures=0))
+            start = time.monotonic()
+            found = await ask_at_once(line, 20, 0.5)
         assert time.monotonic() - start < 3
         assert threading.active_count() - before < 10
         assert {each.outcome for each in found} <= {Outcome.BUSY, Outcome.UNAVAILABLE}
