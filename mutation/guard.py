@@ -29,10 +29,11 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "_scope.py": ("tests/test_scope.py",),
     "_bounds": ("tests/bounds",),
+    "_bounds/per_loop.py": ("tests/line",),
     "stores": ("tests/stores",),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }
-"""By folder or module of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
+"""By module or folder of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
 
 
 def is_guard(module: Path) -> bool:
@@ -61,4 +62,4 @@ def import_name(module: str) -> str:
 
 def tests(module: str) -> tuple[str, ...]:
     """Return the tests that are run against a module's mutants, as pytest takes them."""
-    return TESTS.get(module.partition("/")[0], _GUARD)
+    return TESTS.get(module) or TESTS.get(module.partition("/")[0], _GUARD)

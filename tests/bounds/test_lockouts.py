@@ -238,6 +238,26 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
     for number in range(ENOUGH):
         watch.note(rule, REFUSED, f"10.0.0.{number}")
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
+    assert "on_lockout" in caplog.messages[-1]
+
+
+def test_the_log_says_when_a_bound_is_full_and_when_it_no_longer_is(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts = Alerts(clock=clock)
+    for _ in range(BUSY_ENOUGH):
+        alerts.note(policy(), result(Outcome.BUSY), None)
+    clock.now += BUSY_QUIET
+    alerts.note(policy(), PASSED, None)
+    assert [vars(record)["geetest_event"] for record in caplog.records] == ["busy_begins", "busy_ends"]
+
+
+def test_decisions_about_no_known_client_are_no_lockout(clock: Clock) -> None:
+    told: list[Lockout] = []
+    alerts = Alerts(told.append, clock)
+    for _ in range(3 * ENOUGH):
+        alerts.note(policy(), REFUSED, None)
+    assert told == []
 
 
 @pytest.mark.parametrize(("mode", "told"), [("monitor", 1), ("enforce", 0)])
