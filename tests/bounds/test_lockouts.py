@@ -221,6 +221,7 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
             clock.now += 1
             watch.note(rule, decision, f"10.0.0.{number}")
     assert [each.over for each in told] == [False, True]
+    assert told[1].passed > 0
     begins, ends = caplog.records
     assert begins.levelno == ends.levelno == logging.WARNING
     assert begins.getMessage() == (
