@@ -15,18 +15,25 @@ NOT_THE_GUARD: Final = frozenset(
 )
 """Folders and modules beside the guard proper: the tools, and what is only there for those who ask for it."""
 
-_CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py")
+_CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py", "tests/edges/test_rules_and_sources.py")
 _CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was_looked_at.py")
 _GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
-    "_config": (*_CONFIG, "tests/test_mistakes.py", "tests/edges/test_credentials.py"),
+    "_config": (
+        *_CONFIG,
+        "tests/test_clearance.py",
+        "tests/test_mistakes.py",
+        "tests/edges/test_credentials.py",
+        "tests/edges/test_pretence.py",
+    ),
     "_scope.py": ("tests/test_scope.py",),
     "_bounds": ("tests/bounds",),
+    "_bounds/per_loop.py": ("tests/line",),
     "stores": ("tests/stores",),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }
-"""By folder or module of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
+"""By module or folder of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
 
 
 def is_guard(module: Path) -> bool:
@@ -55,4 +62,4 @@ def import_name(module: str) -> str:
 
 def tests(module: str) -> tuple[str, ...]:
     """Return the tests that are run against a module's mutants, as pytest takes them."""
-    return TESTS.get(module.partition("/")[0], _GUARD)
+    return TESTS.get(module) or TESTS.get(module.partition("/")[0], _GUARD)

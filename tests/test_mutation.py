@@ -113,6 +113,9 @@ def test_the_bell():
 @pytest.mark.parametrize("raw", [b"\\xff"], ids=repr)
 def test_an_id_that_pytest_would_not_find(raw):
     rings(3)
+
+def test_that_fails_anyway():
+    assert rings(3) == "softly"
 """
 ENDLESS = """
 def counts(number):

@@ -25,7 +25,7 @@ class Alerts:
     def note(self, policy: Policy, result: GeeTestResult, client: str | None) -> None:
         """Count this decision. `client`: the address; None: it counts for no lockout."""
         with self._lock:
-            lockout = None if client is None else self._lockouts.note(result, client)
+            lockout = self._lockouts.note(result, client)
             busy = self._busy.note(result, client) if result.outcome is Outcome.BUSY or self._busy.running else None
             monitor = self._monitor.note(result) if policy.mode == "monitor" else None
         if lockout is not None:

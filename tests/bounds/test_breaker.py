@@ -44,7 +44,14 @@ def trip(breaker: Breaker) -> None:
 def test_none_at_all_never_opens_it(clock: Clock) -> None:
     breaker = Breaker(0, 1.0, 4.0, clock)
     for _ in range(1000):
-        assert not breaker.failed(take(breaker))
+        assert breaker.failed(take(breaker)) is False
+
+
+def test_an_answer_begins_the_count_anew(breaker: Breaker) -> None:
+    for _ in range(5):
+        assert [breaker.failed(take(breaker)), breaker.failed(take(breaker))] == [False, False]
+        assert breaker.answered() is None
+    assert breaker.state is State.CLOSED
 
 
 def test_pauses_grow_to_the_longest_and_begin_anew_after_an_answer(breaker: Breaker, clock: Clock) -> None:
@@ -54,7 +61,8 @@ def test_pauses_grow_to_the_longest_and_begin_anew_after_an_answer(breaker: Brea
             clock.now += pause - 0.001
             assert not breaker.ready()
             clock.now += 0.001
-            assert not breaker.failed(take(breaker)), "it was not asked before: no news"
+            assert breaker.state is State.PROBING
+            assert breaker.failed(take(breaker)) is False, "it was not asked before: no news"
         clock.now += 4.0
         take(breaker)
         assert breaker.answered() == pytest.approx(15.0), "the seconds since it opened"

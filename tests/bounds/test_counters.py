@@ -14,6 +14,7 @@ from geetest_asgi._bounds.counters import BodyMemory, RateCap
 def test_a_body_memory_gives_what_it_has_and_no_more() -> None:
     memory = BodyMemory(100, little=100)
     assert [memory.take(size, None) for size in (40, 70, 60, 1)] == [True, False, True, False]
+    assert (memory.left, memory.clients) == (0, 0)
     memory.give_back(60, None)
     assert memory.take(60, None)
 
@@ -22,8 +23,8 @@ def test_one_client_holds_half_of_it_at_most() -> None:
     memory = BodyMemory(100, little=100)
     assert [memory.take(size, "a") for size in (30, 30, 20, 1)] == [True, False, True, False]
     assert memory.take(50, "b")
-    memory.give_back(50, "a")
-    assert memory.take(50, "a")
+    memory.give_back(20, "a")
+    assert [memory.take(21, "a"), memory.take(20, "a")] == [False, True]
 
 
 def test_the_last_quarter_is_for_those_who_hold_little() -> None:

@@ -184,17 +184,21 @@ def test_a_client_that_fills_its_own_share_is_no_episode(clock: Clock) -> None:
 
 
 def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock) -> None:
-    busy, told = Busy(clock), []
-    for number in range(300):
-        clock.now += 0.5
-        told.append(busy.note(result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered"), None))
-    (begins,) = filter(None, told)
-    assert (begins.over, begins.refused, begins.bounds) == (False, 10, {"max_in_flight": 6, "max_buffered": 4})
-    clock.now += BUSY_QUIET
-    ends = busy.note(result(Outcome.BUSY, "max_in_flight"), None)
-    assert ends is not None
-    assert (ends.over, ends.refused, ends.bounds) == (True, 300, {"max_in_flight": 200, "max_buffered": 100})
-    assert ends.seconds == pytest.approx(149.5)
+    busy = Busy(clock)
+    for _ in range(2):
+        told = []
+        for number in range(300):
+            clock.now += 0.5
+            told.append(busy.note(result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered"), None))
+        assert busy.running
+        (begins,) = filter(None, told)
+        assert (begins.over, begins.refused, begins.bounds) == (False, 10, {"max_in_flight": 6, "max_buffered": 4})
+        clock.now += BUSY_QUIET
+        ends = busy.note(PASSED, None)
+        assert ends is not None
+        assert not busy.running
+        assert (ends.over, ends.refused, ends.bounds) == (True, 300, {"max_in_flight": 200, "max_buffered": 100})
+        assert ends.seconds == pytest.approx(149.5)
 
 
 # --- mode "monitor" ---------------------------------------------------------------------------------------------------
@@ -202,12 +206,13 @@ def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock) -> N
 
 def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(clock: Clock) -> None:
     monitor, told = Monitor(clock), []
-    for number in range(600):
+    for number in range(602):
         clock.now += 1.0
         told.append(monitor.note(PASSED if number % 3 else result(Outcome.MISSING)))
-    (first,) = filter(None, told)
-    assert first.seconds == MONITOR_EVERY
+    first, second = filter(None, told)
+    assert first.seconds == second.seconds == MONITOR_EVERY
     assert (first.requests, first.denied, first.by_rule) == (301, 101, {"missing, login": 101})
+    assert (second.requests, second.denied, second.by_rule) == (301, 100, {"missing, login": 100})
 
 
 # --- the log and the hook ---------------------------------------------------------------------------------------------
@@ -221,6 +226,7 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
             clock.now += 1
             watch.note(rule, decision, f"10.0.0.{number}")
     assert [each.over for each in told] == [False, True]
+    assert told[1].passed > 0
     begins, ends = caplog.records
     assert begins.levelno == ends.levelno == logging.WARNING
     assert begins.getMessage() == (
@@ -238,6 +244,26 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
     for number in range(ENOUGH):
         watch.note(rule, REFUSED, f"10.0.0.{number}")
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
+    assert "on_lockout" in caplog.messages[-1]
+
+
+def test_the_log_says_when_a_bound_is_full_and_when_it_no_longer_is(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts = Alerts(clock=clock)
+    for _ in range(BUSY_ENOUGH):
+        alerts.note(policy(), result(Outcome.BUSY), None)
+    clock.now += BUSY_QUIET
+    alerts.note(policy(), PASSED, None)
+    assert [vars(record)["geetest_event"] for record in caplog.records] == ["busy_begins", "busy_ends"]
+
+
+def test_decisions_about_no_known_client_are_no_lockout(clock: Clock) -> None:
+    told: list[Lockout] = []
+    alerts = Alerts(told.append, clock)
+    for _ in range(3 * ENOUGH):
+        alerts.note(policy(), REFUSED, None)
+    assert told == []
 
 
 @pytest.mark.parametrize(("mode", "told"), [("monitor", 1), ("enforce", 0)])

@@ -1,5 +1,6 @@
 """Places in flight: who gets the next one, and that none is lost."""
 
+import tracemalloc
 from collections import Counter
 
 import anyio
@@ -58,14 +59,50 @@ async def test_a_place_is_given_to_one_that_stopped_waiting_and_goes_on() -> Non
     woken, cancelled = places.join_line("b"), places.join_line("b")
     woken.set()
     assert not await places.wait("b", woken)
-    with anyio.move_on_after(0.01):
+    with anyio.move_on_after(0.01) as scope:
         await places.wait("b", cancelled)
+    assert scope.cancelled_caught
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wait, "c")
         await anyio.wait_all_tasks_blocked()
         places.give_back("a")
         tasks.cancel_scope.cancel()
     assert places.take("d")
+
+
+async def test_a_place_that_is_given_to_one_that_is_cancelled_goes_on() -> None:
+    places = Places(1)
+    assert places.take("a")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(places.wait, "c", places.join_line("c"))
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
+        places.give_back("a")
+    assert places.take("d")
+
+
+async def test_lines_with_room_take_turns() -> None:
+    places, served, holder = Places(1), list[str](), "x"
+    assert places.take(holder)
+    waiting = [(client, places.join_line(client)) for client in "aabb"]
+    while waiting:
+        places.give_back(holder)
+        (turn,) = [each for each in waiting if each[1].is_set()]
+        waiting.remove(turn)
+        holder = turn[0]
+        served.append(holder)
+    assert served == ["a", "b", "a", "b"]
+
+
+async def test_a_client_that_holds_nothing_is_forgotten() -> None:
+    places = Places(2)
+    tracemalloc.start()
+    for number in range(10_000):
+        assert places.take(f"client {number}")
+        places.give_back(f"client {number}")
+    held, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert held < 100_000
 
 
 @given(st.integers(1, 6), st.lists(st.tuples(st.sampled_from("abcd"), st.booleans()), max_size=60))
