@@ -14,11 +14,11 @@ from benchmarks import budget
 from mutation.guard import NOT_THE_GUARD
 
 BUDGET = {  # at most             goal
-    "functions": 91,  #            60
+    "functions": 92,  #            60
     "coroutines": 26,  #            22
-    "files": 32,  #                 12
+    "files": 33,  #                 12
     "depth": 8,  #                  8
-    "lines": 7737,  #            4,300
+    "lines": 7724,  #            4,300
     "median function": 8,  #         8
     "longest function": 59,  #      40
 }
