@@ -4,7 +4,6 @@ import platform
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import astuple, dataclass
-from importlib.metadata import version
 from pathlib import Path
 from typing import Final
 
@@ -28,7 +27,7 @@ python -m mutation                    # all modules; writes this page
 python -m mutation _core/judge.py     # one module or folder
 ```
 
-Measured on {day} with {versions}, on the guard proper: the package without the
+Measured on {day} with Python {python}, on the guard proper: the package without the
 simulator, the demo, the commands and the add-ons for frameworks. A mutant runs the tests of its folder that reach the
 changed lines, those of up to {slow:g} seconds, fastest first, {enough:g} seconds in all. Conditions, comparisons,
 operators, constants, keyword arguments, returned values and statements are changed. Code outside functions, f-strings,
@@ -113,8 +112,7 @@ def _diff(survivor: Survivor, reason: str) -> str:
 
 def page(results: Mapping[str, Result], missing: Iterable[str], reasons: Reasons, *, slow: float, enough: float) -> str:
     """Write the whole page. At least one module must have been run."""
-    versions = f"Python {platform.python_version()} and coverage {version('coverage')}"
     day = min(result.day for result in results.values())
     alive = [survivors(module, result, reasons) for module, result in sorted(results.items()) if result.survivors]
-    head = _HEAD.format(day=day, versions=versions, slow=slow, enough=enough)
+    head = _HEAD.format(day=day, python=platform.python_version(), slow=slow, enough=enough)
     return "\n".join([head, table(results, reasons, missing), "", "## Survivors", "", "\n\n".join(alive), ""])

@@ -6,6 +6,8 @@ import pytest
 
 from .form_stage import FORM, PAGE, PRODUCTS, FormStage, form
 
+BARE = FORM.format(action="/login", attributes="")
+
 
 @pytest.fixture
 def stage(form_stage: FormStage) -> FormStage:
@@ -49,17 +51,14 @@ def test_a_page_without_gt4_says_so_and_goes_on_once_it_is_there(stage: FormStag
 
 
 def test_gt4_may_be_an_asynchronous_script(stage: FormStage) -> None:
-    stage.open(
-        form(),
-        PAGE.replace('<script src="{geetest}', '<script async src="{geetest}'),
-    )
+    stage.open(form(), PAGE.replace('<script src="{geetest}', '<script async src="{geetest}'))
     stage.verify()
     with stage.arrives():
         stage.submit.click()
 
 
 def test_a_bad_id_is_told_to_the_page_and_to_the_visitor(stage: FormStage) -> None:
-    stage.open(FORM.format(action="/login", attributes=""))
+    stage.open(BARE)
     stage.ask(
         """() => {
           window.seen = [];
@@ -132,7 +131,7 @@ def test_attributes_do_not_say_where_scripts_come_from(stage: FormStage) -> None
 
 
 def test_a_script_may_say_where_geetest_is(stage: FormStage) -> None:
-    stage.open(FORM.format(action="/login", attributes=""))
+    stage.open(BARE)
     host = stage.geetest.removeprefix("http://")
     stage.page.evaluate(
         """host => {
@@ -181,7 +180,7 @@ def test_a_script_that_is_loaded_twice_attaches_once(stage: FormStage) -> None:
 
 def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) -> None:
     stage.simulator.offline()
-    stage.open(FORM.format(action="/login", attributes=""))
+    stage.open(BARE)
     stage.ask(
         """() => GeetestForm.attach(document.querySelector("form"), {
           captchaId: "sim-site", offlineCb() { document.title = "on our own"; }
@@ -201,7 +200,7 @@ def test_in_chinese_the_words_are_chinese(stage: FormStage, page: str, language:
 
 
 def test_detached_the_form_is_as_it_was(stage: FormStage) -> None:
-    stage.open(FORM.format(action="/login", attributes=""))
+    stage.open(BARE)
     before = stage.ask("document.body.innerHTML")
     stage.ask(
         """async () => {

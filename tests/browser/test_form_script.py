@@ -112,26 +112,19 @@ def test_a_denial_is_a_page_and_the_way_back_leads_to_a_fresh_captcha(stage: For
 @pytest.mark.parametrize(
     ("action", "fields", "names"),
     [
-        (
-            "/prefixed",
-            "geetest_",
-            {"geetest_lot_number", "geetest_captcha_output", "geetest_pass_token", "geetest_gen_time"},
-        ),
-        ("/camel", "camelCase", {"lotNumber", "captchaOutput", "passToken", "genTime"}),
-        ("/mapped", '{"lot_number": "lot"}', {"lot", "captcha_output", "pass_token", "gen_time"}),
-        ("/contained", "captcha", {"captcha"}),
+        ("/prefixed", "geetest_", "geetest_lot_number geetest_captcha_output geetest_pass_token geetest_gen_time"),
+        ("/camel", "camelCase", "lotNumber captchaOutput passToken genTime"),
+        ("/mapped", '{"lot_number": "lot"}', "lot captcha_output pass_token gen_time"),
+        ("/contained", "captcha", "captcha"),
     ],
 )
-def test_the_fields_are_spelt_as_the_server_wants_them(
-    stage: FormStage, action: str, fields: str, names: set[str]
-) -> None:
+def test_the_fields_are_spelt_as_the_server_wants_them(stage: FormStage, action: str, fields: str, names: str) -> None:
     stage.form(f"data-geetest-fields='{fields}'", action)
-    assert stage.hidden() == dict.fromkeys(names, "")
+    assert stage.hidden() == dict.fromkeys(names.split(), "")
     stage.verify()
-    with stage.page.expect_navigation(url=f"**{action}"):
+    with stage.arrives(action[1:]):
         stage.submit.click()
-    assert stage.answer() == PASSED
-    assert set(parse_qs(stage.posts[-1].post_data)) == names | {"username", "by"}
+    assert set(parse_qs(stage.posts[-1].post_data)) == {*names.split()} | {"username", "by"}
 
 
 def test_inputs_that_the_page_has_are_used(stage: FormStage) -> None:

@@ -281,17 +281,12 @@ ODD: dict[str, list[object]] = {
 @each_backend
 @pytest.mark.parametrize(("verb", "answer"), [(verb, answer) for verb, answers in ODD.items() for answer in answers])
 async def test_an_answer_of_another_kind_is_a_failure(verb: str, answer: Any) -> None:
-    class Odd(MemoryStore):
-        async def add(self, key: str, value: str, seconds: float) -> bool:
-            return answer if verb == "add" else True
+    async def answers(*_: object) -> Any:
+        return answer
 
-        async def pop(self, key: str) -> str | None:
-            return answer  # type: ignore[no-any-return]
-
-        async def count(self, key: str, seconds: float) -> int:
-            return answer  # type: ignore[no-any-return]
-
-    store = FailSafe(Odd())
+    odd = MemoryStore()
+    setattr(odd, verb, answers)
+    store = FailSafe(odd)
     here = {"add": lambda: store.add("a", "", 60), "pop": lambda: store.pop("a"), "count": lambda: store.count("n", 60)}
     assert await here[verb]() == {"add": True, "pop": None, "count": 1}[verb]  # type: ignore[no-untyped-call]
     assert store.failing
@@ -425,20 +420,12 @@ async def test_what_one_guard_has_let_in_another_with_the_same_store_knows(shaky
 
 @each_backend
 async def test_a_store_that_cannot_be_hashed_is_a_store() -> None:
+    async def fails(*_: object) -> Any:
+        raise OSError
+
     class Slots:
         __slots__ = ()
-
-        async def add(self, key: str, value: str, seconds: float) -> bool:
-            raise OSError
-
-        async def pop(self, key: str) -> str | None:
-            raise OSError
-
-        async def delete(self, key: str) -> None:
-            raise OSError
-
-        async def count(self, key: str, seconds: float) -> int:
-            raise OSError
+        add = pop = delete = count = fails
 
     assert await adds(FailSafe(Slots()), "a", "a") == [True, False]
 

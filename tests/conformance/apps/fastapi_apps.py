@@ -2,30 +2,27 @@
 
 from typing import Annotated, Any
 
-from fastapi import Body, FastAPI, Form, Request, WebSocket
-from fastapi.responses import Response, StreamingResponse
+from fastapi import Body, FastAPI, Form, Request
+from fastapi.responses import Response
 from starlette.types import ASGIApp
 
 from geetest_asgi import GeeTestMiddleware
 
-from . import Build, endless, enter, guard, in_front, outcome, pieces, report
+from . import Build, enter, guard, in_front, report
+from .starlette_apps import chat, login, never_ends, page, stream, unguarded
 
 
 def add_handlers(app: FastAPI) -> FastAPI:
-    @app.post("/login")
-    async def login(request: Request) -> Response:
-        enter("login", request)
-        return Response("in", headers=report("login", request, await request.body()))
+    """Starlette's handlers, and those that have parameters here."""
+    for path, handler in {"/login": login, "/stream": stream, "/endless": never_ends, "/open": unguarded}.items():
+        app.post(path)(handler)
+    app.get("/page")(page)
+    app.websocket("/ws")(chat)
 
     @app.api_route("/users/{name}/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
     async def reset(name: str, request: Request) -> Response:
         enter("reset", request)
         return Response("done", headers=report("reset", request, await request.body(), name=name))
-
-    @app.get("/page")
-    async def page(request: Request) -> Response:
-        enter("page", request)
-        return Response("page", headers=report("page", request))
 
     @app.post("/json")
     async def read_json(request: Request, lot_number: Annotated[Any, Body(embed=True)] = None) -> Response:
@@ -36,29 +33,6 @@ def add_handlers(app: FastAPI) -> FastAPI:
     async def read_form(request: Request, lot_number: Annotated[str | None, Form()] = None) -> Response:
         enter("form", request)
         return Response("ok", headers=report("form", request, lot_number=lot_number))
-
-    @app.post("/stream")
-    async def stream(request: Request) -> Response:
-        enter("stream", request)
-        return StreamingResponse(pieces(), headers=report("stream", request, await request.body()))
-
-    @app.post("/endless")
-    async def never_ends(request: Request) -> Response:
-        enter("endless", request)
-        await request.body()
-        return StreamingResponse(endless(request), headers=report("endless", request))
-
-    @app.post("/open")
-    async def unguarded(request: Request) -> Response:
-        enter("open", request)
-        return Response("open", headers=report("open", request, await request.body()))
-
-    @app.websocket("/ws")
-    async def chat(websocket: WebSocket) -> None:
-        enter("ws", websocket)
-        await websocket.accept()
-        await websocket.send_text(f"{await websocket.receive_text()} {outcome(websocket)}")
-        await websocket.close()
 
     return app
 
