@@ -163,6 +163,20 @@ def test_the_memory_is_bounded(clock: Clock) -> None:
         tracemalloc.stop()
 
 
+def test_a_lockout_begins_where_nine_of_ten_are_refused(clock: Clock) -> None:
+    lockouts, passed = Lockouts(clock), ENOUGH // 10
+    assert visit(lockouts, clock, PASSED, range(passed)) == []
+    (begins,) = visit(lockouts, clock, REFUSED, range(passed, ENOUGH))
+    assert begins.share == 0.9
+
+
+def test_all_recent_clients_count_and_not_only_the_latest(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    assert len(visit(lockouts, clock, REFUSED, range(100), 10.0)) == 1
+    (ends,) = visit(lockouts, clock, PASSED, range(100, 250), 10.0)
+    assert ends.clients > 200
+
+
 # --- full bounds ------------------------------------------------------------------------------------------------------
 
 
