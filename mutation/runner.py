@@ -93,15 +93,14 @@ class Runner:
         self._mutants = mutants
         self._found = found
         self._items: dict[str, pytest.Item] = {}
+        self._caches: list[Any] = []
         self._failed = False
         self._seconds = 0.0
 
     def pytest_runtestloop(self, session: pytest.Session) -> bool:
         """Run all tests once, then those that reach each mutant."""
         self._items = {item.nodeid: item for item in session.items}
-        for module in self._mutants:
-            importlib.import_module(module)
-        functions = _functions({module.partition(".")[0] for module in self._mutants})
+        functions = self._prepare()
         first = self._first_run()
         for test in first.failed:
             print(f"left out, since it fails without a mutant: {test}", flush=True)
@@ -119,6 +118,22 @@ class Runner:
         """Add the time of a test's setup, call and teardown, and note a failure."""
         self._seconds += report.duration
         self._failed |= report.failed
+
+    def _prepare(self) -> dict[tuple[str, str, int], list[FunctionType]]:
+        """Import the modules, and return their functions. Find their caches."""
+        for module in self._mutants:
+            importlib.import_module(module)
+        gc.unfreeze()
+        functions = _functions()
+        self._caches = [each for each in gc.get_objects() if hasattr(type(each), "cache_clear") and self._is_ours(each)]
+        self._forget()
+        gc.collect()
+        gc.freeze()
+        return functions
+
+    def _is_ours(self, cache: Any) -> bool:
+        packages = {module.partition(".")[0] for module in self._mutants}
+        return str(cache.__module__).partition(".")[0] in packages
 
     def _queue(self) -> Iterator[tuple[str, Mutant]]:
         return ((module, mutant) for module, mutants in self._mutants.items() for mutant in mutants)
@@ -164,7 +179,12 @@ class Runner:
         watch = coverage.Coverage(data_file=None, config_file=False, include=sorted(set(paths)))
         seconds, failed = {}, []
         watch.start()
-        for test in self._run(tests, watch.switch_context):
+
+        def begin(test: str) -> None:
+            self._forget()  # else only the first test that needs a cached value reaches what makes it
+            watch.switch_context(test)
+
+        for test in self._run(tests, begin):
             seconds[test] = self._seconds
             failed += [test] if self._failed else []
         watch.stop()
@@ -173,20 +193,19 @@ class Runner:
         to.write_text(json.dumps({"seconds": seconds, "failed": failed, "lines": lines}))
         return True
 
+    def _forget(self) -> None:
+        for cache in self._caches:
+            cache.cache_clear()
+
 
 def _place(code: CodeType) -> tuple[str, str, int]:
     return code.co_filename, code.co_qualname, code.co_firstlineno
 
 
-def _functions(packages: set[str]) -> dict[tuple[str, str, int], list[FunctionType]]:
-    """Return all functions, whatever they are wrapped in, by where they stand. Forget what the packages cache."""
-    gc.unfreeze()
+def _functions() -> dict[tuple[str, str, int], list[FunctionType]]:
+    """Return all functions, whatever they are wrapped in, by where they stand."""
     found = defaultdict(list)
     for each in gc.get_objects():
         if isinstance(each, FunctionType):
             found[_place(each.__code__)].append(each)
-        elif hasattr(type(each), "cache_clear") and each.__module__.partition(".")[0] in packages:
-            each.cache_clear()
-    gc.collect()
-    gc.freeze()
     return found

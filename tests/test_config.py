@@ -137,6 +137,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "sources: one unknown": ({"sources": ["body", "path"]}, "header, query, body"),
     "sources: twice": ({"sources": ["body", "body"]}, "once"),
     "sources: another case": ({"sources": "Body"}, "sources='Body'"),
+    "sources: one unknown, beside text": ({"sources": ["text", "path"]}, "header, query, body, text"),
     "sources: nothing": ({"sources": None}, "sources=None"),
     "sources: a list in the list": ({"sources": [["body"]]}, "sources=[['body']]"),
     "sources: a number": ({"sources": 5}, "sources=5"),

@@ -76,6 +76,21 @@ def test_the_mode_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch,
     assert "write one of enforce, monitor, off" in str(refusal(guard))
 
 
+@pytest.mark.parametrize(
+    ("given", "environment", "expected"),
+    [
+        ("monitor", "off", ("monitor", "")),
+        (None, " off ", ("off", "GEETEST_MODE")),
+        (None, " ", ("enforce", "")),
+    ],
+)
+def test_it_is_known_where_the_mode_comes_from(
+    monkeypatch: pytest.MonkeyPatch, given: str | None, environment: str, expected: tuple[str, str]
+) -> None:
+    monkeypatch.setenv("GEETEST_MODE", environment)
+    assert config.mode(given) == expected
+
+
 @pytest.mark.parametrize("value", ["old,new", "one,", "<your-key>", "{{ key }}", "{key}", "%KEY%", "KEY=value"])
 @pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
 def test_what_cannot_be_an_id_or_a_key_stops_the_app(name: str, value: str) -> None:
@@ -92,6 +107,16 @@ def test_a_key_may_end_as_base64_does() -> None:
 def test_a_rule_may_bring_the_only_pair() -> None:
     GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID, captcha_key=KEY)])
     refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID, captcha_key=KEY), "/other"]))
+
+
+@pytest.mark.parametrize("name", ["GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"])
+def test_half_a_pair_is_a_mistake_even_where_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
+    monkeypatch.setenv(name, ID)
+    assert "is missing" in str(refusal(lambda: GeeTestMiddleware(app, mode="off")))
+
+
+def test_a_key_that_is_given_nowhere_is_missing() -> None:
+    assert "captcha_key is missing" in str(refusal(lambda: GeeTestClient(ID)))
 
 
 def test_only_where_nothing_is_asked_no_pair_is_needed() -> None:

@@ -55,9 +55,6 @@ def _unclear(policies: Sequence[Policy], defaults: Mapping[str, Any]) -> Policy:
         name="",
         refuses=UNCLEAR_PATH,
         mode="monitor" if all(policy.mode != "enforce" for policy in policies) else "enforce",
-        accept=None,
-        clearance=None,
-        when=None,
         on_denied=defaults["on_denied"],
         on_result=defaults["on_result"],
     )

@@ -23,6 +23,7 @@ def test_one_client_holds_half_of_it_at_most() -> None:
     memory = BodyMemory(100, little=100)
     assert [memory.take(size, "a") for size in (30, 30, 20, 1)] == [True, False, True, False]
     assert memory.take(50, "b")
+    memory.give_back(50, "b")
     memory.give_back(20, "a")
     assert [memory.take(21, "a"), memory.take(20, "a")] == [False, True]
 

@@ -163,6 +163,20 @@ def test_the_memory_is_bounded(clock: Clock) -> None:
         tracemalloc.stop()
 
 
+def test_a_lockout_begins_where_nine_of_ten_are_refused(clock: Clock) -> None:
+    lockouts, passed = Lockouts(clock), ENOUGH // 10
+    assert visit(lockouts, clock, PASSED, range(passed)) == []
+    (begins,) = visit(lockouts, clock, REFUSED, range(passed, ENOUGH))
+    assert begins.share == 0.9
+
+
+def test_all_recent_clients_count_and_not_only_the_latest(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    assert len(visit(lockouts, clock, REFUSED, range(100), 10.0)) == 1
+    (ends,) = visit(lockouts, clock, PASSED, range(100, 250), 10.0)
+    assert ends.clients > 200
+
+
 # --- full bounds ------------------------------------------------------------------------------------------------------
 
 
@@ -244,7 +258,7 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
     for number in range(ENOUGH):
         watch.note(rule, REFUSED, f"10.0.0.{number}")
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
-    assert "on_lockout" in caplog.messages[-1]
+    assert vars(caplog.records[-1])["geetest_hook"] == "on_lockout"
 
 
 def test_the_log_says_when_a_bound_is_full_and_when_it_no_longer_is(

@@ -49,3 +49,10 @@ def test_long_lines_are_decided_anew_each_time() -> None:
         kept = Decisions(table.decide)
         assert [kept[long], kept[long]] == [Table().decide(*long)] * 2
         assert (table.asked, len(kept)) == (2, 0)
+
+
+def test_the_longest_line_that_is_kept() -> None:
+    kept = Decisions(Table().decide)
+    for length, entries in ((LONGEST - 4, 1), (LONGEST - 3, 1)):
+        kept["POST", "/" * length, b"", ""]
+        assert len(kept) == entries

@@ -588,3 +588,12 @@ def test_a_slash_at_the_end_of_a_path_or_of_a_pattern_does_not_count() -> None:
     found = PathSet([parse("/x/a"), parse("/x/a/"), parse("/x/a/b")], fold=False)
     assert found.find(("x", "a")) == found.find(("x", "a", "")) == {0, 1}
     assert found.find(("x", "a", "b")) == {2}
+
+
+def test_common_methods_without_a_rule_are_known() -> None:
+    assert table("POST /login").unprotected_methods == {"GET", "HEAD", "OPTIONS", WEBSOCKET}
+    assert table("GET /login").unprotected_methods == {"OPTIONS", WEBSOCKET}
+
+
+def test_a_pattern_may_contain_the_root_path() -> None:
+    assert is_protected("/login", "/X/login", root_path="/X/")

@@ -231,12 +231,17 @@ UNCLEAR = ["/users/DEMO/reset", "/users/demo/../ada/reset", "/" * 101 + "users/d
 async def test_a_path_under_two_rules_is_refused_by_neither_even_with_a_token(
     path: str, geetest: GeeTest, app: App
 ) -> None:
-    told = Told()
-    excusing = Rule("/users/demo/**", skip=lambda scope: "demo", on_unavailable="deny")
+    told, own = Told(), Told()
+    hooks: dict[str, Any] = {
+        "on_result": own,
+        "on_denied": lambda result, scope: PlainTextResponse("the rule's own", 418),
+    }
+    excusing = Rule("/users/demo/**", skip=lambda scope: "demo", on_unavailable="deny", **hooks)
     guard = geetest.guard(app, protect=[excusing, "/users/**"], on_result=told)
     assert (await visit(geetest.token(), path=path).run(guard)).code == "captcha_malformed"
     assert (geetest.calls, app.seen) == ([], [])
     assert [(each.rule, each.outcome) for each in told.results] == [("", Outcome.MALFORMED)]
+    assert own.results == []
     assert (await visit(path="/users/demo/reset").run(guard)).code == "in"
 
 
