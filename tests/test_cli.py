@@ -7,6 +7,7 @@ import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from unittest.mock import patch
 
 import httpx
 import pytest
@@ -34,10 +35,11 @@ def ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) ->
     def run(*arguments: str, key: str = "") -> tuple[int, str, str]:
         if key:
             monkeypatch.setenv("GEETEST_CAPTCHA_KEY", key)
-        try:
-            status = main(arguments)
-        except SystemExit as ended:
-            status = int(str(ended.code))
+        with patch.dict(os.environ):  # main sets what is missing there
+            try:
+                status = main(arguments)
+            except SystemExit as ended:
+                status = int(str(ended.code))
         return status, *capsys.readouterr()
 
     return run
