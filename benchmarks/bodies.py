@@ -16,7 +16,7 @@ from starlette.requests import Request
 from starlette.types import Message, Receive, Scope, Send
 
 from geetest_asgi._core.fields.gatherer import Gatherer, from_headers
-from geetest_asgi._core.fields.scanners import JsonScanner, scanner_for
+from geetest_asgi._core.fields.scanners import scanner_for
 from geetest_asgi._core.fields.spelling import spelling
 from geetest_asgi._core.model import CaptchaFields
 
@@ -148,9 +148,8 @@ def _searched(media_type: str, body: bytes) -> Callable[[], object]:
         gatherer = Gatherer(_FLAT, max_field=8192)
         scanner = scanner_for([media_type.encode()], [], gatherer)
         assert scanner is not None
-        piece = len(body) if isinstance(scanner, JsonScanner) else 16 * 1024  # as the guard does
-        for start in range(0, len(body), piece):
-            scanner.feed(body[start : start + piece])
+        for start in range(0, len(body), 16 * 1024):
+            scanner.feed(body[start : start + 16 * 1024])
         scanner.end()
         return gatherer.conclude(scanner.broken)
 

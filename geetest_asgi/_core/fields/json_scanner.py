@@ -62,7 +62,11 @@ class JsonScanner:
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the body. They are kept; `Limits.max_body` bounds their number."""
-        self._body = self._body + data if self._body else data  # the guard feeds a body whole: no copy
+        if not self._body:
+            self._body = data
+        else:
+            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
+            self._body += data
 
     def end(self) -> None:
         """The body is over."""
