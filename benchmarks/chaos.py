@@ -23,7 +23,7 @@ import sys
 import time
 import urllib.request
 from collections import Counter, OrderedDict, deque
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import partial
@@ -428,6 +428,10 @@ async def perform(scale: Scale, geetest: GeeTest, site: "Site", redis: RedisPair
     visiting = asyncio.create_task(crowd.run())
     try:
         back, first = await story(scale, geetest, site, redis, crowd)
+        for _ in range(600):  # on a busy machine one worker may take nearly all connections for a while
+            if len(verifying(scale, crowd.visits)) >= scale.workers:
+                break
+            await asyncio.sleep(0.1)
     finally:
         visiting.cancel()
         await asyncio.wait([visiting])
@@ -460,7 +464,6 @@ def account(scale: Scale, told: Told) -> list[Promise]:
     """The promises, and what was measured."""
     limits, books = scale.limits, list(told.last.values())
     cap, counts = limits.unverified_per_second, [book["seconds"] for book in books]
-    verifying = {int(visit.process) for visit in told.visits if is_verified_at_end(scale, visit)}
     let_in = Counter(visit.lot_number for visit in told.visits if visit.code in ("verified", "unverified"))
     strict = scale.shared and scale.slack < math.inf
     # A slow machine still replaces workers in the phases that follow.
@@ -491,7 +494,7 @@ def account(scale: Scale, told: Told) -> list[Promise]:
         ),
         Promise(
             "processes that verify nobody at the end",
-            len(set(told.last) - verifying),
+            len(set(told.last) - verifying(scale, told.visits)),
             0 if replaced == len(scale.phases) else math.inf,
         ),
         # The books are written a moment after the admission: some of one second may stand under the next.
@@ -524,9 +527,10 @@ def rates(scale: Scale, told: Told) -> Iterator[float]:
         yield len(times) / (int(max(times) - min(times)) + 2) if times else 0.0
 
 
-def is_verified_at_end(scale: Scale, visit: Visit) -> bool:
-    """In the last phase."""
-    return visit.phase == len(scale.phases) - 1 and visit.code == "verified"
+def verifying(scale: Scale, visits: Iterable[Visit]) -> set[int]:
+    """The processes that have verified somebody in the last phase."""
+    last = len(scale.phases) - 1
+    return {int(visit.process) for visit in visits if visit.phase == last and visit.code == "verified"}
 
 
 def late(told: Told, number: int) -> float:
