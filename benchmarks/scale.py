@@ -31,8 +31,8 @@ PORTS: Final = 28_232
 class Figures:
     """What the model is computed from."""
 
-    cpu: float = 973
-    """µs of processor time for a login: 723 with 256 visitors, and 250 for the call of Redis."""
+    cpu: float = 512
+    """µs of processor time for a login: 262 with 256 visitors, and 250 for the call of Redis."""
     latency: float = 50
     """ms until GeeTest answers. Where you are far from it, 350 were seen."""
     redis: float = 18_000
