@@ -30,7 +30,7 @@ def test_other_figures_give_other_needs() -> None:
 
 
 @pytest.mark.parametrize(
-    ("rate", "processes", "connections"), [(1, "1", "1"), (617, "2", "31"), (100_000, "163", "5,000")]
+    ("rate", "processes", "connections"), [(1, "1", "1"), (1172, "2", "59"), (100_000, "86", "5,000")]
 )
 def test_needs_grow_with_the_rate(rate: int, processes: str, connections: str) -> None:
     found = needs(rate, Figures())
