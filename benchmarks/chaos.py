@@ -32,6 +32,7 @@ from tempfile import TemporaryDirectory
 from typing import Any, Final, NamedTuple
 from urllib.parse import urlencode
 
+from starlette.routing import Router
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from benchmarks.redis_server import RedisPair, redis_pair
@@ -124,7 +125,7 @@ def site() -> ASGIApp:
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await _live(receive, send)
+            return await Router()(scope, receive, send)
         if scope["path"] == "/report":
             body = json.dumps(books.report()).encode()
         else:
@@ -162,14 +163,6 @@ def _store(sentinel: str) -> Store:
     from geetest_asgi.stores import RedisStore
 
     return RedisStore(lambda: Sentinel([("127.0.0.1", int(sentinel))]).master_for(RedisPair.NAME))
-
-
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
-        if kind == "lifespan.shutdown":
-            return
 
 
 # --- the processes ----------------------------------------------------------------------------------------------------

@@ -20,6 +20,7 @@ from .targets import require
 Answer = CaptchaFields | Evidence
 
 NOTHING: Final = Evidence(Outcome.MISSING)
+"""The answer where a source has no captcha field."""
 
 # The small bounds are there to be reached: a pass token has 64 bytes.
 SPELLINGS: Final[tuple[tuple[Spelling, int], ...]] = (

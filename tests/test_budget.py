@@ -18,7 +18,7 @@ BUDGET = {  # at most             goal
     "coroutines": 26,  #            22
     "files": 33,  #                 12
     "depth": 8,  #                  8
-    "lines": 7725,  #            4,300
+    "lines": 7723,  #            4,300
     "median function": 8,  #         8
     "longest function": 59,  #      40
 }

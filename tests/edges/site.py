@@ -6,6 +6,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
+from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Outcome
@@ -56,7 +57,7 @@ class App:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await _live(receive, send)
+            return await Router()(scope, receive, send)
         if scope["type"] == "websocket":
             self.seen.append(Seen(scope, b""))
             await receive()
@@ -77,14 +78,6 @@ class App:
         return None
 
 
-async def _live(receive: Receive, send: Send) -> None:
-    while True:
-        kind = (await receive())["type"]
-        await send({"type": f"{kind}.complete"})
-        if kind == "lifespan.shutdown":
-            return
-
-
 class Stage:
     """An ASGI app that is whichever app is put on: one server serves many tests."""
 
@@ -93,7 +86,7 @@ class Stage:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
-            return await _live(receive, send)
+            return await Router()(scope, receive, send)
         return await self.app(scope, receive, send)
 
 

@@ -6,11 +6,10 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from threading import Barrier, Thread
-from typing import Any
+from threading import Thread
 
 import pytest
 
@@ -192,19 +191,3 @@ class Racer:
             assert process.stdout is not None
             assert process.stderr is not None
             return process.stdout.read().splitlines(), process.stderr.read()
-
-
-def in_threads(number: int, work: Callable[[], Any]) -> list[Any]:
-    """What so many threads get that all start at the same moment."""
-    barrier, results = Barrier(number), list[Any]()
-
-    def run() -> None:
-        barrier.wait()
-        results.append(work())
-
-    threads = [Thread(target=run) for _ in range(number)]
-    for thread in threads:
-        thread.start()
-    for thread in threads:
-        thread.join()
-    return results

@@ -1,14 +1,14 @@
 """RedisStore on a real Redis Cluster: three masters, one of which has a replica and is killed."""
 
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 import anyio
 import pytest
+from commands import until
 
 from geetest_asgi.stores import FailSafe, RedisStore
 
@@ -33,7 +33,7 @@ class Cluster:
         new, first = self.place(self.replica), self.place(self.masters[0])
         number = self.command("-p", str(self.masters[0].port), "cluster", "myid")
         self.command("--cluster", "add-node", new, first, "--cluster-slave", "--cluster-master-id", number)
-        self.wait_until(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"))
+        until(lambda: b"master_link_status:up" in self.replica.ask("INFO", "replication"))
 
     @staticmethod
     def command(*arguments: str) -> str:
@@ -44,16 +44,9 @@ class Cluster:
     def place(server: RedisServer) -> str:
         return f"127.0.0.1:{server.port}"
 
-    @staticmethod
-    def wait_until(met: Callable[[], bool]) -> None:
-        ends = time.monotonic() + SECONDS
-        while not met():
-            assert time.monotonic() < ends
-            time.sleep(0.05)
-
     def wait_until_well(self) -> None:
         others = (*self.masters[1:], self.replica)
-        self.wait_until(lambda: all(b"cluster_state:ok" in each.ask("CLUSTER", "INFO") for each in others[:2]))
+        until(lambda: all(b"cluster_state:ok" in each.ask("CLUSTER", "INFO") for each in others[:2]))
 
     def client(self) -> Any:
         """A client for one event loop."""
@@ -87,11 +80,11 @@ async def test_when_a_master_dies_its_replica_knows_what_was_spent(cluster: Clus
     before = RedisStore(cluster.client, timeout=2)
     assert all([await before.add(key, "", 60) for key in KEYS])
     await before.aclose()
-    cluster.wait_until(lambda: cluster.replica.ask("DBSIZE") == cluster.masters[0].ask("DBSIZE"))
+    until(lambda: cluster.replica.ask("DBSIZE") == cluster.masters[0].ask("DBSIZE"))
     store = FailSafe(RedisStore(cluster.client))
     cluster.masters[0].kill()
     assert all([await store.add(f"amid {key}", "", 60) for key in KEYS]), "the site goes on"
-    cluster.wait_until(lambda: b"role:master" in cluster.replica.ask("INFO", "replication"))
+    until(lambda: b"role:master" in cluster.replica.ask("INFO", "replication"))
     cluster.wait_until_well()
     other = RedisStore(cluster.client)  # another process: it has seen nothing itself
     with anyio.fail_after(SECONDS):

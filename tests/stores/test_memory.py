@@ -9,12 +9,12 @@ from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
+from threads import in_threads
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import MemoryStore
 
 from .machine import StoreMachine
-from .support import in_threads
 
 each_backend = pytest.mark.anyio
 
@@ -120,18 +120,18 @@ class SlowKey(str):
 
 def test_of_many_threads_one_adds_one_pops_and_each_counts() -> None:
     store = MemoryStore()
-    added = in_threads(16, lambda: anyio.run(store.add, SlowKey("a"), "value", 60.0))
+    added = in_threads(*[lambda: anyio.run(store.add, SlowKey("a"), "value", 60.0)] * 16)
     assert sorted(added) == [False] * 15 + [True]
-    popped = in_threads(16, lambda: anyio.run(store.pop, SlowKey("a")))
+    popped = in_threads(*[lambda: anyio.run(store.pop, SlowKey("a"))] * 16)
     assert sorted(map(str, popped)) == ["None"] * 15 + ["value"]
-    counted = in_threads(16, lambda: anyio.run(store.count, SlowKey("n"), 60.0))
+    counted = in_threads(*[lambda: anyio.run(store.count, SlowKey("n"), 60.0)] * 16)
     assert sorted(counted) == [*range(1, 17)]
 
 
 def test_many_threads_do_not_overfill_the_memory() -> None:
     store = MemoryStore(8)
     numbers = iter(range(1000))
-    in_threads(16, lambda: [anyio.run(store.add, SlowKey(f"key {next(numbers)}"), "", 60.0) for _ in range(4)])
+    in_threads(*[lambda: [anyio.run(store.add, SlowKey(f"key {next(numbers)}"), "", 60.0) for _ in range(4)]] * 16)
     assert len(store) == 8
 
 

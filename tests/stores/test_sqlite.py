@@ -22,12 +22,13 @@ from clocks import Clock
 from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, invariant
+from threads import in_threads
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 
 from .machine import StoreMachine
-from .support import SECONDS, in_threads
+from .support import SECONDS
 
 each_backend = pytest.mark.anyio
 
@@ -268,7 +269,7 @@ TestAsMemoryDoes.settings = settings(max_examples=15, stateful_step_count=20)
 
 def test_of_many_event_loops_on_threads_one_gets_the_key(path: Path) -> None:
     store, backends = SQLiteStore(path), iter(("asyncio", "trio") * 4)
-    answers = in_threads(8, lambda: anyio.run(store.add, "a", "", 60.0, backend=next(backends)))
+    answers = in_threads(*[lambda: anyio.run(store.add, "a", "", 60.0, backend=next(backends))] * 8)
     assert sorted(answers) == [False] * 7 + [True]
 
 

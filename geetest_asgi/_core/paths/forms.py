@@ -92,9 +92,7 @@ def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
     """BlackSheep cuts and splits before it decodes: `/users/a%2Fb` has two segments there, three in `scope["path"]`."""
     if b"%" not in raw_path:
         return
-    yield _decoded(raw_path)
-    for root in roots:
-        yield _decoded(raw_path.removeprefix(root.encode(errors="replace")))
+    yield from map(_decoded, {raw_path, *(raw_path.removeprefix(root.encode(errors="replace")) for root in roots)})
 
 
 def _decoded(raw_path: bytes) -> Segments:
