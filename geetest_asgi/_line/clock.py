@@ -1,7 +1,7 @@
-"""One clock for each event loop wakes the calls that take their time: the others need no timer, task or thread.
+"""One clock for each event loop wakes what takes its time: the rest needs no timer, task or thread.
 
-Before it gives a call up it lets the event loop look at its sockets a few times more: an answer that has arrived while
-something else held the loop is read, and only silence of the other end is left (see `Call`).
+Something else may have held the loop when a time is over. So the loop takes some turns before anybody is woken: what
+has arrived meanwhile is read, and what is still waited for is late by its own doing (see `Call`).
 """
 
 import asyncio
@@ -16,11 +16,10 @@ from typing import Any, Final, Protocol
 import anyio
 
 from .._bounds.per_loop import PerLoop, on_asyncio
-from .time_limit import TimeLimit
 
 TURNS: Final = 20
-"""Turns of the event loop before a call is given up. Two are enough for an answer on an open connection; a new
-connection takes some more from "connected" to "asked".
+"""Turns of the event loop before anybody is woken. Two are enough for an answer on an open connection; a new connection
+takes some more from "connected" to "asked".
 """
 
 GRAIN: Final = 0.005
@@ -30,11 +29,8 @@ GRAIN: Final = 0.005
 class Watched(Protocol):
     """What the clock wakes."""
 
-    def wake(self, now: float) -> float | None:
-        """Return when to be woken again, inf for never; None to be given up after some turns of the loop."""
-
-    def give_up(self) -> float:
-        """Those turns are over. Return when to be woken again, inf for never."""
+    def wake(self, now: float) -> float:
+        """Return when to be woken again, inf for never. `now`: the time when it was due, some turns of the loop ago."""
 
 
 class Clock:
@@ -48,7 +44,7 @@ class Clock:
         self.scope: type[anyio.CancelScope] = type(anyio.CancelScope())
         """The loop's class of cancel scopes. To look for it each time, as anyio does, costs more than the scope."""
 
-    def limit(self, seconds: float) -> TimeLimit:
+    def limit(self, seconds: float) -> "TimeLimit":
         """Return what ends blocks after so many seconds."""
         return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
@@ -59,20 +55,15 @@ class Clock:
             if when < self._armed:
                 self._arm(when)
 
-    def _wake(self, now: float) -> list[Watched]:
-        """Wake all that are due, and return those to be given up."""
-        expired = []
+    def _due(self, now: float) -> list[Watched]:
+        due = []
         while self._heap and self._heap[0][0] <= now:
-            watched = heappop(self._heap)[2]
-            if (when := watched.wake(now)) is None:
-                expired.append(watched)
-            else:
-                self.watch(watched, when)
-        return expired
+            due.append(heappop(self._heap)[2])
+        return due
 
-    def _give_up(self, expired: list[Watched]) -> None:
-        for watched in expired:
-            self.watch(watched, watched.give_up())
+    def _wake(self, now: float, due: list[Watched]) -> None:
+        for watched in due:
+            self.watch(watched, watched.wake(now))
 
     def _next(self, now: float) -> float:
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
@@ -87,6 +78,41 @@ class Clock:
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function`, which must not raise, in a task of its own."""
         raise NotImplementedError
+
+
+class TimeLimit:
+    """Cancels blocks after the same number of seconds each, as `anyio.move_on_after` would.
+
+    A timer of the loop's for each block would cost more than the block: asyncio keeps it for its whole time, even where
+    the block ends at once. These blocks end in the order in which they began, so one timer does for all.
+    """
+
+    def __init__(self, clock: "Clock", seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._ends: dict[anyio.CancelScope, float] = {}
+        self._watched = False
+
+    def begin(self) -> anyio.CancelScope:
+        """Return the scope of a block that begins now."""
+        scope = self._clock.scope()
+        self._ends[scope] = ends = monotonic() + self._seconds
+        if not self._watched:
+            self._watched = True
+            self._clock.watch(self, ends)
+        return scope
+
+    def end(self, scope: anyio.CancelScope) -> None:
+        """The block is over."""
+        del self._ends[scope]
+
+    def wake(self, now: float) -> float:
+        """By the clock."""
+        for scope, ends in self._ends.items():
+            if ends > now:
+                return ends
+            scope.cancel()
+        self._watched = False
+        return inf
 
 
 class Running(Protocol):
@@ -113,21 +139,17 @@ class AsyncioClock(Clock):
 
     def _tick(self) -> None:
         now = monotonic()
-        self._armed = -inf  # nothing is to set the timer meanwhile
-        if expired := self._wake(now):
-            self._count(TURNS, expired)
-        self._rearm(now)
-
-    def _rearm(self, now: float) -> None:
+        if due := self._due(now):
+            self._count(TURNS, now, due)
         self._armed, self._timer = inf, None
         if (when := self._next(now)) < inf:
             self._arm(when)
 
-    def _count(self, turns: int, expired: list[Watched]) -> None:
+    def _count(self, turns: int, now: float, due: list[Watched]) -> None:
         if turns:
-            self._loop.call_soon(self._count, turns - 1, expired, context=self._context)
+            self._loop.call_soon(self._count, turns - 1, now, due, context=self._context)
         else:
-            self._give_up(expired)
+            self._wake(now, due)
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
@@ -169,10 +191,10 @@ class TrioClock(Clock):
             self._news = self._trio.Event()
             self._armed = -inf
             now = monotonic()
-            if expired := self._wake(now):
+            if due := self._due(now):
                 for _ in range(TURNS):
                     await self._trio.lowlevel.checkpoint()
-                self._give_up(expired)
+                self._wake(now, due)
             self._armed = self._next(now)
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":

@@ -6,8 +6,7 @@ import anyio
 import pytest
 from anyio.lowlevel import checkpoint
 
-from geetest_asgi._line.clock import clock
-from geetest_asgi._line.time_limit import TimeLimit
+from geetest_asgi._line.clock import TimeLimit, clock
 
 pytestmark = pytest.mark.anyio
 
