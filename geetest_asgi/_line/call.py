@@ -132,7 +132,7 @@ class Call:
         return self._next(now)
 
     def _give_up(self, now: float) -> float:
-        if self._again and self.socket is not None and self.socket.hears():
+        if self._again and (self.socket is None or self.socket.hears()):
             self._again -= 1
             return now
         if now >= self._end:

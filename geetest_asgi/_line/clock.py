@@ -1,8 +1,4 @@
-"""One clock for each event loop wakes what takes its time: the rest needs no timer, task or thread.
-
-Something else may have held the loop when a time is over. So the loop takes some turns before anybody is woken: what
-has arrived meanwhile is read, and what is still waited for is late by its own doing (see `Call`).
-"""
+"""One clock for each event loop wakes what takes its time: the rest needs no timer, task or thread."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -17,11 +13,6 @@ import anyio
 
 from .._bounds.per_loop import PerLoop, on_asyncio
 
-TURNS: Final = 20
-"""Turns of the event loop before anybody is woken. Two are enough for an answer on an open connection; a new connection
-takes some more from "connected" to "asked".
-"""
-
 GRAIN: Final = 0.005
 """Seconds. The clock does not tick more often."""
 
@@ -30,7 +21,7 @@ class Watched(Protocol):
     """What the clock wakes."""
 
     def wake(self, now: float) -> float:
-        """Return when to be woken again, inf for never. `now`: the time when it was due, some turns of the loop ago."""
+        """Return when to be woken again, inf for never. A time that has come means the next tick."""
 
 
 class Clock:
@@ -50,22 +41,21 @@ class Clock:
 
     def watch(self, watched: Watched, when: float) -> None:
         """Wake `watched` at `when`, by `time.monotonic`."""
+        self._push(watched, when)
+        if when < self._armed:
+            self._arm(when)
+
+    def _push(self, watched: Watched, when: float) -> None:
         if when < inf:
             heappush(self._heap, (when, next(self._numbers), watched))
-            if when < self._armed:
-                self._arm(when)
 
-    def _due(self, now: float) -> list[Watched]:
+    def _wake(self, now: float) -> float:
+        """Wake all that are due. Return when to tick again, inf for never."""
         due = []
         while self._heap and self._heap[0][0] <= now:
             due.append(heappop(self._heap)[2])
-        return due
-
-    def _wake(self, now: float, due: list[Watched]) -> None:
         for watched in due:
-            self.watch(watched, watched.wake(now))
-
-    def _next(self, now: float) -> float:
+            self._push(watched, watched.wake(now))
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
 
     async def aclose(self) -> None:
@@ -138,18 +128,9 @@ class AsyncioClock(Clock):
         self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=self._context)
 
     def _tick(self) -> None:
-        now = monotonic()
-        if due := self._due(now):
-            self._count(TURNS, now, due)
         self._armed, self._timer = inf, None
-        if (when := self._next(now)) < inf:
+        if (when := self._wake(monotonic())) < inf:
             self._arm(when)
-
-    def _count(self, turns: int, now: float, due: list[Watched]) -> None:
-        if turns:
-            self._loop.call_soon(self._count, turns - 1, now, due, context=self._context)
-        else:
-            self._wake(now, due)
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
@@ -190,12 +171,7 @@ class TrioClock(Clock):
                 await self._news.wait()
             self._news = self._trio.Event()
             self._armed = -inf
-            now = monotonic()
-            if due := self._due(now):
-                for _ in range(TURNS):
-                    await self._trio.lowlevel.checkpoint()
-                self._wake(now, due)
-            self._armed = self._next(now)
+            self._armed = self._wake(monotonic())
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
