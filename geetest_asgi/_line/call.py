@@ -2,7 +2,7 @@
 
 Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
 and only while there is nothing to be read from it. Until then our own end may have taken the time, by an event loop
-that visitors held, or by a queue; so a silence of less than half of a server's time is `busy`, and no outage.
+that visitors held, or by a queue; so a silence of less than most of a server's time is `busy`, and no outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -26,6 +26,9 @@ _LATE: Final = 0.1
 
 _PAUSE: Final = 0.005
 """Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
+
+_FAIR: Final = 0.75
+"""The part of a server's time for which it must have been silent."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
@@ -64,7 +67,7 @@ class Call:
         start = monotonic()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
-        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
+        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, _FAIR * seconds / servers
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self.over = self._settled = False
@@ -174,7 +177,7 @@ class Call:
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
 
     def _was_fair(self) -> bool:
-        """Whether the other end had at least half of a server's time."""
+        """Whether the other end had most of a server's time."""
         return monotonic() - (self.since if self.socket is None else self.socket.since) >= self._least
 
     def blame(self, error: Exception) -> Evidence:
