@@ -30,6 +30,14 @@ _PAUSE: Final = 0.005
 _FAIR: Final = 0.75
 """The part of a server's time for which it must have been silent."""
 
+_PATIENCE: Final = 20
+"""Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
+loop, each tick is one turn of it, and a TLS handshake takes many.
+"""
+
+_BLIND: Final = 3
+"""Ticks for which a call of the user's client goes on: nobody can ask its socket."""
+
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
 _OURS: Final = "too little of the time was GeeTest's"
@@ -80,7 +88,7 @@ class Call:
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._late, self._again = None, inf, 0.0, 3
+        self.socket, self.since, self._late, self._again = None, inf, 0.0, _PATIENCE
         self._until = (start := monotonic()) + (self._end - start) / servers
         if self._until < self._due:
             self._watch(self._until)
@@ -107,6 +115,7 @@ class Call:
         From now on the clock looks how late the event loop is. Nothing is known of what was sent, until it tells.
         """
         self.foreign = self.sent = True
+        self._again = _BLIND
         self.waits()
         if (next_look := self.since + self._step) < self._due:
             self._watch(next_look)
@@ -135,7 +144,7 @@ class Call:
         return self._next(now)
 
     def _give_up(self, now: float) -> float:
-        if self._again and (self.socket is None or self.socket.hears()):
+        if self._again and (self.foreign or (self.socket is not None and self.socket.hears())):
             self._again -= 1
             return now
         if now >= self._end:
