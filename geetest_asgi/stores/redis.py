@@ -5,7 +5,6 @@ redis-py may repeat a command whose answer was lost. A repeated SET finds its ow
 it counts once. A repeated GETDEL finds nothing and a repeated count counts twice; both err on the strict side.
 """
 
-import asyncio
 import inspect
 import math
 import re
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from .._bounds.per_loop import PerLoop
+from .._bounds.per_loop import PerLoop, on_asyncio
 from .._core.errors import ConfigError
 from .numbers import check_timeout
 
@@ -93,10 +92,8 @@ class RedisStore:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Any]:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError("redis-py and valkey-py run on asyncio only: use SQLiteStore on trio") from None
+        if not on_asyncio():
+            raise RuntimeError("redis-py and valkey-py run on asyncio only: use SQLiteStore on trio")
         with anyio.fail_after(self._timeout):
             yield self._clients.get()
 
