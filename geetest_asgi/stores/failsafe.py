@@ -76,11 +76,11 @@ class FailSafe:
             return False
         try:
             free = await self._ask(lambda: self._store.add(key, value, seconds), bool, key, value)
-        except StoreSkippedError:
-            free = await self._add_here(key, seconds)
-            await self._memory.add(_HERE_ONLY + key, value, seconds)
-        except StoreFailsError:  # the store may have the value: a copy here would count twice
-            free = await self._add_here(key, seconds)
+        except StoreFailsError as failure:
+            free = _ELSEWHERE + key not in self._memory
+            await self._memory.add(_UNSURE + key, "", seconds)
+            if isinstance(failure, StoreSkippedError):  # else the store may have the value: two copies would count twice
+                await self._memory.add(_HERE_ONLY + key, value, seconds)
         if free:
             await self._memory.delete(_ELSEWHERE + key)
         else:
@@ -122,11 +122,6 @@ class FailSafe:
         Raises StoreFailsError if the store fails, or is not called since it has just failed.
         """
         return await self._ask(lambda: call(self._store), object, key)
-
-    async def _add_here(self, key: str, seconds: float) -> bool:
-        await self._memory.delete(_UNSURE + key)  # an older mark would end too soon
-        await self._memory.add(_UNSURE + key, "", seconds)
-        return _ELSEWHERE + key not in self._memory
 
     async def _forget(self, key: str) -> None:
         for mark in (_UNSURE, _HERE_ONLY, _TAKEN):  # TAKEN last: without it other requests get the key
