@@ -156,8 +156,7 @@ def report_failure(request_or_scope: Any, /) -> None:
     is no request.
     """
     scope = scope_of(request_or_scope)
-    if _ATTEMPTS not in scope:
-        geetest_result(scope)
+    geetest_result(scope)
     for attempt in scope.get(_ATTEMPTS, ()):
         attempt.failed = True
 

@@ -79,7 +79,7 @@ class FailSafe:
         except StoreFailsError as failure:
             free = _ELSEWHERE + key not in self._memory
             await self._memory.add(_UNSURE + key, "", seconds)
-            if isinstance(failure, StoreSkippedError):  # else the store may have the value: two copies would count twice
+            if isinstance(failure, StoreSkippedError):  # else the store may have the value: a copy would count twice
                 await self._memory.add(_HERE_ONLY + key, value, seconds)
         if free:
             await self._memory.delete(_ELSEWHERE + key)
