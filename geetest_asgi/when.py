@@ -131,8 +131,7 @@ class AfterFailures:
         """Take the first free place and return it; None if all are taken, or if the store fails."""
         with suppress(StoreFailsError):
             for place in range(self._limit):
-                key = _store_key(client, place)
-                if await _ask(store, key, lambda asked, key: asked.add(key, "", self._seconds)):
+                if await _ask(store, client, place, lambda asked, key: asked.add(key, "", self._seconds)):
                     return place
         return None
 
@@ -144,8 +143,7 @@ class AfterFailures:
             await _free(attempt.client, [attempt.place], store)
 
     async def _may_clear(self, client: str, store: Store) -> bool:
-        key = _store_key(client, "clear")
-        return await _ask(store, key, lambda asked, key: asked.count(key, self._seconds)) == 1
+        return await _ask(store, client, "clear", lambda asked, key: asked.count(key, self._seconds)) == 1
 
 
 def report_failure(request_or_scope: Any, /) -> None:
@@ -163,11 +161,12 @@ def report_failure(request_or_scope: Any, /) -> None:
 
 async def _free(client: str, places: Iterable[int], store: Store) -> None:
     for place in places:
-        await _ask(store, _store_key(client, place), lambda asked, key: asked.delete(key))
+        await _ask(store, client, place, lambda asked, key: asked.delete(key))
 
 
-async def _ask(store: Store, key: str, call: Callable[[Store, str], Coroutine[Any, Any, T]]) -> T:
+async def _ask(store: Store, client: str, place: int | str, call: Callable[[Store, str], Coroutine[Any, Any, T]]) -> T:
     """Return the store's own value: the memory of FailSafe does not know which keys other processes have deleted."""
+    key = _store_key(client, place)
     if isinstance(store, FailSafe):
         return await store.ask_store(lambda asked: call(asked, key), key)
     return await call(store, key)

@@ -94,7 +94,6 @@ class Expiring(Generic[T]):
 
     def insert(self, key: str, value: T, ends: float, now: float) -> None:
         """Add an entry whose key `find` did not find."""
-        self._entries.pop(key, None)
         for _ in range(_AT_ONCE):
             if not self._order or self._order[0][0] > now:
                 break
@@ -104,8 +103,7 @@ class Expiring(Generic[T]):
         self._entries[key] = entry = ends, next(self._numbers), key, value
         heapq.heappush(self._order, entry)
         if len(self._order) > 2 * len(self._entries) + _AT_ONCE:
-            self._order = list(self._entries.values())
-            heapq.heapify(self._order)
+            self._order = sorted(self._entries.values())
 
     def remove(self, key: str) -> None:
         """Remove the entry, if there is one."""
