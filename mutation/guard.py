@@ -33,6 +33,8 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_bounds": ("tests/bounds",),
     "_bounds/per_loop.py": ("tests/line",),
     "stores": ("tests/stores",),
+    "stores/setting.py": ("tests/test_config.py", "tests/stores/test_failsafe.py"),
+    "stores/urls.py": ("tests/test_config.py", "tests/stores/test_docs.py"),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }
 """By module or folder of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
