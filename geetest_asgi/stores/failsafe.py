@@ -51,8 +51,7 @@ class FailSafe:
     token in twice, but two processes may. The logger "geetest_asgi" has a record when a failure begins and one when it
     ends: their `geetest_event` is "store_fails" or "store_answers".
 
-    Other processes do not learn of a token spent here while the store failed; GeeTest refuses it. A key that was added
-    here counts as taken here until it is popped or deleted here, even if the store forgets it.
+    A key that was added here counts as taken here until it is popped or deleted here, even if the store forgets it.
     """
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
