@@ -1,7 +1,6 @@
 """Find the captcha fields in a JSON body. It is decoded once, at its end, as the app will decode it."""
 
 import gc
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -13,38 +12,6 @@ from .texts import read_json
 MAX_VALUES: Final = 700_000
 """Greatest number of values in a document: 1 MiB has room for as many. Decoding blocks the event loop, at most 20 to
 50 ms for 1 MiB; this bounds the time if `Limits.max_body` is raised."""
-
-
-# With possessive quantifiers each character is read twice at most.
-_NO_BRACKET: Final = r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
-_BRACKETS: Final = re.compile(
-    rf"(?:{_NO_BRACKET}|[{{\[]{_NO_BRACKET}*+[}}\]])*+(?:(?P<opening>[{{\[]++)|(?P<closing>[}}\]]++))", re.DOTALL
-)
-"""The next brackets outside of strings. Lists and objects without inner ones are skipped."""
-
-
-def _read(text: str, levels: int) -> object:
-    """Decode a document. If it is nested too deeply, everything below `levels` is left out."""
-    try:
-        return read_json(text)
-    except RecursionError:
-        return read_json(_shallow(text, levels))
-
-
-def _shallow(text: str, levels: int) -> str:
-    """Replace each list or object that is nested deeper than `levels` by an empty list."""
-    kept, start, level = [], 0, 0
-    for brackets in _BRACKETS.finditer(text):
-        if brackets["opening"]:
-            if level <= levels < level + len(brackets["opening"]):
-                kept.append(text[start : brackets.start("opening") + levels - level])
-            level += len(brackets["opening"])
-        else:
-            if level - len(brackets["closing"]) <= levels < level:
-                kept.append("[]")
-                start = brackets.start("closing") + level - levels
-            level -= len(brackets["closing"])
-    return "".join(kept) + (text[start:] if level <= levels else "")
 
 
 class JsonScanner:
@@ -95,9 +62,11 @@ class JsonScanner:
         try:
             text = self._body.decode("utf-8-sig")
             self._body = b""
-            self._document = _read(text, len(path) + 1)
+            self._document = read_json(text)
         except ValueError:
             self.broken = "the body is not JSON"
+        except RecursionError:
+            self.broken = "the body is nested too deeply"
         else:
             self._search(self._document, path)
 
