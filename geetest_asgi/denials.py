@@ -9,6 +9,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
+from operator import itemgetter
 from typing import Final, Literal
 
 from starlette.responses import Response
@@ -120,9 +121,8 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
     make = cache(lambda outcome, language, html: _make(outcome, language, known[language], html=html))
 
     def denial(result: GeeTestResult, scope: Scope) -> Response:
-        accept, accept_language = _accepted(scope)
-        language = _best_language(accept_language, tuple(known))
-        return _Prepared(*make(result.outcome, language, _prefers_html(accept)))
+        language = _best_language(_header(scope, b"accept-language"), tuple(known))
+        return _Prepared(*make(result.outcome, language, _prefers_html(_header(scope, b"accept"))))
 
     return denial
 
@@ -130,16 +130,9 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
 _DEFAULT: Final = denial_in({})
 
 
-def _accepted(scope: Scope) -> tuple[bytes, bytes]:
-    """Return the beginnings of `Accept` and of `Accept-Language`."""
-    accept, accept_language = [], []
-    for name, value in scope.get("headers", ()):
-        lowered = name.lower()
-        if lowered == b"accept":
-            accept.append(value)
-        elif lowered == b"accept-language":
-            accept_language.append(value)
-    return b",".join(accept)[:_LONGEST], b",".join(accept_language)[:_LONGEST]
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    """Return the first `_LONGEST` bytes of all values of a header."""
+    return b",".join(value for name, value in scope.get("headers", ()) if name.lower() == wanted)[:_LONGEST]
 
 
 def _make(
@@ -188,12 +181,9 @@ def _prefers_html(accept: bytes) -> bool:
 @lru_cache(256)
 def _best_language(accept: bytes, known: tuple[str, ...]) -> str:
     """Return the known language that `Accept-Language` (RFC 9110 §12.5.4) prefers, else English."""
-    found, best = "en", 0.0
-    for name, weight in _weights(accept).items():
-        primary = name.partition("-")[0]
-        if primary in known and weight > best:
-            found, best = primary, weight
-    return found
+    primary = ((name.partition("-")[0], weight) for name, weight in _weights(accept).items())
+    wanted = [(name, weight) for name, weight in primary if name in known and weight > 0]
+    return max(wanted, key=itemgetter(1), default=("en", 0))[0]
 
 
 def _weights(header: bytes) -> dict[str, float]:

@@ -14,7 +14,6 @@ class UrlencodedScanner:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._plain_names = gatherer.spelling.plain_names
         self._pairs, longest_name = _pairs(gatherer.spelling.form_bytes)
         # A percent escape has three bytes for one. Longer pairs are cut: their value is too long for a field anyway.
         self._longest = 3 * (longest_name + gatherer.max_field + 1)
@@ -45,13 +44,8 @@ class UrlencodedScanner:
     def _search(self, pairs: bytes) -> None:
         for found in self._pairs.finditer(pairs):
             name, value = found.groups()
-            text = value[: self._longest - len(name) - 2].decode("latin-1")
-            if "%" in text or "+" in text:
-                text = unquote_plus(text)
-            if (field := self._plain_names.get(name)) is not None:
-                self._gatherer.offer_field(field, text)
-            else:
-                self._gatherer.offer(unquote_plus(name.decode("latin-1")), text)
+            text = value[: self._longest - len(name) - 2]
+            self._gatherer.offer(unquote_plus(name.decode("latin-1")), unquote_plus(text.decode("latin-1")))
         self.done = self._gatherer.complete
 
 
