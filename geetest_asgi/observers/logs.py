@@ -7,13 +7,10 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .._core.address import client_address
 from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outage, Outcome
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 logger: Final = logging.getLogger("geetest_asgi")
 
@@ -36,9 +33,9 @@ def _log(event: str, message: str, *, level: int = logging.WARNING, exc_info: bo
 
 
 def log_decision(
-    result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce", *, log_client: bool = True
+    result: GeeTestResult, scope: Mapping[str, Any], mode: str = "enforce", *, log_client: bool = True
 ) -> None:
-    """Log a decision. `scope`: the request's scope; None for a GeeTestClient without one."""
+    """Log a decision. `scope`: the request's scope; empty for a GeeTestClient without one."""
     level = LEVELS.get(result.outcome, logging.INFO)
     if not logger.isEnabledFor(level):
         return
@@ -52,28 +49,22 @@ def log_decision(
         "lot_number": result.lot_number,
         "elapsed": result.elapsed,
         "mode": mode,
-        "method": _method(scope or {}),
-        "path": (scope or {}).get("path", "")[:_MAX_PATH],
-        "client": client_address(scope or {}) if log_client else None,
+        "method": "WEBSOCKET" if scope.get("type") == "websocket" else str(scope.get("method", ""))[:_MAX_METHOD],
+        "path": scope.get("path", "")[:_MAX_PATH],
+        "client": client_address(scope) if log_client else None,
     }
-    message = _decision(result, scope, mode) + (" from %(client)r" if fields["client"] else "")
+    why = ", ".join(f"%({name})r" for name in ("reason", "code") if fields[name])
+    message = f"%(outcome)s, {_verdict(result, mode)}{f' ({why})' if why else ''}: "
+    message += "%(method)r %(path)r " if scope else ""
+    message += "by rule %(rule)r" if result.rule else "by no rule"
+    message += " from %(client)r" if fields["client"] else ""
     _log("decision", message, level=level, **fields)
 
 
-def _method(scope: Mapping[str, Any]) -> str:
-    return "WEBSOCKET" if scope.get("type") == "websocket" else str(scope.get("method", ""))[:_MAX_METHOD]
-
-
-def _decision(result: GeeTestResult, scope: "Scope | None", mode: str) -> str:
-    verdict = "allowed" if result.allowed else "not allowed"
-    if not result.allowed and mode == "monitor":
-        verdict = "not allowed, but let in by mode 'monitor'"
-    elif result.outcome is Outcome.UNAVAILABLE and result.allowed:
-        verdict = "allowed unverified"
-    why = ", ".join(f"%({name})r" for name in ("reason", "code") if getattr(result, name))
-    where = "" if scope is None else "%(method)r %(path)r "
-    by = "by rule %(rule)r" if result.rule or scope is None else "by no rule"
-    return f"%(outcome)s, {verdict}{f' ({why})' if why else ''}: {where}{by}"
+def _verdict(result: GeeTestResult, mode: str) -> str:
+    if result.allowed:
+        return "allowed unverified" if result.unverified else "allowed"
+    return "not allowed, but let in by mode 'monitor'" if mode == "monitor" else "not allowed"
 
 
 def log_hook_raised(hook: str) -> None:

@@ -14,7 +14,6 @@ from geetest_asgi import GeeTestResult, Lockout, Outcome
 from geetest_asgi._bounds.alerts import Alerts
 from geetest_asgi._bounds.lockouts import ENOUGH, MOST, Lockouts
 from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
-from geetest_asgi._core.model import FOREIGN_ID
 
 JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
 
@@ -134,22 +133,6 @@ def test_one_rule_of_two_may_be_locked_out(clock: Clock) -> None:
         told += visit(lockouts, clock, PASSED, range(number, number + 1), seconds=1)
         told += visit(lockouts, clock, result(Outcome.REFUSED, rule="register"), range(number, number + 1))
     assert [(each.rule, each.over, each.share) for each in told] == [("register", False, 1.0)]
-
-
-def test_a_share_of_foreign_ids_is_enough(clock: Clock) -> None:
-    lockouts, told = Lockouts(clock), []
-    foreign = result(Outcome.MALFORMED, FOREIGN_ID)
-    for number in range(200):
-        decision = foreign if number < 100 and number % 3 == 0 else PASSED
-        told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
-    assert [(each.over, each.reason) for each in told] == [(over, f"malformed: {FOREIGN_ID}") for over in (False, True)]
-    assert 0.2 <= told[0].share < 0.5
-
-
-def test_a_foreign_id_of_all_is_told_once(clock: Clock) -> None:
-    lockouts = Lockouts(clock)
-    (begins,) = visit(lockouts, clock, result(Outcome.MALFORMED, FOREIGN_ID), range(200), seconds=300)
-    assert (begins.share, begins.reason) == (1.0, f"malformed: {FOREIGN_ID}")
 
 
 def test_the_memory_is_bounded(clock: Clock) -> None:

@@ -17,7 +17,7 @@ MAX_VALUES: Final = 700_000
 class JsonScanner:
     """Finds the captcha fields at the top level of a JSON object, or in the container that the spelling names.
 
-    It finds nothing before `end`, so a caller that keeps the body may feed it whole.
+    It finds nothing before `end`. Feed it whole: with many pieces, each call copies those before.
     """
 
     def __init__(self, gatherer: Gatherer) -> None:
@@ -29,11 +29,7 @@ class JsonScanner:
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the body. They are kept; `Limits.max_body` bounds their number."""
-        if not self._body:
-            self._body = data
-        else:
-            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
-            self._body += data
+        self._body = self._body + data if self._body else data
 
     def end(self) -> None:
         """The body is over."""
