@@ -50,12 +50,9 @@ class Breaker:
 
     def take(self, seconds: float) -> int | None:
         """Return a ticket for a call of at most `seconds`, or None if the server must be skipped."""
-        ticket = self._generation  # read before `is_open`: if the breaker opens now, this ticket is stale
-        if not self.is_open:
-            return ticket
         with self._lock:
-            now = self._clock()
             if self.is_open:
+                now = self._clock()
                 if not self._may_probe(now):
                     return None
                 self._probes = max(0, self._probes - 1)
@@ -67,8 +64,6 @@ class Breaker:
 
         `ticket`: of the answered call; a ticket from before the pause does not end it. None: any call's answer does.
         """
-        if not (self.is_open or self._failures):
-            return None
         with self._lock:
             if self.is_open and ticket not in (None, self._generation):
                 return None

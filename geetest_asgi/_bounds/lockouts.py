@@ -95,7 +95,7 @@ def _count(rule: _Rule, name: str, now: float) -> Lockout | None:
     if episode is None:
         if len(votes) < ENOUGH or share < _BEGINS:
             return None
-        reason, _ = refused.most_common(1)[0]
+        reason = max(refused, key=refused.__getitem__)
         rule.episode = _Episode(now, reason)
         return Lockout(name, False, reason, share, len(votes))
     if share >= _ENDS:

@@ -102,6 +102,12 @@ def test_calls_from_before_it_opened_do_not_count_but_an_answer_does(breaker: Br
     assert not breaker.is_open
 
 
+def test_an_answer_during_the_pause_ends_it(breaker: Breaker) -> None:
+    trip(breaker)
+    assert breaker.answered() == 0.0
+    take(breaker)
+
+
 def test_a_probe_that_fails_after_another_was_answered_does_not_count(breaker: Breaker, clock: Clock) -> None:
     trip(breaker)
     clock.now += 1.0

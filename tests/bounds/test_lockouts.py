@@ -1,7 +1,6 @@
 """Lockouts, full bounds and mode "monitor" are summed up in few warnings, by a clock of our own."""
 
 import logging
-import tracemalloc
 from typing import Any
 
 import pytest
@@ -12,7 +11,7 @@ from policies import policy
 
 from geetest_asgi import GeeTestResult, Lockout, Outcome
 from geetest_asgi._bounds.alerts import Alerts
-from geetest_asgi._bounds.lockouts import ENOUGH, MOST, Lockouts
+from geetest_asgi._bounds.lockouts import ENOUGH, MOST, PAUSE, Lockouts
 from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
 
 JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
@@ -135,16 +134,33 @@ def test_one_rule_of_two_may_be_locked_out(clock: Clock) -> None:
     assert [(each.rule, each.over, each.share) for each in told] == [("register", False, 1.0)]
 
 
-def test_the_memory_is_bounded(clock: Clock) -> None:
+def test_the_latest_votes_are_kept_and_no_more(clock: Clock) -> None:
     lockouts = Lockouts(clock)
-    tracemalloc.start()
-    try:
-        visit(lockouts, clock, PASSED, range(MOST), seconds=10)
-        full = tracemalloc.get_traced_memory()[0]
-        visit(lockouts, clock, PASSED, range(MOST, 60_000), seconds=100)
-        assert tracemalloc.get_traced_memory()[0] < 1.5 * full
-    finally:
-        tracemalloc.stop()
+    assert visit(lockouts, clock, PASSED, range(MOST)) == []
+    assert visit(lockouts, clock, REFUSED, range(MOST, 2 * MOST)) == []
+    clock.now += PAUSE
+    (begins,) = visit(lockouts, clock, REFUSED, range(2 * MOST, 2 * MOST + 1))
+    assert (begins.clients, begins.share) == (MOST, 1.0)
+
+
+def test_votes_are_counted_now_and_then(clock: Clock) -> None:
+    lockouts, counted = Lockouts(clock), clock.now
+    assert visit(lockouts, clock, PASSED, range(ENOUGH)) == []
+    clock.now = counted + 1
+    assert visit(lockouts, clock, REFUSED, range(ENOUGH, 20 * ENOUGH)) == []
+    clock.now = counted + PAUSE
+    assert len(visit(lockouts, clock, REFUSED, range(1))) == 1
+
+
+def test_a_lockout_ends_below_one_half(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    assert len(visit(lockouts, clock, REFUSED, range(ENOUGH))) == 1
+    for number in range(ENOUGH // 2):
+        clock.now += PAUSE
+        assert visit(lockouts, clock, PASSED, range(number, number + 1)) == []
+    clock.now += PAUSE
+    (ends,) = visit(lockouts, clock, PASSED, range(ENOUGH // 2, ENOUGH // 2 + 1))
+    assert ends.share == 0.45
 
 
 def test_a_lockout_begins_where_nine_of_ten_are_refused(clock: Clock) -> None:

@@ -22,14 +22,14 @@ class JsonScanner:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._body: bytes | bytearray = b""
+        self._body = b""
         self._document: object = None
         self.broken = ""
         self.done = False
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the body. They are kept; `Limits.max_body` bounds their number."""
-        self._body = self._body + data if self._body else data
+        self._body += data
 
     def end(self) -> None:
         """The body is over."""

@@ -14,9 +14,10 @@ class UrlencodedScanner:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._pairs, longest_name = _pairs(gatherer.spelling.form_bytes)
+        names = gatherer.spelling.form_bytes
+        self._pairs = _pairs(names)
         # A percent escape has three bytes for one. Longer pairs are cut: their value is too long for a field anyway.
-        self._longest = 3 * (longest_name + gatherer.max_field + 1)
+        self._longest = 3 * (max(map(len, names)) + gatherer.max_field + 1)
         self._pair = b"&"  # the beginning of the last pair, with the "&" before it
         self._start = b""
         self.broken = ""
@@ -26,12 +27,10 @@ class UrlencodedScanner:
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
         self._start += data[: LOOKED_AT - len(self._start)]
-        if b"&" in data:
-            data = self._pair + data
-            last = data.rindex(b"&")
-            self._search(data[:last])
-            self._pair, data = b"", data[last:]
-        self._pair += data[: self._longest - len(self._pair)]
+        data = self._pair + data
+        last = data.rindex(b"&")
+        self._search(data[:last])
+        self._pair = data[last : last + self._longest]
 
     def end(self) -> None:
         """The body is over."""
@@ -43,20 +42,17 @@ class UrlencodedScanner:
 
     def _search(self, pairs: bytes) -> None:
         for found in self._pairs.finditer(pairs):
-            name, value = found.groups()
-            text = value[: self._longest - len(name) - 2]
-            self._gatherer.offer(unquote_plus(name.decode("latin-1")), unquote_plus(text.decode("latin-1")))
+            name, value = (unquote_plus(each.decode("latin-1")) for each in found.groups())
+            self._gatherer.offer(name, value)
         self.done = self._gatherer.complete
 
 
 @lru_cache(64)
-def _pairs(names: frozenset[bytes]) -> tuple[re.Pattern[bytes], int]:
-    """Return a pattern of the pairs that may be captcha fields, and the length of the longest name.
+def _pairs(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """Return a pattern of the pairs that may be captcha fields.
 
     Such a pair has a value, and one of the names or a name with escapes. With possessive quantifiers the pattern never
     backtracks: each byte is read once.
     """
-    lengths = sorted(map(len, names))
-    escaped = rb"(?=[^=&%%+]*+[%%+])[^=&]{%d,%d}+" % (lengths[0], 3 * lengths[-1])
-    pairs = rb"&(?![=&])(%b|%b)=([^&]++)" % (b"|".join(map(re.escape, sorted(names))), escaped)
-    return re.compile(pairs), lengths[-1]
+    escaped = rb"(?=[^=&%%+]*+[%%+])[^=&]{%d,}+" % min(map(len, names))
+    return re.compile(rb"&(%b|%b)=([^&]++)" % (b"|".join(map(re.escape, sorted(names))), escaped))
