@@ -5,6 +5,7 @@
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -167,6 +168,7 @@ def _make(
 
 _LONGEST: Final = 1024
 """Bytes of a header that are read."""
+_WEIGHT: Final = re.compile(r"(?:^|;)\s*q\s*=([^;]*)")
 
 
 @lru_cache(256)
@@ -187,22 +189,17 @@ def _best_language(accept: bytes, known: tuple[str, ...]) -> str:
 
 
 def _weights(header: bytes) -> dict[str, float]:
-    weights: dict[str, float] = {}
-    for entry in header.decode("latin-1").lower().split(","):
-        name, _, parameters = entry.partition(";")
-        weights[name.strip()] = _weight(parameters)
-    return weights
+    entries = (entry.partition(";") for entry in header.decode("latin-1").lower().split(","))
+    return {name.strip(): _weight(parameters) for name, _, parameters in entries}
 
 
 def _weight(parameters: str) -> float:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
+    """Return the value of `q`: 1 without one, 0 if it is not a number."""
+    found = _WEIGHT.search(parameters)
+    try:
+        return float(found[1]) if found else 1.0
+    except ValueError:
+        return 0.0
 
 
 async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:

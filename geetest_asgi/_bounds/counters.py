@@ -30,22 +30,21 @@ class BodyMemory:
         """Take `amount` bytes, or none and return False. `held`: bytes that the request has taken before."""
         with self._lock:
             reserve = 0 if held + amount <= self._little else self._reserve
-            over_share = client is not None and self.held[client] + amount > self._share
-            if over_share or amount > self.left - reserve:
+            mine = self.held[client] + amount
+            if amount > self.left - reserve or (client is not None and mine > self._share):
                 return False
-            self._move(amount, client)
+            self.left -= amount
+            if mine:
+                self.held[client] = mine
             return True
 
     def give_back(self, amount: int, client: str | None) -> None:
         """Give back bytes that were taken."""
         with self._lock:
-            self._move(-amount, client)
-
-    def _move(self, amount: int, client: str | None) -> None:
-        self.left -= amount
-        self.held[client] += amount
-        if not self.held[client]:
-            del self.held[client]
+            self.left += amount
+            self.held[client] -= amount
+            if not self.held[client]:
+                del self.held[client]
 
 
 class RateCap:

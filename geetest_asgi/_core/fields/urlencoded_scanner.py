@@ -29,22 +29,19 @@ class UrlencodedScanner:
         self._start += data[: LOOKED_AT - len(self._start)]
         data = self._pair + data
         last = data.rindex(b"&")
-        self._search(data[:last])
+        for pair in self._pairs.finditer(data, 0, last):
+            name, value = pair[1].decode("latin-1"), pair[2].decode("latin-1")
+            self._gatherer.offer(unquote_plus(name), unquote_plus(value))
         self._pair = data[last : last + self._longest]
+        self.done = self._gatherer.complete
 
     def end(self) -> None:
         """The body is over."""
-        self._search(self._pair)
+        self.feed(b"&")
 
     def names(self) -> Iterator[str]:
         """Return the names in the form, for developers."""
         return names_in_form(self._start)
-
-    def _search(self, pairs: bytes) -> None:
-        for found in self._pairs.finditer(pairs):
-            name, value = (unquote_plus(each.decode("latin-1")) for each in found.groups())
-            self._gatherer.offer(name, value)
-        self.done = self._gatherer.complete
 
 
 @lru_cache(64)

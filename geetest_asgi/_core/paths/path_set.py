@@ -19,7 +19,6 @@ from .patterns import Pattern
 class _Node:
     literal: dict[str, "_Node"] = field(default_factory=dict)
     globs: dict[str, tuple[re.Pattern[str], "_Node"]] = field(default_factory=dict)
-    any: "_Node | None" = None
     deep: "_Node | None" = None
     loops: bool = False
     ends: list[int] = field(default_factory=list)
@@ -92,9 +91,6 @@ def _child(node: _Node, segment: str) -> _Node:
     if segment == "**":
         node.deep = node.deep or _Node(loops=True)
         return node.deep
-    if segment == "*":
-        node.any = node.any or _Node()
-        return node.any
     if "*" in segment:
         return node.globs.setdefault(segment, (_glob(segment), _Node()))[1]
     return node.literal.setdefault(segment, _Node())
@@ -123,8 +119,6 @@ def _next(nodes: dict[int, _Node], segment: str) -> list[_Node]:
     for node in nodes.values():
         if (literal := node.literal.get(segment)) is not None:
             reached.append(literal)
-        if node.any is not None:
-            reached.append(node.any)
         if node.loops:
             reached.append(node)
         if node.globs:

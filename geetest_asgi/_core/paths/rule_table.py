@@ -70,7 +70,8 @@ class RuleTable(Generic[T]):
         places = self._with_method(method, places)
         if not places or all(self.exempting(method, form) for form in forms):
             return None
-        places = self._deciding(method, forms, rooted)
+        if len(places) > 1:
+            places = self._deciding(method, forms, rooted)
         return places.pop() if len(places) == 1 else UNCLEAR
 
     def forms(self, path: str, raw_path: bytes, root_path: str) -> tuple[set[paths.Segments], set[paths.Segments]]:
