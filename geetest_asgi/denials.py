@@ -210,11 +210,11 @@ async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
 
-    await denial(scope, receive, send if isinstance(denial, _Prepared) else _completed(outcome, send))
+    await denial(scope, receive, _completed(outcome, send))
 
 
 def _completed(outcome: Outcome, send: Send) -> Send:
-    """Return a `send` that adds `Cache-Control: no-store` and HEADER to the user's denial, where it lacks them."""
+    """Return a `send` that adds `Cache-Control: no-store` and HEADER to a denial of the user's that lacks them."""
     added = ((b"cache-control", b"no-store"), (HEADER.lower().encode(), f"captcha_{outcome}".encode()))
 
     async def send_denial(message: Message) -> None:

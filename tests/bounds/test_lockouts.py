@@ -93,7 +93,7 @@ def test_bots_that_send_something_else_do_not_hide_a_lockout(clock: Clock) -> No
     lockouts = Lockouts(clock)
     told = []
     for number in range(100):
-        decision = result(Outcome.MALFORMED, "odd") if number % 3 == 0 else REFUSED
+        decision = result(Outcome.REFUSED, "odd") if number % 3 == 0 else REFUSED
         told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
     assert [(each.over, each.reason) for each in told] == [(False, "refused: HTTP 403")]
 
