@@ -222,6 +222,15 @@ def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock, capl
         assert told(caplog) == [("busy_ends", pytest.approx(149.5), {"max_in_flight": 200, "max_buffered": 100})]
 
 
+def test_an_episode_may_end_with_the_beginning_of_the_next(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    alerts, rule = Alerts(clock=clock), policy()
+    for _ in range(BUSY_ENOUGH):
+        alerts.note(rule, result(Outcome.BUSY), None)
+    clock.now += BUSY_QUIET
+    alerts.note(rule, result(Outcome.BUSY), None)
+    assert [event for event, *_ in told(caplog)] == ["busy_begins", "busy_ends"]
+
+
 # --- mode "monitor" ---------------------------------------------------------------------------------------------------
 
 
