@@ -104,7 +104,7 @@ class Guard:
             if visit.claim is not None and not visit.let_in:
                 await visit.claim.settle(visit.answer)
         self.alerts.note(policy, result, visit.client)
-        log_decision(result, visit.scope or None, policy.mode, log_client=self.log_clients)
+        log_decision(result, visit.scope, policy.mode, log_client=self.log_clients)
         if policy.on_result is not None:
             await notify("on_result", policy.on_result, result, visit.scope or None)
         return result
