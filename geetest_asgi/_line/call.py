@@ -93,6 +93,7 @@ class Call:
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
         self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
+        self.stopped = None
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self.over = self._settled = False

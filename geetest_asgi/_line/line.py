@@ -169,9 +169,8 @@ class Line:
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 
     async def _wait_for_place(self, lane: Lane, client: str | None, call: Call) -> bool:
-        """Wait for a place in flight, unless there is nobody to ask. False: `call` has ended, or would end now."""
+        """Wait for a place in flight. False: there is nobody to ask, or `call` was stopped."""
         if not any(server.breaker.ready() for server in self._servers):
-            call.ended = ALL_SERVERS_SKIPPED
             return False
         return await lane.enter(client, call)
 
