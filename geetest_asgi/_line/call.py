@@ -51,20 +51,8 @@ class Call:
     """
 
     __slots__ = (
-        *(
-            "ended",
-            "foreign",
-            "kept",
-            "ours",
-            "over",
-            "seconds",
-            "sent",
-            "since",
-            "socket",
-            "stop",
-            "stopped",
-            "watching",
-        ),
+        *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket"),
+        *("stop", "stopped", "watching"),
         *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
         *("_context", "_disconnected", "_settled"),
     )
