@@ -32,7 +32,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_scope.py": ("tests/test_scope.py", "tests/edges/test_rules_and_sources.py"),
     "_bounds": ("tests/bounds",),
     "_bounds/per_loop.py": ("tests/line",),
-    "stores": ("tests/stores",),
+    "stores": tuple(f"tests/stores/test_{name}.py" for name in ("contract", "failsafe", "memory", "redis", "sqlite")),
     "stores/setting.py": ("tests/test_config.py", "tests/stores/test_failsafe.py"),
     "stores/urls.py": ("tests/test_config.py", "tests/stores/test_docs.py"),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
