@@ -2,7 +2,7 @@
 
 Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
 and only while there is nothing to be read from it. Until then our own end may have taken the time, by an event loop
-that visitors held, or by a queue; so a silence of less than most of a server's time is `busy`, and no outage.
+that visitors held, or by a queue; so a silence that is shorter than a fair share of the time is `busy`, and no outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,7 @@ _PAUSE: Final = 0.005
 """Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
 
 _FAIR: Final = 0.75
-"""The part of a server's time for which it must have been silent."""
+"""The part of the time since a server was first asked for which it must have been silent."""
 
 _PATIENCE: Final = 20
 """Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
@@ -51,11 +51,28 @@ class Call:
     """
 
     __slots__ = (
-        *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket", "stop", "watching"),
-        *("_again", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
+        *(
+            "ended",
+            "foreign",
+            "kept",
+            "ours",
+            "over",
+            "seconds",
+            "sent",
+            "since",
+            "socket",
+            "stop",
+            "stopped",
+            "watching",
+        ),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
         *("_context", "_disconnected", "_settled"),
     )
     stop: Callable[[], object]
+    stopped: Evidence | None
+    """Why the server asked now was given up, or the wait for a place. Judged at that moment: by the time the task runs
+    that was stopped, the loop may have been held, and an answer may lie there.
+    """
     ours: str
     """What is waited for at our own end, in words; empty while the other end is waited for."""
     sent: bool
@@ -75,7 +92,7 @@ class Call:
         start = monotonic()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
-        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, _FAIR * seconds / servers
+        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self.over = self._settled = False
@@ -87,9 +104,10 @@ class Call:
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
+        self.stopped = None
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._late, self._again = None, inf, 0.0, _PATIENCE
-        self._until = (start := monotonic()) + (self._end - start) / servers
+        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, _PATIENCE
+        self._until = self._began + (self._end - self._began) / servers
         if self._until < self._due:
             self._watch(self._until)
 
@@ -148,9 +166,9 @@ class Call:
             self._again -= 1
             return now
         if now >= self._end:
-            self.end(self.silence())
+            self.end(self._silence())
             return inf
-        self._until = inf
+        self._until, self.stopped = inf, self._silence()
         self.stop()
         return self._next(now)
 
@@ -171,10 +189,10 @@ class Call:
 
     def end(self, evidence: Evidence) -> None:
         """End the call."""
-        self.ended = self.ended or evidence
+        self.ended = self.stopped = self.ended or evidence
         self.stop()
 
-    def silence(self) -> Evidence:
+    def _silence(self) -> Evidence:
         """Return what it is evidence of that no whole answer has come by now."""
         if self.ours:
             return Evidence(Outcome.BUSY, self.ours)
@@ -186,8 +204,9 @@ class Call:
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
 
     def _was_fair(self) -> bool:
-        """Whether the other end had most of a server's time."""
-        return monotonic() - (self.since if self.socket is None else self.socket.since) >= self._least
+        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
+        now, since = monotonic(), self.since if self.socket is None else self.socket.since
+        return now - since >= max(_FAIR * (now - self._began), self._least)
 
     def blame(self, error: Exception) -> Evidence:
         """Return what it is evidence of that the wire raised this."""
@@ -198,7 +217,7 @@ class Call:
             self._look_how_late(now)
         if self._late > _LATE * self.seconds:
             return Evidence(Outcome.BUSY, "the event loop was held up")
-        return self.silence() if now >= self._end or is_timeout(error) else evidence
+        return self._silence() if now >= self._end or is_timeout(error) else evidence
 
     async def _watch_client(self) -> None:
         assert self._disconnected is not None  # noqa: S101 - else nobody is watched

@@ -158,7 +158,7 @@ class Line:
                 finally:
                     lane.places.give_back(client)
             else:
-                evidence = call.ended or call.silence()
+                evidence = call.stopped or ALL_SERVERS_SKIPPED
         finally:
             call.over = True
             if call.watching is not None:
@@ -196,7 +196,7 @@ class Line:
                 server.breaker.given_up(ticket)
                 raise
             else:
-                evidence = parse_reply(reply, request.lot_number) if reply else call.ended or call.silence()
+                evidence = parse_reply(reply, request.lot_number) if reply else call.stopped or evidence
             server.hears(ticket, evidence, answered=reply is not None)
             if evidence.outcome is Outcome.UNAVAILABLE:
                 evidence = ours or evidence

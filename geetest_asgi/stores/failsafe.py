@@ -17,7 +17,7 @@ from weakref import WeakKeyDictionary
 
 import anyio
 
-from .._bounds.breaker import Breaker, State
+from .._bounds.breaker import Breaker
 from .._core.errors import GeeTestError
 from ..observers.logs import log_store_answers, log_store_fails
 from .memory import MemoryStore
@@ -67,7 +67,7 @@ class FailSafe:
     @property
     def failing(self) -> bool:
         """True if the last call of the store failed."""
-        return self._breaker.state is not State.CLOSED
+        return self._breaker.is_open
 
     async def add(self, key: str, value: str, seconds: float) -> bool:
         """See `Store.add`. While the store fails, True for a key that this process has not seen."""
