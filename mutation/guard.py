@@ -35,7 +35,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_bounds/per_loop.py": ("tests/line",),
     "denials.py": ("tests/edges/test_denials.py", "tests/edges/test_websocket.py"),
     "observers/logs.py": ("tests/bounds", "tests/test_observability_page.py", "tests/test_config_credentials.py"),
-    "stores": ("tests/stores",),
+    "stores": tuple(f"tests/stores/test_{name}.py" for name in ("contract", "failsafe", "memory", "redis", "sqlite")),
     "stores/setting.py": ("tests/test_config.py", "tests/stores/test_failsafe.py"),
     "stores/urls.py": ("tests/test_config.py", "tests/stores/test_docs.py"),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
