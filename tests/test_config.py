@@ -150,6 +150,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_unavailable: nothing": ({"on_unavailable": None}, "on_unavailable=None"),
     "mode: unknown": ({"mode": "on"}, "mode='on': write one of 'enforce', 'monitor', 'off'"),
     "mode: false": ({"mode": False}, "mode=False"),
+    "preflight: unknown": ({"preflight": "maybe"}, "preflight='maybe': write one of 'allow', 'deny'"),
+    **{
+        f"forgive: {given!r}": ({"forgive": given}, f"forgive={given!r}: list statuses from 400 to 499")
+        for given in (200, 399, 500, [True], "422", b"422", [422, 302])
+    },
     "timeout: zero": ({"timeout": 0}, "timeout=0"),
     "timeout: negative": ({"timeout": -1.0}, "timeout=-1.0"),
     "timeout: a string": ({"timeout": "3"}, "timeout='3'"),
