@@ -32,7 +32,14 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_bounds": ("tests/bounds",),
     "_bounds/per_loop.py": ("tests/line",),
     "denials.py": ("tests/edges/test_denials.py", "tests/edges/test_websocket.py"),
-    "observers/logs.py": ("tests/bounds", "tests/test_observability_page.py", "tests/test_config_credentials.py"),
+    "observers/logs.py": (
+        "tests/bounds",
+        "tests/test_logs.py",
+        "tests/test_observability_page.py",
+        "tests/test_config_credentials.py",
+        "tests/edges/test_pretence.py",
+        "tests/edges/test_watch.py",
+    ),
     "stores": ("tests/stores",),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }

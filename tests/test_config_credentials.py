@@ -91,6 +91,14 @@ def test_it_is_known_where_the_mode_comes_from(
     assert config.mode(given) == expected
 
 
+def test_a_mode_from_the_environment_that_denies_nothing_is_named_with_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GEETEST_MODE", "off")
+    GeeTestMiddleware(app, protect="/login", captcha_id=ID, captcha_key=KEY)
+    assert caplog.messages == ["mode='off' (from GEETEST_MODE): nothing is denied by ['/login']"]
+
+
 @pytest.mark.parametrize("value", ["old,new", "one,", "<your-key>", "{{ key }}", "{key}", "%KEY%", "KEY=value"])
 @pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
 def test_what_cannot_be_an_id_or_a_key_stops_the_app(name: str, value: str) -> None:
