@@ -28,7 +28,9 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/edges/test_credentials.py",
         "tests/edges/test_pretence.py",
     ),
-    "_scope.py": ("tests/test_scope.py",),
+    "__init__.py": ("tests/test_house.py",),
+    "_application.py": ("tests/test_mistakes.py",),
+    "_scope.py": ("tests/test_scope.py", "tests/edges/test_rules_and_sources.py"),
     "_bounds": ("tests/bounds",),
     "_bounds/per_loop.py": ("tests/line",),
     "denials.py": ("tests/edges/test_denials.py", "tests/edges/test_websocket.py"),
@@ -41,6 +43,8 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/edges/test_watch.py",
     ),
     "stores": ("tests/stores",),
+    "stores/setting.py": ("tests/test_config.py", "tests/stores/test_failsafe.py"),
+    "stores/urls.py": ("tests/test_config.py", "tests/stores/test_docs.py"),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),
 }
 """By module or folder of the package: those that run in one process and end soon. All else is tested by `_GUARD`."""
