@@ -72,8 +72,11 @@ def test_the_mode_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch,
     assert ask(GeeTestMiddleware(site, captcha_id=ID, captcha_key=KEY), "POST", "/").status_code == status
     strict = GeeTestMiddleware(site, captcha_id=ID, captcha_key=KEY, mode="enforce")
     assert ask(strict, "POST", "/").status_code == 403, "what the code says counts"
+
+
+def test_an_unknown_mode_in_the_environment_stops_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEETEST_MODE", "on")
-    assert "write one of enforce, monitor, off" in str(refusal(guard))
+    assert "write one of enforce, monitor, off" in str(refusal(lambda: config.mode(None)))
 
 
 @pytest.mark.parametrize(
