@@ -158,7 +158,8 @@ def wait_for(process: subprocess.Popen[str], url: str) -> None:
         else:
             return
     process.kill()
-    raise AssertionError(f"nothing listens at {url}:\n{process.communicate()[0]}")
+    assert process.stdout is not None
+    raise AssertionError(f"nothing listens at {url}:\n{process.stdout.read()}")
 
 
 def until(met: Callable[[], object], said: Callable[[], str] = str) -> None:

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,11 +72,6 @@ async def test_load_gives_out_a_captcha_and_says_where_its_scripts_are(simulator
     assert data["lot_number"] != (await load(simulator))["lot_number"]
 
 
-async def test_load_names_the_risk_type_that_was_asked_for(simulator: Simulator) -> None:
-    reply = await get(simulator, "/load", captcha_id=DEMO_ID, risk_type="match")
-    assert reply.json()["data"]["captcha_type"] == "match"
-
-
 @pytest.mark.parametrize(
     ("pairs", "asked", "code"),
     [
@@ -137,23 +131,8 @@ async def test_jsonp_calls_the_pages_function(simulator: Simulator, path: str, n
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "",
-            "1a",
-            "a.b",
-            "a" * 65,
-            "alert(1)//",
-            "a;alert(1)",
-            "a\n",
-            "a b",
-            "a[0]",
-            "é",
-            "\uff41",
-            "a\u2028",
-            "a\0",
-            "%61",
-        ),
-        "</script><script>alert(1)</script>",
+        *("", "1a", "a.b", "a" * 65, "alert(1)//", "a;alert(1)", "a\n", "a b", "a[0]", "é", "\uff41", "a\0", "%61"),
+        *("a\u2028", "</script><script>alert(1)</script>"),
     ],
 )
 @pytest.mark.parametrize("path", ["/load", "/verify"])
@@ -230,11 +209,6 @@ async def test_nobody_gives_himself_another_count_of_failures(simulator: Simulat
     data = await load(simulator, "sim-retry")
     data["payload"] = "1" + data["payload"][1:]
     assert (await verify(simulator, data, "sim-retry"))["code"] == "-50307"
-
-
-async def test_an_unknown_id_is_refused_at_verify_too(simulator: Simulator) -> None:
-    data = await load(simulator, OTHER_ID)
-    assert (await verify(Simulator({DEMO_ID: DEMO_KEY}), data, OTHER_ID))["code"] == "-50102"
 
 
 # --- scripts ----------------------------------------------------------------------------------------------------------
@@ -320,6 +294,7 @@ async def test_captcha_args_say_how_this_captcha_was_solved(simulator: Simulator
     about = {"risk_type": "match", "client_type": "h5", "user_info": "ж-7"}
     headers = {"user-agent": "Trident" * 40, "referer": "http://shop.example/login"}
     data = (await get(simulator, "/load", captcha_id=DEMO_ID, **about)).json()["data"]
+    assert data["captcha_type"] == "match"
     again = data | await verify(simulator, data, w="wrong", **about)
     solved = (await get(simulator, "/verify", headers, **a_try(again) | about)).json()["data"]
     passed, used = [await ask(simulator, signed(solved["seccode"])) for _ in range(2)]
@@ -385,12 +360,6 @@ async def test_sim_pass_takes_any_token_again_and_again_if_the_call_is_in_order(
     call = signed(simulator.token(forged=True), "sim-pass")
     said = [await validate(simulator, call | changes) for changes in ({}, {}, {"gen_time": "abc"}, {"sign_token": ""})]
     assert said == ["success", "success", "-50005", "sign_token error"]
-
-
-async def test_sim_slow_is_right_and_two_seconds_late(simulator: Simulator) -> None:
-    began = time.monotonic()
-    assert await validate(simulator, signed(simulator.token(captcha_id="sim-slow"), "sim-slow")) == "success"
-    assert time.monotonic() - began >= 2
 
 
 async def test_sim_retry_fails_one_try_at_each_captcha(simulator: Simulator) -> None:
