@@ -211,6 +211,11 @@ async def test_nobody_gives_himself_another_count_of_failures(simulator: Simulat
     assert (await verify(simulator, data, "sim-retry"))["code"] == "-50307"
 
 
+async def test_an_unknown_id_is_refused_at_verify_too(simulator: Simulator) -> None:
+    data = await load(simulator, OTHER_ID)
+    assert (await verify(Simulator({DEMO_ID: DEMO_KEY}), data, OTHER_ID))["code"] == "-50102"
+
+
 # --- scripts ----------------------------------------------------------------------------------------------------------
 
 
