@@ -164,20 +164,29 @@ def test_the_simulator_takes_no_strangers_unless_it_is_told_to_and_then_it_warns
 # usage
 
 
+def test_help_and_version(ends: Ends) -> None:
+    status, out, err = ends("--help")
+    assert (status, err) == (0, "")
+    assert [each for each in ("demo", "simulator", "check", "match", "sign", "--version") if each not in out] == []
+    assert ends("--version") == (0, f"geetest-asgi {geetest_asgi.__version__}\n", "")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("missing", "arguments", "extra"),
     [
-        (["--help"], ["demo", "simulator", "check", "match", "sign", "--version"]),
-        (["demo", "--help"], ["--port", "--once", "--live", "GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"]),
-        (["simulator", "--help"], ["--host", "--port", "--allow-remote", "--pair", "GEETEST_API_SERVER"]),
-        (["sign", "--help"], ["LOT_NUMBER", "--key-file", "GEETEST_CAPTCHA_KEY"]),
-        (["--version"], ["geetest-asgi " + geetest_asgi.__version__]),
+        ("uvicorn", ["demo"], "demo"),
+        ("uvicorn", ["simulator"], "demo"),
+        ("trustme", ["simulator", "--tls", os.devnull], "tls"),
+        ("shtab", ["completion", "bash"], "completion"),
     ],
 )
-def test_help_names_everything(ends: Ends, arguments: list[str], told: list[str]) -> None:
-    status, out, err = ends(*arguments)
-    assert (status, err) == (0, "")
-    assert [each for each in told if each not in out] == []
+def test_a_command_whose_extra_is_missing_says_what_to_install(missing: str, arguments: list[str], extra: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; import geetest_asgi.__main__ as it; sys.exit(it.main())"
+    line = [sys.executable, "-c", code, *arguments]
+    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=SECONDS)
+    assert done.returncode in (1, 2)
+    assert f"pip install 'geetest-asgi[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -4,12 +4,11 @@ import json
 import math
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ROOT, SECONDS, command, free_port
+from commands import SECONDS, command, free_port
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -234,13 +233,6 @@ def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
     first, second = in_shell("fish", tmp_path, "--no-config", then=complete).splitlines()
     assert first == "match\twhich rule a request falls under, and why"
     assert second.startswith("--offline\task nobody")
-
-
-def test_without_shtab_completion_says_what_to_install() -> None:
-    code = "import sys; sys.modules['shtab'] = None; from geetest_asgi.__main__ import main; main(sys.argv[1:])"
-    line = [sys.executable, "-c", code, "completion", "bash"]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
-    assert "pip install 'geetest-asgi[completion]'" in done.stderr
 
 
 # Routes of Django, Quart and Connexion

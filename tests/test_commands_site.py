@@ -282,20 +282,6 @@ app = GeeTestMiddleware(site, protect=["/a"], mode="monitor")
 # The page
 
 
-def test_colour_is_for_a_terminal_only(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Terminal(StringIO):
-        def isatty(self) -> bool:
-            return True
-
-    monkeypatch.setenv("TERM", "xterm")
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    Report(coloured := Terminal()).say("FAIL", "x")
-    monkeypatch.setenv("NO_COLOR", "1")
-    Report(plain := Terminal()).say("FAIL", "x")
-    assert coloured.getvalue().replace("\x1b[1;31m", "").replace("\x1b[0m", "") == plain.getvalue() == "  FAIL  x\n"
-    assert coloured.getvalue() != plain.getvalue()
-
-
 def test_long_lines_go_on_below() -> None:
     report = Report(stream := StringIO())
     report.head("h" * 200)

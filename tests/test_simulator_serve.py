@@ -114,13 +114,6 @@ def test_serve_says_so_if_the_app_does_not_start() -> None:
         pytest.fail("the block must not run")
 
 
-def test_serve_without_uvicorn_says_how_to_get_it(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "uvicorn", None)
-    monkeypatch.delitem(sys.modules, "geetest_asgi.testing._uvicorn", raising=False)
-    with pytest.raises(ImportError, match=re.escape("pip install 'geetest-asgi[demo]'")), serve(Simulator()):
-        pytest.fail("the block must not run")
-
-
 def test_importing_the_kit_imports_no_test_framework_client_or_server() -> None:
     script = (
         "import sys, geetest_asgi.testing\n"
