@@ -144,17 +144,14 @@ def test_a_missing_key_ends_the_start_with_status_2(tmp_path: Path) -> None:
     assert "captcha_key is missing" in done.stderr
 
 
-def test_the_compose_file_names_what_there_is() -> None:
+def test_compose_file_and_dockerfile_name_what_there_is() -> None:
     services = COMPOSE["services"]
-    assert set(services) == {"site", "redis", "nginx", "prometheus", "simulator"}
     for service in services.values():
         assert set(service.get("depends_on", ())) <= set(services)
         assert set(service.get("networks", ())) <= set(COMPOSE["networks"])
-        for volume in service.get("volumes", ()):
-            assert (DEPLOY / volume.split(":")[0]).is_file()
-    copied = (DEPLOY / "Dockerfile").read_text().partition("COPY ")[2].partition(" ./")[0].split()
-    assert all((DEPLOY / each).is_file() for each in copied)
-    assert services["simulator"]["command"][0] == "geetest-asgi"
+    files = [volume.split(":")[0] for service in services.values() for volume in service.get("volumes", ())]
+    files += (DEPLOY / "Dockerfile").read_text().partition("COPY ")[2].partition(" ./")[0].split()
+    assert [each for each in files if not (DEPLOY / each).is_file()] == []
 
 
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:

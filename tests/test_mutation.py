@@ -1,6 +1,5 @@
 """`python -m mutation`: what it changes, that it notices what tests notice, and that its page is of this code."""
 
-import importlib.util
 import re
 import subprocess
 import sys
@@ -12,7 +11,7 @@ from pages import ROOT, Page
 from mutation import guard
 from mutation.mutants import mutants
 from mutation.page import PAGE, Reasons, page
-from mutation.results import Result, Survivor, keep, kept
+from mutation.results import Result, Survivor
 
 SOURCE = '''\
 """Not changed: {0}."""
@@ -66,11 +65,6 @@ def test_each_mutant_is_one_change_of_one_function() -> None:
         ("Door.enter", "loudly=True,", ""),
         ("Door.enter", "loudly=True,", "loudly=False,"),
     }
-
-
-def test_the_setter_of_a_property_is_not_taken_for_its_getter() -> None:
-    names = {each.before: each.replaces.co_firstlineno for each in mutants(SOURCE, "door.py")}
-    assert SOURCE.splitlines()[names["self.width = width"] - 1].strip() == "@wide.setter"
 
 
 RUN = """
@@ -164,13 +158,6 @@ def result(*survivors: Survivor) -> Result:
     return Result("digest", "2026-11-28", 10, survivors)
 
 
-def test_results_are_kept_by_module(tmp_path: Path) -> None:
-    path, one = tmp_path / "build" / "kept.json", result(Survivor("f", "a", "b", reached=True))
-    keep({"one.py": result(), "two.py": one}, path)
-    keep({"one.py": one}, path)
-    assert kept(path) == {"one.py": one, "two.py": one}
-
-
 def test_the_page_counts_equivalent_mutants_apart_and_tells_the_reasons(tmp_path: Path) -> None:
     path = tmp_path / "reasons.toml"
     path.write_text(
@@ -199,9 +186,3 @@ def test_each_reason_is_for_a_module_that_there_is_and_a_line_that_is_written_th
     for module, before, _ in Reasons():
         text = " ".join((ROOT / "geetest_asgi" / module).read_text().split())
         assert re.sub(r"^… | …$", "", before).split(" … ")[0] in text
-
-
-@pytest.mark.parametrize("module", ["_core/judge.py", "_line/line.py", "stores/__init__.py"])
-def test_each_module_has_tests_and_a_name_to_import(module: str) -> None:
-    assert all((ROOT / path).exists() for path in guard.tests(module))
-    assert importlib.util.find_spec(guard.import_name(module)) is not None

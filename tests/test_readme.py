@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import httpx
-import pytest
 from pages import ROOT, Html, Page, ask, site
 from projects import run_pytest
 from terminals import on_a_terminal
@@ -27,10 +26,6 @@ COMMANDS = {
 
 def test_no_block_is_without_a_test() -> None:
     assert README.not_executed == []
-
-
-def test_it_is_read_in_a_few_minutes() -> None:
-    assert len(README.text.encode()) < 8 * 1024
 
 
 @README.executes(*COMMANDS)
@@ -115,14 +110,6 @@ def test_the_numbers_are_the_defaults() -> None:
     words = f"at most {limits.unverified_per_second} a second, and {limits.unverified_per_client} a minute"
     assert words in README.text
     assert '`on_unavailable="deny"` lets in\nnobody; it answers 503' in README.text
-
-
-@pytest.mark.parametrize("name", ["playground-wide", "playground-narrow"])
-def test_the_pictures_are_there_and_light(name: str) -> None:
-    picture = ROOT / "docs" / f"{name}.webp"
-    assert f"docs/{name}.webp" in README.text
-    assert picture.read_bytes()[8:12] == b"WEBP"
-    assert picture.stat().st_size < 200 * 1024
 
 
 def test_every_link_leads_somewhere() -> None:
