@@ -121,9 +121,7 @@ def test_each_heading_and_section_is_in_chinese(page: ChinesePage) -> None:
 
 
 @each_page
-def test_every_link_leads_somewhere_and_to_the_chinese_page_where_there_is_one(page: ChinesePage) -> None:
-    assert page.links
-    assert page.lost_links == []
+def test_every_link_leads_to_the_chinese_page_where_there_is_one(page: ChinesePage) -> None:
     outside = [link for link in page.links if f"]({link})" not in page.language_line and ".md" in link]
     chinese = {each.path.name for each in DOCS}
     assert [link for link in outside if is_translated(page, link, chinese)] == []

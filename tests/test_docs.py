@@ -1,5 +1,6 @@
-"""The pages in docs/ speak of tests that there are, and of outcomes that there are."""
+"""Every page: its links, its blocks of code; and the pages that speak of files, tests and outcomes that there are."""
 
+import ast
 import re
 from functools import cache
 from pathlib import Path
@@ -14,6 +15,49 @@ from geetest_asgi.testing._magic import MAGIC
 PACKAGE = Path(geetest_asgi.__file__).parent
 ROWS = Page("docs/faults.md").rows("what happens")
 PLACES = [where for _, where in Page("CONTRIBUTING.md").rows("what", "where")]
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda path: path.stem
+)
+def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
+    assert Page(str(path.relative_to(ROOT))).lost_links == []
+
+
+# The blocks of code
+
+RUN_BY_TESTS = [
+    "README.md",
+    *(f"docs/{name}.md" for name in ("clearance", "clients", "cookbook", "fields", "how-a-request-travels", "index")),
+    *(f"docs/{name}.md" for name in ("migrating", "observability", "outages", "outcomes", "patterns", "production")),
+    *(f"docs/{name}.md" for name in ("settings", "simulator", "when")),
+]
+"""The other pages' blocks are read one after the other by a test of their own."""
+FIND = {"run", "block", "shell", "recipe", "login_of", "parametrize"}
+"""The functions to whose arguments the words belong by which a test finds a block."""
+INSTALLS = re.compile(r"pip install|-m venv|-m benchmarks")
+
+
+def words_of(test: Path) -> set[str]:
+    """The words by which the file finds blocks."""
+    tree = ast.parse(test.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    places: list[ast.AST] = [node.value for node in tree.body if isinstance(node, ast.Assign)]
+    places += [each for call in calls if ast.unparse(call.func).rpartition(".")[2] in FIND for each in call.args]
+    constants = [each.value for place in places for each in ast.walk(place) if isinstance(each, ast.Constant)]
+    return {each for each in constants if isinstance(each, str) and len(each) > 4}
+
+
+@pytest.mark.parametrize("name", RUN_BY_TESTS)
+def test_each_block_of_code_is_found_by_a_test_which_runs_it(name: str) -> None:
+    page, tests = Page(name), [path for path in ROOT.glob("tests/test_*.py") if f'Page("{name}")' in path.read_text()]
+    found = [[block for block in page.blocks if word in block.text] for word in set().union(*(map(words_of, tests)))]
+    alone = [blocks[0] for blocks in found if len(blocks) == 1]
+    code = [block for block in page.blocks if block.language in ("python", "sh") and not INSTALLS.search(block.text)]
+    assert [block.text for block in code if block not in alone] == []
+
+
+# What the pages speak of
 
 
 @pytest.mark.parametrize("places", PLACES)

@@ -19,20 +19,13 @@ from geetest_asgi._corridor.steps import STEPS
 from geetest_asgi.testing import GeeTest, GeeTestServer, Simulator
 
 DOCS = ROOT / "docs"
-INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING = (
-    Page(f"docs/{name}.md") for name in ("index", "how-a-request-travels", "patterns", "production", "migrating")
-)
-
-
-@pytest.mark.parametrize("page", [INDEX, TRAVELS, PATTERNS, PRODUCTION, MIGRATING], ids=lambda page: page.path.stem)
-def test_no_block_of_these_pages_is_without_a_test(page: Page) -> None:
-    assert page.not_executed == []
+INDEX, TRAVELS, PATTERNS = Page("docs/index.md"), Page("docs/how-a-request-travels.md"), Page("docs/patterns.md")
+PRODUCTION, MIGRATING = Page("docs/production.md"), Page("docs/migrating.md")
 
 
 # The index
 
 
-@INDEX.executes("app.add_middleware")
 def test_the_first_lines_protect_an_app(geetest: GeeTest) -> None:
     app = INDEX.run("app.add_middleware")["app"]
     app.post("/login")(lambda: "in")
@@ -40,7 +33,6 @@ def test_the_first_lines_protect_an_app(geetest: GeeTest) -> None:
     assert ask(app, "POST", "/login", data=geetest.token()).json() == "in"
 
 
-@INDEX.executes("pip install geetest-asgi")
 def test_it_is_installed_as_the_readme_says() -> None:
     assert INDEX.block("pip install geetest-asgi") in Page("README.md").blocks
 
@@ -48,7 +40,6 @@ def test_it_is_installed_as_the_readme_says() -> None:
 # How a request travels
 
 
-@TRAVELS.executes("seen = []")
 def test_the_walk_that_is_shown_goes_as_it_says() -> None:
     TRAVELS.run("seen = []")
 
@@ -86,7 +77,6 @@ def test_each_request_of_the_tables_is_protected_or_not(
     assert is_denied(guard, request_) is protected
 
 
-@PATTERNS.executes('exempt=["/api/webhook"]')
 def test_the_first_example_of_patterns_protects_what_it_names(geetest: GeeTest) -> None:
     guard = PATTERNS.run('exempt=["/api/webhook"]', app=site)["app"]
     for request in ("POST /login", "POST /users/7/reset", "POST /api/a", "POST /v1/export"):
@@ -95,7 +85,6 @@ def test_the_first_example_of_patterns_protects_what_it_names(geetest: GeeTest) 
         assert not is_denied(guard, request), request
 
 
-@PATTERNS.executes("middleware=[Middleware(GeeTestMiddleware)]")
 def test_a_guard_on_one_route_protects_that_route(geetest: GeeTest) -> None:
     app = PATTERNS.run("middleware=[Middleware(GeeTestMiddleware)]")["app"]
     assert ask(app, "POST", "/login").status_code == 403
@@ -110,7 +99,6 @@ def test_the_bounds_of_a_path_are_those_that_the_page_names() -> None:
 # Production
 
 
-@PRODUCTION.executes('store="sqlite:///spent.db"')
 def test_the_settings_of_the_checklist_work(geetest: GeeTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)  # where spent.db goes
     app = PRODUCTION.run('store="sqlite:///spent.db"')["app"]
@@ -190,7 +178,6 @@ def sides(geetest_by_env: GeeTestServer) -> Sides:
     return Sides(geetest_by_env, before["app"], MIGRATING.run("def as_before")["app"])
 
 
-@MIGRATING.executes("CAPTCHA_ID =", "def as_before")
 def test_what_changes_is_what_the_page_says(sides: Sides) -> None:
     rows = {row[0]: row[1:] for row in MIGRATING.rows("event")}
 
@@ -241,8 +228,3 @@ def test_every_page_is_linked_from_the_index(monkeypatch: pytest.MonkeyPatch) ->
     linked = {link for links in sections.values() for link in links}
     pages = {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} - {"index.md"}
     assert pages <= linked, "these pages stand in no navigation: link them in docs/index.md"
-
-
-@pytest.mark.parametrize("path", sorted(DOCS.rglob("*.md")), ids=lambda path: path.stem)
-def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
-    assert Page(str(path.relative_to(ROOT))).lost_links == []
