@@ -11,7 +11,18 @@ from unittest.mock import patch
 
 import httpx
 import pytest
-from commands import PROGRAM, ROOT, SECONDS, command, ended_by_ctrl_c, environment, free_port, lines_until, running
+from commands import (
+    PROGRAM,
+    SECONDS,
+    command,
+    ended,
+    ended_by_ctrl_c,
+    environment,
+    free_port,
+    lines_until,
+    printed,
+    running,
+)
 
 import geetest_asgi
 from geetest_asgi.__main__ import main
@@ -182,8 +193,7 @@ def test_help_and_version(ends: Ends) -> None:
 )
 def test_a_command_whose_extra_is_missing_says_what_to_install(missing: str, arguments: list[str], extra: str) -> None:
     code = f"import sys; sys.modules[{missing!r}] = None; import geetest_asgi.__main__ as it; sys.exit(it.main())"
-    line = [sys.executable, "-c", code, *arguments]
-    done = subprocess.run(line, cwd=ROOT, env=environment(), capture_output=True, text=True, timeout=SECONDS)
+    done = ended([sys.executable, "-c", code, *arguments])
     assert done.returncode in (1, 2)
     assert f"pip install 'geetest-asgi[{extra}]'" in done.stderr
     assert "Traceback" not in done.stderr
@@ -200,6 +210,5 @@ def test_sign_and_match_are_quick_to_start(arguments: list[str], heavy: set[str]
     """They import no server, framework or HTTP client."""
     run = f"import sys; from geetest_asgi.__main__ import main; main({arguments})"
     code = f"{run}; print(sorted({heavy} & set(sys.modules)))"
-    line, env = [sys.executable, "-c", code], environment(captcha_key="b")
-    done = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS)
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    said = printed([sys.executable, "-c", code], env=environment(captcha_key="b"))
+    assert said.splitlines()[-1] == "[]"

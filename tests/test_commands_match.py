@@ -1,13 +1,12 @@
 """`python -m geetest_asgi match`: the decision that the guard would make, and how it comes about."""
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 from unittest.mock import patch
 
 import pytest
-from commands import ROOT, command, environment
+from commands import ROOT, command, ended
 from hypothesis import given
 from hypothesis import strategies as st
 from pages import is_denied, site
@@ -171,7 +170,7 @@ def test_the_exit_status_stays_where_head_reads_the_first_line(method: str, stat
     line = (
         f'"{sys.executable}" -m geetest_asgi match {method} /a --protect "POST /a" | head -1; exit ${{PIPESTATUS[0]}}'
     )
-    done = subprocess.run(["bash", "-c", line], cwd=ROOT, env=environment(), capture_output=True, text=True)
+    done = ended(["bash", "-c", line])
     assert (done.returncode, done.stdout, done.stderr) == (status, f"{method} /a\n", "")
 
 

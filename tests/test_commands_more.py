@@ -3,12 +3,11 @@
 import json
 import math
 import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import SECONDS, command, free_port
+from commands import command, ended, free_port
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -209,7 +208,7 @@ def in_shell(shell: str, place: Path, *arguments: str, then: str = "") -> str:
     assert "offline" in done.stdout
     (script := place / "completion").write_text(done.stdout)
     line = [shell, *arguments, *(["-c", f"source {script}; {then}"] if then else [str(script)])]
-    said = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    said = ended(line)
     assert (said.returncode, said.stderr) == (0, "")
     return said.stdout
 

@@ -4,7 +4,6 @@ The page itself is pressed, button by button, in tests/browser/test_playground.p
 """
 
 import json
-import os
 import re
 import shutil
 import subprocess
@@ -16,6 +15,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
+from commands import printed
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from translations import HAN
@@ -239,10 +239,7 @@ TELLING = ("method", "target", "status", "handled", "asked")
 
 
 def run(command: str) -> str:
-    clean = {name: value for name, value in os.environ.items() if "proxy" not in name.lower()}
-    done = subprocess.run([str(SHELL), "-c", command], capture_output=True, text=True, timeout=30, env=clean)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return printed([str(SHELL), "-c", command])
 
 
 def summary(row: dict[str, Any]) -> dict[str, Any]:

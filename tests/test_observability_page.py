@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import re
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -14,7 +13,7 @@ from typing import Any
 import anyio
 import pytest
 from clocks import Clock
-from commands import SECONDS
+from commands import Done, ended
 from fastapi import Depends, FastAPI
 from pages import ROOT, Page, ask, codes, site
 from starlette.types import ASGIApp
@@ -287,10 +286,11 @@ def test_several_observers_are_told(geetest: GeeTestServer) -> None:
     assert told == [("audit", "missing"), ("telemetry", "missing")]
 
 
-def run(program: str, *arguments: str, **more: str) -> "subprocess.CompletedProcess[str]":
+def run(program: str, *arguments: str, **more: str) -> Done:
     """In a process of its own: what it sets up is there once in a process."""
-    line, env = [sys.executable, "-c", program, *arguments], os.environ | more
-    return subprocess.run(line, env=env, capture_output=True, text=True, check=True, timeout=SECONDS)
+    done = ended([sys.executable, "-c", program, *arguments], env=os.environ | more)
+    assert done.returncode == 0, done.stderr
+    return done
 
 
 def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest: GeeTestServer) -> None:

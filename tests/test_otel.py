@@ -1,7 +1,6 @@
 """observers.otel with OpenTelemetry's own SDK and its official ASGI instrumentation, in process and on a socket."""
 
 import json
-import subprocess
 import sys
 import time
 from collections.abc import Mapping
@@ -11,7 +10,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from commands import SECONDS
+from commands import printed
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -368,5 +367,4 @@ except ImportError as error:
 
 @pytest.mark.parametrize(("program", "told"), PROGRAMS.values(), ids=PROGRAMS)
 def test_what_comes_where_something_is_missing_or_late(program: str, told: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=SECONDS)
-    assert done.stdout.strip() == told
+    assert printed([sys.executable, "-c", program]).strip() == told

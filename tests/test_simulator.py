@@ -3,7 +3,6 @@
 import base64
 import json
 import re
-import subprocess
 import sys
 import threading
 import time
@@ -12,7 +11,7 @@ from itertools import pairwise
 
 import pytest
 from clocks import Clock
-from commands import environment
+from commands import printed
 from simulators import OTHER_ID, OTHER_KEY, ask, failure, refusal, result, send, sign, signed
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, tokens
@@ -276,8 +275,8 @@ def test_the_offline_token_is_gt4s_constant(simulator: Simulator) -> None:
 
 async def test_a_token_of_another_process_is_genuine_here(simulator: Simulator) -> None:
     script = "import json; from geetest_asgi.testing import Simulator; print(json.dumps(Simulator().token()))"
-    minted = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, env=environment())
-    assert await result(simulator, signed(json.loads(minted.stdout))) == "success"
+    minted = json.loads(printed([sys.executable, "-c", script]))
+    assert await result(simulator, signed(minted)) == "success"
 
 
 class SlowToFind(str):

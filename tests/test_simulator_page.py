@@ -1,11 +1,9 @@
 """docs/simulator.md: the walk with curl, the addresses, the faults and the blocks do what the page says."""
 
 import json
-import os
 import re
 import shutil
 import ssl
-import subprocess
 import sys
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
@@ -14,7 +12,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import SECONDS, free_port
+from commands import free_port, printed
 from commands import running as running_line
 from pages import ROOT, Page, codes
 from test_quickstarts import running, skip_without_its_packages
@@ -91,13 +89,9 @@ def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url
         assert "Captcha required" in shown(without, tmp_path)
 
 
-def shown(script: str, directory: Path | None = None) -> str:
+def shown(script: str, directory: Path = ROOT) -> str:
     """What a shell script prints."""
-    env = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    command = ["sh", "-ec", script]
-    done = subprocess.run(command, cwd=directory, capture_output=True, text=True, timeout=SECONDS, env=env)
-    assert done.returncode == 0, done.stderr
-    return done.stdout
+    return printed(["sh", "-ec", script], cwd=directory)
 
 
 @pytest.fixture
@@ -193,8 +187,7 @@ def test_the_real_service_is_recorded_and_compared(url: str, tmp_path: Path) -> 
     with shell("record cassette.json --port", there, f"http://127.0.0.1:{port}"):
         assert httpx.post(f"http://127.0.0.1:{port}/validate", trust_env=False).json()["code"] == "-50101"
     compare = put(PAGE.block("record --compare").text, {".venv/bin/python": sys.executable, "cassette.json": str(file)})
-    done = subprocess.run(["sh", "-c", compare], cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
-    assert (done.returncode, done.stdout.split()) == (0, ["-50101", "ok", "as", "the", "simulator", "answers"])
+    assert shown(compare).split() == ["-50101", "ok", "as", "the", "simulator", "answers"]
 
 
 def test_the_names_that_stay_on_a_cassette_are_all_told() -> None:
