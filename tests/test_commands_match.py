@@ -100,22 +100,6 @@ def test_behind_a_root_path_an_exemption_wants_both_spellings_and_a_rule_one(
     assert match("POST", path, *ROOTED, *arguments)[0] == status
 
 
-@pytest.mark.parametrize(
-    ("arguments", "told"),
-    [
-        (("POST", "/login"), "--app or --protect"),
-        *(
-            ((*swapped, "--protect", "/login"), "match POST /login")
-            for swapped in (("/login", "POST"), ("POST", "login"), ("POST", ""), ("", "/login"))
-        ),
-    ],
-)
-def test_wrong_usage_says_what_would_be_right(arguments: tuple[str, ...], told: str) -> None:
-    done = command("match", *arguments)
-    assert (done.returncode, done.stdout) == (2, "")
-    assert told in done.stderr
-
-
 ONE_ROUTE = """
 from litestar import Litestar, post
 from litestar.middleware import DefineMiddleware

@@ -171,14 +171,6 @@ async def test_a_token_is_valid_for_ten_minutes_by_the_given_clock() -> None:
     assert await result(simulator, too_late) == "pass_token expire"
 
 
-async def test_a_bug_in_the_judgement_is_no_400() -> None:
-    def broken() -> float:
-        raise ValueError("no clock")
-
-    with pytest.raises(ValueError, match="no clock"):
-        await ask(Simulator(clock=broken), {})
-
-
 # Whose pairs
 
 

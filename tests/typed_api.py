@@ -31,9 +31,7 @@ import geetest_asgi
 from geetest_asgi import (
     AfterFailures,
     CaptchaFields,
-    ConfigError,
     GeeTestClient,
-    GeeTestError,
     GeeTestMiddleware,
     GeeTestResult,
     Limits,
@@ -255,25 +253,8 @@ async def websocket(socket: WebSocket, scope: Scope) -> str:
     return geetest_result(socket).outcome  # an Outcome is a str
 
 
-def words(outcome: Outcome) -> str:
-    match outcome:
-        case Outcome.PASSED | Outcome.SKIPPED:
-            return "in"
-        case Outcome.UNAVAILABLE:
-            return "perhaps"
-        case _:
-            return "out"
-
-
-def a_wrong_setting() -> str:
-    try:
-        GeeTestMiddleware(site)
-    except ConfigError as error:
-        general: GeeTestError = error
-        value: ValueError = error
-        return f"{general}{value}"
-    return ""
-
+error: ValueError = ConfigError("a wrong setting")
+general: GeeTestError = ConfigError("a wrong setting")
 
 # Asking by oneself
 
