@@ -10,8 +10,7 @@ from pages import ROOT, Page
 
 from mutation import guard
 from mutation.mutants import mutants
-from mutation.page import PAGE, Reasons, page
-from mutation.results import Result, Survivor
+from mutation.page import PAGE, Reasons
 
 SOURCE = '''\
 """Not changed: {0}."""
@@ -152,26 +151,6 @@ def test_a_mutant_is_killed_survives_or_is_not_reached(tmp_path: Path) -> None:
 def test_a_mutant_that_does_not_end_is_killed(tmp_path: Path) -> None:
     tests = "from door import counts\n\ndef test_it():\n    assert counts(1) == 0\n"
     assert ("killed", "number -= 1 -> number += 1") in outcomes(tmp_path, ENDLESS, tests)
-
-
-def result(*survivors: Survivor) -> Result:
-    return Result("digest", "2026-11-28", 10, survivors)
-
-
-def test_the_page_counts_equivalent_mutants_apart_and_tells_the_reasons(tmp_path: Path) -> None:
-    path = tmp_path / "reasons.toml"
-    path.write_text(
-        '[["one.py"]]\nbefore = "a"\nafter = ["b"]\nwhy = "equivalent: c"\n'
-        '[["one.py"]]\nbefore = "d"\nafter = ["e"]\nwhy = "a number"\n'
-        '[["one.py"]]\nbefore = "gone"\nafter = ["away"]\nwhy = "a number"\n'
-    )
-    results = {"one.py": result(Survivor("f", "a", "b", reached=True), Survivor("g", "d", "e", reached=False))}
-    text = page(results, ["two.py"], reasons := Reasons(path), slow=1, enough=2)
-    assert "| `one.py` | 10 | 8 | 80 % | 1 | 89 % |" in text
-    assert "| `two.py` | not measured |" in text
-    assert "`f`: equivalent: c\n\n```diff\n- a\n+ b\n```" in text
-    assert "`g`: no test reaches it; a number\n" in text
-    assert reasons.stale(results) == [("one.py", "gone", "away")]
 
 
 # --- of this code -----------------------------------------------------------------------------------------------------

@@ -31,7 +31,9 @@ import geetest_asgi
 from geetest_asgi import (
     AfterFailures,
     CaptchaFields,
+    ConfigError,
     GeeTestClient,
+    GeeTestError,
     GeeTestMiddleware,
     GeeTestResult,
     Limits,
