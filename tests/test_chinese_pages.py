@@ -6,7 +6,7 @@ words. Its blocks of code, tables, names and numbers are theirs: a test here tel
 
 import difflib
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import PurePosixPath
 
@@ -69,35 +69,16 @@ def english_table(page: ChinesePage, table: Rows) -> Rows:
     return max(tables, key=lambda each: difflib.SequenceMatcher(None, subjects(table), subjects(each)).ratio())
 
 
-def row_pairs(page: ChinesePage) -> Iterator[tuple[list[str], list[str]]]:
-    """The rows of the page, each with the English one."""
-    for table in page.tables:
-        yield from zip(table[1:], english_table(page, table)[1:], strict=False)
-
-
 @each_page
-def test_each_table_has_the_rows_of_the_english_one(page: ChinesePage) -> None:
+def test_each_table_has_the_rows_of_the_english_one_with_its_names_and_values(page: ChinesePage) -> None:
     for table in page.tables:
         theirs = english_table(page, table)
         if len(table) != len(theirs) or subjects(table) != subjects(theirs):
             pytest.fail(changes(page, subjects(table), subjects(theirs)))
-
-
-@each_page
-def test_each_row_names_what_the_english_row_names(page: ChinesePage) -> None:
-    unknown = [
-        (row[0], name)
-        for row, theirs in row_pairs(page)
-        for name in codes(" ".join(row))
-        if name not in " ".join(theirs)
-    ]
-    assert unknown == []
-
-
-@each_page
-def test_each_value_that_fills_a_cell_is_that_of_the_english_row(page: ChinesePage) -> None:
-    cells = [(row[0], *pair) for row, theirs in row_pairs(page) for pair in zip(row, theirs, strict=True)]
-    assert [cell for cell in cells if re.fullmatch("`[^`]+`", cell[2]) and cell[1] != cell[2]] == []
+        for row, english in zip(table, theirs, strict=True):
+            assert [name for name in codes(" ".join(row)) if name not in " ".join(english)] == [], row[0]
+            for cell, value in zip(row, english, strict=True):
+                assert cell == value or not re.fullmatch("`[^`]+`", value), row[0]
 
 
 @each_page

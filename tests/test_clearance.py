@@ -67,15 +67,6 @@ async def carried(app: ASGIApp, *cookie: str, address: str = "192.0.2.1", **head
         return await visitor.comments(headers={"cookie": "=".join(cookie), **headers})
 
 
-async def test_one_captcha_is_enough_for_a_while(geetest: GeeTest) -> None:
-    async with Commenter(guard(clearance=Clearance(SECRET))) as visitor:
-        assert await visitor.comments() == "captcha_missing"
-        assert await visitor.comments(geetest.token()) == "passed"
-        assert [await visitor.comments() for _ in range(3)] == ["clearance"] * 3
-        assert "own" in visitor.cookies, "the app's cookies are left alone"
-    assert len(geetest.calls) == 1
-
-
 @pytest.mark.parametrize("secure", [True, False], ids=["https", "plain http, on a test machine"])
 async def test_the_cookie_is_one_that_scripts_and_other_sites_cannot_use(secure: bool, geetest: GeeTest) -> None:
     async with Commenter(guard(clearance=Clearance(SECRET, seconds=120, secure=secure))) as visitor:

@@ -80,11 +80,6 @@ def test_the_tags_have_version_and_integrity() -> None:
     }
 
 
-def test_a_policy_finds_nothing_to_mind_in_it() -> None:
-    wrong = ("eval(", "Function(", "innerHTML", ".style", 'createElement("script')
-    assert [word for word in wrong if word in TEXT] == []
-
-
 @pytest.mark.parametrize("file", [SCRIPT, MODULE], ids=lambda file: file.name)
 def test_it_is_as_small_as_the_page_says(file: Path) -> None:
     assert "under 6 KB when compressed" in PAGE

@@ -267,15 +267,6 @@ def test_what_a_visitor_can_make_long_is_cut(geetest: GeeTestServer, caplog: pyt
     assert told == [("X" * 20, "/" + "x" * 199), ("WEBSOCKET", "/ws")]
 
 
-def test_a_rule_that_denies_nobody_is_named(geetest: GeeTestServer, caplog: pytest.LogCaptureFixture) -> None:
-    guarded(protect=["POST /login", Rule("/a", mode="monitor"), Rule("/b", name="b", mode="off")])
-    guarded(protect=[Rule("POST /login", mode="enforce")], mode="monitor")
-    assert [record.getMessage() for record in records_of("mode", caplog)] == [
-        "mode='monitor': nothing is denied by ['/a']",
-        "mode='off': nothing is denied by ['b']",
-    ]
-
-
 def test_several_observers_are_told(geetest: GeeTestServer) -> None:
     told: list[tuple[str, str]] = []
     observers: dict[str, Any] = {

@@ -90,21 +90,11 @@ async def test_load_refuses_what_geetest_refuses(
     assert (answer["status"], answer["code"]) == ("error", code)
 
 
-@pytest.mark.parametrize(
-    ("host", "place"),
-    [
-        ("static.geetest.com", "static.geetest.com/"),
-        ("localhost:8077", "localhost:8077/"),
-        ("[::1]:8077", "[::1]:8077/"),
-        ('evil".example/</script>', "127.0.0.1:8077/"),
-        ("user@host", "127.0.0.1:8077/"),
-    ],
-)
-async def test_the_scripts_are_where_the_browser_found_the_simulator(
-    simulator: Simulator, host: str, place: str
-) -> None:
-    reply = await get(simulator, "/load", {"host": host}, captcha_id=DEMO_ID)
-    assert reply.json()["data"]["static_servers"] == [place]
+async def test_the_scripts_are_where_the_browser_found_the_simulator(simulator: Simulator) -> None:
+    for host in ("static.geetest.com", "localhost:8077", "[::1]:8077", 'evil".example/</script>', "user@host"):
+        place = "127.0.0.1:8077" if set(host) & {"@", "<"} else host
+        reply = await get(simulator, "/load", {"host": host}, captcha_id=DEMO_ID)
+        assert reply.json()["data"]["static_servers"] == [f"{place}/"]
 
 
 async def test_it_says_so_too_where_it_is_mounted_below_another_app(simulator: Simulator) -> None:
@@ -287,12 +277,6 @@ async def test_a_browsers_question_beforehand_is_answered(simulator: Simulator, 
     allowed = {name: reply.headers[f"access-control-allow-{name}"] for name in ("origin", "methods", "headers")}
     assert allowed == {"origin": "*", "methods": "GET", "headers": "*"}
     assert not simulator.calls
-
-
-async def test_an_answer_of_ones_own_may_refuse_other_origins(simulator: Simulator) -> None:
-    simulator.answers(headers={"Access-Control-Allow-Origin": "https://example.org"})
-    reply = await get(simulator, "/validate")
-    assert reply.headers.get_list("access-control-allow-origin") == ["https://example.org"]
 
 
 async def test_captcha_args_say_how_this_captcha_was_solved(simulator: Simulator) -> None:
