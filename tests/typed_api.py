@@ -194,23 +194,10 @@ def on_outage(outage: Outage) -> None:
 
 GeeTestMiddleware(site, skip=skip, accept=accept, on_denied=on_denied, on_result=on_result, credentials=credentials)
 Rule("/a", skip=skip, accept=accept, on_denied=on_denied, on_result=on_result, credentials=credentials)
-GeeTestMiddleware(
-    site,
-    skip=skip_later,
-    accept=accept_later,
-    on_denied=on_denied_later,
-    on_result=on_result_later,
-    credentials=credentials_later,
-    on_outage=on_outage,
-)
-Rule(
-    "/a",
-    skip=skip_later,
-    accept=accept_later,
-    on_denied=on_denied_later,
-    on_result=on_result_later,
-    credentials=credentials_later,
-)
+GeeTestMiddleware(site, skip=skip_later, accept=accept_later, on_denied=on_denied_later, on_result=on_result_later)
+GeeTestMiddleware(site, credentials=credentials_later, on_outage=on_outage, on_lockout=on_lockout)
+Rule("/a", skip=skip_later, accept=accept_later, on_denied=on_denied_later, credentials=credentials_later)
+Rule("/a", on_result=on_result_later)
 
 
 def says_yes(scope: Scope) -> bool:
@@ -398,15 +385,10 @@ def test_login(geetest: GeeTest, geetest_server: GeeTestServer, monkeypatch: pyt
     assert_type(geetest.headers(expired=True), dict[str, str])
     geetest.headers(stale=True)  # type: ignore[call-arg]
     geetest.token(True)  # type: ignore[call-arg]
-    geetest.down()
-    geetest.offline()
     geetest.slow(2)
-    geetest.hanging()
-    geetest.garbled()
     geetest.error("-50005")
     geetest.error(-50005, "no")
     geetest.answers(404, {"status": "error"}, content_type="application/json", headers={"server": "x"})
-    geetest.up()
     assert_type(geetest.calls[0], Call)
     assert_type(geetest.calls[0].parameters, Mapping[str, str])
     assert_type(geetest.calls[0].status, int | None)
