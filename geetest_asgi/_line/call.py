@@ -28,7 +28,15 @@ _PAUSE: Final = 0.005
 """Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
 
 _FAIR: Final = 0.75
-"""The part of a server's time for which it must have been silent."""
+"""The part of the time since a server was first asked for which it must have been silent."""
+
+_PATIENCE: Final = 20
+"""Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
+loop, each tick is one turn of it, and a TLS handshake takes many.
+"""
+
+_BLIND: Final = 3
+"""Ticks for which a call of the user's client goes on: nobody can ask its socket."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
@@ -80,7 +88,7 @@ class Call:
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, 3
+        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, _PATIENCE
         self._until = self._began + (self._end - self._began) / servers
         if self._until < self._due:
             self._watch(self._until)
@@ -107,6 +115,7 @@ class Call:
         From now on the clock looks how late the event loop is. Nothing is known of what was sent, until it tells.
         """
         self.foreign = self.sent = True
+        self._again = _BLIND
         self.waits()
         if (next_look := self.since + self._step) < self._due:
             self._watch(next_look)
@@ -120,19 +129,30 @@ class Call:
         self._due = when
         self._clock.watch(self, when)
 
-    def wake(self, now: float) -> float | None:
-        """By the clock. None: the time is over, the call's or a server's share of it, or the client is watched now."""
+    def wake(self, now: float) -> float:
+        """By the clock."""
         if self.over or self.ended is not None:
             return inf
         if self.foreign:
             self._look_how_late(now)
+        self._settled = self.watching is not None
         if now >= self._end or self._share_is_over(now):
-            return None
-        due = self._next(now)
+            return self._give_up(now)
         if now >= self._tenth and self._context is not None and self.watching is None:
             self.watching = self._clock.run(self._watch_client, self._context)
-            return None
-        return due
+            return now
+        return self._next(now)
+
+    def _give_up(self, now: float) -> float:
+        if self._again and (self.foreign or (self.socket is not None and self.socket.hears())):
+            self._again -= 1
+            return now
+        if now >= self._end:
+            self.end(self.silence())
+            return inf
+        self._until = inf
+        self.stop()
+        return self._next(now)
 
     def _next(self, now: float) -> float:
         self._due = self._end if now >= self._tenth else self._tenth
@@ -148,23 +168,6 @@ class Call:
 
     def _share_is_over(self, now: float) -> bool:
         return not self.sent and now >= self._until
-
-    def give_up(self) -> float:
-        """By the clock, after some turns of the loop in which an answer would have been read, or a message received."""
-        now, self._settled = monotonic(), self.watching is not None
-        if self.over or self.ended is not None:
-            return inf
-        if now < self._end and not self._share_is_over(now):
-            return self._next(now)
-        if self._again and self.socket is not None and self.socket.hears():
-            self._again -= 1
-            return now
-        if now >= self._end:
-            self.end(self.silence())
-            return inf
-        self._until = inf
-        self.stop()
-        return self._next(now)
 
     def end(self, evidence: Evidence) -> None:
         """End the call."""
