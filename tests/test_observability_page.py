@@ -6,7 +6,6 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -34,9 +33,6 @@ PACKAGE = Path(geetest_asgi.__file__).parent
 PAGE = Page("docs/observability.md")
 EVENTS = {codes(row[0])[0]: (row[1], set(codes(row[3]))) for row in PAGE.rows("`geetest_event`")}
 FIELDS = {name: row[1].split(", ") for row in PAGE.rows("field") for name in codes(row[0])}
-
-
-Scenario = Callable[[GeeTestServer], None]
 
 
 @pytest.fixture
@@ -163,27 +159,14 @@ def unguarded(geetest: GeeTestServer) -> None:
     notice_unguarded(WSGIHandler, environ={})
 
 
-BRINGS_ABOUT: dict[str, Scenario] = {
-    "decision": decision,
-    "hook_raised": hook_raised,
-    "lockout_begins": lockout,
-    "lockout_ends": lockout,
-    "busy_begins": busy,
-    "busy_ends": busy,
-    "monitor": monitor,
-    "outage_begins": outage,
-    "outage_ends": outage,
-    "server_fails": server,
-    "server_answers": server,
-    "store_fails": store,
-    "store_answers": store,
-    "mode": mode,
-    "marks": marks,
-    "marks_open": marks,
-    "loopback": loopback,
-    "simulator": simulator,
-    "unguarded": unguarded,
-}
+SCENARIOS = [decision, hook_raised, lockout, busy, monitor, outage, server, store, mode, marks, loopback, simulator]
+SCENARIOS += [unguarded]
+
+
+def bring_about(event: str, geetest: GeeTestServer) -> None:
+    """The scenario has the event's name, or the first word of it."""
+    (scenario,) = (each for each in SCENARIOS if event.startswith(each.__name__))
+    scenario(geetest)
 
 
 def records_of(event: str, caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
@@ -203,7 +186,7 @@ def test_each_event_has_the_level_and_the_fields_of_its_row(
 ) -> None:
     if event in ("loopback", "simulator"):
         monkeypatch.delenv("PYTEST_VERSION")
-    BRINGS_ABOUT[event](geetest)
+    bring_about(event, geetest)
     records = records_of(event, caplog)
     level, fields = EVENTS[event]
     assert records
@@ -219,7 +202,7 @@ def test_each_event_has_the_level_and_the_fields_of_its_row(
 def test_all_events_and_fields_are_in_the_tables() -> None:
     tree = ast.parse((PACKAGE / "observers" / "logs.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_log"]
-    assert {ast.literal_eval(call.args[0]) for call in calls} == set(EVENTS) == set(BRINGS_ABOUT)
+    assert {ast.literal_eval(call.args[0]) for call in calls} == set(EVENTS)
     assert set(FIELDS) == set().union(*(fields for _, fields in EVENTS.values()))
 
 
