@@ -3,7 +3,7 @@
 import importlib
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ from starlette.types import ASGIApp
 
 from geetest_asgi import GeeTestMiddleware
 from geetest_asgi._corridor.steps import STEPS
-from geetest_asgi.testing import GeeTest, GeeTestServer, Simulator
+from geetest_asgi.testing import GeeTest, GeeTestServer
 
 DOCS = ROOT / "docs"
 INDEX, TRAVELS, PATTERNS = Page("docs/index.md"), Page("docs/how-a-request-travels.md"), Page("docs/patterns.md")
@@ -131,22 +131,30 @@ def test_a_missing_key_stops_the_start_or_is_answered_500(tmp_path: Path, lifesp
 # Migrating
 
 
-class Sides:
-    """The two apps of the page, both asking one simulator on a socket. Each request is sent by GET and by POST."""
+Order = Callable[[GeeTestServer], object]
+EVENTS: dict[str, tuple[Order, dict[str, Any], list[int]]] = {
+    "a token that GeeTest verifies": (GeeTestServer.up, {}, [1, 1]),
+    "does not verify": (GeeTestServer.up, {"forged": True}, [1, 1]),
+    "no token": (GeeTestServer.up, {"without": True}, [1, 0]),
+    "gen_time=abc": (GeeTestServer.up, {"gen_time": "abc"}, [1, 0]),
+    "answers with an error": (lambda geetest: geetest.error("-50005"), {}, [1, 1]),
+    "HTTP 404 or 413": (lambda geetest: geetest.answers(404), {}, [1, 1]),
+    "HTTP 503": (GeeTestServer.down, {}, [1, 1]),
+}
+"""Words of each event, how GeeTest is then, what is sent, and the calls that it costs before and after."""
 
-    def __init__(self, simulator: Simulator, before: ASGIApp, after: ASGIApp) -> None:
-        self.geetest, self.before, self.after = simulator, before, after
 
-    def says(self, side: str, *, forged: bool = False) -> tuple[str, int]:
-        """What a fresh token comes to, and the calls that it costs. The page sends the id as a fifth field."""
-        return self.sends(side, lambda: self.geetest.token(forged=forged) | {"captcha_id": self.geetest.captcha_id})
+@pytest.fixture
+def sides(geetest_by_env: GeeTestServer) -> list[ASGIApp]:
+    """The two apps of the page, before and after, both asking one simulator on a socket."""
+    before = MIGRATING.run("CAPTCHA_ID =")
+    before["API_SERVER"] = geetest_by_env.url
+    return [before["app"], MIGRATING.run("def as_before")["app"]]
 
-    def sends(self, side: str, fields: Any) -> tuple[str, int]:
-        """The answer to these fields, and the calls."""
-        self.geetest.calls.clear()
-        answers = {_login(getattr(self, side), method, fields()) for method in ("GET", "POST")}
-        assert len(answers) == 1, "both methods are treated alike"
-        return answers.pop(), len(self.geetest.calls) // 2
+
+def _fields(geetest: GeeTestServer, *, forged: bool = False, without: bool = False, **changes: str) -> dict[str, str]:
+    """A token; the page sends the id as a fifth field."""
+    return {} if without else geetest.token(forged=forged) | {"captcha_id": geetest.captcha_id} | changes
 
 
 def _login(app: ASGIApp, method: str, fields: dict[str, str]) -> str:
@@ -154,47 +162,28 @@ def _login(app: ASGIApp, method: str, fields: dict[str, str]) -> str:
     return f"HTTP {answer.status_code}" if answer.is_error else f"`{answer.json()['login']}`"
 
 
-@pytest.fixture
-def sides(geetest_by_env: GeeTestServer) -> Sides:
-    before = MIGRATING.run("CAPTCHA_ID =")
-    before["API_SERVER"] = geetest_by_env.url
-    return Sides(geetest_by_env, before["app"], MIGRATING.run("def as_before")["app"])
+@pytest.mark.parametrize("method", ["GET", "POST"])
+@pytest.mark.parametrize("event", EVENTS)
+def test_what_changes_is_what_the_page_says(
+    geetest_by_env: GeeTestServer, sides: list[ASGIApp], event: str, method: str
+) -> None:
+    order, sent, costs = EVENTS[event]
+    (told,) = [row[1:] for row in MIGRATING.rows("event") if event in row[0]]
+    order(geetest_by_env)
+    for app, cell, calls in zip(sides, told, costs, strict=True):
+        geetest_by_env.calls.clear()
+        assert _login(app, method, _fields(geetest_by_env, **sent)) == re.split("[,:]", cell)[0]
+        assert len(geetest_by_env.calls) == calls
 
 
-def test_what_changes_is_what_the_page_says(sides: Sides) -> None:
-    rows = {row[0]: row[1:] for row in MIGRATING.rows("event")}
-
-    def told(event: str) -> list[str]:
-        (found,) = [cells for name, cells in rows.items() if event in name]
-        return [cell.split(",")[0].split(":")[0] for cell in found]
-
-    def come_to(*, forged: bool = False) -> list[str]:
-        return [sides.says(side, forged=forged)[0] for side in ("before", "after")]
-
-    def sent(fields: Any) -> list[tuple[str, int]]:
-        return [sides.sends(side, fields) for side in ("before", "after")]
-
-    assert come_to() == told("a token that GeeTest verifies")
-    assert come_to(forged=True) == told("does not verify")
-    assert sent(dict) == list(zip(told("no token"), (1, 0), strict=True))
-    odd = {**sides.geetest.token(), "gen_time": "abc"}
-    assert sent(lambda: dict(odd)) == list(zip(told("gen_time=abc"), (1, 0), strict=True))
-    sides.geetest.error("-50005")
-    assert come_to() == told("answers with an error")
-    sides.geetest.answers(404)
-    assert come_to() == told("HTTP 404 or 413")
-    sides.geetest.down()
-    assert come_to() == told("HTTP 503")
-
-
-def test_the_same_token_twice_costs_one_call(sides: Sides) -> None:
+def test_the_same_token_twice_costs_one_call(geetest_by_env: GeeTestServer, sides: list[ASGIApp]) -> None:
     (row,) = [row for row in MIGRATING.rows("event") if row[0] == "the same token twice"]
     assert row[1:] == ["a second call", "`fail`, no call"]
-    for app, calls in ((sides.before, 2), (sides.after, 1)):
-        token = sides.geetest.token()
-        sides.geetest.calls.clear()
+    for app, calls in zip(sides, (2, 1), strict=True):
+        token = geetest_by_env.token()
+        geetest_by_env.calls.clear()
         assert [_login(app, method, token) for method in ("GET", "POST")] == ["`success`", "`fail`"]
-        assert len(sides.geetest.calls) == calls
+        assert len(geetest_by_env.calls) == calls
 
 
 # The pages, and their places
