@@ -78,12 +78,6 @@ def test_another_checkout_is_measured_and_not_this_one_again(longer: Path) -> No
     assert other == ours + 1000
 
 
-@pytest.mark.parametrize(("name", "told"), [("budget", "no geetest_asgi in it"), ("memory", "is no benchmark")])
-def test_what_is_no_other_checkout_or_not_compared_is_refused(name: str, told: str, tmp_path: Path) -> None:
-    with pytest.raises(SystemExit, match=told):
-        main([name, "--beside", str(tmp_path)])
-
-
 def test_a_refused_login_is_no_login() -> None:
     came = itertools.count()
     refused = 0
