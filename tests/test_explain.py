@@ -155,6 +155,7 @@ def test_regular_expressions_are_compared_as_far_as_examples_go() -> None:
         (UNSAFE, parse("GET /").methods, False),
         (parse("POST,PUT /").methods, parse("PUT /").methods, True),
         (Methods(frozenset({"POST"})), UNSAFE, False),
+        (Methods(frozenset({"POST"})), EVERY, False),
     ],
 )
 def test_sets_of_methods(one: Methods, other: Methods, includes: bool) -> None:
