@@ -218,6 +218,9 @@ def test_the_log_is_as_it_was_when_the_demo_has_ended(geetest_by_env: GeeTestSer
     ("method", "path", "named"),
     [
         ("GET", "/demo/token?kind=%3Cb%3E", "fresh, expired, forged"),
+        ("GET", "/demo/token?knid=expired", "wanted"),
+        ("GET", "/demo/token?format=xml", "wanted"),
+        ("GET", "/demo/log?befor=1", "wanted"),
         ("POST", "/demo/state?geetest=sideways", "up, down"),
         ("POST", "/demo/state?geetest=down&policy=perhaps", "allow, deny"),
     ],

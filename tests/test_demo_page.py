@@ -376,10 +376,3 @@ def test_a_page_of_another_origin_turns_no_switch_and_reads_nothing(site: Site, 
     assert site.state == {"geetest": "up", "policy": "deny"}
     own = str(browser.base_url).rstrip("/")
     assert browser.post("/demo/state", headers={"origin": own}).status_code == 200
-
-
-@pytest.mark.parametrize("path", ["/demo/log?befor=1", "/demo/token?knid=expired", "/demo/token?format=xml"])
-def test_an_unknown_parameter_is_an_error(browser: httpx.Client, path: str) -> None:
-    reply = browser.get(path)
-    assert reply.status_code == 400
-    assert "wanted" in reply.json()["error"]
