@@ -15,7 +15,7 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from benchmarks import picture
-from benchmarks.__main__ import COMMANDS, NAMES, main, put, run_all
+from benchmarks.__main__ import COMMANDS, NAMES, main
 from benchmarks.checkouts import BESIDE, OURS
 from benchmarks.load import turn
 from benchmarks.measure import Goal, goals
@@ -98,21 +98,6 @@ def test_a_refused_login_is_no_login() -> None:
     assert took.first.refused + took.again.refused == refused >= 4
     assert len(took.first.times) + len(took.again.times) == next(came) - refused
     assert took.let_in == round(took.rate * took.seconds) <= len(took.again.times)
-
-
-def test_a_run_of_all_writes_the_page_and_the_picture(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("BENCHMARK_SECONDS", "0.01")
-    monkeypatch.chdir(ROOT)
-    (tmp_path / "performance.md").write_text(put(PAGE, "share", "as it was"))
-    run_all(tmp_path, ("share",))
-    written = (tmp_path / "performance.md").read_text()
-    assert "as it was" not in written
-    before, after = (
-        re.sub(r"<!-- (share|machine) -->.*?<!-- / -->", "", page, flags=re.DOTALL) for page in (PAGE, written)
-    )
-    assert before == after
-    assert "python-multipart" in written.split("<!-- machine -->")[1].split("<!-- / -->")[0]
-    assert (tmp_path / "performance.svg").read_text() == picture.draw(picture.charts(written))
 
 
 def test_the_picture_is_the_pages() -> None:

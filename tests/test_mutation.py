@@ -1,70 +1,16 @@
-"""`python -m mutation`: what it changes, that it notices what tests notice, and that its page is of this code."""
+"""`python -m mutation`: it notices what tests notice, and its page is of this code."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import printed
 from pages import ROOT, Page
+from projects import write
 
 from mutation import guard
-from mutation.mutants import mutants
 from mutation.page import PAGE, Reasons
-
-SOURCE = '''\
-"""Not changed: {0}."""
-
-LIMIT = 5
-
-
-class Door:
-    """Not changed."""
-
-    @property
-    def wide(self) -> bool:
-        """Not changed."""
-        return self.width > 3 and not self.locked
-
-    @wide.setter
-    def wide(self, width: int) -> None:
-        self.width = width
-
-    def enter(self, name: str = "nobody") -> None:
-        if name != LIMIT:
-            raise ValueError(f"{name}: stay out")
-        return greet(
-            name,
-            loudly=True,
-        )
-'''
-
-
-def changed(source: str) -> set[tuple[str, str, str]]:
-    return {(each.function, each.before, each.after) for each in mutants(source, "door.py")}
-
-
-def test_each_mutant_is_one_change_of_one_function() -> None:
-    assert changed(SOURCE) == {
-        ("Door.wide", "return self.width > 3 and not self.locked", after)
-        for after in (
-            "return None",
-            "return (self.width > 3 or not self.locked)",
-            "return (self.width >= 3) and not self.locked",
-            "return self.width > 4 and not self.locked",
-            "return self.width > 3 and self.locked",
-        )
-    } | {
-        ("Door.wide", "self.width = width", "pass"),
-        ("Door.enter", "if name != LIMIT:", "if True:"),
-        ("Door.enter", "if name != LIMIT:", "if False:"),
-        ("Door.enter", "if name != LIMIT:", "if (name == LIMIT):"),
-        ("Door.enter", 'raise ValueError(f"{name}: stay out")', "pass"),
-        ("Door.enter", "return greet( name, loudly=True, )", "return None"),
-        ("Door.enter", "loudly=True,", ""),
-        ("Door.enter", "loudly=True,", "loudly=False,"),
-    }
-
 
 RUN = """
 import sys
@@ -112,20 +58,12 @@ def test_that_fails_anyway():
 """
 
 
-def outcomes(folder: Path, door: str, tests: str) -> set[tuple[str, str]]:
-    """What became of each mutant."""
-    pytest.importorskip("coverage")
-    (folder / "door.py").write_text(door)
-    (folder / "test_door.py").write_text(tests)
-    done = subprocess.run(
-        [sys.executable, "-c", RUN], cwd=folder, env={"PYTHONPATH": f"{ROOT}:."}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {(line.partition(" ")[0], line.partition(" ")[2]) for line in done.stdout.splitlines() if "->" in line}
-
-
 def test_a_mutant_is_killed_survives_or_is_not_reached(tmp_path: Path) -> None:
-    assert outcomes(tmp_path, DOOR, TESTS) == {
+    pytest.importorskip("coverage")
+    write(tmp_path, {"door.py": DOOR, "test_door.py": TESTS})
+    said = printed([sys.executable, "-c", RUN], cwd=tmp_path, env={"PYTHONPATH": f"{ROOT}:."})
+    outcomes = {(line.partition(" ")[0], line.partition(" ")[2]) for line in said.splitlines() if "->" in line}
+    assert outcomes == {
         ("killed", "return key == 7 -> return None"),
         ("killed", "return key == 7 -> return (key != 7)"),
         ("killed", "return key == 7 -> return key == 8"),

@@ -3,7 +3,6 @@
 import time
 import tracemalloc
 from collections.abc import Callable
-from dataclasses import FrozenInstanceError
 from typing import Any
 from urllib.parse import urlencode
 
@@ -260,14 +259,6 @@ async def test_calls_tell_what_was_asked_and_answered_faults_included(
         *(call, call, {"captcha_id": "x", "gen_time": ""}, {"lot_number": "a&b"}),
     ]
     assert [seen.content_type for seen in simulator.calls] == [FORM, FORM, "", FORM]
-
-
-async def test_a_call_cannot_be_changed_afterwards(simulator: Simulator) -> None:
-    await ask(simulator, {})
-    with pytest.raises(FrozenInstanceError):
-        simulator.calls[0].code = "x"  # type: ignore[misc]
-    with pytest.raises(TypeError):
-        simulator.calls[0].parameters["captcha_id"] = "x"  # type: ignore[index]
 
 
 async def test_only_the_last_thousand_calls_are_kept(simulator: Simulator) -> None:
