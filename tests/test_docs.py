@@ -1,4 +1,4 @@
-"""Every page: its links, its blocks of code; and the pages that speak of files, tests and outcomes that there are."""
+"""Every page: its links lead somewhere, its code is run by a test, and what it speaks of is there."""
 
 import ast
 import re
@@ -10,7 +10,7 @@ from pages import ROOT, Page, codes
 
 import geetest_asgi
 from geetest_asgi import Outcome
-from geetest_asgi.testing._magic import MAGIC
+from geetest_asgi.testing import MAGIC
 
 PACKAGE = Path(geetest_asgi.__file__).parent
 ROWS = Page("docs/faults.md").rows("what happens")
@@ -26,29 +26,26 @@ def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
 
 # The blocks of code
 
-RUN_BY_TESTS = [
-    "README.md",
-    *(f"docs/{name}.md" for name in ("clearance", "clients", "cookbook", "fields", "how-a-request-travels", "index")),
-    *(f"docs/{name}.md" for name in ("migrating", "observability", "outages", "outcomes", "patterns", "production")),
-    *(f"docs/{name}.md" for name in ("settings", "simulator", "when")),
-]
-"""The other pages' blocks are read one after the other by a test of their own."""
-FIND = {"run", "block", "shell", "recipe", "login_of", "parametrize"}
-"""The functions to whose arguments the words belong by which a test finds a block."""
+NAMES = """clearance clients cookbook fields how-a-request-travels index migrating observability outages outcomes
+           patterns production settings simulator when"""
+FOUND_BY_WORDS = ["README.md", *(f"docs/{name}.md" for name in NAMES.split())]
+"""Pages whose blocks are found by words in them. Each other page has a test that reads one block after the other."""
+FINDERS = {"run", "block", "shell", "recipe", "login_of", "parametrize"}
+"""Functions to which tests give such words."""
 INSTALLS = re.compile(r"pip install|-m venv|-m benchmarks")
 
 
 def words_of(test: Path) -> set[str]:
-    """The words by which the file finds blocks."""
+    """Return the words by which the file finds blocks."""
     tree = ast.parse(test.read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
     places: list[ast.AST] = [node.value for node in tree.body if isinstance(node, ast.Assign)]
-    places += [each for call in calls if ast.unparse(call.func).rpartition(".")[2] in FIND for each in call.args]
+    places += [each for call in calls if ast.unparse(call.func).rpartition(".")[2] in FINDERS for each in call.args]
     constants = [each.value for place in places for each in ast.walk(place) if isinstance(each, ast.Constant)]
     return {each for each in constants if isinstance(each, str) and len(each) > 4}
 
 
-@pytest.mark.parametrize("name", RUN_BY_TESTS)
+@pytest.mark.parametrize("name", FOUND_BY_WORDS)
 def test_each_block_of_code_is_found_by_a_test_which_runs_it(name: str) -> None:
     page, tests = Page(name), [path for path in ROOT.glob("tests/test_*.py") if f'Page("{name}")' in path.read_text()]
     found = [[block for block in page.blocks if word in block.text] for word in set().union(*(map(words_of, tests)))]
