@@ -167,7 +167,8 @@ def alert_queries() -> dict[str, str]:
     return dict(found)
 
 
-ALL_QUERIES = QUERIES | alert_queries()
+VARIABLES = {each["name"]: each["definition"] for each in DASHBOARD["templating"]["list"] if each["type"] == "query"}
+ALL_QUERIES = QUERIES | VARIABLES | alert_queries()
 
 
 @pytest.mark.parametrize("name", ALL_QUERIES)
