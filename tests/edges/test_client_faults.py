@@ -1,6 +1,5 @@
 """GeeTest's answer, with all that can go wrong on the wire: nothing but a clean success is taken for one."""
 
-import socket
 import time
 from contextlib import AsyncExitStack
 
@@ -12,7 +11,7 @@ import pytest
 from geetest_asgi import Outcome
 
 from .faulty_servers import OUTAGES, REFUSALS, SILENCE, SILENCES, Site, say
-from .servers import CLIENTS, SUCCESS, GeeTest, RawServer, http_reply
+from .servers import CLIENTS, GeeTest, RawServer
 
 pytestmark = pytest.mark.anyio
 
@@ -85,25 +84,6 @@ async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: Gee
         assert (await site.come(), site.result.outcome) == ("captcha_refused", Outcome.REFUSED)
         assert site.app.seen == []
         assert len(server.requests) == 1
-
-
-FRAMED = {
-    "chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    + b"".join(b"1\r\n%c\r\n" % byte for byte in SUCCESS)
-    + b"0\r\n\r\n",
-    "until close": b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS,
-    "after 103": b"HTTP/1.1 103 Early Hints\r\n\r\n" + http_reply(),
-}
-
-
-@pytest.mark.parametrize("framing", FRAMED)
-async def test_every_framing_of_an_answer_is_read(framing: str, geetest: GeeTest) -> None:
-    def once(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-        connection.sendall(FRAMED[framing])
-
-    with RawServer(once) as server:
-        assert await Site(geetest, server.url).come() == "in"
 
 
 FOLLOWING = {

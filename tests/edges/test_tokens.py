@@ -18,7 +18,7 @@ from geetest_asgi.testing import Simulator
 
 from .servers import SUCCESS, GeeTest
 from .site import App, Front, Told
-from .visitors import Visit, form, in_headers, unfinished, until, visit
+from .visitors import Visit, form, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -36,19 +36,6 @@ def test_a_replay_is_refused_without_a_call(geetest: GeeTest, app: App, front: F
     assert told.outcomes == [Outcome.PASSED, Outcome.REPLAYED, Outcome.REPLAYED]
     assert told.reasons[1]
     assert len(geetest.calls) == len(app.seen) == 1
-
-
-async def test_a_replay_with_other_outer_parts_is_a_replay(geetest: GeeTest, app: App) -> None:
-    """What is asked about is the lot number and the pass token; the rest may be varied at will."""
-    guard = geetest.guard(app, protect=["/**"], sources=("header", "query", "body"))
-    token = geetest.token()
-    assert (await visit(token).run(guard)).code == "in"
-    varied = token | {"captcha_output": token["captcha_output"] + "A", "gen_time": "1700000000"}
-    assert (await visit(varied).run(guard)).code == "captcha_replayed"
-    assert (await visit(token, path="/elsewhere").run(guard)).code == "captcha_replayed"
-    assert (await visit(query=form(token)).run(guard)).code == "captcha_replayed"
-    assert (await visit(headers=in_headers(token)).run(guard)).code == "captcha_replayed"
-    assert len(geetest.calls) == 1
 
 
 def test_of_copies_on_two_event_loops_one_is_asked_about(geetest: GeeTest, app: App) -> None:
@@ -111,34 +98,6 @@ async def test_a_token_is_given_back_when_busy(geetest: GeeTest, app: App) -> No
     assert len(geetest.calls) == 1
     geetest.simulator.up()
     assert (await visit(token).run(guard)).code == "in"
-
-
-class SlowStore(MemoryStore):
-    """A store that is somewhere else: each call takes a moment, and so may be cancelled."""
-
-    async def add(self, key: str, value: str, seconds: float) -> bool:
-        await anyio.sleep(0.01)
-        return await super().add(key, value, seconds)
-
-    async def delete(self, key: str) -> None:
-        await anyio.sleep(0.01)
-        await super().delete(key)
-
-
-@pytest.mark.parametrize("store", [MemoryStore, SlowStore])
-async def test_a_token_is_given_back_when_the_request_is_cancelled(
-    store: type[MemoryStore], geetest: GeeTest, app: App
-) -> None:
-    """Though giving back may take time."""
-    geetest.simulator.hanging()
-    guard, token = geetest.guard(app, timeout=30, store=store()), geetest.token()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(visit(token).run, guard)
-        await until(lambda: geetest.calls)
-        tasks.cancel_scope.cancel()
-    geetest.simulator.up()
-    assert (await visit(token).run(guard)).code == "in"
-    assert (await visit(token).run(guard)).code == "captcha_replayed"
 
 
 async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(geetest: GeeTest, app: App) -> None:
@@ -258,13 +217,3 @@ async def test_the_offline_token_lets_everybody_in_while_geetest_is_down(geetest
     assert (await visit(geetest.token(offline=True)).run(closed)).code == "captcha_unavailable"
     geetest.simulator.up()
     assert (await visit(geetest.token(offline=True)).run(guard)).code == "captcha_failed"
-
-
-async def test_only_a_well_formed_token_is_let_in_while_geetest_is_down(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.down()
-    guard = geetest.guard(app)
-    assert (await visit().run(guard)).code == "captcha_missing"
-    assert (await visit(geetest.token() | {"gen_time": "abc"}).run(guard)).code == "captcha_malformed"
-    token = geetest.token()
-    assert (await visit(token).run(guard)).code == "in"
-    assert (await visit(token).run(guard)).code == "captcha_replayed"
