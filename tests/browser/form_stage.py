@@ -57,6 +57,13 @@ class FormSite:
         """What the guard has decided since the page was opened."""
         self.files: dict[str, bytes] = {}
         """What is served below /npm/."""
+        self.settings: dict[str, Any] = {
+            "captcha_id": "sim-site",
+            "captcha_key": "any-key",
+            "api_server": geetest,
+            "on_result": lambda result, scope: self.outcomes.append(str(result.outcome)),
+        }
+        """Of the guard."""
         self.app: ASGIApp = GeeTestMiddleware(
             Starlette(routes=self._routes()),
             protect=[
@@ -72,12 +79,9 @@ class FormSite:
                 Rule("GET /search", sources=("query",)),
                 Rule("POST /api/**", sources=("header",)),
             ],
-            captcha_id="sim-site",
-            captcha_key="any-key",
-            api_server=geetest,
             timeout=5,
             on_unavailable="deny",
-            on_result=lambda result, scope: self.outcomes.append(str(result.outcome)),
+            **self.settings,
         )
 
     def _routes(self) -> list[Route]:

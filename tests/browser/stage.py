@@ -45,16 +45,11 @@ def site(geetest: str) -> "ASGIApp":
         form = await request.form()
         return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": form["username"]})
 
-    async def silent(request: Request) -> Response:
-        await anyio.sleep(5)
-        return Response(status_code=204)
-
     async def late(request: Request) -> RedirectResponse:
         await anyio.sleep(3)
         return RedirectResponse(f"{geetest}/load?{request.url.query}")
 
     routes = [
-        Route("/silent/load", silent),
         Route("/late/load", late),
         Route("/login", login, methods=["POST"]),
         Route("/{name}.html", page),

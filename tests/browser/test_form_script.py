@@ -85,15 +85,6 @@ def test_each_of_several_forms_to_one_address_has_a_captcha_of_its_own(stage: Fo
     assert stage.server.outcomes == ["passed", "passed"]
 
 
-def test_without_javascript_the_server_says_that_it_is_missing(stage: FormStage) -> None:
-    stage.page.route("**/*.js", lambda route: route.abort())
-    stage.form()
-    with stage.page.expect_navigation(url="**/login") as arrived:
-        stage.submit.click()
-    assert arrived.value.status == 403
-    assert "Captcha required" in stage.page.inner_text("body")
-
-
 def test_a_denial_is_a_page_and_the_way_back_leads_to_a_fresh_captcha(stage: FormStage) -> None:
     stage.form('data-geetest-product="bind"')
     stage.submit.click()

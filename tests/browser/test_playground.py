@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import httpx
 import pytest
 from commands import name_geetest
+from visitor import stand_in_for_static_geetest_com
 
 from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.visits import MAX_VISITS
@@ -521,14 +522,7 @@ def test_the_live_page_has_no_switches_and_works(tabs: Any, monkeypatch: pytest.
     with serve(simulator) as geetest:
         name_geetest(monkeypatch, geetest)
         page = tabs()
-        # As an entry in a hosts file would: GeeTest's script is the simulator's.
-        script = httpx.get(f"{geetest}/v4/gt4.js", trust_env=False).text
-        there = "ADDRESS.exec(document.currentScript?.src) || "
-        assert there in script
-        script = script.replace(there, "")  # it asks where it came from, and not where the page thinks so
-        page.route(
-            "https://static.geetest.com/**", lambda route: route.fulfill(body=script, content_type="text/javascript")
-        )
+        stand_in_for_static_geetest_com(page, geetest)
         with serve(live_site()) as url:
             playground = Playground(Site(simulator, geetest), url, page)
             names = page.locator(".attacks button").evaluate_all("all => all.map((each) => each.dataset.t)")
