@@ -202,10 +202,6 @@ class FormStage(Stage):
             yield
         assert self.answer() == PASSED | changes
 
-    def pause(self) -> None:
-        """What comes sooner is a double click."""
-        self.page.wait_for_timeout(1000)
-
     def verify(self) -> None:
         """Solve a captcha that has a button of its own."""
         self.open_box()

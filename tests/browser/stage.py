@@ -1,5 +1,7 @@
 """The site that the tests visit, and what they do on it."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -66,6 +68,10 @@ def site(geetest: str) -> "ASGIApp":
     )
 
 
+Visiting = Callable[..., AbstractContextManager["Stage"]]
+"""Of an app and a path: a visit to the app."""
+
+
 @dataclass
 class Stage:
     """One visit."""
@@ -128,6 +134,10 @@ class Stage:
     def open_box(self) -> None:
         self.button.click()
         self.box.wait_for(state="visible")
+
+    def pause(self) -> None:
+        """What comes sooner is a double click."""
+        self.page.wait_for_timeout(1000)
 
     def solve(self) -> None:
         self.page.get_by_role("button", name="I am human").click()
