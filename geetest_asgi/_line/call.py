@@ -2,7 +2,7 @@
 
 Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
 and only while there is nothing to be read from it. Until then our own end may have taken the time, by an event loop
-that visitors held, or by a queue; so a silence that is shorter than a fair share of the time is `busy`, and no outage.
+that visitors held, or by a queue; so a silence of less than most of a server's time is `busy`, and no outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -44,7 +44,7 @@ class Call:
 
     __slots__ = (
         *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket", "stop", "watching"),
-        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
+        *("_again", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
         *("_context", "_disconnected", "_settled"),
     )
     stop: Callable[[], object]
@@ -67,7 +67,7 @@ class Call:
         start = monotonic()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
-        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
+        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, _FAIR * seconds / servers
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self.over = self._settled = False
@@ -80,8 +80,8 @@ class Call:
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, 3
-        self._until = self._began + (self._end - self._began) / servers
+        self.socket, self.since, self._late, self._again = None, inf, 0.0, 3
+        self._until = (start := monotonic()) + (self._end - start) / servers
         if self._until < self._due:
             self._watch(self._until)
 
@@ -120,19 +120,30 @@ class Call:
         self._due = when
         self._clock.watch(self, when)
 
-    def wake(self, now: float) -> float | None:
-        """By the clock. None: the time is over, the call's or a server's share of it, or the client is watched now."""
+    def wake(self, now: float) -> float:
+        """By the clock."""
         if self.over or self.ended is not None:
             return inf
         if self.foreign:
             self._look_how_late(now)
+        self._settled = self.watching is not None
         if now >= self._end or self._share_is_over(now):
-            return None
-        due = self._next(now)
+            return self._give_up(now)
         if now >= self._tenth and self._context is not None and self.watching is None:
             self.watching = self._clock.run(self._watch_client, self._context)
-            return None
-        return due
+            return now
+        return self._next(now)
+
+    def _give_up(self, now: float) -> float:
+        if self._again and (self.socket is None or self.socket.hears()):
+            self._again -= 1
+            return now
+        if now >= self._end:
+            self.end(self.silence())
+            return inf
+        self._until = inf
+        self.stop()
+        return self._next(now)
 
     def _next(self, now: float) -> float:
         self._due = self._end if now >= self._tenth else self._tenth
@@ -148,23 +159,6 @@ class Call:
 
     def _share_is_over(self, now: float) -> bool:
         return not self.sent and now >= self._until
-
-    def give_up(self) -> float:
-        """By the clock, after some turns of the loop in which an answer would have been read, or a message received."""
-        now, self._settled = monotonic(), self.watching is not None
-        if self.over or self.ended is not None:
-            return inf
-        if now < self._end and not self._share_is_over(now):
-            return self._next(now)
-        if self._again and self.socket is not None and self.socket.hears():
-            self._again -= 1
-            return now
-        if now >= self._end:
-            self.end(self.silence())
-            return inf
-        self._until = inf
-        self.stop()
-        return self._next(now)
 
     def end(self, evidence: Evidence) -> None:
         """End the call."""
@@ -183,9 +177,8 @@ class Call:
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
 
     def _was_fair(self) -> bool:
-        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
-        now, since = monotonic(), self.since if self.socket is None else self.socket.since
-        return now - since >= max(_FAIR * (now - self._began), self._least)
+        """Whether the other end had most of a server's time."""
+        return monotonic() - (self.since if self.socket is None else self.socket.since) >= self._least
 
     def blame(self, error: Exception) -> Evidence:
         """Return what it is evidence of that the wire raised this."""

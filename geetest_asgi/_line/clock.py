@@ -1,8 +1,4 @@
-"""One clock for each event loop wakes the calls that take their time: the others need no timer, task or thread.
-
-Before it gives a call up it lets the event loop look at its sockets a few times more: an answer that has arrived while
-something else held the loop is read, and only silence of the other end is left (see `Call`).
-"""
+"""One clock for each event loop wakes what takes its time: the rest needs no timer, task or thread."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -16,12 +12,6 @@ from typing import Any, Final, Protocol
 import anyio
 
 from .._bounds.per_loop import PerLoop, on_asyncio
-from .time_limit import TimeLimit
-
-TURNS: Final = 20
-"""Turns of the event loop before a call is given up. Two are enough for an answer on an open connection; a new
-connection takes some more from "connected" to "asked".
-"""
 
 GRAIN: Final = 0.005
 """Seconds. The clock does not tick more often."""
@@ -30,11 +20,8 @@ GRAIN: Final = 0.005
 class Watched(Protocol):
     """What the clock wakes."""
 
-    def wake(self, now: float) -> float | None:
-        """Return when to be woken again, inf for never; None to be given up after some turns of the loop."""
-
-    def give_up(self) -> float:
-        """Those turns are over. Return when to be woken again, inf for never."""
+    def wake(self, now: float) -> float:
+        """Return when to be woken again, inf for never. A time that has come means the next tick."""
 
 
 class Clock:
@@ -48,33 +35,27 @@ class Clock:
         self.scope: type[anyio.CancelScope] = type(anyio.CancelScope())
         """The loop's class of cancel scopes. To look for it each time, as anyio does, costs more than the scope."""
 
-    def limit(self, seconds: float) -> TimeLimit:
+    def limit(self, seconds: float) -> "TimeLimit":
         """Return what ends blocks after so many seconds."""
         return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
     def watch(self, watched: Watched, when: float) -> None:
         """Wake `watched` at `when`, by `time.monotonic`."""
+        self._push(watched, when)
+        if when < self._armed:
+            self._arm(when)
+
+    def _push(self, watched: Watched, when: float) -> None:
         if when < inf:
             heappush(self._heap, (when, next(self._numbers), watched))
-            if when < self._armed:
-                self._arm(when)
 
-    def _wake(self, now: float) -> list[Watched]:
-        """Wake all that are due, and return those to be given up."""
-        expired = []
+    def _wake(self, now: float) -> float:
+        """Wake all that are due. Return when to tick again, inf for never."""
+        due = []
         while self._heap and self._heap[0][0] <= now:
-            watched = heappop(self._heap)[2]
-            if (when := watched.wake(now)) is None:
-                expired.append(watched)
-            else:
-                self.watch(watched, when)
-        return expired
-
-    def _give_up(self, expired: list[Watched]) -> None:
-        for watched in expired:
-            self.watch(watched, watched.give_up())
-
-    def _next(self, now: float) -> float:
+            due.append(heappop(self._heap)[2])
+        for watched in due:
+            self._push(watched, watched.wake(now))
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
 
     async def aclose(self) -> None:
@@ -87,6 +68,41 @@ class Clock:
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function`, which must not raise, in a task of its own."""
         raise NotImplementedError
+
+
+class TimeLimit:
+    """Cancels blocks after the same number of seconds each, as `anyio.move_on_after` would.
+
+    A timer of the loop's for each block would cost more than the block: asyncio keeps it for its whole time, even where
+    the block ends at once. These blocks end in the order in which they began, so one timer does for all.
+    """
+
+    def __init__(self, clock: "Clock", seconds: float) -> None:
+        self._clock, self._seconds = clock, seconds
+        self._ends: dict[anyio.CancelScope, float] = {}
+        self._watched = False
+
+    def begin(self) -> anyio.CancelScope:
+        """Return the scope of a block that begins now."""
+        scope = self._clock.scope()
+        self._ends[scope] = ends = monotonic() + self._seconds
+        if not self._watched:
+            self._watched = True
+            self._clock.watch(self, ends)
+        return scope
+
+    def end(self, scope: anyio.CancelScope) -> None:
+        """The block is over."""
+        del self._ends[scope]
+
+    def wake(self, now: float) -> float:
+        """By the clock."""
+        for scope, ends in self._ends.items():
+            if ends > now:
+                return ends
+            scope.cancel()
+        self._watched = False
+        return inf
 
 
 class Running(Protocol):
@@ -112,22 +128,9 @@ class AsyncioClock(Clock):
         self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=self._context)
 
     def _tick(self) -> None:
-        now = monotonic()
-        self._armed = -inf  # nothing is to set the timer meanwhile
-        if expired := self._wake(now):
-            self._count(TURNS, expired)
-        self._rearm(now)
-
-    def _rearm(self, now: float) -> None:
         self._armed, self._timer = inf, None
-        if (when := self._next(now)) < inf:
+        if (when := self._wake(monotonic())) < inf:
             self._arm(when)
-
-    def _count(self, turns: int, expired: list[Watched]) -> None:
-        if turns:
-            self._loop.call_soon(self._count, turns - 1, expired, context=self._context)
-        else:
-            self._give_up(expired)
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
@@ -168,12 +171,7 @@ class TrioClock(Clock):
                 await self._news.wait()
             self._news = self._trio.Event()
             self._armed = -inf
-            now = monotonic()
-            if expired := self._wake(now):
-                for _ in range(TURNS):
-                    await self._trio.lowlevel.checkpoint()
-                self._give_up(expired)
-            self._armed = self._next(now)
+            self._armed = self._wake(monotonic())
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""

@@ -17,6 +17,7 @@ import httpx
 import httpx2
 import pytest
 import trustme
+from loops import LOOPS, run_on
 
 from geetest_asgi import Limits
 from geetest_asgi.testing import Simulator
@@ -187,11 +188,6 @@ STALLS: list[tuple[Stall, str]] = [
     (stall_once, "three servers"),
     (stall_shortly, "three servers"),
 ]
-LOOPS: dict[str, tuple[str, dict[str, Any]]] = {
-    "asyncio": ("asyncio", {}),
-    "uvloop": ("asyncio", {"use_uvloop": True}),
-    "trio": ("trio", {}),
-}
 
 
 @pytest.mark.slow_except("plain-asyncio-*", "TLSv1_3-trio-stall_by_waiting-*")
@@ -201,8 +197,6 @@ def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
     loop: str, stall: Stall, start: str, answering: Prompt, geetest: GeeTest
 ) -> None:
     """Visitors call an endpoint that does not let go of the loop; then GeeTest's answers lie there and wait for us."""
-    if loop == "uvloop":
-        pytest.importorskip("uvloop")
     urls = [answering.url] * (3 if start == "three servers" else 1)
     door, codes = Door(geetest, timeout=0.25, api_server=urls, trust_env=True), []
 
@@ -226,8 +220,7 @@ def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
         await held_crowd(stall(time.monotonic() + 0.25))
         await door.guard.aclose()
 
-    backend, options = LOOPS[loop]
-    anyio.run(main, backend=backend, backend_options=options)
+    run_on(loop, main)
     assert door.is_shut(), (codes.count("in"), set(door.told.reasons))
     assert start != "open connections" or "captcha_failed" in codes[50:], "what lies there is read"
 

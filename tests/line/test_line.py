@@ -5,7 +5,6 @@ import socket
 import ssl
 import threading
 import time
-from collections.abc import Mapping
 from contextlib import aclosing
 from typing import Any
 
@@ -15,6 +14,7 @@ import trustme
 from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
 from lines import FAIL, REQUEST, after, line_to
+from loops import LOOPS, run_on
 
 from geetest_asgi import Limits, Outage, Outcome
 from geetest_asgi._core.model import Evidence, Reply
@@ -159,19 +159,10 @@ def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, str
     return made, file
 
 
-LOOPS: dict[str, tuple[str, Mapping[str, Any]]] = {
-    "asyncio": ("asyncio", {}),
-    "uvloop": ("asyncio", {"use_uvloop": True}),
-    "trio": ("trio", {}),
-}
-
-
 @pytest.mark.slow_except("asyncio")
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(loop: str) -> None:
     """Else whoever holds it a little would keep `on_unavailable` from doing its work."""
-    if loop == "uvloop":
-        pytest.importorskip("uvloop")
 
     async def hold_often() -> None:
         for _ in range(10):
@@ -185,8 +176,7 @@ def test_a_silent_server_is_an_outage_though_the_loop_is_held_up_now_and_then(lo
         raise AssertionError("it was cancelled")
 
     with RawServer(after(30)) as server:
-        backend, options = LOOPS[loop]
-        evidence = anyio.run(main, backend=backend, backend_options=dict(options))
+        evidence = run_on(loop, main)
     assert (evidence.outcome, evidence.reason) == (Outcome.UNAVAILABLE, "no answer in time")
 
 
