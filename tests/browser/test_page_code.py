@@ -298,34 +298,22 @@ def test_what_nobody_claims_is_untouched(stage: FormStage) -> None:
 # --- forms that come and go -------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("how", ["innerHTML", "template", "dialog", "attribute"])
+ARRIVALS = {  # what the page does with `here` and `form`
+    "innerHTML": "here.innerHTML = form",
+    "template": "here.append(document.createRange().createContextualFragment(form))",
+    "dialog": """here.innerHTML = `<dialog>${form}</dialog>`; here.firstChild.showModal()""",
+    "attribute": """here.innerHTML = form.replace("data-geetest-captcha-id", "data-later");
+      setTimeout(() => here.querySelector("form").setAttribute("data-geetest-captcha-id", "sim-site"), 200)""",
+}
+
+
+@pytest.mark.parametrize("how", ARRIVALS)
 @pytest.mark.parametrize("product", ["float", "bind"])
 def test_a_form_that_arrives_later_is_attached(stage: FormStage, how: str, product: str) -> None:
     form = FORM.replace('"bind"', f'"{product}"')
     stage.open('<main id="here"></main>')
     stage.page.wait_for_load_state("networkidle")
-    stage.page.evaluate(
-        """([how, form]) => {
-          const here = document.querySelector("#here");
-          if (how === "innerHTML") here.innerHTML = form;
-          if (how === "template") {
-            const template = document.createElement("template");
-            template.innerHTML = form;
-            here.append(template.content.cloneNode(true));
-          }
-          if (how === "dialog") {
-            const dialog = document.createElement("dialog");
-            dialog.innerHTML = form;
-            here.append(dialog);
-            dialog.showModal();
-          }
-          if (how === "attribute") {
-            here.innerHTML = form.replace("data-geetest-captcha-id", "data-later");
-            setTimeout(() => here.querySelector("form").setAttribute("data-geetest-captcha-id", "sim-site"), 200);
-          }
-        }""",
-        [how, form],
-    )
+    stage.page.evaluate(f"(form) => {{ const here = document.querySelector('#here'); {ARRIVALS[how]} }}", form)
     stage.page.wait_for_function("happened.some(([name]) => name === 'ready')")
     if product == "float":
         stage.button.click()

@@ -17,7 +17,6 @@ from .faulty_servers import (
     NO_ANSWER,
     SHORT,
     SILENCE,
-    Site,
     close_mid_answer,
     close_without_an_answer,
     drip,
@@ -42,7 +41,7 @@ from .servers import (
     refusing,
     reset,
 )
-from .site import App, Told
+from .site import App, Site, Told
 from .visitors import crowd, until, visit
 
 pytestmark = pytest.mark.anyio
@@ -56,7 +55,7 @@ async def test_the_call_on_the_wire(client: str, geetest: GeeTest) -> None:
     pair = {"captcha_id": "a" * 32, "captcha_key": "b" * 32}
     token = geetest.token()
     with RawServer(say("200 OK")) as server:
-        site = Site(geetest, f"{server.url}/base/", client=CLIENTS[client], **pair)
+        site = Site(geetest, api_server=f"{server.url}/base/", client=CLIENTS[client], **pair)
         extra = {"captcha_id": "c" * 32, "sign_token": "d" * 64, "captcha_key": "e" * 32}
         headers = {"cookie": "session=1", "x-forwarded-for": "10.0.0.1", "authorization": "Bearer x"}
         assert (await visit({**extra, **token}, headers=headers).run(site.guard)).code == "in"
@@ -76,7 +75,7 @@ async def test_the_call_on_the_wire(client: str, geetest: GeeTest) -> None:
 
 async def test_cookies_of_geetests_are_not_sent_back(geetest: GeeTest) -> None:
     with RawServer(say("200 OK", SUCCESS, "set-cookie: visitor=1; path=/")) as server:
-        await Site(geetest, server.url).come(2)
+        await Site(geetest, api_server=server.url).come(2)
     assert len(server.requests) == 2
     assert b"cookie" not in server.requests[1].lower()
 
@@ -105,9 +104,9 @@ async def test_a_connection_that_was_closed_under_us_is_replaced(way: str, geete
             reset(connection)
 
     with RawServer(once) as server:
-        site = Site(geetest, server.url)
+        site = Site(geetest, api_server=server.url)
         for _ in range(4):
-            assert (await visit(geetest.token()).run(site.guard)).code == "in"
+            assert await site.come() == "in"
             await until(lambda: server.open == 0)
         await site.guard.aclose()
     assert (len(server.requests), server.accepted) == (4, 4)
@@ -129,8 +128,8 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
         connection.sendall(http_reply(b'{"result":"fail","reason":"x"}'))
 
     with RawServer(late) as server:
-        site = Site(geetest, server.url, timeout=SHORT, client=CLIENTS[client])
-        await visit(geetest.token()).run(site.guard)
+        site = Site(geetest, api_server=server.url, timeout=SHORT, client=CLIENTS[client])
+        await site.come()
         over.set()
         await anyio.sleep(0.1)
         await site.come()
@@ -144,7 +143,7 @@ async def test_an_answer_that_comes_after_its_time_is_not_taken_for_the_next_one
 async def test_the_timeout_is_for_all_servers_together(geetest: GeeTest) -> None:
     with ExitStack() as stack:
         urls = [stack.enter_context(never_accepting()) for _ in range(3)]
-        site = Site(geetest, urls, timeout=SILENCE)
+        site = Site(geetest, api_server=urls, timeout=SILENCE)
         start = time.monotonic()
         assert await site.come() == "captcha_unavailable"
         assert 0.9 * SILENCE <= time.monotonic() - start < SILENCE + 1
@@ -152,7 +151,7 @@ async def test_the_timeout_is_for_all_servers_together(geetest: GeeTest) -> None
 
 async def test_a_host_that_does_not_answer_leaves_time_for_the_next(geetest: GeeTest) -> None:
     with never_accepting() as silent, RawServer(say("200 OK")) as server:
-        site = Site(geetest, [silent, server.url], timeout=3.0)
+        site = Site(geetest, api_server=[silent, server.url], timeout=3.0)
         assert await site.come() == "in"
         assert 1.2 < site.result.elapsed < 3.0
 
@@ -167,7 +166,7 @@ async def test_a_clients_own_times_are_not_relied_on(geetest: GeeTest) -> None:
             raise ConnectionRefusedError
 
     servers = [f"http://127.0.0.1:{port}" for port in (1, 2, 3)]
-    assert await Site(geetest, servers, timeout=60, client=Nobody()).come() == "captcha_unavailable"
+    assert await Site(geetest, api_server=servers, timeout=60, client=Nobody()).come() == "captcha_unavailable"
     assert len(asked) == 1, "that nothing was sent is only its word"
     connect, read, write, pool = asked[0]
     assert (connect, read, write) == (None, None, None)
@@ -179,7 +178,7 @@ async def test_the_next_server_is_asked_where_no_connection_was_made(client: str
     """Where nobody listens, and where a name is not known: `.invalid` is nobody's, by RFC 6761."""
     with refusing() as nobody, RawServer(say("200 OK")) as server, RawServer(say("200 OK")) as third:
         servers = [nobody, "https://geetest.invalid", server.url, third.url]
-        assert await Site(geetest, servers, client=CLIENTS[client]).come() == "in"
+        assert await Site(geetest, api_server=servers, client=CLIENTS[client]).come() == "in"
         assert (len(server.requests), third.accepted) == (1, 0)
 
 
@@ -203,7 +202,7 @@ async def test_the_next_server_is_never_asked_once_the_call_was_sent(
     """The token may be spent by then, and the second answer would be `pass_token used`."""
     with RawServer(behave) as server, RawServer(say("200 OK")) as other:
         timeout = 1.5 if behave is never_answer else 5
-        site = Site(geetest, [server.url, other.url], client=CLIENTS[client], timeout=timeout)
+        site = Site(geetest, api_server=[server.url, other.url], client=CLIENTS[client], timeout=timeout)
         await site.come()
         assert site.result.outcome in (*NO_ANSWER, Outcome.REFUSED)
         assert (len(server.requests), server.accepted, other.accepted) == (1, 1, 0)
@@ -249,8 +248,8 @@ async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, clie
         hung_up.set()
 
     with RawServer(watched) as server:
-        site = Site(geetest, server.url, timeout=0.2, client=CLIENTS[client])
-        await visit(geetest.token()).run(site.guard)
+        site = Site(geetest, api_server=server.url, timeout=0.2, client=CLIENTS[client])
+        await site.come()
         assert await anyio.to_thread.run_sync(hung_up.wait, 3)
         assert not site.result.allowed
         assert server.sent < 16 * 2**20
@@ -262,8 +261,8 @@ async def test_calls_that_fail_half_way_leave_nothing_to_the_garbage_collector(
 ) -> None:
     """An open socket, or an asynchronous generator that has not ended: either is a warning, and so an error, here."""
     with RawServer(behave) as server:
-        site = Site(geetest, server.url, timeout=3)
+        site = Site(geetest, api_server=server.url, timeout=3)
         for _ in range(20):
-            await visit(geetest.token()).run(site.guard)
+            await site.come()
         assert set(site.told.outcomes) == {Outcome.UNAVAILABLE}
         gc.collect()

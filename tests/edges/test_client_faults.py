@@ -10,8 +10,9 @@ import pytest
 
 from geetest_asgi import Outcome
 
-from .faulty_servers import OUTAGES, REFUSALS, SILENCE, SILENCES, Site, say
+from .faulty_servers import OUTAGES, REFUSALS, SILENCE, SILENCES, say
 from .servers import CLIENTS, GeeTest, RawServer
+from .site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -21,7 +22,7 @@ async def test_an_outage_is_unavailable(name: str, geetest: GeeTest) -> None:
     """By policy let in or not, and never verified."""
     with RawServer(OUTAGES[name]) as server:
         for policy, code in (("allow", "in"), ("deny", "captcha_unavailable")):
-            site = Site(geetest, server.url, on_unavailable=policy)
+            site = Site(geetest, api_server=server.url, on_unavailable=policy)
             assert await site.come() == code
             assert (site.result.outcome, site.result.verified) == (Outcome.UNAVAILABLE, False)
             assert len(site.app.seen) == (code == "in")
@@ -47,11 +48,11 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(g
         given = {name: make and await stack.enter_async_context(make()) for name, make in CLIENTS.items()}
         servers = {name: stack.enter_context(RawServer(behave)) for name, behave in SILENCES.items()}
         with RawServer(say("200 OK")) as good:  # loads what is loaded once
-            await Site(geetest, good.url).come()
+            await Site(geetest, api_server=good.url).come()
 
         async def one(name: str, client: str, policy: str) -> None:
             url = servers[name].url
-            site = Site(geetest, url, timeout=SILENCE, on_unavailable=policy, client=given[client])
+            site = Site(geetest, api_server=url, timeout=SILENCE, on_unavailable=policy, client=given[client])
             start = time.monotonic()
             code = await site.come()
             took = time.monotonic() - start
@@ -80,7 +81,7 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(g
 async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: GeeTest) -> None:
     """And no outage: `on_unavailable="allow"` has nothing to say about it."""
     with RawServer(REFUSALS[name]) as server:
-        site = Site(geetest, server.url, on_unavailable="allow")
+        site = Site(geetest, api_server=server.url, on_unavailable="allow")
         assert (await site.come(), site.result.outcome) == ("captcha_refused", Outcome.REFUSED)
         assert site.app.seen == []
         assert len(server.requests) == 1
@@ -101,6 +102,6 @@ async def test_a_redirect_is_not_followed(client: str, status: int, geetest: Gee
         RawServer(say("200 OK")) as elsewhere,
         RawServer(say(f"{status} Away", b"", f"location: {elsewhere.url}/validate")) as server,
     ):
-        site = Site(geetest, server.url, client=FOLLOWING[client], on_unavailable="allow")
+        site = Site(geetest, api_server=server.url, client=FOLLOWING[client], on_unavailable="allow")
         assert await site.come() == "captcha_refused"
         assert elsewhere.accepted == 0

@@ -11,7 +11,7 @@ import pytest
 from clocks import Clock
 from threads import in_threads
 
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, Outage, Outcome, Rule
+from geetest_asgi import GeeTestClient, Limits, Outage, Outcome, Rule
 from geetest_asgi._bounds import unverified
 from geetest_asgi._bounds.breaker import Breaker, State
 from geetest_asgi._core.model import Evidence
@@ -19,8 +19,8 @@ from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Server
 
 from .faulty_servers import never_answer
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, refusing, replying
-from .site import App, Told
-from .visitors import Visit, crowd, until, visit
+from .site import App, Site
+from .visitors import Visit, until, visit
 
 pytestmark = pytest.mark.anyio
 LONG = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
@@ -29,32 +29,19 @@ SHORT = Limits(breaker_pause=0.05, breaker_longest_pause=0.05, unverified_per_se
 """It is tried again at once, by each call that comes."""
 
 
-class Guarded:
-    """A guard, what was told of it, and visitors."""
+class Guarded(Site):
+    """A site whose breakers, once open, stay so."""
 
     def __init__(self, geetest: GeeTest, **settings: Any) -> None:
-        self.geetest = geetest
-        self.told = Told()
-        self.outages: list[Outage] = []
-        self.app = App()
-        settings = {"limits": LONG, "on_unavailable": "deny", **settings}
-        self.guard: GeeTestMiddleware = geetest.guard(
-            self.app, on_result=self.told, on_outage=self.outages.append, **settings
-        )
+        super().__init__(geetest, **{"limits": LONG, **settings})
 
-    async def come(self) -> str:
-        return (await visit(self.geetest.token()).run(self.guard)).code
-
-    async def come_until_asked_no_more(self, servers: int = 1, *, at_once: int = 1) -> list[str]:
+    async def come_until_asked_no_more(self, *, at_once: int = 1) -> list[str]:
         """What the visitors got. A busy machine may make some of them `busy`, which counts for nothing."""
         codes: list[str] = []
         with anyio.fail_after(6 * SECONDS):
-            while len([each for each in self.outages if not each.over]) < servers or self.outages[-1].over:
-                codes += await self.come_at_once(at_once)
+            while not self.outages or self.outages[-1].over:
+                codes += await self.crowd(at_once)
         return codes
-
-    async def come_at_once(self, visitors: int) -> list[str]:
-        return await crowd(self.guard, *(visit(self.geetest.token()) for _ in range(visitors)))
 
     @property
     def failures(self) -> int:
@@ -128,7 +115,7 @@ async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> 
         await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
         before = server.accepted
-        codes = await site.come_at_once(20)
+        codes = await site.crowd(20)
         assert codes.count("captcha_unavailable") >= 19
         assert server.accepted == before + 1
         assert len(site.outages) == 1, "that it still does not answer is no news"
