@@ -208,6 +208,16 @@ class FormStage(Stage):
         self.solve()
         self.page.locator("[data-state=solved]").first.wait_for()
 
+    def verify_and_submit(self) -> None:
+        self.verify()
+        self.submit.click()
+
+    def submit_and_solve(self) -> None:
+        """With bind; it passes."""
+        self.submit.click()
+        with self.arrives():
+            self.solve()
+
     def hidden(self) -> dict[str, str]:
         """The hidden inputs of the form."""
         found: dict[str, str] = self.ask(

@@ -65,8 +65,7 @@ def test_a_problem_of_the_apps_own_is_its_answer(stage: FormStage) -> None:
         lambda route: route.fulfill(status=409, body=json.dumps(problem), content_type="application/problem+json"),
     )
     stage.form("data-geetest-ajax")
-    stage.verify()
-    stage.submit.click()
+    stage.verify_and_submit()
     assert stage.told("response") == problem
 
 
@@ -92,13 +91,11 @@ def test_a_form_by_fetch_is_encoded_as_the_form_says(stage: FormStage, action: s
 def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: FormStage) -> None:
     stage.form("data-geetest-ajax")
     stage.page.route("**/login", lambda route: route.abort())
-    stage.verify()
-    stage.submit.click()
+    stage.verify_and_submit()
     assert stage.told("error") == "network"
     stage.message.filter(has_text="Sending failed.").wait_for()
     stage.page.unroute("**/login")
-    stage.verify()
-    stage.submit.click()
+    stage.verify_and_submit()
     assert stage.told("response") == PASSED
     stage.expected = ["geetest-form: network Failed to fetch"]
 

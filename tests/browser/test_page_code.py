@@ -375,7 +375,17 @@ def test_a_page_without_forms_pays_for_one_look_and_not_for_each_node(stage: For
 # --- what a visitor's HTML may not do ---------------------------------------------------------------------------------
 
 
-UNLISTED = ["get-type", "getType", "static-path", "api-servers", "gct-path", "js", "protocol", "bypass"]
+UNLISTED = [
+    "static-servers",
+    "get-type",
+    "getType",
+    "static-path",
+    "api-servers",
+    "gct-path",
+    "js",
+    "protocol",
+    "bypass",
+]
 UNFIT = ['{"bgColor": "url(//evil.example)"}', "<b>", "a;b", "javascript:1/1", "a\\62"]
 
 
