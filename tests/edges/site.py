@@ -1,12 +1,13 @@
 """The site's side: an app that remembers, what was decided, and uvicorn in front of it."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -78,6 +79,16 @@ class App:
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": b"in"})
         return None
+
+
+def later(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same as an asynchronous function."""
+
+    async def waits(*given: Any) -> Any:
+        await anyio.sleep(0)
+        return function(*given)
+
+    return waits
 
 
 class Site:

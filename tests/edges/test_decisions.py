@@ -12,7 +12,7 @@ from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from geetest_asgi.testing import Simulator
 
 from .servers import GeeTest
-from .site import App, Told
+from .site import App, Told, later
 from .visitors import Visit, cut, form, http_scope, unfinished, visit
 
 pytestmark = pytest.mark.anyio
@@ -119,11 +119,7 @@ async def test_a_fault_in_on_result_does_not_matter(
     def now(result: GeeTestResult, scope: Scope) -> None:
         raise RuntimeError("the metrics are down")
 
-    async def later(result: GeeTestResult, scope: Scope) -> None:
-        await anyio.sleep(0)
-        now(result, scope)
-
-    for on_result in (now, later):
+    for on_result in (now, later(now)):
         fields = row.fields(geetest)
         row.fault(geetest.simulator)
         answer = await visit(fields).run(geetest.guard(app, on_result=on_result, **row.settings))
@@ -136,11 +132,7 @@ async def test_skip_excuses_a_request_without_reading_or_asking(geetest: GeeTest
     def has_api_key(scope: Scope) -> str | None:
         return "an API key" if (b"x-api-key", b"right") in scope["headers"] else None
 
-    async def later(scope: Scope) -> str | None:
-        await anyio.sleep(0)
-        return has_api_key(scope)
-
-    for skip in (has_api_key, later):
+    for skip in (has_api_key, later(has_api_key)):
         guard = geetest.guard(app, skip=skip)
         excused = await visit({"a": "b"}, headers={"x-api-key": "right"}).run(guard)
         assert (excused.code, excused.received) == ("in", 1), "the app alone has read the body"
@@ -160,11 +152,7 @@ async def test_accept_has_the_last_word_on_a_token_that_passed(geetest: GeeTest,
         assert result.verified
         return bool(result.captcha_args["scene"] == "反爬虫" and scope["path"] == "/that")
 
-    async def later(result: GeeTestResult, scope: Scope) -> bool:
-        await anyio.sleep(0)
-        return on_that_path(result, scope)
-
-    for accept in (on_that_path, later):
+    for accept in (on_that_path, later(on_that_path)):
         told = Told()
         guard = geetest.guard(app, protect=["/this", "/that"], accept=accept, on_result=told)
         assert (await visit(geetest.token(), path="/this").run(guard)).code == "captcha_failed"
@@ -182,12 +170,7 @@ async def test_accept_is_not_asked_about_what_did_not_pass(geetest: GeeTest, app
     assert len(app.seen) == 3
 
 
-async def boom_later(*_: object) -> Any:
-    await anyio.sleep(0)
-    raise BoomError
-
-
-@pytest.mark.parametrize("hook", [boom, boom_later])
+@pytest.mark.parametrize("hook", [boom, later(boom)])
 @pytest.mark.parametrize(("name", "row"), [("skip", "missing"), ("accept", "passed"), ("on_denied", "missing")])
 async def test_what_a_hook_raises_is_the_apps_error_and_lets_nobody_in(
     name: str, row: str, hook: Any, geetest: GeeTest, app: App

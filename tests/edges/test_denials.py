@@ -4,7 +4,6 @@ import html.parser
 from collections.abc import AsyncIterator
 from typing import Any
 
-import anyio
 import pytest
 from starlette.responses import (
     HTMLResponse,
@@ -14,14 +13,14 @@ from starlette.responses import (
     Response,
     StreamingResponse,
 )
-from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.types import Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Limits, Outcome, geetest_result
 from geetest_asgi.denials import DENIALS, Language, default_denial, denial_in
 from geetest_asgi.denials import LANGUAGES as LANGUAGES_OF_THE_PACKAGE
 
 from .servers import GeeTest
-from .site import App, Front, raw_request
+from .site import App, Front, later, raw_request
 from .visitors import FORM, form, visit
 
 pytestmark = pytest.mark.anyio
@@ -200,16 +199,15 @@ async def streaming(scope: Scope, receive: Receive, send: Send) -> None:
     await StreamingResponse(parts(), 418, {"x-own": "1"}, "text/html")(scope, receive, send)
 
 
-async def own_later(result: GeeTestResult, scope: Scope) -> ASGIApp:
-    await anyio.sleep(0)
+def own(result: GeeTestResult, scope: Scope) -> Response:
     return PlainTextResponse("own", 418, {"x-own": "1"})
 
 
 OWN: dict[str, Any] = {
-    "a Starlette response": lambda result, scope: PlainTextResponse("own", 418, {"x-own": "1"}),
+    "a Starlette response": own,
     "a plain ASGI app": lambda result, scope: raw_app,
     "a stream": lambda result, scope: streaming,
-    "asynchronous": own_later,
+    "asynchronous": later(own),
 }
 
 

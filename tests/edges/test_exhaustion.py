@@ -18,11 +18,11 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi import Limits, Outcome
 from geetest_asgi.stores import MemoryStore
 
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, settles
-from .site import App, Front, raw_request, read_all, read_reply
+from .site import Front, Site, raw_request, read_all, read_reply
 from .visitors import FORM, HEADER_VALUES, as_parts, form, messages, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
@@ -31,17 +31,17 @@ KIB, MIB = 1024, 1024 * 1024
 JSON, MULTIPART = "application/json", "multipart/form-data; boundary=b"
 
 
-class Watched:
-    """A guard that lets in on an outage, what it decided, and how many tasks its event loop has."""
+class Watched(Site):
+    """A guard that lets in on an outage, its store, and how many tasks its event loop has."""
 
     def __init__(self, geetest: GeeTest, **settings: Any) -> None:
-        self.app, self.store = App(headers=[(b"content-length", b"2")]), MemoryStore()
-        self.outcomes: Counter[str] = Counter()
-        settings = {"on_unavailable": "allow", "store": self.store, "on_result": self._count, **settings}
-        self.guard: GeeTestMiddleware = geetest.guard(self.app, **settings)
+        self.store = MemoryStore()
+        super().__init__(geetest, **{"on_unavailable": "allow", "store": self.store, **settings})
+        self.app.headers = [(b"content-length", b"2")]
 
-    def _count(self, result: GeeTestResult, scope: Scope) -> None:
-        self.outcomes[str(result.outcome)] += 1
+    @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(map(str, self.told.outcomes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/tasks":
