@@ -134,14 +134,6 @@ def test_a_failed_try_is_told_and_the_next_one_can_succeed(stage: Stage) -> None
     stage.succeed(5)
 
 
-def test_sim_retry_fails_the_first_try_by_itself(stage: Stage) -> None:
-    stage.begin(captchaId="sim-retry")
-    stage.open_box()
-    stage.solve()
-    assert stage.happened(4)[-1] == "fail"
-    stage.succeed(5)
-
-
 def test_several_listeners_of_one_event_and_chaining(stage: Stage) -> None:
     stage.begin(product="bind")
     chained = """() => {

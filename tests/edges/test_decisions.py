@@ -245,12 +245,6 @@ async def test_monitor_does_not_lose_the_end_of_a_body_whose_time_ran_out_on_its
     assert app.seen[0].body == body
 
 
-async def test_mode_off_reads_nothing_asks_nothing_and_needs_no_pair(geetest: GeeTest, app: App) -> None:
-    passing = await visit({"a": "b"}).run(geetest.guard(app, mode="off", captcha_id=None, captcha_key=None))
-    assert (passing.code, passing.received, geetest.calls) == ("in", 1, [])
-    assert app.seen[0].result.outcome is Outcome.SKIPPED
-
-
 # --- several guards in one stack --------------------------------------------------------------------------------------
 
 
