@@ -11,21 +11,15 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
-    from ._client import GeeTestClient as GeeTestClient
-    from ._core.address import client_address as client_address
-    from ._core.errors import ConfigError as ConfigError
-    from ._core.errors import GeeTestError as GeeTestError
-    from ._core.limits import Limits as Limits
-    from ._core.model import CaptchaFields as CaptchaFields
-    from ._core.model import GeeTestResult as GeeTestResult
-    from ._core.model import Lockout as Lockout
-    from ._core.model import Outage as Outage
-    from ._core.model import Outcome as Outcome
-    from ._core.rules import Rule as Rule
-    from ._middleware import GeeTestMiddleware as GeeTestMiddleware
-    from ._scope import geetest_result as geetest_result
-    from .when import AfterFailures as AfterFailures
-    from .when import report_failure as report_failure
+    from ._client import GeeTestClient
+    from ._core.address import client_address
+    from ._core.errors import ConfigError, GeeTestError
+    from ._core.limits import Limits
+    from ._core.model import CaptchaFields, GeeTestResult, Lockout, Outage, Outcome
+    from ._core.rules import Rule
+    from ._middleware import GeeTestMiddleware
+    from ._scope import geetest_result
+    from .when import AfterFailures, report_failure
 
 __version__ = "0.1.0"
 
@@ -73,4 +67,4 @@ def __getattr__(name: str) -> Any:
 
 
 def __dir__() -> list[str]:
-    return sorted([*globals(), *__all__])
+    return [*globals(), *__all__]

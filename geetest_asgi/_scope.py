@@ -29,8 +29,8 @@ def scope_of(request_or_scope: Any) -> Mapping[str, Any]:
         found = next((each for each in values if isinstance(each, Mapping)), None)
     if found is None:
         raise TypeError(f"give a request that has a scope, or a scope, not {type(request_or_scope)}")
-    scope = found.get("asgi.scope", found)
-    return scope if isinstance(scope, Mapping) else found
+    scope: Mapping[str, Any] = found.get("asgi.scope") or found
+    return scope
 
 
 _ATTRIBUTES: Final = ("scope", "asgi_scope", "environ")
@@ -51,7 +51,7 @@ def geetest_result(request_or_scope: Any) -> GeeTestResult:
             "this request came by WSGI, where no GeeTestMiddleware can stand: serve the ASGI application; a WSGI one "
             "behind the guard, as GeeTestMiddleware(a2wsgi.WSGIMiddleware(app), …)"
         )
-    method, path = scope.get("method", ""), scope.get("path", "?")
+    method, path = scope.get("method", "WEBSOCKET"), scope.get("path")
     raise LookupError(
         f"{path!r} is not protected by GeeTest: no GeeTestMiddleware in front of it has a rule for it; "
         f"'geetest-asgi match' says which rules there are, and whether one is for '{method} {path}'"

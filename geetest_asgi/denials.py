@@ -5,10 +5,12 @@
 """
 
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from html import escape
+from operator import itemgetter
 from typing import Final, Literal
 
 from starlette.responses import Response
@@ -120,9 +122,8 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
     make = cache(lambda outcome, language, html: _make(outcome, language, known[language], html=html))
 
     def denial(result: GeeTestResult, scope: Scope) -> Response:
-        accept, accept_language = _accepted(scope)
-        language = _best_language(accept_language, tuple(known))
-        return _Prepared(*make(result.outcome, language, _prefers_html(accept)))
+        language = _best_language(_header(scope, b"accept-language"), tuple(known))
+        return _Prepared(*make(result.outcome, language, _prefers_html(_header(scope, b"accept"))))
 
     return denial
 
@@ -130,16 +131,9 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
 _DEFAULT: Final = denial_in({})
 
 
-def _accepted(scope: Scope) -> tuple[bytes, bytes]:
-    """Return the beginnings of `Accept` and of `Accept-Language`."""
-    accept, accept_language = [], []
-    for name, value in scope.get("headers", ()):
-        lowered = name.lower()
-        if lowered == b"accept":
-            accept.append(value)
-        elif lowered == b"accept-language":
-            accept_language.append(value)
-    return b",".join(accept)[:_LONGEST], b",".join(accept_language)[:_LONGEST]
+def _header(scope: Scope, wanted: bytes) -> bytes:
+    """Return the first `_LONGEST` bytes of all values of a header."""
+    return b",".join(value for name, value in scope.get("headers", ()) if name.lower() == wanted)[:_LONGEST]
 
 
 def _make(
@@ -174,6 +168,7 @@ def _make(
 
 _LONGEST: Final = 1024
 """Bytes of a header that are read."""
+_WEIGHT: Final = re.compile(r"(?:^|;)\s*q\s*=([^;]*)")
 
 
 @lru_cache(256)
@@ -188,31 +183,23 @@ def _prefers_html(accept: bytes) -> bool:
 @lru_cache(256)
 def _best_language(accept: bytes, known: tuple[str, ...]) -> str:
     """Return the known language that `Accept-Language` (RFC 9110 §12.5.4) prefers, else English."""
-    found, best = "en", 0.0
-    for name, weight in _weights(accept).items():
-        primary = name.partition("-")[0]
-        if primary in known and weight > best:
-            found, best = primary, weight
-    return found
+    primary = ((name.partition("-")[0], weight) for name, weight in _weights(accept).items())
+    wanted = [(name, weight) for name, weight in primary if name in known and weight > 0]
+    return max(wanted, key=itemgetter(1), default=("en", 0))[0]
 
 
 def _weights(header: bytes) -> dict[str, float]:
-    weights: dict[str, float] = {}
-    for entry in header.decode("latin-1").lower().split(","):
-        name, _, parameters = entry.partition(";")
-        weights[name.strip()] = _weight(parameters)
-    return weights
+    entries = (entry.partition(";") for entry in header.decode("latin-1").lower().split(","))
+    return {name.strip(): _weight(parameters) for name, _, parameters in entries}
 
 
 def _weight(parameters: str) -> float:
-    for parameter in parameters.split(";"):
-        name, _, value = parameter.partition("=")
-        if name.strip() == "q":
-            try:
-                return float(value)
-            except ValueError:
-                return 0.0
-    return 1.0
+    """Return the value of `q`: 1 without one, 0 if it is not a number."""
+    found = _WEIGHT.search(parameters)
+    try:
+        return float(found[1]) if found else 1.0
+    except ValueError:
+        return 0.0
 
 
 async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:
@@ -223,11 +210,11 @@ async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
 
-    await denial(scope, receive, send if isinstance(denial, _Prepared) else _completed(outcome, send))
+    await denial(scope, receive, _completed(outcome, send))
 
 
 def _completed(outcome: Outcome, send: Send) -> Send:
-    """Return a `send` that adds `Cache-Control: no-store` and HEADER to the user's denial, where it lacks them."""
+    """Return a `send` that adds `Cache-Control: no-store` and HEADER to a denial of the user's that lacks them."""
     added = ((b"cache-control", b"no-store"), (HEADER.lower().encode(), f"captcha_{outcome}".encode()))
 
     async def send_denial(message: Message) -> None:

@@ -8,7 +8,6 @@ number of simultaneous guesses only `limit` reach the app without a captcha. A f
 
 import hashlib
 import json
-import math
 from collections.abc import Awaitable, Callable, Coroutine, Iterable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -79,8 +78,7 @@ class AfterFailures:
     ) -> None:
         if isinstance(limit, bool) or not isinstance(limit, int) or not 1 <= limit <= _MOST_PLACES:
             raise ConfigError(f"AfterFailures(limit={limit!r}): give a number of failures, from 1 to {_MOST_PLACES}")
-        known = isinstance(seconds, int | float) and not isinstance(seconds, bool) and math.isfinite(seconds)
-        if not known or not 0 < seconds <= _LONGEST:
+        if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds <= _LONGEST:
             raise ConfigError(f"AfterFailures(seconds={seconds!r}): give a positive number, {_LONGEST:g} at most")
         if _config.hook("key", key) is None:
             raise ConfigError("AfterFailures(key=None): give fn(scope), such as client_address")
@@ -119,7 +117,7 @@ class AfterFailures:
     async def clear(self, key: str) -> None:
         """Forget the failures of this key, after a success. For a handler. Raises ConfigError without `store=`."""
         with suppress(StoreFailsError):
-            await self._free(key, range(self._limit), self._own_store())
+            await _free(key, range(self._limit), self._own_store())
 
     def _own_store(self) -> Store:
         if self._store is None:
@@ -133,27 +131,19 @@ class AfterFailures:
         """Take the first free place and return it; None if all are taken, or if the store fails."""
         with suppress(StoreFailsError):
             for place in range(self._limit):
-                if await self._add(_store_key(client, place), store):
+                if await _ask(store, client, place, lambda asked, key: asked.add(key, "", self._seconds)):
                     return place
         return None
 
     async def _settle(self, attempt: _Attempt, store: Store, *, success: bool) -> None:
         """After a success free all places of the client, else this one. At its first place there are no others."""
         if success and attempt.place != 0 and await self._may_clear(attempt.client, store):
-            await self._free(attempt.client, range(self._limit), store)
+            await _free(attempt.client, range(self._limit), store)
         elif attempt.place is not None:
-            await self._free(attempt.client, [attempt.place], store)
+            await _free(attempt.client, [attempt.place], store)
 
     async def _may_clear(self, client: str, store: Store) -> bool:
-        key = _store_key(client, "clear")
-        return await _ask(store, lambda asked: asked.count(key, self._seconds), key) == 1
-
-    async def _add(self, key: str, store: Store) -> bool:
-        return await _ask(store, lambda asked: asked.add(key, "", self._seconds), key)
-
-    async def _free(self, client: str, places: Iterable[int], store: Store) -> None:
-        for place in places:
-            await _delete(_store_key(client, place), store)
+        return await _ask(store, client, "clear", lambda asked, key: asked.count(key, self._seconds)) == 1
 
 
 def report_failure(request_or_scope: Any, /) -> None:
@@ -164,19 +154,22 @@ def report_failure(request_or_scope: Any, /) -> None:
     is no request.
     """
     scope = scope_of(request_or_scope)
-    if _ATTEMPTS not in scope:
-        geetest_result(scope)
+    geetest_result(scope)
     for attempt in scope.get(_ATTEMPTS, ()):
         attempt.failed = True
 
 
-async def _delete(key: str, store: Store) -> None:
-    await _ask(store, lambda asked: asked.delete(key), key)
+async def _free(client: str, places: Iterable[int], store: Store) -> None:
+    for place in places:
+        await _ask(store, client, place, lambda asked, key: asked.delete(key))
 
 
-async def _ask(store: Store, call: Callable[[Store], Coroutine[Any, Any, T]], key: str) -> T:
+async def _ask(store: Store, client: str, place: int | str, call: Callable[[Store, str], Coroutine[Any, Any, T]]) -> T:
     """Return the store's own value: the memory of FailSafe does not know which keys other processes have deleted."""
-    return await (store.ask_store(call, key) if isinstance(store, FailSafe) else call(store))
+    key = _store_key(client, place)
+    if isinstance(store, FailSafe):
+        return await store.ask_store(lambda asked: call(asked, key), key)
+    return await call(store, key)
 
 
 def _store_key(client: str, place: int | str) -> str:

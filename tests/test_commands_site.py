@@ -52,7 +52,7 @@ def protected(app: Any) -> dict[str, list[str]]:
             text = f"{each.method} {route.path}".replace("⟨", "").replace("⟩", "")
             rules = found.setdefault(text, [])
             if each.guard is not None and each.rule is not None:
-                rules.append(each.guard.middleware.table.patterns[each.rule])
+                rules.append(each.guard.middleware.table.rules[each.rule][0].text)
     return found
 
 

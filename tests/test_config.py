@@ -171,7 +171,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
         "has no count: give an object with async add, pop, delete and",
     ),
     "store: a name": ({"store": "redis"}, "store='…'"),
-    "store: a class": ({"store": MemoryStore}, "MemoryStore"),
+    "store: a class": ({"store": MemoryStore}, "is a class"),
     "store: another kind of URL": ({"store": "postgres://ada:secret@h/db"}, "store='postgres'"),
     "store: no file in the URL": ({"store": "sqlite:///"}, "store='sqlite:///'"),
     "store: two slashes": ({"store": "sqlite://spent.db"}, "store='sqlite://spent.db'"),

@@ -173,7 +173,8 @@ def test_there_is_no_import_cycle() -> None:
 
 def test_all_is_sorted_and_true() -> None:
     assert geetest_asgi.__all__ == sorted(geetest_asgi.__all__)
-    assert all(hasattr(geetest_asgi, name) for name in geetest_asgi.__all__)
+    assert [getattr(geetest_asgi, name).__name__ for name in geetest_asgi.__all__] == geetest_asgi.__all__
+    assert {*geetest_asgi.__all__, "__version__"} <= {*dir(geetest_asgi)}
     with pytest.raises(AttributeError, match="nonsense"):
         _ = geetest_asgi.nonsense
 

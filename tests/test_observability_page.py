@@ -220,7 +220,7 @@ def test_each_event_has_the_level_and_the_fields_of_its_row(
 def test_all_events_and_fields_are_in_the_tables() -> None:
     tree = ast.parse((PACKAGE / "observers" / "logs.py").read_text())
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_log"]
-    assert {ast.literal_eval(call.args[1]) for call in calls} == set(EVENTS) == set(BRINGS_ABOUT)
+    assert {ast.literal_eval(call.args[0]) for call in calls} == set(EVENTS) == set(BRINGS_ABOUT)
     assert set(FIELDS) == set().union(*(fields for _, fields in EVENTS.values()))
 
 

@@ -32,7 +32,7 @@ NONE: dict[str, dict[str, object]] = {
     "a lifespan": {"type": "lifespan"},
     **{
         f"a length of {each!r}": options([*PREFLIGHT, (b"Content-Length", each)])
-        for each in (b"1", b"33", b"0, 7", b"-1", b"x")
+        for each in (b"1", b"33", b"0, 7", b"-1", b"x", b"X")
     },
     "two lengths": options([*PREFLIGHT, (b"content-length", b"0"), (b"content-length", b"7")]),
     "chunked": options([*PREFLIGHT, (b"transfer-encoding", b"chunked")]),
@@ -61,3 +61,16 @@ def test_the_decision_has_a_place_in_any_scope(scope: dict[str, Any]) -> None:
     put_result(scope, result)
     assert geetest_result(scope) is result
     assert kept is None or kept is scope["state"]
+
+
+NO_DECISION: dict[str, tuple[dict[str, Any], str]] = {
+    "a websocket": ({"type": "websocket", "path": "/chat"}, "one is for 'WEBSOCKET /chat'"),
+    "a WSGI environ": ({"wsgi.version": (1, 0), "asgi.scope": None}, "came by WSGI"),
+    "an empty scope": ({}, "None is not protected"),
+}
+
+
+@pytest.mark.parametrize(("scope", "said"), NO_DECISION.values(), ids=NO_DECISION)
+def test_where_no_guard_has_decided_it_says_so(scope: dict[str, Any], said: str) -> None:
+    with pytest.raises(LookupError, match=said):
+        geetest_result(scope)

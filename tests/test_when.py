@@ -80,7 +80,7 @@ async def test_each_failure_counts_for_its_own_ten_minutes(geetest: GeeTest) -> 
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
 
 
-@pytest.mark.parametrize("status", ["422", "500", "404", "307", "308"])
+@pytest.mark.parametrize("status", ["400", "422", "500", "404", "307", "308"])
 async def test_other_answers_count_for_nothing(status: str, geetest: GeeTest) -> None:
     async with Guesser(guard()) as visitor:
         await visitor.fails()
@@ -184,18 +184,20 @@ async def test_rules_with_one_store_count_together_and_guards_with_another_do_no
 
 
 async def test_neither_addresses_nor_names_are_stored(geetest: GeeTest) -> None:
-    keys: list[str] = []
+    seen: list[tuple[str, str]] = []
 
     class Seen(MemoryStore):
         async def add(self, key: str, value: str, seconds: float) -> bool:
-            keys.append(key + value)
+            seen.append((key, value))
             return await super().add(key, value, seconds)
 
     async with Guesser(guard(store=Seen())) as visitor:
         await visitor.fails()
-    assert keys
-    assert not [key for key in keys if "192.0.2.1" in key]
-    assert all(key.isascii() and len(key) <= 150 for key in keys)
+    ((key, value),) = seen
+    assert value == "", "as docs/stores.md says"
+    assert "192.0.2.1" not in key
+    assert key.isascii()
+    assert len(key) <= 150
 
 
 # Stores that fail, and processes that share one.
@@ -313,12 +315,25 @@ async def test_it_is_in_the_log(geetest: GeeTest, caplog: pytest.LogCaptureFixtu
         ({"statuses": 200}, "statuses=200"),
         ({"statuses": ["401"]}, "statuses=['401']"),
         ({"key": "ada"}, "key='ada'"),
+        ({"key": None}, "key=None"),
         ({"store": "memory"}, "store="),
     ],
 )
 def test_what_cannot_be_meant_stops_the_app(arguments: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(said)):
         AfterFailures(**arguments)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "shown"),
+    [
+        ({}, "AfterFailures(3, seconds=600)"),
+        ({"limit": 1, "seconds": 0.5}, "AfterFailures(1, seconds=0.5)"),
+        ({"limit": 20, "seconds": 86400}, "AfterFailures(20, seconds=86400)"),
+    ],
+)
+def test_the_least_and_the_most_that_can_be_meant(arguments: dict[str, Any], shown: str) -> None:
+    assert repr(AfterFailures(**arguments)) == shown
 
 
 @pytest.mark.parametrize("given_when", [True, AfterFailures, "after 3", 3])

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from .._core.model import GeeTestResult, Outcome
 from .._core.policy import Policy
 from .._core.rules import OnLockout
-from ..observers.logs import log_busy, log_lockout, log_monitor, notify_plain
+from ..observers.logs import log_lockout, notify_plain
 from .lockouts import Lockouts
 from .summaries import Busy, Monitor
 
@@ -26,12 +26,10 @@ class Alerts:
         """Count this decision. `client`: the address; None: it counts for no lockout."""
         with self._lock:
             lockout = self._lockouts.note(result, client)
-            busy = self._busy.note(result, client) if result.outcome is Outcome.BUSY or self._busy.running else None
+            busy = self._busy.note(result, client) if result.outcome is Outcome.BUSY or self._busy.bounds else None
             monitor = self._monitor.note(result) if policy.mode == "monitor" else None
         if lockout is not None:
             log_lockout(lockout)
             notify_plain("on_lockout", self._on_lockout, lockout)
-        if busy is not None:
-            log_busy(busy.refused, busy.bounds, busy.seconds, over=busy.over)
-        if monitor is not None:
-            log_monitor(monitor.requests, monitor.denied, monitor.by_rule, monitor.seconds)
+        for warn in filter(None, (busy, monitor)):
+            warn()

@@ -14,22 +14,10 @@ either, which would prolong the outage: after a probe that was given up two may 
 import threading
 import time
 from collections.abc import Callable
-from enum import StrEnum
 from typing import Final
 
 GRACE: Final = 1.0
 """Seconds after its timeout at which a probe counts as lost: its event loop was stopped and did not run again."""
-
-
-class State(StrEnum):
-    """State of a breaker."""
-
-    CLOSED = "closed"
-    """Every call is allowed."""
-    OPEN = "open"
-    """No call is allowed."""
-    PROBING = "probing"
-    """One call is allowed, or under way."""
 
 
 class Breaker:
@@ -46,7 +34,8 @@ class Breaker:
         self._first_pause, self._longest_pause = pause, longest
         self._clock = clock
         self._lock = threading.Lock()
-        self._open = False
+        self.is_open = False
+        """The server is skipped, apart from probes."""
         self._generation = 0
         """Number of state changes. A failure with a ticket of an earlier generation is ignored."""
         self._failures = 0
@@ -55,25 +44,15 @@ class Breaker:
         self._probes = 0
         """Probes that may begin."""
 
-    @property
-    def state(self) -> State:
-        """The present state."""
-        if not self._open:
-            return State.CLOSED
-        return State.OPEN if self._clock() < self._paused_until else State.PROBING
-
     def ready(self) -> bool:
         """Return whether `take` would give a ticket now."""
-        return not self._open or self._may_probe(self._clock())
+        return not self.is_open or self._may_probe(self._clock())
 
     def take(self, seconds: float) -> int | None:
         """Return a ticket for a call of at most `seconds`, or None if the server must be skipped."""
-        ticket = self._generation  # read before `_open`: if the breaker opens now, this ticket is stale
-        if not self._open:
-            return ticket
         with self._lock:
-            now = self._clock()
-            if self._open:
+            if self.is_open:
+                now = self._clock()
                 if not self._may_probe(now):
                     return None
                 self._probes = max(0, self._probes - 1)
@@ -85,12 +64,10 @@ class Breaker:
 
         `ticket`: of the answered call; a ticket from before the pause does not end it. None: any call's answer does.
         """
-        if not (self._open or self._failures):
-            return None
         with self._lock:
-            if self._open and ticket not in (None, self._generation):
+            if self.is_open and ticket not in (None, self._generation):
                 return None
-            was_open, self._open, self._failures = self._open, False, 0
+            was_open, self.is_open, self._failures = self.is_open, False, 0
             self._pause = self._first_pause
             self._generation += was_open
             return self._clock() - self._opened_at if was_open else None
@@ -100,21 +77,21 @@ class Breaker:
         with self._lock:
             if ticket != self._generation or not self._threshold:
                 return False
-            if self._open:
+            if self.is_open:
                 self._pause = min(2 * self._pause, self._longest_pause)
                 self._begin_pause()
                 return False
             self._failures += 1
             if self._failures < self._threshold:
                 return False
-            self._open, self._opened_at = True, self._clock()
+            self.is_open, self._opened_at = True, self._clock()
             self._begin_pause()
             return True
 
     def given_up(self, ticket: int) -> None:
         """End a call that shows nothing about the server."""
         with self._lock:
-            if self._open and ticket == self._generation:
+            if self.is_open and ticket == self._generation:
                 self._probes += 2
 
     def _may_probe(self, now: float) -> bool:

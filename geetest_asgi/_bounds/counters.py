@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections import Counter
 from collections.abc import Callable
 from typing import Final
 
@@ -17,44 +18,33 @@ class BodyMemory:
     """
 
     def __init__(self, amount: int, *, little: int = LITTLE) -> None:
-        self._left = amount
+        self.left = amount
+        """Bytes that no request holds."""
+        self.held = Counter[str | None]()
+        """Bytes by client, of those that hold any."""
         self._share, self._reserve = amount // 2, amount // 4
         self._little = little
-        self._held: dict[str, int] = {}
         self._lock = threading.Lock()
-
-    @property
-    def left(self) -> int:
-        """Bytes that no request holds."""
-        return self._left
-
-    @property
-    def clients(self) -> int:
-        """Number of clients that hold some."""
-        return len(self._held)
 
     def take(self, amount: int, client: str | None, held: int = 0) -> bool:
         """Take `amount` bytes, or none and return False. `held`: bytes that the request has taken before."""
         with self._lock:
             reserve = 0 if held + amount <= self._little else self._reserve
-            mine = self._held.get(client, 0) + amount if client is not None else 0
-            if amount > self._left - reserve or mine > self._share:
+            mine = self.held[client] + amount
+            if amount > self.left - reserve or (client is not None and mine > self._share):
                 return False
-            if client is not None:
-                self._held[client] = mine
-            self._left -= amount
+            self.left -= amount
+            if mine:
+                self.held[client] = mine
             return True
 
     def give_back(self, amount: int, client: str | None) -> None:
         """Give back bytes that were taken."""
         with self._lock:
-            self._left += amount
-            if client is not None and amount:
-                mine = self._held[client] - amount
-                if mine:
-                    self._held[client] = mine
-                else:
-                    del self._held[client]
+            self.left += amount
+            self.held[client] -= amount
+            if not self.held[client]:
+                del self.held[client]
 
 
 class RateCap:

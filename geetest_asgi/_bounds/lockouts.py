@@ -5,13 +5,13 @@ Each address has one vote: whether GeeTest verified its latest token, else the r
 """
 
 import time
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import takewhile
 from typing import Final
 
-from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outcome
+from .._core.model import GeeTestResult, Lockout, Outcome
 
 ENOUGH: Final = 20
 """Distinct addresses needed. A site with twenty visitors a minute gets the warning within a minute."""
@@ -28,29 +28,15 @@ PAUSE: Final = 5.0
 MOST: Final = 4096
 """Votes kept for one rule, the latest ones: about 1 MB."""
 
+_BEGINS: Final = 0.9
+"""Share of refused addresses at which a lockout begins."""
+_ENDS: Final = 0.5
+"""Share below which it ends."""
+
 _VOTES: Final = frozenset({Outcome.PASSED, Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED})
 """Outcomes that show whether a solved captcha is accepted. `missing` shows nothing about that. Outages, wrong keys and
 full limits have warnings of their own.
 """
-
-
-@dataclass(frozen=True, slots=True)
-class _Kind:
-    begins: float
-    """Share of refused addresses at which a lockout begins."""
-    ends: float
-    """Share below which it ends."""
-    reason: str = ""
-    """The only reason that counts; "": all reasons count."""
-
-    def count(self, votes: Sequence[str]) -> Counter[str]:
-        """Count the refused addresses by reason."""
-        return Counter(why for why in votes if why and self.reason in ("", why))
-
-
-_ALL: Final = _Kind(0.9, 0.5)
-_FOREIGN: Final = _Kind(0.2, 0.1, f"{Outcome.MALFORMED}: {FOREIGN_ID}")
-"""For one page of several, or one release of an app, with an id that `credentials` does not know."""
 
 
 @dataclass(slots=True)
@@ -68,7 +54,7 @@ class _Rule:
     votes: dict[str, tuple[float, str]] = field(default_factory=dict)
     """By address: the time, and the reason of the refusal; "" if the token was verified."""
     next_count: float = 0.0
-    episodes: dict[_Kind, _Episode] = field(default_factory=dict)
+    episode: _Episode | None = None
 
 
 class Lockouts:
@@ -76,21 +62,21 @@ class Lockouts:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
-        self._rules: dict[str, _Rule] = {}
+        self._rules: defaultdict[str, _Rule] = defaultdict(_Rule)
 
     def note(self, result: GeeTestResult, client: str | None) -> Lockout | None:
         """Count this decision. Return the lockout that it begins or ends, or None."""
         if client is None or not result.rule or result.outcome not in _VOTES:
             return None
-        rule = self._rules.get(result.rule) or self._rules.setdefault(result.rule, _Rule())
+        rule = self._rules[result.rule]
         now, why = self._clock(), "" if result.outcome is Outcome.PASSED else _why(result)
         known = rule.votes.pop(client, None)
         rule.votes[client] = (now, why)
         if len(rule.votes) > MOST:
             del rule.votes[next(iter(rule.votes))]
-        for episode in rule.episodes.values():
-            episode.refused += bool(why)
-            episode.passed += not why
+        if rule.episode is not None:
+            rule.episode.refused += bool(why)
+            rule.episode.passed += not why
         if now < rule.next_count and not (known is None and len(rule.votes) == ENOUGH):
             return None
         rule.next_count = now + PAUSE
@@ -104,25 +90,17 @@ def _why(result: GeeTestResult) -> str:
 
 def _count(rule: _Rule, name: str, now: float) -> Lockout | None:
     votes = _latest(rule, now)
-    if (lockout := _compare(rule, _ALL, votes, name, now)) is not None:
-        return lockout
-    # If all clients send a foreign id, the lockout of all is reported already.
-    return None if _ALL in rule.episodes else _compare(rule, _FOREIGN, votes, name, now)
-
-
-def _compare(rule: _Rule, kind: _Kind, votes: Sequence[str], name: str, now: float) -> Lockout | None:
-    refused = kind.count(votes)
-    share = refused.total() / len(votes)
-    episode = rule.episodes.get(kind)
+    refused = Counter(filter(None, votes))
+    share, episode = refused.total() / len(votes), rule.episode
     if episode is None:
-        if len(votes) < ENOUGH or share < kind.begins:
+        if len(votes) < ENOUGH or share < _BEGINS:
             return None
-        reason, _ = refused.most_common(1)[0]
-        rule.episodes[kind] = _Episode(now, reason)
+        reason = max(refused, key=refused.__getitem__)
+        rule.episode = _Episode(now, reason)
         return Lockout(name, False, reason, share, len(votes))
-    if share >= kind.ends:
+    if share >= _ENDS:
         return None
-    del rule.episodes[kind]
+    rule.episode = None
     seconds = now - episode.began
     return Lockout(name, True, episode.reason, share, len(votes), episode.refused, episode.passed, seconds)
 

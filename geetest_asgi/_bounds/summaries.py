@@ -1,12 +1,16 @@
-"""Sum up events that are too frequent for a warning each. Pure counting; not safe across threads by itself."""
+"""Sum up events that are too frequent for a warning each. Not safe across threads by itself.
+
+Nothing here logs: `note` returns the warning that is due, a function for the caller to call without a lock.
+"""
 
 import time
 from collections import Counter
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from .._core.model import GeeTestResult, Outcome
+from ..observers.logs import log_busy, log_monitor
 
 BUSY_ENOUGH: Final = 10
 """Clients refused as `busy` at which an episode is reported. Fewer are a short burst, or a client that reaches its own
@@ -19,16 +23,7 @@ BUSY_QUIET: Final = 60.0
 MONITOR_EVERY: Final = 300.0
 """Seconds between two summaries of mode "monitor"."""
 
-
-@dataclass(frozen=True, slots=True)
-class BusyEpisode:
-    """Requests refused as `busy`, because limits of this process were reached."""
-
-    over: bool
-    refused: int
-    bounds: Mapping[str, int]
-    """Number of requests by reason, which names the limit."""
-    seconds: float
+Warn = Callable[[], None]
 
 
 class Busy:
@@ -37,55 +32,37 @@ class Busy:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._began = self._last = 0.0
-        self._bounds = Counter[str]()
+        self.bounds = Counter[str]()
+        """Requests of this episode by reason, which names the limit; empty while there is no episode."""
         self._clients = set[str]()
         """The first `BUSY_ENOUGH` clients of this episode."""
-        self.running = False
-        """An episode has begun and has not ended."""
 
-    def note(self, result: GeeTestResult, client: str | None) -> BusyEpisode | None:
-        """Count this decision. Return the episode that has become large enough or has ended, or None.
-
-        `client`: the address; each request without one counts as a client.
-        """
+    def note(self, result: GeeTestResult, client: str | None) -> Warn | None:
+        """Count this decision. `client`: the address; each request without one counts as a client."""
         now = self._clock()
         over = self._end(now)
         if result.outcome is not Outcome.BUSY:
             return over
-        if not self._bounds:
+        if not self.bounds:
             self._began = now
         self._last = now
-        self._bounds[result.reason] += 1
-        self.running = True
+        self.bounds[result.reason] += 1
         if len(self._clients) < BUSY_ENOUGH:
-            self._clients.add(client or f"request {self._bounds.total()}")
+            self._clients.add(client or f"request {self.bounds.total()}")
             if len(self._clients) == BUSY_ENOUGH:
-                return over or self._report(over=False)
+                return self._warning(over=False)
         return over
 
-    def _end(self, now: float) -> BusyEpisode | None:
-        if not self._bounds or now - self._last < BUSY_QUIET:
+    def _end(self, now: float) -> Warn | None:
+        if not self.bounds or now - self._last < BUSY_QUIET:
             return None
-        report = self._report(over=True) if len(self._clients) == BUSY_ENOUGH else None
-        self._bounds.clear()
+        warning = self._warning(over=True) if len(self._clients) == BUSY_ENOUGH else None
+        self.bounds.clear()
         self._clients.clear()
-        self.running = False
-        return report
+        return warning
 
-    def _report(self, *, over: bool) -> BusyEpisode:
-        bounds = dict(self._bounds.most_common())
-        return BusyEpisode(over, self._bounds.total(), bounds, self._last - self._began)
-
-
-@dataclass(frozen=True, slots=True)
-class MonitorSummary:
-    """Numbers of the requests that mode "monitor" would have denied."""
-
-    requests: int
-    denied: int
-    by_rule: Mapping[str, int]
-    """Number of denied requests by "outcome, rule"."""
-    seconds: float
+    def _warning(self, *, over: bool) -> Warn:
+        return partial(log_busy, dict(self.bounds.most_common()), self._last - self._began, over=over)
 
 
 class Monitor:
@@ -96,9 +73,10 @@ class Monitor:
         self._began = 0.0
         self._requests = 0
         self._denied = Counter[str]()
+        """By "outcome, rule"."""
 
-    def note(self, result: GeeTestResult) -> MonitorSummary | None:
-        """Count this decision. Return the summary if it is due: only a request brings one, never a timer."""
+    def note(self, result: GeeTestResult) -> Warn | None:
+        """Count this decision. Only a request brings a summary, never a timer."""
         now = self._clock()
         if not self._requests:
             self._began = now
@@ -107,8 +85,7 @@ class Monitor:
             self._denied[f"{result.outcome}, {result.rule}"] += 1
         if now - self._began < MONITOR_EVERY:
             return None
-        denied = dict(self._denied.most_common())
-        summary = MonitorSummary(self._requests, self._denied.total(), denied, now - self._began)
+        warning = partial(log_monitor, self._requests, dict(self._denied.most_common()), now - self._began)
         self._requests = 0
         self._denied.clear()
-        return summary
+        return warning

@@ -2,32 +2,23 @@
 
 import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, Final
 
 from .._core.errors import ConfigError
 from .._core.fields.spelling import WITH_ID, spelling
 from .._core.model import FIELD_NAMES
+from .._core.paths.patterns import Pattern
 from .._core.paths.rule_table import EVERYTHING, RuleTable, as_rule, exempt_pattern, rule_pattern
 from .._core.policy import Policy
 from .._core.rules import Rule
 from .credentials import Key, credentials, takes_id
-from .values import hook, limits, several, statuses
+from .values import MODES, choice, hook, limits, several, statuses
 
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
-    "on_unavailable": ("allow", "deny"),
-    "mode": ("enforce", "monitor", "off"),
-}
-_HOOKS: Final = ("skip", "accept", "on_denied", "on_result")
-_OBJECTS: Final[Mapping[str, tuple[tuple[str, ...], str]]] = {
-    "clearance": (("admits", "grant"), "a geetest_asgi.clearance.Clearance(secret)"),
-    "when": (("wanted", "answered"), "a geetest_asgi.AfterFailures()"),
-}
 _LONGEST: Final = 60.0
 """Seconds. Whoever writes 3000 means milliseconds."""
-PER_RULE: Final = ("sources", "fields", "timeout", "limits", "forgive", "credentials", *_OBJECTS, *_CHOICES, *_HOOKS)
-"""Settings that a Rule may have of its own, besides the id and the key."""
 UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
 
@@ -68,41 +59,38 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
     chosen = {**defaults, **own}
     if rule.captcha_id is not None:  # a pair of its own
         chosen["credentials"] = rule.credentials
-    for name, choices in _CHOICES.items():
-        if chosen[name] not in choices:
-            raise ConfigError(f"{name}={chosen[name]!r}: write one of {', '.join(map(repr, choices))}")
-    for name in _HOOKS:
-        hook(name, chosen[name])
-    limits(chosen["limits"])
-    for name in _OBJECTS:
-        _object(name, chosen[name])
-    captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
+    settings = {name: check(chosen[name]) for name, check in _CHECKS.items()}
     by_id = takes_id(chosen["credentials"])
     pattern = rule_pattern(rule)
-    if chosen["clearance"] is not None and pattern.segments == ("**",) and rule.name in (None, EVERYTHING.name):
+    if chosen["clearance"] is not None:
+        _check_realm(rule, pattern, by_id)
+    captcha_id, keys = _pair(rule, pair, needed=chosen["mode"] != "off" and chosen["credentials"] is None)
+    name = rule.name or pattern.text
+    return Policy(
+        name=name,
+        captcha_id=captcha_id,
+        keys=keys,
+        credentials=chosen["credentials"],
+        credentials_by_id=by_id,
+        spelling=spelling(chosen["fields"], WITH_ID if by_id else FIELD_NAMES),
+        methods=str(pattern.methods),
+        identity=f"{pattern.methods} {pattern.text} {name}",
+        **settings,
+    )
+
+
+def _check_realm(rule: Rule, pattern: Pattern, by_id: bool) -> None:
+    """Check that a clearance has something to bind its passes to."""
+    if pattern.segments == ("**",) and rule.name in (None, EVERYTHING.name):
         raise ConfigError(
             "clearance: a pass is bound to its rule's name, and a rule for every request has none of its own; "
             "write protect=Rule('/**', methods='*', name='comments')"
         )
-    if chosen["clearance"] is not None and by_id:
+    if by_id:
         raise ConfigError(
             "clearance: a pass is bound to the captcha id, which credentials(scope, sent_id) knows too late; "
             "give credentials(scope), or a rule for each id"
         )
-    text = rule.pattern if isinstance(rule.pattern, str) else rule.pattern.pattern
-    return Policy(
-        name=rule.name or text,
-        captcha_id=captcha_id,
-        keys=keys,
-        sources=_sources(chosen.pop("sources")),
-        spelling=spelling(chosen.pop("fields"), WITH_ID if by_id else FIELD_NAMES),
-        credentials_by_id=by_id,
-        timeout=_seconds(chosen.pop("timeout")),
-        forgive=statuses("forgive", chosen.pop("forgive")),
-        methods=str(pattern.methods),
-        identity=f"{pattern.methods} {text} {rule.name or text}",
-        **chosen,
-    )
 
 
 def _root_path(given: object) -> str:
@@ -124,8 +112,8 @@ def mode(given: object) -> tuple[Any, str]:
     if given is not None:
         return given, ""
     named = os.environ.get("GEETEST_MODE", "").strip()
-    if named and named not in _CHOICES["mode"]:
-        raise ConfigError(f"GEETEST_MODE={named!r}: write one of {', '.join(_CHOICES['mode'])}")
+    if named and named not in MODES:
+        raise ConfigError(f"GEETEST_MODE={named!r}: write one of {', '.join(MODES)}")
     return named or "enforce", "GEETEST_MODE" if named else ""
 
 
@@ -145,8 +133,24 @@ def _pair(rule: Rule, pair: tuple[str | None, Key], *, needed: bool) -> tuple[st
     return credentials(captcha_id, captcha_key)
 
 
-def _object(name: str, given: object) -> None:
-    """Check an object for the methods that the setting needs. None is allowed."""
-    verbs, example = _OBJECTS[name]
+def _object(name: str, verbs: tuple[str, ...], example: str, given: object) -> object:
+    """Return None, or an object with the methods that the setting needs."""
     if given is not None and (isinstance(given, type) or not all(hasattr(given, verb) for verb in verbs)):
         raise ConfigError(f"{name}={given!r}: give {example}")
+    return given
+
+
+_CHECKS: Final[Mapping[str, Callable[[Any], Any]]] = {
+    "sources": _sources,
+    "timeout": _seconds,
+    "forgive": partial(statuses, "forgive"),
+    "limits": limits,
+    "clearance": partial(_object, "clearance", ("admits", "grant"), "a geetest_asgi.clearance.Clearance(secret)"),
+    "when": partial(_object, "when", ("wanted", "answered"), "a geetest_asgi.AfterFailures()"),
+    **{name: partial(choice, name) for name in ("on_unavailable", "mode")},
+    **{name: partial(hook, name) for name in ("skip", "accept", "on_denied", "on_result")},
+}
+"""For each setting the function that returns it as the policy has it."""
+
+PER_RULE: Final = ("credentials", "fields", *_CHECKS)
+"""Settings that a Rule may have of its own, besides the id and the key."""

@@ -34,22 +34,20 @@ def api_servers(given: str | Sequence[str] | None, *, allow_http: bool) -> tuple
 
 def is_loopback(host: str) -> bool:
     """Return whether only this machine can reach `host`: 127.0.0.0/8, ::1 or localhost. Never looks up a name."""
-    if host.lower() == "localhost":
-        return True
+    address = _address(host)
+    return host.lower() == "localhost" if address is None else address.is_loopback
+
+
+def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
     try:
-        return ipaddress.ip_address(host).is_loopback
+        return ipaddress.ip_address(host)
     except ValueError:
-        return False
+        return None
 
 
-def _may_be_a_host(host: str | None) -> bool:
+def _may_be_a_host(host: str) -> bool:
     """Whether a look-up could find it. A name that cannot be found looks like an outage, which lets visitors in."""
-    if host is None or _NAME.fullmatch(host):
-        return host is not None
-    try:
-        return bool(ipaddress.ip_address(host))
-    except ValueError:
-        return False
+    return _NAME.fullmatch(host) is not None or _address(host) is not None
 
 
 def _api_servers(given: object, allow_http: bool) -> tuple[str, ...]:
@@ -65,14 +63,14 @@ def _api_server(given: object, allow_http: bool) -> str:
     url = given.strip().rstrip("/")
     try:
         parts = urlsplit(url)
-        host, _ = parts.hostname, parts.port
+        host, port = parts.hostname or "", parts.port
     except ValueError as error:
         raise ConfigError(f"api_server={given!r}: not a URL ({error})") from None
     plain = re.fullmatch(r"[!-~]+", url) and parts.scheme in ("http", "https") and _may_be_a_host(host)
     more = re.search("[?#]", url) or "//" in parts.path or url.endswith(("/validate", "/load", "/verify"))
-    if not plain or more or parts.port == 0:
+    if not plain or more or port == 0:
         others = f"'/validate' is added; several are a list; or one of {', '.join(map(repr, SERVICES))}"
         raise ConfigError(f"api_server={given!r}: give a base URL such as {API_SERVERS[0]!r}; {others}")
-    if parts.scheme == "http" and not allow_http and not is_loopback(str(host)):
+    if parts.scheme == "http" and not allow_http and not is_loopback(host):
         raise ConfigError(f"api_server={given!r}: whoever forges an answer is let in; use https, or allow_http=True")
     return url

@@ -3,11 +3,11 @@
 import inspect
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, Final, cast
+from typing import Any, Final
 
 from .._core.errors import ConfigError
 from .._core.limits import Limits
-from .._core.rules import Preflight, Rule
+from .._core.rules import Rule
 
 
 def several(name: str, given: object) -> list[object]:
@@ -41,6 +41,21 @@ def switch(name: str, given: object) -> bool:
     """Return a bool. Text such as the "false" of an environment variable is refused."""
     if not isinstance(given, bool):
         raise ConfigError(f"{name}={given!r}: give True or False")
+    return given
+
+
+MODES: Final = ("enforce", "monitor", "off")
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "on_unavailable": ("allow", "deny"),
+    "preflight": ("allow", "deny"),
+    "mode": MODES,
+}
+
+
+def choice(name: str, given: Any) -> Any:
+    """Return one of the words that this setting takes."""
+    if given not in _CHOICES[name]:
+        raise ConfigError(f"{name}={given!r}: write one of {', '.join(map(repr, _CHOICES[name]))}")
     return given
 
 
@@ -93,10 +108,3 @@ def client(given: Any) -> Any:
     if given is not None and (blocking or not (made or (callable(given) and takes(given, 0)))):
         raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given
-
-
-def preflight(given: Any) -> Preflight:
-    """Return "allow" or "deny"."""
-    if given not in ("allow", "deny"):
-        raise ConfigError(f"preflight={given!r}: write 'allow' or 'deny'")
-    return cast("Preflight", given)

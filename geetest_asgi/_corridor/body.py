@@ -68,37 +68,35 @@ class Body:
                     if message["type"] != "http.request":
                         raise VisitorLeft
                     self.complete = not message.get("more_body", False)
-                    if (evidence := await self._take(message.get("body", b""), scanner)) is not None:
-                        return evidence
+                    if not self._keep(chunk := message.get("body", b"")):
+                        return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
+                    await self._scan(scanner, chunk)
+                    if self._remaining < 0 and not scanner.done:
+                        return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
                 return None
             finally:
                 limit.end(scope)
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
-    async def _take(self, chunk: bytes, scanner: Scanner) -> Evidence | None:
-        """Keep a chunk and scan it."""
+    def _keep(self, chunk: bytes) -> bool:
+        """Keep a chunk for the app. False if there is no room for it."""
         if not self._kept:
             self._kept = chunk  # most bodies come in one piece
         else:  # in a list each piece would take 40 bytes more
             self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
             self._kept += chunk
         if not self._memory.take(len(chunk), self._client, self._taken):
-            return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
+            return False
         self._taken += len(chunk)
-        # One large chunk gives the same answer as many small ones.
-        if not isinstance(scanner, JsonScanner):
-            await self._scan(scanner, chunk[: self._remaining])
-        elif self.complete and len(chunk) <= self._remaining:  # JSON is decoded whole
-            scanner.feed(self._kept or b"")
-        if len(chunk) > self._remaining and not scanner.done:
-            return Evidence(Outcome.TOO_LARGE, f"no fields within {self._limits.max_body} bytes")
-        self._remaining -= len(chunk)
-        if self.complete:
-            scanner.end()
-        return None
+        return True
 
     async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
-        """Feed the scanner in pieces, and let other tasks run between them if the scan takes long."""
+        """Scan a chunk, as far as `max_body`. If that takes long, other tasks run between its pieces."""
+        chunk, self._remaining = chunk[: self._remaining], self._remaining - len(chunk)
+        if isinstance(scanner, JsonScanner):  # JSON is decoded whole
+            chunk = b""
+            if self.complete and self._remaining >= 0:
+                scanner.feed(self._kept or b"")
         for start in range(0, len(chunk), _PIECE):
             if time.perf_counter() > self._slice_ends:
                 if self._slice_ends:
@@ -106,7 +104,9 @@ class Body:
                 self._slice_ends = time.perf_counter() + SLICE
             scanner.feed(chunk[start : start + _PIECE])
             if scanner.done:
-                return
+                break
+        if self.complete and self._remaining >= 0:
+            scanner.end()
 
     async def wait_for_disconnect(self) -> bool:
         """Wait for the server's next message, once, after the end of the body. True: the client has disconnected.

@@ -50,6 +50,6 @@ def build_guard(
         alerts=Alerts(_config.plain_hook("on_lockout", on_lockout)),
         log_clients=_config.switch("log_clients", log_clients),
         app=app,
-        preflight=_config.preflight(preflight),
+        preflight=_config.choice("preflight", preflight),
         match=match,
     )

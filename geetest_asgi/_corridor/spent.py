@@ -45,12 +45,12 @@ class Claim:
         self.evidence = evidence
         """`replayed`, or the kept verdict; None: the token must be verified."""
 
-    async def settle(self, answer: Evidence | None, *, let_in: bool) -> None:
-        """Give the token back if GeeTest gave no verdict and the request was not let in.
+    async def settle(self, answer: Evidence | None) -> None:
+        """Give the token back if GeeTest gave no verdict. Call it for a request that is not let in.
 
-        Call it after the decision, or when the request ends without one. `answer`: GeeTest's answer, or None.
+        `answer`: GeeTest's answer; None: it gave none.
         """
-        if not let_in and (answer is None or answer.outcome not in _VERDICTS):
+        if answer is None or answer.outcome not in _VERDICTS:
             await self._give_back()
 
     async def keep(self, evidence: Evidence) -> bool:

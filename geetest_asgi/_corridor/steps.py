@@ -49,7 +49,9 @@ async def choose_credentials(visit: Visit) -> Evidence | None:
 
 
 async def waive(visit: Visit) -> Evidence | None:
-    """Skip the captcha for a client that has a clearance, or where `when` wants none yet."""
+    """Skip the captcha for a client that has a clearance, or where `when` wants none yet. A guard further out that has
+    the same captcha_id has asked already: its evidence is used.
+    """
     policy, scope = visit.policy, visit.scope
     if policy.clearance is not None and policy.clearance.admits(scope, visit.realm):
         return Evidence(Outcome.SKIPPED, "clearance")
@@ -57,11 +59,10 @@ async def waive(visit: Visit) -> Evidence | None:
         visit.when_pending = True
         if not await policy.when.wanted(scope, visit.store):
             return Evidence(Outcome.SKIPPED, "not needed yet")
-    return None
+    return _shared(visit)
 
 
-async def share(visit: Visit) -> Evidence | None:
-    """Use the evidence of a guard further out that has the same captcha_id."""
+def _shared(visit: Visit) -> Evidence | None:
     captcha_id, finding = visit.scope.get(SHARED, ("", None))
     if finding is None or captcha_id != visit.captcha_id:
         return None
@@ -100,7 +101,7 @@ async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
     if not captcha_id or sent not in (captcha_id, None):
         return Evidence(Outcome.MALFORMED, FOREIGN_ID if sent else "no captcha_id was sent, and there is no usual one")
     visit.captcha_id, visit.keys = captcha_id, keys
-    return await share(visit)
+    return _shared(visit)
 
 
 async def claim_token(visit: Visit) -> Evidence | None:
@@ -129,7 +130,7 @@ async def ask_geetest(visit: Visit) -> Evidence | None:
     return evidence
 
 
-STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, waive, share, find_fields, claim_token, ask_geetest)
+STEPS: Final[tuple[Step, ...]] = (excuse, choose_credentials, waive, find_fields, claim_token, ask_geetest)
 """The steps of a request of the middleware."""
 
 CLIENT_STEPS: Final[tuple[Step, ...]] = (claim_token, ask_geetest)

@@ -101,10 +101,10 @@ class Guard:
             result = judge(policy, evidence, admit_unverified=admit)
             visit.let_in = result.allowed or policy.mode == "monitor"
         finally:  # also after a disconnect, an exception or a cancellation
-            if visit.claim is not None:
-                await visit.claim.settle(visit.answer, let_in=visit.let_in)
+            if visit.claim is not None and not visit.let_in:
+                await visit.claim.settle(visit.answer)
         self.alerts.note(policy, result, visit.client)
-        log_decision(result, visit.scope or None, policy.mode, log_client=self.log_clients)
+        log_decision(result, visit.scope, policy.mode, log_client=self.log_clients)
         if policy.on_result is not None:
             await notify("on_result", policy.on_result, result, visit.scope or None)
         return result

@@ -2,7 +2,7 @@
 
 Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
 and only while there is nothing to be read from it. Until then our own end may have taken the time, by an event loop
-that visitors held, or by a queue; so a silence of less than most of a server's time is `busy`, and no outage.
+that visitors held, or by a queue; so a silence that is shorter than a fair share of the time is `busy`, and no outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -28,7 +28,15 @@ _PAUSE: Final = 0.005
 """Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
 
 _FAIR: Final = 0.75
-"""The part of a server's time for which it must have been silent."""
+"""The part of the time since a server was first asked for which it must have been silent."""
+
+_PATIENCE: Final = 20
+"""Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
+loop, each tick is one turn of it, and a TLS handshake takes many.
+"""
+
+_BLIND: Final = 3
+"""Ticks for which a call of the user's client goes on: nobody can ask its socket."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
@@ -44,7 +52,7 @@ class Call:
 
     __slots__ = (
         *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket", "stop", "watching"),
-        *("_again", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
         *("_context", "_disconnected", "_settled"),
     )
     stop: Callable[[], object]
@@ -67,7 +75,7 @@ class Call:
         start = monotonic()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
-        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, _FAIR * seconds / servers
+        self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self.over = self._settled = False
@@ -80,8 +88,8 @@ class Call:
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._late, self._again = None, inf, 0.0, 3
-        self._until = (start := monotonic()) + (self._end - start) / servers
+        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, _PATIENCE
+        self._until = self._began + (self._end - self._began) / servers
         if self._until < self._due:
             self._watch(self._until)
 
@@ -107,6 +115,7 @@ class Call:
         From now on the clock looks how late the event loop is. Nothing is known of what was sent, until it tells.
         """
         self.foreign = self.sent = True
+        self._again = _BLIND
         self.waits()
         if (next_look := self.since + self._step) < self._due:
             self._watch(next_look)
@@ -135,7 +144,7 @@ class Call:
         return self._next(now)
 
     def _give_up(self, now: float) -> float:
-        if self._again and (self.socket is None or self.socket.hears()):
+        if self._again and (self.foreign or (self.socket is not None and self.socket.hears())):
             self._again -= 1
             return now
         if now >= self._end:
@@ -177,8 +186,9 @@ class Call:
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
 
     def _was_fair(self) -> bool:
-        """Whether the other end had most of a server's time."""
-        return monotonic() - (self.since if self.socket is None else self.socket.since) >= self._least
+        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
+        now, since = monotonic(), self.since if self.socket is None else self.socket.since
+        return now - since >= max(_FAIR * (now - self._began), self._least)
 
     def blame(self, error: Exception) -> Evidence:
         """Return what it is evidence of that the wire raised this."""

@@ -138,7 +138,7 @@ def _why(table: Any, found: Any, first: int, request: Request) -> str:
         return f"not protected: no rule is for {shown(request.title.partition(' ')[0])} here" + (
             speaks and f" ({speaks})"
         )
-    near = get_close_matches(request.path, table.patterns, n=3, cutoff=0.4)
+    near = get_close_matches(request.path, [pattern.text for pattern, _ in table.rules], n=3, cutoff=0.4)
     return "not protected: no pattern matches" + (f"; the nearest: {shown('; '.join(near))}" if near else "")
 
 

@@ -7,13 +7,10 @@ import logging
 import os
 import sys
 from collections.abc import Callable, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 from .._core.address import client_address
 from .._core.model import FOREIGN_ID, GeeTestResult, Lockout, Outage, Outcome
-
-if TYPE_CHECKING:
-    from starlette.types import Scope
 
 logger: Final = logging.getLogger("geetest_asgi")
 
@@ -29,16 +26,16 @@ _MAX_PATH: Final = 200
 _MAX_METHOD: Final = 20
 
 
-def _log(level: int, event: str, message: str, *, exc_info: bool = False, **fields: object) -> None:
+def _log(event: str, message: str, *, level: int = logging.WARNING, exc_info: bool = False, **fields: object) -> None:
     """Log a message with its fields: "%(rule)r". Foreign text is formatted by %r, so that it begins no new line."""
     extra = {f"geetest_{name}": value for name, value in {"event": event, **fields}.items()}
     logger.log(level, message, fields or {"event": event}, exc_info=exc_info, extra=extra)
 
 
 def log_decision(
-    result: GeeTestResult, scope: "Scope | None" = None, mode: str = "enforce", *, log_client: bool = True
+    result: GeeTestResult, scope: Mapping[str, Any], mode: str = "enforce", *, log_client: bool = True
 ) -> None:
-    """Log a decision. `scope`: the request's scope; None for a GeeTestClient without one."""
+    """Log a decision. `scope`: the request's scope; empty for a GeeTestClient without one."""
     level = LEVELS.get(result.outcome, logging.INFO)
     if not logger.isEnabledFor(level):
         return
@@ -52,33 +49,27 @@ def log_decision(
         "lot_number": result.lot_number,
         "elapsed": result.elapsed,
         "mode": mode,
-        "method": _method(scope or {}),
-        "path": (scope or {}).get("path", "")[:_MAX_PATH],
-        "client": client_address(scope or {}) if log_client else None,
+        "method": "WEBSOCKET" if scope.get("type") == "websocket" else str(scope.get("method", ""))[:_MAX_METHOD],
+        "path": scope.get("path", "")[:_MAX_PATH],
+        "client": client_address(scope) if log_client else None,
     }
-    message = _decision(result, scope, mode) + (" from %(client)r" if fields["client"] else "")
-    _log(level, "decision", message, **fields)
+    why = ", ".join(f"%({name})r" for name in ("reason", "code") if fields[name])
+    message = f"%(outcome)s, {_verdict(result, mode)}{f' ({why})' if why else ''}: "
+    message += "%(method)r %(path)r " if scope else ""
+    message += "by rule %(rule)r" if result.rule else "by no rule"
+    message += " from %(client)r" if fields["client"] else ""
+    _log("decision", message, level=level, **fields)
 
 
-def _method(scope: Mapping[str, Any]) -> str:
-    return "WEBSOCKET" if scope.get("type") == "websocket" else str(scope.get("method", ""))[:_MAX_METHOD]
-
-
-def _decision(result: GeeTestResult, scope: "Scope | None", mode: str) -> str:
-    verdict = "allowed" if result.allowed else "not allowed"
-    if not result.allowed and mode == "monitor":
-        verdict = "not allowed, but let in by mode 'monitor'"
-    elif result.outcome is Outcome.UNAVAILABLE and result.allowed:
-        verdict = "allowed unverified"
-    why = ", ".join(f"%({name})r" for name in ("reason", "code") if getattr(result, name))
-    where = "" if scope is None else "%(method)r %(path)r "
-    by = "by rule %(rule)r" if result.rule or scope is None else "by no rule"
-    return f"%(outcome)s, {verdict}{f' ({why})' if why else ''}: {where}{by}"
+def _verdict(result: GeeTestResult, mode: str) -> str:
+    if result.allowed:
+        return "allowed unverified" if result.unverified else "allowed"
+    return "not allowed, but let in by mode 'monitor'" if mode == "monitor" else "not allowed"
 
 
 def log_hook_raised(hook: str) -> None:
     """Log the current exception, raised by a function of the user that cannot change the decision."""
-    _log(logging.ERROR, "hook_raised", "%(hook)s raised; the decision stands", exc_info=True, hook=hook)
+    _log("hook_raised", "%(hook)s raised; the decision stands", level=logging.ERROR, exc_info=True, hook=hook)
 
 
 def notify_plain(hook: str, function: Callable[[Any], object] | None, event: object) -> None:
@@ -92,25 +83,23 @@ def notify_plain(hook: str, function: Callable[[Any], object] | None, event: obj
 
 def log_outage(outage: Outage) -> None:
     """Warn when a server is skipped, and when it answers again."""
-    server, reason = outage.server, outage.reason
+    fields: dict[str, Any] = {"server": outage.server, "reason": outage.reason}
     if outage.over:
-        message = "%(server)s answers again, after %(seconds).1f s"
-        _log(logging.WARNING, "server_answers", message, server=server, reason=reason, seconds=outage.seconds)
+        _log("server_answers", "%(server)s answers again, after %(seconds).1f s", **fields, seconds=outage.seconds)
     else:
-        message = "%(server)s is out of order (%(reason)r): asked only now and then"
-        _log(logging.WARNING, "server_fails", message, server=server, reason=reason)
+        _log("server_fails", "%(server)s is out of order (%(reason)r): asked only now and then", **fields)
 
 
 def log_outage_begins(reason: str, policy: str) -> None:
     """Warn at the first `unavailable` request. `policy`: the rule's `on_unavailable`."""
     message = "GeeTest is down (%(reason)r): the rule says %(on_unavailable)r to requests that it cannot vouch for"
-    _log(logging.WARNING, "outage_begins", message, reason=reason, on_unavailable=policy)
+    _log("outage_begins", message, reason=reason, on_unavailable=policy)
 
 
 def log_outage_ends(let_in: int, refused: int, seconds: float) -> None:
     """Warn with the sum when GeeTest answers again."""
     message = "GeeTest is back: in %(seconds).0f s %(let_in)d requests were let in unverified, and %(refused)d refused"
-    _log(logging.WARNING, "outage_ends", message, let_in=let_in, refused=refused, seconds=seconds)
+    _log("outage_ends", message, let_in=let_in, refused=refused, seconds=seconds)
 
 
 _LOOK_AT: Final[Mapping[str, str]] = {
@@ -137,48 +126,46 @@ def log_lockout(lockout: Lockout) -> None:
     if lockout.over:
         message = (
             "Rule %(rule)r lets clients in again: in %(seconds).0f s %(refused)d requests were refused (%(reason)r) "
+            f"and %(passed)d let in; now {share} of the latest %(clients)d clients are refused"
         )
-        message += f"and %(passed)d let in; now {share} of the latest %(clients)d clients are refused"
         fields |= {"seconds": lockout.seconds, "refused": lockout.refused, "passed": lockout.passed}
-        _log(logging.WARNING, "lockout_ends", message, **fields)
+        _log("lockout_ends", message, **fields)
     else:
         look_at = next((each for begin, each in _LOOK_AT.items() if lockout.reason.startswith(begin)), "")
         message = f"Rule %(rule)r refuses {share} of the latest %(clients)d clients, mostly for %(reason)r: %(look_at)s"
-        _log(logging.WARNING, "lockout_begins", message, **fields, look_at=look_at)
+        _log("lockout_begins", message, **fields, look_at=look_at)
 
 
-def log_busy(refused: int, bounds: Mapping[str, int], seconds: float, *, over: bool) -> None:
+def log_busy(bounds: Mapping[str, int], seconds: float, *, over: bool) -> None:
     """Warn when full limits of this process refuse requests, and with the sum when they no longer do.
 
     `bounds`: number of requests by reason, which names the limit.
     """
-    fields: dict[str, Any] = {"refused": refused, "bounds": dict(bounds), "seconds": seconds}
+    fields: dict[str, Any] = {"refused": sum(bounds.values()), "bounds": bounds, "seconds": seconds}
+    refused = "%(refused)d requests were refused as busy (%(bounds)r)"
     if over:
-        message = "No bound is full any more: in %(seconds).0f s %(refused)d requests were refused as busy (%(bounds)r)"
-        _log(logging.WARNING, "busy_ends", message, **fields)
+        _log("busy_ends", f"No bound is full any more: in %(seconds).0f s {refused}", **fields)
     else:
-        message = "A bound is full: in %(seconds).1f s %(refused)d requests were refused as busy (%(bounds)r)"
-        _log(logging.WARNING, "busy_begins", message, **fields)
+        _log("busy_begins", f"A bound is full: in %(seconds).1f s {refused}", **fields)
 
 
-def log_monitor(requests: int, denied: int, by_rule: Mapping[str, int], seconds: float) -> None:
+def log_monitor(requests: int, by_rule: Mapping[str, int], seconds: float) -> None:
     """Warn with the number of requests that mode "monitor" would have denied. `by_rule`: number by "outcome, rule"."""
-    fields: dict[str, Any] = {"requests": requests, "denied": denied, "by_rule": dict(by_rule), "seconds": seconds}
     message = "mode='monitor': in %(seconds).0f s %(denied)d of %(requests)d requests would have been denied"
     message += " (%(by_rule)r)" if by_rule else ""
-    _log(logging.WARNING, "monitor", message, **fields)
+    denied = sum(by_rule.values())
+    _log("monitor", message, requests=requests, denied=denied, by_rule=by_rule, seconds=seconds)
 
 
 def log_store_fails(store: str, reason: str) -> None:
     """Warn when a store begins to fail. `store`: the name of its class; `reason`: its exception."""
     message = "%(store)s fails (%(reason)s): until it answers, each process knows the tokens that it has seen itself"
-    _log(logging.WARNING, "store_fails", message, store=store, reason=reason)
+    _log("store_fails", message, store=store, reason=reason)
 
 
 def log_store_answers(store: str, seconds: float) -> None:
     """Warn when the store answers again."""
-    message = "%(store)s answers again, after %(seconds).1f seconds"
-    _log(logging.WARNING, "store_answers", message, store=store, seconds=seconds)
+    _log("store_answers", "%(store)s answers again, after %(seconds).1f seconds", store=store, seconds=seconds)
 
 
 def log_modes(modes: Iterable[tuple[str, str]], source: str = "") -> None:
@@ -192,7 +179,7 @@ def log_modes(modes: Iterable[tuple[str, str]], source: str = "") -> None:
             lenient.setdefault(mode, []).append(rule)
     message = "mode=%(mode)r" + (" (from %(source)s)" if source else "") + ": nothing is denied by %(rules)s"
     for mode, rules in lenient.items():
-        _log(logging.WARNING, "mode", message, mode=mode, rules=rules, source=source)
+        _log("mode", message, mode=mode, rules=rules, source=source)
 
 
 def log_marks(guarded: Iterable[str], left_open: Iterable[str]) -> None:
@@ -200,19 +187,19 @@ def log_marks(guarded: Iterable[str], left_open: Iterable[str]) -> None:
 
     Each route is its methods and its path. A mark with `methods` leaves none open by mistake.
     """
-    _log(logging.INFO, "marks", "marked, and guarded: %(routes)s", routes=list(guarded))
+    _log("marks", "marked, and guarded: %(routes)s", level=logging.INFO, routes=list(guarded))
     if left_open := list(left_open):
         message = "marked, but open: %(routes)s. A mark guards unsafe methods, unless it says others: methods='*'"
-        _log(logging.WARNING, "marks_open", message, routes=left_open)
+        _log("marks_open", message, routes=left_open)
 
 
 def log_unguarded(interface: str) -> None:
     """Log an error when Django serves a request without a guard. `interface`: "WSGI" or "ASGI"."""
     message = (
         "Django serves by %(interface)s without GeeTest's guard: nothing is protected. Serve the ASGI application "
+        "that geetest_asgi.django.protect() gives; 'manage.py runserver' does so with 'daphne' in INSTALLED_APPS"
     )
-    message += "that geetest_asgi.django.protect() gives; 'manage.py runserver' does so with 'daphne' in INSTALLED_APPS"
-    _log(logging.ERROR, "unguarded", message, interface=interface)
+    _log("unguarded", message, level=logging.ERROR, interface=interface)
 
 
 def _is_test_run() -> bool:
@@ -225,7 +212,7 @@ def log_loopback(server: str) -> None:
     if _is_test_run():
         return
     message = "%(server)s is this machine, not GeeTest: whatever listens there says who gets in"
-    _log(logging.WARNING, "loopback", message, server=server)
+    _log("loopback", message, server=server)
 
 
 def log_simulator() -> None:
@@ -233,7 +220,6 @@ def log_simulator() -> None:
     if _is_test_run():
         return
     _log(
-        logging.WARNING,
         "simulator",
         "a simulator answers in GeeTest's place: anybody can make tokens that it takes for good",
     )

@@ -1,4 +1,4 @@
-"""OpenTelemetry: the decision on the request's span, a span for the call to GeeTest, metrics of both.
+"""OpenTelemetry: the decision on the request's span, a span for the call to GeeTest, and metrics of both.
 
     from geetest_asgi.observers.otel import OpenTelemetry
 
@@ -11,9 +11,9 @@
         on_lockout=telemetry.on_lockout,
     )
 
-It needs opentelemetry-api (the extra `otel`), and nothing imports it but you. Where no SDK is set up, nothing comes of
-it. Metrics have the rule, the outcome and what became of it as attributes, and never what a visitor or GeeTest has
-made up: those there can be any number of. docs/observability.md lists all names.
+This needs opentelemetry-api (the extra `otel`). Without an SDK nothing is recorded. Attributes of metrics are the rule,
+the outcome and `allowed`, never a value that a client or GeeTest chooses: the number of those has no bound.
+docs/observability.md lists all names.
 """
 
 import threading
@@ -36,23 +36,22 @@ OUTCOME: Final = "geetest.outcome"
 RULE: Final = "geetest.rule"
 """Attribute: the rule's name."""
 ALLOWED: Final = "geetest.allowed"
-"""Attribute: whether policy lets the request in."""
+"""Attribute: whether the rule lets the request in."""
 
 BUCKETS: Final = (0.005, 0.01, 0.025, 0.05, 0.075, 0.1, 0.15, 0.2, 0.3, 0.5, 0.75, 1.0, 1.5, 2.0, 3.0, 5.0)
-"""Seconds. From a kept connection nearby to the default time-out of 3 s, which ends up in a bucket of its own."""
+"""Seconds: from a kept connection nearby to the default timeout of 3 s, which has a bucket of its own."""
 
 _FAULTS: Final = frozenset({Outcome.UNAVAILABLE, Outcome.MISCONFIGURED, Outcome.BUSY})
-"""Calls that came to nothing, whoever the visitor is."""
+"""Outcomes that set the call's span to an error: no client is to blame for them."""
 
 
 class OpenTelemetry:
-    """For `on_result=` of a middleware or a Rule; its `on_outage` for `on_outage=`, and its `on_lockout`
-    for `on_lockout=`. One serves any number of them.
+    """An `on_result` that records each decision. One object serves any number of middlewares and rules.
 
-    tracer_provider, meter_provider   where the spans and the numbers go. Default: OpenTelemetry's global ones, also
-                                      where they are set later.
+    tracer_provider, meter_provider   the recipients of the spans and the metrics. Default: OpenTelemetry's global
+                                      ones, even if they are set later.
 
-    It is a plain function of a result, and so also for what GeeTestClient answers: `telemetry(result)`.
+    With a GeeTestClient call it yourself: `telemetry(result)`.
     """
 
     def __init__(
@@ -82,7 +81,7 @@ class OpenTelemetry:
         self._lock = threading.Lock()
 
     def __call__(self, result: GeeTestResult, scope: object = None) -> None:
-        """Tell of this decision. The request's span is the current one."""
+        """Record a decision, on the current span too: that is the request's."""
         self._count(result)
         attributes = _attributes(result)
         get_current_span().set_attributes(attributes)
@@ -90,25 +89,25 @@ class OpenTelemetry:
             self._trace_call(result, attributes)
 
     def on_outage(self, outage: Outage) -> None:
-        """Tell that one of GeeTest's servers is no longer asked, or is asked again."""
+        """Record that a server is skipped, or that it answers again."""
         about = {"server.address": urlsplit(outage.server).hostname or ""}
         self._out_of_order.add(-1 if outage.over else 1, about)
 
     def on_lockout(self, lockout: Lockout) -> None:
-        """Tell that a rule refuses nearly all clients, or no longer does."""
+        """Record that a rule refuses nearly all clients, or no longer does."""
         self._lockouts.add(-1 if lockout.over else 1, {RULE: lockout.rule})
 
     def _count(self, result: GeeTestResult) -> None:
         self._begin_at_zero(result.rule)
         about = {OUTCOME: str(result.outcome), RULE: result.rule}
         self._decisions.add(1, {**about, ALLOWED: result.allowed})
-        if result.outcome is Outcome.UNAVAILABLE and result.allowed:
+        if result.unverified:
             self._unverified.add(1, {RULE: result.rule})
         if result.elapsed:
             self._duration.record(result.elapsed, about)
 
     def _begin_at_zero(self, rule: str) -> None:
-        """A counter that is first seen at 1 has not gone up, in the eyes of an alert rule."""
+        """Create the rule's counters at 0: to an alert rule, a counter that is first seen at 1 has not grown."""
         with self._lock:
             if rule in self._rules:
                 return
@@ -121,7 +120,7 @@ class OpenTelemetry:
         self._lockouts.add(0, {RULE: rule})
 
     def _trace_call(self, result: GeeTestResult, attributes: Mapping[str, str | bool]) -> None:
-        """After the fact. Internal, as it is no single request: other servers and other keys may have been tried."""
+        """Add a span for the call, after it. Its kind is internal, since several servers and keys may be tried."""
         end = time.time_ns()
         start = end - int(result.elapsed * 1e9)
         span = self._tracer.start_span(
@@ -134,12 +133,12 @@ class OpenTelemetry:
 
 
 def _attributes(result: GeeTestResult) -> dict[str, str | bool]:
-    """For spans, where each may differ from all others."""
-    told: dict[str, str | bool] = {
+    """Return the attributes of a span."""
+    attributes: dict[str, str | bool] = {
         OUTCOME: str(result.outcome),
         RULE: result.rule,
         ALLOWED: result.allowed,
         "geetest.verified": result.verified,
     }
     words = {"reason": result.reason, "code": result.code, "lot_number": result.lot_number}
-    return told | {f"geetest.{name}": word for name, word in words.items() if word}
+    return attributes | {f"geetest.{name}": word for name, word in words.items() if word}

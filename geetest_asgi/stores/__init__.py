@@ -11,8 +11,8 @@ from .memory import MemoryStore
 from .protocol import Store
 
 if TYPE_CHECKING:
-    from .redis import RedisStore as RedisStore
-    from .sqlite import SQLiteStore as SQLiteStore
+    from .redis import RedisStore
+    from .sqlite import SQLiteStore
 
 _HOMES: Final = {"RedisStore": "redis", "SQLiteStore": "sqlite"}
 

@@ -11,12 +11,13 @@ ELSEWHERE   The store said that the key is taken. The next `add` calls the store
 import threading
 import time
 from collections.abc import Callable, Coroutine
-from typing import Any, Final, TypeVar, cast
+from contextlib import suppress
+from typing import Any, Final, TypeVar
 from weakref import WeakKeyDictionary
 
 import anyio
 
-from .._bounds.breaker import Breaker, State
+from .._bounds.breaker import Breaker
 from .._core.errors import GeeTestError
 from ..observers.logs import log_store_answers, log_store_fails
 from .memory import MemoryStore
@@ -33,12 +34,13 @@ _UNSURE: Final = "unsure:"
 _HERE_ONLY: Final = "here:"
 _ELSEWHERE: Final = "elsewhere:"
 
-_NOT_ASKED: Final = object()
-_FAILED: Final = object()
-
 
 class StoreFailsError(GeeTestError):
     """The store fails. The message says why."""
+
+
+class StoreSkippedError(StoreFailsError):
+    """The store was not called, since it has just failed."""
 
 
 class FailSafe:
@@ -49,8 +51,7 @@ class FailSafe:
     token in twice, but two processes may. The logger "geetest_asgi" has a record when a failure begins and one when it
     ends: their `geetest_event` is "store_fails" or "store_answers".
 
-    Other processes do not learn of a token spent here while the store failed; GeeTest refuses it. A key that was added
-    here counts as taken here until it is popped or deleted here, even if the store forgets it.
+    A key that was added here counts as taken here until it is popped or deleted here, even if the store forgets it.
     """
 
     def __init__(self, store: Store, *, clock: Callable[[], float] = time.monotonic) -> None:
@@ -58,7 +59,6 @@ class FailSafe:
         self._memory = _memory_beside(store)
         self.name: str = type(store).__name__
         """The name of the store's class."""
-        self._why = ""
         self._breaker = Breaker(1, PAUSE, PAUSE, clock)
         self._lock = threading.Lock()
         self.failures: int = 0
@@ -67,35 +67,34 @@ class FailSafe:
     @property
     def failing(self) -> bool:
         """True if the last call of the store failed."""
-        return self._breaker.state is not State.CLOSED
+        return self._breaker.is_open
 
     async def add(self, key: str, value: str, seconds: float) -> bool:
         """See `Store.add`. While the store fails, True for a key that this process has not seen."""
-        memory = self._memory
-        if not await memory.add(_TAKEN + key, "", seconds):
+        if not await self._memory.add(_TAKEN + key, "", seconds):
             return False
-        free = await self._ask(lambda: self._store.add(key, value, seconds), bool, key, value)
-        if free is _NOT_ASKED or free is _FAILED:
-            await memory.delete(_UNSURE + key)  # an older mark would end too soon
-            await memory.add(_UNSURE + key, "", seconds)
-            if free is _NOT_ASKED:  # after a failed call the store may have the key: two copies would count twice
-                await memory.add(_HERE_ONLY + key, value, seconds)
-            free = _ELSEWHERE + key not in memory
-        if not free:
-            await memory.add(_ELSEWHERE + key, "", seconds)
+        try:
+            free = await self._ask(lambda: self._store.add(key, value, seconds), bool, key, value)
+        except StoreFailsError as failure:
+            free = _ELSEWHERE + key not in self._memory
+            await self._memory.add(_UNSURE + key, "", seconds)
+            if isinstance(failure, StoreSkippedError):  # else the store may have the value: a copy would count twice
+                await self._memory.add(_HERE_ONLY + key, value, seconds)
+        if free:
+            await self._memory.delete(_ELSEWHERE + key)
+        else:
+            await self._memory.add(_ELSEWHERE + key, "", seconds)
             await self._forget(key)
-            return False
-        await memory.delete(_ELSEWHERE + key)
-        return True
+        return free
 
     async def pop(self, key: str) -> str | None:
         """See `Store.pop`. While the store fails, only values that were added here since then."""
-        value: object = await self._memory.pop(_HERE_ONLY + key)
+        value = await self._memory.pop(_HERE_ONLY + key)
         if value is None:
-            value = await self._ask(lambda: self._store.pop(key), str | None, key)
-        if not isinstance(value, str):
-            return None
-        await self._forget(key)
+            with suppress(StoreFailsError):
+                value = await self._ask(lambda: self._store.pop(key), str | None, key)
+        if value is not None:
+            await self._forget(key)
         return value
 
     async def delete(self, key: str) -> None:
@@ -103,37 +102,35 @@ class FailSafe:
         confirmed = _TAKEN + key in self._memory and _UNSURE + key not in self._memory
         try:
             if confirmed:
-                await self._ask(lambda: self._store.delete(key), object, key)
+                with suppress(StoreFailsError):
+                    await self._ask(lambda: self._store.delete(key), object, key)
         finally:
             await self._forget(key)
 
     async def count(self, key: str, seconds: float) -> int:
         """See `Store.count`. While the store fails, the count of this process."""
         here = await self._memory.count(key, seconds)
-        there = await self._ask(lambda: self._store.count(key, seconds), int, key)
-        return there if isinstance(there, int) else here
+        try:
+            return await self._ask(lambda: self._store.count(key, seconds), int, key)
+        except StoreFailsError:
+            return here
 
     async def ask_store(self, call: Callable[[Store], Coroutine[Any, Any, T]], key: str) -> T:
         """Return the value of `call(store)`, for keys that the memory of this process must not decide about.
 
         Raises StoreFailsError if the store fails, or is not called since it has just failed.
         """
-        answer = await self._ask(lambda: call(self._store), object, key)
-        if answer is _NOT_ASKED or answer is _FAILED:
-            raise StoreFailsError(f"{self.name} fails ({self._why})")
-        return cast("T", answer)
+        return await self._ask(lambda: call(self._store), object, key)
 
     async def _forget(self, key: str) -> None:
         for mark in (_UNSURE, _HERE_ONLY, _TAKEN):  # TAKEN last: without it other requests get the key
             await self._memory.delete(mark + key)
 
-    async def _ask(
-        self, call: Callable[[], Coroutine[Any, Any, object]], kind: Any, key: str, value: str = ""
-    ) -> object:
-        """Return the store's value, _NOT_ASKED or _FAILED. `key` and `value` stay out of the log."""
+    async def _ask(self, call: Callable[[], Coroutine[Any, Any, T]], kind: Any, key: str, value: str = "") -> T:
+        """Return the store's answer, or raise StoreFailsError. `key` and `value` stay out of the log."""
         ticket = self._breaker.take(TIMEOUT)
         if ticket is None:
-            return _NOT_ASKED
+            raise StoreSkippedError(f"{self.name} has just failed")
         try:
             # Shielded: a cancelled `add` might still have taken the token.
             with anyio.fail_after(TIMEOUT, shield=True):
@@ -141,8 +138,9 @@ class FailSafe:
             if not isinstance(answer, kind) or (kind is int and isinstance(answer, bool)):
                 raise TypeError(f"a store must not answer {type(answer).__name__} here: see geetest_asgi.stores.Store")
         except Exception as error:
-            self._failed(ticket, _description(error, key, value))
-            return _FAILED
+            reason = _description(error, key, value)
+            self._count_failure(ticket, reason)
+            raise StoreFailsError(f"{self.name} fails ({reason})") from None
         except BaseException:  # asyncio's own cancellation knows no shield
             self._breaker.given_up(ticket)
             raise
@@ -150,10 +148,9 @@ class FailSafe:
             log_store_answers(self.name, seconds)
         return answer
 
-    def _failed(self, ticket: int, reason: str) -> None:
+    def _count_failure(self, ticket: int, reason: str) -> None:
         with self._lock:
             self.failures += 1
-            self._why = reason
         if self._breaker.failed(ticket):
             log_store_fails(self.name, reason)
 

@@ -5,7 +5,6 @@ redis-py may repeat a command whose answer was lost. A repeated SET finds its ow
 it counts once. A repeated GETDEL finds nothing and a repeated count counts twice; both err on the strict side.
 """
 
-import asyncio
 import inspect
 import math
 import re
@@ -17,7 +16,7 @@ from urllib.parse import urlsplit
 
 import anyio
 
-from .._bounds.per_loop import PerLoop
+from .._bounds.per_loop import PerLoop, on_asyncio
 from .._core.errors import ConfigError
 from .numbers import check_timeout
 
@@ -58,8 +57,7 @@ class RedisStore:
         check_timeout("RedisStore", timeout)
         if not isinstance(prefix, str):
             raise ConfigError(f"RedisStore(prefix={prefix!r}): give a text, such as 'shop:'")
-        make, close = _maker(client, timeout)
-        self._clients = PerLoop(make, close)
+        self._clients = PerLoop(*_maker(client))
         self._prefix = prefix
         self._timeout = timeout
 
@@ -93,27 +91,25 @@ class RedisStore:
 
     @asynccontextmanager
     async def _client(self) -> AsyncIterator[Any]:
-        try:
-            asyncio.get_running_loop()
-        except RuntimeError:
-            raise RuntimeError("redis-py and valkey-py run on asyncio only: use SQLiteStore on trio") from None
+        if not on_asyncio():
+            raise RuntimeError("redis-py and valkey-py run on asyncio only: use SQLiteStore on trio")
         with anyio.fail_after(self._timeout):
             yield self._clients.get()
 
 
 def _milliseconds(seconds: float) -> int:
-    return max(1, math.ceil(seconds * 1000))
+    return math.ceil(seconds * 1000)
 
 
 def _text(found: bytes | str | None) -> str | None:
     """Return a reply as text: with `decode_responses` a client returns str, else bytes."""
-    return found.decode("ascii", "replace") if isinstance(found, bytes) else found
+    return found.decode("latin-1") if isinstance(found, bytes) else found
 
 
-def _maker(given: Any, timeout: float) -> tuple[Callable[[], Any], Callable[[Any], Awaitable[None]]]:
+def _maker(given: Any) -> tuple[Callable[[], Any], Callable[[Any], Awaitable[None]]]:
     """Return the functions that make and close the client of an event loop. Raises ConfigError."""
     if isinstance(given, str):
-        return _from_url(given, timeout), _close
+        return _from_url(given), _close
     if hasattr(given, "getdel") and not isinstance(given, type):
         run = getattr(given, "execute_command", None)
         if inspect.ismethod(run) and not inspect.iscoroutinefunction(run):
@@ -124,13 +120,11 @@ def _maker(given: Any, timeout: float) -> tuple[Callable[[], Any], Callable[[Any
     raise ConfigError(f"RedisStore({type(given).__name__}): give a URL, a redis.asyncio.Redis, or a function for one")
 
 
-def _from_url(url: str, timeout: float) -> Callable[[], Any]:
+def _from_url(url: str) -> Callable[[], Any]:
     library = _library(url.partition(":")[0])
 
     def make() -> Any:
-        pool = library.BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS, timeout=timeout)
-        client = library.Valkey if hasattr(library, "Valkey") else library.Redis
-        return client.from_pool(pool)
+        return library.Redis.from_pool(library.BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS))
 
     try:
         _check_database(url)
@@ -148,6 +142,7 @@ def _check_database(url: str) -> None:
 
 
 def _library(scheme: str) -> Any:
+    """Return redis.asyncio or valkey.asyncio. Both have the class Redis. Raises ConfigError."""
     try:
         if scheme.startswith("valkey"):
             import valkey.asyncio

@@ -42,9 +42,7 @@ class SQLiteStore:
     timeout   Seconds to wait for other processes before a call fails; 2 at most. Default: 1.
 
     Works on asyncio and trio; each event loop runs one call at a time, on a worker thread. Each process opens the file
-    at its first call, so the store may be made before or after a fork. Entries end by the system's clock. If that is
-    set forward, they end too soon (GeeTest still refuses a used token); if it is set back, too late. If the file is
-    deleted while in use, one call fails and the next one creates it again.
+    at its first call, so the store may be made before or after a fork. Entries end by the system's clock.
 
     Raises ConfigError if the file cannot be used. The methods raise sqlite3.Error or OSError.
     """

@@ -4,13 +4,12 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from typing import Final, TypeVar
+from typing import Final
 
 from .._core.errors import ConfigError
 
-T = TypeVar("T")
 Connection = sqlite3.Connection
 Cursor = sqlite3.Cursor
 
@@ -79,8 +78,7 @@ class StoreFile:
         The file is closed again: a fork must not inherit a connection.
         """
         try:
-            self._connection = self._open(_START)
-            self.close()
+            self._open(_START).close()
         except (OSError, sqlite3.Error) as error:
             raise ConfigError(
                 f"SQLiteStore({self._path!r}): {error}; give a file that this process can write"
@@ -94,13 +92,14 @@ class StoreFile:
                 _left_open.append(self._connection)
             self._begin_anew()
         with self._lock:
-            self._check_identity()
-            self._connection = self._connection or self._open(self._timeout)
             try:
-                self._connection.execute("BEGIN IMMEDIATE")
-                yield self._connection
-                self._connection.execute("COMMIT")
-                self._shorten_log(self._connection)
+                connection = self._connection = self._connection or self._open(self._timeout)
+                if self._identity != _identity(self._path):  # SQLite would go on with it, other workers with a new one
+                    raise FileNotFoundError(f"{self._path!r} was replaced while in use")
+                connection.execute("BEGIN IMMEDIATE")
+                yield connection
+                connection.execute("COMMIT")
+                self._shorten_log(connection)
             except BaseException:
                 self._close()  # rolls back; to reopen the file may mend the error
                 raise
@@ -108,23 +107,13 @@ class StoreFile:
     def _shorten_log(self, connection: sqlite3.Connection) -> None:
         """Make a checkpoint if the log is long. If a reader prevents it, the next one comes when the log is longer."""
         log = self._path + "-wal"
-        if _size(log) <= self._log_limit:
+        if os.path.getsize(log) <= self._log_limit:
             return
         connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT}")
         _, frames, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
-        self._set_timeout(connection)
-        if frames >= 0:  # else another process is doing it
-            self._log_limit = _size(log) + _LOG
-
-    def _set_timeout(self, connection: sqlite3.Connection) -> None:
         connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
-
-    def _check_identity(self) -> None:
-        """Raise FileNotFoundError if the file was deleted: SQLite would go on with it, other workers with a new one."""
-        if self._connection is None or self._identity == _identity(self._path):
-            return
-        self._close()  # SQLite (3.8.3) notices it, too, and does not touch the log of the new file
-        raise FileNotFoundError(f"{self._path!r} was deleted or replaced while in use")
+        if frames >= 0:  # else another process is doing it
+            self._log_limit = os.path.getsize(log) + _LOG
 
     def _open(self, timeout: float) -> sqlite3.Connection:
         with _creating:  # closing a file ends all locks of this process on it, those of other connections too
@@ -134,7 +123,6 @@ class StoreFile:
         try:
             self._identity = _identity(self._path)
             _prepare(connection, time.monotonic() + timeout)
-            self._set_timeout(connection)
         except BaseException:
             connection.close()
             raise
@@ -153,30 +141,27 @@ class StoreFile:
 
 
 def _prepare(connection: sqlite3.Connection, deadline: float) -> None:
-    """Check that the file is a store's, and create its tables."""
-    connection.execute("BEGIN")
-    _check_owner(connection)
-    connection.execute("COMMIT")
-    mode = _retry(lambda: connection.execute("PRAGMA journal_mode = WAL").fetchone()[0], deadline)
-    if mode != "wal":
-        raise sqlite3.NotSupportedError("its file system cannot share memory between processes")
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see _LOG
+    """Check that the file is a store's, create its tables, and use a write-ahead log."""
     connection.execute("BEGIN IMMEDIATE")
-    if connection.execute("PRAGMA user_version").fetchone()[0] < _LAYOUT:
+    if _layout(connection) < _LAYOUT:
         _drop_tables(connection)
     for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute("COMMIT")
+    _use_log(connection, deadline)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see _LOG
 
 
-def _check_owner(connection: sqlite3.Connection) -> None:
+def _layout(connection: sqlite3.Connection) -> int:
     owner = connection.execute("PRAGMA application_id").fetchone()[0]
     tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
     if owner != _OURS and (owner or tables):
         raise sqlite3.DatabaseError("this is another program's database")
-    if connection.execute("PRAGMA user_version").fetchone()[0] > _LAYOUT:
+    layout: int = connection.execute("PRAGMA user_version").fetchone()[0]
+    if layout > _LAYOUT:
         raise sqlite3.DatabaseError("a newer release of geetest_asgi made this file: delete it, or use another one")
+    return layout
 
 
 def _drop_tables(connection: sqlite3.Connection) -> None:
@@ -186,27 +171,20 @@ def _drop_tables(connection: sqlite3.Connection) -> None:
         connection.execute(f'DROP TABLE "{name}"')
 
 
-def _retry(work: Callable[[], T], deadline: float) -> T:
-    """Repeat until it succeeds: SQLite (3.40) does not wait for a lock while it changes to the write-ahead log."""
+def _use_log(connection: sqlite3.Connection, deadline: float) -> None:
+    """Change to the write-ahead log. SQLite (3.40) does not wait for a lock here."""
     while True:
         try:
-            return work()
+            mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
+            break
         except sqlite3.OperationalError:
             if time.monotonic() > deadline:
                 raise
             time.sleep(0.01)
-
-
-def _size(path: str) -> int:
-    try:
-        return os.stat(path).st_size
-    except OSError:
-        return 0
+    if mode != "wal":
+        raise sqlite3.NotSupportedError("its file system cannot share memory between processes")
 
 
 def _identity(path: str) -> tuple[int, int]:
-    try:
-        found = os.stat(path)
-    except OSError:
-        return 0, 0
+    found = os.stat(path)
     return found.st_dev, found.st_ino

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import Bundle, RuleBasedStateMachine, consumes, invariant, precondition, rule
 from threads import in_threads
 
-from geetest_asgi._bounds.breaker import GRACE, Breaker, State
+from geetest_asgi._bounds.breaker import GRACE, Breaker
 
 CALL = 3.0
 """Seconds that a call may take."""
@@ -35,10 +35,11 @@ def take(breaker: Breaker) -> int:
 def trip(breaker: Breaker) -> None:
     for number in (1, 2, 3):
         assert breaker.ready()
-        assert breaker.state is State.CLOSED
+        assert not breaker.is_open
         assert breaker.failed(take(breaker)) is (number == 3)
     assert breaker.take(CALL) is None
-    assert breaker.state is State.OPEN
+    assert breaker.is_open
+    assert not breaker.ready()
 
 
 def test_none_at_all_never_opens_it(clock: Clock) -> None:
@@ -51,7 +52,7 @@ def test_an_answer_begins_the_count_anew(breaker: Breaker) -> None:
     for _ in range(5):
         assert [breaker.failed(take(breaker)), breaker.failed(take(breaker))] == [False, False]
         assert breaker.answered() is None
-    assert breaker.state is State.CLOSED
+    assert not breaker.is_open
 
 
 def test_pauses_grow_to_the_longest_and_begin_anew_after_an_answer(breaker: Breaker, clock: Clock) -> None:
@@ -61,12 +62,13 @@ def test_pauses_grow_to_the_longest_and_begin_anew_after_an_answer(breaker: Brea
             clock.now += pause - 0.001
             assert not breaker.ready()
             clock.now += 0.001
-            assert breaker.state is State.PROBING
+            assert breaker.is_open
+            assert breaker.ready()
             assert breaker.failed(take(breaker)) is False, "it was not asked before: no news"
         clock.now += 4.0
         take(breaker)
         assert breaker.answered() == pytest.approx(15.0), "the seconds since it opened"
-        assert breaker.state is State.CLOSED
+        assert not breaker.is_open
 
 
 def test_a_probe_that_is_given_up_makes_room_for_two(breaker: Breaker, clock: Clock) -> None:
@@ -97,7 +99,13 @@ def test_calls_from_before_it_opened_do_not_count_but_an_answer_does(breaker: Br
     assert breaker.answered() == pytest.approx(1.0)
     for ticket in early:
         assert not breaker.failed(ticket), "nor do they count after it closed"
-    assert breaker.state is State.CLOSED
+    assert not breaker.is_open
+
+
+def test_an_answer_during_the_pause_ends_it(breaker: Breaker) -> None:
+    trip(breaker)
+    assert breaker.answered() == 0.0
+    take(breaker)
 
 
 def test_a_probe_that_fails_after_another_was_answered_does_not_count(breaker: Breaker, clock: Clock) -> None:
@@ -240,10 +248,8 @@ class Model(RuleBasedStateMachine):
 
     @invariant()
     def it_says_what_it_is(self) -> None:
-        if self.opened is None:
-            assert self.breaker.state is State.CLOSED
-        else:
-            assert self.breaker.state is (State.OPEN if self.clock.now < self.until else State.PROBING)
+        assert self.breaker.is_open is (self.opened is not None)
+        assert self.breaker.ready() is self.may_ask()
 
 
 Model.TestCase.settings = settings(max_examples=150, stateful_step_count=40)

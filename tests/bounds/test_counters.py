@@ -14,7 +14,7 @@ from geetest_asgi._bounds.counters import BodyMemory, RateCap
 def test_a_body_memory_gives_what_it_has_and_no_more() -> None:
     memory = BodyMemory(100, little=100)
     assert [memory.take(size, None) for size in (40, 70, 60, 1)] == [True, False, True, False]
-    assert (memory.left, memory.clients) == (0, 0)
+    assert (memory.left, memory.held) == (0, {None: 100})
     memory.give_back(60, None)
     assert memory.take(60, None)
 
@@ -41,7 +41,8 @@ def test_a_pot_forgets_the_clients_that_hold_nothing() -> None:
     for number in range(1000):
         assert memory.take(5, f"client {number}")
         memory.give_back(5, f"client {number}")
-    assert memory.clients == 0
+        assert memory.take(0, f"client {number} without a body")
+    assert memory.held == {}
 
 
 def test_a_pot_holds_across_threads() -> None:

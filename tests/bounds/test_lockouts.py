@@ -1,7 +1,7 @@
 """Lockouts, full bounds and mode "monitor" are summed up in few warnings, by a clock of our own."""
 
 import logging
-import tracemalloc
+from typing import Any
 
 import pytest
 from clocks import Clock
@@ -11,9 +11,8 @@ from policies import policy
 
 from geetest_asgi import GeeTestResult, Lockout, Outcome
 from geetest_asgi._bounds.alerts import Alerts
-from geetest_asgi._bounds.lockouts import ENOUGH, MOST, Lockouts
-from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY, Busy, Monitor
-from geetest_asgi._core.model import FOREIGN_ID
+from geetest_asgi._bounds.lockouts import ENOUGH, MOST, PAUSE, Lockouts
+from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
 
 JUDGED = [Outcome.FAILED, Outcome.REFUSED, Outcome.MALFORMED]
 
@@ -94,7 +93,7 @@ def test_bots_that_send_something_else_do_not_hide_a_lockout(clock: Clock) -> No
     lockouts = Lockouts(clock)
     told = []
     for number in range(100):
-        decision = result(Outcome.MALFORMED, "odd") if number % 3 == 0 else REFUSED
+        decision = result(Outcome.REFUSED, "odd") if number % 3 == 0 else REFUSED
         told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
     assert [(each.over, each.reason) for each in told] == [(False, "refused: HTTP 403")]
 
@@ -135,32 +134,33 @@ def test_one_rule_of_two_may_be_locked_out(clock: Clock) -> None:
     assert [(each.rule, each.over, each.share) for each in told] == [("register", False, 1.0)]
 
 
-def test_a_share_of_foreign_ids_is_enough(clock: Clock) -> None:
-    lockouts, told = Lockouts(clock), []
-    foreign = result(Outcome.MALFORMED, FOREIGN_ID)
-    for number in range(200):
-        decision = foreign if number < 100 and number % 3 == 0 else PASSED
-        told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
-    assert [(each.over, each.reason) for each in told] == [(over, f"malformed: {FOREIGN_ID}") for over in (False, True)]
-    assert 0.2 <= told[0].share < 0.5
-
-
-def test_a_foreign_id_of_all_is_told_once(clock: Clock) -> None:
+def test_the_latest_votes_are_kept_and_no_more(clock: Clock) -> None:
     lockouts = Lockouts(clock)
-    (begins,) = visit(lockouts, clock, result(Outcome.MALFORMED, FOREIGN_ID), range(200), seconds=300)
-    assert (begins.share, begins.reason) == (1.0, f"malformed: {FOREIGN_ID}")
+    assert visit(lockouts, clock, PASSED, range(MOST)) == []
+    assert visit(lockouts, clock, REFUSED, range(MOST, 2 * MOST)) == []
+    clock.now += PAUSE
+    (begins,) = visit(lockouts, clock, REFUSED, range(2 * MOST, 2 * MOST + 1))
+    assert (begins.clients, begins.share) == (MOST, 1.0)
 
 
-def test_the_memory_is_bounded(clock: Clock) -> None:
+def test_votes_are_counted_now_and_then(clock: Clock) -> None:
+    lockouts, counted = Lockouts(clock), clock.now
+    assert visit(lockouts, clock, PASSED, range(ENOUGH)) == []
+    clock.now = counted + 1
+    assert visit(lockouts, clock, REFUSED, range(ENOUGH, 20 * ENOUGH)) == []
+    clock.now = counted + PAUSE
+    assert len(visit(lockouts, clock, REFUSED, range(1))) == 1
+
+
+def test_a_lockout_ends_below_one_half(clock: Clock) -> None:
     lockouts = Lockouts(clock)
-    tracemalloc.start()
-    try:
-        visit(lockouts, clock, PASSED, range(MOST), seconds=10)
-        full = tracemalloc.get_traced_memory()[0]
-        visit(lockouts, clock, PASSED, range(MOST, 60_000), seconds=100)
-        assert tracemalloc.get_traced_memory()[0] < 1.5 * full
-    finally:
-        tracemalloc.stop()
+    assert len(visit(lockouts, clock, REFUSED, range(ENOUGH))) == 1
+    for number in range(ENOUGH // 2):
+        clock.now += PAUSE
+        assert visit(lockouts, clock, PASSED, range(number, number + 1)) == []
+    clock.now += PAUSE
+    (ends,) = visit(lockouts, clock, PASSED, range(ENOUGH // 2, ENOUGH // 2 + 1))
+    assert ends.share == 0.45
 
 
 def test_a_lockout_begins_where_nine_of_ten_are_refused(clock: Clock) -> None:
@@ -180,53 +180,72 @@ def test_all_recent_clients_count_and_not_only_the_latest(clock: Clock) -> None:
 # --- full bounds ------------------------------------------------------------------------------------------------------
 
 
-def test_single_busy_decisions_are_no_episode(clock: Clock) -> None:
-    busy = Busy(clock)
+def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any, dict[str, int]]]:
+    """The event, the seconds and the bounds of each record, which are forgotten."""
+    records = [vars(each) for each in caplog.records]
+    caplog.clear()
+    return [(each["geetest_event"], each["geetest_seconds"], each["geetest_bounds"]) for each in records]
+
+
+def test_single_busy_decisions_are_no_episode(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    alerts, rule = Alerts(clock=clock), policy()
     for _ in range(20):
-        assert [busy.note(result(Outcome.BUSY), None) for _ in range(BUSY_ENOUGH - 1)] == [None] * (BUSY_ENOUGH - 1)
+        for _ in range(BUSY_ENOUGH - 1):
+            alerts.note(rule, result(Outcome.BUSY), None)
         clock.now += BUSY_QUIET
-        assert busy.note(PASSED, None) is None
+        alerts.note(rule, PASSED, None)
+    assert caplog.records == []
 
 
-def test_a_client_that_fills_its_own_share_is_no_episode(clock: Clock) -> None:
-    busy, some = Busy(clock), [f"10.0.0.{number}" for number in range(BUSY_ENOUGH)]
-    assert not any(busy.note(result(Outcome.BUSY), client) for client in some[:-1] * 30)
-    begins = busy.note(result(Outcome.BUSY), some[-1])
-    assert begins is not None
-    assert (begins.over, begins.refused) == (False, 9 * 30 + 1)
-    assert not any(busy.note(result(Outcome.BUSY), client) for client in some)
+def test_a_client_that_fills_its_own_share_is_no_episode(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    alerts, rule = Alerts(clock=clock), policy()
+    some = [f"10.0.0.{number}" for number in range(BUSY_ENOUGH)]
+    for client in some[:-1] * 30:
+        alerts.note(rule, result(Outcome.BUSY), client)
+    assert caplog.records == []
+    for client in some[-1:] + some:
+        alerts.note(rule, result(Outcome.BUSY), client)
+    assert told(caplog) == [("busy_begins", 0.0, {"HTTP 403": 9 * 30 + 1})]
 
 
-def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock) -> None:
-    busy = Busy(clock)
+def test_a_full_bound_is_told_when_it_begins_and_when_it_ends(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    alerts, rule = Alerts(clock=clock), policy()
     for _ in range(2):
-        told = []
         for number in range(300):
             clock.now += 0.5
-            told.append(busy.note(result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered"), None))
-        assert busy.running
-        (begins,) = filter(None, told)
-        assert (begins.over, begins.refused, begins.bounds) == (False, 10, {"max_in_flight": 6, "max_buffered": 4})
-        clock.now += BUSY_QUIET
-        ends = busy.note(PASSED, None)
-        assert ends is not None
-        assert not busy.running
-        assert (ends.over, ends.refused, ends.bounds) == (True, 300, {"max_in_flight": 200, "max_buffered": 100})
-        assert ends.seconds == pytest.approx(149.5)
+            alerts.note(rule, result(Outcome.BUSY, "max_in_flight" if number % 3 else "max_buffered"), None)
+        clock.now += BUSY_QUIET - 0.1
+        alerts.note(rule, PASSED, None)
+        assert told(caplog) == [("busy_begins", 4.5, {"max_in_flight": 6, "max_buffered": 4})]
+        clock.now += 0.1
+        alerts.note(rule, PASSED, None)
+        assert told(caplog) == [("busy_ends", pytest.approx(149.5), {"max_in_flight": 200, "max_buffered": 100})]
+
+
+def test_an_episode_may_end_with_the_beginning_of_the_next(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    alerts, rule = Alerts(clock=clock), policy()
+    for _ in range(BUSY_ENOUGH):
+        alerts.note(rule, result(Outcome.BUSY), None)
+    clock.now += BUSY_QUIET
+    alerts.note(rule, result(Outcome.BUSY), None)
+    assert [event for event, *_ in told(caplog)] == ["busy_begins", "busy_ends"]
 
 
 # --- mode "monitor" ---------------------------------------------------------------------------------------------------
 
 
-def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(clock: Clock) -> None:
-    monitor, told = Monitor(clock), []
+def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(
+    clock: Clock, caplog: pytest.LogCaptureFixture
+) -> None:
+    alerts, rule = Alerts(clock=clock), policy(mode="monitor")
+    caplog.clear()
     for number in range(602):
         clock.now += 1.0
-        told.append(monitor.note(PASSED if number % 3 else result(Outcome.MISSING)))
-    first, second = filter(None, told)
-    assert first.seconds == second.seconds == MONITOR_EVERY
-    assert (first.requests, first.denied, first.by_rule) == (301, 101, {"missing, login": 101})
-    assert (second.requests, second.denied, second.by_rule) == (301, 100, {"missing, login": 100})
+        alerts.note(rule, PASSED if number % 3 else result(Outcome.MISSING), None)
+    first, second = (vars(each) for each in caplog.records)
+    assert first["geetest_seconds"] == second["geetest_seconds"] == MONITOR_EVERY
+    assert (first["geetest_requests"], first["geetest_denied"]) == (301, 101)
+    assert (second["geetest_requests"], second["geetest_by_rule"]) == (301, {"missing, login": 100})
 
 
 # --- the log and the hook ---------------------------------------------------------------------------------------------
@@ -259,17 +278,6 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
         watch.note(rule, REFUSED, f"10.0.0.{number}")
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
     assert vars(caplog.records[-1])["geetest_hook"] == "on_lockout"
-
-
-def test_the_log_says_when_a_bound_is_full_and_when_it_no_longer_is(
-    clock: Clock, caplog: pytest.LogCaptureFixture
-) -> None:
-    alerts = Alerts(clock=clock)
-    for _ in range(BUSY_ENOUGH):
-        alerts.note(policy(), result(Outcome.BUSY), None)
-    clock.now += BUSY_QUIET
-    alerts.note(policy(), PASSED, None)
-    assert [vars(record)["geetest_event"] for record in caplog.records] == ["busy_begins", "busy_ends"]
 
 
 def test_decisions_about_no_known_client_are_no_lockout(clock: Clock) -> None:

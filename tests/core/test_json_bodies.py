@@ -13,7 +13,6 @@ from encoded import (
     JSON,
     MEMBERS,
     TOKEN,
-    Sent,
     cut,
     cuts,
     damaged,
@@ -27,11 +26,11 @@ from encoded import (
     small,
     with_json,
 )
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi._core.fields.json_scanner import MAX_VALUES
-from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields
+from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
 MISSING = {
     "a list": b'[{"lot_number": "x"}]',
@@ -155,36 +154,17 @@ def test_names_and_values_may_be_escaped_and_cut_within_an_escape() -> None:
 # Deep and long documents
 
 
-@pytest.mark.parametrize("depth", [1, 100, 100_000])
 @pytest.mark.parametrize("signs", ["[]", "{}"])
-def test_deep_nesting_is_passed_over_or_malformed_and_never_raises(depth: int, signs: str) -> None:
-    opening = "[" if signs == "[]" else '{"lot_number":'
-    nested = opening * depth + ("1" if signs == "{}" else "") + signs[1] * depth
-    assert scan(JSON, [f'{{"deep": {nested}, {MEMBERS}}}'.encode()]) == FIELDS
-    assert scan(JSON, [f'{{"deep": [1, {nested}, "]"], {MEMBERS}}}'.encode()]) == FIELDS
-    inner = f'{{"deep": {nested}, "captcha": {{"deep": {nested}, {MEMBERS}}}, "deep": "x"}}'.encode()
-    assert scan(JSON, [inner], "captcha") == FIELDS
+def test_nesting_is_passed_over_or_malformed_and_never_raises(signs: str) -> None:
+    def nested(depth: int) -> str:
+        opening = "[" if signs == "[]" else '{"lot_number":'
+        return opening * depth + ("1" if signs == "{}" else "") + signs[1] * depth
+
+    assert scan(JSON, [f'{{"deep": {nested(100)}, {MEMBERS}}}'.encode()]) == FIELDS
     for name in FIELD_NAMES:
-        assert outcome(scan(JSON, [f'{{"{name}": {nested}, {MEMBERS}}}'.encode()])) == "malformed"
-    assert outcome(scan(JSON, [f'{{"deep": {nested}'.encode()])) == "malformed", "cut off"
-    assert outcome(scan(JSON, [nested.encode()])) == ("missing" if signs == "[]" else "malformed")
-
-
-TOO_DEEP = "[" * 5000 + "]" * 5000
-
-
-@settings(max_examples=40)
-@given(documents(), st.recursive(json_values, st.lists).map(json.dumps), st.integers(0, 2), cuts)
-def test_beside_what_is_too_deep_for_python_all_is_read_as_ever(
-    sent: Sent, other: str, where: int, places: list[int]
-) -> None:
-    """The deep value stands before the other members, among them in a list, or after them."""
-    token, body = sent
-    members = body.decode("utf-8-sig").strip()[1:-1]
-    deep = [f'"d":{TOO_DEEP},"o":{other},{members}', f'"o":[{other},{TOO_DEEP},{{}},{other}],{members}']
-    deep += [f'{members},"o":[{{"":{other}}},{{"":[{other},{TOO_DEEP}]}}]']
-    whole = f"{{{deep[where]}}}".encode()
-    assert scan(JSON, [whole]) == scan(JSON, cut(whole, places)) == CaptchaFields(**token)
+        assert outcome(scan(JSON, [f'{{"{name}": {nested(100)}, {MEMBERS}}}'.encode()])) == "malformed"
+    too_deep = f'{{{MEMBERS}, "deep": {nested(100_000)}}}'.encode()
+    assert scan(JSON, [too_deep]) == Evidence(Outcome.MALFORMED, "the body is nested too deeply")
 
 
 @pytest.mark.parametrize("more", [0, 1])

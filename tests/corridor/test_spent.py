@@ -62,14 +62,13 @@ async def passed(store: Store) -> Claim:
     """The claim of a request that was let in with GeeTest's word."""
     held = await claimed(store)
     assert held.evidence is None
-    await held.settle(PASSED, let_in=True)
     return held
 
 
 async def outcome(store: Store, **other: Any) -> Outcome | None:
     """What a request with the token comes to; None: GeeTest is asked, and the token given back."""
     held = await claimed(store, **other)
-    await held.settle(None, let_in=False)
+    await held.settle(None)
     return held.evidence.outcome if held.evidence else None
 
 
@@ -96,13 +95,12 @@ async def test_of_many_copies_at_once_one_may_be_asked_about(store: Diary) -> No
     assert evidence == [Evidence(Outcome.REPLAYED, "this token was used before", lot_number=LOT)] * 29
 
 
-@pytest.mark.parametrize("let_in", [True, False])
 @pytest.mark.parametrize("found", [*Outcome, None])
-async def test_when_a_token_stays_spent(store: Diary, found: Outcome | None, let_in: bool) -> None:
-    """Once GeeTest gave its verdict or the request was let in (monitored, say); else it is given back."""
+async def test_when_the_token_of_a_refused_request_stays_spent(store: Diary, found: Outcome | None) -> None:
+    """Once GeeTest gave its verdict; else it is given back."""
     held = await claimed(store)
-    await held.settle(Evidence(found) if found else None, let_in=let_in)
-    assert await outcome(store) is (Outcome.REPLAYED if found in VERDICTS or let_in else None)
+    await held.settle(Evidence(found) if found else None)
+    assert await outcome(store) is (Outcome.REPLAYED if found in VERDICTS else None)
 
 
 async def test_a_replay_gives_nothing_back_and_keeps_nothing(store: Diary) -> None:
@@ -110,7 +108,7 @@ async def test_a_replay_gives_nothing_back_and_keeps_nothing(store: Diary) -> No
     await claimed(store)
     for evidence in (None, Evidence(Outcome.REPLAYED), Evidence(Outcome.UNAVAILABLE)):
         replayed = await claimed(store)
-        await replayed.settle(evidence, let_in=False)
+        await replayed.settle(evidence)
         assert [await replayed.keep(each) for each in (PASSED, Evidence(Outcome.UNAVAILABLE))] == [False, False]
     assert await outcome(store) is Outcome.REPLAYED
 
@@ -119,10 +117,10 @@ async def test_a_replay_gives_nothing_back_and_keeps_nothing(store: Diary) -> No
 async def test_what_was_given_back_is_not_given_back_again(store: Diary, found: Outcome) -> None:
     """By then it may be another request's."""
     first = await claimed(store)
-    await first.settle(Evidence(found), let_in=False)
+    await first.settle(Evidence(found))
     second = await claimed(store)
     assert second.evidence is None
-    await first.settle(Evidence(found), let_in=False)
+    await first.settle(Evidence(found))
     assert [await first.keep(each) for each in (Evidence(found), PASSED)] == [False, False]
     assert await outcome(store) is Outcome.REPLAYED
 
@@ -130,8 +128,8 @@ async def test_what_was_given_back_is_not_given_back_again(store: Diary, found: 
 async def test_a_token_given_back_while_another_copy_is_refused_is_free_again(store: Diary) -> None:
     first = await claimed(store)
     refused = await claimed(store)
-    await first.settle(Evidence(Outcome.BUSY), let_in=False)
-    await refused.settle(None, let_in=False)
+    await first.settle(Evidence(Outcome.BUSY))
+    await refused.settle(None)
     assert await outcome(store) is None
 
 
@@ -148,7 +146,7 @@ async def test_a_token_is_known_by_its_number_its_pass_token_and_its_id(store: D
 async def test_a_forged_copy_does_not_spend_a_token(store: Diary) -> None:
     """Whoever saw a lot number must not be able to lock its owner out."""
     forged = await claimed(store, CaptchaFields(LOT, "x", "00" * 32, "1700000000"))
-    await forged.settle(Evidence(Outcome.FAILED, "pass_token error"), let_in=False)
+    await forged.settle(Evidence(Outcome.FAILED, "pass_token error"))
     assert await outcome(store) is None
 
 
@@ -157,8 +155,8 @@ async def test_the_constant_offline_token_is_nobodys_to_spend(store: Diary) -> N
     for _ in range(3):
         held = await claimed(store, offline)
         assert held.evidence is None
-        await held.settle(Evidence(Outcome.UNAVAILABLE), let_in=True)
         assert not await held.keep(Evidence(Outcome.UNAVAILABLE))
+        await held.settle(None)
     assert store.told == []
 
 
@@ -178,12 +176,10 @@ async def test_a_token_is_remembered_twice_as_long_as_it_lives(store: Diary, clo
 async def test_a_kept_verdict_is_good_for_one_request(store: Diary, found: Outcome) -> None:
     held = await claimed(store)
     verdict = Evidence(found, PASSED.reason, PASSED.code, LOT, PASSED.captcha_args, elapsed=0.5)
-    await held.settle(verdict, let_in=True)
     assert await held.keep(verdict)
     second = await claimed(store)
     assert second.evidence == Evidence(found, PASSED.reason, PASSED.code, LOT, PASSED.captcha_args)
     assert second.evidence.elapsed == 0.0, "GeeTest was not asked again"
-    await second.settle(second.evidence, let_in=True)
     assert await outcome(store) is Outcome.REPLAYED
 
 
@@ -200,7 +196,6 @@ async def test_a_verdict_is_kept_three_times_at_most(store: Diary) -> None:
         held = await claimed(store)
         assert held.evidence is not None
         assert held.evidence.outcome is Outcome.PASSED
-        await held.settle(held.evidence, let_in=True)
     assert MOST_KEEPS == 3
     assert not await held.keep(PASSED)
     assert await outcome(store) is Outcome.REPLAYED
@@ -218,7 +213,7 @@ async def test_a_claim_keeps_once_and_what_it_has_kept_is_not_given_back(store: 
     """A server may cancel the request after the keep, before the response has left."""
     held = await passed(store)
     assert [await held.keep(PASSED), await held.keep(PASSED)] == [True, False]
-    await held.settle(None, let_in=False)
+    await held.settle(None)
     assert [await outcome(store), await outcome(store)] == [Outcome.PASSED, Outcome.REPLAYED]
 
 
@@ -227,7 +222,7 @@ async def test_a_request_that_ends_before_the_app_has_run_does_not_put_the_verdi
     await (await passed(store)).keep(PASSED)
     second = await claimed(store)
     assert second.evidence is not None
-    await second.settle(None, let_in=False)
+    await second.settle(None)
     assert await outcome(store) is Outcome.REPLAYED
 
 
@@ -242,7 +237,6 @@ async def test_a_kept_verdict_ends_before_its_token_is_forgotten(store: Diary, c
 async def test_what_is_no_verdict_is_not_kept_and_the_token_is_free(store: Diary, found: Outcome) -> None:
     """Let in while GeeTest could not be reached, or monitored: the next request asks again."""
     held = await claimed(store)
-    await held.settle(Evidence(found), let_in=True)
     assert await held.keep(Evidence(found)), "the token is good for one more request"
     assert await outcome(store) is None
     assert [told[0] for told in store.told] == ["add", "delete", "add", "delete"]

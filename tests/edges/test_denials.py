@@ -107,6 +107,7 @@ ACCEPTS = {
     "application/json, text/html": JSON,
     "application/json, text/html;q=0.9": JSON,
     "application/problem+json, text/html;q=0.9": JSON,
+    "application/json;q=1.0, text/html": JSON,
     "text/html;q=0": JSON,
     "text/html;q=abc": JSON,
     "text/htmlx": JSON,

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geetest_asgi import ConfigError
+from geetest_asgi import ConfigError, stores
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
 from .machine import KEYS, TEXTS
@@ -28,6 +28,11 @@ def _given_client(module: str, name: str, url: str, **options: Any) -> Make:
     return lambda: RedisStore(lambda: getattr(library, name).from_url(url, **options), prefix=prefix, timeout=TIMEOUT)
 
 
+def _valkey(url: str) -> Make:
+    pytest.importorskip("valkey")
+    return lambda: RedisStore(url.replace("redis:", "valkey:"), prefix=prefix, timeout=TIMEOUT)
+
+
 TIMEOUT = 2.0
 """The longest that a store may have: a busy machine is no failing store."""
 
@@ -35,8 +40,9 @@ ASYNCIO: dict[str, Callable[[str], Make]] = {
     "redis": lambda url: lambda: RedisStore(url, prefix=prefix, timeout=TIMEOUT),
     "redis, as text": lambda url: _given_client("redis.asyncio", "Redis", url, decode_responses=True),
     "redis, protocol 3": lambda url: _given_client("redis.asyncio", "Redis", url, protocol=3),
+    "valkey-py, on Redis": lambda url: _valkey(url),
     "valkey, on Redis": lambda url: _given_client("valkey.asyncio", "Valkey", url.replace("redis:", "valkey:")),
-    "valkey": lambda url: lambda: RedisStore(url.replace("redis:", "valkey:"), prefix=prefix, timeout=TIMEOUT),
+    "valkey": lambda url: _valkey(url),
 }
 
 
@@ -229,9 +235,14 @@ async def test_any_sequence_of_calls_does_what_it_does_in_memory(store: Store, c
         assert answers[0] == answers[1], (verb, key)
 
 
-@pytest.mark.parametrize("timeout", [0, -1, 2.5, 60])
+@pytest.mark.parametrize("timeout", [0, -1, 2.5, 60, True])
 def test_a_timeout_that_visitors_would_feel_is_refused(timeout: float, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"timeout={timeout}"):
+    with pytest.raises(ConfigError, match=rf"^SQLiteStore\(timeout={timeout}\)"):
         SQLiteStore(tmp_path / "x.db", timeout=timeout)
-    with pytest.raises(ConfigError, match=f"timeout={timeout}"):
+    with pytest.raises(ConfigError, match=rf"^RedisStore\(timeout={timeout}\)"):
         RedisStore(lambda: None, timeout=timeout)
+
+
+def test_a_store_that_there_is_not_is_no_attribute() -> None:
+    with pytest.raises(AttributeError, match="no attribute 'EtcdStore'"):
+        _ = stores.EtcdStore

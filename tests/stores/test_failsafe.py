@@ -10,6 +10,7 @@ import pytest
 from clocks import Clock
 
 from geetest_asgi.stores import FailSafe, MemoryStore
+from geetest_asgi.stores.failsafe import StoreFailsError
 from geetest_asgi.stores.setting import as_store
 
 each_backend = pytest.mark.anyio
@@ -190,6 +191,7 @@ async def test_a_store_that_forgets_everything_lets_nothing_in_twice_here(store:
     await shaky.forgets("spent", "kept")
     assert await adds(store, "spent") == [False]
     assert await store.pop("kept") is None
+    assert await adds(store, "kept") == [False]
 
 
 @each_backend
@@ -244,6 +246,18 @@ async def test_while_the_store_fails_each_process_counts_by_itself(store: FailSa
     assert [await store.count("n", 60) for _ in range(2)] == [4, 5]
     shaky.fault, clock.now = None, clock.now + 2
     assert await store.count("n", 60) == 9
+
+
+@each_backend
+async def test_the_store_can_be_asked_past_the_memory(store: FailSafe, shaky: Shaky) -> None:
+    await adds(store, "a")
+    await shaky.forgets("a")
+    assert await store.ask_store(lambda asked: asked.add("a", "", 60), "a") is True
+    shaky.fault = broken
+    for said in (r"Shaky fails \(ConnectionError: 'no route to host'\)", "Shaky has just failed"):
+        with pytest.raises(StoreFailsError, match=said):
+            await store.ask_store(lambda asked: asked.pop("a"), "a")
+    assert shaky.asked == ["add a", "add a", "pop a"]
 
 
 @each_backend

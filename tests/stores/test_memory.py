@@ -94,10 +94,39 @@ async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clo
     assert len(store) == 101
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_memory_that_keeps_nothing_is_refused(size: int) -> None:
+@each_backend
+async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, clock: Clock) -> None:
+    await store.add("a", "", 5)
+    clock.now += 5
+    assert "a" not in store
+    assert await store.add("a", "", 5)
+
+
+@each_backend
+async def test_keys_end_in_their_order_though_many_came_and_went(clock: Clock) -> None:
+    store = MemoryStore(3, clock=clock)
+    await store.add("long", "", 600)
+    await store.add("short", "", 5)
+    for _ in range(100):
+        await store.add("a", "", 700)
+        await store.delete("a")
+    for key in ("b", "c"):
+        await store.add(key, "", 700)
+    assert "long" in store
+    assert "short" not in store
+
+
+@each_backend
+async def test_a_memory_of_one_holds_the_latest(clock: Clock) -> None:
+    store = MemoryStore(1, clock=clock)
+    assert [await store.add(key, "", 60) for key in "ab"] == [True, True]
+    assert [key for key in "ab" if key in store] == ["b"]
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 2.0])
+def test_a_memory_that_keeps_nothing_is_refused(size: Any) -> None:
     """Else every token could be spent again and again, or the first add would fail."""
-    with pytest.raises(ConfigError, match=str(size)):
+    with pytest.raises(ConfigError, match=rf"^MemoryStore\(size={size}\)"):
         MemoryStore(size)
 
 

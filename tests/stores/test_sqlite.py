@@ -85,6 +85,8 @@ WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "nothing": (lambda path: "", "give the path of a file"),
     "bytes": (os.fsencode, "give the path of a file"),
     "a null": (lambda path: "a\0b", "give the path of a file"),
+    "a URI": (lambda path: f"file:{path}", "give the path of a file"),
+    "a number": (lambda path: 5, "give the path of a file"),
 }
 
 
@@ -140,7 +142,7 @@ def test_a_file_of_a_newer_release_is_refused_and_left_as_it_is(path: Path) -> N
 
 @pytest.mark.parametrize("size", [0, -1])
 def test_a_store_that_keeps_nothing_is_refused(size: int, path: Path) -> None:
-    with pytest.raises(ConfigError, match=f"size={size}"):
+    with pytest.raises(ConfigError, match=rf"^SQLiteStore\(size={size}\)"):
         SQLiteStore(path, size=size)
 
 
@@ -279,6 +281,7 @@ async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Pat
     await store.add("a", "", 60)
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN IMMEDIATE")
+    threads = threading.active_count()
     answers: list[bool] = []
 
     async def add(key: str) -> None:
@@ -291,10 +294,33 @@ async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Pat
             for _ in range(3):
                 await anyio.sleep(0.02)
                 assert await to_thread.run_sync(lambda: 7) == 7
+        assert threading.active_count() <= threads + 2, "one for the store, one for the app"
         assert answers == []
         other.execute("ROLLBACK")
     other.close()
     assert answers == [True] * 50
+
+
+@each_backend
+async def test_a_cancelled_call_does_not_wait_for_its_thread(path: Path) -> None:
+    begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
+
+    def clock() -> float:
+        begun.set()
+        go_on.wait(SECONDS)
+        ended.set()
+        return 6000.0
+
+    store = SQLiteStore(path, clock=clock)
+    async with anyio.create_task_group() as group:
+        group.start_soon(store.add, "a", "", 60)
+        while not begun.is_set():
+            await anyio.sleep(0.01)
+        group.cancel_scope.cancel()
+    assert not ended.is_set()
+    go_on.set()
+    assert await store.add("b", "", 60)
+    assert rows(path) == 2, "it was added all the same"
 
 
 def _in_a_child(store: SQLiteStore, told: Any) -> None:
@@ -469,6 +495,16 @@ def test_no_connection_is_left_open(path: Path) -> None:
             break
         time.sleep(0.05)
     assert [each.name for each in path.parent.iterdir()] == ["spent.db"]
+
+
+@each_backend
+async def test_a_closed_store_opens_at_its_next_call(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.add("a", "", 60)
+    for _ in range(2):
+        store.close()
+        assert [each.name for each in path.parent.iterdir()] == ["spent.db"]
+    assert await store.add("a", "", 60) is False
 
 
 def test_a_process_that_is_killed_gives_the_lock_back(path: Path) -> None:

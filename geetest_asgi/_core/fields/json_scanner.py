@@ -1,7 +1,6 @@
 """Find the captcha fields in a JSON body. It is decoded once, at its end, as the app will decode it."""
 
 import gc
-import re
 from collections.abc import Iterator, Sequence
 from typing import Final
 
@@ -15,58 +14,22 @@ MAX_VALUES: Final = 700_000
 50 ms for 1 MiB; this bounds the time if `Limits.max_body` is raised."""
 
 
-# With possessive quantifiers each character is read twice at most.
-_NO_BRACKET: Final = r'(?:[^"{}\[\]]++|"[^"\\]*+(?:\\.[^"\\]*+)*+")'
-_BRACKETS: Final = re.compile(
-    rf"(?:{_NO_BRACKET}|[{{\[]{_NO_BRACKET}*+[}}\]])*+(?:(?P<opening>[{{\[]++)|(?P<closing>[}}\]]++))", re.DOTALL
-)
-"""The next brackets outside of strings. Lists and objects without inner ones are skipped."""
-
-
-def _read(text: str, levels: int) -> object:
-    """Decode a document. If it is nested too deeply, everything below `levels` is left out."""
-    try:
-        return read_json(text)
-    except RecursionError:
-        return read_json(_shallow(text, levels))
-
-
-def _shallow(text: str, levels: int) -> str:
-    """Replace each list or object that is nested deeper than `levels` by an empty list."""
-    kept, start, level = [], 0, 0
-    for brackets in _BRACKETS.finditer(text):
-        if brackets["opening"]:
-            if level <= levels < level + len(brackets["opening"]):
-                kept.append(text[start : brackets.start("opening") + levels - level])
-            level += len(brackets["opening"])
-        else:
-            if level - len(brackets["closing"]) <= levels < level:
-                kept.append("[]")
-                start = brackets.start("closing") + level - levels
-            level -= len(brackets["closing"])
-    return "".join(kept) + (text[start:] if level <= levels else "")
-
-
 class JsonScanner:
     """Finds the captcha fields at the top level of a JSON object, or in the container that the spelling names.
 
-    It finds nothing before `end`, so a caller that keeps the body may feed it whole.
+    It finds nothing before `end`. Feed it whole: with many pieces, each call copies those before.
     """
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._body: bytes | bytearray = b""
+        self._body = b""
         self._document: object = None
         self.broken = ""
         self.done = False
 
     def feed(self, data: bytes | bytearray) -> None:
         """Take the next bytes of the body. They are kept; `Limits.max_body` bounds their number."""
-        if not self._body:
-            self._body = data
-        else:
-            self._body = self._body if isinstance(self._body, bytearray) else bytearray(self._body)
-            self._body += data
+        self._body += data
 
     def end(self) -> None:
         """The body is over."""
@@ -95,9 +58,11 @@ class JsonScanner:
         try:
             text = self._body.decode("utf-8-sig")
             self._body = b""
-            self._document = _read(text, len(path) + 1)
+            self._document = read_json(text)
         except ValueError:
             self.broken = "the body is not JSON"
+        except RecursionError:
+            self.broken = "the body is nested too deeply"
         else:
             self._search(self._document, path)
 

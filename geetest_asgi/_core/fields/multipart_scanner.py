@@ -25,6 +25,12 @@ class MultipartScanner:
     Raises FormParserError for a boundary that is too long.
     """
 
+    # Of the part that is being read:
+    _name: str
+    _is_file: bool
+    _is_json: bool
+    _wanted: bool
+
     def __init__(self, gatherer: Gatherer, boundary: bytes) -> None:
         self._gatherer = gatherer
         self.broken = ""
@@ -32,10 +38,7 @@ class MultipartScanner:
         self._parts = 0
         self._started = False
         self._header = self._header_value = b""
-        self._name = ""
         self._names: list[str] = []
-        self._is_file = self._is_json = False
-        self._wanted = False
         self._value = bytearray()
         self._parser = MultipartParser(
             boundary,
@@ -107,12 +110,12 @@ class MultipartScanner:
         self._names.append(self._name[:_MAX_NAME])
 
     def _on_part_data(self, data: bytes, start: int, end: int) -> None:
-        if self._wanted and not self.done:
+        if self._wanted:
             room = self._gatherer.max_field + 1 - len(self._value)
             self._value += data[start : min(end, start + room)]
 
     def _on_part_end(self) -> None:
-        if self._wanted and not self.done:
+        if not self.done:  # the value of a part that is not wanted is empty
             self._gatherer.offer(self._name, _text(self._value))  # which refuses a value that is too long
             self.done = self._gatherer.complete
 

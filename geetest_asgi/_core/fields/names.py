@@ -23,7 +23,7 @@ def shown_names(names: Iterable[object]) -> str:
     read = list(islice(names, _ENOUGH + 1))
     fit = dict.fromkeys(name for name in read if isinstance(name, str) and _NAME.fullmatch(name))
     shown = list(fit)[:_MOST]
-    others = len(shown) < len(fit) or len(read) > _ENOUGH or any(name not in fit for name in read)
+    others = len(read) > _ENOUGH or len(shown) < len(set(read))
     if not shown:
         return "other names" if others else "no names"
     return ", ".join(shown) + (" and others" if others else "")

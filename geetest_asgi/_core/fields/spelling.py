@@ -50,12 +50,6 @@ class Spelling:
         """All known names in a form, in UTF-8."""
         return frozenset(name.encode() for name in (*self.form_names, *self.form_containers))
 
-    @cached_property
-    def plain_names(self) -> Mapping[bytes, str]:
-        """Those of `form_names` that clients send without escapes."""
-        plain = re.compile(r"[\w.\[\]-]+", re.ASCII).fullmatch
-        return {name.encode(): field for name, field in self.form_names.items() if plain(name)}
-
 
 def _bracketed(first: str, *rest: str) -> str:
     """Return a name as PHP, Rails, jQuery and qs write it: `data[captcha][lot_number]`."""

@@ -14,10 +14,10 @@ class UrlencodedScanner:
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._plain_names = gatherer.spelling.plain_names
-        self._pairs, longest_name = _pairs(gatherer.spelling.form_bytes)
+        names = gatherer.spelling.form_bytes
+        self._pairs = _pairs(names)
         # A percent escape has three bytes for one. Longer pairs are cut: their value is too long for a field anyway.
-        self._longest = 3 * (longest_name + gatherer.max_field + 1)
+        self._longest = 3 * (max(map(len, names)) + gatherer.max_field + 1)
         self._pair = b"&"  # the beginning of the last pair, with the "&" before it
         self._start = b""
         self.broken = ""
@@ -27,42 +27,29 @@ class UrlencodedScanner:
     def feed(self, data: bytes) -> None:
         """Take the next bytes of the body."""
         self._start += data[: LOOKED_AT - len(self._start)]
-        if b"&" in data:
-            data = self._pair + data
-            last = data.rindex(b"&")
-            self._search(data[:last])
-            self._pair, data = b"", data[last:]
-        self._pair += data[: self._longest - len(self._pair)]
+        data = self._pair + data
+        last = data.rindex(b"&")
+        for pair in self._pairs.finditer(data, 0, last):
+            name, value = pair[1].decode("latin-1"), pair[2].decode("latin-1")
+            self._gatherer.offer(unquote_plus(name), unquote_plus(value))
+        self._pair = data[last : last + self._longest]
+        self.done = self._gatherer.complete
 
     def end(self) -> None:
         """The body is over."""
-        self._search(self._pair)
+        self.feed(b"&")
 
     def names(self) -> Iterator[str]:
         """Return the names in the form, for developers."""
         return names_in_form(self._start)
 
-    def _search(self, pairs: bytes) -> None:
-        for found in self._pairs.finditer(pairs):
-            name, value = found.groups()
-            text = value[: self._longest - len(name) - 2].decode("latin-1")
-            if "%" in text or "+" in text:
-                text = unquote_plus(text)
-            if (field := self._plain_names.get(name)) is not None:
-                self._gatherer.offer_field(field, text)
-            else:
-                self._gatherer.offer(unquote_plus(name.decode("latin-1")), text)
-        self.done = self._gatherer.complete
-
 
 @lru_cache(64)
-def _pairs(names: frozenset[bytes]) -> tuple[re.Pattern[bytes], int]:
-    """Return a pattern of the pairs that may be captcha fields, and the length of the longest name.
+def _pairs(names: frozenset[bytes]) -> re.Pattern[bytes]:
+    """Return a pattern of the pairs that may be captcha fields.
 
     Such a pair has a value, and one of the names or a name with escapes. With possessive quantifiers the pattern never
     backtracks: each byte is read once.
     """
-    lengths = sorted(map(len, names))
-    escaped = rb"(?=[^=&%%+]*+[%%+])[^=&]{%d,%d}+" % (lengths[0], 3 * lengths[-1])
-    pairs = rb"&(?![=&])(%b|%b)=([^&]++)" % (b"|".join(map(re.escape, sorted(names))), escaped)
-    return re.compile(pairs), lengths[-1]
+    escaped = rb"(?=[^=&%%+]*+[%%+])[^=&]{%d,}+" % min(map(len, names))
+    return re.compile(rb"&(%b|%b)=([^&]++)" % (b"|".join(map(re.escape, sorted(names))), escaped))

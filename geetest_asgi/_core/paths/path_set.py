@@ -19,7 +19,6 @@ from .patterns import Pattern
 class _Node:
     literal: dict[str, "_Node"] = field(default_factory=dict)
     globs: dict[str, tuple[re.Pattern[str], "_Node"]] = field(default_factory=dict)
-    any: "_Node | None" = None
     deep: "_Node | None" = None
     loops: bool = False
     ends: list[int] = field(default_factory=list)
@@ -31,7 +30,7 @@ class PathSet:
     def __init__(self, patterns: Sequence[Pattern], *, fold: bool) -> None:
         self._fold = fold
         self._exact: dict[Segments, set[int]] = {}
-        self._root: _Node | None = None
+        self._root = _Node()
         self._regexes: list[tuple[int, tuple[re.Pattern[str], ...]]] = []
         for number, pattern in enumerate(patterns):
             if pattern.regex is not None:
@@ -41,16 +40,14 @@ class PathSet:
         for segments, numbers in self._exact.items():  # `/login` and `/login/` are the same pattern
             if segments[-1:] == ("",):
                 numbers |= self._exact.get(segments[:-1], _NONE)
-        self._start = _enter([self._root] if self._root is not None else [])
+        self._start = _enter([self._root])
 
     def find(self, segments: Segments) -> set[int]:
         """Return the numbers of the patterns that match this form of a path."""
         found = set(self._matching("/" + "/".join(segments))) if self._regexes else _NONE
         if self._fold:
-            segments = tuple([each.lower() if each.isascii() else fold_case(each) for each in segments])
-        if (exact := self._exact.get(segments)) is not None:
-            found = found | exact
-        return found.union(_walk(self._start, segments)) if self._start else found
+            segments = tuple(map(fold_case, segments))
+        return found.union(self._exact.get(segments, _NONE), _walk(self._start, segments))
 
     def _matching(self, path: str) -> Iterator[int]:
         for number, variants in self._regexes:
@@ -65,7 +62,7 @@ class PathSet:
             if not any("*" in segment for segment in variant):
                 self._exact.setdefault(variant, set()).add(number)
                 continue
-            node = self._root = self._root or _Node()
+            node = self._root
             for segment in variant:
                 node = _child(node, segment)
             node.ends.append(number)
@@ -92,9 +89,6 @@ def _child(node: _Node, segment: str) -> _Node:
     if segment == "**":
         node.deep = node.deep or _Node(loops=True)
         return node.deep
-    if segment == "*":
-        node.any = node.any or _Node()
-        return node.any
     if "*" in segment:
         return node.globs.setdefault(segment, (_glob(segment), _Node()))[1]
     return node.literal.setdefault(segment, _Node())
@@ -123,8 +117,6 @@ def _next(nodes: dict[int, _Node], segment: str) -> list[_Node]:
     for node in nodes.values():
         if (literal := node.literal.get(segment)) is not None:
             reached.append(literal)
-        if node.any is not None:
-            reached.append(node.any)
         if node.loops:
             reached.append(node)
         if node.globs:

@@ -34,8 +34,6 @@ class RuleTable(Generic[T]):
         unclear: T | None = None,
     ) -> None:
         self.rules = rules
-        self.patterns: tuple[str, ...] = tuple(pattern.text for pattern, _ in rules)
-        """The protected patterns, as they were written."""
         self._folded = PathSet([pattern for pattern, _ in rules], fold=True)
         self._as_written = PathSet([pattern for pattern, _ in rules], fold=False)
         self.exempt = exempt
@@ -61,8 +59,7 @@ class RuleTable(Generic[T]):
             return UNCLEAR if _has_rule(method, self.rules) else None
         if not root_path and not self.roots and paths.is_plain(path, raw_path):
             form = paths.split(path)
-            places = self.matching(form)
-            return self._choose(method, places, {form}, set()) if places else None
+            return self._choose(method, self.matching(form), {form}, set())
         forms, rooted = self.forms(path, raw_path, root_path)
         return self._choose(method, set[int]().union(*map(self.matching, forms | rooted)), forms, rooted)
 
@@ -84,7 +81,7 @@ class RuleTable(Generic[T]):
         """
         roots = [*paths.root_spellings(root_path), *self.roots]
         forms = paths.forms(path, raw_path, roots)
-        return forms, {paths.split(root.rstrip("/")) + form for form in forms for root in roots}
+        return forms, {paths.split(root) + form for form in forms for root in roots}
 
     def matching(self, form: paths.Segments) -> set[int]:
         """Return the rules that match this form, whatever the method and the case of letters."""
