@@ -113,9 +113,16 @@ def tab(profiles: Profiles) -> "Iterator[Page]":
 
 
 @pytest.fixture
-def axe(node_modules: Path) -> str:
-    """The accessibility checker. `axe.run()` says what it finds."""
-    return (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
+def axe(node_modules: Path) -> Any:
+    """The accessibility checker: the violations that it finds in a page, and where."""
+    script = (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
+
+    def run(page: "Page", **options: Any) -> list[tuple[str, Any]]:
+        page.evaluate(script)
+        found = page.evaluate("(options) => axe.run(options)", options)
+        return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]]
+
+    return run
 
 
 @pytest.fixture(scope="package")

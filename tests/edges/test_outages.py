@@ -70,17 +70,6 @@ async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geet
     assert all(each.lot_number for each in site.told.results)
 
 
-async def test_tokens_are_given_back_by_whom_geetest_was_not_asked(geetest: GeeTest) -> None:
-    geetest.simulator.down()
-    site = Guarded(geetest, limits=SHORT)
-    await site.come_until_asked_no_more()
-    token = geetest.token()
-    assert (await visit(token).run(site.guard)).code == "captcha_unavailable"
-    geetest.simulator.up()
-    await anyio.sleep(0.1)
-    assert (await visit(token).run(site.guard)).code == "in"
-
-
 # --- its end ----------------------------------------------------------------------------------------------------------
 
 ANSWERS: dict[str, Callable[[GeeTest], object]] = {

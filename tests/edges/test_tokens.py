@@ -12,13 +12,13 @@ import pytest
 from starlette.responses import RedirectResponse
 from threads import in_threads
 
-from geetest_asgi import Limits, Outcome, Rule
+from geetest_asgi import Limits, Outcome
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import Simulator
 
 from .servers import SUCCESS, GeeTest
 from .site import App, Front, Told
-from .visitors import Visit, form, unfinished, until, visit
+from .visitors import Visit, form, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -82,22 +82,6 @@ async def test_a_token_stays_spent_once_it_has_served_and_else_is_given_back(
     geetest.simulator.up()
     again = (await visit(token).run(geetest.guard(app, store=store))).code
     assert (again, len(geetest.calls)) == (("captcha_replayed", 1) if name in SPENT else ("in", 2))
-
-
-async def test_a_token_is_given_back_when_busy(geetest: GeeTest, app: App) -> None:
-    """It waits its turn, in vain."""
-    geetest.simulator.hanging()
-    rules = [Rule("POST /login", timeout=0.5), Rule("POST /slow", timeout=30)]
-    guard = geetest.guard(app, protect=rules, limits=Limits(max_in_flight=1), on_unavailable="deny")
-    token = geetest.token()
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(visit(geetest.token(), path="/slow").run, guard)
-        await until(lambda: geetest.calls)
-        assert (await visit(token).run(guard)).code == "captcha_busy"
-        tasks.cancel_scope.cancel()
-    assert len(geetest.calls) == 1
-    geetest.simulator.up()
-    assert (await visit(token).run(guard)).code == "in"
 
 
 async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(geetest: GeeTest, app: App) -> None:
