@@ -137,8 +137,7 @@ async def test_a_visitor_who_leaves_during_the_handshake_leaves_no_connection(
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(leaving.run, guard)
             await until(lambda: server.accepted)
-            await anyio.sleep(0.7)  # past the call's first tenth, in which nobody listens
-            leaving.leave()
+            await leaving.leave_during_the_call()
             await until(lambda: server.sent == 1)
         await guard.aclose()
     assert server.accepted == 1
