@@ -9,12 +9,14 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
+import httpx
 import pytest
 from refusals import ID, KEY, guard, refusal
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
-from geetest_asgi._core.fields.spelling import spelling
+from geetest_asgi._core.fields.spelling import WITH_ID, spelling
+from geetest_asgi._core.model import FIELD_NAMES
 from geetest_asgi._core.paths.rule_table import RuleTable
 from geetest_asgi._core.policy import Policy
 from geetest_asgi.stores import MemoryStore
@@ -150,6 +152,11 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "on_unavailable: nothing": ({"on_unavailable": None}, "on_unavailable=None"),
     "mode: unknown": ({"mode": "on"}, "mode='on': write one of 'enforce', 'monitor', 'off'"),
     "mode: false": ({"mode": False}, "mode=False"),
+    "preflight: unknown": ({"preflight": "maybe"}, "preflight='maybe': write one of 'allow', 'deny'"),
+    **{
+        f"forgive: {given!r}": ({"forgive": given}, f"forgive={given!r}: list statuses from 400 to 499")
+        for given in (200, 399, 500, [True], "422", b"422", [422, 302])
+    },
     "timeout: zero": ({"timeout": 0}, "timeout=0"),
     "timeout: negative": ({"timeout": -1.0}, "timeout=-1.0"),
     "timeout: a string": ({"timeout": "3"}, "timeout='3'"),
@@ -174,6 +181,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "store: a class": ({"store": MemoryStore}, "is a class"),
     "store: another kind of URL": ({"store": "postgres://ada:secret@h/db"}, "store='postgres'"),
     "store: no file in the URL": ({"store": "sqlite:///"}, "store='sqlite:///'"),
+    "store: options in the URL": ({"store": "sqlite:///spent.db?mode=ro"}, "give the file after three slashes"),
     "store: two slashes": ({"store": "sqlite://spent.db"}, "store='sqlite://spent.db'"),
     "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),
@@ -318,7 +326,60 @@ def test_exemptions_and_root_paths_may_be_one_string() -> None:
 
 
 def test_sources_may_be_one_string() -> None:
-    assert policy([Rule("/x", sources="header")]).sources == ("header",)  # type: ignore[arg-type]
+    for each in ("header", "query", "body", "text"):
+        assert policy([Rule("/x", sources=each)]).sources == (each,)  # type: ignore[arg-type]
+
+
+def by_scope(_: object) -> None: ...
+
+
+def by_sent_id(_: object, __: object) -> None: ...
+
+
+@pytest.mark.parametrize(("function", "by_id"), [(None, False), (by_scope, False), (by_sent_id, True)])
+def test_credentials_may_take_the_id_that_was_sent(function: Any, by_id: bool) -> None:
+    made = policy([Rule("/x", credentials=function)])
+    assert (made.credentials, made.credentials_by_id) == (function, by_id)
+    assert made.spelling == spelling(None, WITH_ID if by_id else FIELD_NAMES)
+
+
+def test_a_rule_with_a_pair_of_its_own_has_no_credentials_of_the_guard() -> None:
+    own = Rule("/x", captcha_id="own", captcha_key="own-key")
+    for rule, function in ((own, None), (Rule("/x"), by_scope), (replace(own, credentials=by_sent_id), by_sent_id)):
+        defaults = {**DEFAULTS, "credentials": by_scope}
+        assert config.build_policy(rule, (ID, KEY), defaults).credentials is function
+
+
+@pytest.mark.parametrize(
+    ("settings", "needed"), [({}, True), ({"credentials": by_scope}, False), ({"mode": "off"}, False)]
+)
+def test_a_rule_that_asks_nothing_or_has_credentials_needs_no_pair(settings: dict[str, Any], needed: bool) -> None:
+    def build(*pair: str | None) -> Policy:
+        return config.build_policy(Rule("/x", **settings), (pair[0], pair[1]), DEFAULTS)
+
+    assert build(ID, KEY).captcha_id == ID
+    assert "captcha_key is missing" in str(refusal(lambda: build(ID, None))), "half a pair is a mistake"
+    if needed:
+        assert "captcha_id is missing" in str(refusal(lambda: build(None, None)))
+    else:
+        assert build(None, None).captcha_id == ""
+
+
+@pytest.mark.parametrize("seconds", [0.5, 1, 60])
+def test_a_timeout_is_a_minute_at_most(seconds: float) -> None:
+    assert policy([Rule("/x", timeout=seconds)]).timeout == seconds
+
+
+def test_statuses_are_those_of_a_refusal() -> None:
+    assert policy([Rule("/x", forgive=[400, 499])]).forgive == (400, 499)
+
+
+def test_the_end_of_a_server_is_kept_but_for_its_slash() -> None:
+    assert config.api_servers("https://h/X/", allow_http=False) == ("https://h/X",)
+
+
+def test_a_switch_is_returned() -> None:
+    assert [config.switch("trust_env", each) for each in (True, False)] == [True, False]
 
 
 def test_a_store_and_a_client_are_taken_as_they_are() -> None:
@@ -329,8 +390,8 @@ def test_a_store_and_a_client_are_taken_as_they_are() -> None:
     assert as_store(store) is store
     assert isinstance(as_store(None), MemoryStore)
     assert as_store(None) is not as_store(None)
-    assert config.client(client) is client
-    assert config.client(Client) is Client
+    for each in (client, Client, httpx.AsyncClient(), httpx.AsyncHTTPTransport()):
+        assert config.client(each) is each
     assert config.client(None) is None
 
 

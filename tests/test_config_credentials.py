@@ -72,8 +72,11 @@ def test_the_mode_may_come_from_the_environment(monkeypatch: pytest.MonkeyPatch,
     assert ask(GeeTestMiddleware(site, captcha_id=ID, captcha_key=KEY), "POST", "/").status_code == status
     strict = GeeTestMiddleware(site, captcha_id=ID, captcha_key=KEY, mode="enforce")
     assert ask(strict, "POST", "/").status_code == 403, "what the code says counts"
+
+
+def test_an_unknown_mode_in_the_environment_stops_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GEETEST_MODE", "on")
-    assert "write one of enforce, monitor, off" in str(refusal(guard))
+    assert "write one of enforce, monitor, off" in str(refusal(lambda: config.mode(None)))
 
 
 @pytest.mark.parametrize(
@@ -89,6 +92,14 @@ def test_it_is_known_where_the_mode_comes_from(
 ) -> None:
     monkeypatch.setenv("GEETEST_MODE", environment)
     assert config.mode(given) == expected
+
+
+def test_a_mode_from_the_environment_that_denies_nothing_is_named_with_it(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("GEETEST_MODE", "off")
+    GeeTestMiddleware(app, protect="/login", captcha_id=ID, captcha_key=KEY)
+    assert caplog.messages == ["mode='off' (from GEETEST_MODE): nothing is denied by ['/login']"]
 
 
 @pytest.mark.parametrize("value", ["old,new", "one,", "<your-key>", "{{ key }}", "{key}", "%KEY%", "KEY=value"])

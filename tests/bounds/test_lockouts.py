@@ -269,6 +269,13 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
     assert "80 requests were refused ('refused: HTTP 403')" in ends.getMessage()
 
 
+def test_without_a_hook_the_log_says_it_alone(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
+    watch, rule = Alerts(clock=clock), policy()
+    for number in range(ENOUGH):
+        watch.note(rule, REFUSED, f"10.0.0.{number}")
+    assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins"]
+
+
 def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     def boom(_: Lockout) -> None:
         raise RuntimeError("the pager is down")
@@ -288,15 +295,20 @@ def test_decisions_about_no_known_client_are_no_lockout(clock: Clock) -> None:
     assert told == []
 
 
-@pytest.mark.parametrize(("mode", "told"), [("monitor", 1), ("enforce", 0)])
+@pytest.mark.parametrize(
+    ("mode", "decision", "told"),
+    [
+        ("monitor", result(Outcome.MISSING), ["2 of 2 requests would have been denied ({'missing, login': 2})"]),
+        ("monitor", PASSED, ["0 of 2 requests would have been denied"]),
+        ("enforce", result(Outcome.MISSING), []),
+    ],
+)
 def test_only_rules_in_mode_monitor_are_summed_up(
-    clock: Clock, caplog: pytest.LogCaptureFixture, mode: str, told: int
+    clock: Clock, caplog: pytest.LogCaptureFixture, mode: str, decision: GeeTestResult, told: list[str]
 ) -> None:
     watch, rule = Alerts(clock=clock), policy(mode=mode)
     caplog.clear()
     for _ in range(2):
-        watch.note(rule, result(Outcome.MISSING), None)
+        watch.note(rule, decision, None)
         clock.now += MONITOR_EVERY
-    messages = [record.getMessage() for record in caplog.records]
-    expected = "mode='monitor': in 300 s 2 of 2 requests would have been denied ({'missing, login': 2})"
-    assert messages == [expected] * told
+    assert caplog.messages == [f"mode='monitor': in 300 s {each}" for each in told]
