@@ -42,7 +42,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         "tests/edges/test_pretence.py",
         "tests/edges/test_watch.py",
     ),
-    "stores": ("tests/stores",),
+    "stores": tuple(f"tests/stores/test_{name}.py" for name in ("contract", "failsafe", "memory", "redis", "sqlite")),
     "stores/setting.py": ("tests/test_config.py", "tests/stores/test_failsafe.py"),
     "stores/urls.py": ("tests/test_config.py", "tests/stores/test_docs.py"),
     "when.py": ("tests/test_when.py", "tests/test_when_apps.py"),

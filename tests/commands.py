@@ -1,6 +1,7 @@
 """What the tests of the command line share: the command in this process, as another's, and other programs."""
 
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -26,9 +27,9 @@ PROGRAM = (sys.executable, "-m", "geetest_asgi")
 
 
 def environment(**settings: str) -> dict[str, str]:
-    """This process's, without settings, colour, and the word that this is a test run, which silences warnings."""
-    ours = ("GEETEST_", "PYTEST_", "NO_COLOR", "FORCE_COLOR")
-    clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    """Without settings, colour, proxies, and the word that this is a test run, which silences warnings."""
+    ours = re.compile("GEETEST_|PYTEST_|NO_COLOR|FORCE_COLOR|.*_proxy$", re.IGNORECASE)
+    clean = {name: value for name, value in os.environ.items() if not ours.match(name)}
     path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return (
         clean | {"PYTHONPATH": path} | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
@@ -59,17 +60,25 @@ def command(
     `process`: as a process of its own, for apps that set up what a process has once. Else in this one, for speed.
     """
     env = environment(captcha_id=captcha_id, captcha_key=captcha_key, api_server=api_server)
-    done = _in_a_process(arguments, cwd, env) if process else _here(arguments, cwd, env)
+    done = ended([*PROGRAM, *arguments], cwd=cwd, env=env) if process else _here(arguments, cwd, env)
     assert not [key for key in captcha_key.split(",") if key and key in done.stdout + done.stderr]
     assert max(map(len, done.stdout.splitlines()), default=0) <= width
     return done
 
 
-def _in_a_process(arguments: Sequence[str], cwd: Path, env: Mapping[str, str]) -> Done:
-    line = [*PROGRAM, *arguments]
+def ended(line: Sequence[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> Done:
+    """How a program ended, and what it printed."""
+    env = environment() if env is None else env
     return subprocess.run(
         line, cwd=cwd, env=env, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
     )
+
+
+def printed(line: Sequence[str], *, cwd: Path = ROOT, env: Mapping[str, str] | None = None) -> str:
+    """What a program prints that succeeds. AssertionError with all of it, if it fails."""
+    done = ended(line, cwd=cwd, env=env)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return done.stdout
 
 
 def _here(arguments: Sequence[str], cwd: Path, env: dict[str, str]) -> Done:
@@ -158,7 +167,8 @@ def wait_for(process: subprocess.Popen[str], url: str) -> None:
         else:
             return
     process.kill()
-    raise AssertionError(f"nothing listens at {url}:\n{process.communicate()[0]}")
+    assert process.stdout is not None
+    raise AssertionError(f"nothing listens at {url}:\n{process.stdout.read()}")
 
 
 def until(met: Callable[[], object], said: Callable[[], str] = str) -> None:

@@ -2,13 +2,12 @@
 
 import re
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from html.parser import HTMLParser
 from pathlib import Path
 from types import ModuleType
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import httpx
@@ -21,7 +20,6 @@ FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 INDENTED = re.compile(r"^ +```.*?^ +```$", re.MULTILINE | re.DOTALL)
 
 Rows = list[list[str]]
-Test = TypeVar("Test", bound=Callable[..., object])
 
 
 @dataclass(frozen=True)
@@ -41,31 +39,11 @@ class Page:
         self.text = self.path.read_text(encoding="utf-8")
         self.blocks = [Block(language, text) for language, text in FENCE.findall(self.text)]
         self.prose = INDENTED.sub("", FENCE.sub("", self.text))
-        self._executed: set[int] = set()
 
     def block(self, words: str) -> Block:
         """The block that contains these words, as no other does."""
         (found,) = [each for each in self.blocks if words in each.text]
         return found
-
-    def executes(self, *words: str) -> Callable[[Test], Test]:
-        """Mark a test: it executes the blocks that contain these words."""
-
-        def mark(test: Test) -> Test:
-            self._executed.update(self.blocks.index(self.block(each)) for each in words)
-            return test
-
-        return mark
-
-    @property
-    def not_executed(self) -> list[str]:
-        """The blocks that no test executes."""
-        return [block.text for number, block in enumerate(self.blocks) if number not in self._executed]
-
-    @property
-    def python_not_executed(self) -> list[str]:
-        """The blocks of Python among them."""
-        return [block.text for block in self.blocks if block.language == "python" and block.text in self.not_executed]
 
     def run(self, words: str, **given: Any) -> dict[str, Any]:
         """Run a block of Python; the value is what it defines."""

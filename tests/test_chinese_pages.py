@@ -6,14 +6,13 @@ words. Its blocks of code, tables, names and numbers are theirs: a test here tel
 
 import difflib
 import re
-from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cached_property
 from pathlib import PurePosixPath
 
 import pytest
 from pages import ROOT, Block, Page, Rows, codes
-from translations import HAN, Section, links, numbers, sections, untranslated_cells, without_comments
+from translations import HAN, numbers, sections, untranslated_cells, without_comments
 
 
 class ChinesePage(Page):
@@ -70,35 +69,16 @@ def english_table(page: ChinesePage, table: Rows) -> Rows:
     return max(tables, key=lambda each: difflib.SequenceMatcher(None, subjects(table), subjects(each)).ratio())
 
 
-def row_pairs(page: ChinesePage) -> Iterator[tuple[list[str], list[str]]]:
-    """The rows of the page, each with the English one."""
-    for table in page.tables:
-        yield from zip(table[1:], english_table(page, table)[1:], strict=False)
-
-
 @each_page
-def test_each_table_has_the_rows_of_the_english_one(page: ChinesePage) -> None:
+def test_each_table_has_the_rows_of_the_english_one_with_its_names_and_values(page: ChinesePage) -> None:
     for table in page.tables:
         theirs = english_table(page, table)
         if len(table) != len(theirs) or subjects(table) != subjects(theirs):
             pytest.fail(changes(page, subjects(table), subjects(theirs)))
-
-
-@each_page
-def test_each_row_names_what_the_english_row_names(page: ChinesePage) -> None:
-    unknown = [
-        (row[0], name)
-        for row, theirs in row_pairs(page)
-        for name in codes(" ".join(row))
-        if name not in " ".join(theirs)
-    ]
-    assert unknown == []
-
-
-@each_page
-def test_each_value_that_fills_a_cell_is_that_of_the_english_row(page: ChinesePage) -> None:
-    cells = [(row[0], *pair) for row, theirs in row_pairs(page) for pair in zip(row, theirs, strict=True)]
-    assert [cell for cell in cells if re.fullmatch("`[^`]+`", cell[2]) and cell[1] != cell[2]] == []
+        for row, english in zip(table, theirs, strict=True):
+            assert [name for name in codes(" ".join(row)) if name not in " ".join(english)] == [], row[0]
+            for cell, value in zip(row, english, strict=True):
+                assert cell == value or not re.fullmatch("`[^`]+`", value), row[0]
 
 
 @each_page
@@ -122,9 +102,7 @@ def test_each_heading_and_section_is_in_chinese(page: ChinesePage) -> None:
 
 
 @each_page
-def test_every_link_leads_somewhere_and_to_the_chinese_page_where_there_is_one(page: ChinesePage) -> None:
-    assert page.links
-    assert page.lost_links == []
+def test_every_link_leads_to_the_chinese_page_where_there_is_one(page: ChinesePage) -> None:
     outside = [link for link in page.links if f"]({link})" not in page.language_line and ".md" in link]
     chinese = {each.path.name for each in DOCS}
     assert [link for link in outside if is_translated(page, link, chinese)] == []
@@ -150,34 +128,9 @@ def test_the_index_and_the_readme_lead_to_it(page: ChinesePage) -> None:
     assert f"](docs/zh/{page.path.name}" in README.text
 
 
-# README.zh.md, which says all that README.md says
-
 (ENGLISH,) = README.english
-PAIRS = list(zip(sections(ENGLISH), sections(README), strict=False))  # one that is missing fails by itself, below
 
 
-def pages_linked(text: str) -> Counter[str]:
-    """The pages that are linked to, by their English names, but for those that there are in Chinese alone."""
-    files = (link.partition("#")[0] for link in links(text).elements())
-    names = (file.replace("docs/zh/", "docs/").replace(README.name, ENGLISH.name) for file in files)
-    return Counter(name for name in names if ":" in name or (ROOT / name).exists())
-
-
-def test_the_code_is_the_same_apart_from_comments_and_the_sections_correspond() -> None:
+def test_the_chinese_readme_has_all_blocks_and_sections_of_the_english_one() -> None:
     assert [*map(without_comments, README.blocks)] == [*map(without_comments, ENGLISH.blocks)]
     assert [each.count("#") for each, _ in sections(README)] == [each.count("#") for each, _ in sections(ENGLISH)]
-
-
-def test_each_row_has_its_row() -> None:
-    for english, chinese in zip(ENGLISH.tables, README.tables, strict=True):
-        for row, translated in zip(english, chinese, strict=True):
-            assert len(translated) == len(row)
-            assert codes(" ".join(translated)) == codes(" ".join(row)), translated[0]
-            assert pages_linked(" ".join(translated)) == pages_linked(" ".join(row)), translated[0]
-
-
-@pytest.mark.parametrize(("english", "chinese"), PAIRS, ids=[english[0] for english, _ in PAIRS])
-def test_each_section_has_the_same_names_numbers_and_links(english: Section, chinese: Section) -> None:
-    assert set(codes(chinese[1])) == set(codes(english[1]))
-    assert numbers(chinese[1]) == numbers(english[1])
-    assert pages_linked(chinese[1]) == pages_linked(english[1])

@@ -11,7 +11,17 @@ from unittest.mock import patch
 
 import httpx
 import pytest
-from commands import PROGRAM, ROOT, SECONDS, command, ended_by_ctrl_c, environment, free_port, lines_until, running
+from commands import (
+    PROGRAM,
+    SECONDS,
+    ended,
+    ended_by_ctrl_c,
+    environment,
+    free_port,
+    lines_until,
+    printed,
+    running,
+)
 
 import geetest_asgi
 from geetest_asgi.__main__ import main
@@ -92,6 +102,16 @@ def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
             for command in ("demo", "simulator")
             for port in ("-1", "65536", "eighty", "80.0", "٨٠", "")
         ),
+        (["match", "POST", "/login"], "", ["--app or --protect"]),
+        *(
+            (["match", *swapped, "--protect", "/login"], "", ["match POST /login"])
+            for swapped in (("/login", "POST"), ("POST", "login"), ("POST", ""), ("", "/login"))
+        ),
+        (["explain", "no-such-file", "--protect", "/a"], "", ["no-such-file: No such file"]),
+        (["explain", os.devnull], "", ["give --app or --protect"]),
+        (["explain", os.devnull, "--app", "x:y", "--fields", "captcha"], "", ["--app brings its own fields"]),
+        (["explain", os.devnull, "--protect", "/a", "--sources", "cookie"], "", ["list each of header, query, body"]),
+        (["explain", os.devnull, "--protect", "/a", "--fields", "a b"], "", ["'a b'"]),
         ([], "", ["COMMAND"]),
         (["validate"], "", ["demo", "simulator", "check", "match", "sign"]),
         (["demo", "--live", "--once"], "", ["not allowed with"]),
@@ -152,10 +172,8 @@ ELSEWHERE = "127.1"
 """This machine's loopback address, spelt as no name of it that is known."""
 
 
-def test_the_simulator_takes_no_strangers_unless_it_is_told_to_and_then_it_warns() -> None:
-    refused = command("simulator", "--host", ELSEWHERE)
-    assert refused.returncode == 2
-    assert "loopback" in refused.stderr
+def test_the_simulator_that_is_told_to_take_strangers_warns() -> None:
+    """Unless it is told to, it takes none: test_simulator_serve.py."""
     with simulating("--host", ELSEWHERE, "--allow-remote") as (_, url, said):
         assert f"Warning: everybody who can reach {ELSEWHERE}" in said
         assert httpx.get(f"{url}/simulator/token", trust_env=False).status_code == 200
@@ -164,20 +182,28 @@ def test_the_simulator_takes_no_strangers_unless_it_is_told_to_and_then_it_warns
 # usage
 
 
+def test_help_and_version(ends: Ends) -> None:
+    status, out, err = ends("--help")
+    assert (status, err) == (0, "")
+    assert [each for each in ("demo", "simulator", "check", "match", "sign", "--version") if each not in out] == []
+    assert ends("--version") == (0, f"geetest-asgi {geetest_asgi.__version__}\n", "")
+
+
 @pytest.mark.parametrize(
-    ("arguments", "told"),
+    ("missing", "arguments", "extra"),
     [
-        (["--help"], ["demo", "simulator", "check", "match", "sign", "--version"]),
-        (["demo", "--help"], ["--port", "--once", "--live", "GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"]),
-        (["simulator", "--help"], ["--host", "--port", "--allow-remote", "--pair", "GEETEST_API_SERVER"]),
-        (["sign", "--help"], ["LOT_NUMBER", "--key-file", "GEETEST_CAPTCHA_KEY"]),
-        (["--version"], ["geetest-asgi " + geetest_asgi.__version__]),
+        ("uvicorn", ["demo"], "demo"),
+        ("uvicorn", ["simulator"], "demo"),
+        ("trustme", ["simulator", "--tls", os.devnull], "tls"),
+        ("shtab", ["completion", "bash"], "completion"),
     ],
 )
-def test_help_names_everything(ends: Ends, arguments: list[str], told: list[str]) -> None:
-    status, out, err = ends(*arguments)
-    assert (status, err) == (0, "")
-    assert [each for each in told if each not in out] == []
+def test_a_command_whose_extra_is_missing_says_what_to_install(missing: str, arguments: list[str], extra: str) -> None:
+    code = f"import sys; sys.modules[{missing!r}] = None; import geetest_asgi.__main__ as it; sys.exit(it.main())"
+    done = ended([sys.executable, "-c", code, *arguments])
+    assert done.returncode in (1, 2)
+    assert f"pip install 'geetest-asgi[{extra}]'" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 @pytest.mark.parametrize(
@@ -191,6 +217,5 @@ def test_sign_and_match_are_quick_to_start(arguments: list[str], heavy: set[str]
     """They import no server, framework or HTTP client."""
     run = f"import sys; from geetest_asgi.__main__ import main; main({arguments})"
     code = f"{run}; print(sorted({heavy} & set(sys.modules)))"
-    line, env = [sys.executable, "-c", code], environment(captcha_key="b")
-    done = subprocess.run(line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS)
-    assert done.stdout.splitlines()[-1] == "[]", done.stderr
+    said = printed([sys.executable, "-c", code], env=environment(captcha_key="b"))
+    assert said.splitlines()[-1] == "[]"

@@ -9,10 +9,9 @@ from typing import Any
 import pytest
 from commands import PROGRAM, Done, command, ended_by_ctrl_c, environment, running, until
 
-from geetest_asgi._core.fields.gatherer import fields_from_mapping
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi._core.protocol import KEY_CODES
-from geetest_asgi.commands import service, verdicts
+from geetest_asgi.commands import verdicts
 from geetest_asgi.testing import CODES, DEMO_ID, DEMO_KEY, Simulator, serve
 
 
@@ -287,13 +286,6 @@ def test_ctrl_c_ends_it_without_a_traceback(geetest: Simulator, url: str, tmp_pa
 
 
 # The pure part
-
-
-def test_the_token_that_nobody_solved_has_the_right_shape() -> None:
-    token = service.impossible_token()
-    found = fields_from_mapping({name: getattr(token, name) for name in token.__slots__}, 8192)
-    assert found == token
-    assert service.impossible_token().lot_number != token.lot_number
 
 
 WRONG_KEY = Evidence(Outcome.MISCONFIGURED, "sign_token error")

@@ -100,19 +100,3 @@ def test_what_is_no_request_is_told(raw: bytes, why: str, tmp_path: Path) -> Non
     status, said, wrong = explain(raw, tmp_path, *LOGIN)
     assert (status, said) == (2, "")
     assert why in wrong
-
-
-@pytest.mark.parametrize(
-    ("arguments", "why"),
-    [
-        (["no-such-file", *LOGIN], "no-such-file: No such file"),
-        (["README.md"], "give --app or --protect"),
-        (["README.md", "--app", "x:y", "--fields", "captcha"], "--app brings its own fields"),
-        (["README.md", *LOGIN, "--sources", "body,cookie"], "list each of header, query, body, text once"),
-        (["README.md", *LOGIN, "--fields", "a b"], "'a b'"),
-    ],
-)
-def test_wrong_usage_says_what_would_be_right(arguments: list[str], why: str) -> None:
-    done = command("explain", *arguments)
-    assert done.returncode == 2
-    assert why in done.stderr

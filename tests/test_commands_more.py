@@ -3,13 +3,11 @@
 import json
 import math
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import ROOT, SECONDS, command, free_port
+from commands import command, ended, free_port
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -210,7 +208,7 @@ def in_shell(shell: str, place: Path, *arguments: str, then: str = "") -> str:
     assert "offline" in done.stdout
     (script := place / "completion").write_text(done.stdout)
     line = [shell, *arguments, *(["-c", f"source {script}; {then}"] if then else [str(script)])]
-    said = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    said = ended(line)
     assert (said.returncode, said.stderr) == (0, "")
     return said.stdout
 
@@ -234,13 +232,6 @@ def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
     first, second = in_shell("fish", tmp_path, "--no-config", then=complete).splitlines()
     assert first == "match\twhich rule a request falls under, and why"
     assert second.startswith("--offline\task nobody")
-
-
-def test_without_shtab_completion_says_what_to_install() -> None:
-    code = "import sys; sys.modules['shtab'] = None; from geetest_asgi.__main__ import main; main(sys.argv[1:])"
-    line = [sys.executable, "-c", code, "completion", "bash"]
-    done = subprocess.run(line, cwd=ROOT, capture_output=True, text=True, timeout=SECONDS)
-    assert "pip install 'geetest-asgi[completion]'" in done.stderr
 
 
 # Routes of Django, Quart and Connexion
@@ -312,39 +303,36 @@ by_flask.add_middleware(GeeTestMiddleware, protect=["POST /v1/login"])
 """
 
 
-def routes(framework: str, text: str, place: Path, name: str = "app") -> dict[tuple[str, str], str]:
-    """Method and path of each route that is listed, and what is said of it."""
+BY_CONNEXION = {("POST", "/v1/login"): "by rule 1", ("DELETE", "/v1/orders/{number}"): "", ("POST", "/own"): ""}
+BY_QUART = {
+    ("POST", "/orders/{number}"): "by rule 1",
+    ("POST", "/logout/{where:path}"): "",
+    ("WEBSOCKET", "/ws"): "",
+}
+BY_DJANGO: dict[tuple[str, str], str | None] = {
+    ("POST", "/login/"): "by rule 1",
+    ("PUT", "/login/"): "",  # a function runs for every method
+    ("POST", "/orders/{number}/"): "by rule 2",
+    ("PUT", "/orders/{number}/"): None,  # a class has methods
+    ("DELETE", "/orders/files/{name:path}"): "by rule 2",
+    ("POST", "/report/{year}/ (by a regular expression)"): "",
+}
+APPS: list[tuple[str, str, str, Any]] = [
+    ("django", "app", DJANGO, BY_DJANGO),
+    *(("quart", name, QUART, BY_QUART) for name in ("app", "front")),
+    *(("connexion", name, CONNEXION, BY_CONNEXION) for name in ("by_flask", "by_starlette")),
+]
+
+
+@pytest.mark.parametrize(("framework", "name", "text", "expected"), APPS, ids=[" ".join(each[:2]) for each in APPS])
+def test_the_routes_of_a_framework_are_read(
+    framework: str, name: str, text: str, expected: dict[tuple[str, str], str | None], tmp_path: Path
+) -> None:
     pytest.importorskip(framework)
-    (place / "shop.py").write_text(text)
+    (tmp_path / "shop.py").write_text(text)
     line = ["check", "--json", "--offline", "--start", "--app", f"shop:{name}"]
-    done = command(*line, cwd=place, width=math.inf, process=True)
+    done = command(*line, cwd=tmp_path, width=math.inf, process=True)
     assert done.stdout, done.stderr
     rows = [row for each in json.loads(done.stdout)["sections"] for row in each["rows"] if "decision" in row]
-    return {(row["method"], row["path"]): row["decision"] for row in rows}
-
-
-def test_djangos_routes_are_read(tmp_path: Path) -> None:
-    found = routes("django", DJANGO, tmp_path)
-    assert found["POST", "/login/"] == "by rule 1"
-    assert found["PUT", "/login/"] == "", "a function runs for every method"
-    assert found["POST", "/orders/{number}/"] == found["DELETE", "/orders/files/{name:path}"] == "by rule 2"
-    assert found["POST", "/report/{year}/ (by a regular expression)"] == ""
-    assert ("PUT", "/orders/{number}/") not in found, "a class has methods"
-
-
-@pytest.mark.parametrize("name", ["app", "front"])
-def test_quarts_routes_are_read(name: str, tmp_path: Path) -> None:
-    found = routes("quart", QUART, tmp_path, name)
-    assert found["POST", "/orders/{number}"] == "by rule 1"
-    assert found["POST", "/logout/{where:path}"] == ""
-    assert found["WEBSOCKET", "/ws"] == ""
-
-
-@pytest.mark.parametrize("name", ["by_flask", "by_starlette"])
-def test_connexions_routes_are_read(name: str, tmp_path: Path) -> None:
-    found = routes("connexion", CONNEXION, tmp_path, name)
-    assert {path.replace("{number:int}", "{number}"): said for (_, path), said in found.items()} == {
-        "/v1/login": "by rule 1",
-        "/v1/orders/{number}": "",
-        "/own": "",
-    }
+    found = {(row["method"], row["path"].replace(":int}", "}")): row["decision"] for row in rows}
+    assert {line: found.get(line) for line in expected} == expected

@@ -181,6 +181,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "store: a class": ({"store": MemoryStore}, "is a class"),
     "store: another kind of URL": ({"store": "postgres://ada:secret@h/db"}, "store='postgres'"),
     "store: no file in the URL": ({"store": "sqlite:///"}, "store='sqlite:///'"),
+    "store: options in the URL": ({"store": "sqlite:///spent.db?mode=ro"}, "give the file after three slashes"),
     "store: two slashes": ({"store": "sqlite://spent.db"}, "store='sqlite://spent.db'"),
     "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),

@@ -16,7 +16,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import ROOT, SECONDS, environment, free_port, until
+from commands import ROOT, SECONDS, ended, environment, free_port, printed, until
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer
 
@@ -139,22 +139,19 @@ def test_the_parts_of_the_compose_file_work_together(parts: Parts, geetest_serve
 def test_a_missing_key_ends_the_start_with_status_2(tmp_path: Path) -> None:
     pytest.importorskip("prometheus_client")
     more = env(GEETEST_CAPTCHA_ID=DEMO_ID, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-    done = subprocess.run(["sh", "start"], cwd=DEPLOY, env=more, capture_output=True, text=True, timeout=SECONDS)
+    done = ended(["sh", "start"], cwd=DEPLOY, env=more)
     assert done.returncode == 2
     assert "captcha_key is missing" in done.stderr
 
 
-def test_the_compose_file_names_what_there_is() -> None:
+def test_compose_file_and_dockerfile_name_what_there_is() -> None:
     services = COMPOSE["services"]
-    assert set(services) == {"site", "redis", "nginx", "prometheus", "simulator"}
     for service in services.values():
         assert set(service.get("depends_on", ())) <= set(services)
         assert set(service.get("networks", ())) <= set(COMPOSE["networks"])
-        for volume in service.get("volumes", ()):
-            assert (DEPLOY / volume.split(":")[0]).is_file()
-    copied = (DEPLOY / "Dockerfile").read_text().partition("COPY ")[2].partition(" ./")[0].split()
-    assert all((DEPLOY / each).is_file() for each in copied)
-    assert services["simulator"]["command"][0] == "geetest-asgi"
+    files = [volume.split(":")[0] for service in services.values() for volume in service.get("volumes", ())]
+    files += (DEPLOY / "Dockerfile").read_text().partition("COPY ")[2].partition(" ./")[0].split()
+    assert [each for each in files if not (DEPLOY / each).is_file()] == []
 
 
 def test_systemd_understands_the_unit(tmp_path: Path) -> None:
@@ -162,8 +159,7 @@ def test_systemd_understands_the_unit(tmp_path: Path) -> None:
         pytest.skip("systemd-analyze is not installed")
     unit = tmp_path / "geetest-shop.service"
     unit.write_text((DEPLOY / unit.name).read_text())
-    line = ["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
+    done = ended(["systemd-analyze", "verify", "--man=no", "--recursive-errors=no", str(unit)])
     assert not [line for line in done.stderr.splitlines() if unit.name in line], done.stderr
 
 
@@ -173,7 +169,7 @@ def test_before_a_reload_the_unit_checks_the_new_release(key: str, status: int, 
     lines = (DEPLOY / "geetest-shop.service").read_text().splitlines()
     check, signal = (line.removeprefix("ExecReload=") for line in lines if line.startswith("ExecReload="))
     more = env(GEETEST_CAPTCHA_ID=DEMO_ID, GEETEST_CAPTCHA_KEY=key, PROMETHEUS_MULTIPROC_DIR=str(tmp_path))
-    done = subprocess.run(shlex.split(check), cwd=DEPLOY, env=more, capture_output=True, text=True, timeout=SECONDS)
+    done = ended(shlex.split(check), cwd=DEPLOY, env=more)
     assert (done.returncode, signal) == (status, "/bin/kill -HUP $MAINPID"), done.stdout + done.stderr
 
 
@@ -182,6 +178,4 @@ def test_prometheus_understands_its_configuration(tmp_path: Path) -> None:
         pytest.skip("promtool is not installed")
     shutil.copy(DEPLOY / "prometheus.yml", tmp_path)
     shutil.copy(DEPLOY.parent / "alerts.yml", tmp_path)
-    line = ["promtool", "check", "config", str(tmp_path / "prometheus.yml")]
-    done = subprocess.run(line, capture_output=True, text=True, timeout=SECONDS)
-    assert done.returncode == 0, done.stderr
+    printed(["promtool", "check", "config", str(tmp_path / "prometheus.yml")])

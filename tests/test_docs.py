@@ -1,7 +1,7 @@
-"""The pages in docs/ speak of tests that there are, and of outcomes that there are."""
+"""Every page: its links lead somewhere, its code is run by a test, and what it speaks of is there."""
 
+import ast
 import re
-import tomllib
 from functools import cache
 from pathlib import Path
 
@@ -10,11 +10,51 @@ from pages import ROOT, Page, codes
 
 import geetest_asgi
 from geetest_asgi import Outcome
-from geetest_asgi.testing._magic import MAGIC
+from geetest_asgi.testing import MAGIC
 
 PACKAGE = Path(geetest_asgi.__file__).parent
 ROWS = Page("docs/faults.md").rows("what happens")
 PLACES = [where for _, where in Page("CONTRIBUTING.md").rows("what", "where")]
+
+
+@pytest.mark.parametrize(
+    "path", sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md")]), ids=lambda path: path.stem
+)
+def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
+    assert Page(str(path.relative_to(ROOT))).lost_links == []
+
+
+# The blocks of code
+
+NAMES = """clearance clients cookbook fields how-a-request-travels index migrating observability outages outcomes
+           patterns production settings simulator when"""
+FOUND_BY_WORDS = ["README.md", *(f"docs/{name}.md" for name in NAMES.split())]
+"""Pages whose blocks are found by words in them. Each other page has a test that reads one block after the other."""
+FINDERS = {"run", "block", "shell", "recipe", "login_of", "parametrize"}
+"""Functions to which tests give such words."""
+INSTALLS = re.compile(r"pip install|-m venv|-m benchmarks")
+
+
+def words_of(test: Path) -> set[str]:
+    """Return the words by which the file finds blocks."""
+    tree = ast.parse(test.read_text())
+    calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call)]
+    places: list[ast.AST] = [node.value for node in tree.body if isinstance(node, ast.Assign)]
+    places += [each for call in calls if ast.unparse(call.func).rpartition(".")[2] in FINDERS for each in call.args]
+    constants = [each.value for place in places for each in ast.walk(place) if isinstance(each, ast.Constant)]
+    return {each for each in constants if isinstance(each, str) and len(each) > 4}
+
+
+@pytest.mark.parametrize("name", FOUND_BY_WORDS)
+def test_each_block_of_code_is_found_by_a_test_which_runs_it(name: str) -> None:
+    page, tests = Page(name), [path for path in ROOT.glob("tests/test_*.py") if f'Page("{name}")' in path.read_text()]
+    found = [[block for block in page.blocks if word in block.text] for word in set().union(*(map(words_of, tests)))]
+    alone = [blocks[0] for blocks in found if len(blocks) == 1]
+    code = [block for block in page.blocks if block.language in ("python", "sh") and not INSTALLS.search(block.text)]
+    assert [block.text for block in code if block not in alone] == []
+
+
+# What the pages speak of
 
 
 @pytest.mark.parametrize("places", PLACES)
@@ -42,14 +82,6 @@ def test_the_changelog_begins_with_this_version() -> None:
     assert first[1] == geetest_asgi.__version__
 
 
-def test_the_changelog_names_what_the_package_needs() -> None:
-    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-    text = " ".join(Page("CHANGELOG.md").text.split())
-    needs = [each.replace(">=", " ") for each in project["dependencies"]]
-    assert [each for each in needs if not re.search(rf"\b{re.escape(each)}[, ]", text)] == []
-    assert f"Python {project['requires-python'].removeprefix('>=')} or later" in text
-
-
 @cache
 def known() -> set[str]:
     """The names of all tests."""
@@ -63,11 +95,6 @@ def test_each_fault_has_a_test_and_names_outcomes_that_there_are(row: list[str])
     assert test.strip("`") in known()
     words = {code for code in codes(outcome) if code.isidentifier()} - {"max_in_flight"}
     assert words <= {str(each) for each in Outcome}
-
-
-def test_no_outcome_is_missing_among_the_faults() -> None:
-    told = {code for _, outcome, _ in ROWS for code in codes(outcome)}
-    assert {str(each) for each in Outcome} - told == {"skipped"}
 
 
 def test_the_page_on_the_simulator_lists_the_ids_that_there_are() -> None:

@@ -1,12 +1,11 @@
 """docs/command-line.md shows what the commands print: each block is run in a shell and compared."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
-from commands import ROOT, SECONDS, environment
+from commands import ended, environment
 from pages import Page
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer
@@ -32,10 +31,7 @@ def test_a_command_prints_what_the_page_shows(
 ) -> None:
     env = environment(captcha_id=DEMO_ID, captcha_key=DEMO_KEY, api_server=geetest_server.url)
     env["PATH"] = f"{programs}:{env.get('PATH', '')}"
-    line = ["/bin/sh", "-c", command]
-    done = subprocess.run(
-        line, cwd=ROOT, env=env, capture_output=True, text=True, timeout=SECONDS, stdin=subprocess.DEVNULL
-    )
+    done = ended(["/bin/sh", "-c", command], env=env)
     assert done.stderr == ""
     assert settled(done.stdout.replace(geetest_server.url, ADDRESS)) == settled(shown)
 

@@ -23,7 +23,6 @@ from geetest_asgi import GeeTestMiddleware
 from geetest_asgi.testing import Simulator, serve
 
 FILTER = ROOT / "examples" / "fail2ban" / "filter-geetest.conf"
-JAIL = ROOT / "examples" / "fail2ban" / "jail-geetest.conf"
 OURS = "198.51.100.9"
 """Somebody whom an attacker would like to see banned."""
 
@@ -99,10 +98,3 @@ def test_fail2ban_finds_the_same(log: Path) -> None:
     command = ["fail2ban-regex", "--out", "ip", str(log), str(FILTER)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     assert networks(done.stdout.split()) == EXPECTED
-
-
-def test_the_jail_names_the_filter() -> None:
-    parser = configparser.ConfigParser()
-    parser.read(JAIL)
-    assert parser["geetest"]["filter"] == "geetest"
-    assert f"filter.d/{parser['geetest']['filter']}.conf" in FILTER.read_text()

@@ -1,13 +1,13 @@
 """docs/httpx2.md: what it shows is run, with the guard's own connections and with a client; and it is one line."""
 
 import re
-import subprocess
 import sys
 from pathlib import Path
 from urllib.parse import urlencode
 
 import httpx2
 import pytest
+from commands import printed
 from pages import Page
 
 from geetest_asgi._line import transport as _transport
@@ -43,8 +43,7 @@ def test_the_guard_asks_by_httpx2_alone(way: str, geetest_server: GeeTestServer)
         pytest.skip("needs httpx2 2.9 or later")
     env = geetest_server.env | {"PYTHONPATH": ":".join(sys.path)}
     line = [sys.executable, "-c", SITE + BLOCKS[way] + LOGIN, urlencode(geetest_server.token())]
-    done = subprocess.run(line, env=env, capture_output=True, text=True)
-    assert done.stdout == "200['httpx2']\n", done.stderr
+    assert printed(line, env=env) == "200['httpx2']\n"
     geetest_server.expect("success")
 
 

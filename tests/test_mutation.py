@@ -1,77 +1,16 @@
-"""`python -m mutation`: what it changes, that it notices what tests notice, and that its page is of this code."""
+"""`python -m mutation`: it notices what tests notice, and its page is of this code."""
 
-import importlib.util
 import re
-import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from commands import printed
 from pages import ROOT, Page
+from projects import write
 
 from mutation import guard
-from mutation.mutants import mutants
-from mutation.page import PAGE, Reasons, page
-from mutation.results import Result, Survivor, keep, kept
-
-SOURCE = '''\
-"""Not changed: {0}."""
-
-LIMIT = 5
-
-
-class Door:
-    """Not changed."""
-
-    @property
-    def wide(self) -> bool:
-        """Not changed."""
-        return self.width > 3 and not self.locked
-
-    @wide.setter
-    def wide(self, width: int) -> None:
-        self.width = width
-
-    def enter(self, name: str = "nobody") -> None:
-        if name != LIMIT:
-            raise ValueError(f"{name}: stay out")
-        return greet(
-            name,
-            loudly=True,
-        )
-'''
-
-
-def changed(source: str) -> set[tuple[str, str, str]]:
-    return {(each.function, each.before, each.after) for each in mutants(source, "door.py")}
-
-
-def test_each_mutant_is_one_change_of_one_function() -> None:
-    assert changed(SOURCE) == {
-        ("Door.wide", "return self.width > 3 and not self.locked", after)
-        for after in (
-            "return None",
-            "return (self.width > 3 or not self.locked)",
-            "return (self.width >= 3) and not self.locked",
-            "return self.width > 4 and not self.locked",
-            "return self.width > 3 and self.locked",
-        )
-    } | {
-        ("Door.wide", "self.width = width", "pass"),
-        ("Door.enter", "if name != LIMIT:", "if True:"),
-        ("Door.enter", "if name != LIMIT:", "if False:"),
-        ("Door.enter", "if name != LIMIT:", "if (name == LIMIT):"),
-        ("Door.enter", 'raise ValueError(f"{name}: stay out")', "pass"),
-        ("Door.enter", "return greet( name, loudly=True, )", "return None"),
-        ("Door.enter", "loudly=True,", ""),
-        ("Door.enter", "loudly=True,", "loudly=False,"),
-    }
-
-
-def test_the_setter_of_a_property_is_not_taken_for_its_getter() -> None:
-    names = {each.before: each.replaces.co_firstlineno for each in mutants(SOURCE, "door.py")}
-    assert SOURCE.splitlines()[names["self.width = width"] - 1].strip() == "@wide.setter"
-
+from mutation.page import PAGE, Reasons
 
 RUN = """
 import sys
@@ -117,28 +56,14 @@ def test_an_id_that_pytest_would_not_find(raw):
 def test_that_fails_anyway():
     assert rings(3) == "softly"
 """
-ENDLESS = """
-def counts(number):
-    while number > 0:
-        number -= 1
-    return number
-"""
-
-
-def outcomes(folder: Path, door: str, tests: str) -> set[tuple[str, str]]:
-    """What became of each mutant."""
-    pytest.importorskip("coverage")
-    (folder / "door.py").write_text(door)
-    (folder / "test_door.py").write_text(tests)
-    done = subprocess.run(
-        [sys.executable, "-c", RUN], cwd=folder, env={"PYTHONPATH": f"{ROOT}:."}, capture_output=True, text=True
-    )
-    assert done.returncode == 0, done.stdout + done.stderr
-    return {(line.partition(" ")[0], line.partition(" ")[2]) for line in done.stdout.splitlines() if "->" in line}
 
 
 def test_a_mutant_is_killed_survives_or_is_not_reached(tmp_path: Path) -> None:
-    assert outcomes(tmp_path, DOOR, TESTS) == {
+    pytest.importorskip("coverage")
+    write(tmp_path, {"door.py": DOOR, "test_door.py": TESTS})
+    said = printed([sys.executable, "-c", RUN], cwd=tmp_path, env={"PYTHONPATH": f"{ROOT}:."})
+    outcomes = {(line.partition(" ")[0], line.partition(" ")[2]) for line in said.splitlines() if "->" in line}
+    assert outcomes == {
         ("killed", "return key == 7 -> return None"),
         ("killed", "return key == 7 -> return (key != 7)"),
         ("killed", "return key == 7 -> return key == 8"),
@@ -154,39 +79,6 @@ def test_a_mutant_is_killed_survives_or_is_not_reached(tmp_path: Path) -> None:
     }
 
 
-@pytest.mark.slow
-def test_a_mutant_that_does_not_end_is_killed(tmp_path: Path) -> None:
-    tests = "from door import counts\n\ndef test_it():\n    assert counts(1) == 0\n"
-    assert ("killed", "number -= 1 -> number += 1") in outcomes(tmp_path, ENDLESS, tests)
-
-
-def result(*survivors: Survivor) -> Result:
-    return Result("digest", "2026-11-28", 10, survivors)
-
-
-def test_results_are_kept_by_module(tmp_path: Path) -> None:
-    path, one = tmp_path / "build" / "kept.json", result(Survivor("f", "a", "b", reached=True))
-    keep({"one.py": result(), "two.py": one}, path)
-    keep({"one.py": one}, path)
-    assert kept(path) == {"one.py": one, "two.py": one}
-
-
-def test_the_page_counts_equivalent_mutants_apart_and_tells_the_reasons(tmp_path: Path) -> None:
-    path = tmp_path / "reasons.toml"
-    path.write_text(
-        '[["one.py"]]\nbefore = "a"\nafter = ["b"]\nwhy = "equivalent: c"\n'
-        '[["one.py"]]\nbefore = "d"\nafter = ["e"]\nwhy = "a number"\n'
-        '[["one.py"]]\nbefore = "gone"\nafter = ["away"]\nwhy = "a number"\n'
-    )
-    results = {"one.py": result(Survivor("f", "a", "b", reached=True), Survivor("g", "d", "e", reached=False))}
-    text = page(results, ["two.py"], reasons := Reasons(path), slow=1, enough=2)
-    assert "| `one.py` | 10 | 8 | 80 % | 1 | 89 % |" in text
-    assert "| `two.py` | not measured |" in text
-    assert "`f`: equivalent: c\n\n```diff\n- a\n+ b\n```" in text
-    assert "`g`: no test reaches it; a number\n" in text
-    assert reasons.stale(results) == [("one.py", "gone", "away")]
-
-
 # --- of this code -----------------------------------------------------------------------------------------------------
 
 
@@ -199,9 +91,3 @@ def test_each_reason_is_for_a_module_that_there_is_and_a_line_that_is_written_th
     for module, before, _ in Reasons():
         text = " ".join((ROOT / "geetest_asgi" / module).read_text().split())
         assert re.sub(r"^… | …$", "", before).split(" … ")[0] in text
-
-
-@pytest.mark.parametrize("module", ["_core/judge.py", "_line/line.py", "stores/__init__.py"])
-def test_each_module_has_tests_and_a_name_to_import(module: str) -> None:
-    assert all((ROOT / path).exists() for path in guard.tests(module))
-    assert importlib.util.find_spec(guard.import_name(module)) is not None

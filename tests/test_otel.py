@@ -1,9 +1,7 @@
 """observers.otel with OpenTelemetry's own SDK and its official ASGI instrumentation, in process and on a socket."""
 
 import json
-import subprocess
 import sys
-import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -11,7 +9,7 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from commands import SECONDS
+from commands import printed
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import HistogramDataPoint, InMemoryMetricReader
@@ -226,39 +224,12 @@ def test_two_guards_in_one_stack_are_two_decisions_and_one_call(geetest: GeeTest
     assert len(telemetry.call_spans) == len(geetest.calls) == 1
 
 
-def test_a_server_that_is_not_asked_is_one_and_then_none(geetest: GeeTestServer, telemetry: Telemetry) -> None:
-    limits = Limits(breaker_failures=2, breaker_pause=0.01, breaker_longest_pause=0.01)
-    app = telemetry.guarded(limits=limits)
-    geetest.down()
-    for _ in range(3):
-        post(app, geetest.token())
-        time.sleep(0.05)
-    assert telemetry.points("geetest.servers.out_of_order") == {(("server.address", "127.0.0.1"),): 1}
-    geetest.up()
-    post(app, geetest.token())
-    assert telemetry.points("geetest.servers.out_of_order") == {}
-
-
 @pytest.mark.parametrize("server", ["https://a.example", "http://a.example:8080/x"])
 def test_a_server_is_known_by_its_address(server: str, telemetry: Telemetry) -> None:
     telemetry.observer.on_outage(Outage(server, over=False))
     assert telemetry.points("geetest.servers.out_of_order") == {(("server.address", "a.example"),): 1}
-
-
-def test_every_counter_is_there_at_zero_from_a_rules_first_decision(telemetry: Telemetry) -> None:
-    telemetry.observer(GeeTestResult(Outcome.PASSED, True, True, rule="a"))
-    points = {
-        _key(point.attributes): point.value for point in telemetry.metrics()["geetest.decisions"].data.data_points
-    }
-    lenient = {Outcome.PASSED, Outcome.SKIPPED}
-    expected = {about(outcome, allowed=outcome in lenient, rule="a"): 0 for outcome in Outcome}
-    assert points == {
-        **expected,
-        about("unavailable", allowed=True, rule="a"): 0,
-        about("passed", allowed=True, rule="a"): 1,
-    }
-    (unverified,) = telemetry.metrics()["geetest.unverified_admissions"].data.data_points
-    assert (unverified.value, dict(unverified.attributes)) == (0, {"geetest.rule": "a"})
+    telemetry.observer.on_outage(Outage(server, over=True))
+    assert telemetry.points("geetest.servers.out_of_order") == {}
 
 
 def test_what_visitors_and_geetest_make_up_makes_no_series(telemetry: Telemetry) -> None:
@@ -368,5 +339,4 @@ except ImportError as error:
 
 @pytest.mark.parametrize(("program", "told"), PROGRAMS.values(), ids=PROGRAMS)
 def test_what_comes_where_something_is_missing_or_late(program: str, told: str) -> None:
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=SECONDS)
-    assert done.stdout.strip() == told
+    assert printed([sys.executable, "-c", program]).strip() == told

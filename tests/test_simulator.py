@@ -3,18 +3,15 @@
 import base64
 import json
 import re
-import secrets
-import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
 from itertools import pairwise
 
-import anyio
 import pytest
 from clocks import Clock
-from commands import environment
+from commands import printed
 from simulators import OTHER_ID, OTHER_KEY, ask, failure, refusal, result, send, sign, signed
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, tokens
@@ -151,30 +148,12 @@ async def test_an_output_that_says_nothing_of_its_captcha_is_not_genuine(simulat
     assert await ask(simulator, signed({**simulator.token(), "captcha_output": output})) == failure("pass_token error")
 
 
-def test_a_character_moved_from_one_field_to_the_next_is_noticed(simulator: Simulator) -> None:
-    fields = simulator.token()
-    lot, output = fields["lot_number"], fields["captcha_output"]
-    assert not tokens.is_genuine(DEMO_ID, {**fields, "lot_number": lot[:-1], "captcha_output": lot[-1] + output})
-
-
 async def test_forged_expired_used_and_offline_tokens_are_refused_each_with_its_reason(simulator: Simulator) -> None:
     assert await ask(simulator, signed(simulator.token(forged=True))) == failure("pass_token error")
     assert await ask(simulator, signed(simulator.token(offline=True))) == failure("pass_token error")
     assert await result(simulator, signed(simulator.token(expired=True))) == "pass_token expire"
     assert await result(simulator, signed(simulator.token(used=True))) == "pass_token used"
     assert await result(simulator, signed(simulator.token(used=True, expired=True))) == "pass_token expire"
-
-
-async def test_of_many_copies_at_once_one_passes(simulator: Simulator) -> None:
-    call, results = signed(simulator.token()), list[str]()
-
-    async def one_copy() -> None:
-        results.append(await result(simulator, call))
-
-    async with anyio.create_task_group() as group:
-        for _ in range(20):
-            group.start_soon(one_copy)
-    assert sorted(results) == ["pass_token used"] * 19 + ["success"]
 
 
 async def test_a_token_is_valid_for_ten_minutes_by_the_given_clock() -> None:
@@ -184,14 +163,6 @@ async def test_a_token_is_valid_for_ten_minutes_by_the_given_clock() -> None:
     assert await result(simulator, in_time) == "success"
     clock.now += 1
     assert await result(simulator, too_late) == "pass_token expire"
-
-
-async def test_a_bug_in_the_judgement_is_no_400() -> None:
-    def broken() -> float:
-        raise ValueError("no clock")
-
-    with pytest.raises(ValueError, match="no clock"):
-        await ask(Simulator(clock=broken), {})
 
 
 # Whose pairs
@@ -245,25 +216,25 @@ def test_repr_does_not_show_the_key() -> None:
 # Tokens
 
 
+SHAPES = {
+    "lot_number": "[0-9a-f]{32}",
+    "captcha_output": "[0-9A-Za-z_-]+={0,2}",
+    "pass_token": "[0-9a-f]{64}",
+    "gen_time": "[0-9]{10}",
+}
+
+
 @pytest.mark.parametrize("kind", [{}, {"expired": True}, {"used": True}, {"forged": True}])
 def test_tokens_have_geetests_shapes_and_are_all_different(simulator: Simulator, kind: dict[str, bool]) -> None:
     minted = [simulator.token(**kind) for _ in range(100)]  # type: ignore[arg-type]
     for fields in minted:
-        assert fields.keys() == {"lot_number", "captcha_output", "pass_token", "gen_time"}
-        assert re.fullmatch("[0-9a-f]{32}", fields["lot_number"])
-        assert re.fullmatch("[0-9a-f]{64}", fields["pass_token"])
-        assert re.fullmatch("[0-9]{10}", fields["gen_time"])
-        assert re.fullmatch("[0-9A-Za-z_-]+={0,2}", fields["captcha_output"])
+        assert fields.keys() == SHAPES.keys()
+        assert all(re.fullmatch(shape, fields[name]) for name, shape in SHAPES.items())
     assert all(len({fields[name] for fields in minted}) == 100 for name in ("lot_number", "pass_token"))
     outputs = [fields["captcha_output"] for fields in minted]
     assert {output.count("=") for output in outputs} == {0, 1, 2}
-    assert len({len(output) for output in outputs}) > 20
-
-
-@pytest.mark.parametrize(("draw", "size"), [(lambda bound: 0, 96), (lambda bound: bound - 1, 384)])
-def test_outputs_have_96_to_384_bytes(draw: Callable[[int], int], size: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(secrets, "randbelow", draw)
-    assert len(base64.urlsafe_b64decode(Simulator().token()["captcha_output"])) == size
+    sizes = {len(base64.urlsafe_b64decode(output)) for output in outputs}
+    assert 96 <= min(sizes) < max(sizes) <= 384
 
 
 @pytest.mark.parametrize(
@@ -290,8 +261,8 @@ def test_the_offline_token_is_gt4s_constant(simulator: Simulator) -> None:
 
 async def test_a_token_of_another_process_is_genuine_here(simulator: Simulator) -> None:
     script = "import json; from geetest_asgi.testing import Simulator; print(json.dumps(Simulator().token()))"
-    minted = subprocess.run([sys.executable, "-c", script], check=True, capture_output=True, env=environment())
-    assert await result(simulator, signed(json.loads(minted.stdout))) == "success"
+    minted = json.loads(printed([sys.executable, "-c", script]))
+    assert await result(simulator, signed(minted)) == "success"
 
 
 class SlowToFind(str):

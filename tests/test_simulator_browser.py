@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-import time
 from collections.abc import Mapping
 from typing import Any
 
@@ -73,11 +72,6 @@ async def test_load_gives_out_a_captcha_and_says_where_its_scripts_are(simulator
     assert data["lot_number"] != (await load(simulator))["lot_number"]
 
 
-async def test_load_names_the_risk_type_that_was_asked_for(simulator: Simulator) -> None:
-    reply = await get(simulator, "/load", captcha_id=DEMO_ID, risk_type="match")
-    assert reply.json()["data"]["captcha_type"] == "match"
-
-
 @pytest.mark.parametrize(
     ("pairs", "asked", "code"),
     [
@@ -96,21 +90,11 @@ async def test_load_refuses_what_geetest_refuses(
     assert (answer["status"], answer["code"]) == ("error", code)
 
 
-@pytest.mark.parametrize(
-    ("host", "place"),
-    [
-        ("static.geetest.com", "static.geetest.com/"),
-        ("localhost:8077", "localhost:8077/"),
-        ("[::1]:8077", "[::1]:8077/"),
-        ('evil".example/</script>', "127.0.0.1:8077/"),
-        ("user@host", "127.0.0.1:8077/"),
-    ],
-)
-async def test_the_scripts_are_where_the_browser_found_the_simulator(
-    simulator: Simulator, host: str, place: str
-) -> None:
-    reply = await get(simulator, "/load", {"host": host}, captcha_id=DEMO_ID)
-    assert reply.json()["data"]["static_servers"] == [place]
+async def test_the_scripts_are_where_the_browser_found_the_simulator(simulator: Simulator) -> None:
+    for host in ("static.geetest.com", "localhost:8077", "[::1]:8077", 'evil".example/</script>', "user@host"):
+        place = "127.0.0.1:8077" if set(host) & {"@", "<"} else host
+        reply = await get(simulator, "/load", {"host": host}, captcha_id=DEMO_ID)
+        assert reply.json()["data"]["static_servers"] == [f"{place}/"]
 
 
 async def test_it_says_so_too_where_it_is_mounted_below_another_app(simulator: Simulator) -> None:
@@ -137,23 +121,8 @@ async def test_jsonp_calls_the_pages_function(simulator: Simulator, path: str, n
 @pytest.mark.parametrize(
     "name",
     [
-        *(
-            "",
-            "1a",
-            "a.b",
-            "a" * 65,
-            "alert(1)//",
-            "a;alert(1)",
-            "a\n",
-            "a b",
-            "a[0]",
-            "é",
-            "\uff41",
-            "a\u2028",
-            "a\0",
-            "%61",
-        ),
-        "</script><script>alert(1)</script>",
+        *("", "1a", "a.b", "a" * 65, "alert(1)//", "a;alert(1)", "a\n", "a b", "a[0]", "é", "\uff41", "a\0", "%61"),
+        *("a\u2028", "</script><script>alert(1)</script>"),
     ],
 )
 @pytest.mark.parametrize("path", ["/load", "/verify"])
@@ -310,16 +279,11 @@ async def test_a_browsers_question_beforehand_is_answered(simulator: Simulator, 
     assert not simulator.calls
 
 
-async def test_an_answer_of_ones_own_may_refuse_other_origins(simulator: Simulator) -> None:
-    simulator.answers(headers={"Access-Control-Allow-Origin": "https://example.org"})
-    reply = await get(simulator, "/validate")
-    assert reply.headers.get_list("access-control-allow-origin") == ["https://example.org"]
-
-
 async def test_captcha_args_say_how_this_captcha_was_solved(simulator: Simulator) -> None:
     about = {"risk_type": "match", "client_type": "h5", "user_info": "ж-7"}
     headers = {"user-agent": "Trident" * 40, "referer": "http://shop.example/login"}
     data = (await get(simulator, "/load", captcha_id=DEMO_ID, **about)).json()["data"]
+    assert data["captcha_type"] == "match"
     again = data | await verify(simulator, data, w="wrong", **about)
     solved = (await get(simulator, "/verify", headers, **a_try(again) | about)).json()["data"]
     passed, used = [await ask(simulator, signed(solved["seccode"])) for _ in range(2)]
@@ -385,12 +349,6 @@ async def test_sim_pass_takes_any_token_again_and_again_if_the_call_is_in_order(
     call = signed(simulator.token(forged=True), "sim-pass")
     said = [await validate(simulator, call | changes) for changes in ({}, {}, {"gen_time": "abc"}, {"sign_token": ""})]
     assert said == ["success", "success", "-50005", "sign_token error"]
-
-
-async def test_sim_slow_is_right_and_two_seconds_late(simulator: Simulator) -> None:
-    began = time.monotonic()
-    assert await validate(simulator, signed(simulator.token(captcha_id="sim-slow"), "sim-slow")) == "success"
-    assert time.monotonic() - began >= 2
 
 
 async def test_sim_retry_fails_one_try_at_each_captcha(simulator: Simulator) -> None:

@@ -6,7 +6,6 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import PROGRAM, ended_by_ctrl_c, lines_until, running
 
 from geetest_asgi.testing import Simulator, run_simulator, serve
 from geetest_asgi.testing.tls import HOSTS, server_context
@@ -61,12 +60,3 @@ def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, capsy
 def test_a_port_for_https_needs_tls(capsys: pytest.CaptureFixture[str]) -> None:
     assert run_simulator(tls_port=0) == 1
     assert "give tls, the file for the authority, too" in capsys.readouterr().err
-
-
-def test_on_the_command_line(authority: Path) -> None:
-    with running([*PROGRAM, "simulator", "--tls", str(authority)]) as process:
-        said = lines_until(process, f"SSL_CERT_FILE={authority}")
-        url = said.partition("listening on ")[2].split()[0]
-        with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
-            assert client.get(f"{url}/simulator/calls").json() == []
-        assert ended_by_ctrl_c(process)[0] == 0

@@ -51,12 +51,6 @@ def test_the_setting_is_there_where_it_is_needed(heading: str, tmp_path: Path) -
         assert "geetest_env = true" in ran.text
 
 
-def test_no_block_is_without_a_file_name() -> None:
-    blocks = re.findall(r"^```\w+\n(.*)$", PAGE, re.MULTILINE)
-    assert [first for first in blocks if not first.startswith("# ")] == ["[pytest]"], "the setting, as step one"
-    assert len(blocks) - 1 == sum(len(files) for files in PROJECTS.values())
-
-
 def test_the_controls_in_the_table_are_all_there_are() -> None:
     told = set(re.findall(r"`\.(\w+)", PAGE))
     there = {name for name in vars(GeeTestServer()) | vars(GeeTestServer) if not name.startswith("_")}

@@ -3,7 +3,6 @@
 import io
 import re
 import tokenize
-from collections import Counter
 from dataclasses import replace
 
 from pages import Block, Page
@@ -30,11 +29,6 @@ def without_comments(block: Block) -> Block:
             row, column = token.start
             lines[row - 1] = lines[row - 1][:column]
     return replace(block, text="\n".join(line.rstrip() for line in lines))
-
-
-def links(text: str) -> Counter[str]:
-    """What is linked to, and how often."""
-    return Counter(re.findall(r"\]\(([^)]+)\)", text))
 
 
 def numbers(text: str) -> set[str]:

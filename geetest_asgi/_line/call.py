@@ -51,11 +51,16 @@ class Call:
     """
 
     __slots__ = (
-        *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket", "stop", "watching"),
+        *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket"),
+        *("stop", "stopped", "watching"),
         *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
         *("_context", "_disconnected", "_settled"),
     )
     stop: Callable[[], object]
+    stopped: Evidence | None
+    """Why the server asked now was given up, or the wait for a place. Judged at that moment: by the time the task runs
+    that was stopped, the loop may have been held, and an answer may lie there.
+    """
     ours: str
     """What is waited for at our own end, in words; empty while the other end is waited for."""
     sent: bool
@@ -76,6 +81,7 @@ class Call:
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
         self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
+        self.stopped = None
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
         self.over = self._settled = False
@@ -87,6 +93,7 @@ class Call:
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
         """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
+        self.stopped = None
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
         self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, _PATIENCE
         self._until = self._began + (self._end - self._began) / servers
@@ -148,9 +155,9 @@ class Call:
             self._again -= 1
             return now
         if now >= self._end:
-            self.end(self.silence())
+            self.end(self._silence())
             return inf
-        self._until = inf
+        self._until, self.stopped = inf, self._silence()
         self.stop()
         return self._next(now)
 
@@ -171,10 +178,10 @@ class Call:
 
     def end(self, evidence: Evidence) -> None:
         """End the call."""
-        self.ended = self.ended or evidence
+        self.ended = self.stopped = self.ended or evidence
         self.stop()
 
-    def silence(self) -> Evidence:
+    def _silence(self) -> Evidence:
         """Return what it is evidence of that no whole answer has come by now."""
         if self.ours:
             return Evidence(Outcome.BUSY, self.ours)
@@ -199,7 +206,7 @@ class Call:
             self._look_how_late(now)
         if self._late > _LATE * self.seconds:
             return Evidence(Outcome.BUSY, "the event loop was held up")
-        return self.silence() if now >= self._end or is_timeout(error) else evidence
+        return self._silence() if now >= self._end or is_timeout(error) else evidence
 
     async def _watch_client(self) -> None:
         assert self._disconnected is not None  # noqa: S101 - else nobody is watched

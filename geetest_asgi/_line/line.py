@@ -158,7 +158,7 @@ class Line:
                 finally:
                     lane.places.give_back(client)
             else:
-                evidence = call.ended or call.silence()
+                evidence = call.stopped or ALL_SERVERS_SKIPPED
         finally:
             call.over = True
             if call.watching is not None:
@@ -169,9 +169,8 @@ class Line:
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 
     async def _wait_for_place(self, lane: Lane, client: str | None, call: Call) -> bool:
-        """Wait for a place in flight, unless there is nobody to ask. False: `call` has ended, or would end now."""
+        """Wait for a place in flight. False: there is nobody to ask, or `call` was stopped."""
         if not any(server.breaker.ready() for server in self._servers):
-            call.ended = ALL_SERVERS_SKIPPED
             return False
         return await lane.enter(client, call)
 
@@ -196,7 +195,7 @@ class Line:
                 server.breaker.given_up(ticket)
                 raise
             else:
-                evidence = parse_reply(reply, request.lot_number) if reply else call.ended or call.silence()
+                evidence = parse_reply(reply, request.lot_number) if reply else call.stopped or evidence
             server.hears(ticket, evidence, answered=reply is not None)
             if evidence.outcome is Outcome.UNAVAILABLE:
                 evidence = ours or evidence

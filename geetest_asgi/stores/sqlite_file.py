@@ -53,7 +53,7 @@ _SCHEMA: Final = (
 )
 
 _creating: Final = threading.Lock()
-_left_open: Final[list[sqlite3.Connection]] = []
+_left_open: Final[list[sqlite3.Connection | None]] = []
 """Connections of a parent process. A child must not close them (https://www.sqlite.org/howtocorrupt.html#fork)."""
 
 
@@ -63,13 +63,12 @@ class StoreFile:
     def __init__(self, path: str, timeout: float) -> None:
         self._path = path
         self._timeout = timeout
-        self._begin_anew()
+        self._begin()
 
-    def _begin_anew(self) -> None:
+    def _begin(self) -> None:
         self._pid = os.getpid()
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
-        self._identity = (0, 0)
         self._log_limit = _LOG
 
     def try_out(self) -> None:
@@ -87,11 +86,7 @@ class StoreFile:
     @contextmanager
     def transaction(self) -> Iterator[sqlite3.Connection]:
         """Lock the file against all other connections, and commit at the end."""
-        if self._pid != os.getpid():  # after a fork the lock and the connection are the parent's
-            if self._connection is not None:
-                _left_open.append(self._connection)
-            self._begin_anew()
-        with self._lock:
+        with self._locked():
             try:
                 connection = self._connection = self._connection or self._open(self._timeout)
                 if self._identity != _identity(self._path):  # SQLite would go on with it, other workers with a new one
@@ -103,6 +98,12 @@ class StoreFile:
             except BaseException:
                 self._close()  # rolls back; to reopen the file may mend the error
                 raise
+
+    def _locked(self) -> threading.Lock:
+        if self._pid != os.getpid():  # after a fork the lock and the connection are the parent's
+            _left_open.append(self._connection)
+            self._begin()
+        return self._lock
 
     def _shorten_log(self, connection: sqlite3.Connection) -> None:
         """Make a checkpoint if the log is long. If a reader prevents it, the next one comes when the log is longer."""
@@ -130,9 +131,8 @@ class StoreFile:
 
     def close(self) -> None:
         """Close the connection of this process."""
-        if self._pid == os.getpid():
-            with self._lock:
-                self._close()
+        with self._locked():
+            self._close()
 
     def _close(self) -> None:
         if self._connection is not None:
@@ -141,27 +141,26 @@ class StoreFile:
 
 
 def _prepare(connection: sqlite3.Connection, deadline: float) -> None:
-    """Check that the file is a store's, create its tables, and use a write-ahead log."""
+    """Check that the file is a store's, use a write-ahead log, and create the tables."""
+    _check_owner(connection)
+    _use_log(connection, deadline)
+    connection.execute("PRAGMA synchronous = NORMAL")
+    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see _LOG
     connection.execute("BEGIN IMMEDIATE")
-    if _layout(connection) < _LAYOUT:
+    if connection.execute("PRAGMA user_version").fetchone()[0] < _LAYOUT:
         _drop_tables(connection)
     for statement in _SCHEMA:
         connection.execute(statement)
     connection.execute("COMMIT")
-    _use_log(connection, deadline)
-    connection.execute("PRAGMA synchronous = NORMAL")
-    connection.execute("PRAGMA wal_autocheckpoint = 0")  # see _LOG
 
 
-def _layout(connection: sqlite3.Connection) -> int:
-    owner = connection.execute("PRAGMA application_id").fetchone()[0]
-    tables = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()[0]
+def _check_owner(connection: sqlite3.Connection) -> None:
+    one_moment = "SELECT * FROM pragma_application_id, pragma_user_version, (SELECT count(*) FROM sqlite_master)"
+    owner, layout, tables = connection.execute(one_moment).fetchone()
     if owner != _OURS and (owner or tables):
         raise sqlite3.DatabaseError("this is another program's database")
-    layout: int = connection.execute("PRAGMA user_version").fetchone()[0]
     if layout > _LAYOUT:
         raise sqlite3.DatabaseError("a newer release of geetest_asgi made this file: delete it, or use another one")
-    return layout
 
 
 def _drop_tables(connection: sqlite3.Connection) -> None:

@@ -10,17 +10,19 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from visitor import CHROMIUM
+from commands import name_geetest
+from visitor import CHROMIUM, stand_in_for_static_geetest_com
 
 from geetest_asgi.testing import Simulator, serve
 
 from .form_stage import FormSite, FormStage, Site, visit
 from .libraries import build
 from .profiles import Profiles
-from .stage import Stage, site
+from .stage import Stage, Visiting, site
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
+    from starlette.types import ASGIApp
 
 PACKAGES = (
     # clients of GeeTest
@@ -111,9 +113,16 @@ def tab(profiles: Profiles) -> "Iterator[Page]":
 
 
 @pytest.fixture
-def axe(node_modules: Path) -> str:
-    """The accessibility checker. `axe.run()` says what it finds."""
-    return (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
+def axe(node_modules: Path) -> Any:
+    """The accessibility checker: the violations that it finds in a page, and where."""
+    script = (node_modules / "axe-core" / "axe.min.js").read_text("utf-8")
+
+    def run(page: "Page", **options: Any) -> list[tuple[str, Any]]:
+        page.evaluate(script)
+        found = page.evaluate("(options) => axe.run(options)", options)
+        return [(each["id"], [node["target"] for node in each["nodes"]]) for each in found["violations"]]
+
+    return run
 
 
 @pytest.fixture(scope="package")
@@ -133,6 +142,25 @@ def stage(profiles: Profiles, _servers: tuple[Simulator, str, str]) -> Iterator[
         stage = Stage(simulator, geetest, url, page)
         yield stage
     assert stage.complaints == stage.expected
+
+
+@pytest.fixture
+def visiting(tab: "Page", monkeypatch: pytest.MonkeyPatch) -> Visiting:
+    """Visits an app of the documentation, which finds the simulator where GeeTest is. Complaints are failures."""
+
+    @contextmanager
+    def visit_app(app: "ASGIApp", path: str = "/") -> Iterator[Stage]:
+        simulator = Simulator()
+        with serve(simulator) as geetest, serve(app) as url:
+            name_geetest(monkeypatch, geetest)
+            stand_in_for_static_geetest_com(tab, geetest)
+            stage = Stage(simulator, geetest, url, tab)
+            tab.goto(url + path)
+            yield stage
+            tab.close()
+        assert stage.complaints == []
+
+    return visit_app
 
 
 @pytest.fixture(scope="package")

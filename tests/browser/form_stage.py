@@ -57,6 +57,13 @@ class FormSite:
         """What the guard has decided since the page was opened."""
         self.files: dict[str, bytes] = {}
         """What is served below /npm/."""
+        self.settings: dict[str, Any] = {
+            "captcha_id": "sim-site",
+            "captcha_key": "any-key",
+            "api_server": geetest,
+            "on_result": lambda result, scope: self.outcomes.append(str(result.outcome)),
+        }
+        """Of the guard."""
         self.app: ASGIApp = GeeTestMiddleware(
             Starlette(routes=self._routes()),
             protect=[
@@ -72,12 +79,9 @@ class FormSite:
                 Rule("GET /search", sources=("query",)),
                 Rule("POST /api/**", sources=("header",)),
             ],
-            captcha_id="sim-site",
-            captcha_key="any-key",
-            api_server=geetest,
             timeout=5,
             on_unavailable="deny",
-            on_result=lambda result, scope: self.outcomes.append(str(result.outcome)),
+            **self.settings,
         )
 
     def _routes(self) -> list[Route]:
@@ -198,15 +202,21 @@ class FormStage(Stage):
             yield
         assert self.answer() == PASSED | changes
 
-    def pause(self) -> None:
-        """What comes sooner is a double click."""
-        self.page.wait_for_timeout(1000)
-
     def verify(self) -> None:
         """Solve a captcha that has a button of its own."""
         self.open_box()
         self.solve()
         self.page.locator("[data-state=solved]").first.wait_for()
+
+    def verify_and_submit(self) -> None:
+        self.verify()
+        self.submit.click()
+
+    def submit_and_solve(self) -> None:
+        """With bind; it passes."""
+        self.submit.click()
+        with self.arrives():
+            self.solve()
 
     def hidden(self) -> dict[str, str]:
         """The hidden inputs of the form."""

@@ -1,5 +1,7 @@
 """The site that the tests visit, and what they do on it."""
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -45,16 +47,11 @@ def site(geetest: str) -> "ASGIApp":
         form = await request.form()
         return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": form["username"]})
 
-    async def silent(request: Request) -> Response:
-        await anyio.sleep(5)
-        return Response(status_code=204)
-
     async def late(request: Request) -> RedirectResponse:
         await anyio.sleep(3)
         return RedirectResponse(f"{geetest}/load?{request.url.query}")
 
     routes = [
-        Route("/silent/load", silent),
         Route("/late/load", late),
         Route("/login", login, methods=["POST"]),
         Route("/{name}.html", page),
@@ -69,6 +66,10 @@ def site(geetest: str) -> "ASGIApp":
         api_server=geetest,
         timeout=5,
     )
+
+
+Visiting = Callable[..., AbstractContextManager["Stage"]]
+"""Of an app and a path: a visit to the app."""
 
 
 @dataclass
@@ -134,5 +135,14 @@ class Stage:
         self.button.click()
         self.box.wait_for(state="visible")
 
+    def pause(self) -> None:
+        """What comes sooner is a double click."""
+        self.page.wait_for_timeout(1000)
+
     def solve(self) -> None:
         self.page.get_by_role("button", name="I am human").click()
+
+    def succeed(self, number: int) -> None:
+        """Solve, which is the latest of so many events."""
+        self.solve()
+        assert self.happened(number)[-1] == "success"

@@ -44,24 +44,18 @@ def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product:
     assert stage.page.url.endswith("/page")
 
 
-def test_later_is_told_and_keeps_nothing(stage: FormStage) -> None:
+@pytest.mark.parametrize("prevented", [False, True])
+def test_later_is_told_by_us_or_by_the_page_and_keeps_nothing(stage: FormStage, prevented: bool) -> None:
     stage.form("data-geetest-ajax")
+    if prevented:
+        stage.ask("() => addEventListener('geetest:denied', (event) => event.preventDefault())")
     stage.verify()
     stage.simulator.down()
     stage.submit.click()
     assert stage.told("denied")["retry"] == "later"
-    stage.message.filter(has_text="Send the request again later.").wait_for()
+    told = stage.message.filter(has_text="Send the request again later.")
+    told.wait_for(state="detached" if prevented else "visible")
     assert stage.hidden() == EMPTY
-
-
-def test_a_page_may_tell_of_a_denial_by_itself(stage: FormStage) -> None:
-    stage.form("data-geetest-ajax")
-    stage.ask("() => addEventListener('geetest:denied', (event) => event.preventDefault())")
-    stage.verify()
-    stage.simulator.down()
-    stage.submit.click()
-    stage.told("denied")
-    assert stage.message.count() == 0
 
 
 def test_a_problem_of_the_apps_own_is_its_answer(stage: FormStage) -> None:
@@ -71,8 +65,7 @@ def test_a_problem_of_the_apps_own_is_its_answer(stage: FormStage) -> None:
         lambda route: route.fulfill(status=409, body=json.dumps(problem), content_type="application/problem+json"),
     )
     stage.form("data-geetest-ajax")
-    stage.verify()
-    stage.submit.click()
+    stage.verify_and_submit()
     assert stage.told("response") == problem
 
 
@@ -98,13 +91,11 @@ def test_a_form_by_fetch_is_encoded_as_the_form_says(stage: FormStage, action: s
 def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: FormStage) -> None:
     stage.form("data-geetest-ajax")
     stage.page.route("**/login", lambda route: route.abort())
-    stage.verify()
-    stage.submit.click()
+    stage.verify_and_submit()
     assert stage.told("error") == "network"
     stage.message.filter(has_text="Sending failed.").wait_for()
     stage.page.unroute("**/login")
-    stage.verify()
-    stage.submit.click()
+    stage.verify_and_submit()
     assert stage.told("response") == PASSED
     stage.expected = ["geetest-form: network Failed to fetch"]
 
@@ -221,21 +212,16 @@ def test_a_redirect_carries_no_token_to_another_origin(stage: FormStage) -> None
     stage.complaints.clear()  # the browser's account of it, in words of its own
 
 
-def test_a_visitor_who_closes_the_captcha_ends_the_fetch(stage: FormStage) -> None:
+@pytest.mark.parametrize("how", ["by Escape", "by reset"])
+def test_a_captcha_that_is_closed_ends_the_fetch_and_the_next_asks_anew(stage: FormStage, how: str) -> None:
     start(stage, "bind")
     stage.ask("keep(post('/api/login').then(() => 'sent'))")
     stage.box.wait_for(state="visible")
-    stage.page.keyboard.press("Escape")
-    assert stage.sent() == "closed"
-    assert stage.posts == []
-
-
-def test_a_captcha_that_is_reset_meanwhile_ends_the_fetch_and_the_next_asks_anew(stage: FormStage) -> None:
-    start(stage, "bind")
-    stage.ask("keep(post('/api/login').then(() => 'sent'))")
-    stage.box.wait_for(state="visible")
-    stage.ask("captcha.reset()")
-    assert stage.sent() == "closed"
+    if how == "by Escape":
+        stage.page.keyboard.press("Escape")
+    else:
+        stage.ask("captcha.reset()")
+    assert (stage.sent(), stage.posts) == ("closed", [])
     stage.ask("keep(post('/api/login').then((response) => response.json()))")
     stage.solve()
     assert stage.sent() == PASSED

@@ -1,33 +1,23 @@
 """docs/front-ends.md as its readers follow it: its server, its pages, its policy, in a browser."""
 
 import os
-import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 import pytest
-from commands import name_geetest
+from pages import ROOT, Page
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from visitor import stand_in_for_static_geetest_com
 
 from geetest_asgi.frontend import MODULE, SCRIPT, TYPES
-from geetest_asgi.testing import Simulator, serve
 
-from .stage import Stage
+from .stage import Stage, Visiting
 
-if TYPE_CHECKING:
-    from playwright.sync_api import Page
-
-Reader = Callable[..., AbstractContextManager[Stage]]
-
-ROOT = Path(__file__).parent.parent.parent
-BLOCKS = re.findall(r"^```(\w+)\n(.*?)^```$", (ROOT / "docs" / "front-ends.md").read_text(), re.MULTILINE | re.DOTALL)
-[SERVER], [PLAIN, AJAX, FETCH], [TAGS, COPY], [POLICY] = (
-    [text for each, text in BLOCKS if each == language] for language in ("python", "html", "sh", "http")
+PAGE = Page("docs/front-ends.md")
+[PLAIN, AJAX, FETCH], [TAGS, COPY], [POLICY] = (
+    [block.text for block in PAGE.blocks if block.language == language] for language in ("html", "sh", "http")
 )
 
 
@@ -50,28 +40,19 @@ def with_policy(app: ASGIApp, policy: str) -> ASGIApp:
 
 
 @pytest.fixture
-def read(tab: "Page", tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
+def read(visiting: Visiting, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Visiting:
     @contextmanager
     def reading(page: str, policy: str = "") -> Iterator[Stage]:
         (tmp_path / "page.html").write_text(page)
         monkeypatch.chdir(tmp_path)
-        namespace: dict[str, Any] = {"__name__": "__front_ends__"}
-        exec(compile(SERVER, "docs/front-ends.md", "exec"), namespace)
-        simulator = Simulator()
-        with serve(simulator) as geetest, serve(with_policy(namespace["app"], policy)) as url:
-            name_geetest(monkeypatch, geetest)
-            stage = Stage(simulator, geetest, url, tab)
-            stand_in_for_static_geetest_com(stage.page, stage.geetest)
-            stage.page.goto(url)
+        with visiting(with_policy(PAGE.run("FileResponse")["app"], policy)) as stage:
             yield stage
-            tab.close()
-            assert stage.complaints == []
-            assert [call.result for call in simulator.calls] == ["success"]
+            assert [call.result for call in stage.simulator.calls] == ["success"]
 
     return reading
 
 
-def test_the_plain_form_under_the_policy(read: Reader) -> None:
+def test_the_plain_form_under_the_policy(read: Visiting) -> None:
     policy = " ".join(POLICY.removeprefix("Content-Security-Policy:").split())
     with read(PLAIN, policy) as stage:
         stage.page.fill("[name=username]", "ada")
@@ -81,7 +62,7 @@ def test_the_plain_form_under_the_policy(read: Reader) -> None:
         assert stage.page.inner_text("body") == '{"welcome":"ada"}'
 
 
-def test_the_form_that_stays_on_its_page(read: Reader) -> None:
+def test_the_form_that_stays_on_its_page(read: Visiting) -> None:
     with read(in_page(AJAX)) as stage:
         stage.page.fill("[name=username]", "ada")
         stage.open_box()
@@ -91,7 +72,7 @@ def test_the_form_that_stays_on_its_page(read: Reader) -> None:
         stage.page.locator("output", has_text="Welcome, ada!").wait_for()
 
 
-def test_the_fetch_that_is_denied_or_closed(read: Reader) -> None:
+def test_the_fetch_that_is_denied_or_closed(read: Visiting) -> None:
     with read(in_page(FETCH)) as stage:
         stage.page.wait_for_load_state("networkidle")
         order = stage.page.get_by_role("button", name="Order")
@@ -120,4 +101,4 @@ def test_the_copy_for_a_folder(tmp_path: Path) -> None:
 
 
 def test_no_block_is_left_out() -> None:
-    assert len(BLOCKS) == 8
+    assert len(PAGE.blocks) == 8

@@ -1,8 +1,6 @@
 # ruff: noqa: E501 (what a page says is in one piece)
 """The libraries that pages send their forms with, from npm and unmodified: one captcha, one request, which passes."""
 
-from typing import Any
-
 import pytest
 
 from .form_stage import PAGE, FormStage
@@ -117,29 +115,3 @@ def test_turbo_back_and_forward_leaves_one_widget(stage: FormStage) -> None:
         assert stage.ask("document.querySelectorAll('.geetest-form-message').length") == 1
     stage.verify()
     assert all(stage.hidden().values())
-
-
-@pytest.mark.parametrize("library", ["htmx2", "htmx4"])
-def test_a_form_that_htmx_swaps_for_another(stage: FormStage, library: str) -> None:
-    """A form that is shown again after a 422 brings its token along, if the guard has kept it."""
-    form = bare('hx-post="/login" hx-swap="outerHTML" hx-target="this"')
-    answers: list[int] = []
-
-    def answer(route: Any) -> None:
-        answers.append(1)
-        headers = {"X-GeeTest-Token": "kept"} if len(answers) == 1 else {}
-        route.fulfill(
-            status=200, headers=headers, content_type="text/html", body=form.replace("ada", f"again{len(answers)}")
-        )
-
-    stage.page.route("**/login", answer)
-    stage.open(form, PAGE.replace("</head>", f'<script src="/npm/{library}" defer></script></head>'))
-    stage.page.wait_for_load_state("networkidle")
-    stage.page.locator("#go").click()
-    stage.solve()
-    stage.page.locator("[value=again1]").wait_for()
-    stage.page.wait_for_function("happened.some(([name]) => name === 'ready')")
-    stage.page.locator("#go").click()
-    stage.page.locator("[value=again2]").wait_for()
-    tokens = {(post.post_data or "").partition("pass_token=")[2][:64] for post in stage.posts}
-    assert (len(stage.posts), len(tokens)) == (2, 1)

@@ -1,4 +1,4 @@
-"""GeeTest's own loaders run against the simulator, unmodified.
+"""GeeTest's own loaders run against the simulator, unmodified, and the simulator's own does the same.
 
 They are GeeTest's, so none is kept here: give the path of a genuine gt4.js (or several, with colons between) in
 GEETEST_GT4_JS. `pages/loader.js` does what they do, by other words, and is always tried.
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl, urlsplit
 
+import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.routing import Mount
@@ -22,13 +23,20 @@ if TYPE_CHECKING:
     from playwright.sync_api import Request
 
 GENUINE = [Path(path) for path in os.environ.get("GEETEST_GT4_JS", "").split(":") if path]
+OWN = Path("gt4.js")
+"""The simulator's."""
 LOADERS = [PAGES / "loader.js", *GENUINE]
+loaders_alone = pytest.mark.parametrize("servers", LOADERS, ids=lambda path: path.name, indirect=True)
+"""What the simulator's script, which is the widget too, has no part in."""
 
 
-@pytest.fixture(params=LOADERS, ids=lambda path: path.name)
+@pytest.fixture(params=[OWN, *LOADERS], ids=lambda path: path.name)
 def servers(request: pytest.FixtureRequest, stage: Stage) -> dict[str, Any]:
     """A page with this loader is open; these are what a page has to pass so that it finds the simulator."""
-    script = request.param.read_text("utf-8")
+    if request.param is OWN:
+        script = httpx.get(f"{stage.geetest}/v4/gt4.js", trust_env=False).text
+    else:
+        script = request.param.read_text("utf-8")
     stage.page.route("**/gt4.js", lambda route: route.fulfill(body=script, content_type="text/javascript"))
     stage.go("loader.html")
     host = stage.geetest.removeprefix("http://")
@@ -45,8 +53,7 @@ def test_every_product(stage: Stage, servers: dict[str, Any], product: str) -> N
     stage.start(product=product, **servers)
     assert stage.happened(1) == ["ready"]
     stage.ask("void captcha.showBox()")
-    stage.solve()
-    assert stage.happened(4)[-1] == "success"
+    stage.succeed(4)
     token = stage.ask("captcha.getValidate()")
     assert token["captcha_id"] == "sim-site"
     assert token["lot_number"] == stage.ask("captcha.getValidate().lot_number")
@@ -62,8 +69,7 @@ def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage
     assert len(set(ids)) == len(ids) == 2
     assert stage.ask("document.adoptedStyleSheets.length") == 1
     stage.button.last.click()
-    stage.solve()
-    assert stage.happened(5)[-1] == "success"
+    stage.succeed(5)
     assert stage.page.locator(".geetest_captcha[data-state=solved]").count() == 1
 
 
@@ -84,14 +90,15 @@ def test_the_options_of_the_page_arrive(stage: Stage, servers: dict[str, Any]) -
         stage.start(language="zho", riskType="match", nativeButton={"width": "300px", "height": "40px"}, **servers)
     query = dict(parse_qsl(urlsplit(asked.value.url).query))
     assert (query["captcha_id"], query["risk_type"]) == ("sim-site", "match")
-    assert re.fullmatch(r"geetest_\d+", query["callback"])
-    assert re.fullmatch(r"[0-9a-f]{8}-[0-9a-f]{4}-4[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}", query["challenge"])
+    assert re.fullmatch(r"geetest_\d+(_\d+)?", query["callback"])
+    assert re.fullmatch("[0-9a-f]+(-[0-9a-f]+){3,4}", query["challenge"])
     assert stage.button.inner_text().startswith("点击进行验证")
     box = stage.page.locator(".geetest_captcha").bounding_box()
     assert box is not None
     assert (box["width"], box["height"]) == (300, 40)
 
 
+@loaders_alone
 def test_without_static_servers_those_of_the_answer_are_asked(stage: Stage, servers: dict[str, Any]) -> None:
     del servers["staticServers"]
     stage.start(**servers)
@@ -104,7 +111,8 @@ def test_an_outage_of_the_api_leads_to_the_offline_mode(stage: Stage, servers: d
     assert stage.ask("captcha.isOffline()") is True
     stage.button.click()
     assert stage.happened(2) == ["ready", "success"]
-    assert stage.ask("captcha.getValidate().pass_token").startswith("2cc051e0")
+    token = {**stage.simulator.token(offline=True), "captcha_id": "sim-site", "isOffline": True}
+    assert stage.ask("captcha.getValidate()") == token
 
 
 def test_a_bad_id_is_told_to_on_error(stage: Stage, servers: dict[str, Any]) -> None:
@@ -112,7 +120,7 @@ def test_a_bad_id_is_told_to_on_error(stage: Stage, servers: dict[str, Any]) -> 
     [(name, error)] = stage.details(1)
     assert (name, error["code"], error["msg"]) == ("onError", "-50102", "illegal captcha_id")
     said = stage.ask(f"fetch('{stage.geetest}/load?captcha_id=sim-unknown').then((answer) => answer.json())")
-    assert error["desc"] == said["desc"]
+    assert said["desc"].items() <= error["desc"].items()
 
 
 def test_the_page_may_have_its_own_way_to_be_offline(stage: Stage, servers: dict[str, Any]) -> None:
@@ -148,6 +156,7 @@ def test_an_answer_that_comes_too_late_changes_nothing(stage: Stage, servers: di
     assert stage.happened(1) == ["ready"]
 
 
+@loaders_alone
 def test_scripts_that_cannot_be_had_are_told_to_on_error(stage: Stage, servers: dict[str, Any]) -> None:
     servers["staticServers"] = [stage.site.removeprefix("http://")]
     stage.start(**servers)
@@ -162,5 +171,4 @@ def test_a_simulator_below_another_app(stage: Stage) -> None:
     with serve(Starlette(routes=[Mount("/geetest", Simulator())])) as url:
         stage.start(product="bind", apiServers=[f"{url}/geetest"])
         stage.ask("void captcha.showBox()")
-        stage.solve()
-        assert stage.happened(4)[-1] == "success"
+        stage.succeed(4)

@@ -4,6 +4,7 @@ import json
 
 import pytest
 
+from .form_stage import PASSED
 from .stage import Stage
 
 
@@ -16,9 +17,6 @@ def log_in(stage: Stage) -> dict[str, object]:
 def answer(stage: Stage) -> dict[str, object]:
     said: dict[str, object] = json.loads(stage.page.inner_text("body"))
     return said
-
-
-PASSED = {"outcome": "passed", "verified": True, "username": "ada"}
 
 
 @pytest.mark.parametrize("policy", ["", "strict", "nonce"])
@@ -42,22 +40,3 @@ def test_bind_at_the_submission_of_a_form(stage: Stage) -> None:
     with stage.page.expect_navigation(url="**/login"):
         stage.solve()
     assert answer(stage) == PASSED
-
-
-def test_a_page_of_another_origin_gives_the_simulator_no_orders(stage: Stage) -> None:
-    stage.go("page.html")
-    told = stage.page.evaluate(
-        """async (geetest) => {
-          const told = (path, init) => fetch(`${geetest}${path}`, init).then(() => "heard", (error) => error.name);
-          return [
-            await told("/simulator/fault?mode=down", {method: "POST"}),
-            await told("/simulator/fault?mode=down", {method: "POST", headers: {"x-own": "1"}}),
-            await told("/simulator/token"),
-            await told("/simulator/calls"),
-          ];
-        }""",
-        stage.geetest,
-    )
-    assert told == ["TypeError"] * 4
-    assert stage.simulator.mode == "up"
-    stage.complaints.clear()  # the browser's account of it, in words of its own

@@ -49,15 +49,21 @@ PROXIES: Final = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
 @contextmanager
 def behind(proxy: str, folder: Path, upstream: int) -> Iterator[int]:
     """The port at which the site is to be reached."""
-    if not shutil.which(proxy):
-        pytest.skip(f"{proxy} is not installed: apt-get install {proxy}")
     port = free_port()
-    command = PROXIES[proxy](folder, port, upstream)
+    with started(PROXIES[proxy](folder, port, upstream), folder, port):
+        yield port
+
+
+@contextmanager
+def started(command: list[str], folder: Path, port: int) -> Iterator[None]:
+    """The proxy of this command, which listens at the port. Skips the test where it is not installed."""
+    if not shutil.which(command[0]):
+        pytest.skip(f"{command[0]} is not installed: apt-get install {command[0]}")
     environment = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             assert comes_to(lambda: listens(port)), f"{command[0]} does not listen"
-            yield port
+            yield
         finally:
             process.terminate()
 

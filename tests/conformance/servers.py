@@ -88,12 +88,18 @@ def running(server: str, root_path: str, environment: Mapping[str, str], log: Pa
             _await_start(process, port, log)
             yield port, process.pid
         finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
+            stop(process)
+
+
+def stop(process: "subprocess.Popen[bytes]") -> None:
+    """By SIGTERM first: a master that is killed leaves its workers behind."""
+    if process.poll() is None:
+        process.terminate()
+        try:
+            process.wait(20)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()
 
 
 def free_port() -> int:

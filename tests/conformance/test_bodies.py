@@ -9,11 +9,11 @@ import pytest
 
 from . import wire
 from .servers import each_of_both
-from .stage import Pair, Stage
+from .stage import Stage
 
 BOUNDARY = "----a boundary".replace(" ", "-")
 FILE = bytes(range(256)) * 12 * 1024
-"""3 MB with all bytes in it: more than the guard reads, and more than it keeps in memory."""
+"""3 MB with all bytes in it: more than the guard reads."""
 
 
 def multipart(fields: dict[str, str], file: bytes = b"") -> tuple[str, bytes]:
@@ -40,43 +40,38 @@ def bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:
     }
 
 
-NAMES = list(bodies({}))
+BRIEF = ("urlencoded", "JSON", "multipart")
 
 
-def arrived(pair: Pair, raw: bytes, *pieces: bytes, body: bytes) -> None:
-    """The handler got just this body, and GeeTest was asked once."""
-    seen = wire.ask(pair.port, raw, *pieces).seen
-    wanted = {"handler": "login", "outcome": "passed", "size": len(body), "sha256": sha256(body).hexdigest()}
-    assert {name: seen.get(name) for name in wanted} == wanted
-    assert len(pair.stage.calls) == 1
-
-
-@pytest.mark.parametrize("name", NAMES)
-@each_of_both
-def test_a_body_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
-    pair = stage.put(framework, server)
-    content_type, body = bodies(stage.token())[name]
-    arrived(pair, wire.request(pair.guarded, "/login", body, content_type=content_type), body=body)
-
-
-@pytest.mark.parametrize("name", NAMES)
-@each_of_both
-def test_a_chunked_body_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
-    pair = stage.put(framework, server)
-    content_type, body = bodies(stage.token())[name]
-    head = wire.request(pair.guarded, "/login", b"", {"transfer-encoding": "chunked"}, content_type=content_type)
+def chunks(body: bytes) -> tuple[dict[str, str], list[bytes]]:
     sizes = [1, 2, 3, 100, 65536, len(body)]
     pieces = [body[sum(sizes[:at]) : sum(sizes[: at + 1])] for at in range(len(sizes))]
-    arrived(pair, head, wire.chunked(*filter(None, pieces)), body=body)
+    return {"transfer-encoding": "chunked"}, [wire.chunked(*filter(None, pieces))]
 
 
-@pytest.mark.parametrize("name", ["urlencoded", "JSON", "multipart"])
+WAYS: dict[str, Callable[[bytes], tuple[dict[str, str], list[bytes]]]] = {
+    "whole": lambda body: ({"content-length": f"{len(body)}"}, [body]),
+    "chunked": chunks,
+    "byte by byte": lambda body: ({"content-length": f"{len(body)}"}, [bytes([byte]) for byte in body]),
+}
+"""Headers, and what is sent after the head."""
+
+
+@pytest.mark.parametrize(
+    ("name", "way"),
+    [(name, way) for name in bodies({}) for way in WAYS if way != "byte by byte" or name in BRIEF],
+)
 @each_of_both
-def test_a_body_that_comes_byte_by_byte_goes_on_untouched(framework: str, server: str, name: str, stage: Stage) -> None:
+def test_a_body_goes_on_untouched(framework: str, server: str, name: str, way: str, stage: Stage) -> None:
+    """The handler gets just this body, and GeeTest is asked once."""
     pair = stage.put(framework, server)
     content_type, body = bodies(stage.token())[name]
-    head = wire.request(pair.guarded, "/login", b"", {"content-length": str(len(body))}, content_type=content_type)
-    arrived(pair, head, *(bytes([byte]) for byte in body), body=body)
+    headers, pieces = WAYS[way](body)
+    head = wire.request(pair.guarded, "/login", b"", headers, content_type=content_type)
+    seen = wire.ask(pair.port, head, *pieces).seen
+    wanted = {"handler": "login", "outcome": "passed", "size": len(body), "sha256": sha256(body).hexdigest()}
+    assert {name: seen.get(name) for name in wanted} == wanted
+    assert len(stage.calls) == 1
 
 
 @each_of_both

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -18,8 +17,8 @@ import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
-from .proxies import comes_to, listens
-from .servers import free_port, skip_without
+from .proxies import started
+from .servers import free_port, skip_without, stop
 
 ROOT: Final = Path(__file__).parents[2]
 APP: Final = "tests.conformance.deployed:app"
@@ -90,16 +89,6 @@ class Running:
             time.sleep(0.05)
 
 
-def stop(process: "subprocess.Popen[bytes]") -> None:
-    """By SIGTERM first: a master that is killed leaves its workers behind."""
-    if process.poll() is None:
-        process.terminate()
-        try:
-            process.wait(20)
-        except subprocess.TimeoutExpired:
-            process.kill()
-
-
 @contextmanager
 def running(server: str, geetest: tuple[Simulator, str], **variables: str) -> Iterator[Running]:
     needs(server)
@@ -120,9 +109,6 @@ def running(server: str, geetest: tuple[Simulator, str], **variables: str) -> It
 @contextmanager
 def nginx(site: str, directory: Path) -> Iterator[str]:
     """A proxy in front of the site, by the configuration of the page."""
-    program = shutil.which("nginx")
-    if program is None:
-        pytest.skip("nginx is not installed")
     port = free_port()
     location = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
     assert location is not None
@@ -131,13 +117,9 @@ def nginx(site: str, directory: Path) -> Iterator[str]:
         f"events {{}}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/p;\n"
         f"server {{ listen 127.0.0.1:{port};\n{location[1].replace('http://127.0.0.1:8000', site)} }} }}\n"
     )
-    command = [program, "-p", str(directory), "-c", str(directory / "nginx.conf")]
-    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
-        try:
-            assert comes_to(lambda: listens(port)), (directory / "error.log").read_text()
-            yield f"http://127.0.0.1:{port}"
-        finally:
-            process.terminate()
+    command = ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf")]
+    with started(command, directory, port):
+        yield f"http://127.0.0.1:{port}"
 
 
 @pytest.fixture(scope="module", params=SERVERS)

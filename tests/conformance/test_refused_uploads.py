@@ -34,7 +34,10 @@ def _form(fields: dict[str, str]) -> Upload:
     return Upload(content_type, before.decode(), after.decode())
 
 
-@pytest.fixture(scope="module", params=["patient", "curl", "node", "chromium"])
+CLIENTS: Final = ["patient", "curl", "node", "chromium"]
+
+
+@pytest.fixture(scope="module", params=CLIENTS)
 def send(request: pytest.FixtureRequest) -> Iterator[Send]:
     with client(request.param) as chosen:
         yield chosen
@@ -53,22 +56,18 @@ def test_directly(server: str, send: Send, stage: Stage) -> None:
     all_are_answered(stage, pair, pair.port, send)
 
 
-def behind_a_proxy(proxy: str, server: str, send: Send, stage: Stage, folder: Path) -> None:
+@pytest.mark.parametrize("proxy", PROXIES)
+@pytest.mark.parametrize(
+    ("server", "send"),
+    [*((server, "patient") for server in SERVERS), *((LITERAL, client) for client in CLIENTS[1:])],
+    indirect=["send"],
+)
+def test_behind_a_proxy(server: str, send: Send, proxy: str, stage: Stage, tmp_path: Path) -> None:
+    """On each server, and for each client."""
     pair = stage.put("starlette", server)
-    folder.chmod(0o755)
-    with behind(proxy, folder, pair.port) as port:
+    tmp_path.chmod(0o755)
+    with behind(proxy, tmp_path, pair.port) as port:
         all_are_answered(stage, pair, port, send)
-
-
-@pytest.mark.parametrize("proxy", PROXIES)
-@pytest.mark.parametrize("server", SERVERS)
-def test_behind_a_proxy_on_each_server(server: str, proxy: str, stage: Stage, tmp_path: Path) -> None:
-    behind_a_proxy(proxy, server, patient, stage, tmp_path)
-
-
-@pytest.mark.parametrize("proxy", PROXIES)
-def test_behind_a_proxy_for_each_client(proxy: str, send: Send, stage: Stage, tmp_path: Path) -> None:
-    behind_a_proxy(proxy, LITERAL, send, stage, tmp_path)
 
 
 @pytest.mark.parametrize("server", SERVERS)

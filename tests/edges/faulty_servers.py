@@ -1,15 +1,12 @@
-"""Servers in GeeTest's place that misbehave, and a guard that asks them."""
+"""Servers in GeeTest's place that misbehave."""
 
 import gzip
 import socket
 import time
-from typing import Any
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outcome
+from geetest_asgi import Outcome
 
-from .servers import SUCCESS, Behave, GeeTest, RawServer, http_reply, replying, reset
-from .site import App, Told
-from .visitors import visit
+from .servers import SUCCESS, Behave, RawServer, http_reply, replying, reset
 
 SILENCE = 2.0
 """Seconds after which a silent server is given up here. Not less: on a busy machine the silence would be our own."""
@@ -134,23 +131,3 @@ REFUSALS: dict[str, Behave] = {
     "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
     "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),
 }
-
-
-class Site:
-    """A guard before `/login` that asks this server, its app, and what was decided."""
-
-    def __init__(self, geetest: GeeTest, servers: str | list[str], **settings: Any) -> None:
-        self.app, self.told, self._token = App(), Told(), geetest.token
-        settings = {"timeout": 5, "on_unavailable": "deny", **settings}
-        self.guard: GeeTestMiddleware = geetest.guard(self.app, api_server=servers, on_result=self.told, **settings)
-
-    async def come(self, times: int = 1) -> str:
-        """What the last one of so many visitors got. The connections are closed behind them."""
-        for _ in range(times):
-            asked = await visit(self._token()).run(self.guard)
-        await self.guard.aclose()
-        return asked.code
-
-    @property
-    def result(self) -> GeeTestResult:
-        return self.told.results[-1]

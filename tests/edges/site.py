@@ -1,17 +1,20 @@
 """The site's side: an app that remembers, what was decided, and uvicorn in front of it."""
 
 import socket
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.routing import Router
 from starlette.types import ASGIApp, Receive, Scope, Send
 
-from geetest_asgi import GeeTestResult, Outcome
+from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outage, Outcome
 
-from .servers import SECONDS, content_length
+from .servers import SECONDS, GeeTest, content_length
+from .visitors import crowd, visit
 
 
 class Told:
@@ -76,6 +79,43 @@ class App:
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": b"in"})
         return None
+
+
+def later(function: Callable[..., Any]) -> Callable[..., Any]:
+    """The same as an asynchronous function."""
+
+    async def waits(*given: Any) -> Any:
+        await anyio.sleep(0)
+        return function(*given)
+
+    return waits
+
+
+class Site:
+    """A guard before `/login`, its app, and what was decided and told."""
+
+    def __init__(self, geetest: GeeTest, **settings: Any) -> None:
+        self.geetest, self.app, self.told = geetest, App(), Told()
+        self.outages: list[Outage] = []
+        settings = {"timeout": 5, "on_unavailable": "deny", **settings}
+        self.guard: GeeTestMiddleware = geetest.guard(
+            self.app, on_result=self.told, on_outage=self.outages.append, **settings
+        )
+
+    async def come(self, times: int = 1) -> str:
+        """What the last one of so many visitors got."""
+        for _ in range(times):
+            asked = await visit(self.geetest.token()).run(self.guard)
+        return asked.code
+
+    async def crowd(self, number: int, **token: bool) -> list[str]:
+        """What so many visitors get who come at once, with tokens of this kind."""
+        return await crowd(self.guard, *(visit(self.geetest.token(**token)) for _ in range(number)))
+
+    @property
+    def result(self) -> GeeTestResult:
+        """The latest."""
+        return self.told.results[-1]
 
 
 class Stage:

@@ -2,14 +2,11 @@
 
 import json
 import os
-import socket
-import time
 
 import pytest
 
 from .door import Door
 from .servers import GeeTest
-from .site import Front, raw_request, read_all
 from .visitors import FORM, as_parts, cut, form, in_headers, visit
 
 pytestmark = pytest.mark.anyio
@@ -127,65 +124,4 @@ async def test_a_visitor_cannot_fake_an_outage_by_a_header(name: str, geetest: G
         assert 400 <= asked.status < 600
 
 
-async def test_a_visitor_cannot_fake_an_outage_by_the_constant_offline_token(geetest: GeeTest) -> None:
-    door = Door(geetest)
-    assert (await visit(geetest.token(offline=True)).run(door.guard)).code == "captcha_failed"
-    with_flag = geetest.token(offline=True) | {"isOffline": "true", "offline": "1"}
-    assert (await visit(with_flag).run(door.guard)).code == "captcha_failed"
-    assert door.is_shut()
-
-
 # --- over a socket: what an ASGI scope cannot show --------------------------------------------------------------------
-
-
-def raw_tricks(token: dict[str, str]) -> dict[str, bytes]:
-    body = form(token)
-    good = raw_request(body, f"Content-Type: {FORM}", "Connection: close")
-    head = good.removesuffix(body)
-    chunked = head.replace(b"Content-Length: %d\r\n" % len(body), b"Transfer-Encoding: chunked\r\n")
-    return {
-        "as it should be": good,
-        "both lengths": head.replace(b"Host", b"Transfer-Encoding: chunked\r\nHost")
-        + b"%x\r\n%s\r\n0\r\n\r\n" % (len(body), body),
-        "two lengths": head.replace(b"Host", b"Content-Length: 0\r\nHost") + body,
-        "chunks of one byte": chunked + b"".join(b"1\r\n%c\r\n" % byte for byte in body) + b"0\r\n\r\n",
-        "a bad chunk": chunked + b"zz\r\n" + body,
-        "a chunk without an end": chunked + b"%x\r\n%s" % (len(body) + 50, body),
-        "HTTP/1.0": good.replace(b"HTTP/1.1", b"HTTP/1.0"),
-        "an absolute target": good.replace(b"POST /login", b"POST http://127.0.0.1:9/login"),
-        "a lower-case method": good.replace(b"POST", b"post"),
-        "a target with an escape": good.replace(b"/login", b"/%6c%6Fgin"),
-        "a target with a line break": good.replace(b"/login", b"/login%0a"),
-        "two requests at once": good.replace(b"Connection: close\r\n", b"") + good,
-        "a header beyond ASCII": head.replace(b"Host", b"X-GeeTest-Lot-Number: \xff\xfe\r\nHost") + body,
-        "a folded header": head.replace(b"Host: front", b"Host: front\r\n more") + body,
-        "a header of 100 KiB": head.replace(b"Host", b"X: " + b"y" * 100_000 + b"\r\nHost") + body,
-    }
-
-
-@pytest.mark.parametrize("name", raw_tricks({}))
-def test_a_visitor_cannot_fake_an_outage_by_what_is_on_the_wire(name: str, geetest: GeeTest, front: Front) -> None:
-    door = Door(geetest)
-    front.put_on(door.guard)
-    with front.connect() as wire:
-        wire.sendall(raw_tricks(geetest.token(forged=True))[name])
-        wire.shutdown(socket.SHUT_WR)
-        read_all(wire)
-    assert door.is_shut()
-
-
-def test_a_visitor_cannot_fake_an_outage_by_leaving(geetest: GeeTest, front: Front) -> None:
-    """At every stage: within the head, within the body, at its end, while GeeTest is asked."""
-    geetest.simulator.slow(0.05)
-    door = Door(geetest)
-    front.put_on(door.guard)
-    request = raw_request(form(geetest.token(forged=True)), f"Content-Type: {FORM}")
-    for at in (10, len(request) // 2, len(request) - 1, len(request)):
-        for abrupt in (True, False):
-            with front.connect() as wire:
-                wire.sendall(request[:at])
-                time.sleep(0.02)
-                if abrupt:
-                    wire.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, b"\1\0\0\0\0\0\0\0")
-    time.sleep(0.2)
-    assert door.is_shut()

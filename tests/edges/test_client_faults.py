@@ -1,6 +1,5 @@
 """GeeTest's answer, with all that can go wrong on the wire: nothing but a clean success is taken for one."""
 
-import socket
 import time
 from contextlib import AsyncExitStack
 
@@ -11,8 +10,9 @@ import pytest
 
 from geetest_asgi import Outcome
 
-from .faulty_servers import OUTAGES, REFUSALS, SILENCE, SILENCES, Site, say
-from .servers import CLIENTS, SUCCESS, GeeTest, RawServer, http_reply
+from .faulty_servers import OUTAGES, REFUSALS, SILENCE, SILENCES, say
+from .servers import CLIENTS, GeeTest, RawServer
+from .site import Site
 
 pytestmark = pytest.mark.anyio
 
@@ -22,7 +22,7 @@ async def test_an_outage_is_unavailable(name: str, geetest: GeeTest) -> None:
     """By policy let in or not, and never verified."""
     with RawServer(OUTAGES[name]) as server:
         for policy, code in (("allow", "in"), ("deny", "captcha_unavailable")):
-            site = Site(geetest, server.url, on_unavailable=policy)
+            site = Site(geetest, api_server=server.url, on_unavailable=policy)
             assert await site.come() == code
             assert (site.result.outcome, site.result.verified) == (Outcome.UNAVAILABLE, False)
             assert len(site.app.seen) == (code == "in")
@@ -48,11 +48,11 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(g
         given = {name: make and await stack.enter_async_context(make()) for name, make in CLIENTS.items()}
         servers = {name: stack.enter_context(RawServer(behave)) for name, behave in SILENCES.items()}
         with RawServer(say("200 OK")) as good:  # loads what is loaded once
-            await Site(geetest, good.url).come()
+            await Site(geetest, api_server=good.url).come()
 
         async def one(name: str, client: str, policy: str) -> None:
             url = servers[name].url
-            site = Site(geetest, url, timeout=SILENCE, on_unavailable=policy, client=given[client])
+            site = Site(geetest, api_server=url, timeout=SILENCE, on_unavailable=policy, client=given[client])
             start = time.monotonic()
             code = await site.come()
             took = time.monotonic() - start
@@ -81,29 +81,10 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(g
 async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: GeeTest) -> None:
     """And no outage: `on_unavailable="allow"` has nothing to say about it."""
     with RawServer(REFUSALS[name]) as server:
-        site = Site(geetest, server.url, on_unavailable="allow")
+        site = Site(geetest, api_server=server.url, on_unavailable="allow")
         assert (await site.come(), site.result.outcome) == ("captcha_refused", Outcome.REFUSED)
         assert site.app.seen == []
         assert len(server.requests) == 1
-
-
-FRAMED = {
-    "chunked": b"HTTP/1.1 200 OK\r\ntransfer-encoding: chunked\r\n\r\n"
-    + b"".join(b"1\r\n%c\r\n" % byte for byte in SUCCESS)
-    + b"0\r\n\r\n",
-    "until close": b"HTTP/1.1 200 OK\r\n\r\n" + SUCCESS,
-    "after 103": b"HTTP/1.1 103 Early Hints\r\n\r\n" + http_reply(),
-}
-
-
-@pytest.mark.parametrize("framing", FRAMED)
-async def test_every_framing_of_an_answer_is_read(framing: str, geetest: GeeTest) -> None:
-    def once(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-        connection.sendall(FRAMED[framing])
-
-    with RawServer(once) as server:
-        assert await Site(geetest, server.url).come() == "in"
 
 
 FOLLOWING = {
@@ -121,6 +102,6 @@ async def test_a_redirect_is_not_followed(client: str, status: int, geetest: Gee
         RawServer(say("200 OK")) as elsewhere,
         RawServer(say(f"{status} Away", b"", f"location: {elsewhere.url}/validate")) as server,
     ):
-        site = Site(geetest, server.url, client=FOLLOWING[client], on_unavailable="allow")
+        site = Site(geetest, api_server=server.url, client=FOLLOWING[client], on_unavailable="allow")
         assert await site.come() == "captcha_refused"
         assert elsewhere.accepted == 0

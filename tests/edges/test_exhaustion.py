@@ -18,12 +18,12 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi import Limits, Outcome
 from geetest_asgi.stores import MemoryStore
 
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, settles
-from .site import App, Front, raw_request, read_all, read_reply
-from .visitors import FORM, HEADER_VALUES, as_parts, cut, form, messages, unfinished, until, visit
+from .site import Front, Site, raw_request, read_all, read_reply
+from .visitors import FORM, HEADER_VALUES, as_parts, form, messages, unfinished, until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -31,17 +31,17 @@ KIB, MIB = 1024, 1024 * 1024
 JSON, MULTIPART = "application/json", "multipart/form-data; boundary=b"
 
 
-class Watched:
-    """A guard that lets in on an outage, what it decided, and how many tasks its event loop has."""
+class Watched(Site):
+    """A guard that lets in on an outage, its store, and how many tasks its event loop has."""
 
     def __init__(self, geetest: GeeTest, **settings: Any) -> None:
-        self.app, self.store = App(headers=[(b"content-length", b"2")]), MemoryStore()
-        self.outcomes: Counter[str] = Counter()
-        settings = {"on_unavailable": "allow", "store": self.store, "on_result": self._count, **settings}
-        self.guard: GeeTestMiddleware = geetest.guard(self.app, **settings)
+        self.store = MemoryStore()
+        super().__init__(geetest, **{"on_unavailable": "allow", "store": self.store, **settings})
+        self.app.headers = [(b"content-length", b"2")]
 
-    def _count(self, result: GeeTestResult, scope: Scope) -> None:
-        self.outcomes[str(result.outcome)] += 1
+    @property
+    def outcomes(self) -> Counter[str]:
+        return Counter(map(str, self.told.outcomes))
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["path"] == "/tasks":
@@ -110,31 +110,13 @@ async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones
     )
 
 
-PARTS = {
-    "empty": b"--b\r\n\r\n\r\n",
-    "fields": b'--b\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n',
-    "unsolved": b'--b\r\nContent-Disposition: form-data; name="lot_number"\r\n\r\n\r\n',
-    "files": b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: text/plain\r\n\r\n1\r\n',
-}
-
-
-@pytest.mark.parametrize("kind", PARTS)
-async def test_ten_thousand_parts_are_given_up_after_a_tenth(kind: str, geetest: GeeTest) -> None:
-    """The rest is thrown away unread, once the denial is there."""
-    app = App()
-    reads: list[int] = []
-    body = PARTS[kind] * 10_000 + as_parts(geetest.token()) + b"--b--\r\n"
-    crowded = visit(body=cut(body, len(body) // 100), content_type=MULTIPART)
-    guard = geetest.guard(app, on_result=lambda *_: reads.append(crowded.received))
-    assert (await crowded.run(guard)).code == "captcha_malformed"
-    assert reads[0] <= 11
-    assert (geetest.calls, app.seen) == ([], [])
+FILE = b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: text/plain\r\n\r\n1\r\n'
 
 
 def test_ten_thousand_parts_behind_the_fields_are_not_the_guards(geetest: GeeTest, front: Front) -> None:
     watched = Watched(geetest, limits=Limits(max_body=50_000))  # which the first chunk may pass by
     front.put_on(watched)
-    body = as_parts(geetest.token()) + PARTS["files"] * 10_000 + b"--b--\r\n"
+    body = as_parts(geetest.token()) + FILE * 10_000 + b"--b--\r\n"
     assert front.talk(raw_request(body, f"Content-Type: {MULTIPART}", "Connection: close")).endswith(b"\r\n\r\nin")
     assert watched.app.seen[0].body == body
 

@@ -1,9 +1,7 @@
 """What an outage costs once it is known, and how its end is noticed: the breaker in the guard, on real sockets."""
 
 import logging
-import socket
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -13,15 +11,16 @@ import pytest
 from clocks import Clock
 from threads import in_threads
 
-from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Outage, Outcome, Rule
+from geetest_asgi import GeeTestClient, Limits, Outage, Outcome, Rule
 from geetest_asgi._bounds import unverified
 from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Server
 
+from .faulty_servers import never_answer
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, refusing, replying
-from .site import App, Told
-from .visitors import Visit, crowd, until, visit
+from .site import App, Site
+from .visitors import Visit, until, visit
 
 pytestmark = pytest.mark.anyio
 LONG = Limits(breaker_pause=3600, breaker_longest_pause=3600, unverified_per_second=10**6)
@@ -30,49 +29,24 @@ SHORT = Limits(breaker_pause=0.05, breaker_longest_pause=0.05, unverified_per_se
 """It is tried again at once, by each call that comes."""
 
 
-class Guarded:
-    """A guard, what was told of it, and visitors."""
+class Guarded(Site):
+    """A site whose breakers, once open, stay so."""
 
     def __init__(self, geetest: GeeTest, **settings: Any) -> None:
-        self.geetest = geetest
-        self.told = Told()
-        self.outages: list[Outage] = []
-        self.app = App()
-        settings = {"limits": LONG, "on_unavailable": "deny", **settings}
-        self.guard: GeeTestMiddleware = geetest.guard(
-            self.app, on_result=self.told, on_outage=self.outages.append, **settings
-        )
+        super().__init__(geetest, **{"limits": LONG, **settings})
 
-    async def come(self) -> str:
-        return (await visit(self.geetest.token()).run(self.guard)).code
-
-    async def come_until_asked_no_more(self, servers: int = 1, *, at_once: int = 1) -> list[str]:
+    async def come_until_asked_no_more(self, *, at_once: int = 1) -> list[str]:
         """What the visitors got. A busy machine may make some of them `busy`, which counts for nothing."""
         codes: list[str] = []
         with anyio.fail_after(6 * SECONDS):
-            while len([each for each in self.outages if not each.over]) < servers or self.outages[-1].over:
-                codes += await self.come_at_once(at_once)
+            while not self.outages or self.outages[-1].over:
+                codes += await self.crowd(at_once)
         return codes
-
-    async def come_at_once(self, visitors: int) -> list[str]:
-        return await crowd(self.guard, *(visit(self.geetest.token()) for _ in range(visitors)))
 
     @property
     def failures(self) -> int:
         """Calls that were an outage."""
         return len([each for each in self.told.results if each.outcome is Outcome.UNAVAILABLE and each.elapsed])
-
-
-@contextmanager
-def silent() -> Iterator[RawServer]:
-    """A server that takes connections and requests, and does not answer."""
-
-    def behave(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-        server.ended.wait(SECONDS)
-
-    with RawServer(behave) as server:
-        yield server
 
 
 # --- an outage --------------------------------------------------------------------------------------------------------
@@ -94,38 +68,6 @@ async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geet
     assert len(geetest.calls) == asked
     assert {(each.reason, each.elapsed) for each in site.told.results[told:]} == {(ALL_SERVERS_SKIPPED.reason, 0.0)}
     assert all(each.lot_number for each in site.told.results)
-
-
-async def test_it_lets_in_by_policy_and_cap_as_any_outage(geetest: GeeTest) -> None:
-    geetest.simulator.down()
-    site = Guarded(geetest, on_unavailable="allow")
-    assert [await site.come() for _ in range(10)] == ["in"] * 10
-    assert not any(site.told.results)
-    assert all(result.allowed for result in site.told.results)
-    none = Guarded(geetest, on_unavailable="allow", limits=Limits(unverified_per_second=0))
-    assert {await none.come() for _ in range(10)} == {"captcha_unavailable"}
-
-
-async def test_tokens_are_given_back_by_whom_geetest_was_not_asked(geetest: GeeTest) -> None:
-    geetest.simulator.down()
-    site = Guarded(geetest, limits=SHORT)
-    await site.come_until_asked_no_more()
-    token = geetest.token()
-    assert (await visit(token).run(site.guard)).code == "captcha_unavailable"
-    geetest.simulator.up()
-    await anyio.sleep(0.1)
-    assert (await visit(token).run(site.guard)).code == "in"
-
-
-async def test_a_number_of_ones_own_and_none(geetest: GeeTest) -> None:
-    geetest.simulator.down()
-    for failures, asked in ((2, 2), (0, 9)):
-        geetest.simulator.calls.clear()
-        limits = Limits(breaker_failures=failures, breaker_pause=3600, breaker_longest_pause=3600)
-        site = Guarded(geetest, limits=limits)
-        for _ in range(9):
-            await site.come()
-        assert len(geetest.calls) == asked
 
 
 # --- its end ----------------------------------------------------------------------------------------------------------
@@ -157,12 +99,12 @@ async def test_an_answer_of_any_kind_is_the_end_of_it(answer: str, geetest: GeeT
 
 
 async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> None:
-    with silent() as server:
+    with RawServer(never_answer) as server:
         site = Guarded(geetest, api_server=server.url, timeout=0.5, limits=SHORT)
         await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
         before = server.accepted
-        codes = await site.come_at_once(20)
+        codes = await site.crowd(20)
         assert codes.count("captcha_unavailable") >= 19
         assert server.accepted == before + 1
         assert len(site.outages) == 1, "that it still does not answer is no news"
@@ -171,7 +113,7 @@ async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> 
 async def test_while_it_is_tried_nobody_waits_for_a_place_in_vain(geetest: GeeTest) -> None:
     limits = replace(SHORT, max_in_flight=1)
     rules = [Rule("POST /login", timeout=0.3), Rule("POST /patient", timeout=60)]
-    with silent() as server:
+    with RawServer(never_answer) as server:
         site = Guarded(geetest, protect=rules, api_server=server.url, limits=limits)
         await site.come_until_asked_no_more()
         await anyio.sleep(0.1)
@@ -198,7 +140,7 @@ async def leave_during_the_call(site: Guarded, server: RawServer, after: float) 
 
 
 async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetest: GeeTest) -> None:
-    with silent() as server:
+    with RawServer(never_answer) as server:
         site = Guarded(geetest, api_server=server.url, timeout=2)
         for number in range(7):
             await leave_during_the_call(site, server, 0.3)
@@ -208,7 +150,7 @@ async def test_a_visitor_cannot_fake_an_outage_by_leaving_again_and_again(geetes
 
 @pytest.mark.parametrize("way", ["leaves", "is cancelled"])
 async def test_a_visitor_who_ends_while_trying_it_makes_room_for_others(way: str, geetest: GeeTest) -> None:
-    with silent() as server:
+    with RawServer(never_answer) as server:
         site = Guarded(geetest, api_server=server.url, timeout=3, limits=SHORT)
         await site.come_until_asked_no_more(at_once=5)
         await anyio.sleep(0.1)
@@ -253,7 +195,7 @@ def test_only_an_outage_begins_it_and_only_an_answer_ends_it(outcome: Outcome, a
 
 async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: GeeTest) -> None:
     """Failover proper needs a connection that was not made; this is what helps against a server that hangs."""
-    with silent() as server:
+    with RawServer(never_answer) as server:
         site = Guarded(geetest, api_server=[server.url, geetest.url], timeout=0.3)
         before = await site.come_until_asked_no_more(at_once=5)
         assert before.count("captcha_unavailable") >= 5
@@ -263,16 +205,6 @@ async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: Gee
         assert server.accepted == len(before)
     assert len(geetest.calls) == 7
     assert site.outages[0].server == server.url
-
-
-async def test_each_server_has_a_breaker_of_its_own(geetest: GeeTest) -> None:
-    with refusing() as nobody, silent() as server:
-        site = Guarded(geetest, api_server=[nobody, server.url], timeout=0.2)
-        await site.come_until_asked_no_more(2)
-        assert site.failures == 5
-        await site.come()
-    assert {each.server for each in site.outages} == {nobody, server.url}
-    assert site.told.reasons[-1] == ALL_SERVERS_SKIPPED.reason
 
 
 async def test_the_first_server_is_asked_again_when_it_is_back(geetest: GeeTest) -> None:
@@ -327,16 +259,6 @@ async def test_a_fault_in_on_outage_is_logged_and_does_not_matter(
     guard = geetest.guard(App(), limits=Limits(breaker_failures=1), on_outage=on_outage)
     assert (await visit(geetest.token()).run(guard)).code == "in"
     assert "on_outage raised" in caplog.text
-
-
-def test_on_outage_is_a_plain_function(geetest: GeeTest) -> None:
-    async def wrong(outage: Outage) -> None: ...
-
-    for given in (wrong, "a", 5):
-        with pytest.raises(ConfigError, match="on_outage="):
-            geetest.guard(App(), on_outage=given)
-        with pytest.raises(ConfigError, match="on_outage="):
-            GeeTestClient("id", "key", on_outage=given)  # type: ignore[arg-type]
 
 
 async def test_the_client_has_it_too(geetest: GeeTest) -> None:

@@ -1,6 +1,5 @@
 """Which rule a request falls under, where its token is looked for, and what the app finds in its scope."""
 
-import re
 from typing import Any
 
 import pytest
@@ -8,8 +7,7 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import JSONResponse, PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule, geetest_result
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi import GeeTestResult, Limits, Outcome, Rule, geetest_result
 
 from .servers import GeeTest
 from .site import App, Told
@@ -81,23 +79,16 @@ class WsgiRequest:
         self.environ = environ
 
 
-class MicrodotRequest:
-    """As Microdot's."""
-
-    def __init__(self, scope: Scope) -> None:
-        self.asgi_scope = scope
-
-
-async def test_geetest_result_finds_the_scope_behind_a2wsgi_and_in_microdot(geetest: GeeTest) -> None:
+async def test_geetest_result_finds_the_scope_behind_a2wsgi(geetest: GeeTest) -> None:
     found: list[GeeTestResult] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         environ = {"wsgi.version": (1, 0), "asgi.scope": scope}
-        found.extend(map(geetest_result, (scope, environ, WsgiRequest(environ), MicrodotRequest(scope))))
+        found.extend(map(geetest_result, (scope, environ, WsgiRequest(environ))))
         await PlainTextResponse("in")(scope, receive, send)
 
     assert (await visit(geetest.token()).run(geetest.guard(app))).body == b"in"
-    assert [each is found[0] for each in found] == [True] * 4
+    assert [each is found[0] for each in found] == [True] * 3
 
 
 def test_geetest_result_says_what_to_do_under_wsgi() -> None:
@@ -148,21 +139,6 @@ async def test_a_result_does_not_leak_into_another_request(geetest: GeeTest, app
 # --- a rule's own settings --------------------------------------------------------------------------------------------
 
 
-async def test_a_rule_has_an_id_and_a_key_of_its_own(app: App) -> None:
-    simulator = Simulator({"a" * 32: "b" * 32, "c" * 32: "d" * 32})
-    own = Rule("POST /other", captcha_id="c" * 32, captcha_key="d" * 32)
-    with serve(simulator) as url:
-        guard = GeeTestMiddleware(
-            app, protect=["POST /login", own], captcha_id="a" * 32, captcha_key="b" * 32, api_server=url
-        )
-        one, other = simulator.token(), simulator.token(captcha_id="c" * 32)
-        assert (await visit(one, path="/login").run(guard)).code == "in"
-        assert (await visit(other, path="/other").run(guard)).code == "in"
-        assert (await visit(simulator.token(), path="/other").run(guard)).code == "captcha_failed"
-        await guard.aclose()
-    assert [call.parameters["captcha_id"][0] for call in simulator.calls] == ["a", "c", "c"]
-
-
 def boom(*_: object) -> Any:
     raise AssertionError("the guard's, and not the rule's own")
 
@@ -211,16 +187,6 @@ async def test_a_rule_overrides_on_unavailable_and_times(geetest: GeeTest, app: 
     await visit(geetest.token(), path="/quick").run(guard)
     assert 0.1 <= told.results[-1].elapsed < 5
     assert (await unfinished(b"a", path="/quick").run(guard)).code == "captcha_too_slow"
-
-
-@pytest.mark.parametrize(
-    ("rule", "name"),
-    [(Rule("POST /login", name="sign in"), "sign in"), (Rule(re.compile("/log.*"), methods="POST"), "/log.*")],
-)
-async def test_a_rule_has_a_name(rule: Rule, name: str, geetest: GeeTest, app: App) -> None:
-    told = Told()
-    await visit().run(geetest.guard(app, protect=[rule, "/**"], on_result=told))
-    assert [result.rule for result in told.results] == [name]
 
 
 UNCLEAR = ["/users/DEMO/reset", "/users/demo/../ada/reset", "/" * 101 + "users/demo/reset", "/users/" + "a" * 2048]
@@ -280,14 +246,6 @@ async def test_sources_are_looked_at_in_order(geetest: GeeTest, app: App) -> Non
     assert len(geetest.calls) == 3
 
 
-async def test_sources_that_have_nothing_are_passed_over(geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app, sources=("header", "query", "body"))
-    assert (await visit(geetest.token()).run(guard)).code == "in"
-    assert (await visit(query=form(geetest.token())).run(guard)).code == "in"
-    assert (await visit(headers=in_headers(geetest.token())).run(guard)).code == "in"
-    assert (await visit().run(guard)).code == "captcha_missing"
-
-
 async def test_sources_are_never_mixed(geetest: GeeTest, app: App) -> None:
     """Half a token in the first place is malformed, though the second has the other half, or a whole one."""
     token = geetest.token()
@@ -308,13 +266,6 @@ async def test_header_and_query_leave_the_body_alone(geetest: GeeTest, app: App)
         assert asked.received == 1
     denied = await visit(geetest.token(), headers={"expect": "100-continue"}).run(guard)
     assert (denied.code, denied.received) == ("captcha_missing", 0)
-
-
-@pytest.mark.parametrize("sent", [[], None, "x", 5])
-async def test_a_client_is_given_what_a_visitor_sent_in_place_of_an_object(sent: Any, geetest: GeeTest) -> None:
-    client = GeeTestClient(geetest.simulator.captcha_id, geetest.simulator.captcha_key, api_server=geetest.url)
-    assert (await client.validate(sent)).outcome in (Outcome.MISSING, Outcome.MALFORMED)
-    assert geetest.calls == []
 
 
 # --- preflights -------------------------------------------------------------------------------------------------------

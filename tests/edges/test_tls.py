@@ -15,7 +15,7 @@ from geetest_asgi import Outcome
 
 from .faulty_servers import close_without_an_answer
 from .servers import CLIENTS, Behave, GeeTest, RawServer, http_reply, replying, secured
-from .site import App, Told
+from .site import App, Site
 from .visitors import until, visit
 
 pytestmark = pytest.mark.anyio
@@ -55,11 +55,9 @@ async def outcomes(
     """By each policy: what the visitor got, the outcome and its reason."""
     found = []
     for policy in policies:
-        told, url = Told(), f"https://127.0.0.1:{server.port}"
-        guard = geetest.guard(App(), api_server=url, on_unavailable=policy, on_result=told, **settings)
-        asked = await visit(geetest.token()).run(guard)
-        await guard.aclose()
-        found.append((asked.code, told.outcomes[0], told.reasons[0]))
+        site = Site(geetest, api_server=f"https://127.0.0.1:{server.port}", on_unavailable=policy, **settings)
+        found.append((await site.come(), site.result.outcome, site.result.reason))
+        await site.guard.aclose()
     return found
 
 

@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Rule
+from geetest_asgi import GeeTestClient, Rule
 from geetest_asgi._core.fields.names import names_in_form, shown_names
 
 from .servers import GeeTest
@@ -148,8 +148,3 @@ def test_any_names_are_shown_in_one_bounded_line_of_ascii(names: list[str]) -> N
 @given(st.binary(max_size=300))
 def test_any_bytes_have_names_or_none(start: bytes) -> None:
     assert shown_names(names_in_form(start)).isprintable()
-
-
-def test_the_names_of_sources_are_checked() -> None:
-    with pytest.raises(ConfigError, match="text"):
-        GeeTestMiddleware(App(), captcha_id="1" * 32, captcha_key="2" * 32, sources=["json"])  # type: ignore[list-item]

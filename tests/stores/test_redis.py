@@ -89,6 +89,14 @@ def test_a_library_that_is_missing_is_named(url: str, said: str, monkeypatch: py
         RedisStore(url)
 
 
+@pytest.mark.parametrize(("url", "other"), [("redis://h", "valkey"), ("valkey://h", "redis")])
+def test_a_url_needs_its_own_library_alone(url: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip(url.partition(":")[0])
+    for module in (other, f"{other}.asyncio"):
+        monkeypatch.setitem(sys.modules, module, None)
+    RedisStore(url)
+
+
 @pytest.mark.parametrize("prefix", [b"shop:", None, 5])
 def test_a_prefix_that_is_no_text_is_refused(prefix: Any) -> None:
     with pytest.raises(ConfigError, match=r"RedisStore\(prefix=.*give a text"):
@@ -226,7 +234,7 @@ async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: Red
     before = redis.clients()
     store = FailSafe(RedisStore(redis.url, prefix="flood:", timeout=2))
     async with anyio.create_task_group() as group:
-        for number in range(1000):
+        for number in range(200):
             group.start_soon(store.add, str(number), "", 60)
     assert redis.clients() - before <= 32
 

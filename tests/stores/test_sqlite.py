@@ -168,6 +168,19 @@ def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
     other.close()
 
 
+@each_backend
+async def test_a_lock_that_stays_while_the_file_is_opened_is_a_failure(path: Path) -> None:
+    store = SQLiteStore(path, timeout=0.1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await store.add("a", "", 60)
+    other.close()
+    assert await store.add("a", "", 60)
+
+
 # Bounds
 
 
@@ -213,19 +226,19 @@ def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> 
     async def add(first: int, number: int) -> int:
         longest = 0
         for each in range(first, first + number):
-            assert await store.add(f"{each:064}", "", 600)
+            assert await store.add(str(each), "x" * 100_000, 600)
             longest = max(longest, log.stat().st_size)
         return longest
 
-    assert 2 * mib < anyio.run(add, 0, 3000) < 5 * mib
+    assert 2 * mib < anyio.run(add, 0, 60) < 5 * mib
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN")
     other.execute("SELECT * FROM entries").fetchone()
-    assert anyio.run(add, 3000, 3000) > 5 * mib
+    assert anyio.run(add, 60, 60) > 5 * mib
     other.close()
-    anyio.run(add, 6000, 3000)
+    anyio.run(add, 120, 60)
     assert log.stat().st_size < 5 * mib
-    assert rows(path) == 9000
+    assert rows(path) == 180
 
 
 @each_backend
