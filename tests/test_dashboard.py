@@ -167,7 +167,11 @@ def alert_queries() -> dict[str, str]:
     return dict(found)
 
 
-VARIABLES = {each["name"]: each["definition"] for each in DASHBOARD["templating"]["list"] if each["type"] == "query"}
+VARIABLES = {
+    each["name"]: re.sub(r"label_values\((.+), (\w+)\)", r"count by (\2) (\1)", each["definition"])
+    for each in DASHBOARD["templating"]["list"]
+    if each["type"] == "query"
+}
 ALL_QUERIES = QUERIES | VARIABLES | alert_queries()
 
 

@@ -20,7 +20,7 @@ from opentelemetry.trace import SpanKind, StatusCode
 from pages import Page, ask, codes, site
 from starlette.types import ASGIApp, Scope
 
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outage, Outcome, Rule
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Lockout, Outage, Outcome, Rule
 from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
 from geetest_asgi.testing import GeeTestServer, serve
 
@@ -230,6 +230,12 @@ def test_a_server_is_known_by_its_address(server: str, telemetry: Telemetry) -> 
     assert telemetry.points("geetest.servers.out_of_order") == {(("server.address", "a.example"),): 1}
     telemetry.observer.on_outage(Outage(server, over=True))
     assert telemetry.points("geetest.servers.out_of_order") == {}
+
+
+def test_a_lockout_is_one_and_then_none(telemetry: Telemetry) -> None:
+    for over, lockouts in ((False, {(("geetest.rule", "a"),): 1}), (True, {})):
+        telemetry.observer.on_lockout(Lockout("a", over, "refused: HTTP 403", share=0.99, clients=100))
+        assert telemetry.points("geetest.lockouts") == lockouts
 
 
 def test_what_visitors_and_geetest_make_up_makes_no_series(telemetry: Telemetry) -> None:

@@ -212,8 +212,10 @@ def connections_to(port: int) -> int:
     """How many are open."""
     found = 0
     for number in os.listdir("/proc/self/fd"):
-        with suppress(OSError), socket.socket(fileno=os.dup(int(number))) as copy:
-            found += copy.getpeername()[1:2] == (port,)
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(number))) as copy:
+                    found += copy.getpeername()[1:2] == (port,)
     return found
 
 
