@@ -8,6 +8,8 @@ from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
 from geetest_asgi._core.protocol import build_request
+from geetest_asgi._line.call import Call
+from geetest_asgi._line.clock import clock
 from geetest_asgi._line.line import Line
 
 LOT = "4dc3cfc2cdff448cad8d13107198d473"
@@ -19,6 +21,13 @@ FAIL = http_reply(b'{"result":"fail","reason":"x"}')
 def line_to(*urls: str, **settings: Any) -> Line:
     limits = settings.pop("limits", Limits(breaker_failures=1))
     return Line(urls, limits, **settings)
+
+
+def a_call(kind: type[Call] = Call) -> Call:
+    """One that has plenty of time, for what carries it."""
+    call = kind(clock(), 60.0, 1, None)
+    call.begin(1, lambda: None)
+    return call
 
 
 def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.socket], None]:

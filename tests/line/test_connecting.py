@@ -1,0 +1,179 @@
+"""Opening a connection: which address is taken, and whom a look-up waits for. The names are looked up by the tests."""
+
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import aclosing, contextmanager
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+from anyio import to_thread
+from edges.servers import RawServer, secured
+from edges.visitors import until
+from lines import REQUEST, a_call, line_to
+
+from geetest_asgi import Outcome
+from geetest_asgi._line.call import Call
+from geetest_asgi._line.connecting import Resolver, connect
+from geetest_asgi._line.sockets import Socket
+
+pytestmark = pytest.mark.anyio
+
+
+def keep_open(server: RawServer, connection: socket.socket) -> None:
+    server.ended.wait()
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+HERE = "127.0.0.1"
+
+
+@contextmanager
+def one_that_refuses() -> Iterator[str]:
+    """An address that refuses connections to a port at which the tests' server has another."""
+    with socket.socket() as held:
+        try:
+            held.bind(("127.0.0.2", 0))
+        except OSError:
+            pytest.skip("this machine has one local address")
+    yield "127.0.0.2"
+
+
+async def test_the_first_address_that_accepts_is_taken() -> None:
+    with one_that_refuses() as other, RawServer(keep_open) as server:
+        for addresses in ([HERE], [HERE, HERE], [other, HERE], [HERE, other], [other, other, HERE]):
+            call = a_call()
+            connection = await connect(addresses, server.port, "geetest.test", None, call)
+            assert connection.socket is call.socket
+            assert not connection.socket.hears()
+            connection.socket.close()
+
+
+async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
+    with RawServer(keep_open) as server:
+        connection = await connect([HERE] * 50, server.port, "geetest.test", None, a_call())
+        connection.socket.close()
+        assert server.accepted < 50, "one, or some more where the event loop was late"
+
+
+async def test_where_all_refuse_each_says_why_and_none_waits_for_the_next() -> None:
+    began = time.monotonic()
+    with one_that_refuses() as other, RawServer(keep_open) as server:
+        with pytest.raises(OSError, match="no address") as caught:
+            await connect([other] * 100, server.port, "geetest.test", None, a_call())
+    cause = caught.value.__cause__
+    assert isinstance(cause, ExceptionGroup)
+    assert [type(each) for each in cause.exceptions] == [ConnectionRefusedError] * 100
+    assert time.monotonic() - began < 20, "a quarter of a second for each would be 25"
+
+
+async def test_the_call_is_told_which_was_taken_though_another_was_begun() -> None:
+    """The loop is held while the first connects, so the next is begun, too."""
+
+    class Held(Call):
+        begun: list[Socket]
+
+        def uses(self, socket: Socket) -> None:
+            super().uses(socket)
+            self.begun = [*getattr(self, "begun", []), socket]
+            if len(self.begun) == 1:
+                time.sleep(0.3)
+
+    with RawServer(keep_open) as server:
+        connection = await connect([HERE, HERE], server.port, "geetest.test", None, call := a_call(Held))
+        assert connection.socket is call.socket
+        connection.socket.close()
+
+
+async def test_an_answer_over_tls_may_end_with_the_connection(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Without the farewell that TLS has for it, which many servers leave out. What is cut short is no JSON."""
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+
+    def answer(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"result":"fail","reason":"x"}')
+
+    behave = secured(authority.issue_cert(HERE), answer, ssl.TLSVersion.TLSv1_3)
+    with RawServer(behave) as server:
+        async with aclosing(line_to(server.url.replace("http:", "https:"), trust_env=True)) as line:
+            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+class Names:
+    """A resolver that hangs until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = threading.Event()
+
+    def getaddrinfo(self, host: str, port: int, **_: object) -> list[Any]:
+        self.asked += 1
+        self.go_on.wait(10)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("192.0.2.1", "192.0.2.2")]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    """No name of this machine's hangs."""
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
+    yield names
+    names.go_on.set()
+
+
+async def test_a_call_says_whom_its_look_up_waits_for(names: Names) -> None:
+    """A place, of which there are four; then the resolver; then for our own loop, until it takes what was found."""
+    resolver, calls, found = Resolver(), [a_call() for _ in range(5)], list[object]()
+
+    async def look_up(call: Call) -> None:
+        found.append(await resolver.look_up("geetest.test", 443, call))
+        assert call.ours == "the event loop was held up"
+
+    async with anyio.create_task_group() as group:
+        for call in calls:
+            group.start_soon(look_up, call)
+        await until(lambda: names.asked == 4)
+        assert sorted(call.ours for call in calls) == [*[""] * 4, "no thread to look up a host"]
+        names.go_on.set()
+    assert found == [["192.0.2.1", "192.0.2.2"]] * 5
+
+
+async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_back(names: Names) -> None:
+    resolver, calls = Resolver(), [a_call() for _ in range(8)]
+    async with anyio.create_task_group() as group:
+        for call in calls[:4]:
+            group.start_soon(resolver.look_up, "geetest.test", 443, call)
+        await until(lambda: names.asked == 4)
+        group.cancel_scope.cancel()
+    for call in calls:
+        call.waits_for_us("something else")
+    before, names.go_on = names.go_on, threading.Event()
+    before.set()
+    async with anyio.create_task_group() as group:
+        for call in calls[4:]:
+            group.start_soon(resolver.look_up, "geetest.test", 443, call)
+        await until(lambda: names.asked == 8)
+        names.go_on.set()
+    assert [call.ours for call in calls[:4]] == ["something else"] * 4
+
+
+async def test_names_are_looked_up_though_the_app_has_used_up_all_threads(names: Names) -> None:
+    names.go_on.set()
+    threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
+    while threads.available_tokens:
+        borrowers.append(object())
+        threads.acquire_on_behalf_of_nowait(borrowers[-1])
+    with anyio.fail_after(5):
+        assert await Resolver().look_up("geetest.test", 443, a_call())
+    for borrower in borrowers:
+        threads.release_on_behalf_of(borrower)

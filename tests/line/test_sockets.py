@@ -1,0 +1,234 @@
+"""Sockets of our own: whether the other end was heard of, and what waiting and closing do."""
+
+import asyncio
+import gc
+import select
+import selectors
+import socket
+import ssl
+import threading
+import time
+import warnings
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any
+from urllib.parse import urlsplit
+
+import anyio
+import pytest
+import trustme
+from edges.servers import Behave, RawServer, never_accepting
+from edges.visitors import until
+from lines import a_call
+
+from geetest_asgi._line.connecting import connect
+from geetest_asgi._line.sockets import Socket
+
+pytestmark = pytest.mark.anyio
+
+HERE = "127.0.0.1"
+
+
+def keep_open(server: RawServer, connection: socket.socket) -> None:
+    server.ended.wait()
+
+
+def say_when_told(go_on: threading.Event, hang_up: threading.Event) -> Behave:
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        go_on.wait(10)
+        connection.sendall(b"hello")
+        hang_up.wait(10)
+
+    return behave
+
+
+async def connected_to(server: RawServer, address: str = HERE) -> Socket:
+    made = Socket(address, server.port)
+    await made.connected()
+    return made
+
+
+@pytest.mark.parametrize("poll", [True, False], ids=["poll", "select, as on Windows"])
+async def test_a_socket_knows_whether_there_is_news(poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not poll:
+        monkeypatch.delattr(select, "poll")
+    go_on, hang_up = threading.Event(), threading.Event()
+    with RawServer(say_when_told(go_on, hang_up)) as server:
+        made = Socket(HERE, server.port)
+        await until(made.hears)  # accepted
+        await made.connected()
+        assert not made.hears()
+        go_on.set()
+        await until(made.hears)  # said something
+        assert await made.receive() == b"hello"
+        assert not made.hears()
+        hang_up.set()
+        await until(made.hears)
+        with pytest.raises(anyio.EndOfStream):
+            await made.receive()
+        made.close()
+
+
+async def test_connecting_does_not_hold_the_loop_and_takes_until_somebody_accepts() -> None:
+    with never_accepting() as url:
+        made = Socket(HERE, urlsplit(url).port or 0)
+        with anyio.move_on_after(0.05) as waiting:
+            await made.connected()
+        assert waiting.cancelled_caught
+        assert not made.hears()
+        made.close()
+
+
+async def test_an_address_of_version_six() -> None:
+    with socket.socket(socket.AF_INET6) as listener:
+        try:
+            listener.bind(("::1", 0))
+        except OSError:
+            pytest.skip("this machine has no IPv6")
+        listener.listen()
+        made = Socket("::1", listener.getsockname()[1])
+        await made.connected()
+        made.close()
+
+
+async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() -> None:
+    with warnings.catch_warnings(record=True) as seen:
+        warnings.simplefilter("always")
+        with pytest.raises(OSError, match="connecting"):
+            Socket("255.255.255.255", 9)
+        gc.collect()
+    assert seen == []
+
+
+async def test_silence_begins_anew_with_all_that_is_sent() -> None:
+    with RawServer(keep_open) as server:
+        began = time.monotonic()
+        made = await connected_to(server)
+        first = made.since
+        assert began <= first <= time.monotonic()
+        await anyio.sleep(0.02)
+        await made.send(b"x")
+        assert made.since >= first + 0.02
+        made.close()
+
+
+async def test_what_has_no_room_in_the_kernel_is_sent_bit_by_bit() -> None:
+    """The loop goes on meanwhile."""
+    go_on, length, received = threading.Event(), 20_000_000, list[int]()
+
+    def read_late(server: RawServer, connection: socket.socket) -> None:
+        go_on.wait(60)
+        while data := connection.recv(1 << 20):
+            received.append(len(data))
+
+    async def tell() -> None:
+        await anyio.sleep(0.02)
+        go_on.set()
+
+    with RawServer(read_late) as server:
+        made = await connected_to(server)
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            await made.send(b"x" * length)
+        await made.send_eof()
+        await until(lambda: sum(received) == length)
+        await until(lambda: server.open == 0)
+        made.close()
+
+
+async def test_a_socket_may_be_closed_twice() -> None:
+    def echo(server: RawServer, connection: socket.socket) -> None:
+        while data := connection.recv(100):
+            connection.sendall(data)
+
+    with RawServer(echo) as server:
+        made = await connected_to(server)
+        await made.send(b"x")
+        assert await made.receive() == b"x"
+        await made.aclose()
+        await until(lambda: server.open == 0)
+        made.close()
+
+
+def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
+    """A free connection to which something is sent, or whose other end hangs up."""
+
+    class Counting(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+        looked = 0
+
+        def select(self, timeout: float | None = None) -> Any:
+            self.looked += 1
+            return super().select(timeout)
+
+    selector, go_on, hang_up = Counting(), threading.Event(), threading.Event()
+
+    def talk(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(b"answer")
+        say_when_told(go_on, hang_up)(server, connection)
+
+    async def main(server: RawServer) -> int:
+        made = await connected_to(server)
+        assert await made.receive() == b"answer"
+        go_on.set()
+        await until(made.hears)
+        before: int = selector.looked
+        await asyncio.sleep(0.2)
+        looked: int = selector.looked - before
+        assert await made.receive() == b"hello"
+        hang_up.set()
+        made.close()
+        return looked
+
+    with RawServer(talk) as server, asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
+        assert runner.run(main(server)) < 20
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+def in_one_piece(certificate: trustme.LeafCert, *records: bytes, farewell: bool) -> Behave:
+    """A server that sends all of this at once, each in a record of its own."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    certificate.configure_cert(context)
+
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+        secure = context.wrap_bio(incoming, outgoing, server_side=True)
+
+        def until_done(step: Callable[[], object]) -> None:
+            while True:
+                try:
+                    step()
+                except ssl.SSLWantReadError:
+                    connection.sendall(outgoing.read())
+                    incoming.write(connection.recv(65536))
+                else:
+                    return
+
+        until_done(secure.do_handshake)
+        for record in records:
+            secure.write(record)
+        if farewell:
+            with suppress(ssl.SSLWantReadError):
+                secure.unwrap()
+        connection.sendall(outgoing.read())
+        server.ended.wait()
+
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("records", "farewell", "unused"), [((b"a",), False, True), ((b"a", b"b"), False, False), ((b"a",), True, False)]
+)
+async def test_a_connection_is_free_when_tls_has_nothing_left_either(
+    records: tuple[bytes, ...], farewell: bool, unused: bool
+) -> None:
+    """What came with the answer was taken from the socket together with it."""
+    authority, context = trustme.CA(), ssl.create_default_context()
+    authority.configure_trust(context)
+    with RawServer(in_one_piece(authority.issue_cert(HERE), *records, farewell=farewell)) as server:
+        connection = await connect([HERE], server.port, HERE, context, a_call())
+        assert await connection.stream.receive() == b"a"
+        assert not connection.socket.hears()
+        assert connection.is_unused() is unused
+        connection.socket.close()
