@@ -54,7 +54,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_line/connecting.py": _line("connecting", "line"),
     "_line/exchange.py": _line("exchange"),
     "_line/given.py": _line("given", "wires"),
-    "_line/line.py": (*_line("line"), *_edges("calls", "outages", "credentials", "pretence")),
+    "_line/line.py": (*_line("line", "wires"), *_edges("calls", "outages", "credentials", "pretence")),
     "_line/reader.py": _line("reader"),
     "_line/sockets.py": _line("sockets", "line"),
     "_line/transport.py": _line("transport", "line", "wires"),

@@ -376,6 +376,13 @@ async def test_of_a_long_call_too_after_a_tenth(clock: OwnTime) -> None:
     assert len(clock.tasks) == 1
 
 
+async def test_a_share_that_is_over_before_does_not_put_it_off(clock: OwnTime) -> None:
+    asked = ask(clock, servers=20, disconnected=left)
+    asked.uses(Ear(START))
+    clock.go_to(0.45)
+    assert (len(asked.stops), len(clock.tasks)) == (1, 1)
+
+
 @pytest.mark.parametrize("when", ["at once", "after the call"])
 async def test_a_disconnect_counts_only_while_the_call_is_under_way_and_not_at_once(when: str, clock: OwnTime) -> None:
     """Test clients send one as soon as the body is exhausted."""

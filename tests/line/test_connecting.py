@@ -1,22 +1,22 @@
 """Opening a connection: which address is taken, and whom a look-up waits for. The names are looked up by the tests."""
 
+import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import aclosing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from typing import Any
 
 import anyio
 import pytest
 import trustme
 from anyio import to_thread
-from edges.servers import RawServer, secured
+from edges.servers import RawServer, http_reply, secured
 from edges.visitors import until
-from lines import REQUEST, a_call, line_to
+from lines import a_call
 
-from geetest_asgi import Outcome
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.connecting import Resolver, connect
 from geetest_asgi._line.sockets import Socket
@@ -54,56 +54,125 @@ async def test_the_first_address_that_accepts_is_taken() -> None:
             connection.socket.close()
 
 
+class Noting(Call):
+    """It knows which sockets were begun."""
+
+    begun: tuple[Socket, ...] = ()
+
+    def uses(self, socket: Socket) -> None:
+        super().uses(socket)
+        self.begun += (socket,) * (socket not in self.begun)
+
+
 async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
     with RawServer(keep_open) as server:
-        connection = await connect([HERE] * 50, server.port, "geetest.test", None, a_call())
+        call = a_call(Noting)
+        connection = await connect([HERE] * 50, server.port, "geetest.test", None, call)
         connection.socket.close()
-        assert server.accepted < 50, "one, or some more where the event loop was late"
+    assert len(call.begun) < 50, "one, or some more where the event loop was late"
 
 
 async def test_where_all_refuse_each_says_why_and_none_waits_for_the_next() -> None:
     began = time.monotonic()
-    with one_that_refuses() as other, RawServer(keep_open) as server:
-        with pytest.raises(OSError, match="no address") as caught:
-            await connect([other] * 100, server.port, "geetest.test", None, a_call())
+    with one_that_refuses() as other, RawServer(keep_open) as server, pytest.raises(OSError, match="no add") as caught:
+        await connect([other] * 100, server.port, "geetest.test", None, a_call())
     cause = caught.value.__cause__
     assert isinstance(cause, ExceptionGroup)
     assert [type(each) for each in cause.exceptions] == [ConnectionRefusedError] * 100
     assert time.monotonic() - began < 20, "a quarter of a second for each would be 25"
 
 
-async def test_the_call_is_told_which_was_taken_though_another_was_begun() -> None:
-    """The loop is held while the first connects, so the next is begun, too."""
+class FullQueue:
+    """A server that accepts nobody before it is told to."""
 
-    class Held(Call):
-        begun: list[Socket]
+    def __init__(self) -> None:
+        self.accepted: list[socket.socket] = []
+        self._listener = socket.create_server((HERE, 0), backlog=0)
+        self.port: int = self._listener.getsockname()[1]
+        self._waiting = [socket.socket() for _ in range(4)]
+        for each in self._waiting:
+            each.setblocking(False)
+            each.connect_ex((HERE, self.port))
 
-        def uses(self, socket: Socket) -> None:
-            super().uses(socket)
-            self.begun = [*getattr(self, "begun", []), socket]
-            if len(self.begun) == 1:
-                time.sleep(0.3)
+    def accept(self) -> None:
+        """Accept everybody, on a thread."""
+        threading.Thread(target=self._accept, daemon=True).start()
 
-    with RawServer(keep_open) as server:
-        connection = await connect([HERE, HERE], server.port, "geetest.test", None, call := a_call(Held))
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.accepted.append(self._listener.accept()[0])
+
+    def hung_up(self) -> int:
+        """How many of those that were accepted have hung up."""
+        return sum(bool(select.select([each], [], [], 0)[0]) for each in self.accepted)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._waiting, *self.accepted):
+            each.close()
+
+
+async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows_which() -> None:
+    """Both are tried since neither answers at first; then the loop is held until both have."""
+
+    async def hold() -> None:
+        await until(lambda: len(call.begun) == 2)
+        server.accept()
+        time.sleep(1.3)  # the kernel asks again after a second
+
+    call = a_call(Noting)
+    with closing(FullQueue()) as server:
+        async with anyio.create_task_group() as group:
+            group.start_soon(hold)
+            connection = await connect([HERE, HERE], server.port, "geetest.test", None, call)
         assert connection.socket is call.socket
+        assert not connection.socket.hears()
+        await until(lambda: server.hung_up() == 1)
         connection.socket.close()
 
 
-async def test_an_answer_over_tls_may_end_with_the_connection(tmp_path: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without the farewell that TLS has for it, which many servers leave out. What is cut short is no JSON."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+# --- TLS --------------------------------------------------------------------------------------------------------------
 
-    def answer(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-        connection.sendall(b'HTTP/1.1 200 OK\r\n\r\n{"result":"fail","reason":"x"}')
 
-    behave = secured(authority.issue_cert(HERE), answer, ssl.TLSVersion.TLSv1_3)
-    with RawServer(behave) as server:
-        async with aclosing(line_to(server.url.replace("http:", "https:"), trust_env=True)) as line:
-            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    made = ssl.create_default_context()
+    authority.configure_trust(made)
+    return made
+
+
+async def test_the_end_of_a_connection_is_the_end_of_tls(authority: trustme.CA, context: ssl.SSLContext) -> None:
+    """Many servers leave out the farewell that TLS has for it. An answer that is cut short is no JSON."""
+
+    def speak(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(b"hello")
+
+    with RawServer(secured(authority.issue_cert(HERE), speak)) as server:
+        connection = await connect([HERE], server.port, HERE, context, a_call())
+        assert await connection.stream.receive() == b"hello"
+        with pytest.raises(anyio.EndOfStream):
+            await connection.stream.receive()
+        connection.socket.close()
+
+
+async def test_a_handshake_that_fails_leaves_no_connection(context: ssl.SSLContext) -> None:
+    def speak_plainly(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(http_reply())
+        while connection.recv(65536):
+            pass
+
+    with RawServer(speak_plainly) as server:
+        with pytest.raises(ssl.SSLError) as caught:
+            await connect([HERE], server.port, HERE, context, a_call())
+        await until(lambda: server.accepted == 1 and server.open == 0)
+        assert caught.traceback, "which keeps what was not closed"
 
 
 # --- names ------------------------------------------------------------------------------------------------------------

@@ -152,3 +152,42 @@ async def test_a_given_client_is_not_closed_and_one_that_was_made_for_us_is() ->
     await GivenWire(given, ours=True).aclose()
     assert given.is_closed
     await GivenWire(object(), ours=True).aclose()
+
+
+def noting(events: dict[str, Any], error: type[httpx.TransportError]) -> httpx.AsyncBaseTransport:
+    """A transport that gets so far."""
+
+    class Noting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            for event, value in events.items():
+                await request.extensions["trace"](event, {"return_value": value})
+            raise error("x")
+
+    return Noting()
+
+
+async def test_the_end_of_a_kept_connection_is_no_outage() -> None:
+    kept = noting({f"{HEADERS}.started": None}, httpx.ReadError)
+    evidence = await line_to("http://geetest.test", client=kept).ask([REQUEST], 5.0)
+    assert (evidence.outcome, evidence.reason) == (Outcome.BUSY, "a kept connection had ended")
+    opened = noting({f"{CONNECT}.started": None, f"{HEADERS}.started": None}, httpx.ReadError)
+    assert (await line_to("http://geetest.test", client=opened).ask([REQUEST], 5.0)).outcome is Outcome.UNAVAILABLE
+
+
+async def test_a_call_that_ends_during_the_handshake_closes_its_connection() -> None:
+    stream = Stream()
+    opening = noting({f"{CONNECT}.started": None, f"{CONNECT}.complete": stream}, httpx.ConnectError)
+    assert (await line_to("http://geetest.test", client=opening).ask([REQUEST], 5.0)).outcome is Outcome.UNAVAILABLE
+    assert stream.closed
+
+
+async def test_a_redirect_is_not_followed_though_the_client_follows_them() -> None:
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(307, headers={"location": "http://elsewhere.test/"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), follow_redirects=True) as client:
+        assert (await line_to("http://geetest.test", client=client).ask([REQUEST], 5.0)).outcome is Outcome.REFUSED
+    assert [url.host for url in asked] == ["geetest.test"]
