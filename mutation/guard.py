@@ -57,7 +57,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_line/line.py": (*_line("line", "wires"), *_edges("calls", "outages", "credentials", "pretence")),
     "_line/reader.py": _line("reader"),
     "_line/sockets.py": _line("sockets", "line"),
-    "_line/transport.py": _line("transport", "line", "wires"),
+    "_line/transport.py": _line("transport", "given", "line", "wires"),
     "_line/wires.py": _line("wires", "line"),
     "_line/stand_in.py": ("tests/test_pytest_plugin.py", "tests/test_simulator.py"),
     "_middleware.py": (*_edges("lifecycle", "rules_and_sources", "decisions", "websocket"), "tests/test_config.py"),

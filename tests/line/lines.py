@@ -1,9 +1,11 @@
 """A line to servers written by hand, and the one question that is put to it."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from anyio import to_thread
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
@@ -28,6 +30,18 @@ def a_call(kind: type[Call] = Call) -> Call:
     call = kind(clock(), 60.0, 1, None)
     call.begin(1, lambda: None)
     return call
+
+
+@contextmanager
+def used_up_threads() -> Iterator[None]:
+    """The app's own slow endpoints have every thread that anyio lends."""
+    threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
+    while threads.available_tokens:
+        borrowers.append(object())
+        threads.acquire_on_behalf_of_nowait(borrowers[-1])
+    yield
+    for borrower in borrowers:
+        threads.release_on_behalf_of(borrower)
 
 
 def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.socket], None]:

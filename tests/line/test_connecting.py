@@ -12,10 +12,9 @@ from typing import Any
 import anyio
 import pytest
 import trustme
-from anyio import to_thread
 from edges.servers import RawServer, http_reply, secured
 from edges.visitors import until
-from lines import a_call
+from lines import a_call, used_up_threads
 
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.connecting import Resolver, connect
@@ -238,11 +237,5 @@ async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_
 
 async def test_names_are_looked_up_though_the_app_has_used_up_all_threads(names: Names) -> None:
     names.go_on.set()
-    threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
-    while threads.available_tokens:
-        borrowers.append(object())
-        threads.acquire_on_behalf_of_nowait(borrowers[-1])
-    with anyio.fail_after(5):
+    with used_up_threads(), anyio.fail_after(5):
         assert await Resolver().look_up("geetest.test", 443, a_call())
-    for borrower in borrowers:
-        threads.release_on_behalf_of(borrower)

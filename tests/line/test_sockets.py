@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import os
+import resource
 import select
 import selectors
 import socket
@@ -11,13 +13,13 @@ import time
 import warnings
 from collections.abc import Callable
 from contextlib import suppress
-from typing import Any
+from typing import Any, cast
 from urllib.parse import urlsplit
 
 import anyio
 import pytest
 import trustme
-from edges.servers import Behave, RawServer, never_accepting
+from edges.servers import Behave, RawServer, never_accepting, refusing
 from edges.visitors import until
 from lines import a_call
 
@@ -76,6 +78,45 @@ async def test_connecting_does_not_hold_the_loop_and_takes_until_somebody_accept
             await made.connected()
         assert waiting.cancelled_caught
         assert not made.hears()
+        made.close()
+
+
+async def test_nobody_there() -> None:
+    with refusing() as url:
+        made = Socket(HERE, urlsplit(url).port or 0)
+        with pytest.raises(ConnectionRefusedError):
+            await made.connected()
+        made.close()
+
+
+async def test_a_process_may_have_many_files_open() -> None:
+    """`select` knows the first 1024."""
+    limit = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if limit[1] < 4096:
+        pytest.skip("this process may not open many files")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (4096, limit[1]))
+    nowhere = os.open(os.devnull, os.O_RDONLY)
+    many = [nowhere, *(os.dup(nowhere) for _ in range(1100))]
+    try:
+        with RawServer(keep_open) as server:
+            made = await connected_to(server)
+            assert not made.hears()
+            made.close()
+    finally:
+        for each in many:
+            os.close(each)
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)
+
+
+@pytest.mark.parametrize("poll", [True, False], ids=["poll", "select, as on Windows"])
+async def test_asking_for_news_takes_no_time(poll: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    if not poll:
+        monkeypatch.delattr(select, "poll")
+    with RawServer(keep_open) as server:
+        made = await connected_to(server)
+        began = time.monotonic()
+        assert not any(made.hears() for _ in range(20_000))
+        assert time.monotonic() - began < 15, "a thousandth of a second for each would be 20"
         made.close()
 
 
@@ -150,48 +191,84 @@ async def test_a_socket_may_be_closed_twice() -> None:
         made.close()
 
 
+class Loop(asyncio.SelectorEventLoop):
+    """It counts."""
+
+    def __init__(self) -> None:
+        super().__init__(selector := Counting())
+        self.selector = selector
+        self.added = 0
+
+    def add_reader(self, *arguments: Any) -> None:
+        self.added += 1
+        super().add_reader(*arguments)
+
+
+class Counting(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+    looked = 0
+
+    def select(self, timeout: float | None = None) -> Any:
+        self.looked += 1
+        return super().select(timeout)
+
+
+def test_on_asyncio_one_reader_does_for_all_that_is_received() -> None:
+    def echo(server: RawServer, connection: socket.socket) -> None:
+        while data := connection.recv(100):
+            connection.sendall(data)
+
+    async def main(server: RawServer) -> None:
+        made = await connected_to(server)
+        before = loop.added
+        for _ in range(10):
+            await made.send(b"x")
+            assert await made.receive() == b"x"
+        assert loop.added == before + 1
+        made.close()
+
+    with RawServer(echo) as server, asyncio.Runner(loop_factory=Loop) as runner:
+        loop = cast("Loop", runner.get_loop())
+        runner.run(main(server))
+
+
 def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
     """A free connection to which something is sent, or whose other end hangs up."""
-
-    class Counting(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
-        looked = 0
-
-        def select(self, timeout: float | None = None) -> Any:
-            self.looked += 1
-            return super().select(timeout)
-
-    selector, go_on, hang_up = Counting(), threading.Event(), threading.Event()
+    go_on, hang_up = threading.Event(), threading.Event()
 
     def talk(server: RawServer, connection: socket.socket) -> None:
         connection.sendall(b"answer")
         say_when_told(go_on, hang_up)(server, connection)
 
-    async def main(server: RawServer) -> int:
+    async def main(server: RawServer) -> None:
         made = await connected_to(server)
         assert await made.receive() == b"answer"
         go_on.set()
         await until(made.hears)
-        before: int = selector.looked
+        before = loop.selector.looked
         await asyncio.sleep(0.2)
-        looked: int = selector.looked - before
+        assert loop.selector.looked < before + 20
         assert await made.receive() == b"hello"
         hang_up.set()
         made.close()
-        return looked
 
-    with RawServer(talk) as server, asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
-        assert runner.run(main(server)) < 20
+    with RawServer(talk) as server, asyncio.Runner(loop_factory=Loop) as runner:
+        loop = cast("Loop", runner.get_loop())
+        runner.run(main(server))
 
 
 # --- TLS --------------------------------------------------------------------------------------------------------------
 
 
-def in_one_piece(certificate: trustme.LeafCert, *records: bytes, farewell: bool) -> Behave:
+FAREWELL = b"close_notify"
+
+
+def in_one_piece(certificate: trustme.LeafCert, *records: bytes, then: bytes) -> Behave:
     """A server that sends all of this at once, each in a record of its own."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     certificate.configure_cert(context)
 
     def behave(server: RawServer, connection: socket.socket) -> None:
+        behind = b"" if then == FAREWELL else then
         incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
         secure = context.wrap_bio(incoming, outgoing, server_side=True)
 
@@ -208,26 +285,28 @@ def in_one_piece(certificate: trustme.LeafCert, *records: bytes, farewell: bool)
         until_done(secure.do_handshake)
         for record in records:
             secure.write(record)
-        if farewell:
+        if then == FAREWELL:
             with suppress(ssl.SSLWantReadError):
                 secure.unwrap()
-        connection.sendall(outgoing.read())
+        connection.sendall(outgoing.read() + behind)
         server.ended.wait()
 
     return behave
 
 
 @pytest.mark.parametrize(
-    ("records", "farewell", "unused"), [((b"a",), False, True), ((b"a", b"b"), False, False), ((b"a",), True, False)]
+    ("records", "then", "unused"),
+    [((b"a",), b"", True), ((b"a", b"b"), b"", False), ((b"a",), FAREWELL, False), ((b"a",), b"garbage", False)],
 )
 async def test_a_connection_is_free_when_tls_has_nothing_left_either(
-    records: tuple[bytes, ...], farewell: bool, unused: bool
+    records: tuple[bytes, ...], then: bytes, unused: bool
 ) -> None:
     """What came with the answer was taken from the socket together with it."""
     authority, context = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(context)
-    with RawServer(in_one_piece(authority.issue_cert(HERE), *records, farewell=farewell)) as server:
+    with RawServer(in_one_piece(authority.issue_cert(HERE), *records, then=then)) as server:
         connection = await connect([HERE], server.port, HERE, context, a_call())
+        assert connection.free_since == 0.0
         assert await connection.stream.receive() == b"a"
         assert not connection.socket.hears()
         assert connection.is_unused() is unused
