@@ -25,9 +25,9 @@ def line_to(*urls: str, **settings: Any) -> Line:
     return Line(urls, limits, **settings)
 
 
-def a_call(kind: type[Call] = Call) -> Call:
+def a_call() -> Call:
     """One that has plenty of time, for what carries it."""
-    call = kind(clock(), 60.0, 1, None)
+    call = Call(clock(), 60.0, 1, None)
     call.begin(1, lambda: None)
     return call
 

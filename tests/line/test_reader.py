@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fuzz import targets
 from fuzz.http_answer import check
 from geetest_asgi._core.protocol import MAX_REPLY
-from geetest_asgi._line.reader import MAX_HEAD, BrokenReplyError, Reader
+from geetest_asgi._line.reader import MAX_HEAD, MAX_RAW, BrokenReplyError, Reader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -123,9 +123,12 @@ def test_what_says_that_it_is_longer_is_not_waited_for() -> None:
 
 
 def test_interim_answers_without_end_are_bounded() -> None:
-    hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    hints = (hint * (MAX_RAW // len(hint) + 1))[:MAX_RAW]
+    reader = read(hints[:-1000], hints[-1000:])
+    assert not reader.done
     with pytest.raises(BrokenReplyError):
-        feed_all(Reader(), *[hints] * (3 * MAX_REPLY // len(hints)))
+        reader.feed(hint[MAX_RAW % len(hint) :][:1])
 
 
 @pytest.mark.parametrize("status", [201, 204, 304, 404, 503])

@@ -199,12 +199,12 @@ class Loop(asyncio.SelectorEventLoop):
         self.selector = selector
         self.added = 0
 
-    def add_reader(self, *arguments: Any) -> None:
+    def add_reader(self, fd: Any, callback: Any, *arguments: Any) -> None:  # type: ignore[override]
         self.added += 1
-        super().add_reader(*arguments)
+        super().add_reader(fd, callback, *arguments)
 
 
-class Counting(selectors.DefaultSelector):  # type: ignore[misc, valid-type]
+class Counting(selectors.DefaultSelector):
     looked = 0
 
     def select(self, timeout: float | None = None) -> Any:
