@@ -50,10 +50,10 @@ class Clock:
             heappush(self._heap, (when, next(self._numbers), watched))
 
     def _wake(self, now: float) -> float:
-        """Wake all that are due. Return when to tick again, inf for never."""
-        due = []
+        """Wake all that are due, each once. Return when to tick again, inf for never."""
+        due: dict[Watched, None] = {}
         while self._heap and self._heap[0][0] <= now:
-            due.append(heappop(self._heap)[2])
+            due[heappop(self._heap)[2]] = None
         for watched in due:
             self._push(watched, watched.wake(now))
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
