@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 Disconnected = Callable[[], Awaitable[bool]]
 
 _LATE: Final = 0.1
-"""The part of a call's time for which the event loop may be late while an exception of the user's client counts."""
+"""Share of a call's time. If the event loop was late for longer, an exception of the user's client is no outage."""
 
 _PAUSE: Final = 0.005
 """Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
 
 _FAIR: Final = 0.75
-"""The part of the time since a server was first asked for which it must have been silent."""
+"""Share of the time since a server was first asked. It must have been silent for so long to count as an outage."""
 
 _PATIENCE: Final = 20
 """Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
@@ -36,7 +36,7 @@ loop, each tick is one turn of it, and a TLS handshake takes many.
 """
 
 _BLIND: Final = 3
-"""Ticks for which a call of the user's client goes on: nobody can ask its socket."""
+"""Ticks for which a call of the user's client goes on: its socket cannot be asked."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
@@ -92,7 +92,10 @@ class Call:
         clock.watch(self, self._due)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
-        """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
+        """Begin to ask one of the `servers` that are left, which share the time, or to wait for a place.
+
+        `stop` ends that.
+        """
         self.stopped = None
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
         self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, _PATIENCE
@@ -137,7 +140,7 @@ class Call:
         self._clock.watch(self, when)
 
     def wake(self, now: float) -> float:
-        """By the clock."""
+        """See `Watched`."""
         if self.over or self.ended is not None:
             return inf
         if self.foreign:

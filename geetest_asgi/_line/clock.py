@@ -1,4 +1,4 @@
-"""One clock for each event loop wakes what takes its time: the rest needs no timer, task or thread."""
+"""One clock for each event loop wakes calls and time limits, so that none needs a timer, task or thread of its own."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,14 +14,14 @@ import anyio
 from .._bounds.per_loop import PerLoop, on_asyncio
 
 GRAIN: Final = 0.005
-"""Seconds. The clock does not tick more often."""
+"""Shortest time between two ticks, in seconds."""
 
 
 class Watched(Protocol):
-    """What the clock wakes."""
+    """An object that the clock wakes."""
 
     def wake(self, now: float) -> float:
-        """Return when to be woken again, inf for never. A time that has come means the next tick."""
+        """Return when to be woken again, inf for never. A time in the past means the next tick."""
 
 
 class Clock:
@@ -36,7 +36,7 @@ class Clock:
         """The loop's class of cancel scopes. To look for it each time, as anyio does, costs more than the scope."""
 
     def limit(self, seconds: float) -> "TimeLimit":
-        """Return what ends blocks after so many seconds."""
+        """Return the time limit of this length. All blocks that may take so long share it."""
         return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
     def watch(self, watched: Watched, when: float) -> None:
@@ -96,7 +96,7 @@ class TimeLimit:
         del self._ends[scope]
 
     def wake(self, now: float) -> float:
-        """By the clock."""
+        """See `Watched`."""
         for scope, ends in self._ends.items():
             if ends > now:
                 return ends
@@ -113,7 +113,7 @@ class Running(Protocol):
 
 
 class AsyncioClock(Clock):
-    """Timers of the loop: none is left behind that would keep a loop from ending."""
+    """Uses one timer of the event loop, which does not keep the loop from ending."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -151,7 +151,7 @@ class AsyncioRunning:
 
 
 class TrioClock(Clock):
-    """A system task, which ends with the loop."""
+    """Uses a system task, which ends with the loop."""
 
     def __init__(self) -> None:
         super().__init__()
