@@ -23,7 +23,7 @@ from starlette.routing import Host, Mount, WebSocketRoute
 
 from ._config.values import several
 from ._core.errors import ConfigError
-from ._core.model import GeeTestResult, Outcome
+from ._core.model import GeeTestResult
 from ._core.paths.rule_table import RuleTable, as_rule, exempt_pattern, rule_pattern
 from ._core.rules import Rule
 from ._routes.mark import Mark, check_names, nothing_guarded
@@ -51,13 +51,8 @@ class Captcha(Mark):
 
     async def __call__(self, connection: HTTPConnection) -> GeeTestResult:
         """The decision about the request. Asynchronous, since FastAPI calls what is not in a thread."""
-        scope = connection.scope
-        if scope["type"] == "http" and not self.guards(scope["method"]):
-            return _NOT_GUARDED
-        return self.decision(scope)
+        return self.decision(connection.scope)
 
-
-_NOT_GUARDED: Final = GeeTestResult(Outcome.SKIPPED, allowed=True, verified=False, reason="the method is not guarded")
 
 captcha: Final = Captcha()
 """The dependency with the settings of `add_geetest`: `Depends(captcha)`."""

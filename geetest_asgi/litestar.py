@@ -31,10 +31,10 @@ from ._core.model import GeeTestResult
 from ._core.paths.patterns import WEBSOCKET
 from ._core.rules import Rule
 from ._middleware import GeeTestMiddleware
-from ._routes.mark import MARKS, Mark, check_names, nothing_guarded
+from ._routes.mark import MARKS, NOT_GUARDED, Mark, check_names, nothing_guarded
 from ._routes.openapi import describe
 from ._routes.settings import PluginSettings
-from ._scope import geetest_result
+from ._scope import KEY, geetest_result, put_result
 from .observers.logs import log_marks
 
 _NEXT: Final = "geetest_asgi.litestar.next"
@@ -56,9 +56,10 @@ class Captcha(Mark):
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
         """Not the check itself, which was made when the request came in: only that there was one."""
-        scope, nearest = cast("dict[str, Any]", connection.scope), _marks(handler)[-1]
-        if scope["type"] == "websocket" or nearest.guards(scope["method"]):
-            nearest.decision(scope)
+        scope = cast("dict[str, Any]", connection.scope)
+        result = _marks(handler)[-1].decision(scope)
+        if result is NOT_GUARDED and KEY not in (scope.get("state") or {}):
+            put_result(scope, result)  # for a handler that asks for it
 
 
 captcha: Final = Captcha()

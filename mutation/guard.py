@@ -18,6 +18,13 @@ NOT_THE_GUARD: Final = frozenset(
 _CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py", "tests/edges/test_rules_and_sources.py")
 _CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was_looked_at.py")
 _GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
+_NEEDED: Final = ("tests/corridor", "tests/test_clearance.py", "tests/test_when.py")
+
+
+def _edges(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/edges/test_{name}.py" for name in names)
+
+
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
     "_config": (
@@ -31,8 +38,21 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "__init__.py": ("tests/test_house.py",),
     "_application.py": ("tests/test_mistakes.py",),
     "_scope.py": ("tests/test_scope.py", "tests/edges/test_rules_and_sources.py"),
+    "_corridor/body.py": _edges("body", "after_the_body", "exhaustion", "denials", "decisions", "websocket"),
+    "_corridor/find.py": _edges("rules_and_sources", "body", "what_was_looked_at", "decisions", "websocket"),
+    "_corridor/outgoing.py": (*_edges("outgoing", "denials", "websocket", "tokens"), *_NEEDED),
+    "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources", "tokens", "calls"), *_NEEDED),
+    "_corridor/visit.py": ("tests/test_clearance.py",),
+    "_corridor/walk.py": (*_edges("decisions", "denials", "watch", "lifecycle", "tokens", "websocket"), *_NEEDED),
+    "_line": ("tests/line", *_edges("calls", "outages", "blame", "client_faults", "tls", "lifecycle", "cancellation")),
+    "_line/call.py": ("tests/line/test_call.py", "tests/line/test_line.py", "tests/line/test_wires.py"),
+    "_line/clock.py": tuple(f"tests/line/test_{name}.py" for name in ("call", "time_limit", "line")),
+    "_line/line.py": ("tests/line/test_line.py", *_edges("calls", "outages", "credentials", "pretence")),
+    "_line/reader.py": ("tests/line/test_reader.py",),
+    "_line/stand_in.py": ("tests/test_pytest_plugin.py", "tests/test_simulator.py"),
+    "_middleware.py": (*_edges("lifecycle", "rules_and_sources", "decisions", "websocket"), "tests/test_config.py"),
     "_bounds": ("tests/bounds",),
-    "_bounds/per_loop.py": ("tests/line",),
+    "_bounds/per_loop.py": ("tests/line", "tests/edges/test_lifecycle.py"),
     "denials.py": ("tests/edges/test_denials.py", "tests/edges/test_websocket.py"),
     "observers/logs.py": (
         "tests/bounds",

@@ -25,9 +25,9 @@ from hypothesis import HealthCheck, Phase, settings
 from .forks import JOBS, Forks
 from .mutants import Mutant
 
-SLOW: Final = 3.0
+SLOW: Final = 4.0
 """Seconds. A test that takes longer is left out."""
-ENOUGH: Final = 10.0
+ENOUGH: Final = 20.0
 """Seconds of tests for each mutant; those that take longest are left out."""
 PATIENCE: Final = 10
 """Seconds. A test that takes so much longer than without the mutant, and three times as long, does not end."""

@@ -9,7 +9,6 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
-import httpx
 import pytest
 from refusals import ID, KEY, guard, refusal
 
@@ -382,17 +381,30 @@ def test_a_switch_is_returned() -> None:
     assert [config.switch("trust_env", each) for each in (True, False)] == [True, False]
 
 
-def test_a_store_and_a_client_are_taken_as_they_are() -> None:
-    class Client:
-        async def stream(self) -> None: ...
-
-    store, client = MemoryStore(), Client()
+def test_a_store_is_taken_as_it_is() -> None:
+    store = MemoryStore()
     assert as_store(store) is store
     assert isinstance(as_store(None), MemoryStore)
     assert as_store(None) is not as_store(None)
-    for each in (client, Client, httpx.AsyncClient(), httpx.AsyncHTTPTransport()):
-        assert config.client(each) is each
-    assert config.client(None) is None
+
+
+class Client:
+    async def stream(self) -> None: ...
+
+
+class Transport:
+    """It can be opened both ways."""
+
+    async def handle_async_request(self, _: object) -> None: ...
+
+    def __enter__(self) -> None: ...
+
+    async def __aenter__(self) -> None: ...
+
+
+@pytest.mark.parametrize("given", [None, Client(), Client, Transport(), Transport])
+def test_a_client_a_transport_or_what_makes_one_is_taken_as_it_is(given: object) -> None:
+    assert config.client(given) is given
 
 
 # Limits

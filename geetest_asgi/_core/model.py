@@ -1,13 +1,4 @@
-"""The values of one request, in the order in which they are made. All frozen.
-
-CaptchaFields   the four values of a solved captcha, as the client sent them
-ValidateRequest one call to GeeTest
-Reply           GeeTest's answer over HTTP
-Evidence        the finding of a step
-GeeTestResult   the decision, for the app and the observers
-Outage          a server of GeeTest's fails or answers again, for `on_outage`
-Lockout         nearly all clients of a rule are refused, or no longer, for `on_lockout`
-"""
+"""The values of one request, in the order in which they are made, and those of two hooks. All frozen."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field

@@ -9,7 +9,6 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from math import inf
-from time import monotonic
 from typing import TYPE_CHECKING, Final
 
 from .._core.model import Evidence, Outcome
@@ -46,8 +45,7 @@ _OURS: Final = "too little of the time was GeeTest's"
 class Call:
     """One question, put to one server or several in turn: its time, and how far it has come at the server asked now.
 
-    The wire that carries it says how far. All times are those of `time.monotonic`. The clock of the event loop ends
-    the call, by `stop`.
+    The wire that carries it says how far. All times are those of its clock, which ends the call, by `stop`.
     """
 
     __slots__ = (
@@ -77,7 +75,7 @@ class Call:
         self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
     ) -> None:
         """`deliberate`: every silence is meant, as a stand-in's is. Before it waits for anything it must `begin`."""
-        start = monotonic()
+        start = clock.time()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
         self._end, self._tenth, self._least = start + seconds, start + seconds / 10, seconds / (2 * servers)
@@ -98,7 +96,7 @@ class Call:
         """
         self.stopped = None
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._began, self._late, self._again = None, inf, monotonic(), 0.0, _PATIENCE
+        self.socket, self.since, self._began, self._late, self._again = None, inf, self._clock.time(), 0.0, _PATIENCE
         self._until = self._began + (self._end - self._began) / servers
         if self._until < self._due:
             self._watch(self._until)
@@ -109,7 +107,7 @@ class Call:
 
     def waits(self) -> None:
         """The other end was asked for something just now, by no socket of ours."""
-        self.ours, self.since = "", monotonic()
+        self.ours, self.since = "", self._clock.time()
 
     def uses(self, socket: "Socket") -> None:
         """The other end is asked by this socket of ours."""
@@ -141,7 +139,7 @@ class Call:
 
     def wake(self, now: float) -> float:
         """See `Watched`."""
-        if self.over or self.ended is not None:
+        if self.over or self.ended is not None or now < self._due:  # it has asked for another time since
             return inf
         if self.foreign:
             self._look_how_late(now)
@@ -197,12 +195,12 @@ class Call:
 
     def _was_fair(self) -> bool:
         """Whether the other end had most of the time that there was, and that was not too short for any answer."""
-        now, since = monotonic(), self.since if self.socket is None else self.socket.since
+        now, since = self._clock.time(), self.since if self.socket is None else self.socket.since
         return now - since >= max(_FAIR * (now - self._began), self._least)
 
     def blame(self, error: Exception) -> Evidence:
         """Return what it is evidence of that the wire raised this."""
-        evidence, now = blame(error), monotonic()
+        evidence, now = blame(error), self._clock.time()
         if evidence.outcome is not Outcome.UNAVAILABLE:
             return evidence
         if self.foreign:

@@ -27,20 +27,21 @@ class Watched(Protocol):
 class Clock:
     """The clock of one event loop. A subclass for each kind of loop sets the timer and runs tasks."""
 
+    time: Callable[[], float] = staticmethod(monotonic)
+
     def __init__(self) -> None:
         self._heap: list[tuple[float, int, Watched]] = []
         self._numbers = count()
         self._armed = inf
         self._limits: dict[float, TimeLimit] = {}
-        self.scope: type[anyio.CancelScope] = type(anyio.CancelScope())
-        """The loop's class of cancel scopes. To look for it each time, as anyio does, costs more than the scope."""
+        self.scope: type[anyio.CancelScope] = anyio.CancelScope
 
     def limit(self, seconds: float) -> "TimeLimit":
         """Return the time limit of this length. All blocks that may take so long share it."""
         return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
     def watch(self, watched: Watched, when: float) -> None:
-        """Wake `watched` at `when`, by `time.monotonic`."""
+        """Wake `watched` at `when`, by `time`."""
         self._push(watched, when)
         if when < self._armed:
             self._arm(when)
@@ -49,7 +50,7 @@ class Clock:
         if when < inf:
             heappush(self._heap, (when, next(self._numbers), watched))
 
-    def _wake(self, now: float) -> float:
+    def tick(self, now: float) -> float:
         """Wake all that are due, each once. Return when to tick again, inf for never."""
         due: dict[Watched, None] = {}
         while self._heap and self._heap[0][0] <= now:
@@ -85,7 +86,7 @@ class TimeLimit:
     def begin(self) -> anyio.CancelScope:
         """Return the scope of a block that begins now."""
         scope = self._clock.scope()
-        self._ends[scope] = ends = monotonic() + self._seconds
+        self._ends[scope] = ends = self._clock.time() + self._seconds
         if not self._watched:
             self._watched = True
             self._clock.watch(self, ends)
@@ -125,11 +126,11 @@ class AsyncioClock(Clock):
         if self._timer is not None:
             self._timer.cancel()
         self._armed = when
-        self._timer = self._loop.call_later(max(0.0, when - monotonic()), self._tick, context=self._context)
+        self._timer = self._loop.call_later(max(0.0, when - self.time()), self._tick, context=self._context)
 
     def _tick(self) -> None:
         self._armed, self._timer = inf, None
-        if (when := self._wake(monotonic())) < inf:
+        if (when := self.tick(self.time())) < inf:
             self._arm(when)
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
@@ -167,11 +168,11 @@ class TrioClock(Clock):
 
     async def _tick(self) -> None:
         while True:
-            with self._trio.move_on_after(max(0.0, self._armed - monotonic())):
+            with self._trio.move_on_after(max(0.0, self._armed - self.time())):
                 await self._news.wait()
             self._news = self._trio.Event()
             self._armed = -inf
-            self._armed = self._wake(monotonic())
+            self._armed = self.tick(self.time())
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function` in a task of its own."""
@@ -200,7 +201,9 @@ class TrioRunning:
 
 
 def _make() -> Clock:
-    return AsyncioClock() if on_asyncio() else TrioClock()
+    made = AsyncioClock() if on_asyncio() else TrioClock()
+    made.scope = type(anyio.CancelScope())  # to look for it each time, as anyio does, costs more than the scope
+    return made
 
 
 clock: Final = PerLoop(_make, Clock.aclose).get

@@ -9,7 +9,7 @@ from typing import Any, Final, Unpack
 from starlette.routing import compile_path
 
 from .._core.errors import ConfigError
-from .._core.model import GeeTestResult
+from .._core.model import GeeTestResult, Outcome
 from .._core.paths.patterns import parse
 from .._core.rules import Rule
 from .._middleware import GeeTestMiddleware
@@ -18,6 +18,8 @@ from .settings import MarkSettings
 
 MARKS: Final = "geetest_asgi.marks"
 """Scope key: the marks of the route that the guard decided about."""
+
+NOT_GUARDED: Final = GeeTestResult(Outcome.SKIPPED, allowed=True, verified=False, reason="the method is not guarded")
 
 
 def nothing_guarded(where: str, left_open: Iterable[str], how: str) -> ConfigError:
@@ -73,7 +75,11 @@ class Mark:
         return replace(self._rule, pattern=written, methods=None)
 
     def decision(self, scope: Any) -> GeeTestResult:
-        """The decision about this request. Raises LookupError where no guard made one for a route with this mark."""
+        """The decision about this request; `skipped` where its method is not guarded. Raises LookupError where no guard
+        made one for a route with this mark.
+        """
+        if scope["type"] == "http" and not self.guards(scope["method"]):
+            return NOT_GUARDED
         result = geetest_result(scope)
         if self not in scope.get(MARKS, ()):
             raise LookupError(

@@ -70,8 +70,8 @@ write = Captcha(methods=["PUT"], sources=["header"])
 
 
 @route("/write", http_method=["GET", "POST", "PUT"], guards=[write], status_code=200, sync_to_thread=False)
-def written() -> str:
-    return "written"
+def written(captcha: CaptchaResult) -> str:
+    return str(captcha.outcome)
 
 
 @websocket("/live", guards=[account])

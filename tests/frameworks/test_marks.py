@@ -109,6 +109,7 @@ def test_of_marked_routes_the_unsafe_methods_are_guarded_and_the_others_are_name
         assert client.put("/write", headers=geetest.headers()).is_success
     logger.removeHandler(caplog.handler)
     assert [each.status_code for each in answers] == [200, 200, 403]
+    assert "skipped" in answers[0].text, "a handler is told that the method is not guarded"
     told = {vars(each)["geetest_event"]: vars(each) for each in caplog.records if hasattr(each, "geetest_event")}
     assert {"POST /items/{number:int}", "PUT /write"} < set(told["marks"]["geetest_routes"])
     assert (told["marks_open"]["levelname"], told["marks_open"]["geetest_routes"]) == (

@@ -1,0 +1,407 @@
+"""One question's time, on a clock of the tests' own: when a call is given up, and whose silence it was."""
+
+from collections.abc import Callable, Coroutine
+from contextvars import Context, ContextVar
+from dataclasses import dataclass, field
+from math import inf
+from typing import TYPE_CHECKING, Any, Final, cast
+
+import pytest
+
+from geetest_asgi._core.model import Evidence, Outcome
+from geetest_asgi._line.call import CLIENT_LEFT, Call, Disconnected
+from geetest_asgi._line.clock import GRAIN, Clock, Running
+
+if TYPE_CHECKING:
+    from geetest_asgi._line.sockets import Socket
+
+pytestmark = pytest.mark.anyio
+
+START: Final = 1000.0
+OURS: Final = (Outcome.BUSY, "too little of the time was GeeTest's")
+NO_ANSWER: Final = (Outcome.UNAVAILABLE, "no answer in time")
+NO_CONNECTION: Final = (Outcome.UNAVAILABLE, "no connection in time")
+
+
+class Stopped:
+    """A task that has nothing to stop."""
+
+    async def stop(self) -> None: ...
+
+
+class OwnTime(Clock):
+    """It is as late as the test says; what it is to run, it keeps."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.now = START
+        self.time = lambda: self.now
+        self.ticks = 0
+        self.tasks: list[tuple[Callable[[], Coroutine[Any, Any, None]], Context]] = []
+
+    def _arm(self, when: float) -> None: ...
+
+    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> Running:
+        self.tasks.append((function, context))
+        return Stopped()
+
+    def go_to(self, seconds: float) -> None:
+        """Let the time pass, with a tick wherever one is due."""
+        while (due := self.tick(self.now)) <= START + seconds:
+            self.ticks += 1
+            self.now = max(self.now, due)
+        self.now = START + seconds
+
+    def jump_to(self, seconds: float) -> None:
+        """The same while something holds the loop: the clock ticks at the end only."""
+        self.now = START + seconds
+        self.tick(self.now)
+
+
+@dataclass
+class Ear:
+    """What a call asks of a socket."""
+
+    since: float
+    news: bool = False
+    """Something has come that was not looked at."""
+
+    def hears(self) -> bool:
+        return self.news
+
+
+@dataclass
+class Asked:
+    """A call, and how often its waiting was ended."""
+
+    call: Call
+    stops: list[float] = field(default_factory=list)
+
+    def uses(self, ear: Ear) -> None:
+        self.call.uses(cast("Socket", ear))
+
+    def sends(self, ear: Ear, *, kept: bool = False) -> None:
+        self.call.sends(cast("Socket", ear), kept=kept)
+
+    @property
+    def why(self) -> tuple[Outcome, str] | None:
+        """Of being stopped."""
+        stopped = self.call.stopped
+        return None if stopped is None else (stopped.outcome, stopped.reason)
+
+
+@pytest.fixture
+def clock() -> OwnTime:
+    return OwnTime()
+
+
+def ask(
+    clock: OwnTime, seconds: float = 4.0, servers: int = 1, disconnected: Disconnected | None = None, **more: bool
+) -> Asked:
+    asked = Asked(Call(clock, seconds, servers, disconnected, **more))
+    begin(asked, clock, servers)
+    return asked
+
+
+def begin(asked: Asked, clock: OwnTime, servers: int) -> None:
+    asked.call.begin(servers, lambda: asked.stops.append(clock.now - START))
+
+
+# --- silence ----------------------------------------------------------------------------------------------------------
+
+
+def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(clock: OwnTime) -> None:
+    asked = ask(clock)
+    asked.sends(Ear(START))
+    clock.go_to(3.9)
+    assert (asked.stops, asked.call.ended, asked.call.stopped) == ([], None, None)
+    clock.go_to(4.1)
+    assert (asked.stops, asked.why) == ([4.0], NO_ANSWER)
+    assert asked.call.ended is asked.call.stopped
+    clock.go_to(60)
+    assert asked.stops == [4.0]
+
+
+def test_a_server_that_accepts_no_connection_is_one_too(clock: OwnTime) -> None:
+    asked = ask(clock)
+    asked.uses(Ear(START))
+    clock.go_to(4.1)
+    assert (asked.stops, asked.why) == ([4.0], NO_CONNECTION)
+
+
+@pytest.mark.parametrize(("sent", "why"), [(1.0, NO_ANSWER), (1.01, OURS)])
+def test_three_quarters_of_the_time_must_have_been_the_servers(
+    sent: float, why: tuple[Outcome, str], clock: OwnTime
+) -> None:
+    asked = ask(clock)
+    asked.sends(Ear(START + sent))
+    clock.go_to(4.1)
+    assert asked.why == why
+
+
+@pytest.mark.parametrize(("began", "why"), [(2.0, NO_ANSWER), (2.01, OURS)])
+def test_so_must_half_of_what_each_server_has(began: float, why: tuple[Outcome, str], clock: OwnTime) -> None:
+    """Whoever waited for a place has little time left, in which GeeTest need not answer."""
+    asked = ask(clock)
+    clock.go_to(began)
+    begin(asked, clock, 1)
+    asked.sends(Ear(START + began))
+    clock.go_to(4.1)
+    assert asked.why == why
+
+
+def test_of_two_servers_each_has_half(clock: OwnTime) -> None:
+    asked = ask(clock, servers=2)
+    asked.uses(Ear(START))
+    clock.go_to(1.9)
+    assert asked.stops == []
+    clock.go_to(2.5)
+    assert (asked.stops, asked.why, asked.call.ended) == ([2.0], NO_CONNECTION, None)
+    begin(asked, clock, 1)
+    assert asked.call.stopped is None, "the next one is not to blame"
+    asked.uses(Ear(START + 2.5))
+    clock.go_to(3.9)
+    assert asked.stops == [2.0]
+    clock.go_to(4.1)
+    assert (asked.stops, asked.why) == ([2.0, 4.0], NO_CONNECTION)
+
+
+def test_what_was_sent_has_all_the_time_that_is_left(clock: OwnTime) -> None:
+    asked = ask(clock, servers=2)
+    asked.sends(Ear(START))
+    clock.go_to(3.9)
+    assert asked.stops == []
+    clock.go_to(4.1)
+    assert (asked.stops, asked.why) == ([4.0], NO_ANSWER)
+
+
+def test_a_short_share_is_over_in_time(clock: OwnTime) -> None:
+    """Before the first tenth of the call."""
+    asked = ask(clock, servers=20)
+    asked.uses(Ear(START))
+    clock.go_to(0.21)
+    assert asked.stops == [pytest.approx(0.2)]
+
+
+@pytest.mark.parametrize("clears", ["uses", "sends", "waits"])
+def test_what_is_waited_for_at_our_own_end_is_no_outage(clears: str, clock: OwnTime) -> None:
+    asked, again = ask(clock), ask(clock)
+    for each in (asked, again):
+        each.call.waits_for_us("a place")
+    if clears == "waits":
+        again.call.waits()
+    else:
+        getattr(again, clears)(Ear(START))
+    clock.go_to(4.1)
+    assert asked.why == (Outcome.BUSY, "a place")
+    assert again.why == (NO_ANSWER if clears == "sends" else NO_CONNECTION)
+
+
+def test_who_means_to_be_silent_is_believed(clock: OwnTime) -> None:
+    asked = ask(clock, deliberate=True)
+    clock.go_to(3.9)
+    asked.call.waits()
+    clock.go_to(4.1)
+    assert asked.why == NO_CONNECTION
+
+
+# --- what lies in the socket ------------------------------------------------------------------------------------------
+
+
+def test_a_call_goes_on_while_its_socket_has_something_to_read(clock: OwnTime) -> None:
+    asked, ear = ask(clock), Ear(START, news=True)
+    asked.sends(ear)
+    clock.go_to(4.05)
+    assert asked.stops == []
+    ear.news = False
+    clock.go_to(4.1)
+    assert asked.why == NO_ANSWER
+    assert asked.stops == [pytest.approx(4.05, abs=GRAIN)]
+
+
+def test_it_does_not_go_on_for_ever(clock: OwnTime) -> None:
+    """A server that drips always has something there."""
+    asked = ask(clock)
+    asked.sends(Ear(START, news=True))
+    clock.go_to(5.0)
+    assert asked.stops == [pytest.approx(4.0 + 20 * GRAIN)]
+
+
+def test_each_server_has_this_patience(clock: OwnTime) -> None:
+    asked, ear = ask(clock, servers=2), Ear(START, news=True)
+    asked.uses(ear)
+    clock.go_to(2.5)
+    assert asked.stops == [pytest.approx(2.0 + 20 * GRAIN)]
+    begin(asked, clock, 1)
+    asked.uses(ear)
+    clock.go_to(5.0)
+    assert asked.stops[1:] == [pytest.approx(4.0 + 20 * GRAIN)]
+
+
+def test_a_silence_is_judged_when_the_call_is_stopped(clock: OwnTime) -> None:
+    """Not when its task runs again: then the answer may lie there."""
+    asked, ear = ask(clock, servers=3), Ear(START + 1)
+    asked.uses(ear)
+    clock.go_to(4 / 3 + 0.01)
+    assert asked.why == OURS
+    clock.now += 60
+    assert asked.why == OURS
+
+
+# --- a client of the user's -------------------------------------------------------------------------------------------
+
+
+class ReadError(Exception):
+    """By its name httpx's."""
+
+
+class ConnectTimeout(TimeoutError):  # noqa: N818 - its name is what counts
+    """The same."""
+
+
+def test_its_pool_may_make_the_call_wait_for_an_eighth_of_the_time(clock: OwnTime) -> None:
+    assert ask(clock).call.hand_over() == 0.5
+    assert ask(clock, servers=2).call.hand_over() == 0.25
+
+
+def test_a_silent_server_is_an_outage_there_too_after_a_moment(clock: OwnTime) -> None:
+    """Nobody can ask the socket, so the loop has a few turns."""
+    asked = ask(clock)
+    asked.call.hand_over()
+    clock.go_to(4.1)
+    assert asked.why == NO_ANSWER
+    assert asked.stops == [pytest.approx(4.0 + 3 * GRAIN)]
+
+
+def test_nothing_is_known_of_what_it_sent_so_no_other_server_is_asked(clock: OwnTime) -> None:
+    asked = ask(clock, servers=2)
+    asked.call.hand_over()
+    clock.go_to(3.9)
+    assert (asked.call.sent, asked.stops) == (True, [])
+
+
+@pytest.mark.parametrize(("held", "why"), [(0.9, NO_ANSWER), (1.2, OURS)])
+def test_the_time_in_which_the_loop_was_held_was_not_the_servers(
+    held: float, why: tuple[Outcome, str], clock: OwnTime
+) -> None:
+    asked = ask(clock)
+    asked.call.hand_over()
+    clock.go_to(1.0)
+    clock.jump_to(1.0 + held)
+    clock.go_to(4.1)
+    assert asked.why == why
+
+
+@pytest.mark.parametrize(("held", "held_up"), [(0.3, False), (0.6, True)])
+def test_its_exception_is_believed_while_the_loop_was_not_held_for_a_tenth_of_the_time(
+    held: float, held_up: bool, clock: OwnTime
+) -> None:
+    asked = ask(clock)
+    asked.call.hand_over()
+    clock.go_to(1.0)
+    clock.now += held
+    evidence = asked.call.blame(ReadError())
+    assert evidence.outcome is (Outcome.BUSY if held_up else Outcome.UNAVAILABLE)
+    assert (evidence.reason == "the event loop was held up") is held_up
+
+
+def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
+    asked = ask(clock)
+    asked.call.hand_over()
+    while clock.now < START + 3:
+        clock.jump_to(clock.now - START + 0.08 + 0.004)
+    assert asked.call.blame(ReadError()).outcome is Outcome.UNAVAILABLE
+
+
+@pytest.mark.parametrize(
+    ("seconds", "error", "evidence"),
+    [
+        (1.0, ReadError(), Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")),
+        (1.0, ConnectTimeout(), Evidence(*OURS)),  # its own time-out, after little time
+        (3.9, ConnectTimeout(), Evidence(*NO_ANSWER)),
+        (4.0, ReadError(), Evidence(*NO_ANSWER)),  # by then it is our own doing that it broke off
+        (1.0, ValueError(), Evidence(Outcome.MISCONFIGURED, "the call could not be made (ValueError)")),
+    ],
+)
+def test_an_exception_is_evidence_of_what_it_says_or_of_silence(
+    seconds: float, error: Exception, evidence: Evidence, clock: OwnTime
+) -> None:
+    asked = ask(clock)
+    asked.sends(Ear(START))
+    clock.now += seconds
+    assert asked.call.blame(error) == evidence
+
+
+# --- the client -------------------------------------------------------------------------------------------------------
+
+WHO: Final[ContextVar[str]] = ContextVar("who")
+
+
+async def left() -> bool:
+    return True
+
+
+async def test_it_is_watched_after_a_tenth_of_the_time_in_the_context_of_its_request(clock: OwnTime) -> None:
+    WHO.set("ada")
+    asked = ask(clock, disconnected=left)
+    asked.sends(Ear(START))
+    WHO.set("somebody else")
+    clock.go_to(0.39)
+    assert clock.tasks == []
+    clock.go_to(0.45)
+    ((watch, context),) = clock.tasks
+    assert context[WHO] == "ada"
+    await watch()
+    assert asked.call.ended is CLIENT_LEFT
+    assert asked.call.stopped is CLIENT_LEFT
+    assert asked.stops == [pytest.approx(0.45)]
+    clock.go_to(60)
+    assert (len(clock.tasks), len(asked.stops)) == (1, 1)
+
+
+async def test_of_a_long_call_too_after_a_tenth(clock: OwnTime) -> None:
+    asked = ask(clock, seconds=30.0, disconnected=left)
+    asked.sends(Ear(START))
+    clock.go_to(2.9)
+    assert clock.tasks == []
+    clock.go_to(3.1)
+    assert len(clock.tasks) == 1
+
+
+@pytest.mark.parametrize("when", ["at once", "after the call"])
+async def test_a_disconnect_counts_only_while_the_call_is_under_way_and_not_at_once(when: str, clock: OwnTime) -> None:
+    """Test clients send one as soon as the body is exhausted."""
+    asked = ask(clock, disconnected=left)
+    asked.sends(Ear(START))
+    clock.go_to(0.4)
+    assert len(clock.tasks) == 1
+    if when == "after the call":
+        clock.go_to(0.5)
+        asked.call.over = True
+    await clock.tasks[0][0]()
+    assert (asked.call.ended, asked.stops) == (None, [])
+
+
+async def test_what_it_raises_is_not_for_the_call_to_know(clock: OwnTime) -> None:
+    async def broken() -> bool:
+        raise OSError
+
+    asked = ask(clock, disconnected=broken)
+    clock.go_to(0.5)
+    await clock.tasks[0][0]()
+    assert asked.call.ended is None
+
+
+def test_a_call_that_nobody_watches_wakes_the_clock_twice(clock: OwnTime) -> None:
+    asked = ask(clock)
+    asked.sends(Ear(START))
+    clock.go_to(60)
+    assert clock.ticks == 2, "a tenth of its time, and all of it"
+    assert clock.tick(clock.now) == inf
+
+
+def test_of_two_ends_the_first_counts(clock: OwnTime) -> None:
+    asked = ask(clock)
+    asked.call.end(CLIENT_LEFT)
+    asked.call.end(Evidence(Outcome.BUSY))
+    assert asked.call.ended is CLIENT_LEFT
