@@ -9,14 +9,11 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from .._core.model import Evidence, Outcome
 from .blame import blame, is_timeout, sockets_to_spare
 from .clock import Clock, Running
-
-if TYPE_CHECKING:
-    from .sockets import Socket
 
 Disconnected = Callable[[], Awaitable[bool]]
 
@@ -42,6 +39,17 @@ CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 _OURS: Final = "too little of the time was GeeTest's"
 
 
+class Ear(Protocol):
+    """What a call asks of its connection."""
+
+    @property
+    def since(self) -> float:
+        """When the other end was last sent something, or when the connecting began."""
+
+    def hears(self) -> bool:
+        """Whether the other end has done something that was not looked at yet."""
+
+
 class Call:
     """One question, put to one server or several in turn: its time, and how far it has come at the server asked now.
 
@@ -65,7 +73,7 @@ class Call:
     """Something of the request may have been sent: no other server is asked."""
     kept: bool
     """It was sent on a connection that was open before."""
-    socket: "Socket | None"
+    socket: Ear | None
     since: float
     """When the other end was last asked for something, where no socket of ours knows it."""
     foreign: bool
@@ -109,11 +117,11 @@ class Call:
         """The other end was asked for something just now, by no socket of ours."""
         self.ours, self.since = "", self._clock.time()
 
-    def uses(self, socket: "Socket") -> None:
+    def uses(self, socket: Ear) -> None:
         """The other end is asked by this socket of ours."""
         self.ours, self.socket = "", socket
 
-    def sends(self, socket: "Socket | None", *, kept: bool) -> None:
+    def sends(self, socket: Ear | None, *, kept: bool) -> None:
         """The request leaves now, by this socket of ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
