@@ -6,7 +6,7 @@ from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Final, cast
+from typing import Final
 
 import httpx
 import pytest
@@ -15,9 +15,6 @@ from own_time import START, OwnTime
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi._line.call import CLIENT_LEFT, Call, Disconnected
 from geetest_asgi._line.clock import GRAIN
-
-if TYPE_CHECKING:
-    from geetest_asgi._line.sockets import Socket
 
 pytestmark = pytest.mark.anyio
 
@@ -46,10 +43,10 @@ class Asked:
     stops: list[float] = field(default_factory=list)
 
     def uses(self, ear: Ear) -> None:
-        self.call.uses(cast("Socket", ear))
+        self.call.uses(ear)
 
     def sends(self, ear: Ear, *, kept: bool = False) -> None:
-        self.call.sends(cast("Socket", ear), kept=kept)
+        self.call.sends(ear, kept=kept)
 
     @property
     def why(self) -> tuple[Outcome, str] | None:

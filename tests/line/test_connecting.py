@@ -16,10 +16,9 @@ from edges.servers import RawServer, http_reply, secured
 from edges.visitors import until
 from lines import a_call, used_up_threads
 
-from geetest_asgi._line.call import Call
+from geetest_asgi._line.call import Call, Ear
 from geetest_asgi._line.clock import clock
-from geetest_asgi._line.connecting import Resolver, connect
-from geetest_asgi._line.sockets import Socket
+from geetest_asgi._line.connecting import Attempts, Resolver, connect
 
 pytestmark = pytest.mark.anyio
 
@@ -50,21 +49,21 @@ async def test_the_first_address_that_accepts_is_taken() -> None:
             call = a_call()
             connection = await connect(addresses, server.port, "geetest.test", None, call)
             assert connection.socket is call.socket
-            assert not connection.socket.hears()
             connection.socket.close()
 
 
 class Noting(Call):
-    """It knows which sockets were begun."""
+    """It knows which connections were tried."""
 
     def __init__(self) -> None:
         super().__init__(clock(), 60.0, 1, None)
-        self.begun: dict[Socket, None] = {}
+        self.tried = Attempts()
         self.begin(1, lambda: None)
 
-    def uses(self, socket: Socket) -> None:
+    def uses(self, socket: Ear) -> None:
         super().uses(socket)
-        self.begun[socket] = None
+        if isinstance(socket, Attempts):
+            self.tried = socket
 
 
 async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
@@ -72,7 +71,7 @@ async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
         call = Noting()
         connection = await connect([HERE] * 50, server.port, "geetest.test", None, call)
         connection.socket.close()
-    assert len(call.begun) < 50, "one, or some more where the event loop was late"
+    assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
 
 
 async def test_where_all_refuse_each_says_why_and_none_waits_for_the_next() -> None:
@@ -121,7 +120,8 @@ async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows
     """Both are tried since neither answers at first; then the loop is held until both have."""
 
     async def hold() -> None:
-        await until(lambda: len(call.begun) == 2)
+        await until(lambda: len(call.tried.sockets) == 2)
+        assert not call.tried.hears()
         server.accept()
         time.sleep(1.3)  # the kernel asks again after a second
 
@@ -131,7 +131,6 @@ async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows
             group.start_soon(hold)
             connection = await connect([HERE, HERE], server.port, "geetest.test", None, call)
         assert connection.socket is call.socket
-        assert not connection.socket.hears()
         await until(lambda: server.hung_up() == 1)
         connection.socket.close()
 

@@ -37,6 +37,7 @@ def keep_open(server: RawServer, connection: socket.socket) -> None:
 
 def say_when_told(go_on: threading.Event, hang_up: threading.Event) -> Behave:
     def behave(server: RawServer, connection: socket.socket) -> None:
+        connection.recv(100)
         go_on.wait(10)
         connection.sendall(b"hello")
         hang_up.wait(10)
@@ -59,6 +60,8 @@ async def test_a_socket_knows_whether_there_is_news(poll: bool, monkeypatch: pyt
         made = Socket(HERE, server.port)
         await until(made.hears)  # accepted
         await made.connected()
+        assert made.hears(), "the other end waits for us"
+        await made.send(b"x")
         assert not made.hears()
         go_on.set()
         await until(made.hears)  # said something
@@ -100,6 +103,7 @@ async def test_a_process_may_have_many_files_open() -> None:
     try:
         with RawServer(keep_open) as server:
             made = await connected_to(server)
+            await made.send(b"x")
             assert not made.hears()
             made.close()
     finally:
@@ -114,6 +118,7 @@ async def test_asking_for_news_takes_no_time(poll: bool, monkeypatch: pytest.Mon
         monkeypatch.delattr(select, "poll")
     with RawServer(keep_open) as server:
         made = await connected_to(server)
+        await made.send(b"x")
         began = time.monotonic()
         assert not any(made.hears() for _ in range(20_000))
         assert time.monotonic() - began < 15, "a thousandth of a second for each would be 20"
@@ -133,6 +138,7 @@ async def test_an_address_of_version_six() -> None:
 
 
 async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() -> None:
+    gc.collect()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         with pytest.raises(OSError, match="connecting"):
@@ -241,6 +247,7 @@ def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
 
     async def main(server: RawServer) -> None:
         made = await connected_to(server)
+        await made.send(b"question")
         assert await made.receive() == b"answer"
         go_on.set()
         await until(made.hears)
