@@ -97,7 +97,7 @@ class Call:
         self._disconnected, self._context = disconnected, disconnected and copy_context()
         self.watching: Running | None = None
         """What watches the client: to be stopped when the call is over."""
-        self._due = start + min(seconds / 10, 1.0)
+        self._due = self._tenth
         clock.watch(self, self._due)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
