@@ -150,6 +150,27 @@ async def test_two_locations_lead_nowhere(geetest: GeeTest) -> None:
     assert await outcomes(guard, geetest.token(), "/login", "/login") == ["307", "captcha_replayed"]
 
 
+ROOTED = {"under a root path": (["POST /login"], "/shop"), "beside a rule for all else": (["POST /login", "POST /**"], "")}
+
+
+@pytest.mark.parametrize("name", ROOTED)
+async def test_a_redirect_is_looked_up_as_the_request_was(name: str, geetest: GeeTest) -> None:
+    protect, root = ROOTED[name]
+    guard = geetest.guard(App(307, headers=[(b"location", f"{root}/login".encode())]), protect=protect)
+    token = geetest.token()
+    for _ in range(2):
+        assert (await visit(token, path=f"{root}/login", root_path=root).run(guard)).status == 307
+    assert len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize(("path", "location"), [("/sizes", "/sizes/X"), ("/sizes/X", "/sizes")])
+async def test_a_guard_without_patterns_spends_it_on_the_way_to_another_path(
+    path: str, location: str, geetest: GeeTest
+) -> None:
+    guard = geetest.guard(App(307, headers=[(b"location", location.encode())]), protect=None)
+    assert await outcomes(guard, geetest.token(), path, path) == ["307", "captcha_replayed"]
+
+
 async def test_a_guard_without_patterns_keeps_it_for_its_own_path(geetest: GeeTest) -> None:
     app = App(308, headers=[(b"location", b"/login/")])
     guard, token = geetest.guard(app, protect=None), geetest.token()
@@ -229,6 +250,22 @@ async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(name: s
     assert (asked.status, len(asked.incoming)) == (403, left)
     assert [message["type"] for message in asked.sent] == ["http.response.start", "http.response.body"]
     assert "connection" not in asked.headers
+
+
+async def test_the_rest_is_read_once_all_but_the_end_of_the_answer_is_sent(geetest: GeeTest, app: App) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+
+    async def receive() -> Message:
+        sent_before.append(len(asked.sent))
+        return await asked.receive()
+
+    sent_before: list[int] = []
+    asked = refused(b"1", b"2")
+    await geetest.guard(app, on_denied=lambda result, scope: page)(asked.scope, receive, asked.send)
+    assert (sent_before, len(asked.sent)) == ([2, 2], 3)
 
 
 async def test_a_body_that_came_too_slowly_is_not_waited_for_once_more(geetest: GeeTest, app: App) -> None:
