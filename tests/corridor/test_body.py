@@ -2,6 +2,7 @@
 
 import gc
 from collections import deque
+from contextlib import suppress
 
 import anyio
 import pytest
@@ -71,6 +72,7 @@ async def test_an_empty_json_body_is_not_broken() -> None:
 
 async def turns_during_a_search(length: int) -> int:
     """How often another task runs while a body is searched that is all there."""
+    turns = 0
 
     async def receive() -> Message:
         return piece(b"a&" * (length // 2), more=False)
@@ -81,7 +83,6 @@ async def turns_during_a_search(length: int) -> int:
             await checkpoint()
             turns += 1
 
-    turns = 0
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(other)
         await Body(receive, Limits(), BodyMemory(4 * MIB), None).search(scanner())
@@ -133,10 +134,8 @@ async def test_the_time_limit_of_a_search_forgets_it() -> None:
         return sum(isinstance(each, kind) for each in gc.get_objects())
 
     async def search(*messages: Message) -> None:
-        try:
+        with suppress(VisitorLeft):
             await Server(*messages).body().search(scanner())
-        except VisitorLeft:
-            pass
 
     kind = type(anyio.CancelScope())
     await search(piece(b"a=1", more=False))

@@ -150,7 +150,10 @@ async def test_two_locations_lead_nowhere(geetest: GeeTest) -> None:
     assert await outcomes(guard, geetest.token(), "/login", "/login") == ["307", "captcha_replayed"]
 
 
-ROOTED = {"under a root path": (["POST /login"], "/shop"), "beside a rule for all else": (["POST /login", "POST /**"], "")}
+ROOTED = {
+    "under a root path": (["POST /login"], "/shop"),
+    "beside a rule for all else": (["POST /login", "POST /**"], ""),
+}
 
 
 @pytest.mark.parametrize("name", ROOTED)
