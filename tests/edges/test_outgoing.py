@@ -5,17 +5,23 @@ from typing import Any
 
 import anyio
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
+from geetest_asgi.clearance import Clearance
 
 from .servers import SUCCESS, GeeTest
 from .site import App
-from .visitors import FORM, Visit, http_scope, unfinished, visit
+from .visitors import FORM, Visit, form, http_scope, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+def handshake(query: dict[str, str] | None = None) -> Visit:
+    scope = http_scope("GET", "/ws", query=form(query or {}), type="websocket", scheme="ws")
+    return Visit(scope, {"type": "websocket.connect"})
 
 
 async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str) -> list[str]:
@@ -183,6 +189,59 @@ async def test_a_guard_without_patterns_keeps_it_for_its_own_path(geetest: GeeTe
     assert await outcomes(guard, token, "/other", "/other") == ["308", "captcha_replayed"]
 
 
+# --- `when` is told ---------------------------------------------------------------------------------------------------
+
+
+class Never:
+    """A `when` that wants no captcha, and the statuses that it is told of."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    async def wanted(self, scope: Scope, store: Any) -> bool:
+        return False
+
+    async def answered(self, scope: Scope, store: Any, status: int) -> None:
+        self.statuses.append(status)
+
+
+START: Message = {"type": "http.response.start", "status": 422, "headers": []}
+ANSWERS: dict[str, tuple[list[Message], int]] = {
+    "an early hint comes before": ([{"type": "http.response.early_hint", "links": []}, START], 422),
+    "a body comes after": ([START, {"type": "http.response.body", "body": b""}], 422),
+    "a websocket is accepted": ([{"type": "websocket.accept"}, {"type": "websocket.close"}], 101),
+    "a websocket is closed": ([{"type": "websocket.close"}], 403),
+    "a websocket is answered": ([{"type": "websocket.http.response.start", "status": 401, "headers": []}], 401),
+}
+
+
+def sending(messages: list[Message]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_when_is_told_of_each_answer_once(name: str, geetest: GeeTest) -> None:
+    (messages, status), when = ANSWERS[name], Never()
+    asked = visit() if messages[-1]["type"].startswith("http") else handshake()
+    await asked.run(geetest.guard(sending(messages), protect=None, when=when))
+    assert (asked.sent, when.statuses) == (messages, [status])
+
+
+async def test_an_exception_of_when_is_logged_and_the_answer_is_sent(
+    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Never):
+        async def answered(self, scope: Scope, store: Any, status: int) -> None:
+            raise ZeroDivisionError
+
+    assert (await visit().run(geetest.guard(app, when=Broken()))).code == "in"
+    assert [vars(record)["geetest_hook"] for record in caplog.records if record.exc_info] == ["when"]
+
+
 # --- headers ----------------------------------------------------------------------------------------------------------
 
 
@@ -201,6 +260,20 @@ async def test_headers_that_can_be_read_once_go_out_whole(status: int, geetest: 
     asked = await visit(geetest.token()).run(geetest.guard(app, forgive=[422]))
     sent = [name for name, _ in asked.sent[0]["headers"]]
     assert sent == [b"location", b"set-cookie"] + [b"x-geetest-token"] * (status == 422)
+
+
+async def test_a_message_to_which_nothing_is_added_is_the_apps_own(geetest: GeeTest) -> None:
+    asked = await visit(geetest.token()).run(geetest.guard(sending([START])))
+    assert asked.sent[0] is START
+
+
+async def test_a_websocket_gets_no_clearance_with_its_handshake(geetest: GeeTest) -> None:
+    """Browsers keep no header of it, and a close has none."""
+    accept: Message = {"type": "websocket.accept"}
+    rules = [Rule("/**", methods="*", name="all")]
+    guard = geetest.guard(sending([accept]), protect=rules, clearance=Clearance("s" * 32), sources=("query",))
+    asked = await handshake(query=geetest.token()).run(guard)
+    assert asked.sent == [accept]
 
 
 # --- a refused body is read to its end, within bounds -----------------------------------------------------------------
