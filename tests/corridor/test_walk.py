@@ -6,14 +6,20 @@ from dataclasses import replace
 import pytest
 from clocks import Clock
 from refusals import guard
+from starlette.types import Message
 from visits import Visitor
 
-from geetest_asgi import Limits
+from geetest_asgi import Limits, Lockout
+from geetest_asgi._bounds.lockouts import ENOUGH
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import GeeTest
 
 pytestmark = pytest.mark.anyio
+
+
+async def nobody(*_: object) -> Message:
+    return {"type": "http.disconnect"}
 
 
 async def test_an_answer_of_geetest_ends_an_outage(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
@@ -31,3 +37,21 @@ async def test_an_answer_of_geetest_ends_an_outage(geetest: GeeTest, caplog: pyt
             assert await visitor.says("/login", geetest.token(forged=True) if code == "captcha_failed" else {}) == code
     assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["outage_begins", "outage_ends"]
+
+
+async def test_an_address_counts_but_for_the_requests_of_a_test() -> None:
+    """They all have one."""
+    middleware, scope = guard(), {"type": "http", "method": "POST", "path": "/", "client": ("203.0.113.7", 1)}
+    policy = middleware.table.match("POST", "/", b"/", "")
+    assert middleware.guard.visit(policy, scope, nobody).client == "203.0.113.7"
+    with GeeTest():
+        assert middleware.guard.visit(policy, scope, nobody).client is None
+
+
+async def test_a_lockout_of_nearly_all_clients_is_told() -> None:
+    told: list[Lockout] = []
+    middleware = guard(sources=["query"], on_lockout=told.append)
+    for number in range(ENOUGH):
+        scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"lot_number=1"}
+        await middleware({**scope, "client": (f"203.0.113.{number}", 1)}, nobody, nobody)
+    assert [lockout.over for lockout in told] == [False]
