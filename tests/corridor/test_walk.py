@@ -18,8 +18,11 @@ from geetest_asgi.testing import GeeTest
 pytestmark = pytest.mark.anyio
 
 
-async def nobody(*_: object) -> Message:
+async def nobody() -> Message:
     return {"type": "http.disconnect"}
+
+
+async def nowhere(message: object) -> None: ...
 
 
 async def test_an_answer_of_geetest_ends_an_outage(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
@@ -53,5 +56,5 @@ async def test_a_lockout_of_nearly_all_clients_is_told() -> None:
     middleware = guard(sources=["query"], on_lockout=told.append)
     for number in range(ENOUGH):
         scope = {"type": "http", "method": "POST", "path": "/", "query_string": b"lot_number=1"}
-        await middleware({**scope, "client": (f"203.0.113.{number}", 1)}, nobody, nobody)
+        await middleware({**scope, "client": (f"203.0.113.{number}", 1)}, nobody, nowhere)
     assert [lockout.over for lockout in told] == [False]
