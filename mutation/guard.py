@@ -48,7 +48,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources"), *_CORRIDOR),
     "_corridor/visit.py": _CORRIDOR,
     "_corridor/walk.py": (
-        *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens", "websocket"),
+        *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens"),
         *_CORRIDOR,
     ),
     "_line": ("tests/line", *_edges("calls", "outages", "blame", "client_faults", "tls", "lifecycle", "cancellation")),
