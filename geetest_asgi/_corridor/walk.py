@@ -3,8 +3,8 @@
 steps       gather evidence (`steps.STEPS`)                   Evidence
 accept      the user's function may refuse a passed token     Evidence
 judge       decides; the only function that lets a client in  GeeTestResult
-settle      keeps the token spent, or gives it back
-tell        writes the log, calls `on_result`
+settle      gives the token of a refused request back, unless GeeTest has judged it
+tell        alerts, the log, `on_result`
 app or denial
 """
 

@@ -9,25 +9,22 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from contextvars import copy_context
 from math import inf
-from typing import TYPE_CHECKING, Final
+from typing import Final, Protocol
 
 from .._core.model import Evidence, Outcome
 from .blame import blame, is_timeout, sockets_to_spare
 from .clock import Clock, Running
 
-if TYPE_CHECKING:
-    from .sockets import Socket
-
 Disconnected = Callable[[], Awaitable[bool]]
 
 _LATE: Final = 0.1
-"""The part of a call's time for which the event loop may be late while an exception of the user's client counts."""
+"""Share of a call's time. If the event loop was late for longer, an exception of the user's client is no outage."""
 
 _PAUSE: Final = 0.005
 """Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
 
 _FAIR: Final = 0.75
-"""The part of the time since a server was first asked for which it must have been silent."""
+"""Share of the time since a server was first asked. It must have been silent for so long to count as an outage."""
 
 _PATIENCE: Final = 20
 """Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
@@ -35,11 +32,22 @@ loop, each tick is one turn of it, and a TLS handshake takes many.
 """
 
 _BLIND: Final = 3
-"""Ticks for which a call of the user's client goes on: nobody can ask its socket."""
+"""Ticks for which a call of the user's client goes on: its socket cannot be asked."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
 _OURS: Final = "too little of the time was GeeTest's"
+
+
+class Ear(Protocol):
+    """What a call asks of its connection."""
+
+    @property
+    def since(self) -> float:
+        """When the other end was last sent something, or when the connecting began."""
+
+    def hears(self) -> bool:
+        """Whether the other end has done something that was not looked at yet."""
 
 
 class Call:
@@ -65,7 +73,7 @@ class Call:
     """Something of the request may have been sent: no other server is asked."""
     kept: bool
     """It was sent on a connection that was open before."""
-    socket: "Socket | None"
+    socket: Ear | None
     since: float
     """When the other end was last asked for something, where no socket of ours knows it."""
     foreign: bool
@@ -90,7 +98,10 @@ class Call:
         clock.watch(self, self._due)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
-        """Ask the first of the `servers` that are left, or wait for a place. `stop` ends that."""
+        """Begin to ask one of the `servers` that are left, which share the time, or to wait for a place.
+
+        `stop` ends that.
+        """
         self.stopped = None
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
         self.socket, self.since, self._began, self._late, self._again = None, inf, self._clock.time(), 0.0, _PATIENCE
@@ -106,11 +117,11 @@ class Call:
         """The other end was asked for something just now, by no socket of ours."""
         self.ours, self.since = "", self._clock.time()
 
-    def uses(self, socket: "Socket") -> None:
+    def uses(self, socket: Ear) -> None:
         """The other end is asked by this socket of ours."""
         self.ours, self.socket = "", socket
 
-    def sends(self, socket: "Socket | None", *, kept: bool) -> None:
+    def sends(self, socket: Ear | None, *, kept: bool) -> None:
         """The request leaves now, by this socket of ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
@@ -135,7 +146,7 @@ class Call:
         self._clock.watch(self, when)
 
     def wake(self, now: float) -> float:
-        """By the clock."""
+        """See `Watched`."""
         if self.over or self.ended is not None or now < self._due:  # it has asked for another time since
             return inf
         if self.foreign:

@@ -1,4 +1,4 @@
-"""One clock for each event loop wakes what takes its time: the rest needs no timer, task or thread."""
+"""One clock for each event loop wakes calls and time limits, so that none needs a timer, task or thread of its own."""
 
 import asyncio
 from collections.abc import Callable, Coroutine
@@ -14,14 +14,14 @@ import anyio
 from .._bounds.per_loop import PerLoop, on_asyncio
 
 GRAIN: Final = 0.005
-"""Seconds. The clock does not tick more often."""
+"""Shortest time between two ticks, in seconds."""
 
 
 class Watched(Protocol):
-    """What the clock wakes."""
+    """An object that the clock wakes."""
 
     def wake(self, now: float) -> float:
-        """Return when to be woken again, inf for never. A time that has come means the next tick."""
+        """Return when to be woken again, inf for never. A time in the past means the next tick."""
 
 
 class Clock:
@@ -37,11 +37,11 @@ class Clock:
         self.scope: type[anyio.CancelScope] = anyio.CancelScope
 
     def limit(self, seconds: float) -> "TimeLimit":
-        """Return what ends blocks after so many seconds."""
+        """Return the time limit of this length. All blocks that may take so long share it."""
         return self._limits.get(seconds) or self._limits.setdefault(seconds, TimeLimit(self, seconds))
 
     def watch(self, watched: Watched, when: float) -> None:
-        """Wake `watched` at `when`, by its own `time`."""
+        """Wake `watched` at `when`, by `time`."""
         self._push(watched, when)
         if when < self._armed:
             self._arm(when)
@@ -51,10 +51,10 @@ class Clock:
             heappush(self._heap, (when, next(self._numbers), watched))
 
     def tick(self, now: float) -> float:
-        """Wake all that are due. Return when to tick again, inf for never."""
-        due = []
+        """Wake all that are due, each once. Return when to tick again, inf for never."""
+        due: dict[Watched, None] = {}
         while self._heap and self._heap[0][0] <= now:
-            due.append(heappop(self._heap)[2])
+            due[heappop(self._heap)[2]] = None
         for watched in due:
             self._push(watched, watched.wake(now))
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
@@ -97,7 +97,7 @@ class TimeLimit:
         del self._ends[scope]
 
     def wake(self, now: float) -> float:
-        """By the clock."""
+        """See `Watched`."""
         for scope, ends in self._ends.items():
             if ends > now:
                 return ends
@@ -114,7 +114,7 @@ class Running(Protocol):
 
 
 class AsyncioClock(Clock):
-    """Timers of the loop: none is left behind that would keep a loop from ending."""
+    """Uses one timer of the event loop, which does not keep the loop from ending."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -152,7 +152,7 @@ class AsyncioRunning:
 
 
 class TrioClock(Clock):
-    """A system task, which ends with the loop."""
+    """Uses a system task, which ends with the loop."""
 
     def __init__(self) -> None:
         super().__init__()

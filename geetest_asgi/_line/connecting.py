@@ -5,6 +5,7 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from math import inf
 from typing import Any, Final
 
 import anyio
@@ -29,6 +30,7 @@ async def connect(
     Raises OSError (of which SSLError is one) and anyio's exceptions for a broken stream.
     """
     made = await _first(addresses, port, call)
+    call.uses(made)
     if context is None:
         return Connection(made, made)
     try:
@@ -39,16 +41,44 @@ async def connect(
     return Connection(made, secure)
 
 
+class Attempts:
+    """The sockets that try the addresses of one name: what one of them hears, the call hears."""
+
+    def __init__(self) -> None:
+        self.sockets: list[Socket] = []
+
+    @property
+    def since(self) -> float:
+        """When the first of them began to connect."""
+        return min((each.since for each in self.sockets), default=inf)
+
+    def hears(self) -> bool:
+        """See `Socket`."""
+        return any(each.hears() for each in self.sockets)
+
+    async def connect(self, address: str, port: int) -> Socket:
+        """Return a connection to this address. Raises OSError."""
+        self.sockets.append(made := Socket(address, port))
+        try:
+            await made.connected()
+        except BaseException:
+            self.sockets.remove(made)
+            made.close()
+            raise
+        return made
+
+
 async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
     """Try one address after the other, each a moment after the one before, and keep the first that connects."""
+    call.uses(attempts := Attempts())
     if len(addresses) == 1:
-        return await _one(addresses[0], port, call)
+        return await attempts.connect(addresses[0], port)
     made: list[Socket] = []
     errors: list[OSError] = []
 
     async def attempt(address: str, over: anyio.Event) -> None:
         try:
-            made.append(await _one(address, port, call))
+            made.append(await attempts.connect(address, port))
             group.cancel_scope.cancel()
         except OSError as error:
             errors.append(error)
@@ -66,18 +96,7 @@ async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
     finally:
         for each in made:
             each.close()
-    call.uses(first)
     return first
-
-
-async def _one(address: str, port: int, call: Call) -> Socket:
-    call.uses(made := Socket(address, port))
-    try:
-        await made.connected()
-    except BaseException:
-        made.close()
-        raise
-    return made
 
 
 class Resolver:

@@ -1,4 +1,4 @@
-"""Asking GeeTest about one token: one time for everything, and the next server only where nothing was sent."""
+"""Ask GeeTest about one token, within one time limit. The next server is asked only if nothing was sent."""
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -52,7 +52,7 @@ class Server:
 
 
 class Lane:
-    """What a line has in one event loop."""
+    """State of a line in one event loop."""
 
     def __init__(self, make: Make, max_in_flight: int) -> None:
         self.clock = clock()
@@ -71,7 +71,7 @@ class Lane:
         return self.wire
 
     async def prepare_for(self, call: Call) -> Wire:
-        """The same for a call, whose time it takes."""
+        """Like `prepare`, within the time of a call."""
         call.waits_for_us("the first call was being prepared")
         wire = await self.prepare()
         call.waits_for_us("")

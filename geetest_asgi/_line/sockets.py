@@ -94,7 +94,7 @@ class Socket(ByteStream):
             raise
         self.since: float = monotonic()
         """When it last sent something, or began to connect."""
-        self._connected = False
+        self._has_sent = False
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(self._raw, select.POLLOUT)
@@ -104,19 +104,22 @@ class Socket(ByteStream):
         await anyio.wait_writable(self._raw)
         if error := self._raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, "connecting")
-        self._connected = True
-        if self._poll is not None:
-            self._poll.modify(self._raw, select.POLLIN)
 
     def hears(self) -> bool:
-        """Return whether the other end has done something that was not looked at yet: accepted, sent, hung up."""
+        """Return whether the other end has done something that was not looked at yet: sent, hung up, or accepted: that
+        counts until something is sent, since until then it waits for us.
+        """
         if self._poll is not None:
             return bool(self._poll.poll(0))
-        waiting = ([self._raw], []) if self._connected else ([], [self._raw])  # Windows
+        waiting = ([self._raw], []) if self._has_sent else ([], [self._raw])  # Windows
         return any(select.select(*waiting, [self._raw], 0))
 
     async def send(self, item: bytes) -> None:
         """Send all of it, at once where the kernel has room. Raises OSError."""
+        if not self._has_sent:
+            self._has_sent = True
+            if self._poll is not None:
+                self._poll.modify(self._raw, select.POLLIN)
         while item:
             try:
                 item = item[self._raw.send(item) :]

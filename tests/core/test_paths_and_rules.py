@@ -335,6 +335,7 @@ def test_a_root_path_is_a_spelling_too() -> None:
     for path, root in (("/xA/transfer", "/x%41"), ("/xa/x//transfer", "/x/"), ("/x%41/transfer", "/x%41")):
         assert rules.match("POST", path, root_path=root) == 1, "cut as it is written, or decoded"
     assert table(["/login", "/api/**"], roots=["/api"]).match("POST", "/api/login") == UNCLEAR
+    assert table(["/api/*/orders", "/orders"]).match("POST", "/orders", root_path="/api/") == 1, "no segment is empty"
 
 
 def test_the_same_pattern_twice_with_other_methods() -> None:

@@ -133,6 +133,13 @@ def stall_later(until: float) -> Iterator[float]:
     yield 0.6
 
 
+def stall_at_each_turn(until: float) -> Iterator[float]:
+    """While hosts are looked up and connections made; then so much follows that each turn of the loop is late."""
+    yield from [0.0] * 20
+    yield 0.3
+    yield from [0.01] * 30
+
+
 def stall_often(until: float) -> Iterator[float]:
     for _ in range(8):
         yield 0.07
@@ -164,7 +171,7 @@ def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     """A certificate, and its authority."""
     made, folder = trustme.CA(), tmp_path_factory.mktemp("tls")
     made.cert_pem.write_to_path(str(folder / "authority.pem"))
-    made.issue_cert("127.0.0.1").private_key_and_cert_chain_pem.write_to_path(str(folder / "geetest.pem"))
+    made.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "geetest.pem"))
     return folder / "geetest.pem", folder / "authority.pem"
 
 
@@ -187,17 +194,27 @@ STALLS: list[tuple[Stall, str]] = [
     (stall_later, "open connections"),
     (stall_once, "three servers"),
     (stall_shortly, "three servers"),
+    (stall_at_each_turn, "two addresses"),
 ]
+
+
+def two_addresses(host: str, port: int, **_: object) -> list[tuple[Any, ...]]:
+    """What a resolver returns for a host such as GeeTest's."""
+    addresses = [(each, port) for each in ("127.0.0.1", "127.0.0.2")]
+    return [(socket.AF_INET, socket.SOCK_STREAM, socket.IPPROTO_TCP, "", each) for each in addresses]
 
 
 @pytest.mark.slow_except("plain-asyncio-*", "TLSv1_3-trio-stall_by_waiting-*")
 @pytest.mark.parametrize(("stall", "start"), STALLS)
 @pytest.mark.parametrize("loop", LOOPS)
 def test_a_visitor_cannot_fake_an_outage_by_holding_up_the_event_loop(
-    loop: str, stall: Stall, start: str, answering: Prompt, geetest: GeeTest
+    loop: str, stall: Stall, start: str, answering: Prompt, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Visitors call an endpoint that does not let go of the loop; then GeeTest's answers lie there and wait for us."""
     urls = [answering.url] * (3 if start == "three servers" else 1)
+    if start == "two addresses":
+        monkeypatch.setattr(socket, "getaddrinfo", two_addresses)
+        urls = [answering.url.replace("127.0.0.1", "localhost")]
     door, codes = Door(geetest, timeout=0.25, api_server=urls, trust_env=True), []
 
     async def hold(stalls: Iterator[float]) -> None:

@@ -4,16 +4,13 @@ from collections.abc import Callable, Coroutine
 from contextvars import Context, ContextVar
 from dataclasses import dataclass, field
 from math import inf
-from typing import TYPE_CHECKING, Any, Final, cast
+from typing import Any, Final
 
 import pytest
 
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi._line.call import CLIENT_LEFT, Call, Disconnected
 from geetest_asgi._line.clock import GRAIN, Clock, Running
-
-if TYPE_CHECKING:
-    from geetest_asgi._line.sockets import Socket
 
 pytestmark = pytest.mark.anyio
 
@@ -78,10 +75,10 @@ class Asked:
     stops: list[float] = field(default_factory=list)
 
     def uses(self, ear: Ear) -> None:
-        self.call.uses(cast("Socket", ear))
+        self.call.uses(ear)
 
     def sends(self, ear: Ear, *, kept: bool = False) -> None:
-        self.call.sends(cast("Socket", ear), kept=kept)
+        self.call.sends(ear, kept=kept)
 
     @property
     def why(self) -> tuple[Outcome, str] | None:

@@ -9,6 +9,7 @@ from contextlib import aclosing
 from typing import Any
 
 import anyio
+import httpx
 import pytest
 import trustme
 from edges.servers import RawServer, http_reply, refusing, replying, secured
@@ -69,8 +70,9 @@ async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(left
     assert (evidence.outcome, evidence.reason) == expected
 
 
+@pytest.mark.parametrize("client", [None, httpx.AsyncClient])
 @pytest.mark.parametrize("turns", [0, 10])
-async def test_a_disconnect_that_was_queued_before_is_no_news(turns: int) -> None:
+async def test_a_disconnect_that_was_queued_before_is_no_news(turns: int, client: Any) -> None:
     """Test clients send one as soon as the body is exhausted, and middleware hands it on within some turns."""
 
     async def disconnected() -> bool:
@@ -79,7 +81,7 @@ async def test_a_disconnect_that_was_queued_before_is_no_news(turns: int) -> Non
         return True
 
     with RawServer(after(0.4)) as server:
-        async with aclosing(line_to(server.url)) as line:
+        async with aclosing(line_to(server.url, client=client)) as line:
             evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
     assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, "x")
 

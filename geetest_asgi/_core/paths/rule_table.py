@@ -81,7 +81,7 @@ class RuleTable(Generic[T]):
         """
         roots = [*paths.root_spellings(root_path), *self.roots]
         forms = paths.forms(path, raw_path, roots)
-        return forms, {paths.split(root) + form for form in forms for root in roots}
+        return forms, {paths.split(root.rstrip("/")) + form for form in forms for root in roots}
 
     def matching(self, form: paths.Segments) -> set[int]:
         """Return the rules that match this form, whatever the method and the case of letters."""
