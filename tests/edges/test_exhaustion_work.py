@@ -12,7 +12,7 @@ from typing import Any
 import anyio
 import pytest
 
-from geetest_asgi import GeeTestMiddleware
+from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi._core.errors import ConfigError
 from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import scanner_for
@@ -135,6 +135,17 @@ async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
         await geetest.guard(App())(eager.scope, receive, eager.send)
     assert eager.status == 403
     assert turns >= MIB // (16 * KIB) - 1
+
+
+def test_the_work_for_a_body_in_small_messages_grows_with_their_number_and_no_faster(geetest: GeeTest) -> None:
+    """What was kept of it is not copied for each."""
+
+    def come(size: int) -> None:
+        small = visit(body=cut(b"[" * size, 512), content_type=JSON)
+        anyio.run(small.run, guard)
+
+    guard = geetest.guard(App(), limits=Limits(max_body=4 * MIB))
+    assert grows_linearly(come, MIB)
 
 
 # --- headers, paths, patterns -----------------------------------------------------------------------------------------
