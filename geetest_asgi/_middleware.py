@@ -172,12 +172,12 @@ class GeeTestMiddleware:
         return None
 
     def _on_lifespan(self, send: Send) -> Send:
-        """Return a `send` that imports what the first call needs at startup, and closes connections at shutdown."""
+        """Return a `send` that imports what the first call needs at startup, and closes connections at the end."""
 
         async def send_on(message: Any) -> None:
             if message["type"] == "lifespan.startup.complete":
                 await self.guard.line.prepare()
-            elif message["type"].startswith("lifespan.shutdown."):
+            else:
                 await self.aclose()
             await send(message)
 

@@ -18,7 +18,7 @@ NOT_THE_GUARD: Final = frozenset(
 _CONFIG: Final = ("tests/test_config.py", "tests/test_config_credentials.py", "tests/edges/test_rules_and_sources.py")
 _CORE: Final = ("tests/core", "tests/test_config.py", "tests/edges/test_what_was_looked_at.py")
 _GUARD: Final = ("tests/bounds", "tests/corridor", "tests/edges", "tests/line", *_CONFIG)
-_NEEDED: Final = ("tests/corridor", "tests/test_clearance.py", "tests/test_when.py")
+_CORRIDOR: Final = ("tests/corridor", "tests/test_clearance.py")
 
 
 def _edges(*names: str) -> tuple[str, ...]:
@@ -42,12 +42,19 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "__init__.py": ("tests/test_house.py",),
     "_application.py": ("tests/test_mistakes.py",),
     "_scope.py": ("tests/test_scope.py", "tests/edges/test_rules_and_sources.py"),
-    "_corridor/body.py": _edges("body", "after_the_body", "exhaustion", "denials", "decisions", "websocket"),
+    "_client.py": ("tests/test_client.py", *_edges("credentials", "watch", "what_was_looked_at")),
+    "_corridor/body.py": ("tests/corridor/test_body.py", *_edges("body", "decisions", "outgoing")),
+    "_corridor/build.py": (*_edges("watch", "lifecycle", "outgoing", "calls"), "tests/test_config.py"),
     "_corridor/find.py": _edges("rules_and_sources", "body", "what_was_looked_at", "decisions", "websocket"),
-    "_corridor/outgoing.py": (*_edges("outgoing", "denials", "websocket", "tokens"), *_NEEDED),
-    "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources", "tokens", "calls"), *_NEEDED),
-    "_corridor/visit.py": ("tests/test_clearance.py",),
-    "_corridor/walk.py": (*_edges("decisions", "denials", "watch", "lifecycle", "tokens", "websocket"), *_NEEDED),
+    "_corridor/hooks.py": _edges("decisions"),
+    "_corridor/outgoing.py": (*_edges("outgoing", "denials", "tokens"), "tests/test_clearance.py"),
+    "_corridor/spent.py": ("tests/corridor/test_spent.py",),
+    "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources"), *_CORRIDOR),
+    "_corridor/visit.py": _CORRIDOR,
+    "_corridor/walk.py": (
+        *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens"),
+        *_CORRIDOR,
+    ),
     "_line/blame.py": _line("blame_of_errors", "call"),
     "_line/call.py": _line("call", "line", "wires"),
     "_line/clock.py": _line("clock", "time_limit", "call"),
@@ -60,7 +67,12 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_line/transport.py": _line("transport", "given", "line", "wires"),
     "_line/wires.py": _line("wires", "line"),
     "_line/stand_in.py": ("tests/test_pytest_plugin.py", "tests/test_simulator.py"),
-    "_middleware.py": (*_edges("lifecycle", "rules_and_sources", "decisions", "websocket"), "tests/test_config.py"),
+    "_middleware.py": (
+        *_edges("lifecycle", "rules_and_sources", "decisions", "websocket", "outgoing"),
+        "tests/corridor",
+        "tests/test_config.py",
+        "tests/test_middleware.py",
+    ),
     "_bounds": ("tests/bounds",),
     "_bounds/per_loop.py": ("tests/line", "tests/edges/test_lifecycle.py"),
     "denials.py": ("tests/edges/test_denials.py", "tests/edges/test_websocket.py"),

@@ -126,6 +126,8 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "api_server: a space inside": ({"api_server": "https://a b"}, "'https://a b'"),
     "api_server: a newline inside": ({"api_server": "https://a\nb"}, "base URL"),
     "api_server: no ASCII": ({"api_server": "https://höst"}, "'https://höst'"),
+    **{f"{name}: a text": ({name: "no"}, f"{name}='no'") for name in ("allow_http", "trust_env", "log_clients")},
+    "on_lockout: two parameters": ({"on_lockout": lambda one, two: None}, "on_lockout=<function"),
     "api_server: plain http": ({"api_server": "http://gcaptcha4.geetest.com"}, "allow_http=True"),
     "api_server: plain http, upper case": ({"api_server": "HTTP://gcaptcha4.geetest.com"}, "allow_http=True"),
     "api_server: plain http, the second": ({"api_server": ["https://h", "http://h"]}, "'http://h'"),
@@ -375,6 +377,14 @@ def test_statuses_are_those_of_a_refusal() -> None:
 
 def test_the_end_of_a_server_is_kept_but_for_its_slash() -> None:
     assert config.api_servers("https://h/X/", allow_http=False) == ("https://h/X",)
+
+
+def test_a_proxy_of_the_environment_that_cannot_be_used_is_a_mistake_under_trust_env(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "gopher://proxy.example")
+    assert "gopher" in str(refusal(lambda: guard(trust_env=True)))
+    guard(trust_env=False)
 
 
 def test_a_switch_is_returned() -> None:

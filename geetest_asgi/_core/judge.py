@@ -4,7 +4,7 @@ from .model import Evidence, GeeTestResult, Outcome
 from .policy import Policy
 
 
-def judge(policy: Policy, evidence: Evidence, *, admit_unverified: bool) -> GeeTestResult:
+def judge(policy: Policy, evidence: Evidence, *, admit_unverified: bool = False) -> GeeTestResult:
     """Decide about a request. `admit_unverified`: the caps permit one more request without a verdict.
 
     Allowed are a token that GeeTest verified, a request that needs no captcha by the user's settings, and, while

@@ -145,9 +145,7 @@ class Body:
             while left > 0 and not self.complete:
                 quiet.deadline = min(ends, anyio.current_time() + _QUIET)
                 message = await self._server()
-                if message["type"] != "http.request":
-                    return
-                self.complete = not message.get("more_body", False)
+                self.complete = not message.get("more_body", False)  # a disconnect ends it, too
                 left -= len(message.get("body", b""))
 
     def close(self) -> None:

@@ -18,7 +18,7 @@ from .visit import Visit
 Step = Callable[[Visit], Awaitable[Evidence | None]]
 
 SHARED: Final = "geetest_asgi.finding"
-"""Scope key: (captcha_id, evidence) of a guard further out. Two guards in one stack send one request to GeeTest."""
+"""Scope key: {captcha_id: evidence} of a guard further out. Two guards in one stack send one request to GeeTest."""
 
 
 async def excuse(visit: Visit) -> Evidence | None:
@@ -63,11 +63,8 @@ async def waive(visit: Visit) -> Evidence | None:
 
 
 def _shared(visit: Visit) -> Evidence | None:
-    captcha_id, finding = visit.scope.get(SHARED, ("", None))
-    if finding is None or captcha_id != visit.captcha_id:
-        return None
-    evidence: Evidence = replace(finding, elapsed=0.0)  # that guard has reported the call
-    return evidence
+    finding: Evidence | None = visit.scope.get(SHARED, {}).get(visit.captcha_id)
+    return None if finding is None else replace(finding, elapsed=0.0)  # that guard has reported the call
 
 
 async def find_fields(visit: Visit) -> Evidence | None:
@@ -96,8 +93,7 @@ async def _choose_by_id(visit: Visit, fields: CaptchaFields) -> Evidence | None:
     assert policy.credentials is not None  # noqa: S101 - credentials_by_id says so
     sent = fields.captcha_id or None
     given = await call(policy.credentials, visit.scope, sent)
-    usual = (policy.captcha_id, policy.keys) if policy.captcha_id else ("", ())
-    captcha_id, keys = usual if given is None else _config.given_credentials(given)
+    captcha_id, keys = (policy.captcha_id, policy.keys) if given is None else _config.given_credentials(given)
     if not captcha_id or sent not in (captcha_id, None):
         return Evidence(Outcome.MALFORMED, FOREIGN_ID if sent else "no captcha_id was sent, and there is no usual one")
     visit.captcha_id, visit.keys = captcha_id, keys

@@ -67,7 +67,7 @@ class Guard:
         if not isinstance(scope.get("headers", ()), list | tuple):
             scope["headers"] = [tuple(pair) for pair in scope["headers"]]  # ASGI allows an iterator
         if self.preflight == "allow" and is_preflight(scope):
-            put_result(scope, judge(policy, _PREFLIGHT, admit_unverified=False))
+            put_result(scope, judge(policy, _PREFLIGHT))
             await self.app(scope, without_body(receive), send)  # no handler may act on a body
             return
         visit = self.visit(policy, scope, receive)
@@ -79,7 +79,7 @@ class Guard:
             else:
                 await _deny(visit, result, send)
         except VisitorLeft:
-            await _end_disconnected(scope, send)
+            await _end_disconnected(send)
         finally:
             visit.body.close()
 
@@ -113,7 +113,7 @@ class Guard:
         policy, scope = visit.policy, visit.scope
         # A request that is excused here may need a captcha at the next guard.
         if visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED:
-            scope[SHARED] = (visit.captcha_id, visit.finding)
+            scope[SHARED] = {visit.captcha_id: visit.finding}
         if policy.clearance is not None and result.verified:
             visit.granted = policy.clearance.grant(scope, visit.realm)
         if visit.claim is not None or visit.granted or visit.when_pending:
@@ -123,7 +123,7 @@ class Guard:
 
 async def _accept(visit: Visit, accept: Accept, evidence: Evidence) -> Evidence:
     """Ask the rule's `accept` about a token that passed."""
-    result = judge(visit.policy, evidence, admit_unverified=False)
+    result = judge(visit.policy, evidence)
     if await call(accept, result, visit.scope):
         return evidence
     return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
@@ -132,15 +132,14 @@ async def _accept(visit: Visit, accept: Accept, evidence: Evidence) -> Evidence:
 async def _deny(visit: Visit, result: GeeTestResult, send: Send) -> None:
     policy, scope = visit.policy, visit.scope
     denial = None if policy.on_denied is None else await call(policy.on_denied, result, scope)
-    if not visit.body.complete and scope["type"] == "http" and result.outcome is not Outcome.TOO_SLOW:
+    if result.outcome is not Outcome.TOO_SLOW:
         send = draining(visit, send)
     answer = denial or default_denial(result, scope)
     await deny(answer, result.outcome, scope, visit.body.receive_until_complete, send)
 
 
-async def _end_disconnected(scope: Scope, send: Send) -> None:
+async def _end_disconnected(send: Send) -> None:
     """Send an answer to a client that has disconnected: without one, Starlette's BaseHTTPMiddleware raises."""
     with suppress(OSError):  # ASGI 2.4: `send` raises OSError after a disconnect
-        if scope["type"] == "http":
-            await send({"type": "http.response.start", "status": 400, "headers": []})
-            await send({"type": "http.response.body"})
+        await send({"type": "http.response.start", "status": 400, "headers": []})
+        await send({"type": "http.response.body"})

@@ -42,7 +42,8 @@ class GivenWire:
     async def _stream(self, url: str, form: bytes, limits: object, extensions: Mapping[str, Any]) -> Reply:
         request = {"content": form, "headers": HEADERS, "timeout": limits, "extensions": extensions}
         async with self._client.stream("POST", url, follow_redirects=False, **request) as response:
-            read_before = response.is_stream_consumed  # by a hook of the client's, or a mock transport
+            # by a hook of the client's, or a mock transport
+            read_before = getattr(response, "is_stream_consumed", False)
             pieces = _piece(response.content) if read_before else response.aiter_raw()
             return await read_reply(response.status_code, response.headers, pieces)
 

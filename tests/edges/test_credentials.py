@@ -233,6 +233,14 @@ async def test_an_id_that_is_none_of_ours_is_malformed_and_nobody_is_asked(
     assert strict.calls == []
 
 
+async def test_two_guards_that_choose_by_the_id_ask_once(strict: GeeTest, app: App) -> None:
+    settings: dict[str, Any] = {"captcha_id": None, "captcha_key": None, "credentials": platform}
+    guard = strict.guard(strict.guard(app, **settings), **settings)
+    token = {**strict.simulator.token(captcha_id="1" * 32), "captcha_id": "1" * 32}
+    assert (await visit(token).run(guard)).code == "in"
+    assert len(strict.calls) == 1
+
+
 async def test_the_usual_id_needs_not_be_sent(strict: GeeTest, app: App) -> None:
     guard = strict.guard(app, captcha_key=OLD, credentials=platform)
     given: list[dict[str, str]] = [{}, {"captcha_id": "a" * 32}]

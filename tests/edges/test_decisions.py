@@ -8,7 +8,7 @@ import anyio
 import pytest
 from starlette.types import Message, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi import AfterFailures, GeeTestMiddleware, GeeTestResult, Limits, Outcome
 from geetest_asgi.testing import Simulator
 
 from .servers import GeeTest
@@ -124,8 +124,9 @@ async def test_a_fault_in_on_result_does_not_matter(
         row.fault(geetest.simulator)
         answer = await visit(fields).run(geetest.guard(app, on_result=on_result, **row.settings))
         assert answer.status == row.status
-    faults = [record.exc_info for record in caplog.records if record.exc_info]
-    assert [str(fault[1]) for fault in faults] == ["the metrics are down"] * 2
+    faults = [record for record in caplog.records if record.exc_info]
+    assert [str(fault.exc_info[1]) for fault in faults if fault.exc_info] == ["the metrics are down"] * 2
+    assert {vars(fault)["geetest_hook"] for fault in faults} == {"on_result"}
 
 
 async def test_skip_excuses_a_request_without_reading_or_asking(geetest: GeeTest, app: App) -> None:
@@ -256,6 +257,7 @@ async def test_two_guards_in_one_stack_ask_once(geetest: GeeTest, app: App) -> N
     assert (await visit(token).run(outer)).code == "in"
     assert app.seen[0].body == form(token)
     assert inner_told.outcomes == outer_told.outcomes == [Outcome.PASSED]
+    assert inner_told.results[0].elapsed == 0 < outer_told.results[0].elapsed
     assert len(geetest.calls) == 1
     assert (await visit(token).run(outer)).code == "captcha_replayed"
     assert inner_told.outcomes == [Outcome.PASSED]
@@ -279,6 +281,12 @@ async def test_an_outer_guards_last_word_is_not_the_inner_guards(geetest: GeeTes
     outer = geetest.guard(geetest.guard(app), mode="monitor", accept=lambda result, scope: False)
     assert (await visit(geetest.token()).run(outer)).code == "in"
     assert len(geetest.calls) == 1
+
+
+async def test_who_needs_no_captcha_at_one_guard_may_need_one_at_the_next(geetest: GeeTest, app: App) -> None:
+    outer = geetest.guard(geetest.guard(app, protect=None), when=AfterFailures(3))
+    assert (await visit().run(outer)).code == "captcha_missing"
+    assert (await visit(geetest.token()).run(outer)).code == "in"
 
 
 # --- odd scopes -------------------------------------------------------------------------------------------------------

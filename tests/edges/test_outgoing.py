@@ -5,17 +5,23 @@ from typing import Any
 
 import anyio
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
+from geetest_asgi.clearance import Clearance
 
 from .servers import SUCCESS, GeeTest
 from .site import App
-from .visitors import FORM, Visit, http_scope, unfinished, visit
+from .visitors import FORM, Visit, form, http_scope, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
 Headers = Sequence[tuple[bytes, bytes]]
+
+
+def handshake(query: dict[str, str] | None = None) -> Visit:
+    scope = http_scope("GET", "/ws", query=form(query or {}), type="websocket", scheme="ws")
+    return Visit(scope, {"type": "websocket.connect"})
 
 
 async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str) -> list[str]:
@@ -150,6 +156,21 @@ async def test_two_locations_lead_nowhere(geetest: GeeTest) -> None:
     assert await outcomes(guard, geetest.token(), "/login", "/login") == ["307", "captcha_replayed"]
 
 
+async def test_a_redirect_under_a_root_path_keeps_the_verdict(geetest: GeeTest) -> None:
+    guard, token = geetest.guard(App(307, headers=[(b"location", b"/shop/login/")])), geetest.token()
+    for _ in range(2):
+        assert (await visit(token, path="/shop/login", root_path="/shop").run(guard)).status == 307
+    assert len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize(("path", "location"), [("/sizes", "/sizes/X"), ("/sizes/X", "/sizes")])
+async def test_a_guard_without_patterns_spends_it_on_the_way_to_another_path(
+    path: str, location: str, geetest: GeeTest
+) -> None:
+    guard = geetest.guard(App(307, headers=[(b"location", location.encode())]), protect=None)
+    assert await outcomes(guard, geetest.token(), path, path) == ["307", "captcha_replayed"]
+
+
 async def test_a_guard_without_patterns_keeps_it_for_its_own_path(geetest: GeeTest) -> None:
     app = App(308, headers=[(b"location", b"/login/")])
     guard, token = geetest.guard(app, protect=None), geetest.token()
@@ -157,6 +178,59 @@ async def test_a_guard_without_patterns_keeps_it_for_its_own_path(geetest: GeeTe
     assert await outcomes(guard, geetest.token(), "/other") == ["308"]
     token = geetest.token()
     assert await outcomes(guard, token, "/other", "/other") == ["308", "captcha_replayed"]
+
+
+# --- `when` is told ---------------------------------------------------------------------------------------------------
+
+
+class Never:
+    """A `when` that wants no captcha, and the statuses that it is told of."""
+
+    def __init__(self) -> None:
+        self.statuses: list[int] = []
+
+    async def wanted(self, scope: Scope, store: Any) -> bool:
+        return False
+
+    async def answered(self, scope: Scope, store: Any, status: int) -> None:
+        self.statuses.append(status)
+
+
+START: Message = {"type": "http.response.start", "status": 422, "headers": []}
+ANSWERS: dict[str, tuple[list[Message], int]] = {
+    "an early hint comes before": ([{"type": "http.response.early_hint", "links": []}, START], 422),
+    "a body comes after": ([START, {"type": "http.response.body", "body": b""}], 422),
+    "a websocket is accepted": ([{"type": "websocket.accept"}, {"type": "websocket.close"}], 101),
+    "a websocket is closed": ([{"type": "websocket.close"}], 403),
+    "a websocket is answered": ([{"type": "websocket.http.response.start", "status": 401, "headers": []}], 401),
+}
+
+
+def sending(messages: list[Message]) -> ASGIApp:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in messages:
+            await send(message)
+
+    return app
+
+
+@pytest.mark.parametrize("name", ANSWERS)
+async def test_when_is_told_of_each_answer_once(name: str, geetest: GeeTest) -> None:
+    (messages, status), when = ANSWERS[name], Never()
+    asked = visit() if messages[-1]["type"].startswith("http") else handshake()
+    await asked.run(geetest.guard(sending(messages), protect=None, when=when))
+    assert (asked.sent, when.statuses) == (messages, [status])
+
+
+async def test_an_exception_of_when_is_logged_and_the_answer_is_sent(
+    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Broken(Never):
+        async def answered(self, scope: Scope, store: Any, status: int) -> None:
+            raise ZeroDivisionError
+
+    assert (await visit().run(geetest.guard(app, when=Broken()))).code == "in"
+    assert [vars(record)["geetest_hook"] for record in caplog.records if record.exc_info] == ["when"]
 
 
 # --- headers ----------------------------------------------------------------------------------------------------------
@@ -177,6 +251,20 @@ async def test_headers_that_can_be_read_once_go_out_whole(status: int, geetest: 
     asked = await visit(geetest.token()).run(geetest.guard(app, forgive=[422]))
     sent = [name for name, _ in asked.sent[0]["headers"]]
     assert sent == [b"location", b"set-cookie"] + [b"x-geetest-token"] * (status == 422)
+
+
+async def test_a_message_to_which_nothing_is_added_is_the_apps_own(geetest: GeeTest) -> None:
+    asked = await visit(geetest.token()).run(geetest.guard(sending([START])))
+    assert asked.sent[0] is START
+
+
+async def test_a_websocket_gets_no_clearance_with_its_handshake(geetest: GeeTest) -> None:
+    """Browsers keep no header of it, and a close has none."""
+    accept: Message = {"type": "websocket.accept"}
+    rules = [Rule("/ws", methods="WEBSOCKET")]
+    guard = geetest.guard(sending([accept]), protect=rules, clearance=Clearance("s" * 32), sources=("query",))
+    asked = await handshake(query=geetest.token()).run(guard)
+    assert asked.sent == [accept]
 
 
 # --- a refused body is read to its end, within bounds -----------------------------------------------------------------
@@ -229,6 +317,22 @@ async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(name: s
     assert (asked.status, len(asked.incoming)) == (403, left)
     assert [message["type"] for message in asked.sent] == ["http.response.start", "http.response.body"]
     assert "connection" not in asked.headers
+
+
+async def test_the_rest_is_read_once_all_but_the_end_of_the_answer_is_sent(geetest: GeeTest, app: App) -> None:
+    async def page(scope: Scope, receive: Receive, send: Send) -> None:
+        await send({"type": "http.response.start", "status": 403, "headers": []})
+        await send({"type": "http.response.body", "body": b"a", "more_body": True})
+        await send({"type": "http.response.body", "body": b"b"})
+
+    async def receive() -> Message:
+        sent_before.append(len(asked.sent))
+        return await asked.receive()
+
+    sent_before: list[int] = []
+    asked = refused(b"1", b"2")
+    await geetest.guard(app, on_denied=lambda result, scope: page)(asked.scope, receive, asked.send)
+    assert (sent_before, len(asked.sent)) == ([2, 2], 3)
 
 
 async def test_a_body_that_came_too_slowly_is_not_waited_for_once_more(geetest: GeeTest, app: App) -> None:

@@ -353,13 +353,13 @@ async def test_it_is_watched_after_a_tenth_of_the_time_in_the_context_of_its_req
     WHO.set("somebody else")
     clock.go_to(0.39)
     assert clock.tasks == []
-    clock.go_to(0.45)
+    clock.go_to(0.5)
     ((watch, context),) = clock.tasks
     assert context[WHO] == "ada"
     await watch()
     assert asked.call.ended is CLIENT_LEFT
     assert asked.call.stopped is CLIENT_LEFT
-    assert asked.stops == [pytest.approx(0.45)]
+    assert asked.stops == [pytest.approx(0.5)]
     clock.go_to(60)
     assert (len(clock.tasks), len(asked.stops)) == (1, 1)
 
@@ -376,7 +376,7 @@ async def test_of_a_long_call_too_after_a_tenth(clock: OwnTime) -> None:
 async def test_a_share_that_is_over_before_does_not_put_it_off(clock: OwnTime) -> None:
     asked = ask(clock, servers=20, disconnected=left)
     asked.uses(Ear(START))
-    clock.go_to(0.45)
+    clock.go_to(0.5)
     assert (len(asked.stops), len(clock.tasks)) == (1, 1)
 
 
@@ -385,7 +385,7 @@ async def test_a_disconnect_counts_only_while_the_call_is_under_way_and_not_at_o
     """Test clients send one as soon as the body is exhausted."""
     asked = ask(clock, disconnected=left)
     asked.sends(Ear(START))
-    clock.go_to(0.4)
+    clock.go_to(0.45)
     assert len(clock.tasks) == 1
     if when == "after the call":
         clock.go_to(0.5)

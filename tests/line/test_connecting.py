@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager, suppress
+from math import inf
 from typing import Any
 
 import anyio
@@ -72,6 +73,24 @@ async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
         connection = await connect([HERE] * 50, server.port, "geetest.test", None, call)
         connection.socket.close()
     assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
+
+
+async def test_what_one_of_several_attempts_hears_all_of_them_hear() -> None:
+    with one_that_refuses() as other, RawServer(keep_open) as server:
+        attempts = Attempts()
+        assert (attempts.since, attempts.hears()) == (inf, False)
+        with pytest.raises(ConnectionRefusedError):
+            await attempts.connect(other, server.port)
+        assert (attempts.since, attempts.hears()) == (inf, False)
+        first = await attempts.connect(HERE, server.port)
+        assert attempts.hears(), "the other end waits for us"
+        await first.send(b"x")
+        assert not attempts.hears()
+        second = await attempts.connect(HERE, server.port)
+        assert attempts.hears()
+        assert attempts.since == min(first.since, second.since)
+        for made in (first, second):
+            made.close()
 
 
 async def test_where_all_refuse_each_says_why_and_none_waits_for_the_next() -> None:

@@ -455,7 +455,7 @@ async def test_closing_a_line_closes_its_connections() -> None:
 
 async def test_the_client_left_says_nothing_of_the_token() -> None:
     async def disconnected() -> bool:
-        await anyio.sleep(0.05)
+        await anyio.sleep(0.2)
         return True
 
     assert await Line.over(Wire(None)).ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT

@@ -1,0 +1,91 @@
+"""GeeTestMiddleware: which requests are protected, what the start says, and what a lifespan does."""
+
+import logging
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from refusals import ID, KEY
+from starlette.types import Message, Receive, Scope, Send
+
+from geetest_asgi import GeeTestMiddleware
+
+pytestmark = pytest.mark.anyio
+
+
+def guard(app: Any, **settings: Any) -> GeeTestMiddleware:
+    return GeeTestMiddleware(app, **{"captcha_id": ID, "captcha_key": KEY, **settings})
+
+
+async def rule(protect: list[str], **scope: Any) -> str | None:
+    """The rule that a request comes under; None: it is not protected."""
+    rules: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        if "state" in scope:
+            rules.append(scope["state"]["geetest"].rule)
+
+    async def never(*_: Any) -> Any:
+        raise AssertionError("nothing is read or answered in mode off")
+
+    await guard(app, protect=protect, mode="off")({"type": "http", "method": "POST", **scope}, never, never)
+    return rules[0] if rules else None
+
+
+async def test_the_path_decides_and_so_does_the_raw_path() -> None:
+    assert await rule(["POST /login"], path="/login") == "POST /login"
+    assert await rule(["POST /{name}"], path="/a/b", raw_path=b"/a%2Fb") == "POST /{name}"
+    assert await rule(["POST /{name}"], path="/a/b", raw_path=b"/a/b") is None
+
+
+async def test_a_path_counts_without_its_root_path_too() -> None:
+    assert await rule(["POST /login"], path="/shop/login", root_path="/shop") == "POST /login"
+    for root_path in ("", "/other"):
+        assert await rule(["POST /login"], path="/shop/login", root_path=root_path) is None
+    assert await rule(["POST /X/login"], path="/login", root_path="/X") == "POST /X/login"
+    assert await rule(["POST /X/login"], path="/login") is None
+
+
+def test_a_mode_that_does_not_enforce_is_logged(caplog: pytest.LogCaptureFixture) -> None:
+    for mode, records in (("enforce", 0), ("monitor", 1)):
+        guard(print, mode=mode)
+        assert [record.levelno for record in caplog.records] == [logging.WARNING] * records
+
+
+class Line:
+    """A line that writes down when it is prepared and closed."""
+
+    def __init__(self) -> None:
+        self.events: list[str] = []
+
+    async def prepare(self) -> None:
+        self.events.append("prepared")
+
+    async def aclose(self) -> None:
+        self.events.append("closed")
+
+
+LIFESPANS = {
+    ("startup.complete",): ["prepared", "startup.complete"],
+    ("startup.complete", "shutdown.complete"): ["prepared", "startup.complete", "closed", "shutdown.complete"],
+    ("startup.complete", "shutdown.failed"): ["prepared", "startup.complete", "closed", "shutdown.failed"],
+    ("startup.failed",): ["closed", "startup.failed"],
+}
+
+
+@pytest.mark.parametrize("messages", LIFESPANS)
+async def test_a_lifespan_prepares_the_calls_and_closes_their_connections(messages: tuple[str, ...]) -> None:
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for each in messages:
+            await send({"type": f"lifespan.{each}"})
+
+    async def send(message: Message) -> None:
+        line.events.append(message["type"].removeprefix("lifespan."))
+
+    async def receive() -> Message:
+        raise AssertionError
+
+    line, middleware = Line(), guard(app)
+    middleware.guard = replace(middleware.guard, line=line)
+    await middleware({"type": "lifespan"}, receive, send)
+    assert line.events == LIFESPANS[messages]
