@@ -25,6 +25,10 @@ def _edges(*names: str) -> tuple[str, ...]:
     return tuple(f"tests/edges/test_{name}.py" for name in names)
 
 
+def _line(*names: str) -> tuple[str, ...]:
+    return tuple(f"tests/line/test_{name}.py" for name in names)
+
+
 TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_core": _CORE,
     "_config": (
@@ -51,11 +55,17 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
         *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens"),
         *_CORRIDOR,
     ),
-    "_line": ("tests/line", *_edges("calls", "outages", "blame", "client_faults", "tls", "lifecycle", "cancellation")),
-    "_line/call.py": ("tests/line/test_call.py", "tests/line/test_line.py", "tests/line/test_wires.py"),
-    "_line/clock.py": tuple(f"tests/line/test_{name}.py" for name in ("call", "time_limit", "line")),
-    "_line/line.py": ("tests/line/test_line.py", *_edges("calls", "outages", "credentials", "pretence")),
-    "_line/reader.py": ("tests/line/test_reader.py",),
+    "_line/blame.py": _line("blame_of_errors", "call"),
+    "_line/call.py": _line("call", "line", "wires"),
+    "_line/clock.py": _line("clock", "time_limit", "call"),
+    "_line/connecting.py": _line("connecting", "line"),
+    "_line/exchange.py": _line("exchange"),
+    "_line/given.py": _line("given", "wires"),
+    "_line/line.py": (*_line("line", "wires"), *_edges("calls", "outages", "credentials", "pretence")),
+    "_line/reader.py": _line("reader"),
+    "_line/sockets.py": _line("sockets", "line"),
+    "_line/transport.py": _line("transport", "given", "line", "wires"),
+    "_line/wires.py": _line("wires", "line"),
     "_line/stand_in.py": ("tests/test_pytest_plugin.py", "tests/test_simulator.py"),
     "_middleware.py": (
         *_edges("lifecycle", "rules_and_sources", "decisions", "websocket", "outgoing"),

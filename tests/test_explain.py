@@ -47,6 +47,7 @@ def table(protect: list[str], exempt: list[str], roots: list[str]) -> RuleTable[
 @example(["/a/hook"], ["/a/hook"], [], "POST", "/a/hook", "")
 @example(["/a/hook"], ["/a/hook"], [], "POST", "//a/hook", "")
 @example(["/a/hook"], ["/hook"], [], "POST", "/hook", "/a")
+@example(["GET /b", "GET /ab"], ["/*"], ["/a"], "GET", "//ab", "")  # two forms are exempt, one is not and has no rule
 def test_an_explanation_is_the_tables_own_answer(
     protect: list[str], exempt: list[str], roots: list[str], method: str, target: str, root_path: str
 ) -> None:

@@ -1,6 +1,7 @@
 """One clock for each event loop wakes calls and time limits, so that none needs a timer, task or thread of its own."""
 
 import asyncio
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from contextvars import Context
 from heapq import heappop, heappush
@@ -24,7 +25,7 @@ class Watched(Protocol):
         """Return when to be woken again, inf for never. A time in the past means the next tick."""
 
 
-class Clock:
+class Clock(ABC):
     """The clock of one event loop. A subclass for each kind of loop sets the timer and runs tasks."""
 
     time: Callable[[], float] = staticmethod(monotonic)
@@ -63,12 +64,13 @@ class Clock:
         """The event loop ends: nothing is woken any more."""
         self._heap.clear()
 
+    @abstractmethod
     def _arm(self, when: float) -> None:
-        raise NotImplementedError
+        """Set the timer."""
 
+    @abstractmethod
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":
         """Run `function`, which must not raise, in a task of its own."""
-        raise NotImplementedError
 
 
 class TimeLimit:
@@ -163,7 +165,6 @@ class TrioClock(Clock):
         trio.lowlevel.spawn_system_task(self._tick, context=Context())
 
     def _arm(self, when: float) -> None:
-        self._armed = when
         self._news.set()
 
     async def _tick(self) -> None:
@@ -171,7 +172,6 @@ class TrioClock(Clock):
             with self._trio.move_on_after(max(0.0, self._armed - self.time())):
                 await self._news.wait()
             self._news = self._trio.Event()
-            self._armed = -inf
             self._armed = self.tick(self.time())
 
     def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> "Running":

@@ -42,8 +42,8 @@ class GivenWire:
     async def _stream(self, url: str, form: bytes, limits: object, extensions: Mapping[str, Any]) -> Reply:
         request = {"content": form, "headers": HEADERS, "timeout": limits, "extensions": extensions}
         async with self._client.stream("POST", url, follow_redirects=False, **request) as response:
-            consumed = getattr(response, "is_stream_consumed", False)  # by a hook of the client's, or a mock transport
-            pieces = _piece(response.content) if consumed else response.aiter_raw()
+            read_before = response.is_stream_consumed  # by a hook of the client's, or a mock transport
+            pieces = _piece(response.content) if read_before else response.aiter_raw()
             return await read_reply(response.status_code, response.headers, pieces)
 
     async def _handle(self, url: str, form: bytes, extensions: Mapping[str, Any]) -> Reply:

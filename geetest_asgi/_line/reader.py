@@ -77,8 +77,6 @@ class Reader:
             raise BrokenReplyError
         fields: dict[bytes, bytes] = {}
         for name, value in _FIELD.findall(head.lower()):
-            if name in fields and name != b"connection":
-                raise BrokenReplyError
             fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
         length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
         if length is not None and (coding is not None or not _LENGTH.fullmatch(length)):
@@ -116,18 +114,12 @@ class Reader:
             self.body, self.reusable = bytes(self._chunks.body), self._persists and not self._chunks.more
 
 
-_REQUEST: Final = (h11.Request(method="POST", target="/validate", headers=[("Host", "a")]), h11.EndOfMessage())
-"""What h11 must be told to have sent, before it reads an answer."""
-
-
 class Chunks:
     """A chunked body, by h11."""
 
     def __init__(self) -> None:
         self.body, self.ended, self.more = bytearray(), False, False
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
-        for event in _REQUEST:
-            self._connection.send(event)
 
     def feed(self, data: bytes) -> None:
         """Read on; b"" is the end of the connection. Raises BrokenReplyError."""

@@ -45,28 +45,30 @@ class Readiness:
 class AsyncioReadiness(Readiness):
     """On asyncio a reader that stays: anyio adds and removes one for each wait, which is a third of a call's cost."""
 
+    _idle: bool
+    """The loop has come though nobody waits."""
+
     def __init__(self, raw: socket.socket) -> None:
         super().__init__(raw)
         self._loop = asyncio.get_running_loop()
         self._waiting: asyncio.Future[None] | None = None
         self._added = False
-        self._idle = 0
 
     def wait(self) -> Awaitable[None]:
         """See `Readiness`."""
         if not self._added:
             Context().run(self._loop.add_reader, self._raw, self._wake)  # of no request: it outlives this one
             self._added = True
-        self._waiting, self._idle = self._loop.create_future(), 0
+        self._waiting, self._idle = self._loop.create_future(), False
         return self._waiting
 
     def _wake(self) -> None:
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
-        else:
-            self._idle += 1
-            if self._idle > 1:  # asyncio comes once more before the task that was woken has read
-                self.close()  # else the loop would spin until somebody reads
+        elif self._idle:
+            self.close()  # else the loop would spin until somebody reads
+        else:  # asyncio comes once more before the task that was woken has read
+            self._idle = True
 
     def close(self) -> None:
         """See `Readiness`."""

@@ -122,19 +122,18 @@ def certificates(trust_env: bool) -> ssl.SSLContext:
 
     The first time takes tens of milliseconds: not a thing to do on an event loop.
     """
-    files = (os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR")) if trust_env else ()
-    return _certificates(trust_env, files)
+    return _certificates(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
 
 @lru_cache(8)
-def _certificates(trust_env: bool, files: tuple[str | None, ...]) -> ssl.SSLContext:
+def _certificates(trust_env: bool, file: str | None, folder: str | None) -> ssl.SSLContext:
     return httpx.create_ssl_context(trust_env=trust_env)
 
 
-def proxied(proxy: str, *, trust_env: bool) -> httpx.AsyncBaseTransport:
-    """Return httpx's own transport through a proxy. Reads certificates, as `certificates` does."""
-    limits = httpx.Limits(max_connections=None, max_keepalive_connections=20, keepalive_expiry=UNUSED)
-    return httpx.AsyncHTTPTransport(verify=certificates(trust_env), trust_env=False, proxy=proxy, limits=limits)
+def proxied(proxy: str) -> httpx.AsyncBaseTransport:
+    """Return httpx's own transport through a proxy of the environment. Reads certificates, as `certificates` does."""
+    limits = httpx.Limits(keepalive_expiry=UNUSED)  # and no bound: whoever calls has one
+    return httpx.AsyncHTTPTransport(verify=certificates(True), proxy=proxy, limits=limits)
 
 
 def request_of(kit: Any, url: str, form: bytes, headers: Mapping[str, str], extensions: Mapping[str, Any]) -> Any:

@@ -61,7 +61,7 @@ class ProxyWire:
         if proxy not in self._proxies:
             from .transport import proxied
 
-            self._proxies[proxy] = GivenWire(proxied(proxy, trust_env=True), ours=True)
+            self._proxies[proxy] = GivenWire(proxied(proxy), ours=True)
         return self._proxies[proxy]
 
     async def aclose(self) -> None:

@@ -74,6 +74,7 @@ def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", 
     matching = tuple(sorted({number for form in forms for number in form.rules}))
     deciding = tuple(sorted({number for form in forms for number in form.deciding}))
     if place == UNCLEAR:
+        deciding = tuple(sorted(table.deciding_any(method, *table.forms(path, raw_path, root_path))))
         return Explanation(True, Why.UNCLEAR, None, matching, deciding, forms)
     rule = _first(table, method, matching) if place is None else place
     return Explanation(place is not None, _why(matching, rule, forms), rule, matching, deciding, forms)

@@ -45,7 +45,7 @@ def grows_linearly(call: Callable[[int], object], size: int, times: int = 4) -> 
         small, large = (min(cost(each) for _ in range(3)) for each in (size, times * size))
         return large < 2 * times * max(small, 1e-4)
 
-    return once_more() or once_more()
+    return any(once_more() for _ in range(5))  # what grows with the square never does
 
 
 # --- bodies -----------------------------------------------------------------------------------------------------------

@@ -1,13 +1,17 @@
 """A line to servers written by hand, and the one question that is put to it."""
 
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
+from anyio import to_thread
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
 from geetest_asgi._core.protocol import build_request
+from geetest_asgi._line.call import Call
+from geetest_asgi._line.clock import clock
 from geetest_asgi._line.line import Line
 
 LOT = "4dc3cfc2cdff448cad8d13107198d473"
@@ -19,6 +23,25 @@ FAIL = http_reply(b'{"result":"fail","reason":"x"}')
 def line_to(*urls: str, **settings: Any) -> Line:
     limits = settings.pop("limits", Limits(breaker_failures=1))
     return Line(urls, limits, **settings)
+
+
+def a_call() -> Call:
+    """One that has plenty of time, for what carries it."""
+    call = Call(clock(), 60.0, 1, None)
+    call.begin(1, lambda: None)
+    return call
+
+
+@contextmanager
+def used_up_threads() -> Iterator[None]:
+    """The app's own slow endpoints have every thread that anyio lends."""
+    threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
+    while threads.available_tokens:
+        borrowers.append(object())
+        threads.acquire_on_behalf_of_nowait(borrowers[-1])
+    yield
+    for borrower in borrowers:
+        threads.release_on_behalf_of(borrower)
 
 
 def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.socket], None]:

@@ -3,6 +3,7 @@
 import errno
 import json
 import socket
+import ssl
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -156,6 +157,14 @@ def test_no_connection_for_want_of_our_own_sockets_is_no_outage(module: Any, num
 def test_a_host_that_is_not_there_is_an_outage(number: int, how: str) -> None:
     error = raised(httpx.ConnectError("x"), OSError(number, "x"), how)
     assert blame(error).outcome is Outcome.UNAVAILABLE
+
+
+@pytest.mark.parametrize("how", ["cause", "context", "group", "deep"])
+def test_a_certificate_that_is_not_trusted_is_named(how: str) -> None:
+    """It lasts, and may well be this machine's fault."""
+    error = raised(httpx.ConnectError("x"), ssl.SSLCertVerificationError("x"), how)
+    assert blame(error).reason == "no connection: its certificate is not trusted (ConnectError)"
+    assert blame(raised(httpx.ConnectError("x"), ssl.SSLError("x"), how)).reason == "no connection (ConnectError)"
 
 
 @pytest.mark.parametrize("exhausted", ["__cause__", "__context__"])

@@ -1,58 +1,26 @@
 """One question's time, on a clock of the tests' own: when a call is given up, and whose silence it was."""
 
-from collections.abc import Callable, Coroutine
-from contextvars import Context, ContextVar
+import resource
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import inf
-from typing import Any, Final
+from typing import Final
 
+import httpx
 import pytest
+from own_time import START, OwnTime
 
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi._line.call import CLIENT_LEFT, Call, Disconnected
-from geetest_asgi._line.clock import GRAIN, Clock, Running
+from geetest_asgi._line.clock import GRAIN
 
 pytestmark = pytest.mark.anyio
 
-START: Final = 1000.0
 OURS: Final = (Outcome.BUSY, "too little of the time was GeeTest's")
 NO_ANSWER: Final = (Outcome.UNAVAILABLE, "no answer in time")
 NO_CONNECTION: Final = (Outcome.UNAVAILABLE, "no connection in time")
-
-
-class Stopped:
-    """A task that has nothing to stop."""
-
-    async def stop(self) -> None: ...
-
-
-class OwnTime(Clock):
-    """It is as late as the test says; what it is to run, it keeps."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.now = START
-        self.time = lambda: self.now
-        self.ticks = 0
-        self.tasks: list[tuple[Callable[[], Coroutine[Any, Any, None]], Context]] = []
-
-    def _arm(self, when: float) -> None: ...
-
-    def run(self, function: Callable[[], Coroutine[Any, Any, None]], context: Context) -> Running:
-        self.tasks.append((function, context))
-        return Stopped()
-
-    def go_to(self, seconds: float) -> None:
-        """Let the time pass, with a tick wherever one is due."""
-        while (due := self.tick(self.now)) <= START + seconds:
-            self.ticks += 1
-            self.now = max(self.now, due)
-        self.now = START + seconds
-
-    def jump_to(self, seconds: float) -> None:
-        """The same while something holds the loop: the clock ticks at the end only."""
-        self.now = START + seconds
-        self.tick(self.now)
 
 
 @dataclass
@@ -202,6 +170,38 @@ def test_who_means_to_be_silent_is_believed(clock: OwnTime) -> None:
     assert asked.why == NO_CONNECTION
 
 
+def test_what_was_waited_for_before_a_server_was_asked_does_not_count(clock: OwnTime) -> None:
+    asked = ask(clock, deliberate=True)
+    asked.call.waits_for_us("a place")
+    begin(asked, clock, 1)
+    clock.go_to(4.1)
+    assert asked.why == NO_CONNECTION
+
+
+def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
+    assert Call(clock, 4.0, 1, None).stopped is None
+
+
+@contextmanager
+def no_socket_to_spare() -> Iterator[None]:
+    before = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.parametrize("kept", [False, True])
+def test_a_new_connection_is_no_outage_where_there_is_no_socket_for_it(kept: bool, clock: OwnTime) -> None:
+    """Many visitors at once can bring it about. A connection that was open before needs none."""
+    asked = ask(clock)
+    asked.sends(Ear(START), kept=kept)
+    with no_socket_to_spare():
+        clock.go_to(4.1)
+    assert asked.why == (NO_ANSWER if kept else (Outcome.BUSY, "no connection to spare"))
+
+
 # --- what lies in the socket ------------------------------------------------------------------------------------------
 
 
@@ -289,7 +289,7 @@ def test_the_time_in_which_the_loop_was_held_was_not_the_servers(
     assert asked.why == why
 
 
-@pytest.mark.parametrize(("held", "held_up"), [(0.3, False), (0.6, True)])
+@pytest.mark.parametrize(("held", "held_up"), [(0.42, False), (0.46, True)])
 def test_its_exception_is_believed_while_the_loop_was_not_held_for_a_tenth_of_the_time(
     held: float, held_up: bool, clock: OwnTime
 ) -> None:
@@ -300,6 +300,13 @@ def test_its_exception_is_believed_while_the_loop_was_not_held_for_a_tenth_of_th
     evidence = asked.call.blame(ReadError())
     assert evidence.outcome is (Outcome.BUSY if held_up else Outcome.UNAVAILABLE)
     assert (evidence.reason == "the event loop was held up") is held_up
+
+
+def test_of_a_socket_of_ours_it_is_known_whose_doing_it_was_however_late_the_loop_is(clock: OwnTime) -> None:
+    asked = ask(clock)
+    asked.sends(Ear(START))
+    clock.jump_to(2.0)
+    assert asked.call.blame(ReadError()) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
 
 
 def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
@@ -315,6 +322,7 @@ def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
     [
         (1.0, ReadError(), Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")),
         (1.0, ConnectTimeout(), Evidence(*OURS)),  # its own time-out, after little time
+        (1.0, httpx.ReadTimeout("x"), Evidence(*OURS)),
         (3.9, ConnectTimeout(), Evidence(*NO_ANSWER)),
         (4.0, ReadError(), Evidence(*NO_ANSWER)),  # by then it is our own doing that it broke off
         (1.0, ValueError(), Evidence(Outcome.MISCONFIGURED, "the call could not be made (ValueError)")),
@@ -363,6 +371,13 @@ async def test_of_a_long_call_too_after_a_tenth(clock: OwnTime) -> None:
     assert clock.tasks == []
     clock.go_to(3.1)
     assert len(clock.tasks) == 1
+
+
+async def test_a_share_that_is_over_before_does_not_put_it_off(clock: OwnTime) -> None:
+    asked = ask(clock, servers=20, disconnected=left)
+    asked.uses(Ear(START))
+    clock.go_to(0.45)
+    assert (len(asked.stops), len(clock.tasks)) == (1, 1)
 
 
 @pytest.mark.parametrize("when", ["at once", "after the call"])

@@ -12,15 +12,19 @@ import anyio
 import httpx
 import pytest
 import trustme
-from edges.servers import RawServer, http_reply, refusing, replying, secured
+from anyio import wait_all_tasks_blocked
+from clocks import Clock as Time
+from edges.servers import RawServer, http_reply, never_accepting, refusing, replying, secured
 from edges.visitors import until
-from lines import FAIL, REQUEST, after, line_to
+from lines import FAIL, REQUEST, a_call, after, line_to
 from loops import LOOPS, run_on
+from own_time import OwnTime
 
 from geetest_asgi import Limits, Outage, Outcome
+from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._line.call import CLIENT_LEFT, Call
-from geetest_asgi._line.line import Line
+from geetest_asgi._line.line import Lane, Line, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -123,6 +127,8 @@ async def test_a_fault_in_disconnected_does_not_matter() -> None:
 class Wire:
     """A stand-in's: it answers, or never does."""
 
+    closed = False
+
     def __init__(self, reply: Reply | None) -> None:
         self.reply = reply
 
@@ -133,7 +139,14 @@ class Wire:
         return self.reply
 
     async def aclose(self) -> None:
-        pass
+        self.closed = True
+
+
+async def test_a_stand_in_is_one_server_whose_silence_is_meant() -> None:
+    line = Line.over(Wire(None))
+    assert [url for url, _ in line.each()] == ["https://gcaptcha4.geetest.com"]
+    evidence = await line.ask([REQUEST], 0.05)
+    assert (evidence.outcome, evidence.reason) == (Outcome.UNAVAILABLE, "no connection in time")
 
 
 async def test_a_line_over_a_wire_has_no_breaker_and_its_silence_is_always_an_outage() -> None:
@@ -268,3 +281,181 @@ async def test_a_look_up_that_hangs_costs_no_more_than_the_time_and_few_threads(
         assert [each.outcome for each in found].count(Outcome.BUSY) >= 16, "they waited for us"
     finally:
         over.set()
+
+
+# --- servers, one after the other -------------------------------------------------------------------------------------
+
+
+def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
+    """A transport to hosts that answer, or to which no connection is made, for some reason."""
+
+    class Hosts(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            await request.extensions["trace"]("connection.connect_tcp.started", {})
+            found = what[request.url.host]
+            if isinstance(found, bytes):
+                return httpx.Response(200, content=found)
+            raise found("x")
+
+    return Hosts()
+
+
+@pytest.mark.parametrize(
+    ("hosts", "outcome", "reason"),
+    [
+        ("down", Outcome.UNAVAILABLE, "no connection (ConnectError)"),
+        ("down shut", Outcome.UNAVAILABLE, "no connection (ProxyError)"),
+        ("full down", Outcome.BUSY, "no connection to spare"),
+        ("down full", Outcome.BUSY, "no connection to spare"),
+        ("down full down", Outcome.BUSY, "no connection to spare"),
+        ("down good", Outcome.FAILED, "x"),
+        ("full good", Outcome.FAILED, "x"),
+        ("good down", Outcome.FAILED, "x"),
+    ],
+)
+async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outcome: Outcome, reason: str) -> None:
+    """If one could not be reached through our own fault, it is no outage that the others are down."""
+    given = by_host(
+        down=httpx.ConnectError, shut=httpx.ProxyError, full=httpx.PoolTimeout, good=b'{"result":"fail","reason":"x"}'
+    )
+    line = line_to(*[f"http://{host}" for host in hosts.split()], client=given, limits=Limits(breaker_failures=0))
+    evidence = await line.ask([REQUEST], 5.0)
+    assert (evidence.outcome, evidence.reason) == (outcome, reason)
+    assert evidence.lot_number == REQUEST.lot_number
+    assert 0.0 <= evidence.elapsed < 5.0
+
+
+async def test_the_last_server_has_all_the_time_that_is_left() -> None:
+    with refusing() as nobody, never_accepting() as silent:
+        async with aclosing(line_to(nobody, silent)) as line:
+            evidence = await line.ask([REQUEST], 0.6)
+    assert evidence.outcome in (Outcome.UNAVAILABLE, Outcome.BUSY)  # BUSY on a busy machine
+    assert evidence.elapsed >= 0.55
+
+
+async def test_each_server_can_be_asked_alone() -> None:
+    given = by_host(down=httpx.ConnectError, good=b'{"result":"fail","reason":"x"}')
+    line = line_to("http://down", "http://good", client=given)
+    found = [(url, (await alone.ask([REQUEST], 5.0)).outcome) for url, alone in line.each()]
+    assert found == [("http://down", Outcome.UNAVAILABLE), ("http://good", Outcome.FAILED)]
+
+
+def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> None:
+    told: list[Outage] = []
+    server = Server("http://a", Breaker(1, 60.0, 60.0), told.append)
+    ticket = server.breaker.take(1.0)
+    assert ticket is not None
+    server.hears(ticket, Evidence(Outcome.BUSY, "ours"), answered=False)
+    assert told == []
+    server.hears(ticket, Evidence(Outcome.UNAVAILABLE, "down"), answered=False)
+    assert told == [Outage("http://a", over=False, reason="down")]
+    server.hears(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
+    assert told[1:] == [Outage("http://a", over=True, reason="x", seconds=told[1].seconds)]
+
+
+def test_a_trial_that_is_given_up_makes_room_for_others() -> None:
+    time = Time()
+    server = Server("http://a", Breaker(1, 1.0, 1.0, time))
+    server.hears(server.breaker.take(1.0) or 0, Evidence(Outcome.UNAVAILABLE), answered=False)
+    time.now += 1.0
+    ticket = server.breaker.take(1.0)
+    assert ticket is not None
+    assert not server.breaker.ready()
+    server.hears(ticket, Evidence(Outcome.BUSY), answered=False)
+    assert server.breaker.ready()
+
+
+# --- what a line has in one loop --------------------------------------------------------------------------------------
+
+
+class Making:
+    """Makes wires, once it may."""
+
+    def __init__(self) -> None:
+        self.may = anyio.Event()
+        self.made: list[Wire] = []
+
+    async def __call__(self) -> Wire:
+        await self.may.wait()
+        self.made.append(Wire(Reply(503, None)))
+        return self.made[-1]
+
+
+async def test_a_wire_is_made_once_and_a_call_that_waits_for_it_waits_for_us() -> None:
+    making, calls = Making(), [a_call() for _ in range(3)]
+    lane = Lane(making, 1)
+    async with anyio.create_task_group() as group:
+        for call in calls:
+            group.start_soon(lane.prepare_for, call)
+        await wait_all_tasks_blocked()
+        assert {call.ours for call in calls} == {"the first call was being prepared"}
+        making.may.set()
+    assert {call.ours for call in calls} == {""}
+    assert making.made == [lane.wire]
+    assert not making.made[0].closed
+    await lane.aclose()
+    assert making.made[0].closed
+
+
+async def test_a_wire_that_is_made_after_the_end_is_closed() -> None:
+    making = Making()
+    lane = Lane(making, 1)
+    async with anyio.create_task_group() as group:
+        group.start_soon(lane.prepare)
+        await wait_all_tasks_blocked()
+        await lane.aclose()
+        making.may.set()
+    assert making.made[0].closed
+
+
+@pytest.mark.parametrize("given", [True, False])
+async def test_a_call_waits_for_a_place_in_all_of_its_time(given: bool) -> None:
+    own, entered = OwnTime(), list[bool]()
+    lane, call = Lane(Making(), 1), Call(own, 4.0, 2, None)
+    assert lane.places.take("ada")
+
+    async def enter() -> None:
+        entered.append(await lane.enter("bob", call))
+
+    async with anyio.create_task_group() as group:
+        group.start_soon(enter)
+        await wait_all_tasks_blocked()
+        own.go_to(3.9)
+        await wait_all_tasks_blocked()
+        assert entered == []
+        if given:
+            lane.places.give_back("ada")
+        else:
+            own.go_to(4.1)
+    assert entered == [given]
+    reason = call.stopped and call.stopped.reason
+    assert reason == (None if given else "too many calls to GeeTest under way (max_in_flight)")
+
+
+async def test_a_place_is_given_back() -> None:
+    given = by_host(good=b'{"result":"fail","reason":"x"}')
+    line = line_to("http://good", client=given, limits=Limits(max_in_flight=1))
+    assert [(await line.ask([REQUEST], 2.0)).outcome for _ in range(3)] == [Outcome.FAILED] * 3
+
+
+async def test_a_client_is_not_made_before_it_is_needed() -> None:
+    line = line_to("http://good", client=lambda: pytest.fail("it was made"))
+    await line.prepare()
+    await line.aclose()
+
+
+async def test_closing_a_line_closes_its_connections() -> None:
+    with RawServer(after(0)) as server:
+        line = line_to(server.url)
+        assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+        assert server.open == 1
+        await line.aclose()
+        await until(lambda: server.open == 0)
+
+
+async def test_the_client_left_says_nothing_of_the_token() -> None:
+    async def disconnected() -> bool:
+        await anyio.sleep(0.05)
+        return True
+
+    assert await Line.over(Wire(None)).ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT

@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from fuzz import targets
 from fuzz.http_answer import check
 from geetest_asgi._core.protocol import MAX_REPLY
-from geetest_asgi._line.reader import MAX_HEAD, BrokenReplyError, Reader
+from geetest_asgi._line.reader import MAX_HEAD, MAX_RAW, BrokenReplyError, Reader
 
 OK = b"HTTP/1.1 200 OK\r\n"
 CHUNKED = OK + b"transfer-encoding: chunked\r\n\r\n"
@@ -44,9 +44,16 @@ READ: dict[str, tuple[tuple[bytes, ...], bytes, bool]] = {
     "continue, twice": ((b"HTTP/1.1 100 Continue\r\n\r\n" * 2 + length(b"{}"),), b"{}", True),
     "no reason": ((length(b"{}").replace(b" OK", b""),), b"{}", True),
     "connection: close": ((length(b"{}", b"Connection: Keep-Alive, Close"),), b"{}", False),
+    "connection, twice": ((length(b"{}", b"Connection: close", b"Connection: x"),), b"{}", False),
     "garbage behind it": ((length(b"{}") + b"\r\n",), b"{}", False),
     "another answer behind it": ((length(b"{}") + length(b"[]"),), b"{}", False),
     "as long as can be": ((length(b" " * MAX_REPLY),), b" " * MAX_REPLY, True),
+    "chunks as long as can be": (
+        (CHUNKED + b"10000\r\n" + b" " * MAX_REPLY + b"\r\n0\r\n\r\n",),
+        b" " * MAX_REPLY,
+        True,
+    ),
+    "a head as long as can be": ((length(b"{}", b"x:" + b" " * (MAX_HEAD - len(length(b"", b"x:")))),), b"{}", True),
 }
 
 BROKEN: dict[str, bytes] = {
@@ -93,7 +100,15 @@ def test_an_end_before_the_end_is_no_answer(data: bytes) -> None:
         read(*([data] if data else []), b"")
 
 
-@pytest.mark.parametrize("start", [length(b"x" * (MAX_REPLY + 1)), CHUNKED + b"10001\r\n" + b"x" * 65537, OK + b"\r\n"])
+@pytest.mark.parametrize(
+    "start",
+    [
+        length(b"x" * (MAX_REPLY + 1)),
+        CHUNKED + b"10001\r\n" + b"x" * 65537,
+        CHUNKED + b"20000\r\n" + b"x" * 10,
+        OK + b"\r\n",
+    ],
+)
 def test_no_more_is_read_than_an_answer_can_have(start: bytes) -> None:
     reader = Reader()
     reader.feed(start)
@@ -102,10 +117,18 @@ def test_no_more_is_read_than_an_answer_can_have(start: bytes) -> None:
     assert (reader.done, reader.status, reader.body, reader.reusable) == (True, 200, None, False)
 
 
+def test_what_says_that_it_is_longer_is_not_waited_for() -> None:
+    reader = read(OK + b"content-length: %d\r\n\r\nx" % (MAX_REPLY + 1))
+    assert (reader.done, reader.body, reader.reusable) == (True, None, False)
+
+
 def test_interim_answers_without_end_are_bounded() -> None:
-    hints = b"HTTP/1.1 103 Early Hints\r\n\r\n" * 100
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    hints = (hint * (MAX_RAW // len(hint) + 1))[:MAX_RAW]
+    reader = read(hints[:-1000], hints[-1000:])
+    assert not reader.done
     with pytest.raises(BrokenReplyError):
-        feed_all(Reader(), *[hints] * (3 * MAX_REPLY // len(hints)))
+        reader.feed(hint[MAX_RAW % len(hint) :][:1])
 
 
 @pytest.mark.parametrize("status", [201, 204, 304, 404, 503])

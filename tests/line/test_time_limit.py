@@ -6,6 +6,7 @@ import time
 import anyio
 import pytest
 from loops import LOOPS, run_on
+from own_time import OwnTime
 
 from geetest_asgi._line.clock import TimeLimit, clock
 
@@ -77,3 +78,24 @@ def test_what_has_come_while_the_loop_was_held_past_the_time_is_taken(loop: str)
 async def test_a_limit_is_made_once_for_each_length() -> None:
     assert clock().limit(1.5) is clock().limit(1.5)
     assert clock().limit(1.5) is not clock().limit(2.5)
+
+
+async def test_a_block_is_over_at_its_time_and_one_that_has_ended_is_left_alone() -> None:
+    own = OwnTime()
+    limit = own.limit(1.5)
+    block, ended = limit.begin(), limit.begin()
+    limit.end(ended)
+    own.go_to(1.4)
+    assert not block.cancel_called
+    own.go_to(1.5)
+    assert (block.cancel_called, ended.cancel_called) == (True, False)
+
+
+async def test_blocks_that_end_in_time_cost_one_tick_together() -> None:
+    own = OwnTime()
+    limit = own.limit(1.5)
+    for number in range(10):
+        own.go_to(number / 10)
+        limit.end(limit.begin())
+    own.go_to(60)
+    assert own.ticks == 1

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 from contextlib import aclosing
 from pathlib import Path
@@ -13,10 +14,12 @@ import httpx2
 import pytest
 import trustme
 from edges.servers import RawServer, http_reply, refusing, replying, secured
-from lines import FAIL, REQUEST, after, line_to
+from edges.visitors import until
+from lines import FAIL, REQUEST, after, line_to, used_up_threads
 
-from geetest_asgi import ConfigError, Outcome
+from geetest_asgi import ConfigError, Limits, Outcome
 from geetest_asgi._core.model import Evidence
+from geetest_asgi._line.line import Line
 
 pytestmark = pytest.mark.anyio
 
@@ -127,6 +130,45 @@ async def test_the_environments_proxy_is_used_with_trust_env_alone(scheme: str, 
             proxies.setenv("HTTP_PROXY", nobody)
             assert await outcome(server.url, trust_env=True) is Outcome.UNAVAILABLE
         assert (len(proxy.requests), len(server.requests)) == (1, 2)
+
+
+@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
+async def test_calls_share_the_connections_to_a_proxy(name: str, proxies: pytest.MonkeyPatch) -> None:
+    with RawServer(replying(FAIL)) as proxy:
+        proxies.setenv(name, proxy.url)
+        async with aclosing(line_to("http://geetest.test", trust_env=True)) as line:
+            assert [(await line.ask([REQUEST], 5.0)).outcome for _ in range(3)] == [Outcome.FAILED] * 3
+        assert (len(proxy.requests), proxy.accepted) == (3, 1)
+        await until(lambda: proxy.open == 0)
+
+
+async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.MonkeyPatch) -> None:
+    """httpx's own bound is a hundred."""
+    found: list[Outcome] = []
+
+    def answer_all(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        all_there.wait(10)
+        connection.sendall(FAIL)
+
+    async def ask(line: Line) -> None:
+        found.append((await line.ask([REQUEST], 30.0)).outcome)
+
+    all_there = threading.Event()
+    with RawServer(answer_all) as proxy:
+        proxies.setenv("HTTP_PROXY", proxy.url)
+        line = line_to("http://geetest.test", trust_env=True, limits=Limits(max_in_flight=120))
+        async with aclosing(line), anyio.create_task_group() as group:
+            for _ in range(120):
+                group.start_soon(ask, line)
+            await until(lambda: proxy.accepted == 120)
+            all_there.set()
+    assert found == [Outcome.FAILED] * 120
+
+
+async def test_a_line_is_prepared_though_the_app_has_used_up_all_threads() -> None:
+    with used_up_threads(), anyio.fail_after(5):
+        await line_to("http://geetest.test").prepare()
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "socks4://127.0.0.1:1"])

@@ -71,7 +71,7 @@ class RuleTable(Generic[T]):
         if not places or all(self.exempting(method, form) for form in forms):
             return None
         if len(places) > 1:
-            places = self._deciding(method, forms, rooted)
+            places = self.deciding_any(method, forms, rooted)
         return places.pop() if len(places) == 1 else UNCLEAR
 
     def forms(self, path: str, raw_path: bytes, root_path: str) -> tuple[set[paths.Segments], set[paths.Segments]]:
@@ -96,7 +96,7 @@ class RuleTable(Generic[T]):
         """Return the exemptions that match this form."""
         return {number for number in self._exempt.find(form) if method in self.exempt[number].methods}
 
-    def _deciding(self, method: str, forms: set[paths.Segments], rooted: set[paths.Segments]) -> set[int]:
+    def deciding_any(self, method: str, forms: set[paths.Segments], rooted: set[paths.Segments]) -> set[int]:
         """Return the rules that decide about any form that is not exempt, or, if all are, about any form."""
         bound = {form for form in forms if not self.exempting(method, form)} | rooted
         found = set[int]().union(*(self.deciding(method, form) for form in bound))

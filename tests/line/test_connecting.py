@@ -1,0 +1,244 @@
+"""Opening a connection: which address is taken, and whom a look-up waits for. The names are looked up by the tests."""
+
+import select
+import socket
+import ssl
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import closing, contextmanager, suppress
+from typing import Any
+
+import anyio
+import pytest
+import trustme
+from edges.servers import RawServer, http_reply, secured
+from edges.visitors import until
+from lines import a_call, used_up_threads
+
+from geetest_asgi._line.call import Call, Ear
+from geetest_asgi._line.clock import clock
+from geetest_asgi._line.connecting import Attempts, Resolver, connect
+
+pytestmark = pytest.mark.anyio
+
+
+def keep_open(server: RawServer, connection: socket.socket) -> None:
+    server.ended.wait()
+
+
+# --- addresses --------------------------------------------------------------------------------------------------------
+
+HERE = "127.0.0.1"
+
+
+@contextmanager
+def one_that_refuses() -> Iterator[str]:
+    """An address that refuses connections to a port at which the tests' server has another."""
+    with socket.socket() as held:
+        try:
+            held.bind(("127.0.0.2", 0))
+        except OSError:
+            pytest.skip("this machine has one local address")
+    yield "127.0.0.2"
+
+
+async def test_the_first_address_that_accepts_is_taken() -> None:
+    with one_that_refuses() as other, RawServer(keep_open) as server:
+        for addresses in ([HERE], [HERE, HERE], [other, HERE], [HERE, other], [other, other, HERE]):
+            call = a_call()
+            connection = await connect(addresses, server.port, "geetest.test", None, call)
+            assert connection.socket is call.socket
+            connection.socket.close()
+
+
+class Noting(Call):
+    """It knows which connections were tried."""
+
+    def __init__(self) -> None:
+        super().__init__(clock(), 60.0, 1, None)
+        self.tried = Attempts()
+        self.begin(1, lambda: None)
+
+    def uses(self, socket: Ear) -> None:
+        super().uses(socket)
+        if isinstance(socket, Attempts):
+            self.tried = socket
+
+
+async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
+    with RawServer(keep_open) as server:
+        call = Noting()
+        connection = await connect([HERE] * 50, server.port, "geetest.test", None, call)
+        connection.socket.close()
+    assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
+
+
+async def test_where_all_refuse_each_says_why_and_none_waits_for_the_next() -> None:
+    began = time.monotonic()
+    with one_that_refuses() as other, RawServer(keep_open) as server, pytest.raises(OSError, match="no add") as caught:
+        await connect([other] * 100, server.port, "geetest.test", None, a_call())
+    cause = caught.value.__cause__
+    assert isinstance(cause, ExceptionGroup)
+    assert [type(each) for each in cause.exceptions] == [ConnectionRefusedError] * 100
+    assert time.monotonic() - began < 20, "a quarter of a second for each would be 25"
+
+
+class FullQueue:
+    """A server that accepts nobody before it is told to."""
+
+    def __init__(self) -> None:
+        self.accepted: list[socket.socket] = []
+        self._listener = socket.create_server((HERE, 0), backlog=0)
+        self.port: int = self._listener.getsockname()[1]
+        self._waiting = [socket.socket() for _ in range(4)]
+        for each in self._waiting:
+            each.setblocking(False)
+            each.connect_ex((HERE, self.port))
+
+    def accept(self) -> None:
+        """Accept everybody, on a thread."""
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self) -> None:
+        with suppress(OSError):
+            while True:
+                self.accepted.append(self._listener.accept()[0])
+
+    def hung_up(self) -> int:
+        """How many of those that were accepted have hung up."""
+        return sum(bool(select.select([each], [], [], 0)[0]) for each in self.accepted)
+
+    def close(self) -> None:
+        with suppress(OSError):
+            self._listener.shutdown(socket.SHUT_RDWR)
+        for each in (self._listener, *self._waiting, *self.accepted):
+            each.close()
+
+
+async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows_which() -> None:
+    """Both are tried since neither answers at first; then the loop is held until both have."""
+
+    async def hold() -> None:
+        await until(lambda: len(call.tried.sockets) == 2)
+        assert not call.tried.hears()
+        server.accept()
+        time.sleep(1.3)  # the kernel asks again after a second
+
+    call = Noting()
+    with closing(FullQueue()) as server:
+        async with anyio.create_task_group() as group:
+            group.start_soon(hold)
+            connection = await connect([HERE, HERE], server.port, "geetest.test", None, call)
+        assert connection.socket is call.socket
+        await until(lambda: server.hung_up() == 1)
+        connection.socket.close()
+
+
+# --- TLS --------------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+@pytest.fixture
+def context(authority: trustme.CA) -> ssl.SSLContext:
+    made = ssl.create_default_context()
+    authority.configure_trust(made)
+    return made
+
+
+async def test_the_end_of_a_connection_is_the_end_of_tls(authority: trustme.CA, context: ssl.SSLContext) -> None:
+    """Many servers leave out the farewell that TLS has for it. An answer that is cut short is no JSON."""
+
+    def speak(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(b"hello")
+
+    with RawServer(secured(authority.issue_cert(HERE), speak)) as server:
+        connection = await connect([HERE], server.port, HERE, context, a_call())
+        assert await connection.stream.receive() == b"hello"
+        with pytest.raises(anyio.EndOfStream):
+            await connection.stream.receive()
+        connection.socket.close()
+
+
+async def test_a_handshake_that_fails_leaves_no_connection(context: ssl.SSLContext) -> None:
+    def speak_plainly(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(http_reply())
+        while connection.recv(65536):
+            pass
+
+    with RawServer(speak_plainly) as server:
+        with pytest.raises(ssl.SSLError) as caught:
+            await connect([HERE], server.port, HERE, context, a_call())
+        await until(lambda: server.accepted == 1 and server.open == 0)
+        assert caught.traceback, "which keeps what was not closed"
+
+
+# --- names ------------------------------------------------------------------------------------------------------------
+
+
+class Names:
+    """A resolver that hangs until it is told to go on."""
+
+    def __init__(self) -> None:
+        self.asked = 0
+        self.go_on = threading.Event()
+
+    def getaddrinfo(self, host: str, port: int, **_: object) -> list[Any]:
+        self.asked += 1
+        self.go_on.wait(10)
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("192.0.2.1", "192.0.2.2")]
+
+
+@pytest.fixture
+def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
+    """No name of this machine's hangs."""
+    names = Names()
+    monkeypatch.setattr(socket, "getaddrinfo", names.getaddrinfo)
+    yield names
+    names.go_on.set()
+
+
+async def test_a_call_says_whom_its_look_up_waits_for(names: Names) -> None:
+    """A place, of which there are four; then the resolver; then for our own loop, until it takes what was found."""
+    resolver, calls, found = Resolver(), [a_call() for _ in range(5)], list[object]()
+
+    async def look_up(call: Call) -> None:
+        found.append(await resolver.look_up("geetest.test", 443, call))
+        assert call.ours == "the event loop was held up"
+
+    async with anyio.create_task_group() as group:
+        for call in calls:
+            group.start_soon(look_up, call)
+        await until(lambda: names.asked == 4)
+        assert sorted(call.ours for call in calls) == [*[""] * 4, "no thread to look up a host"]
+        names.go_on.set()
+    assert found == [["192.0.2.1", "192.0.2.2"]] * 5
+
+
+async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_back(names: Names) -> None:
+    resolver, calls = Resolver(), [a_call() for _ in range(8)]
+    async with anyio.create_task_group() as group:
+        for call in calls[:4]:
+            group.start_soon(resolver.look_up, "geetest.test", 443, call)
+        await until(lambda: names.asked == 4)
+        group.cancel_scope.cancel()
+    for call in calls:
+        call.waits_for_us("something else")
+    before, names.go_on = names.go_on, threading.Event()
+    before.set()
+    async with anyio.create_task_group() as group:
+        for call in calls[4:]:
+            group.start_soon(resolver.look_up, "geetest.test", 443, call)
+        await until(lambda: names.asked == 8)
+        names.go_on.set()
+    assert [call.ours for call in calls[:4]] == ["something else"] * 4
+
+
+async def test_names_are_looked_up_though_the_app_has_used_up_all_threads(names: Names) -> None:
+    names.go_on.set()
+    with used_up_threads(), anyio.fail_after(5):
+        assert await Resolver().look_up("geetest.test", 443, a_call())

@@ -1,0 +1,193 @@
+"""A client or a transport of the user's: what it is told, and what it tells."""
+
+from typing import Any
+
+import anyio
+import httpx
+import httpx2
+import pytest
+from anyio.lowlevel import checkpoint
+from lines import REQUEST, line_to
+from own_time import START, OwnTime
+
+from geetest_asgi import Outcome
+from geetest_asgi._line.call import Call
+from geetest_asgi._line.given import GivenWire, Trace
+
+pytestmark = pytest.mark.anyio
+
+FAIL = b'{"result":"fail","reason":"x"}'
+
+
+def recording(kit: Any) -> Any:
+    """A transport of this package's that keeps the requests."""
+
+    class Recording(kit.AsyncBaseTransport):  # type: ignore[misc]
+        requests: list[Any]
+
+        async def handle_async_request(self, request: Any) -> Any:
+            await request.aread()
+            self.requests = [*getattr(self, "requests", []), request]
+            return kit.Response(200, stream=kit.ByteStream(FAIL))
+
+    return Recording()
+
+
+@pytest.mark.parametrize("as_client", [False, True], ids=["transport", "client"])
+@pytest.mark.parametrize("kit", [httpx, httpx2])
+async def test_it_is_handed_a_post_without_a_time_out_but_for_its_own_pool(kit: Any, as_client: bool) -> None:
+    """Our own deadline ends the call."""
+    transport = recording(kit)
+    given = kit.AsyncClient(transport=transport) if as_client else transport
+    line = line_to("http://geetest.test", client=given)
+    assert (await line.ask([REQUEST], 4.0)).outcome is Outcome.FAILED
+    (request,) = transport.requests
+    assert isinstance(request, kit.Request)
+    assert (request.method, str(request.url)) == ("POST", f"http://geetest.test/validate?{REQUEST.query}")
+    assert request.content == REQUEST.form
+    assert request.headers["content-type"] == "application/x-www-form-urlencoded"
+    assert request.headers["user-agent"] == "geetest_asgi"
+    limits = request.extensions["timeout"]
+    assert 0.0 < limits.pop("pool") <= 0.5
+    assert limits == {"connect": None, "read": None, "write": None}
+    assert callable(request.extensions["trace"])
+
+
+# --- what it tells: httpcore's events ---------------------------------------------------------------------------------
+
+CONNECT, TLS = "connection.connect_tcp", "connection.start_tls"
+HEADERS, BODY = "http11.send_request_headers", "http11.send_request_body"
+
+
+@pytest.fixture
+def clock() -> OwnTime:
+    return OwnTime()
+
+
+@pytest.fixture
+def call(clock: OwnTime) -> Call:
+    made = Call(clock, 4.0, 1, None)
+    made.begin(1, lambda: None)
+    made.hand_over()
+    return made
+
+
+async def tell(call: Call, *events: str) -> Trace:
+    trace = Trace(call)
+    for event in events:
+        await trace.note(event, {"return_value": None})
+    return trace
+
+
+@pytest.mark.parametrize("event", [f"{CONNECT}.started", f"{TLS}.started", f"{HEADERS}.started", f"{BODY}.complete"])
+async def test_silence_counts_from_what_was_asked_of_the_other_end_last(event: str, clock: OwnTime, call: Call) -> None:
+    clock.now += 1.0
+    await tell(call, event)
+    assert call.since == START + 1.0
+
+
+async def test_nothing_else_says_anything(clock: OwnTime, call: Call) -> None:
+    clock.now += 1.0
+    await tell(call, f"{HEADERS}.started")
+    clock.now += 1.0
+    await tell(call, f"{HEADERS}.complete", f"{BODY}.started", "http11.receive_response_headers.started")
+    assert (call.since, call.sent) == (START + 1.0, True)
+
+
+async def test_it_is_known_when_something_of_the_request_may_have_been_sent(call: Call) -> None:
+    assert call.sent, "nothing is known yet"
+    await tell(call, f"{CONNECT}.started")
+    assert not call.sent
+    await tell(call, f"{TLS}.started")
+    assert not call.sent
+    await tell(call, f"{HEADERS}.started")
+    assert call.sent
+    await tell(call, f"{BODY}.complete")
+    assert call.sent
+
+
+@pytest.mark.parametrize("before", [CONNECT, TLS])
+async def test_a_connection_is_a_kept_one_unless_it_was_opened_for_this_call(before: str, call: Call) -> None:
+    await tell(call, f"{HEADERS}.started")
+    assert call.kept
+    await tell(call, f"{before}.started", f"{HEADERS}.started")
+    assert not call.kept
+
+
+class Stream:
+    closed = False
+
+    async def aclose(self) -> None:
+        await checkpoint()
+        self.closed = True
+
+
+@pytest.mark.parametrize(
+    ("then", "opening"),
+    [((), True), ((f"{TLS}.started",), True), ((f"{TLS}.failed",), True), ((f"{TLS}.complete",), False)],
+)
+async def test_a_connection_whose_handshake_is_not_over_is_known(
+    then: tuple[str, ...], opening: bool, call: Call
+) -> None:
+    trace, stream = Trace(call), Stream()
+    await trace.note(f"{CONNECT}.complete", {"return_value": stream})
+    for event in then:
+        await trace.note(event, {})
+    assert (trace.opening is stream) is opening
+
+
+async def test_it_is_closed_by_a_call_that_is_cancelled(call: Call) -> None:
+    trace, stream = Trace(call), Stream()
+    await trace.note(f"{CONNECT}.complete", {"return_value": stream})
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await trace.close()
+    assert stream.closed
+
+
+async def test_a_given_client_is_not_closed_and_one_that_was_made_for_us_is() -> None:
+    given = httpx.AsyncClient()
+    await GivenWire(given, ours=False).aclose()
+    assert not given.is_closed
+    await GivenWire(given, ours=True).aclose()
+    assert given.is_closed
+    await GivenWire(object(), ours=True).aclose()
+
+
+def noting(events: dict[str, Any], error: type[httpx.TransportError]) -> httpx.AsyncBaseTransport:
+    """A transport that gets so far."""
+
+    class Noting(httpx.AsyncBaseTransport):
+        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
+            for event, value in events.items():
+                await request.extensions["trace"](event, {"return_value": value})
+            raise error("x")
+
+    return Noting()
+
+
+async def test_the_end_of_a_kept_connection_is_no_outage() -> None:
+    kept = noting({f"{HEADERS}.started": None}, httpx.ReadError)
+    evidence = await line_to("http://geetest.test", client=kept).ask([REQUEST], 5.0)
+    assert (evidence.outcome, evidence.reason) == (Outcome.BUSY, "a kept connection had ended")
+    opened = noting({f"{CONNECT}.started": None, f"{HEADERS}.started": None}, httpx.ReadError)
+    assert (await line_to("http://geetest.test", client=opened).ask([REQUEST], 5.0)).outcome is Outcome.UNAVAILABLE
+
+
+async def test_a_call_that_ends_during_the_handshake_closes_its_connection() -> None:
+    stream = Stream()
+    opening = noting({f"{CONNECT}.started": None, f"{CONNECT}.complete": stream}, httpx.ConnectError)
+    assert (await line_to("http://geetest.test", client=opening).ask([REQUEST], 5.0)).outcome is Outcome.UNAVAILABLE
+    assert stream.closed
+
+
+async def test_a_redirect_is_not_followed_though_the_client_follows_them() -> None:
+    asked: list[httpx.URL] = []
+
+    def answer(request: httpx.Request) -> httpx.Response:
+        asked.append(request.url)
+        return httpx.Response(307, headers={"location": "http://elsewhere.test/"})
+
+    async with httpx.AsyncClient(transport=httpx.MockTransport(answer), follow_redirects=True) as client:
+        assert (await line_to("http://geetest.test", client=client).ask([REQUEST], 5.0)).outcome is Outcome.REFUSED
+    assert [url.host for url in asked] == ["geetest.test"]
