@@ -2,14 +2,21 @@
 
 import socket
 import ssl
+import threading
+from collections.abc import Callable
 from pathlib import Path
 
+import anyio
+import httpx
 import pytest
 import trustme
-from edges.servers import RawServer, replying
+from edges.servers import RawServer, replying, reset
+from edges.visitors import until
 from lines import FAIL, a_call
 
 from geetest_asgi._line import transport
+from geetest_asgi._line.blame import KeptConnectionError
+from geetest_asgi._line.exchange import HEADERS
 from geetest_asgi._line.transport import Transport, certificates
 
 pytestmark = pytest.mark.anyio
@@ -65,3 +72,84 @@ def test_certificates_are_read_once_for_each_place(tmp_path: Path, monkeypatch: 
     assert certificates(True) is first
     monkeypatch.setenv("SSL_CERT_DIR", str(tmp_path))
     assert certificates(True) is not first
+
+
+async def test_what_is_sent_and_what_the_call_is_told() -> None:
+    with RawServer(replying(FAIL)) as server:
+        own = Transport()
+        for kept in (False, True):
+            call = a_call()
+            reply = await own.post(f"{server.url}/validate?a=b", b"x=y", call)
+            assert (reply.status, reply.body) == (200, b'{"result":"fail","reason":"x"}')
+            assert (call.sent, call.kept) == (True, kept)
+        await own.aclose()
+    fields = "".join(f"{name}: {value}\r\n" for name, value in HEADERS.items())
+    head = f"POST /validate?a=b HTTP/1.1\r\nHost: 127.0.0.1:{server.port}\r\n{fields}Content-Length: 3\r\n\r\n"
+    assert server.requests == [head.encode() + b"x=y"] * 2
+
+
+async def test_an_answer_may_end_with_its_connection() -> None:
+    def answer(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(b"HTTP/1.1 200 OK\r\n\r\n{}")
+
+    with RawServer(answer) as server:
+        assert (await Transport().post(f"{server.url}/validate", b"", a_call())).body == b"{}"
+
+
+def garbage(connection: socket.socket) -> None:
+    connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
+
+
+@pytest.mark.parametrize(("end", "error"), [(garbage, httpx.RemoteProtocolError), (reset, httpx.ReadError)])
+@pytest.mark.parametrize("kept", [False, True])
+async def test_an_answer_that_breaks_off(
+    kept: bool, end: Callable[[socket.socket], None], error: type[Exception]
+) -> None:
+    """On a kept connection it says nothing about GeeTest."""
+
+    def answer(server: RawServer, connection: socket.socket) -> None:
+        for _ in range(kept):
+            server.read_request(connection)
+            connection.sendall(FAIL)
+        server.read_request(connection)
+        end(connection)
+
+    with RawServer(answer) as server:
+        own = Transport()
+        for _ in range(kept):
+            await own.post(f"{server.url}/validate", b"", a_call())
+        with pytest.raises(KeptConnectionError if kept else error):
+            await own.post(f"{server.url}/validate", b"", a_call())
+        await until(lambda: server.open == 0)
+
+
+async def test_a_connection_is_not_kept_where_the_answer_says_so() -> None:
+    with RawServer(replying(FAIL.replace(b"\r\n", b"\r\nconnection: close\r\n", 1))) as server:
+        own = Transport()
+        for _ in range(2):
+            await own.post(f"{server.url}/validate", b"", a_call())
+        assert server.accepted == 2
+        await until(lambda: server.open == 0)
+
+
+async def test_a_connection_in_use_is_closed_when_its_call_ends_after_the_transport() -> None:
+    go_on = threading.Event()
+
+    def late(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        go_on.wait(10)
+        connection.sendall(FAIL)
+        connection.recv(1)
+
+    async def end() -> None:
+        await until(lambda: server.requests)
+        await own.aclose()
+        go_on.set()
+
+    with RawServer(late) as server:
+        own = Transport()
+        async with anyio.create_task_group() as group:
+            group.start_soon(end)
+            assert (await own.post(f"{server.url}/validate", b"", a_call())).status == 200
+        await until(lambda: server.open == 0)

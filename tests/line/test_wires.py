@@ -142,6 +142,26 @@ async def test_calls_share_the_connections_to_a_proxy(name: str, proxies: pytest
         await until(lambda: proxy.open == 0)
 
 
+async def test_tls_through_a_proxy_trusts_the_environments_authorities(
+    tmp_path: Path, proxies: pytest.MonkeyPatch
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    proxies.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    behind = secured(authority.issue_cert("geetest.test"), replying(FAIL))
+
+    def tunnel(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(http_reply(b""))
+        behind(server, connection)
+
+    with RawServer(tunnel) as proxy:
+        proxies.setenv("HTTPS_PROXY", proxy.url)
+        async with aclosing(line_to("https://geetest.test", trust_env=True)) as line:
+            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+    assert proxy.requests[0].startswith(b"CONNECT geetest.test:443 ")
+
+
 async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.MonkeyPatch) -> None:
     """httpx's own bound is a hundred."""
     found: list[Outcome] = []
