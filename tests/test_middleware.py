@@ -89,3 +89,12 @@ async def test_a_lifespan_prepares_the_calls_and_closes_their_connections(messag
     middleware.guard = replace(middleware.guard, line=line)
     await middleware({"type": "lifespan"}, receive, send)
     assert line.events == LIFESPANS[messages]
+
+
+def test_paths_are_looked_up_where_there_are_patterns() -> None:
+    """A guard of one route does not know under which paths it is mounted."""
+    middleware = guard(print, protect=["POST /login"])
+    policy = middleware.guard.match("POST", "/x/../LOGIN", b"", "")
+    assert policy is not None
+    assert policy.name == "POST /login"
+    assert guard(print, protect=None).guard.match is None

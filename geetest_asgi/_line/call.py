@@ -32,7 +32,7 @@ loop, each tick is one turn of it, and a TLS handshake takes many.
 """
 
 _AT_ONCE: Final = 12
-"""Ticks, of a turn of the loop each, in which a disconnect comes "at once": a test client sends it, through middleware."""
+"""Ticks, of a turn of the loop each, in which a disconnect comes at once: sent by a test client, through middleware."""
 
 _BLIND: Final = 3
 """Ticks for which a call of the user's client goes on: its socket cannot be asked."""
