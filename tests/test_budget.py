@@ -15,10 +15,10 @@ from mutation.guard import NOT_THE_GUARD
 
 BUDGET = {  # at most             goal
     "functions": 92,  #            60
-    "coroutines": 26,  #            22
-    "files": 33,  #                 12
+    "coroutines": 22,  #            22
+    "files": 32,  #                 12
     "depth": 8,  #                  8
-    "lines": 7723,  #            4,300
+    "lines": 7481,  #            4,300
     "median function": 8,  #         8
     "longest function": 59,  #      40
 }
