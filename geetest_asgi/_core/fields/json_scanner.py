@@ -17,12 +17,12 @@ MAX_VALUES: Final = 700_000
 class JsonScanner:
     """Finds the captcha fields at the top level of a JSON object, or in the container that the spelling names.
 
-    It finds nothing before `end`. Feed it whole: with many pieces, each call copies those before.
+    It finds nothing before `end`, so a caller that keeps the body may feed it whole.
     """
 
     def __init__(self, gatherer: Gatherer) -> None:
         self._gatherer = gatherer
-        self._body = b""
+        self._body = bytearray()
         self._document: object = None
         self.broken = ""
         self.done = False
@@ -57,7 +57,7 @@ class JsonScanner:
         path = self._gatherer.spelling.container or ()
         try:
             text = self._body.decode("utf-8-sig")
-            self._body = b""
+            self._body.clear()
             self._document = read_json(text)
         except ValueError:
             self.broken = "the body is not JSON"
