@@ -93,7 +93,8 @@ class Call:
         self.stopped = None
         self.ended: Evidence | None = None
         """Why the call was ended before an answer came."""
-        self.over, self._unsettled = False, _AT_ONCE
+        self.over: bool = False
+        self._unsettled = _AT_ONCE
         self._disconnected, self._context = disconnected, disconnected and copy_context()
         self.watching: Running | None = None
         """What watches the client: to be stopped when the call is over."""
