@@ -122,8 +122,9 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
     make = cache(lambda outcome, language, html: _make(outcome, language, known[language], html=html))
 
     def denial(result: GeeTestResult, scope: Scope) -> Response:
-        language = _best_language(_header(scope, b"accept-language"), tuple(known))
-        return _Prepared(*make(result.outcome, language, _prefers_html(_header(scope, b"accept"))))
+        accept, accept_language = _accepted(scope)
+        language = _best_language(accept_language, tuple(known))
+        return _Prepared(*make(result.outcome, language, _prefers_html(accept)))
 
     return denial
 
@@ -131,9 +132,16 @@ def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Sco
 _DEFAULT: Final = denial_in({})
 
 
-def _header(scope: Scope, wanted: bytes) -> bytes:
-    """Return the first `_LONGEST` bytes of all values of a header."""
-    return b",".join(value for name, value in scope.get("headers", ()) if name.lower() == wanted)[:_LONGEST]
+def _accepted(scope: Scope) -> tuple[bytes, bytes]:
+    """Return the beginnings of `Accept` and of `Accept-Language`."""
+    accept, accept_language = [], []
+    for name, value in scope.get("headers", ()):
+        lowered = name.lower()
+        if lowered == b"accept":
+            accept.append(value)
+        elif lowered == b"accept-language":
+            accept_language.append(value)
+    return b",".join(accept)[:_LONGEST], b",".join(accept_language)[:_LONGEST]
 
 
 def _make(
@@ -210,7 +218,7 @@ async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive
             await send({"type": "websocket.close", "code": 1008, "reason": "captcha"})
             return
 
-    await denial(scope, receive, _completed(outcome, send))
+    await denial(scope, receive, send if isinstance(denial, _Prepared) else _completed(outcome, send))
 
 
 def _completed(outcome: Outcome, send: Send) -> Send:
