@@ -26,6 +26,7 @@ from threads import in_threads
 
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore, Store
+from geetest_asgi.stores.sqlite_file import StoreFile
 
 from .machine import StoreMachine
 from .support import SECONDS
@@ -135,9 +136,17 @@ def test_a_file_of_a_newer_release_is_refused_and_left_as_it_is(path: Path) -> N
         file.execute("PRAGMA user_version = 99")
     file.close()
     before = path.read_bytes()
-    with pytest.raises(ConfigError, match=r"newer release .* delete it"):
+    with pytest.raises(ConfigError, match=r"newer release .* delete it") as refused:
         SQLiteStore(path)
     assert path.read_bytes() == before
+    assert list(path.parent.iterdir()) == [path], f"the connection is closed, though {refused.value} is still here"
+
+
+def test_a_file_whose_log_processes_cannot_share_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As on NFS. SQLite calls a database in memory by the name of a file, and gives it no such log either."""
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(ConfigError, match="cannot share memory between processes"):
+        StoreFile(":memory:", 1.0).try_out()
 
 
 @pytest.mark.parametrize("size", [0, -1])
@@ -240,6 +249,24 @@ def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> 
     assert log.stat().st_size < 5 * mib
     assert anyio.run(add, 180, 60) < 5 * mib, "as before"
     assert rows(path) == 240
+
+
+def test_a_checkpoint_waits_for_readers_briefly_and_is_not_tried_again_by_the_next_call(path: Path) -> None:
+    file, said = StoreFile(str(path), 1.5), list[str]()
+    with file.transaction() as connection:
+        assert connection.execute("PRAGMA synchronous").fetchone() == (1,), "no call waits for the disk"
+        assert connection.execute("PRAGMA busy_timeout").fetchone() == (1500,)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchall()
+    for size in (5 * 1024 * 1024, 1):
+        with file.transaction() as connection:
+            connection.set_trace_callback(said.append)
+            connection.execute("INSERT INTO entries (key, ends, value) VALUES (?, 9e9, zeroblob(?))", (size, size))
+    other.close()
+    file.close()
+    pragmas = ["busy_timeout = 100", "wal_checkpoint(TRUNCATE)", "busy_timeout = 1500"]
+    assert [each for each in said if "PRAGMA" in each] == [f"PRAGMA {each}" for each in pragmas]
 
 
 @each_backend
