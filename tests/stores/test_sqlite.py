@@ -149,12 +149,6 @@ def test_a_file_whose_log_processes_cannot_share_is_refused(tmp_path: Path, monk
         StoreFile(":memory:", 1.0).try_out()
 
 
-@pytest.mark.parametrize("size", [0, -1])
-def test_a_store_that_keeps_nothing_is_refused(size: int, path: Path) -> None:
-    with pytest.raises(ConfigError, match=rf"^SQLiteStore\(size={size}\)"):
-        SQLiteStore(path, size=size)
-
-
 def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     store = SQLiteStore("spent.db")
@@ -191,15 +185,6 @@ async def test_a_lock_that_stays_while_the_file_is_opened_is_a_failure(path: Pat
 
 
 # Bounds
-
-
-@each_backend
-async def test_a_full_file_takes_what_ends_sooner_than_all_that_it_holds(path: Path) -> None:
-    """A verdict is kept for less long than the tokens that fill the file."""
-    store = SQLiteStore(path, size=2)
-    for key, seconds in (("a", 600), ("b", 700), ("kept", 5)):
-        assert await store.add(key, "value", seconds)
-    assert [await store.pop(key) for key in ("a", "b", "kept")] == [None, "value", "value"]
 
 
 @each_backend
