@@ -115,10 +115,6 @@ def test_a_value_that_is_no_string_is_malformed_but_for_a_number_as_the_time(nam
         assert outcome(read(JSON, with_json(name, f'"{value}"'))) == "found", "as a string it will do"
 
 
-def test_the_time_may_be_a_number() -> None:
-    assert read(JSON, with_json("gen_time", "1700000000")) == FIELDS
-
-
 @pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\ud800\\ud800", "\\udc00\\ud800", "\\u12", "\\x", "\\"])
 @pytest.mark.parametrize("name", FIELD_NAMES)
 def test_lone_surrogates_and_broken_escapes_are_malformed(name: str, escape: str) -> None:

@@ -65,17 +65,6 @@ def cluster(tmp_path: Path) -> Iterator[Cluster]:
         yield formed
 
 
-async def test_each_verb_does_what_it_should_on_every_node(cluster: Cluster) -> None:
-    store = RedisStore(cluster.client)
-    assert [await store.add(key, "value", 60) for key in KEYS * 2] == [True] * 60 + [False] * 60
-    assert [await store.count("n" + key, 60) for key in KEYS * 2] == [1] * 60 + [2] * 60
-    await store.delete(KEYS[0])
-    assert [await store.pop(key) for key in KEYS * 2] == [None] + ["value"] * 59 + [None] * 60
-    for master in cluster.masters:
-        assert int(master.ask("DBSIZE")[0]) > 5
-    await store.aclose()
-
-
 async def test_when_a_master_dies_its_replica_knows_what_was_spent(cluster: Cluster) -> None:
     before = RedisStore(cluster.client, timeout=2)
     assert all([await before.add(key, "", 60) for key in KEYS])

@@ -30,16 +30,6 @@ def store(clock: Clock) -> MemoryStore:
 
 
 @each_backend
-async def test_what_has_ended_is_forgotten_though_older_entries_last_longer(store: MemoryStore, clock: Clock) -> None:
-    await store.add("long", "", 600)
-    await store.add("short", "", 5)
-    clock.now += 6
-    await store.add("new", "", 5)
-    assert len(store) == 2
-    assert "long" in store
-
-
-@each_backend
 async def test_counters_push_no_values_out_and_are_bounded_themselves(clock: Clock) -> None:
     """Each client address may have a counter: a client with many must not make the store forget spent tokens."""
     store = MemoryStore(2, clock=clock)
@@ -75,19 +65,6 @@ async def test_a_key_that_comes_and_goes_leaves_little_behind(others: int, clock
 
 
 @each_backend
-@pytest.mark.parametrize("size", [100, 2])
-async def test_a_key_that_was_deleted_and_added_again_lasts_as_long_as_its_new_entry(size: int, clock: Clock) -> None:
-    store = MemoryStore(size, clock=clock)
-    await store.add("a", "", 5)
-    await store.delete("a")
-    await store.add("a", "", 600)
-    clock.now += 6
-    for number in range(3):
-        await store.add(f"b {number}", "", 60)
-    assert "a" in store
-
-
-@each_backend
 async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clock: Clock) -> None:
     """100,000 at once would hold up the event loop."""
     for number in range(1000):
@@ -98,16 +75,6 @@ async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clo
     for number in range(100):
         await store.add(f"new {number}", "", 60)
     assert len(store) == 101
-
-
-@each_backend
-async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, clock: Clock) -> None:
-    await store.add("a", "", 5)
-    await store.add("b", "", 5)
-    clock.now += 5
-    assert "a" not in store
-    assert await store.add("a", "", 5)
-    assert len(store) == 1
 
 
 @each_backend
@@ -122,13 +89,6 @@ async def test_keys_end_in_their_order_though_many_came_and_went(clock: Clock) -
         await store.add(key, "", 700)
     assert "long" in store
     assert "short" not in store
-
-
-@each_backend
-async def test_a_memory_of_one_holds_the_latest(clock: Clock) -> None:
-    store = MemoryStore(1, clock=clock)
-    assert [await store.add(key, "", 60) for key in "ab"] == [True, True]
-    assert [key for key in "ab" if key in store] == ["b"]
 
 
 # Threads

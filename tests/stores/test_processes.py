@@ -54,24 +54,6 @@ def winners(told: list[tuple[list[str], str]]) -> int:
     return sum(any(re.match(r"\d", line) for line in said) for said, _ in told)
 
 
-def race(url: str, first: int) -> int:
-    """One race for KEYS keys. Return how many processes won some."""
-    racers = [Racer("race", url, first, first + KEYS) for _ in range(PROCESSES)]
-    go(racers)
-    told = [racer.end() for racer in racers]
-    assert [(said[-1:], log) for said, log in told] == [(["done"], "")] * PROCESSES
-    wins = Counter(number for said, _ in told for number in won_by(said))
-    assert set(wins.values()) == {1}
-    failed: set[int] = set().union(*(failed_for(said) for said, _ in told))
-    assert set(range(first, first + KEYS)) - set(wins) <= failed
-    assert len(failed) < KEYS / 2
-    return winners(told)
-
-
-def test_of_many_processes_exactly_one_gets_each_key(url: str) -> None:
-    assert any(race(url, first) > 1 for first in range(0, ROUNDS * KEYS, KEYS)), "nobody has raced"
-
-
 TOKENS = 25
 
 
