@@ -238,9 +238,10 @@ def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> 
 
 def test_a_checkpoint_waits_for_readers_briefly_and_is_not_tried_again_by_the_next_call(path: Path) -> None:
     file, said = StoreFile(str(path), 1.5), list[str]()
+    wanted = {"synchronous": 1, "wal_autocheckpoint": 0, "busy_timeout": 1500}  # 1: no call waits for the disk
     with file.transaction() as connection:
-        assert connection.execute("PRAGMA synchronous").fetchone() == (1,), "no call waits for the disk"
-        assert connection.execute("PRAGMA busy_timeout").fetchone() == (1500,)
+        assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
+        assert connection.isolation_level is None, "no transaction begins by itself"
     other = sqlite3.connect(path, isolation_level=None)
     other.execute("BEGIN")
     other.execute("SELECT * FROM entries").fetchall()
