@@ -3,7 +3,6 @@
 import gc
 import json
 import tracemalloc
-from typing import Any
 from urllib.parse import urlencode
 
 import pytest
@@ -14,11 +13,7 @@ from encoded import (
     MEMBERS,
     TOKEN,
     cut,
-    cuts,
-    damaged,
-    documents,
     gatherer,
-    json_values,
     made,
     outcome,
     read,
@@ -26,8 +21,6 @@ from encoded import (
     small,
     with_json,
 )
-from hypothesis import given
-from hypothesis import strategies as st
 
 from geetest_asgi._core.fields.json_scanner import MAX_VALUES
 from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
@@ -224,31 +217,3 @@ def test_the_garbage_collector_is_left_as_it_was(body: bytes, collecting: bool) 
         assert gc.isenabled() is collecting
     finally:
         (gc.enable if before else gc.disable)()
-
-
-# Any document
-
-SIGNS = [*'{}[]",:\\ ', "\\u0061", "1", "true", '"lot_number"', '"pass_token":', '"a":', '"b":', f'"{"3f" * 32}"', "é"]
-
-
-@given(st.lists(st.sampled_from(SIGNS)).map("".join), st.sampled_from([None, "a", "a.b"]), cuts)
-def test_any_signs_of_json_give_one_answer_however_they_are_cut(text: str, fields: Any, places: list[int]) -> None:
-    body = ("{" + text).encode()
-    assert read(JSON, body, fields) == scan(JSON, cut(body, places), fields)
-
-
-@given(
-    damaged(JSON)
-    | documents().map(lambda sent: sent[1])
-    | st.recursive(json_values, st.lists).map(json.dumps).map(str.encode)
-)
-def test_what_python_reads_as_json_is_read_alike(body: bytes) -> None:
-    """The plain way, by `json.loads`, gives the same answer wherever it gives one."""
-    try:
-        members = json.loads(body, object_pairs_hook=tuple)
-    except ValueError:
-        return
-    plain = gatherer()
-    for name, value in members if isinstance(members, tuple) else ():
-        plain.offer(name, value)
-    assert scan(JSON, [body]) == plain.conclude()

@@ -490,49 +490,6 @@ def test_a_path_of_too_many_segments_is_refused() -> None:
 
 # Properties
 
-BASES = [  # protected patterns, a path that they protect
-    (("/login",), "/login"),
-    (("/users/{id}/reset",), "/users/7/reset"),
-    (("/files/*.zip",), "/files/a.zip"),
-    (("/api/**",), "/api/x/y"),
-    (("/a/**/z",), "/a/b/c/z"),
-    (("/**/{x}/end",), "/a/b/end"),
-    ((re.compile("/reg(ex|ular)/[0-9]+"),), "/regular/1"),
-    (("/",), "/"),
-]
-CONTROLS = st.sampled_from([*map(chr, range(0x20)), "\x7f", "\x85", "\u2028", "\u2029", "\ufffd"])
-
-
-@st.composite
-def respelt(draw: st.DrawFn, path: str) -> str:
-    """Another spelling of the path: more slashes, dot segments, control characters, parameters, other case."""
-    segments: list[str] = []
-    for segment in path.split("/")[1:]:
-        segments += draw(st.lists(st.sampled_from(["", ".", "x/..", "x;y/..;z", ".\0", " "]), max_size=2))
-        changed = (draw(st.sampled_from([c, c.upper()])) + draw(st.just("") | CONTROLS) for c in segment)
-        segments.append("".join(changed) + draw(st.sampled_from(["", "", ";", ";x", ";x=1;y", "\n", " ", "\xa0\n"])))
-    lead = draw(st.sampled_from(["/", "", "//", "http://h/", "HTTPS://h:1//", "/../"]))
-    return lead + "/".join(segments) + draw(st.sampled_from(["", "/", "//", "/.", "\n", "/x/.."]))
-
-
-@given(st.data(), st.sampled_from(BASES), st.sampled_from(["POST", "post", "FOO"]), st.booleans())
-def test_no_other_spelling_unprotects_a_path(
-    data: st.DataObject, base: tuple[tuple[object, ...], str], method: str, raw: bool
-) -> None:
-    patterns, path = base
-    assert table(patterns).match(method, path) is not None
-    other = data.draw(respelt(path))
-    raw_path = "".join(f"%{byte:02X}" if byte != 47 else "/" for byte in other.encode()).encode() if raw else b""
-    assert table(patterns).match(method, other, raw_path) is not None
-
-
-@given(st.data(), st.sampled_from(BASES))
-def test_no_spelling_becomes_exempt(data: st.DataObject, base: tuple[tuple[object, ...], str]) -> None:
-    """Exempt is what looks exempt in every reading; a respelt path has its plain form among its readings."""
-    patterns, path = base
-    other = data.draw(respelt(path))
-    assert table([*patterns, "/**"], exempt=["/x", "/x/**", "/h/**"]).match("POST", other) is not None
-
 
 @pytest.mark.parametrize("target", ["http://[/login", "http://]/login", "//[", "x://\u2100/login"])
 def test_a_target_that_python_cannot_split_as_a_url_raises_nothing(target: str) -> None:
