@@ -23,7 +23,7 @@ from encoded import (
 )
 
 from geetest_asgi._core.fields.json_scanner import MAX_VALUES
-from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
+from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
 
 MISSING = {
     "a list": b'[{"lot_number": "x"}]',
@@ -54,24 +54,10 @@ MALFORMED = {
     "a form": urlencode(TOKEN).encode(),
     "white space alone": b" \n ",
     "cut in a name": b'{"lot_nu',
-    "cut after a name": b'{"a"',
-    "cut after a colon": b'{"a":',
-    "cut in a value": b'{"a": "b',
-    "cut after a value": b'{"a": "b"',
-    "cut in a number": b'{"a": 1',
-    "cut after a comma": b'{"a": 1,',
     "cut after the token": b"{" + MEMBERS.encode(),
-    "no colon": b'{"a" 1}',
-    "no comma": b'{"a": 1 "b": 2}',
     "no quotes": b"{a: 1}",
-    "single quotes": b"{'a': 1}",
     "comma at the end": b'{"a": 1,}',
-    "comma alone": b"{,}",
-    "no value": b'{"a": }',
-    "no value, comma": b'{"a":, "b": 1}',
-    "brackets that do not match": b'{"a": [}',
     "a comment": b'/* a */{"a": 1}',
-    "a vertical tab between": b'{\x0b"a": 1}',
     **{
         f"after the token {rest!r}": small(JSON)[:-1] + rest
         for rest in (b"}}", b"} x", b', "a"}', b', "a": nonsense}', b', "a": "\xff"}')
@@ -130,14 +116,6 @@ PASSED_OVER = {
 @pytest.mark.parametrize("members", PASSED_OVER.values(), ids=PASSED_OVER)
 def test_what_stands_before_the_fields_is_passed_over(members: str) -> None:
     assert scan(JSON, [f"{{{members}, {MEMBERS}}}".encode()]) == FIELDS
-
-
-def test_names_and_values_may_be_escaped_and_cut_within_an_escape() -> None:
-    body = AS_JSON.replace("lot_number", "lot\\u005fnumber").replace("3f3f", "3\\u0066").encode()
-    found = scan(JSON, [body])
-    assert isinstance(found, CaptchaFields)
-    assert found.pass_token == "3f" * 16
-    assert all(scan(JSON, cut(body, [place])) == found for place in range(len(body)))
 
 
 # Deep and long documents

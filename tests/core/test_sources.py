@@ -116,18 +116,6 @@ def test_other_words_are_malformed(word: str) -> None:
     assert outcome(gathered(dict.fromkeys(FIELD_NAMES, word))) == "malformed"
 
 
-def test_after_the_fourth_field_nothing_changes_the_answer() -> None:
-    found = gatherer()
-    for name, value in TOKEN.items():
-        assert not found.complete
-        found.offer(name, value)
-    assert found.complete
-    found.offer("lot_number", OTHER_LOT)
-    found.offer_field("lot_number", OTHER_LOT)
-    found.offer_container("{}")
-    assert found.conclude("broken off") == FIELDS
-
-
 # The setting
 
 
