@@ -209,7 +209,11 @@ async def test_any_sequence_of_calls_does_what_it_does_in_memory(store: Store, c
 @pytest.mark.parametrize("size", [0, -1, True, 2.0])
 def test_a_store_that_keeps_nothing_is_refused(size: Any, tmp_path: Path) -> None:
     """Else every token could be spent again and again, or the first add would fail."""
-    for kind, make in {"MemoryStore": MemoryStore, "SQLiteStore": partial(SQLiteStore, tmp_path / "x.db")}.items():
+    kinds: dict[str, Callable[..., Store]] = {
+        "MemoryStore": MemoryStore,
+        "SQLiteStore": partial(SQLiteStore, tmp_path / "x.db"),
+    }
+    for kind, make in kinds.items():
         with pytest.raises(ConfigError, match=rf"^{kind}\(size={size}\)"):
             make(size=size)
 

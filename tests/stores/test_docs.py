@@ -44,7 +44,7 @@ def test_the_apps_of_the_page_share_their_tokens(
 
 
 def test_the_store_behind_sentinel_can_be_made(geetest_by_env: GeeTestServer) -> None:
-    """tests/stores/test_sentinel.py has one that runs."""
+    """benchmarks/chaos.py has one that runs."""
     pytest.importorskip("redis")
     made = PAGE.run("Sentinel", app=site)
     assert made["Sentinel"](made["sentinels"]).master_for("site") is not None
