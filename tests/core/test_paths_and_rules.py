@@ -342,33 +342,16 @@ def test_an_exempt_path_is_left_alone(target: str, method: str) -> None:
     assert not is_protected(target, "* /api/**", exempt=EXEMPT, method=method)
 
 
-@pytest.mark.parametrize(
-    "target",
-    [
-        "/api/orders",
-        "/api/orders/webhook2",
-        "/api/orders/webhook/",
-        "/api/orders//webhook",
-        "/api/orders/WEBHOOK",
-        "/api/orders/webhook%0A",
-        "/api/orders/webhook;x",
-        "/api/orders/webhook/../delete",
-        "/api/orders/delete/../webhook",
-        "/api/orders/x%2F..%2Fwebhook",
-        "/api/orders%2Fwebhook",
-        "/api/public/../orders",
-        "/api/public/%2e%2e/orders",
-        "/api/public/..;/orders",
-        "/api/public/..%2Forders",
-        "/api/public/%0A../orders",
-        "/api//public/x",
-        "http://h/api/orders/webhook",
-        "/api/v1/ping%0A",
-        "/api/V1/ping",
-        "/api/v1/ping/",
-        "/api/v/1/../../v1/ping",
-    ],
-)
+NOT_EXEMPT = """
+    /api/orders /api/orders/webhook2 /api/orders/webhook/ /api/orders//webhook /api/orders/WEBHOOK
+    /api/orders/webhook%0A /api/orders/webhook;x /api/orders/webhook/../delete /api/orders/delete/../webhook
+    /api/orders/x%2F..%2Fwebhook /api/orders%2Fwebhook http://h/api/orders/webhook
+    /api/public/../orders /api/public/%2e%2e/orders /api/public/..;/orders /api/public/..%2Forders
+    /api/public/%0A../orders /api//public/x /api/v1/ping%0A /api/V1/ping /api/v1/ping/ /api/v/1/../../v1/ping
+""".split()
+
+
+@pytest.mark.parametrize("target", NOT_EXEMPT)
 def test_a_path_that_may_be_read_otherwise_is_not_exempt(target: str) -> None:
     assert is_protected(target, "* /api/**", exempt=EXEMPT)
 

@@ -9,10 +9,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
+import anyio
 import pytest
 
 from benchmarks import redis_server
+from geetest_asgi.stores import Store
 
 SECONDS = 30
 """A bound for what takes a moment on a quiet machine."""
@@ -129,3 +132,9 @@ class Racer:
             assert process.stdout is not None
             assert process.stderr is not None
             return process.stdout.read().splitlines(), process.stderr.read()
+
+
+def in_a_child(store: Store, told: Any) -> None:
+    """Work of a forked process: it tells whether it could add what its parent has, and a key of its own."""
+    told.put([anyio.run(store.add, key, "", 60.0) for key in ("parent's", "child's")])
+    anyio.run(store.pop, "child's")

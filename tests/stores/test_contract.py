@@ -1,10 +1,11 @@
 """What every store promises: memory, SQLite, Redis through two clients, and each of them made fail-safe."""
 
+import multiprocessing
 import secrets
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -15,9 +16,7 @@ from geetest_asgi import ConfigError, stores
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
 from .machine import KEYS, TEXTS
-
-if TYPE_CHECKING:
-    from .support import RedisServer
+from .support import SECONDS, RedisServer, in_a_child
 
 each_backend = pytest.mark.anyio
 prefix = f"{secrets.token_hex(4)}:"
@@ -182,6 +181,26 @@ async def test_nobody_deletes_what_another_process_has_added(processes: tuple[St
     assert await theirs.add("a", "", 60) is False
     await theirs.delete("a")
     assert await ours.pop("a") == "value"
+
+
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("used", [False, True])
+def test_a_store_made_before_a_fork_works_on_both_sides_of_it(two: tuple[Store, Store], used: bool) -> None:
+    """As gunicorn's --preload has it; and a connection that is open by then is not the child's to touch."""
+    store, forks = two[0], multiprocessing.get_context("fork")
+    told = forks.SimpleQueue()
+    if used:
+        anyio.run(store.add, "parent's", "", 60.0)
+    children = [forks.Process(target=in_a_child, args=(store, told)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(SECONDS)
+        assert child.exitcode == 0
+    answers = [told.get() for _ in children]
+    assert any(child for _, child in answers)
+    assert [parent for parent, _ in answers].count(True) == (0 if used else 1)
+    assert not anyio.run(store.add, "parent's", "", 60.0), "what one side has added the other knows"
 
 
 # Any sequence of calls, beside the memory; nothing ends while it runs

@@ -25,11 +25,11 @@ from hypothesis.stateful import initialize, invariant
 from threads import in_threads
 
 from geetest_asgi import ConfigError
-from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore, Store
+from geetest_asgi.stores import FailSafe, MemoryStore, SQLiteStore
 from geetest_asgi.stores.sqlite_file import StoreFile
 
 from .machine import StoreMachine
-from .support import SECONDS
+from .support import SECONDS, in_a_child
 
 each_backend = pytest.mark.anyio
 
@@ -350,33 +350,6 @@ async def test_a_cancelled_call_does_not_wait_for_its_thread(path: Path) -> None
     assert rows(path) == 2, "it was added all the same"
 
 
-def _in_a_child(store: Store, told: Any) -> None:
-    told.put([anyio.run(store.add, key, "", 60.0) for key in ("parent's", "child's")])
-    anyio.run(store.pop, "child's")
-
-
-@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
-@pytest.mark.parametrize("used", [False, True])
-def test_a_store_made_before_a_fork_works_on_both_sides_of_it(path: Path, used: bool) -> None:
-    """As gunicorn's --preload has it; and a connection that is open by then is not the child's to touch."""
-    forks = multiprocessing.get_context("fork")
-    store, told = SQLiteStore(path), forks.SimpleQueue()
-    if used:
-        anyio.run(store.add, "parent's", "", 60.0)
-    children = [forks.Process(target=_in_a_child, args=(store, told)) for _ in range(3)]
-    for child in children:
-        child.start()
-    for child in children:
-        child.join(SECONDS)
-        assert child.exitcode == 0
-    answers = [told.get() for _ in children]
-    assert any(child for _, child in answers)
-    if used:
-        assert [parent for parent, _ in answers] == [False] * 3
-        assert not anyio.run(store.add, "parent's", "", 60.0), "what the parent has added is there"
-    assert rows(path) >= 1
-
-
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
 def test_a_fork_amid_a_call_does_not_lock_the_child(path: Path) -> None:
     """The child has a copy of the lock that its parent's thread holds, and nobody who gives it back."""
@@ -393,7 +366,7 @@ def test_a_fork_amid_a_call_does_not_lock_the_child(path: Path) -> None:
     call = threading.Thread(target=lambda: anyio.run(store.add, "parent's", "", 60.0))
     call.start()
     begun.wait(SECONDS)
-    child = forks.Process(target=_in_a_child, args=(FailSafe(store), told), daemon=True)
+    child = forks.Process(target=in_a_child, args=(FailSafe(store), told), daemon=True)
     child.start()
     go_on.set()
     call.join()
