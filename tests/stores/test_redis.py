@@ -111,7 +111,7 @@ async def test_on_trio_it_says_what_would_work() -> None:
 @each
 async def test_each_key_is_one_key_which_redis_forgets_by_itself(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
-    store = RedisStore(redis.url, prefix="site:")
+    store = RedisStore(redis.url, timeout=2, prefix="site:")
     await store.add("digest", "value", 1200)
     await store.add("digest", "another", 5000)
     assert redis.ask("KEYS", "*") == ["site:digest"]
@@ -141,7 +141,7 @@ async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str,
     with Lossy(redis.port) as wire:
         redis.ask("FLUSHALL")
         library = pytest.importorskip("redis.asyncio")
-        direct, store = RedisStore(redis.url), RedisStore(lambda: library.Redis(port=wire.port), timeout=2)
+        direct, store = RedisStore(redis.url, timeout=2), RedisStore(lambda: library.Redis(port=wire.port), timeout=2)
         if verb != "add":
             await direct.add("a", "kept", 60)
         wire.lose(command)
@@ -160,7 +160,7 @@ async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str,
 @each
 async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
-    stores = [RedisStore(redis.url, prefix=prefix) for prefix in ("one:", "two:")]
+    stores = [RedisStore(redis.url, timeout=2, prefix=prefix) for prefix in ("one:", "two:")]
     assert [await store.add("a", "", 60) for store in stores * 2] == [True, True, False, False]
 
 
@@ -183,7 +183,7 @@ async def test_a_given_client_stays_open_and_is_used(redis: RedisServer) -> None
 def test_each_event_loop_has_a_client_of_its_own_which_is_closed_with_it(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
     before = redis.clients()
-    store = RedisStore(redis.url)
+    store = RedisStore(redis.url, timeout=2)
     answers = [anyio.run(store.add, "a", "", 60.0) for _ in range(3)]
     assert answers == [True, False, False]
     until(lambda: redis.clients() == before)
@@ -192,7 +192,7 @@ def test_each_event_loop_has_a_client_of_its_own_which_is_closed_with_it(redis: 
 @each
 async def test_a_closed_store_has_no_connection_until_its_next_call(redis: RedisServer) -> None:
     before = redis.clients()
-    store = RedisStore(redis.url, prefix="closed:")
+    store = RedisStore(redis.url, timeout=2, prefix="closed:")
     await store.add("a", "", 60)
     await store.aclose()
     until(lambda: redis.clients() == before)
@@ -202,13 +202,13 @@ async def test_a_closed_store_has_no_connection_until_its_next_call(redis: Redis
 @each
 async def test_a_value_that_somebody_else_has_made_is_no_failure(redis: RedisServer) -> None:
     redis.ask("SET", "geetest_asgi:a", "é" * 20)
-    assert await RedisStore(redis.url).pop("a") is not None
+    assert await RedisStore(redis.url, timeout=2).pop("a") is not None
 
 
 @each
 async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: RedisServer) -> None:
     before = redis.clients()
-    store = FailSafe(RedisStore(redis.url, prefix="flood:", timeout=2))
+    store = FailSafe(RedisStore(redis.url, timeout=2, prefix="flood:"))
     async with anyio.create_task_group() as group:
         for number in range(200):
             group.start_soon(store.add, str(number), "", 60)
@@ -292,7 +292,7 @@ async def test_a_cluster_is_a_redis(tmp_path: Path) -> None:
     with running("--cluster-enabled", "yes", "--cluster-port", free_port(), "--dir", str(tmp_path)) as node:
         assert node.ask("CLUSTER", "ADDSLOTSRANGE", "0", "16383") == ["OK"]
         until(lambda: "cluster_state:ok" in node.ask("CLUSTER", "INFO"))
-        store = RedisStore(lambda: cluster.RedisCluster.from_url(node.url))
+        store = RedisStore(lambda: cluster.RedisCluster.from_url(node.url), timeout=2)
         for key in "abc":
             assert [await store.add(key, "", 60) for _ in range(2)] == [True, False]
         assert await store.pop("a") == ""
