@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from refusals import ID, KEY, guard, refusal
 
-from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
+from geetest_asgi import AfterFailures, ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES
@@ -30,6 +30,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Every wrong value, and a part of what must be said about it
+
+
+async def asynchronous() -> None: ...
 
 
 class NoCounters:
@@ -187,6 +190,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),
     "client: a function of something": ({"client": lambda loop: None}, "a function that makes one"),
+    "client: an asynchronous function": ({"client": asynchronous}, "a function that makes one"),
     "client: a name": ({"client": "httpx"}, "client='httpx'"),
 }
 
@@ -199,6 +203,12 @@ def rule(**settings: Any) -> GeeTestMiddleware:
     return guard(protect=["/x", Rule("/login", **settings)])
 
 
+def overruled(**settings: Any) -> GeeTestMiddleware:
+    right: dict[str, Any] = {**DEFAULTS, "fields": "camelCase", "skip": lambda _: None, "when": AfterFailures()}
+    right |= {**dict.fromkeys(("accept", "on_denied", "on_result"), lambda *_: None), "credentials": lambda _: None}
+    return guard(protect=Rule("/login", **right), **settings)
+
+
 OF_A_CLIENT = {"api_server", "timeout", "on_unavailable", "limits", "client", "captcha_id", "captcha_key"}
 
 
@@ -207,6 +217,8 @@ def taken_by(settings: dict[str, Any]) -> Iterator[Callable[..., object]]:
     yield guard
     if set(settings) <= {*config.PER_RULE} and None not in settings.values():
         yield rule
+    if set(settings) <= {*config.PER_RULE}:
+        yield overruled
     if set(settings) <= OF_A_CLIENT:
         yield client
 

@@ -116,6 +116,8 @@ ROOTS = {
     "hypercorn, granian, daphne do not": ("/login", "/api", ()),
     "a root path that ends in a slash": ("/api/login", "/api/", ()),
     "root path /": ("/login", "/", ()),
+    "root path /, absolute form": ("x://login", "/", ()),
+    "root path //": ("/zzz//login", "//", ()),
     "after something else (Litestar)": ("/zzz/api/login", "/api", ()),
     "without a boundary (Quart, Litestar)": ("/apilogin", "/api", ()),
     "without any slash (Litestar)": ("apilogin", "", ("/api",)),
@@ -320,6 +322,7 @@ def test_a_root_path_is_a_spelling_too() -> None:
     rules = table(["/newsletter/**", "/transfer"])
     assert rules.match("POST", "/transfer", root_path="/newsletter") == UNCLEAR
     assert rules.match("POST", "/transfer", root_path="/x") == 1
+    assert table(["/x/**", "/**"], exempt="/x/hook").match("POST", "//x/hook", root_path="/") == 1, "no prefix"
     for path, root in (("/xA/transfer", "/x%41"), ("/xa/x//transfer", "/x/"), ("/x%41/transfer", "/x%41")):
         assert rules.match("POST", path, root_path=root) == 1, "cut as it is written, or decoded"
     assert table(["/login", "/api/**"], roots=["/api"]).match("POST", "/api/login") == UNCLEAR
@@ -507,7 +510,8 @@ def test_the_short_cut_for_plain_paths_loses_no_form(path: str) -> None:
 def test_a_root_path_is_removed_with_and_without_its_last_slash_and_decoded() -> None:
     assert paths.root_spellings("/X/") == {"/X/", "/X"}
     assert paths.root_spellings("/%58") == {"/%58", "/X"}
-    assert paths.root_spellings("//") == set()
+    assert paths.root_spellings("//") == {"//"}, "Litestar cuts there, too"
+    assert paths.root_spellings("") == set()
 
 
 def test_odd_text_that_a_server_takes_for_a_path_or_a_root_path_raises_nothing() -> None:
