@@ -17,7 +17,8 @@ from hypothesis import strategies as st
 
 from geetest_asgi import Rule
 from geetest_asgi._core.paths import forms as paths
-from geetest_asgi._core.paths.patterns import WEBSOCKET
+from geetest_asgi._core.paths.path_set import PathSet
+from geetest_asgi._core.paths.patterns import WEBSOCKET, parse
 from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 
@@ -517,6 +518,12 @@ def test_a_root_path_is_removed_with_and_without_its_last_slash_and_decoded() ->
 def test_odd_text_that_a_server_takes_for_a_path_or_a_root_path_raises_nothing() -> None:
     assert ("login",) in paths.forms("http://[h/login", b"", []), "a URL that urllib.parse refuses"
     assert ("A",) in paths.forms("/A", b"/%41", ["/\ud800"]), "a root path that is no UTF-8"
+
+
+def test_a_slash_at_the_end_of_a_path_or_of_a_pattern_does_not_count() -> None:
+    found = PathSet([parse("/x/a"), parse("/x/a/"), parse("/x/a/b")], fold=False)
+    assert found.find(("x", "a")) == found.find(("x", "a", "")) == {0, 1}
+    assert found.find(("x", "a", "b")) == {2}
 
 
 def test_common_methods_without_a_rule_are_known() -> None:
