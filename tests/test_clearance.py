@@ -299,6 +299,10 @@ def test_no_made_up_pass_raises(made_up: bytes) -> None:
         assert clearance.admits({"headers": [(header, each)]}, "realm") is (each == value)
 
 
+async def bound_later(scope: Scope) -> str:
+    raise AssertionError
+
+
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
@@ -314,6 +318,9 @@ def test_no_made_up_pass_raises(made_up: bytes) -> None:
         ({"secret": SECRET, "cookie": ""}, "cookie=''"),
         ({"secret": SECRET, "cookie": "a;b"}, "cookie='a;b'"),
         ({"secret": SECRET, "bind": "client"}, "bind='client'"),
+        ({"secret": SECRET, "bind": lambda: "ada"}, "give fn(scope)"),
+        ({"secret": SECRET, "bind": bound_later}, "give a plain function"),
+        ({"secret": SECRET, "secure": "false"}, "give True or False"),
     ],
 )
 def test_what_cannot_be_meant_stops_the_app(arguments: dict[str, Any], said: str) -> None:

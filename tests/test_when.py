@@ -315,7 +315,9 @@ async def test_it_is_in_the_log(geetest: GeeTest, caplog: pytest.LogCaptureFixtu
         ({"statuses": 200}, "statuses=200"),
         ({"statuses": ["401"]}, "statuses=['401']"),
         ({"key": "ada"}, "key='ada'"),
-        ({"key": None}, "key=None"),
+        ({"key": None}, "give fn(scope)"),
+        ({"key": lambda: "ada"}, "give fn(scope)"),
+        ({"key": lambda one, two: ""}, "give fn(scope)"),
         ({"store": "memory"}, "store="),
     ],
 )
