@@ -1,6 +1,7 @@
 """The id, the key, the servers and the mode: what is taken, from the code or from the environment, and what is not."""
 
 import functools
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -14,16 +15,16 @@ from geetest_asgi._core.protocol import API_SERVERS, SERVICES
 pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 
 
-def test_without_id_and_key_no_app_is_built() -> None:
+@pytest.mark.parametrize("build", [functools.partial(GeeTestMiddleware, app), GeeTestClient])
+def test_without_id_and_key_no_app_is_built(build: Callable[..., object]) -> None:
     for missing, given in (
         ("captcha_id", {}),
-        ("captcha_key", {"captcha_id": ID}),
         ("captcha_id", {"captcha_key": KEY}),
+        ("captcha_key", {"captcha_id": ID}),
     ):
         told = f"{missing} is missing: pass {missing}=, or set GEETEST_{missing.upper()} in the environment"
-        for build in (functools.partial(GeeTestMiddleware, app), GeeTestClient):
-            error = refusal(functools.partial(build, **given))
-            assert str(error) == f"{told}; in tests, set geetest_env = true in pytest's ini file"
+        error = refusal(functools.partial(build, **given))
+        assert str(error) == f"{told}; in tests, set geetest_env = true in pytest's ini file"
 
 
 @pytest.fixture
