@@ -30,10 +30,8 @@ def environment(**settings: str) -> dict[str, str]:
     """Without settings, colour, proxies, and the word that this is a test run, which silences warnings."""
     ours = re.compile("GEETEST_|PYTEST_|NO_COLOR|FORCE_COLOR|.*_proxy$", re.IGNORECASE)
     clean = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return (
-        clean | {"PYTHONPATH": path} | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
-    )
+    clean["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
 
 
 def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
@@ -44,6 +42,7 @@ def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
 
 
 Done = subprocess.CompletedProcess[str]
+Process = subprocess.Popen[str]
 
 
 def command(
@@ -118,7 +117,7 @@ def free_port() -> str:
 @contextmanager
 def running(
     line: Sequence[str], ready: str = "", *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[Process]:
     """A process, once it listens at the URL `ready`, if there is one. Its errors are among its output; it is killed."""
     process = subprocess.Popen(
         line,
@@ -137,7 +136,7 @@ def running(
         process.communicate()
 
 
-def lines_until(process: subprocess.Popen[str], awaited: str) -> str:
+def lines_until(process: Process, awaited: str) -> str:
     """What the process prints up to the line with this text. AssertionError with all of it, if there is none."""
     assert process.stdout is not None
     said = ""
@@ -148,14 +147,14 @@ def lines_until(process: subprocess.Popen[str], awaited: str) -> str:
     raise AssertionError(f"ended without {awaited!r}:\n{said}")
 
 
-def ended_by_ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended_by_ctrl_c(process: Process) -> tuple[int, str]:
     """The exit status, and what was printed since."""
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=SECONDS)
     return process.returncode, said
 
 
-def wait_for(process: subprocess.Popen[str], url: str) -> None:
+def wait_for(process: Process, url: str) -> None:
     """Wait until the process listens at this URL. AssertionError with what it printed, if it never does."""
     place = urlsplit(url)
     ends = time.monotonic() + SECONDS

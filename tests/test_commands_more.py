@@ -56,33 +56,17 @@ def section(found: dict[str, Any], title: str) -> dict[str, Any]:
     return dict(one)
 
 
-# --json
-
-
 def test_json_has_all_that_the_plain_report_has(tmp_path: Path, url: str) -> None:
     found = check(project(tmp_path), url)
     assert (found["status"], found["failed"], found["warnings"]) == (0, 0, 2)
     assert [each["mark"] for each in section(found, "Servers")["findings"]] == ["ok"]
-    assert section(found, "Rules")["rows"][0] | {} == {
-        "rule": "1",
-        "methods": "POST",
-        "path": "/login",
-        "name": "-",
-        "captcha id": DEMO_ID[:8] + "...",
-        "sources": "body",
-        "unavailable": "allow",
-        "mode": "enforce",
-    }
+    rule = {"rule": "1", "methods": "POST", "path": "/login", "name": "-", "captcha id": DEMO_ID[:8] + "..."}
+    rule |= {"sources": "body", "unavailable": "allow", "mode": "enforce"}
+    assert section(found, "Rules")["rows"] == [rule]
     assert section(found, "Routes")["rows"] == [{"method": "POST", "path": "/login", "decision": "by rule 1"}]
     assert section(found, "Open")["rows"] == [{"method": "POST", "path": "/logout", "decision": ""}]
-
-
-def test_json_says_what_failed(tmp_path: Path) -> None:
-    found = check(project(tmp_path), f"http://127.0.0.1:{free_port()}", "--strict")
-    assert (found["status"], found["failed"]) == (1, 2)
-
-
-# The store
+    failed = check(tmp_path, f"http://127.0.0.1:{free_port()}", "--strict")
+    assert (failed["status"], failed["failed"]) == (1, 2)
 
 
 def test_a_store_that_works_and_one_that_does_not(tmp_path: Path, url: str) -> None:
@@ -109,8 +93,6 @@ def test_several_workers_with_a_memory_each_are_a_warning(
     assert "Workers" not in [each["title"] for each in check(project(tmp_path), url)["sections"]]
 
 
-# The start
-
 LIFESPAN = """\
 @contextlib.asynccontextmanager
 async def lifespan(app):
@@ -123,23 +105,16 @@ told = pathlib.Path("told")
 
 
 def test_start_runs_the_lifespan(tmp_path: Path, url: str) -> None:
-    found = check(project(tmp_path, lifespan=LIFESPAN), url, "--start")
-    assert section(found, "Start")["findings"] == [{"mark": "ok", "text": "startup and shutdown are complete"}]
-    assert (tmp_path / "told").read_text() == "up down"
-    (tmp_path / "told").unlink()
     check(project(tmp_path, lifespan=LIFESPAN), url)
     assert not (tmp_path / "told").exists(), "not without --start"
-
-
-def test_an_app_that_does_not_start_fails(tmp_path: Path, url: str) -> None:
+    found = check(tmp_path, url, "--start")
+    assert section(found, "Start")["findings"] == [{"mark": "ok", "text": "startup and shutdown are complete"}]
+    assert (tmp_path / "told").read_text() == "up down"
     fails = LIFESPAN.replace('told.write_text("up ")', 'raise RuntimeError("no database")')
     found = check(project(tmp_path, lifespan=fails), url, "--start")
     (finding,) = section(found, "Start")["findings"]
     assert (found["status"], finding["mark"]) == (1, "fail")
     assert "no database" in finding["text"]
-
-
-# The pair
 
 
 def test_the_public_pair_is_a_warning_where_it_is_not_for_a_simulator(tmp_path: Path) -> None:
@@ -148,8 +123,6 @@ def test_the_public_pair_is_a_warning_where_it_is_not_for_a_simulator(tmp_path: 
     assert told not in command("check", "--offline", cwd=tmp_path, api_server="http://127.0.0.1:9").stdout
     assert told not in command("check", "--offline", cwd=tmp_path, captcha_id="a" * 32).stdout
 
-
-# The page
 
 OTHER_ID = "b" * 32
 
@@ -195,9 +168,6 @@ def test_an_id_is_found_however_it_is_written(text: str, mark: str) -> None:
     assert verdict(Page([text]), [DEMO_ID])[0] == mark
 
 
-# Completion
-
-
 def in_shell(shell: str, place: Path, *arguments: str, then: str = "") -> str:
     """What the shell prints that has read its script, and these commands."""
     pytest.importorskip("shtab", reason="shtab is not installed: pip install '.[completion]'")
@@ -215,16 +185,13 @@ def in_shell(shell: str, place: Path, *arguments: str, then: str = "") -> str:
 
 @pytest.mark.parametrize(("words", "found"), [("geetest-asgi ch", "check"), ("geetest-asgi check --off", "--offline")])
 def test_bash_completes_commands_and_options(tmp_path: Path, words: str, found: str) -> None:
-    complete = (
-        f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; "
-        "$(complete -p geetest-asgi | sed 's/.*-F \\([^ ]*\\).*/\\1/'); echo ${COMPREPLY[@]}"
-    )
+    function = "$(complete -p geetest-asgi | sed 's/.*-F \\([^ ]*\\).*/\\1/')"
+    complete = f"COMP_WORDS=({words}); COMP_CWORD={words.count(' ')}; {function}; echo ${{COMPREPLY[@]}}"
     assert in_shell("bash", tmp_path, then=complete).split() == [found]
 
 
-@pytest.mark.parametrize(("shell", "option"), [("zsh", "-n"), ("fish", "--no-execute")])
-def test_other_shells_can_read_their_scripts(shell: str, option: str, tmp_path: Path) -> None:
-    assert in_shell(shell, tmp_path, option) == ""
+def test_zsh_can_read_its_script(tmp_path: Path) -> None:
+    assert in_shell("zsh", tmp_path, "-n") == ""
 
 
 def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
@@ -233,8 +200,6 @@ def test_fish_shows_a_line_for_each_command(tmp_path: Path) -> None:
     assert first == "match\twhich rule a request falls under, and why"
     assert second.startswith("--offline\task nobody")
 
-
-# Routes of Django, Quart and Connexion
 
 DJANGO = """\
 import django
@@ -304,11 +269,7 @@ by_flask.add_middleware(GeeTestMiddleware, protect=["POST /v1/login"])
 
 
 BY_CONNEXION = {("POST", "/v1/login"): "by rule 1", ("DELETE", "/v1/orders/{number}"): "", ("POST", "/own"): ""}
-BY_QUART = {
-    ("POST", "/orders/{number}"): "by rule 1",
-    ("POST", "/logout/{where:path}"): "",
-    ("WEBSOCKET", "/ws"): "",
-}
+BY_QUART = {("POST", "/orders/{number}"): "by rule 1", ("POST", "/logout/{where:path}"): "", ("WEBSOCKET", "/ws"): ""}
 BY_DJANGO: dict[tuple[str, str], str | None] = {
     ("POST", "/login/"): "by rule 1",
     ("PUT", "/login/"): "",  # a function runs for every method
