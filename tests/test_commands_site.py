@@ -25,7 +25,6 @@ from geetest_asgi.commands.report import Report, shown
 from geetest_asgi.commands.tables import write_routes, write_rules
 from geetest_asgi.fastapi import add_geetest, captcha
 
-
 PAIR: dict[str, Any] = {"captcha_id": "an-id", "captcha_key": "a-key"}
 
 
