@@ -6,6 +6,7 @@ import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
+from functools import partial
 
 import httpx
 import pytest
@@ -128,7 +129,7 @@ def test_ctrl_c_before_the_end_is_no_success() -> None:
 def test_the_log_is_as_it_was_when_the_demo_has_ended(geetest_by_env: GeeTestServer) -> None:
     logger, taken = logging.getLogger("geetest_asgi"), int(geetest_by_env.url.rpartition(":")[2])
     before = (list(logger.handlers), logger.level, logger.propagate)
-    for run in (lambda: run_demo(once=True, story=[STORY[0]]), lambda: run_live(taken)):
+    for run in (partial(run_demo, once=True, story=[STORY[0]]), partial(run_live, taken)):
         run()
         assert (list(logger.handlers), logger.level, logger.propagate) == before
 

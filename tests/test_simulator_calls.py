@@ -44,7 +44,7 @@ async def test_a_form_is_known_by_its_content_type(simulator: Simulator) -> None
         body = urlencode(signed(simulator.token())).encode()
         assert (await validate(simulator, body=body, content_type=content_type)).json()["result"] == "success"
         assert simulator.calls[-1].content_type == content_type
-    for content_type in ("application/json", "text/plain", "multipart/form-data; boundary=x", None):
+    for other in ("application/json", "text/plain", "multipart/form-data; boundary=x", None):
         query = f"captcha_id={DEMO_ID}"
         assert (await validate(simulator, query=query, body=body, content_type=content_type)).json() == refusal(
             "-50005"
