@@ -22,13 +22,14 @@ from geetest_asgi.__main__ import main
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 60
+SECONDS = 120
+"""What nothing here takes, on however slow a machine."""
 PROGRAM = (sys.executable, "-m", "geetest_asgi")
 
 
 def environment(**settings: str) -> dict[str, str]:
     """Without settings, colour, proxies, and the word that this is a test run, which silences warnings."""
-    ours = re.compile("GEETEST_|PYTEST_|NO_COLOR|FORCE_COLOR|.*_proxy$", re.IGNORECASE)
+    ours = re.compile("GEETEST_|PYTEST_|COV_|COVERAGE_|DJANGO_|NO_COLOR|FORCE_COLOR|.*_proxy$", re.IGNORECASE)
     clean = {name: value for name, value in os.environ.items() if not ours.match(name)}
     clean["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
     return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
@@ -36,9 +37,8 @@ def environment(**settings: str) -> dict[str, str]:
 
 def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
     """Let the environment name this GeeTest, and the public pair, which a `Simulator()` takes."""
-    monkeypatch.setenv("GEETEST_API_SERVER", api_server)
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+    for name, value in {"API_SERVER": api_server, "CAPTCHA_ID": DEMO_ID, "CAPTCHA_KEY": DEMO_KEY}.items():
+        monkeypatch.setenv(f"GEETEST_{name}", value)
 
 
 Done = subprocess.CompletedProcess[str]
@@ -119,14 +119,8 @@ def running(
     line: Sequence[str], ready: str = "", *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
 ) -> Iterator[Process]:
     """A process, once it listens at the URL `ready`, if there is one. Its errors are among its output; it is killed."""
-    process = subprocess.Popen(
-        line,
-        cwd=cwd,
-        env=environment() if env is None else env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    env = environment() if env is None else env
+    process = subprocess.Popen(line, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         if ready:
             wait_for(process, ready)

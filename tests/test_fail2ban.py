@@ -33,8 +33,6 @@ BANNED = {
     "2001:db8:0:7::5": "nothing sent, by IPv6",
 }
 FREE = {"203.0.113.8": "a verified token", OURS: "a verified token"}
-
-
 NAMED = f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"
 """A client's address as a proxy may hand it on."""
 

@@ -6,8 +6,8 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from commands import ROOT, ended, printed
-from projects import Run, environment, run_pytest, write
+from commands import ended, printed
+from projects import Run, run_pytest, write
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
@@ -103,7 +103,7 @@ def test_the_environment_is_put_back(tmp_path: Path) -> None:
         "    assert 'GEETEST_CAPTCHA_KEY' in os.environ\n"
     )
     write(tmp_path, {"test_it.py": test, **WITH_ENV})
-    said = printed([sys.executable, "-c", TWICE], cwd=tmp_path, env=environment())
+    said = printed([sys.executable, "-c", TWICE], cwd=tmp_path)
     assert "1 passed" in said
     assert "left []" in said
 
@@ -212,6 +212,6 @@ unittest.main()
 
 def test_unittest_alone(tmp_path: Path) -> None:
     write(tmp_path, {"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": WITHOUT_PYTEST})
-    ran = ended([sys.executable, "test_shop.py"], cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)))
+    ran = ended([sys.executable, "test_shop.py"], cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "Ran 1 test" in ran.stderr

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import SECONDS, command, free_port
+from commands import SECONDS, command, environment, free_port
 from commands import running as running_line
 from pages import ROOT, Page
-from projects import LABEL, environment, run_pytest, write
+from projects import LABEL, run_pytest, write
 from visitor import GT4, HAS_BROWSER, browser_page, solve
 
 from geetest_asgi.testing import GeeTestServer
@@ -71,9 +71,10 @@ def running(name: str, directory: Path, geetest: str, app: str = "shop:app") -> 
     """The app, by the command of its page; the value is its address. `app` takes the place of the command's."""
     write(directory, files(name))
     port = free_port()
-    ours = environment(
-        UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}"
-    )
+    ours = environment(api_server=geetest) | {
+        "UVICORN_PORT": port,
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
+    }
     start = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn").replace("shop:app", app)
     with running_line(["sh", "-ec", start], url := f"http://127.0.0.1:{port}", cwd=directory, env=ours):
         yield url
