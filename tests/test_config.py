@@ -239,43 +239,30 @@ PLAIN = Policy(
 )
 
 
-def test_a_rule_inherits_what_it_does_not_set() -> None:
+def test_a_rule_inherits_what_it_does_not_set_and_may_set_everything_of_its_own() -> None:
     assert policy(["/x"]) == PLAIN
-
-
-def test_a_rule_may_set_everything_of_its_own() -> None:
-    def hook(*_: object) -> Any:
-        return None
-
-    own: dict[str, Any] = {"name": "mine", "captcha_id": "own", "on_unavailable": "deny", "timeout": 1.0}
+    hooks: dict[str, Any] = dict.fromkeys(("skip", "accept", "on_denied", "on_result"), lambda *_: None)
+    own: dict[str, Any] = {"name": "mine", "captcha_id": "own", "on_unavailable": "deny", "timeout": 1.0, **hooks}
     own |= {"limits": Limits(max_body=5), "mode": "monitor"}
-    own |= {"skip": hook, "accept": hook, "on_denied": hook, "on_result": hook}
     rule = Rule("/x", captcha_key="own-key", sources=["header", "query"], fields="captcha", **own | {"timeout": 1})
     made: dict[str, Any] = {"identity": "unsafe /x mine", "keys": ("own-key",), "sources": ("header", "query")}
     assert policy([rule]) == replace(PLAIN, **own, **made, spelling=spelling("captcha"))
     assert isinstance(policy([rule]).timeout, float)
 
 
-@pytest.mark.parametrize(
-    "protect",
-    ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), {"/x"}, iter(["/x"]), None],
-    ids=lambda value: type(value).__name__,
-)
-def test_one_pattern_or_many_of_any_kind(protect: object) -> None:
+KINDS: list[object] = ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), {"/x"}, iter(["/x"]), None]
+
+
+@pytest.mark.parametrize("protect", KINDS, ids=lambda value: type(value).__name__)
+def test_one_pattern_or_many_of_any_kind_and_none_for_every_request(protect: object) -> None:
     assert policy(protect).captcha_id == ID
+    everything = table(None)
+    assert all(everything.match(method, "/any") for method in ("GET", "HEAD", "OPTIONS", "POST", "FOO"))
 
 
 def test_the_name_of_a_rule() -> None:
-    assert policy(["POST /x"]).name == "POST /x"
-    assert policy([re.compile("/x+")]).name == "/x+"
-    assert policy([Rule("/x", name="mine")]).name == "mine"
-    assert policy(None).name == "every request"
-
-
-def test_no_patterns_mean_every_request() -> None:
-    everything = table(None)
-    assert all(everything.match(method, "/any") for method in ("GET", "HEAD", "OPTIONS", "POST", "FOO"))
-    assert guard(protect=None) is not None
+    given: list[Any] = [["POST /x"], [re.compile("/x+")], [Rule("/x", name="mine")], None]
+    assert [policy(each).name for each in given] == ["POST /x", "/x+", "mine", "every request"]
 
 
 def test_exemptions_root_paths_and_sources_may_be_one_string() -> None:

