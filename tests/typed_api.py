@@ -7,7 +7,7 @@ Never run: `.ci/run` has it read by mypy, and by pyright, which is another opini
 
 import re
 import unittest
-from collections.abc import Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from pathlib import Path
 from typing import Any, Literal, assert_type
 
@@ -21,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
@@ -127,64 +127,33 @@ Limits().max_body = 5  # type: ignore[misc]
 # Hooks, plain and asynchronous
 
 
-def skip(scope: Scope) -> str | None: ...
+class Hooks:
+    skip: Callable[[Scope], str | None]
+    skip_later: Callable[[Scope], Awaitable[str | None]]
+    accept: Callable[[GeeTestResult, Scope], bool]
+    accept_later: Callable[[GeeTestResult, Scope], Awaitable[bool]]
+    on_denied: Callable[[GeeTestResult, Scope], Response]
+    on_denied_later: Callable[[GeeTestResult, Scope], Awaitable[ASGIApp]]
+    on_result: Callable[[GeeTestResult, MutableMapping[str, Any]], None]
+    on_result_later: Callable[[GeeTestResult, Scope], Awaitable[None]]
+    credentials: Callable[[Scope], tuple[str, str] | None]
+    credentials_later: Callable[[Scope], Awaitable[tuple[str, list[str]]]]
+    on_lockout: Callable[[Lockout], None]
+    on_outage: Callable[[Outage], None]
+    says_yes: Callable[[Scope], bool]
 
 
-async def skip_later(scope: Scope) -> str | None: ...
-
-
-def accept(result: GeeTestResult, scope: Scope) -> bool:
-    return result.captcha_args.get("scene") == "login"
-
-
-async def accept_later(result: GeeTestResult, scope: Scope) -> bool:
-    return True
-
-
-def on_denied(result: GeeTestResult, scope: Scope) -> Response:
-    return PlainTextResponse(f"captcha: {result.outcome}", DENIALS[result.outcome].status)
-
-
-async def on_denied_later(result: GeeTestResult, scope: Scope) -> ASGIApp:
-    return JSONResponse({}) if scope["type"] == "http" else default_denial(result, scope)
-
-
-def on_result(result: GeeTestResult, scope: MutableMapping[str, Any]) -> None: ...
-
-
-async def on_result_later(result: GeeTestResult, scope: Scope) -> None: ...
-
-
-def credentials(scope: Scope) -> tuple[str, str] | None: ...
-
-
-async def credentials_later(scope: Scope) -> tuple[str, list[str]]:
-    return "id", ["new", "old"]
-
-
-def on_lockout(lockout: Lockout) -> None: ...
-
-
-def on_outage(outage: Outage) -> None:
-    assert_type(outage.seconds, float)
-
-
-GeeTestMiddleware(site, skip=skip, accept=accept, on_denied=on_denied, on_result=on_result, credentials=credentials)
-GeeTestMiddleware(site, skip=skip_later, accept=accept_later, on_denied=on_denied_later, on_result=on_result_later)
-GeeTestMiddleware(site, credentials=credentials_later, on_outage=on_outage, on_lockout=on_lockout)
-Rule("/a", skip=skip_later, accept=accept, on_denied=on_denied_later, on_result=on_result, credentials=credentials)
-
-
-def says_yes(scope: Scope) -> bool:
-    return True
-
-
-GeeTestMiddleware(site, skip=says_yes)  # type: ignore[arg-type]
-GeeTestMiddleware(site, skip=accept)  # type: ignore[arg-type]
-GeeTestMiddleware(site, accept=skip)  # type: ignore[arg-type]
-GeeTestMiddleware(site, accept=on_result)  # type: ignore[arg-type]
-GeeTestMiddleware(site, on_denied=on_result)  # type: ignore[arg-type]
-GeeTestMiddleware(site, on_outage=on_result)  # type: ignore[arg-type]
+GeeTestMiddleware(site, skip=Hooks.skip, accept=Hooks.accept, on_denied=Hooks.on_denied, on_result=Hooks.on_result)
+GeeTestMiddleware(site, skip=Hooks.skip_later, accept=Hooks.accept_later, on_denied=Hooks.on_denied_later)
+GeeTestMiddleware(site, credentials=Hooks.credentials_later, on_outage=Hooks.on_outage, on_lockout=Hooks.on_lockout)
+GeeTestMiddleware(site, on_result=Hooks.on_result_later, on_denied=default_denial)
+Rule("/a", skip=Hooks.skip_later, accept=Hooks.accept, on_denied=Hooks.on_denied_later, credentials=Hooks.credentials)
+GeeTestMiddleware(site, skip=Hooks.says_yes)  # type: ignore[arg-type]
+GeeTestMiddleware(site, skip=Hooks.accept)  # type: ignore[arg-type]
+GeeTestMiddleware(site, accept=Hooks.skip)  # type: ignore[arg-type]
+GeeTestMiddleware(site, accept=Hooks.on_result)  # type: ignore[arg-type]
+GeeTestMiddleware(site, on_denied=Hooks.on_result)  # type: ignore[arg-type]
+GeeTestMiddleware(site, on_outage=Hooks.on_result)  # type: ignore[arg-type]
 GeeTestMiddleware(site, credentials=("id", "key"))  # type: ignore[arg-type]
 
 # In the app
@@ -213,7 +182,7 @@ errors: tuple[ValueError, GeeTestError] = (ConfigError("a wrong setting"), Confi
 
 
 async def validates(fields: CaptchaFields, form: dict[str, str]) -> bool:
-    async with GeeTestClient("id", ["new", "old"], on_unavailable="deny", on_outage=on_outage) as client:
+    async with GeeTestClient("id", ["new", "old"], on_unavailable="deny", on_outage=Hooks.on_outage) as client:
         assert_type(client, GeeTestClient)
         assert_type(await client.validate(fields), GeeTestResult)
         await client.aclose()
@@ -295,11 +264,11 @@ starlette_app.add_middleware(CORSMiddleware, allow_headers=REQUEST_HEADERS, expo
 
 api = FastAPI()
 fastapi_helper.add_geetest(api, protect=["POST /login", Rule("/api/**")], on_unavailable="deny")
-fastapi_helper.add_geetest(api, mode="monitor", exempt=["/hook"], store="sqlite:///spent.db", on_denied=on_denied)
+fastapi_helper.add_geetest(api, mode="monitor", exempt=["/hook"], store="sqlite:///spent.db", on_denied=Hooks.on_denied)
 fastapi_helper.add_geetest(api, protect=7)  # type: ignore[arg-type]
 fastapi_helper.add_geetest(api, mode="watch")  # type: ignore[arg-type]
 fastapi_helper.add_geetest(api, time_out=3)  # type: ignore[call-arg]
-fastapi_helper.Captcha(methods=["PUT"], sources=["header"], mode="off", forgive=(422,), skip=skip)
+fastapi_helper.Captcha(methods=["PUT"], sources=["header"], mode="off", forgive=(422,), skip=Hooks.skip)
 fastapi_helper.Captcha(mode="watch")  # type: ignore[arg-type]
 fastapi_helper.Captcha(store="sqlite:///spent.db")  # type: ignore[call-arg]
 litestar_helper.Captcha(on_unavailable="deny", when=failures)
@@ -307,7 +276,11 @@ litestar_helper.Captcha(sources=["cookie"])  # type: ignore[list-item]
 litestar_helper.GeeTestPlugin(mode="watch")  # type: ignore[arg-type]
 litestar_helper.GeeTestPlugin(protect=["POST /login"])  # type: ignore[call-arg]
 
-in_front_of_django: GeeTestSettings = {"protect": [rule, "POST /login"], "accept": "shop.captcha.accept", "skip": skip}
+in_front_of_django: GeeTestSettings = {
+    "protect": [rule, "POST /login"],
+    "accept": "shop.captcha.accept",
+    "skip": Hooks.skip,
+}
 in_front_of_django = {"protect": "/login", "mode": "watch"}  # type: ignore[typeddict-item]
 in_front_of_django = {"protect": "/login", "time_out": 3}  # type: ignore[typeddict-unknown-key]
 in_front_of_django = {"mode": "monitor"}  # type: ignore[typeddict-item]
