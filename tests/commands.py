@@ -109,7 +109,6 @@ def as_in_a_process(cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
 
 
 def free_port() -> str:
-    """A port of this machine that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])
 

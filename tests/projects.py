@@ -36,8 +36,6 @@ PROJECTS = projects_of(PAGE)
 
 @dataclass(frozen=True)
 class Run:
-    """How a run of pytest ended."""
-
     status: int
     text: str
     """What it printed, both streams."""
@@ -50,7 +48,6 @@ class Run:
 
 
 def write(directory: Path, files: Mapping[str, str]) -> None:
-    """Write the files, their folders included."""
     for name, text in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)

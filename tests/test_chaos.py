@@ -19,7 +19,6 @@ pytestmark = [
 
 
 def phases(*options: str) -> int:
-    """How often GeeTest was up."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "benchmarks/chaos.py", "--short", *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)

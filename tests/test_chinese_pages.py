@@ -13,8 +13,6 @@ from translations import HAN, numbers, sections, untranslated_cells, without_com
 
 
 class ChinesePage(Page):
-    """A page in docs/zh, or README.zh.md."""
-
     @cached_property
     def english(self) -> list[Page]:
         """The pages that it goes by."""

@@ -41,8 +41,6 @@ def guard(*, app: ASGIApp = comments, name: str = "comments", **settings: Any) -
 
 
 class Commenter(Visitor):
-    """Comments, or goes elsewhere."""
-
     async def comments(self, fields: dict[str, str] | None = None, path: str = "/comments", **more: Any) -> str:
         return await self.says(path, fields, **more)
 
@@ -206,9 +204,7 @@ BINDS = {"None": client_address, "raises": lambda scope: scope["client"][0], "no
 
 
 @pytest.mark.parametrize("bind", BINDS.values(), ids=BINDS)
-async def test_without_anything_to_bind_to_nobody_gets_a_pass_and_everybody_gets_in_with_a_captcha(
-    bind: Any, geetest: GeeTest
-) -> None:
+async def test_without_anything_to_bind_to_nobody_gets_a_pass(bind: Any, geetest: GeeTest) -> None:
     """A server behind a Unix socket names no client."""
     app = guard(clearance=Clearance(SECRET, bind=bind))
 

@@ -34,16 +34,13 @@ LOT_NUMBER, SIGN_TOKEN = VECTORS[0]
 
 
 def sign(*arguments: str, key: str = "") -> tuple[int, str]:
-    """The exit status and the output, with this key in the environment."""
     done = command("sign", *arguments, captcha_key=key)
     assert (done.stderr == "") == (done.returncode == 0)
     return done.returncode, done.stdout
 
 
 @pytest.mark.parametrize(("lot_number", "sign_token"), VECTORS)
-def test_sign_gives_the_vectors_of_the_documentation_with_the_first_key_of_the_environment(
-    lot_number: str, sign_token: str
-) -> None:
+def test_sign_gives_the_documented_vectors_with_the_first_key(lot_number: str, sign_token: str) -> None:
     for key in (DEMO_KEY, f"{DEMO_KEY},another"):
         assert sign(lot_number, key=key) == (0, f"{sign_token}\n")
 
@@ -57,9 +54,7 @@ def test_a_key_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch,
 
 
 @pytest.mark.parametrize("content", [b"", b"\n" + DEMO_KEY.encode(), b"\xff\xfe\n", None])
-def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
-    tmp_path: Path, content: bytes | None
-) -> None:
+def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
     assert sign(LOT_NUMBER, "--key-file", str(tmp_path / "key"), key=DEMO_KEY) == (2, "")
@@ -96,9 +91,7 @@ def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
         (["simulator", "--pair", "only-an-id"], "", ["--pair"]),
     ],
 )
-def test_wrong_usage_is_status_2_says_what_is_wanted_and_shows_no_key(
-    arguments: list[str], key: str, told: list[str]
-) -> None:
+def test_wrong_usage_is_status_2_and_shows_no_key(arguments: list[str], key: str, told: list[str]) -> None:
     done = command(*arguments, captcha_id="", captcha_key=key)
     assert (done.returncode, done.stdout) == (2, "")
     assert [each for each in told if each not in done.stderr] == []

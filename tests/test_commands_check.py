@@ -92,9 +92,7 @@ def test_while_a_key_is_replaced_one_that_works_is_enough(url: str) -> None:
         (lambda geetest: geetest.answers(body={"hello": "world"}), "not GeeTest's /validate"),
     ],
 )
-def test_a_service_that_does_not_work_is_told_as_what_it_is(
-    geetest: Simulator, url: str, fault: Callable[[Simulator], None], told: str
-) -> None:
+def test_a_broken_service_is_told(geetest: Simulator, url: str, fault: Callable[[Simulator], None], told: str) -> None:
     fault(geetest)
     done = command("check", "--timeout", "1", api_server=url)
     assert done.returncode == 1
@@ -159,9 +157,7 @@ NO_PAIR: list[tuple[list[str], dict[str, str], str]] = [
 
 
 @pytest.mark.parametrize(("arguments", "settings", "told"), WRONG + NO_PAIR)
-def test_what_cannot_be_meant_is_status_2_and_told_on_standard_error(
-    arguments: list[str], settings: dict[str, Any], told: str
-) -> None:
+def test_what_cannot_be_meant_is_status_2(arguments: list[str], settings: dict[str, Any], told: str) -> None:
     done = command("check", *arguments, **settings)
     assert (done.returncode, done.stdout) == (2, "")
     assert told in done.stderr
@@ -185,7 +181,6 @@ async def site(scope, receive, send): ...
 
 
 def check_app(place: Path, text: str, *arguments: str, **settings: Any) -> Done:
-    """Of the module `shop` in this directory, which is written first."""
     (place / "shop.py").write_text(text)
     return command("check", *arguments, cwd=place, **settings)
 
@@ -199,9 +194,7 @@ def test_an_app_that_cannot_be_imported_shows_its_own_traceback(tmp_path: Path, 
     assert f"importing shop failed: {error}" in done.stderr
 
 
-def test_the_app_of_the_current_directory_is_read_and_each_of_its_pairs_is_asked_about(
-    tmp_path: Path, geetest: Simulator, url: str
-) -> None:
+def test_each_pair_of_an_app_is_asked_about(tmp_path: Path, geetest: Simulator, url: str) -> None:
     made = f"""\
 def make():
     app = Starlette(routes=[Route("/a", Response, methods=["POST"]), Route("/b", Response, methods=["POST"])])

@@ -44,7 +44,6 @@ def project(place: Path, *, lifespan: str = "", store: str | None = None) -> Pat
 
 
 def check(place: Path, url: str, *arguments: str) -> dict[str, Any]:
-    """What `check --json` says of the project."""
     done = command("check", "--json", "--app", "shop:app", *arguments, cwd=place, api_server=url, width=math.inf)
     found: dict[str, Any] = json.loads(done.stdout)
     assert (found["status"], done.stderr) == (done.returncode, "")
@@ -81,9 +80,7 @@ def test_a_store_that_works_and_one_that_does_not(tmp_path: Path, url: str) -> N
     assert "hunter2" not in json.dumps(broken)
 
 
-def test_several_workers_with_a_memory_each_are_a_warning(
-    tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_workers_with_a_memory_each_are_a_warning(tmp_path: Path, url: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WEB_CONCURRENCY", "4")
     (finding,) = section(check(project(tmp_path), url), "Workers")["findings"]
     assert (finding["mark"], finding["text"][:17]) == ("warn", "WEB_CONCURRENCY=4")
@@ -142,9 +139,7 @@ def shop(captcha_id: str, *, inline: bool) -> Starlette:
 
 @pytest.mark.parametrize("inline", [True, False], ids=["in the page", "in its script"])
 @pytest.mark.parametrize(("captcha_id", "mark"), [(DEMO_ID, "ok"), (OTHER_ID, "FAIL")])
-def test_the_captcha_id_of_a_page_is_compared_with_the_rules(
-    captcha_id: str, mark: str, inline: bool, url: str
-) -> None:
+def test_the_id_of_a_page_is_compared_with_the_rules(captcha_id: str, mark: str, inline: bool, url: str) -> None:
     with serve(shop(captcha_id, inline=inline)) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
         lost = command("check", "--page", f"{site}/nothing", api_server=url)

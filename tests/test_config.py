@@ -27,8 +27,6 @@ pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 
 
 class NoCounters:
-    """A store with three verbs of four."""
-
     async def add(self, key: str, value: str, seconds: float) -> bool:
         return True
 
@@ -156,9 +154,7 @@ def taken_by(setting: str, value: object) -> Iterator[Callable[..., object]]:
 
 
 @pytest.mark.parametrize(("setting", "said", "values"), WRONG)
-def test_a_wrong_setting_of_a_guard_a_rule_or_a_client_stops_the_app(
-    setting: str, said: str, values: list[Any]
-) -> None:
+def test_a_wrong_setting_of_guard_rule_or_client_stops_the_app(setting: str, said: str, values: list[Any]) -> None:
     for value in values:
         for build in taken_by(setting, value):
             error = str(refusal(functools.partial(build, **{setting: value})))
@@ -308,9 +304,7 @@ def test_a_rule_that_asks_nothing_or_has_credentials_needs_no_pair(settings: dic
         assert build(None, None).captcha_id == ""
 
 
-def test_a_proxy_of_the_environment_that_cannot_be_used_is_a_mistake_under_trust_env(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
+def test_a_proxy_that_cannot_be_used_is_a_mistake_under_trust_env(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "gopher://proxy.example")
     assert "gopher" in str(refusal(lambda: guard(trust_env=True)))
     guard(trust_env=False)

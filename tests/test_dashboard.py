@@ -43,8 +43,6 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @dataclass
 class Site:
-    """One recipe in a process of its own."""
-
     url: str
     simulator: Simulator
     counted: Samples = field(default_factory=dict)
@@ -209,7 +207,6 @@ def test_prometheus_answers_each_query_of_the_dashboard(sites: dict[str, Site], 
 
 
 def answers(prometheus: str, query: str, job: str) -> bool:
-    """Whether there is a number."""
     for name, value in {"$job": job, "$rule": "POST /login|.*", "$__rate_interval": "30s"}.items():
         query = query.replace(name, value)
     answer = httpx.get(f"http://{prometheus}/api/v1/query", params={"query": query}, trust_env=False).json()

@@ -23,7 +23,6 @@ from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, Simulator, se
 
 
 def rows(output: str) -> list[str]:
-    """The lines of the table, without their marks."""
     return [line[5:] for line in output.splitlines() if line[5:].startswith(("POST /login", "GET  /login"))]
 
 

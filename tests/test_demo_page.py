@@ -178,9 +178,7 @@ def test_a_row_is_on_the_screen_before_the_next_is_sent(site: Site, browser: htt
         ("POST", "/demo/state?geetest=down&policy=perhaps", "allow, deny"),
     ],
 )
-def test_a_wrong_switch_is_answered_and_changes_nothing(
-    browser: httpx.Client, method: str, path: str, named: str
-) -> None:
+def test_a_wrong_switch_is_told_and_changes_nothing(browser: httpx.Client, method: str, path: str, named: str) -> None:
     answer = browser.request(method, path)
     assert answer.status_code == 400
     assert named in answer.json()["error"]
@@ -274,9 +272,7 @@ def test_copy_as_curl_brings_the_row_about_once_more(browser: httpx.Client, name
 @pytest.mark.slow_except("*-down")
 @pytest.mark.parametrize("geetest", ["down", "garbled", "hanging"])
 @pytest.mark.parametrize("policy", ["deny", "allow"])
-def test_copy_as_curl_turns_the_switches_as_they_were(
-    site: Site, browser: httpx.Client, geetest: str, policy: str
-) -> None:
+def test_copy_as_curl_turns_the_switches_too(site: Site, browser: httpx.Client, geetest: str, policy: str) -> None:
     for _ in range(3):  # on a machine that is busy the guard may say so, since silence was then no fault of GeeTest's
         browser.post("/demo/state", params={"geetest": geetest, "policy": policy})
         browser.post("/login", data=token(browser), timeout=30)

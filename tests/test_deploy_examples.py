@@ -41,8 +41,6 @@ def env(**more: str) -> dict[str, str]:
 
 
 class Parts:
-    """The services of compose.yaml, each a process of this machine."""
-
     def __init__(self, stack: ExitStack, directory: Path) -> None:
         self._stack, self._directory = stack, directory
         self.site, self.redis, self.front, self.prometheus = (free_port() for _ in range(4))

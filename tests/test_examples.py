@@ -62,9 +62,7 @@ IN_THIS_PROCESS = [name for name in EXTRA if name != "django_app"]  # a process 
 
 
 @pytest.mark.parametrize("name", ["plain_asgi", "starlette_app", "fastapi_app", "litestar_app", *IN_THIS_PROCESS])
-def test_a_form_login_is_guarded_and_an_outage_lets_in_and_says_so(
-    start: Start, geetest: GeeTestServer, name: str
-) -> None:
+def test_a_form_login_is_guarded_and_an_outage_lets_in(start: Start, geetest: GeeTestServer, name: str) -> None:
     with start(name) as browser:
         form = {"username": "ada"}
         if name != "starlette_app":

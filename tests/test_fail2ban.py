@@ -55,7 +55,6 @@ async def visits(geetest: Simulator, url: str) -> None:
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A log in which visitors of all sorts have been."""
     logger, geetest = logging.getLogger("geetest_asgi"), Simulator()
     level, handlers = logger.level, list(logger.handlers)
     monkeypatch.chdir(tmp_path)

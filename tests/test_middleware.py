@@ -55,8 +55,6 @@ def test_a_mode_that_does_not_enforce_is_logged(caplog: pytest.LogCaptureFixture
 
 
 class Line:
-    """A line that writes down when it is prepared and closed."""
-
     def __init__(self) -> None:
         self.events: list[str] = []
 

@@ -30,8 +30,6 @@ Point = tuple[tuple[str, Any], ...]
 
 @dataclass
 class Telemetry:
-    """All that an SDK records, in memory."""
-
     spans: InMemorySpanExporter = field(default_factory=InMemorySpanExporter)
     reader: InMemoryMetricReader = field(default_factory=InMemoryMetricReader)
 
@@ -92,9 +90,7 @@ def post(app: ASGIApp, fields: Mapping[str, str], path: str = "/login", **more: 
     return ask(app, "POST", path, data=dict(fields), **more)
 
 
-def test_the_outcome_is_on_the_span_of_the_request_and_the_call_is_a_span_below_it(
-    geetest: GeeTestServer, telemetry: Telemetry
-) -> None:
+def test_the_decision_is_on_the_requests_span_and_the_calls(geetest: GeeTestServer, telemetry: Telemetry) -> None:
     told: list[GeeTestResult] = []
 
     def both(result: GeeTestResult, scope: Scope) -> None:
@@ -137,9 +133,7 @@ def test_where_geetest_is_not_asked_there_is_no_span_of_a_call(geetest: GeeTestS
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-def test_a_call_that_came_to_nothing_is_an_error_and_a_bots_is_none(
-    geetest: GeeTestServer, telemetry: Telemetry, backend: str
-) -> None:
+def test_a_call_that_came_to_nothing_is_an_error(geetest: GeeTestServer, telemetry: Telemetry, backend: str) -> None:
     app = telemetry.instrumented(telemetry.guarded())
     for fault in (geetest.down, lambda: geetest.error("-50102"), lambda: geetest.error("-50005")):
         fault()

@@ -144,9 +144,7 @@ def _login(app: ASGIApp, method: str, fields: dict[str, str]) -> str:
 
 @pytest.mark.parametrize("method", ["GET", "POST"])
 @pytest.mark.parametrize("event", EVENTS)
-def test_what_changes_is_what_the_page_says(
-    geetest_by_env: GeeTestServer, sides: list[ASGIApp], event: str, method: str
-) -> None:
+def test_what_changes_is_as_told(geetest_by_env: GeeTestServer, sides: list[ASGIApp], event: str, method: str) -> None:
     order, sent, costs = EVENTS[event]
     (told,) = [row[1:] for row in MIGRATING.rows("event") if event in row[0]]
     order(geetest_by_env)

@@ -40,8 +40,6 @@ def guard(**settings: Any) -> GeeTestMiddleware:
 
 
 class NoClient:
-    """A client that must not be asked."""
-
     def stream(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("the network was asked")
 

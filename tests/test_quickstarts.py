@@ -96,9 +96,7 @@ def login(client: httpx.Client, path: str, fields: dict[str, str]) -> httpx.Resp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if "<form " in page.text])
-def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
-    name: str, tmp_path: Path, geetest_server: GeeTestServer
-) -> None:
+def test_the_login_of_a_page_wants_a_captcha(name: str, tmp_path: Path, geetest_server: GeeTestServer) -> None:
     skip_without_its_packages(name)
     with (
         running(name, tmp_path, geetest_server.url) as url,
@@ -129,9 +127,7 @@ def _log_in_with_a_browser(url: str, geetest: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_BROWSER, reason="needs Playwright and Chromium")
-def test_fastapis_form_of_json_keeps_the_captcha_of_a_mistyped_name(
-    tmp_path: Path, geetest_server: GeeTestServer
-) -> None:
+def test_fastapis_json_form_keeps_the_captcha_of_a_mistyped_name(tmp_path: Path, geetest_server: GeeTestServer) -> None:
     skip_without_its_packages("fastapi")
     with (
         running("fastapi", tmp_path, geetest_server.url, "signup:app") as url,

@@ -20,7 +20,6 @@ SETTINGS, FIELDS, OUTCOMES = Page("docs/settings.md"), Page("docs/fields.md"), P
 
 
 def keywords(function: Callable[..., object]) -> dict[str, Any]:
-    """The settings of a class, by name, with their defaults."""
     parameters = inspect.signature(function).parameters.values()
     return {each.name: each.default for each in parameters if each.name not in ("app", "pattern")}
 

@@ -34,7 +34,6 @@ async def load(simulator: Simulator, captcha_id: str = DEMO_ID) -> Data:
 
 
 def a_try(data: Mapping[str, Any], captcha_id: str = DEMO_ID, w: str = "solved") -> dict[str, str]:
-    """What a browser asks `/verify`."""
     papers = {name: data[name] for name in ("lot_number", "payload", "process_token")}
     return {**papers, "captcha_id": captcha_id, "w": w, "payload_protocol": "1", "client_type": "web"}
 
@@ -72,9 +71,7 @@ async def test_load_gives_out_a_captcha_and_says_where_its_scripts_are(simulator
         (None, {"captcha_id": DEMO_ID, "risk_type": "<script>"}, "-50001"),
     ],
 )
-async def test_load_refuses_what_geetest_refuses(
-    pairs: dict[str, str] | None, asked: dict[str, str], code: str
-) -> None:
+async def test_load_refuses_as_geetest_does(pairs: dict[str, str] | None, asked: dict[str, str], code: str) -> None:
     answer = (await get(Simulator(pairs), "/load", **asked)).json()
     assert (answer["status"], answer["code"]) == ("error", code)
 

@@ -44,9 +44,7 @@ async def test_the_token_page_mints_every_kind(simulator: Simulator, query: str,
     ],
 )
 @pytest.mark.parametrize("way", ["params", "data", "json"])
-async def test_the_fault_page_sets_a_fault_and_ends_it(
-    simulator: Simulator, order: dict[str, str], status: int, way: str
-) -> None:
+async def test_the_fault_page_sets_a_fault(simulator: Simulator, order: dict[str, str], status: int, way: str) -> None:
     async with client(simulator) as http:
         given: Any = {way: order}
         assert (await http.post("/simulator/fault", **given)).json() == {"mode": order["mode"]}
@@ -85,9 +83,7 @@ async def test_an_order_as_json_has_numbers_a_body_and_headers(simulator: Simula
         *(("POST", f"fault?mode=error{each}", "-50005") for each in ("", "&code=7")),
     ],
 )
-async def test_a_wrong_parameter_is_told_what_would_be_right(
-    simulator: Simulator, method: str, page: str, hint: str
-) -> None:
+async def test_a_wrong_parameter_is_told_what_is_right(simulator: Simulator, method: str, page: str, hint: str) -> None:
     refused = await send(simulator, method, f"/simulator/{page}")
     assert (refused.status_code, simulator.mode) == (400, "up")
     assert hint in refused.json()["error"]
@@ -136,9 +132,7 @@ FRIENDS: list[dict[str, str]] = [
 
 
 @pytest.mark.parametrize("headers", STRANGERS)
-async def test_a_page_of_another_origin_reads_no_calls_and_gives_no_orders(
-    simulator: Simulator, headers: dict[str, str]
-) -> None:
+async def test_a_page_of_another_origin_reads_and_orders_nothing(simulator: Simulator, headers: dict[str, str]) -> None:
     await ask(simulator, signed(simulator.token()))
     for method, page in CONTROL:
         refused = await send(simulator, method, f"/simulator/{page}", headers=headers)

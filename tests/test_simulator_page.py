@@ -83,7 +83,6 @@ def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url
 
 
 def shown(script: str, directory: Path = ROOT) -> str:
-    """What a shell script prints."""
     return printed(["sh", "-ec", script], cwd=directory)
 
 

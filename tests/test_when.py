@@ -117,9 +117,7 @@ def test_never_more_than_twice_the_limit_of_free_failures(steps: list[str], limi
 
 
 @pytest.mark.parametrize(("key", "said"), [(None, ASKED), ("ada", FREE)])
-async def test_the_key_may_be_asynchronous_and_without_one_a_captcha_is_needed(
-    key: str | None, said: str, geetest: GeeTest
-) -> None:
+async def test_the_key_may_be_asynchronous_and_none_is_asked(key: str | None, said: str, geetest: GeeTest) -> None:
     async def of(scope: Scope) -> str | None:
         return key
 
@@ -177,8 +175,6 @@ async def test_neither_addresses_nor_names_are_stored(geetest: GeeTest) -> None:
 
 
 class Broken(MemoryStore):
-    """A store that can be switched off."""
-
     down = False
 
     def __getattribute__(self, name: str) -> Any:

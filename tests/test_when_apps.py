@@ -26,9 +26,7 @@ def says_it(view: Callable[[Scope], None]) -> ASGIApp:
 
 
 @pytest.mark.parametrize("copy", [lambda scope: scope, dict, lambda scope: Request(dict(scope))])
-async def test_an_app_that_answers_a_failure_with_200_reports_it(
-    copy: Callable[[Scope], Any], geetest: GeeTest
-) -> None:
+async def test_an_app_that_answers_failures_with_200_reports_it(copy: Callable[[Scope], Any], geetest: GeeTest) -> None:
     """By a request too, and by a copy of the scope, which frameworks make when they mount an app."""
     async with Guesser(guard(app=says_it(lambda scope: report_failure(copy(scope))))) as visitor:
         assert [await visitor.fails() for _ in range(4)] == [FREE] * 3 + [ASKED]
@@ -117,7 +115,7 @@ async def connect(app: ASGIApp) -> None:
 @pytest.mark.parametrize(
     ("accepts", "said", "status"), [(True, [FREE] * 4, 101), (False, [FREE] * 3 + ["missing"], 403)]
 )
-async def test_a_websockets_handshake_is_an_attempt_which_is_told_and_not_its_end(
+async def test_a_websockets_handshake_is_an_attempt(
     accepts: bool, said: list[str], status: int, geetest: GeeTest
 ) -> None:
     seen: list[str] = []
@@ -135,8 +133,6 @@ async def test_a_websockets_handshake_is_an_attempt_which_is_told_and_not_its_en
 
 
 class Abroad:
-    """An object of the app's own."""
-
     def __init__(self, fails: bool = False) -> None:
         self.told: list[tuple[str, int]] = []
         self.fails = fails
@@ -160,9 +156,7 @@ async def test_one_of_your_own_is_asked_and_told(geetest: GeeTest) -> None:
         assert when.told == [("/login", 403), ("/login", 200)]
 
 
-async def test_what_it_raises_when_told_is_logged_and_the_answer_stands(
-    geetest: GeeTest, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_it_raises_when_told_is_logged(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     async with Guesser(guard(Abroad(fails=True))) as visitor:
         assert await visitor.succeeds() == FREE
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]

@@ -202,8 +202,6 @@ GeeTestClient(client=httpx2.AsyncClient)
 
 
 class TableStore:
-    """A store of one's own."""
-
     async def add(self, key: str, value: str, seconds: float) -> bool:
         return True
 
