@@ -17,7 +17,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from pages import Page, ask, codes, site
+from pages import ROOT, Page, ask, codes, site
 from starlette.types import ASGIApp, Scope
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Lockout, Outage, Outcome, Rule
@@ -251,49 +251,34 @@ from geetest_asgi import GeeTestResult, Outage, Outcome
 from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
 telemetry = OpenTelemetry()
 """
-PROGRAMS: dict[str, tuple[str, str]] = {
-    "nothing comes of it without an SDK": (
-        IMPORTS
-        + """
-telemetry(GeeTestResult(Outcome.UNAVAILABLE, True, False, rule="a", elapsed=1.0), {})
+NO_SDK = f"""{IMPORTS}
+telemetry(GeeTestResult(Outcome.UNAVAILABLE, True, False, rule="a", elapsed=1.0), {{}})
 telemetry.on_outage(Outage("https://a.example", over=False))
 print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
-""",
-        "[]",
-    ),
-    "the global providers may be set up later": (
-        IMPORTS
-        + """
+"""
+LATE = f"""{IMPORTS}
 from opentelemetry import metrics, trace
-from opentelemetry.sdk.metrics import MeterProvider
-from opentelemetry.sdk.metrics.export import InMemoryMetricReader
-from opentelemetry.sdk.trace import TracerProvider
-from opentelemetry.sdk.trace.export import SimpleSpanProcessor
-from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
-
-reader, exporter, tracers = InMemoryMetricReader(), InMemorySpanExporter(), TracerProvider()
-tracers.add_span_processor(SimpleSpanProcessor(exporter))
-trace.set_tracer_provider(tracers)
-metrics.set_meter_provider(MeterProvider([reader]))
+sys.path.append({str(ROOT / "tests")!r})
+from test_otel import Telemetry
+late = Telemetry()
+trace.set_tracer_provider(late.tracers)
+metrics.set_meter_provider(late.meters)
 telemetry(GeeTestResult(Outcome.PASSED, True, True, rule="a", elapsed=1.0))
-(span,) = exporter.get_finished_spans()
-(scope,) = reader.get_metrics_data().resource_metrics[0].scope_metrics
-(duration,) = [metric for metric in scope.metrics if metric.name == "geetest.validate.duration"]
-print(span.name, tuple(duration.data.data_points[0].explicit_bounds) == BUCKETS)
-""",
-        "geetest.validate True",
-    ),
-    "without the API the error says what to install": (
-        """
+(duration,) = late.metrics()["geetest.validate.duration"].data.data_points
+print(len(late.call_spans), duration.count, tuple(duration.explicit_bounds) == BUCKETS)
+"""
+NO_API = """
 import sys
 sys.modules["opentelemetry"] = None
 try:
     import geetest_asgi.observers.otel
 except ImportError as error:
     print(error)
-""",
-        "OpenTelemetry is missing: pip install 'geetest-asgi[otel]'",
-    ),
+"""
+PROGRAMS = {
+    "nothing comes of it without an SDK": (NO_SDK, "[]"),
+    "the global providers may be set up later": (LATE, "1 1 True"),
+    "without the API": (NO_API, "OpenTelemetry is missing: pip install 'geetest-asgi[otel]'"),
 }
 
 
