@@ -58,12 +58,6 @@ def test_an_answer_that_is_no_object_is_told_by_its_status(content: bytes) -> No
     assert cassette.recording("POST", CALL, 502, "text/html", content).body is None
 
 
-def test_a_cassette_is_read_as_it_was_written(tmp_path: Path) -> None:
-    calls = (recorded({"result": "fail"}), cassette.recording("GET", {}, 503, "text/html", b"<html>"))
-    cassette.save(tmp_path / "tape.json", calls)
-    assert cassette.load(tmp_path / "tape.json") == calls
-
-
 GOOD: dict[str, Any] = {"method": "POST", "parameters": {}, "status": 200, "content_type": "", "body": None}
 
 
@@ -100,8 +94,10 @@ async def test_a_guard_is_answered_as_geetest_did_from_the_first_call_to_the_las
 
 
 async def test_status_and_type_are_those_of_the_recording(simulator: Simulator, tmp_path: Path) -> None:
-    cassette.save(tmp_path / "tape.json", [cassette.recording("POST", {}, 418, "text/html", b"<html>")])
-    simulator.replay(str(tmp_path / "tape.json"))
+    calls = (cassette.recording("POST", {}, 418, "text/html", b"<html>"), recorded({"result": "fail"}))
+    cassette.save(tape := tmp_path / "tape.json", calls)
+    assert cassette.load(tape) == calls
+    simulator.replay(str(tape))
     answer = await send(simulator, "POST", "/validate")
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (418, "text/html", b"")
 
@@ -155,23 +151,19 @@ def test_a_cassette_keeps_the_first_calls_that_are_answered(geetest_server: GeeT
     assert json.loads(file.read_text()) == {"format": 1, "calls": []}
 
 
-def test_the_command_records_until_ctrl_c(geetest_server: GeeTestServer, tmp_path: Path) -> None:
-    line = [*PROGRAM, "record", str(tmp_path / "tape.json"), "--api-server", geetest_server.url]
-    with running(line) as process:
-        said = lines_until(process, "Ctrl-C")
-        place = said.partition("GEETEST_API_SERVER=")[2].split()[0]
+def test_the_command_records_until_ctrl_c_and_writes_over_nothing(
+    geetest_server: GeeTestServer, tmp_path: Path
+) -> None:
+    tape = str(tmp_path / "tape.json")
+    with running([*PROGRAM, "record", tape, "--api-server", geetest_server.url]) as process:
+        place = lines_until(process, "Ctrl-C").partition("GEETEST_API_SERVER=")[2].split()[0]
         assert httpx.post(f"{place}/validate", trust_env=False).json()["code"] == "-50101"
         status, said = ended_by_ctrl_c(process)
     assert (status, said.splitlines()[-1]) == (0, "1 calls recorded.")
-
-
-def test_the_command_writes_over_nothing(tmp_path: Path) -> None:
-    (file := tmp_path / "tape.json").write_text("mine")
-    for name in (str(file), str(tmp_path / "no" / "tape.json")):
+    for name in (tape, str(tmp_path / "no" / "tape.json")):
         done = command("record", name)
-        assert done.returncode == 2
-        assert f"{name} cannot be made" in done.stderr
-    assert file.read_text() == "mine"
+        assert (done.returncode, f"{name} cannot be made" in done.stderr) == (2, True)
+    assert len(cassette.load(Path(tape))) == 1
 
 
 @pytest.mark.parametrize("reason", ["pass_token error", "pass_token used", "sign_token error"])

@@ -12,10 +12,7 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="the account is read from /proc"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="the account is read from /proc")]
 
 
 def phases(*options: str) -> int:

@@ -48,19 +48,15 @@ def test_fields_under_other_names_are_told_and_found_by_the_right_setting(tmp_pa
     assert explain(raw, tmp_path, *LOGIN, "--fields", "captcha")[0] == 0
 
 
-def test_a_chunked_body_and_a_query_are_read(tmp_path: Path) -> None:
+def test_a_chunked_body_a_query_and_a_websockets_handshake_are_read(tmp_path: Path) -> None:
     body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(NESTED), NESTED)
     raw = request("Content-Type: text/plain", "Transfer-Encoding: chunked", body=body)
     assert explain(raw, tmp_path, *LOGIN, "--fields", "captcha", "--sources", "body,text")[0] == 0
     line = f"GET /export?{urlencode(TOKEN)} HTTP/1.1"
     assert explain(request(line=line), tmp_path, "--protect", "GET /export", "--sources", "query")[0] == 0
-
-
-def test_a_handshake_is_a_websocket(tmp_path: Path) -> None:
     headers = [f"X-GeeTest-{name.replace('_', '-')}: {value}" for name, value in TOKEN.items()]
     raw = request("Connection: Upgrade", "Upgrade: WebSocket", *headers, line="GET /ws HTTP/1.1")
-    assert explain(raw, tmp_path, "--protect", "WEBSOCKET /ws")[0] == 0
-    assert explain(raw, tmp_path, "--protect", "GET /ws")[0] == 1
+    assert [explain(raw, tmp_path, "--protect", f"{method} /ws")[0] for method in ("WEBSOCKET", "GET")] == [0, 1]
 
 
 def test_what_no_rule_protects_or_may_answer_is_not_looked_at(tmp_path: Path) -> None:

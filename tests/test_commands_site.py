@@ -241,16 +241,13 @@ app = GeeTestMiddleware(site, protect=["/a"], mode="monitor")
     assert "mode='monitor': nothing is denied" in done.stdout
 
 
-def test_long_lines_go_on_below() -> None:
+def test_long_lines_go_on_below_and_what_is_shown_is_printable_ascii() -> None:
     report = Report(stream := StringIO())
     report.head("h" * 200)
     report.say("warn", "word " * 60)
     report.lines(["  " + "cell " * 60])
     assert max(map(len, stream.getvalue().splitlines())) <= 100
     assert stream.getvalue().count("word") == stream.getvalue().count("cell") == 60
-
-
-def test_what_is_shown_is_printable_ascii() -> None:
     assert shown("/a b~\x1b[2J\n\u00e9\u202e'\"\\") == "/a b~\\x1b[2J\\n\\xe9\\u202e'\"\\"
 
 

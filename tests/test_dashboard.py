@@ -256,11 +256,7 @@ TRIED: dict[str, tuple[Series, dict[str, str], Series]] = {
     "GeeTestUnavailable": (
         [decided("passed", STEADY, "true"), decided("unavailable", "0+4x30", "true")],
         {"job": "shop"},
-        [
-            decided("passed", STEADY, "true"),
-            decided("unavailable", "0+3x30", "true"),
-            decided("missing", "0+600x30"),
-        ],
+        [decided("passed", STEADY, "true"), decided("unavailable", "0+3x30", "true"), decided("missing", "0+600x30")],
     ),
     "GeeTestUnverifiedAdmissions": (
         [series(UNVERIFIED, "0x15 0+1x15", geetest_rule="POST /login")],
