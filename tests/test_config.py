@@ -14,7 +14,7 @@ import pytest
 from refusals import ID, KEY, guard, refusal
 from starlette.responses import PlainTextResponse
 
-from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
+from geetest_asgi import AfterFailures, ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES
@@ -24,6 +24,9 @@ from geetest_asgi.stores import MemoryStore
 from geetest_asgi.stores.setting import as_store
 
 pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
+
+
+async def asynchronous() -> None: ...
 
 
 class NoCounters:
@@ -49,6 +52,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("protect", "at least one pattern", [(), iter(())]),
     ("protect", "begin with '/'", ["", ["login"], ["/login", "register"]]),
     ("protect", "a path begins with '/'", [re.compile("login"), re.compile("^users/[0-9]+$")]),
+    ("protect", "give a list of strings", [{"/login", "/pay"}]),
     ("protect", "pattern None", [[None]]),
     ("protect", "pattern 'POST /login' … not in both", [[Rule("POST /login", methods="PUT")]]),
     ("protect", "pattern '/login' … none given", [[Rule("/login", methods=[])]]),
@@ -128,7 +132,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ),
     ("store", "/nowhere/at/all.db", ["sqlite:////nowhere/at/all.db"]),
     ("client", "client={!r}: give an httpx.AsyncClient", [5, "httpx"]),
-    ("client", "a function that makes one", [lambda loop: None, httpx.Client()]),
+    ("client", "a function that makes one", [lambda loop: None, asynchronous, httpx.Client()]),
 ]
 """A setting, what is said of wrong values, and such values. {!r} is the value, and … stands for any text."""
 
@@ -141,6 +145,12 @@ def rule(**settings: Any) -> GeeTestMiddleware:
     return guard(protect=["/x", Rule("/login", **settings)])
 
 
+def overruled(**settings: Any) -> GeeTestMiddleware:
+    right: dict[str, Any] = {**DEFAULTS, "fields": "camelCase", "skip": lambda _: None, "when": AfterFailures()}
+    right |= {**dict.fromkeys(("accept", "on_denied", "on_result"), lambda *_: None), "credentials": lambda _: None}
+    return guard(protect=Rule("/login", **right), **settings)
+
+
 OF_A_CLIENT = {"api_server", "timeout", "on_unavailable", "limits", "client", "captcha_id", "captcha_key"}
 
 
@@ -149,6 +159,8 @@ def taken_by(setting: str, value: object) -> Iterator[Callable[..., object]]:
     yield guard
     if setting in config.PER_RULE and value is not None:
         yield rule
+    if setting in config.PER_RULE:
+        yield overruled
     if setting in OF_A_CLIENT:
         yield client
 
@@ -246,7 +258,7 @@ def test_a_rule_inherits_what_it_does_not_set_and_may_set_everything_of_its_own(
     assert isinstance(policy([rule]).timeout, float)
 
 
-KINDS: list[object] = ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), {"/x"}, iter(["/x"]), None]
+KINDS: list[object] = ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), iter(["/x"]), None]
 
 
 @pytest.mark.parametrize("protect", KINDS, ids=lambda value: type(value).__name__)

@@ -289,6 +289,16 @@ async def test_who_needs_no_captcha_at_one_guard_may_need_one_at_the_next(geetes
     assert (await visit(geetest.token()).run(outer)).code == "in"
 
 
+async def test_a_guard_that_found_no_token_leaves_the_search_to_the_next(geetest: GeeTest, app: App) -> None:
+    watching = geetest.guard(geetest.guard(app, protect=None), mode="monitor", sources=["header"])
+    assert (await visit(geetest.token()).run(watching)).code == "in"
+
+
+async def test_a_verdict_passes_a_guard_of_another_id(geetest: GeeTest, app: App) -> None:
+    other = geetest.guard(geetest.guard(app), mode="monitor", captcha_id="0" * 32)
+    assert (await visit(geetest.token()).run(geetest.guard(other))).code == "in"
+
+
 # --- odd scopes -------------------------------------------------------------------------------------------------------
 
 
