@@ -5,7 +5,7 @@ import json
 import re
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from itertools import combinations
 
 import pytest
@@ -39,7 +39,7 @@ async def test_a_minted_token_passes_once_with_the_documented_answer(simulator: 
     assert await result(simulator, call) == "pass_token used"
 
 
-Call = dict[str, str | None]
+Call = Mapping[str, str | None]
 WRONG: list[tuple[str, Call, dict[str, object]]] = [
     *(("id", {"captcha_id": given}, refusal("-50101")) for given in (None, "")),
     ("unknown id", {"captcha_id": OTHER_ID}, refusal("-50102")),
