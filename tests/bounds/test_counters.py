@@ -11,14 +11,6 @@ from geetest_asgi._bounds.counters import BodyMemory, RateCap
 # --- BodyMemory -----------------------------------------------------------------------------------------------------
 
 
-def test_a_body_memory_gives_what_it_has_and_no_more() -> None:
-    memory = BodyMemory(100, little=100)
-    assert [memory.take(size, None) for size in (40, 70, 60, 1)] == [True, False, True, False]
-    assert (memory.left, memory.held) == (0, {None: 100})
-    memory.give_back(60, None)
-    assert memory.take(60, None)
-
-
 def test_one_client_holds_half_of_it_at_most() -> None:
     memory = BodyMemory(100, little=100)
     assert [memory.take(size, "a") for size in (30, 30, 20, 1)] == [True, False, True, False]
