@@ -1,5 +1,7 @@
 """GeeTest's side: the simulator on a socket, and servers written by hand that misbehave."""
 
+import os
+import resource
 import socket
 import ssl
 import struct
@@ -199,3 +201,22 @@ def never_accepting() -> Iterator[str]:
         finally:
             for each in waiting:
                 each.close()
+
+
+@contextmanager
+def no_socket_to_spare(*, but: int = 0) -> Iterator[None]:
+    """This process has so many file descriptors left, and no more."""
+    limit, held = resource.getrlimit(resource.RLIMIT_NOFILE), list[socket.socket]()
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 10, limit[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(socket.socket())
+        for _ in range(but):
+            held.pop().close()
+        yield
+    finally:
+        for each in held:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)

@@ -253,11 +253,6 @@ async def test_headers_that_can_be_read_once_go_out_whole(status: int, geetest: 
     assert sent == [b"location", b"set-cookie"] + [b"x-geetest-token"] * (status == 422)
 
 
-async def test_a_message_to_which_nothing_is_added_is_the_apps_own(geetest: GeeTest) -> None:
-    asked = await visit(geetest.token()).run(geetest.guard(sending([START])))
-    assert asked.sent[0] is START
-
-
 async def test_a_websocket_gets_no_clearance_with_its_handshake(geetest: GeeTest) -> None:
     """Browsers keep no header of it, and a close has none."""
     accept: Message = {"type": "websocket.accept"}

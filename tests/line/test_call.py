@@ -1,8 +1,5 @@
 """One question's time, on a clock of the tests' own: when a call is given up, and whose silence it was."""
 
-import resource
-from collections.abc import Iterator
-from contextlib import contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
 from math import inf
@@ -10,6 +7,7 @@ from typing import Final
 
 import httpx
 import pytest
+from edges.servers import no_socket_to_spare
 from own_time import START, OwnTime
 
 from geetest_asgi._core.model import Evidence, Outcome
@@ -180,16 +178,6 @@ def test_what_was_waited_for_before_a_server_was_asked_does_not_count(clock: Own
 
 def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
     assert Call(clock, 4.0, 1, None).stopped is None
-
-
-@contextmanager
-def no_socket_to_spare() -> Iterator[None]:
-    before = resource.getrlimit(resource.RLIMIT_NOFILE)
-    resource.setrlimit(resource.RLIMIT_NOFILE, (0, before[1]))
-    try:
-        yield
-    finally:
-        resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
 @pytest.mark.parametrize("kept", [False, True])
