@@ -8,14 +8,11 @@ from typing import Any
 
 import anyio
 import pytest
-from clocks import Clock
 from threads import in_threads
 
 from geetest_asgi import GeeTestClient, Limits, Outage, Outcome, Rule
 from geetest_asgi._bounds import unverified
-from geetest_asgi._bounds.breaker import Breaker
-from geetest_asgi._core.model import Evidence
-from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Server
+from geetest_asgi._line.line import ALL_SERVERS_SKIPPED
 
 from .faulty_servers import never_answer
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, refusing, replying
@@ -161,30 +158,6 @@ async def test_a_visitor_who_ends_while_trying_it_makes_room_for_others(way: str
                     await until(lambda number=number: server.accepted > before + number)  # type: ignore[misc]
                     tasks.cancel_scope.cancel()
             assert server.accepted == before + number + 1, "each of them was let through, at once"
-
-
-COUNTS: list[tuple[Outcome, bool, bool]] = [
-    (Outcome.UNAVAILABLE, True, True),  # HTTP 503
-    (Outcome.UNAVAILABLE, False, True),
-    (Outcome.BUSY, False, False),
-    (Outcome.MISCONFIGURED, False, False),
-    (Outcome.MISCONFIGURED, True, False),
-    (Outcome.PASSED, True, False),
-    (Outcome.FAILED, True, False),
-    (Outcome.REFUSED, True, False),
-]
-
-
-@pytest.mark.parametrize(("outcome", "answered", "opens"), COUNTS)
-def test_only_an_outage_begins_it_and_only_an_answer_ends_it(outcome: Outcome, answered: bool, opens: bool) -> None:
-    clock = Clock()
-    closed, opened = (Server("http://127.0.0.1", Breaker(1, 1.0, 1.0, clock)) for _ in range(2))
-    opened.breaker.failed(opened.breaker.take(1.0) or 0)
-    clock.now += 1.0
-    for server in (closed, opened):
-        server.hears(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
-    assert closed.breaker.is_open is opens
-    assert opened.breaker.is_open is not (answered and not opens)
 
 
 # --- several servers --------------------------------------------------------------------------------------------------

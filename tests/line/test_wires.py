@@ -186,9 +186,11 @@ async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.Mon
     assert found == [Outcome.FAILED] * 120
 
 
-async def test_a_line_is_prepared_though_the_app_has_used_up_all_threads() -> None:
-    with used_up_threads(), anyio.fail_after(5):
-        await line_to("http://geetest.test").prepare()
+async def test_a_call_needs_none_of_the_apps_threads() -> None:
+    """Neither to read certificates nor to look up a host."""
+    with RawServer(replying(FAIL)) as server, used_up_threads():
+        async with aclosing(line_to(server.url.replace("127.0.0.1", "localhost"))) as line:
+            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
 
 
 @pytest.mark.parametrize("proxy", ["ftp://127.0.0.1:1", "socks4://127.0.0.1:1"])
