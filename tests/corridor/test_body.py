@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 CLIENT = "203.0.113.7"
 MEMORY = 1000
+KIB = 1024
 LEFT: Message = {"type": "http.disconnect"}
 
 
@@ -99,7 +100,23 @@ async def test_a_body_of_one_piece_is_searched_at_once() -> None:
     assert await turns_during_a_search(1000) == 0
 
 
+async def test_no_more_is_read_than_the_fields_need() -> None:
+    fields = b"lot_number=1&captcha_output=1&pass_token=1&gen_time=1&"
+    server = Server(piece(fields[:20]), piece(fields[20:]), piece(b"x=1"))
+    assert await server.body().search(scanner()) is None
+    assert len(server.messages) == 1
+
+
 # Memory
+
+
+async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones() -> None:
+    server = Server(*[piece(b"x" * KIB)] * 1000)
+    server.memory = BodyMemory(MIB)
+    evidence = await Body(server.receive, Limits(), server.memory, None).search(scanner())
+    assert evidence == Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
+    assert len(server.messages) == 1000 - 3 * 256 - 1
+    assert server.memory.take(64 * KIB, None)
 
 
 async def test_the_memory_that_a_body_took_is_given_back_once() -> None:
@@ -162,6 +179,17 @@ async def test_the_app_gets_what_was_read_in_one_piece_and_then_what_the_server_
     assert body.complete
     assert await body.receive() == piece(b"a=1&lot_number=1", more=False)
     assert [await body.receive() for _ in rest] == rest
+
+
+async def test_a_receive_that_is_cancelled_loses_nothing() -> None:
+    body = Server(piece(b"a=1", more=False)).body()
+    await body.search(scanner())
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        message = await body.receive()
+    if scope.cancelled_caught:
+        message = await body.receive()
+    assert message == piece(b"a=1", more=False)
 
 
 @pytest.mark.parametrize(("message", "disconnected"), [(LEFT, True), ({"type": "http.request"}, False)])

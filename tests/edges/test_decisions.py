@@ -6,9 +6,9 @@ from typing import Any
 
 import anyio
 import pytest
-from starlette.types import Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
-from geetest_asgi import AfterFailures, GeeTestMiddleware, GeeTestResult, Limits, Outcome
+from geetest_asgi import AfterFailures, GeeTestResult, Limits, Outcome
 from geetest_asgi.testing import Simulator
 
 from .servers import GeeTest
@@ -290,20 +290,6 @@ async def test_who_needs_no_captcha_at_one_guard_may_need_one_at_the_next(geetes
 
 
 # --- odd scopes -------------------------------------------------------------------------------------------------------
-
-
-async def test_a_scope_type_that_is_unknown_passes_unchanged(geetest: GeeTest) -> None:
-    given: list[object] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        given.extend([scope, receive, send])
-
-    strange = Visit({"type": "webtransport", "path": "/login"})
-    guard: GeeTestMiddleware = geetest.guard(app, protect=None)
-    await guard(strange.scope, strange.receive, strange.send)
-    assert given[0] is strange.scope
-    assert given[1:] == [strange.receive, strange.send]
-    assert strange.scope == {"type": "webtransport", "path": "/login"}
 
 
 REQUIRED = {"type", "method", "path"}
