@@ -250,25 +250,3 @@ async def test_what_a_visitor_or_geetest_says_cannot_begin_a_line_in_the_log(
     for line in lines:
         assert line.isprintable()
         assert len(line) < 1000
-
-
-async def test_a_decision_is_one_record_with_its_parts_as_attributes(
-    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
-) -> None:
-    caplog.set_level(logging.DEBUG, "geetest_asgi")
-    guard = geetest.guard(app, on_unavailable="deny")
-    await visit(geetest.token()).run(guard)
-    await visit(geetest.token(forged=True)).run(guard)
-    geetest.simulator.error("-50102")
-    await visit(geetest.token()).run(guard)
-    geetest.simulator.down()
-    await visit(geetest.token()).run(guard)
-    records: list[Any] = [record for record in caplog.records if hasattr(record, "geetest_outcome")]
-    assert {record.name for record in records} == {"geetest_asgi"}
-    assert [(each.levelname, each.geetest_outcome, each.geetest_allowed, each.geetest_code) for each in records] == [
-        ("DEBUG", "passed", True, ""),
-        ("INFO", "failed", False, ""),
-        ("ERROR", "misconfigured", False, "-50102"),
-        ("INFO", "unavailable", False, ""),
-    ]
-    assert {each.geetest_rule for each in records} == {"POST /login"}

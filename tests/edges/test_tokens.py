@@ -2,7 +2,6 @@
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
-from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -10,7 +9,6 @@ import anyio
 import httpx
 import pytest
 from starlette.responses import RedirectResponse
-from threads import in_threads
 
 from geetest_asgi import Limits, Outcome
 from geetest_asgi.stores import MemoryStore
@@ -18,7 +16,7 @@ from geetest_asgi.testing import Simulator
 
 from .servers import SUCCESS, GeeTest
 from .site import App, Front, Told
-from .visitors import Visit, form, unfinished, visit
+from .visitors import Visit, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -36,19 +34,6 @@ def test_a_replay_is_refused_without_a_call(geetest: GeeTest, app: App, front: F
     assert told.outcomes == [Outcome.PASSED, Outcome.REPLAYED, Outcome.REPLAYED]
     assert told.reasons[1]
     assert len(geetest.calls) == len(app.seen) == 1
-
-
-def test_of_copies_on_two_event_loops_one_is_asked_about(geetest: GeeTest, app: App) -> None:
-    """One process may run several loops, and they share one memory of tokens."""
-    geetest.simulator.slow(0.1)
-    guard, token = geetest.guard(app), geetest.token()
-    copies = [visit(token) for _ in range(4)]
-    backends = ("asyncio", "trio") * 2
-    in_threads(
-        *(partial(anyio.run, copy.run, guard, backend=backend) for copy, backend in zip(copies, backends, strict=True))
-    )
-    assert sorted(each.code for each in copies) == ["captcha_replayed"] * 3 + ["in"]
-    assert len(geetest.calls) == 1
 
 
 Case = tuple[str, Callable[[Simulator], object], dict[str, Any]]
@@ -95,14 +80,6 @@ async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(gee
     assert (leaving.status, app.seen) == (400, [])
     geetest.simulator.up()
     assert (await visit(token).run(geetest.guard(app, store=None))).code == "in"
-
-
-async def test_a_token_is_not_taken_by_a_visitor_who_leaves_before_the_end(geetest: GeeTest, app: App) -> None:
-    guard, token = geetest.guard(app), geetest.token()
-    leaving = unfinished(form(token))
-    leaving.leave()
-    await leaving.run(guard)
-    assert (await visit(token).run(guard)).code == "in"
 
 
 async def boom(*_: object) -> Any:

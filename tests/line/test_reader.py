@@ -131,7 +131,6 @@ ENDLESS: dict[str, tuple[bytes, bytes]] = {
     "trailers": (CHUNKED + b"1\r\n \r\n0\r\n", b"x: y\r\n"),
     "a status line": (b"HTTP/1.1 200 ", b"a" * 1000),
     "a header": (OK + b"x: ", b"y" * 1000),
-    "line breaks": (b"\r\n", b"\r\n" * 500),
 }
 
 
