@@ -6,7 +6,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 from starlette.responses import RedirectResponse
 
@@ -15,7 +14,7 @@ from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import Simulator
 
 from .servers import SUCCESS, GeeTest
-from .site import App, Front, Told
+from .site import App, Told
 from .visitors import Visit, visit
 
 pytestmark = pytest.mark.anyio
@@ -24,14 +23,12 @@ pytestmark = pytest.mark.anyio
 # --- spent ------------------------------------------------------------------------------------------------------------
 
 
-def test_a_replay_is_refused_without_a_call(geetest: GeeTest, app: App, front: Front) -> None:
-    told = Told()
-    url = front.put_on(geetest.guard(app, on_result=told))
-    token = geetest.token()
-    answers = [httpx.post(f"{url}/login", data=token, trust_env=False) for _ in range(3)]
-    assert [each.status_code for each in answers] == [200, 403, 403]
-    assert (answers[1].json()["code"], answers[1].json()["retry"]) == ("captcha_replayed", "solve")
-    assert told.outcomes == [Outcome.PASSED, Outcome.REPLAYED, Outcome.REPLAYED]
+async def test_a_replay_is_refused_without_a_call(geetest: GeeTest, app: App) -> None:
+    told, token = Told(), geetest.token()
+    guard = geetest.guard(app, on_result=told)
+    answers = [await visit(token).run(guard) for _ in range(3)]
+    assert [each.code for each in answers] == ["in", "captcha_replayed", "captcha_replayed"]
+    assert (answers[1].status, answers[1].problem["retry"]) == (403, "solve")
     assert told.reasons[1]
     assert len(geetest.calls) == len(app.seen) == 1
 
