@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from refusals import ID, KEY, guard, refusal
 
-from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
+from geetest_asgi import AfterFailures, ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES
@@ -30,6 +30,9 @@ def _no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 # Every wrong value, and a part of what must be said about it
+
+
+async def asynchronous() -> None: ...
 
 
 class NoCounters:
@@ -63,6 +66,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "protect: a regex of bytes": ({"protect": [re.compile(b"/login")]}, "b'/login'"),
     "rule: methods twice": ({"protect": [Rule("POST /login", methods="PUT")]}, "not in both"),
     "rule: methods empty": ({"protect": [Rule("/login", methods=[])]}, "'/login'"),
+    "protect: a set, without an order": ({"protect": {"/login", "/pay"}}, "give a list of strings"),
     "exempt: no list": ({"exempt": 5}, "exempt=5"),
     "exempt: nothing": ({"exempt": None}, "exempt=None"),
     "exempt: no slash": ({"exempt": ["health"]}, "'health'"),
@@ -187,6 +191,7 @@ WRONG: dict[str, tuple[dict[str, Any], str]] = {
     "store: a file that cannot be": ({"store": "sqlite:////nowhere/at/all.db"}, "/nowhere/at/all.db"),
     "client: no client": ({"client": 5}, "client=5"),
     "client: a function of something": ({"client": lambda loop: None}, "a function that makes one"),
+    "client: an asynchronous function": ({"client": asynchronous}, "a function that makes one"),
     "client: a name": ({"client": "httpx"}, "client='httpx'"),
 }
 
@@ -199,6 +204,12 @@ def rule(**settings: Any) -> GeeTestMiddleware:
     return guard(protect=["/x", Rule("/login", **settings)])
 
 
+def overruled(**settings: Any) -> GeeTestMiddleware:
+    right: dict[str, Any] = {**DEFAULTS, "fields": "camelCase", "skip": lambda _: None, "when": AfterFailures()}
+    right |= {**dict.fromkeys(("accept", "on_denied", "on_result"), lambda *_: None), "credentials": lambda _: None}
+    return guard(protect=Rule("/login", **right), **settings)
+
+
 OF_A_CLIENT = {"api_server", "timeout", "on_unavailable", "limits", "client", "captcha_id", "captcha_key"}
 
 
@@ -207,6 +218,8 @@ def taken_by(settings: dict[str, Any]) -> Iterator[Callable[..., object]]:
     yield guard
     if set(settings) <= {*config.PER_RULE} and None not in settings.values():
         yield rule
+    if set(settings) <= {*config.PER_RULE}:
+        yield overruled
     if set(settings) <= OF_A_CLIENT:
         yield client
 
@@ -300,7 +313,7 @@ def test_a_rule_may_set_everything_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     "protect",
-    ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), {"/x"}, iter(["/x"]), None],
+    ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), iter(["/x"]), None],
     ids=lambda value: type(value).__name__,
 )
 def test_one_pattern_or_many_of_any_kind(protect: object) -> None:

@@ -30,6 +30,7 @@ def build_table(
     defaults: Mapping[str, Any],
 ) -> RuleTable[Policy]:
     """Return the table of all rules, with their policies. Raises ConfigError."""
+    defaults = _checked(defaults)  # all of them: requests without a clear rule use some that each rule may override
     rules = [EVERYTHING] if protect is None else [as_rule(each) for each in several("protect", protect)]
     if not rules:
         raise ConfigError("protect=[]: give at least one pattern, such as 'POST /login'; None means every request")
@@ -56,10 +57,9 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
     if rule.name is not None and (not isinstance(rule.name, str) or not rule.name):
         raise ConfigError(f"Rule({rule.pattern!r}, name={rule.name!r}): give a text, or leave it out")
     own = {name: getattr(rule, name) for name in PER_RULE if getattr(rule, name) is not None}
-    chosen = {**defaults, **own}
+    chosen = _checked({**defaults, **own})
     if rule.captcha_id is not None:  # a pair of its own
         chosen["credentials"] = rule.credentials
-    settings = {name: check(chosen[name]) for name, check in _CHECKS.items()}
     by_id = takes_id(chosen["credentials"])
     pattern = rule_pattern(rule)
     if chosen["clearance"] is not None:
@@ -75,8 +75,15 @@ def build_policy(rule: Rule, pair: tuple[str | None, Key], defaults: Mapping[str
         spelling=spelling(chosen["fields"], WITH_ID if by_id else FIELD_NAMES),
         methods=str(pattern.methods),
         identity=f"{pattern.methods} {pattern.text} {name}",
-        **settings,
+        **{name: chosen[name] for name in _CHECKS},
     )
+
+
+def _checked(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the settings with each value as a policy has it. Raises ConfigError."""
+    spelling(settings["fields"], WITH_ID)
+    takes_id(settings["credentials"])
+    return {**settings, **{name: check(settings[name]) for name, check in _CHECKS.items()}}
 
 
 def _check_realm(rule: Rule, pattern: Pattern, by_id: bool) -> None:

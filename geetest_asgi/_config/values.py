@@ -11,10 +11,10 @@ from .._core.rules import Rule
 
 
 def several(name: str, given: object) -> list[object]:
-    """Return one value or several as a list."""
+    """Return one value or several as a list. Their order counts, so a set is refused."""
     if isinstance(given, str | re.Pattern | Rule):
         return [given]
-    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping | set | frozenset):
         raise ConfigError(f"{name}={given!r}: give a list of strings")
     return list(given)
 
@@ -96,15 +96,21 @@ def takes(function: Any, arguments: int) -> bool:
 def plain_hook(name: str, given: Any) -> Any:
     """Return None or a function of this hook that is not asynchronous."""
     function = hook(name, given)
-    if inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(getattr(function, "__call__", None)):  # noqa: B004 - an object's own
+    if function is not None and not _is_plain(function):
         raise ConfigError(f"{name}={given!r}: give a plain function; nobody would await an asynchronous one")
     return given
+
+
+def _is_plain(given: Any) -> bool:
+    """Return whether it can be called and is not asynchronous."""
+    asynchronous = map(inspect.iscoroutinefunction, (given, getattr(given, "__call__", None)))  # noqa: B004 - its own
+    return callable(given) and not any(asynchronous)
 
 
 def client(given: Any) -> Any:
     """Return None, a client or a transport of httpx or httpx2, or a function that makes one."""
     blocking = hasattr(given, "__enter__") and not hasattr(given, "__aenter__")
     made = hasattr(given, "stream") or hasattr(given, "handle_async_request")
-    if given is not None and (blocking or not (made or (callable(given) and takes(given, 0)))):
+    if given is not None and (blocking or not (made or (_is_plain(given) and takes(given, 0)))):
         raise ConfigError(f"client={given!r}: give an httpx.AsyncClient, a transport, or a function that makes one")
     return given

@@ -68,7 +68,7 @@ class Body:
                     if message["type"] != "http.request":
                         raise VisitorLeft
                     self.complete = not message.get("more_body", False)
-                    if not self._keep(chunk := message.get("body", b"")):
+                    if not self._keep(chunk := bytes(message.get("body") or b"")):
                         return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
                     await self._scan(scanner, chunk)
                     if self._remaining < 0 and not scanner.done:
@@ -146,7 +146,7 @@ class Body:
                 quiet.deadline = min(ends, anyio.current_time() + _QUIET)
                 message = await self._server()
                 self.complete = not message.get("more_body", False)  # a disconnect ends it, too
-                left -= len(message.get("body", b""))
+                left -= len(message.get("body") or b"")
 
     def close(self) -> None:
         """Discard the bytes that were kept."""

@@ -18,7 +18,7 @@ from .visit import Visit
 Step = Callable[[Visit], Awaitable[Evidence | None]]
 
 SHARED: Final = "geetest_asgi.finding"
-"""Scope key: {captcha_id: evidence} of a guard further out. Two guards in one stack send one request to GeeTest."""
+"""Scope key: {captcha_id: evidence} of the guards further out. Two guards in one stack send one request to GeeTest."""
 
 
 async def excuse(visit: Visit) -> Evidence | None:

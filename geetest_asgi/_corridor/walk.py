@@ -111,9 +111,8 @@ class Guard:
 
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
         policy, scope = visit.policy, visit.scope
-        # A request that is excused here may need a captcha at the next guard.
-        if visit.finding is not None and visit.finding.outcome is not Outcome.SKIPPED:
-            scope[SHARED] = {visit.captcha_id: visit.finding}
+        if visit.claim is not None:  # else no token was found here; the next guard may look elsewhere, or need none
+            scope[SHARED] = {**scope.get(SHARED, {}), visit.captcha_id: visit.finding}
         if policy.clearance is not None and result.verified:
             visit.granted = policy.clearance.grant(scope, visit.realm)
         if visit.claim is not None or visit.granted or visit.when_pending:

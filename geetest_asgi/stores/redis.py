@@ -1,7 +1,7 @@
 """RedisStore: a store in Redis or Valkey, for several hosts. The only file that imports redis-py or valkey-py.
 
 Each call uses one key, as a cluster requires, by SET NX PX, GET, GETDEL (Redis 6.2, 2021), DEL or a small script.
-redis-py may repeat a command whose answer was lost. A repeated SET finds its own value, which begins with a nonce, so
+A command whose answer was lost is sent again. A repeated SET finds its own value, which begins with a nonce, so
 it counts once. A repeated GETDEL finds nothing and a repeated count counts twice; both err on the strict side.
 """
 
@@ -124,7 +124,9 @@ def _from_url(url: str) -> Callable[[], Any]:
     library = _library(url.partition(":")[0])
 
     def make() -> Any:
-        return library.Redis.from_pool(library.BlockingConnectionPool.from_url(url, max_connections=_CONNECTIONS))
+        # A command is repeated once, on a new connection: Redis and proxies close idle ones.
+        options = {"max_connections": _CONNECTIONS, "retry_on_error": [library.ConnectionError]}
+        return library.Redis.from_pool(library.BlockingConnectionPool.from_url(url, **options))
 
     try:
         _check_database(url)

@@ -117,6 +117,8 @@ ROOTS = {
     "hypercorn, granian, daphne do not": ("/login", "/api", ()),
     "a root path that ends in a slash": ("/api/login", "/api/", ()),
     "root path /": ("/login", "/", ()),
+    "root path /, absolute form": ("x://login", "/", ()),
+    "root path //": ("/zzz//login", "//", ()),
     "after something else (Litestar)": ("/zzz/api/login", "/api", ()),
     "without a boundary (Quart, Litestar)": ("/apilogin", "/api", ()),
     "without any slash (Litestar)": ("apilogin", "", ("/api",)),
@@ -323,6 +325,7 @@ def test_under_a_rule_and_an_exemption_the_rule_counts() -> None:
     assert rules.match("POST", "/files/public/a") is None
     assert rules.match("POST", "/files/public/../secret") == 1
     assert rules.match("POST", "/files/PUBLIC/a") == UNCLEAR
+    assert table(["/x/**", "/**"], exempt="/x/hook").match("POST", "//x/hook", root_path="/") == 1, "no prefix"
     assert table(["/login", "/other"], exempt="/login").match("POST", "/login\n") == 0
     assert table(["/login", "/{any}"], exempt="/login").match("POST", "//login") == 0, "nobody is under the second rule"
 
@@ -583,7 +586,8 @@ def test_the_short_cut_for_plain_paths_loses_no_form(path: str) -> None:
 def test_a_root_path_is_removed_with_and_without_its_last_slash_and_decoded() -> None:
     assert paths.root_spellings("/X/") == {"/X/", "/X"}
     assert paths.root_spellings("/%58") == {"/%58", "/X"}
-    assert paths.root_spellings("//") == set()
+    assert paths.root_spellings("//") == {"//"}, "Litestar cuts there, too"
+    assert paths.root_spellings("") == set()
 
 
 def test_odd_text_that_a_server_takes_for_a_path_or_a_root_path_raises_nothing() -> None:

@@ -56,6 +56,15 @@ def scanner(content_type: bytes = b"application/x-www-form-urlencoded") -> Scann
 # The search
 
 
+@pytest.mark.parametrize("kind", [bytearray, memoryview])
+async def test_bytes_of_any_kind_are_read_and_stay_the_server_s(kind: type[bytearray] | type[memoryview]) -> None:
+    given = kind(b"--b\r\n")
+    body = Server(piece(given, more=True), {"type": "http.request", "body": None}).body()  # type: ignore[arg-type]
+    assert await body.search(scanner(b"multipart/form-data; boundary=b")) is None
+    assert await body.receive() == piece(b"--b\r\n", more=False)
+    assert bytes(given) == b"--b\r\n"
+
+
 async def test_a_body_as_long_as_the_limit_is_searched_to_its_end() -> None:
     """Its end may come in a message of its own."""
     body = Server(piece(b"a=1"), piece(b"", more=False)).body(Limits(max_body=3))

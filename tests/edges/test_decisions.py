@@ -264,6 +264,16 @@ async def test_an_outer_guards_last_word_and_excuse_are_not_the_inner_guards(gee
     assert (await visit(geetest.token()).run(excusing)).code == "in"
 
 
+async def test_a_guard_that_found_no_token_leaves_the_search_to_the_next(geetest: GeeTest, app: App) -> None:
+    watching = geetest.guard(geetest.guard(app, protect=None), mode="monitor", sources=["header"])
+    assert (await visit(geetest.token()).run(watching)).code == "in"
+
+
+async def test_a_verdict_passes_a_guard_of_another_id(geetest: GeeTest, app: App) -> None:
+    other = geetest.guard(geetest.guard(app), mode="monitor", captcha_id="0" * 32)
+    assert (await visit(geetest.token()).run(geetest.guard(other))).code == "in"
+
+
 # --- odd scopes -------------------------------------------------------------------------------------------------------
 
 

@@ -3,10 +3,9 @@
 import re
 from collections.abc import Iterator
 from functools import lru_cache
-from urllib.parse import unquote_plus
 
 from .gatherer import Gatherer
-from .names import LOOKED_AT, names_in_form
+from .names import LOOKED_AT, form_text, names_in_form
 
 
 class UrlencodedScanner:
@@ -29,9 +28,8 @@ class UrlencodedScanner:
         self._start += data[: LOOKED_AT - len(self._start)]
         data = self._pair + data
         last = data.rindex(b"&")
-        for pair in self._pairs.finditer(data, 0, last):
-            name, value = pair[1].decode("latin-1"), pair[2].decode("latin-1")
-            self._gatherer.offer(unquote_plus(name), unquote_plus(value))
+        for name, value in self._pairs.findall(data, 0, last):
+            self._gatherer.offer(form_text(name), form_text(value))
         self._pair = data[last : last + self._longest]
         self.done = self._gatherer.complete
 

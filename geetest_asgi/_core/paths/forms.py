@@ -57,11 +57,11 @@ def split(path: str) -> Segments:
 def root_spellings(root_path: str) -> set[str]:
     """Return the prefixes that a framework may remove under this root path: as it is, stripped, decoded.
 
-    Litestar cuts at the exact text, including a slash at its end; others strip that. The operator writes the root path
-    or, with daphne, the client: it may be percent-encoded once more than the path.
+    Litestar cuts at the exact text, even at a slash alone; others strip the slashes at its end. The operator writes the
+    root path or, with daphne, the client: it may be percent-encoded once more than the path.
     """
     given = {root_path, unquote(root_path)}
-    return {root for each in given for root in (each, each.rstrip("/")) if root.strip("/")}
+    return {root for each in given for root in (each, each.rstrip("/")) if root}
 
 
 def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:

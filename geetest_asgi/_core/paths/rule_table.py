@@ -81,7 +81,8 @@ class RuleTable(Generic[T]):
         """
         roots = [*paths.root_spellings(root_path), *self.roots]
         forms = paths.forms(path, raw_path, roots)
-        return forms, {paths.split(root.rstrip("/")) + form for form in forms for root in roots}
+        prefixes = {prefix for root in roots if (prefix := root.rstrip("/"))}
+        return forms, {paths.split(prefix) + form for form in forms for prefix in prefixes}
 
     def matching(self, form: paths.Segments) -> set[int]:
         """Return the rules that match this form, whatever the method and the case of letters."""
