@@ -1,6 +1,5 @@
 """Servers in GeeTest's place that misbehave."""
 
-import gzip
 import socket
 import time
 
@@ -81,19 +80,6 @@ def endless(server: RawServer, connection: socket.socket) -> None:
         server.sent += 65536
 
 
-def large(server: RawServer, connection: socket.socket) -> None:
-    """A success in 70 KiB: true, but no answer of /validate is that long."""
-    replying(http_reply(SUCCESS + b" " * 70 * 1024))(server, connection)
-
-
-BOMB = gzip.compress(SUCCESS + b" " * 2**26)
-
-
-def compressed(server: RawServer, connection: socket.socket) -> None:
-    """Encoded though we asked for none; it would unpack to 64 MiB."""
-    replying(http_reply(BOMB, "200 OK", "content-encoding: gzip"))(server, connection)
-
-
 def say(status: str, body: bytes = SUCCESS, *headers: str) -> Behave:
     return replying(http_reply(body, status, *headers))
 
@@ -106,10 +92,8 @@ OUTAGES: dict[str, Behave] = {
     "closed mid answer": close_mid_answer,
     "not HTTP": no_http,
     "an endless answer": endless,
-    "70 KiB": large,
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
     "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
-    "nothing": say("200 OK", b""),
 }
 """What else an answer may say is asked of the parser alone."""
 
@@ -121,12 +105,8 @@ SILENCES: dict[str, Behave] = {
 }
 
 REFUSALS: dict[str, Behave] = {
-    "HTTP 201": say("201 Created"),
     "HTTP 404": say("404 Not Found"),
-    "HTTP 999": say("999 Who Knows"),
     "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
-    "HTTP 304": replying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
-    "gzip bomb": compressed,
     "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
     "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
     "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),

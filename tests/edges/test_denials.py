@@ -67,7 +67,8 @@ LANGUAGES = {
 @pytest.mark.parametrize("asked", LANGUAGES, ids=lambda asked: asked[:30])
 @pytest.mark.parametrize("accept", [JSON, "text/html"])
 async def test_a_denial_is_in_the_clients_language(accept: str, asked: str, geetest: GeeTest, app: App) -> None:
-    denied = await visit(headers={"accept": accept, "accept-language": asked}).run(geetest.guard(app))
+    headers = {"accept": accept, "accept-language": asked, "x-other": "zh"}
+    denied = await visit(headers=headers).run(geetest.guard(app))
     assert denied.headers["content-language"] == LANGUAGES[asked]
     title = {"en": "Captcha required", "zh": "请先完成验证"}[LANGUAGES[asked]]
     assert title in denied.body.decode()
@@ -102,6 +103,7 @@ ACCEPTS = {
     "*/*": JSON,  # fetch(), curl
     "application/json, text/html": JSON,
     "application/json, text/html;q=0.9": JSON,
+    "application/json;q=1.0, text/html": JSON,
     "application/problem+json, text/html;q=0.9": JSON,
     "text/html;q=0": JSON,
     "text/html;q=abc": JSON,

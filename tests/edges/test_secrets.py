@@ -216,10 +216,7 @@ def test_no_traceback_shows_a_secret(where: str, geetest: GeeTest, front: Front,
 
 
 async def test_no_locals_of_ours_hold_the_key_by_name_alone(geetest: GeeTest) -> None:
-    """Error trackers show the repr of every local variable: those of our frames name no secret as plain text.
-
-    The app raises in the innermost frame, with all of ours open above it.
-    """
+    """Error trackers show the repr of every local variable. The app raises with all of our frames open above it."""
 
     async def failing(scope: Scope, receive: Receive, send: Send) -> None:
         raise BoomError
