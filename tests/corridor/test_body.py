@@ -41,6 +41,8 @@ class Server:
     async def receive(self) -> Message:
         self.free.append(self.memory.left)
         await checkpoint()
+        while not self.messages:
+            await anyio.sleep_forever()
         return self.messages.popleft()
 
     def body(self, limits: Limits | None = None) -> Body:
@@ -235,22 +237,24 @@ async def test_a_disconnect_is_not_the_end_of_a_body() -> None:
 
 
 TEN, NONE = piece(b"1234567890"), {"type": "http.request", "more_body": True}
-DRAINED: dict[str, tuple[list[Message], int, int]] = {
-    # the server's messages, `drain_bytes`, and how many messages stay unread
-    "to its end": ([TEN, piece(b"1", more=False), LEFT], 100, 1),
-    "to an end that is not called one": ([TEN, {"type": "http.request"}, LEFT], 100, 1),
-    "until the client leaves": ([TEN, LEFT, TEN], 100, 1),
-    "not past its bound": ([TEN, TEN, TEN], 20, 1),
-    "up to its bound": ([TEN, TEN, TEN], 11, 1),
-    "over pieces of no bytes": ([NONE] * 5 + [LEFT], 2, 0),
+DRAINED: dict[str, tuple[list[Message], Limits, int]] = {
+    # the server's messages, and how many of them stay unread
+    "to its end": ([TEN, piece(b"1", more=False), LEFT], Limits(), 1),
+    "to an end that is not called one": ([TEN, {"type": "http.request"}, LEFT], Limits(), 1),
+    "until the client leaves": ([TEN, LEFT, TEN], Limits(), 1),
+    "until the client is silent, as curl is": ([TEN], Limits(drain_seconds=3600), 0),
+    "not past its bound": ([TEN, TEN, TEN], Limits(drain_bytes=20), 1),
+    "up to its bound": ([TEN, TEN, TEN], Limits(drain_bytes=11), 1),
+    "over pieces of no bytes": ([NONE] * 5 + [LEFT], Limits(drain_bytes=2), 0),
+    "no longer than its time": ([TEN, TEN], Limits(drain_seconds=1e-9), 2),
 }
 
 
 @pytest.mark.parametrize("name", DRAINED)
 async def test_a_body_is_drained(name: str) -> None:
-    messages, most, unread = DRAINED[name]
+    messages, limits, unread = DRAINED[name]
     server = Server(*messages)
-    await server.body(Limits(drain_bytes=most)).drain()
+    await server.body(limits).drain()
     assert len(server.messages) == unread
 
 

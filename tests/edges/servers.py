@@ -41,10 +41,8 @@ class GeeTest:
     def calls(self) -> list[Call]:
         return list(self.simulator.calls)
 
-    def token(
-        self, *, expired: bool = False, used: bool = False, forged: bool = False, offline: bool = False
-    ) -> dict[str, str]:
-        return self.simulator.token(expired=expired, used=used, forged=forged, offline=offline)
+    def token(self, **kind: bool) -> dict[str, str]:
+        return self.simulator.token(**kind)
 
     def guard(self, app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
         """A guard before `POST /login` that asks this simulator."""

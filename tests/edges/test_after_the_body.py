@@ -3,26 +3,21 @@
 import asyncio
 import contextvars
 from collections.abc import AsyncIterator
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import anyio
-import httpx
 import pytest
 from starlette.applications import Starlette
 from starlette.background import BackgroundTask
 from starlette.middleware import Middleware
 from starlette.middleware.base import BaseHTTPMiddleware, RequestResponseEndpoint
 from starlette.requests import Request
-from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.responses import PlainTextResponse, Response, StreamingResponse
 from starlette.routing import Route
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import GeeTestResult, Limits
-
 from .servers import GeeTest
-from .site import Front
-from .visitors import FORM, form, visit
+from .visitors import form, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -148,23 +143,3 @@ async def test_every_message_that_the_app_sends_goes_through(geetest: GeeTest) -
     asked = await visit(geetest.token()).run(geetest.guard(app))
     assert asked.sent == out
     assert all(sent is given for sent, given in zip(asked.sent, out, strict=True))
-
-
-def test_many_requests_at_once_do_not_mix_their_bodies(geetest: GeeTest, front: Front) -> None:
-    async def echo(scope: Scope, receive: Receive, send: Send) -> None:
-        body = await Request(scope, receive).body()
-        result: GeeTestResult = scope["state"]["geetest"]
-        await JSONResponse([len(body), result.lot_number])(scope, receive, send)
-
-    limits = Limits(max_body=3 * MIB, max_buffered=512 * MIB)  # room for all of one address, however slowly they come
-    url = front.put_on(geetest.guard(echo, limits=limits, timeout=20))
-
-    def one(number: int) -> bool:
-        token = geetest.token()
-        body = b"n=" + b"1" * (number * 70_000) + b"&" + form(token)
-        reply = httpx.post(f"{url}/login", content=body, headers={"content-type": FORM}, timeout=20, trust_env=False)
-        answer: list[Any] = reply.json()
-        return answer == [len(body), token["lot_number"]]
-
-    with ThreadPoolExecutor(20) as threads:
-        assert all(threads.map(one, range(40)))

@@ -11,7 +11,6 @@ from typing import Any
 import anyio
 import pytest
 import trio
-from starlette.testclient import TestClient
 from starlette.types import Receive, Scope, Send
 from threads import in_threads
 
@@ -83,17 +82,6 @@ def test_two_event_loops_at_the_same_time(geetest: GeeTest, app: App) -> None:
 
 
 # --- Starlette's test client ------------------------------------------------------------------------------------------
-
-
-def test_starlettes_test_client_with_a_lifespan_and_without(anyio_backend: Any, geetest: GeeTest, app: App) -> None:
-    """Without `with` it runs each request on a loop of its own."""
-    guard = geetest.guard(app)
-    with TestClient(guard, backend=anyio_backend) as living:
-        for client in (living, TestClient(guard, backend=anyio_backend), living):
-            for _ in range(2):
-                assert client.post("/login", data=geetest.token()).text == "in"
-                assert client.post("/login").status_code == 403
-    gc.collect()
 
 
 # --- lifespan ---------------------------------------------------------------------------------------------------------
