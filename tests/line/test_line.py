@@ -54,22 +54,25 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
     assert outages == []
 
 
-@pytest.mark.parametrize("left", [True, False])
-async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(left: bool) -> None:
+@pytest.mark.parametrize("end", [True, False, ZeroDivisionError()], ids=repr)
+async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(end: bool | Exception) -> None:
+    """And a fault in finding out does not matter."""
     asked: list[float] = []
     start = time.monotonic()
 
     async def disconnected() -> bool:
         asked.append(time.monotonic() - start)
         await anyio.sleep(0.6)
-        return left
+        if isinstance(end, Exception):
+            raise end
+        return end
 
     with RawServer(after(1.5)) as server:
         async with aclosing(line_to(server.url)) as line:
             evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
     assert asked[0] >= 0.29
     assert len(asked) == 1
-    if left:
+    if end is True:
         assert evidence is CLIENT_LEFT
     else:
         assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, "x")
@@ -98,15 +101,6 @@ async def test_who_watches_the_client_has_ended_when_the_call_has() -> None:
         async with aclosing(line_to(quick.url)) as line:
             await line.ask([REQUEST], 5.0, disconnected=disconnected)
             assert begun == 2
-
-
-async def test_a_fault_in_disconnected_does_not_matter() -> None:
-    async def disconnected() -> bool:
-        raise ZeroDivisionError
-
-    with RawServer(after(0.3)) as server:
-        async with aclosing(line_to(server.url)) as line:
-            assert (await line.ask([REQUEST], 1.5, disconnected=disconnected)).outcome is Outcome.FAILED
 
 
 class Wire:
