@@ -35,9 +35,6 @@ async def let_in(admissions: Unverified, *clients: str | None) -> list[bool]:
     return [(await admissions.consider(ALLOW, DOWN, "id", client))[1] for client in clients]
 
 
-# --- the caps ---------------------------------------------------------------------------------------------------------
-
-
 async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     for _ in range(3):
@@ -97,9 +94,6 @@ async def test_no_address_gets_into_the_store(clock: Clock) -> None:
     await let_in(Unverified(Limits(), count, clock), "192.0.2.7")
     assert [seconds for _, seconds in asked] == [60, 1]
     assert not [key for key, _ in asked if "192" in key or not key.startswith("unverified:") or len(key) > 150]
-
-
-# --- the log ----------------------------------------------------------------------------------------------------------
 
 
 async def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(

@@ -182,9 +182,6 @@ async def test_a_visitor_cannot_fake_an_outage_by_using_up_the_file_descriptors(
     assert door.is_shut(), door.told.reasons
 
 
-# --- and the other way round: a real outage is one --------------------------------------------------------------------
-
-
 async def test_a_real_outage_lets_in_as_many_as_the_cap_says(geetest: GeeTest) -> None:
     """Else the tests above would prove nothing."""
     fault: Callable[[Simulator], None]

@@ -20,9 +20,6 @@ pytestmark = pytest.mark.anyio
 MIB = 1024 * 1024
 
 
-# --- the same bytes ---------------------------------------------------------------------------------------------------
-
-
 def urlencoded(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
     escaped = "".join(f"%{byte:02x}" for byte in noise).encode()
     return FORM, b"user=ada&&=&x=" + escaped + b"&" + form(token) + b"&y=%zz%&;" + escaped
@@ -69,9 +66,6 @@ async def test_an_empty_body_is_an_empty_body(method: str, geetest: GeeTest, app
         scope = http_scope(method, headers={"content-type": FORM}, query=form(geetest.token()))
         assert (await Visit(scope, *incoming).run(guard)).code == "in"
         assert app.seen[-1].body == b""
-
-
-# --- bounds -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("content_type", [FORM, "application/json"])
@@ -145,9 +139,6 @@ async def test_memory_for_bodies_is_given_back_on_every_way_out(
         assert (await visit(body=b"x" * 1900).run(guard)).code == "captcha_missing"
         assert (await visit(body=cut(b"x" * 6000, 500)).run(guard)).code == code
         assert (await visit(geetest.token()).run(guard)).code == "in"
-
-
-# --- the visitor leaves -----------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("mode", ["enforce", "monitor"])

@@ -68,9 +68,6 @@ def comes_back_to(wanted: int, count: Callable[[], int]) -> bool:
     return settles(lambda: count() <= wanted)
 
 
-# --- bodies -----------------------------------------------------------------------------------------------------------
-
-
 def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeTest, front: Front) -> None:
     """Sixty visitors with 30 KB each, where there is room for 1 MB: the others are turned away at once."""
     watched = Watched(geetest, limits=Limits(max_buffered=MIB, body_timeout=1.0))
@@ -92,8 +89,6 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
     assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
 
 
-# --- headers, paths, patterns -----------------------------------------------------------------------------------------
-
 LONG = 10 * MIB
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept", "cookie"]
 
@@ -113,9 +108,6 @@ async def test_a_header_value_of_ten_megabytes_is_refused(name: str, geetest: Ge
         assert peak < 3 * LONG
     asked = {"accept": 7, "cookie": 7, "content-length": 6, "content-encoding": 1}  # where the value says nothing
     assert (len(geetest.calls), watched.app.seen) == (asked.get(name, 0), [])
-
-
-# --- floods -----------------------------------------------------------------------------------------------------------
 
 
 def junk(token: dict[str, str]) -> list[bytes]:

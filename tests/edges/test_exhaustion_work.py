@@ -46,9 +46,6 @@ def grows_linearly(call: Callable[[int], object], size: int, times: int = 4) -> 
     return any(once_more() for _ in range(5))  # what grows with the square never does
 
 
-# --- bodies -----------------------------------------------------------------------------------------------------------
-
-
 def scan(content_type: str, body: bytes, piece: int, fields: str | None = None) -> None:
     scanner = scanner_for([content_type.encode()], [], Gatherer(spelling(fields), 8192))
     assert scanner is not None
@@ -115,8 +112,6 @@ def test_the_work_for_a_body_in_small_messages_grows_with_their_number_and_no_fa
     guard = geetest.guard(App(), limits=Limits(max_body=4 * MIB))
     assert grows_linearly(come, MIB)
 
-
-# --- headers, paths, patterns -----------------------------------------------------------------------------------------
 
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept"]
 

@@ -46,9 +46,6 @@ def run(backend: str, main: Callable[[], Coroutine[Any, Any, None]]) -> None:
         gc.collect()
 
 
-# --- loops ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("backends", [["asyncio"] * 6, ["trio"] * 6, ["asyncio", "trio"] * 3], ids="+".join)
 def test_one_event_loop_after_another(backends: list[str], geetest: GeeTest, app: App) -> None:
     """Each opens connections of its own, and none is left open behind it; what has ended is forgotten.
@@ -79,9 +76,6 @@ def test_two_event_loops_at_the_same_time(geetest: GeeTest, app: App) -> None:
         in_threads(*(partial(anyio.run, main, backend=backend) for backend in ("asyncio", "trio", "asyncio")))
         assert settles(lambda: server.open == 0)
         assert server.accepted == 3
-
-
-# --- Starlette's test client ------------------------------------------------------------------------------------------
 
 
 # --- lifespan ---------------------------------------------------------------------------------------------------------
@@ -140,9 +134,6 @@ def test_aclose_during_a_call_does_not_break_it(anyio_backend: str, turns: int, 
     run(anyio_backend, main)
 
 
-# --- given clients ----------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", GIVEN)
 def test_a_function_that_makes_a_client_is_called_once_for_each_loop(
     name: str, anyio_backend: str, geetest: GeeTest, app: App
@@ -187,9 +178,6 @@ def test_a_given_client_of_another_loop_lets_nobody_in(name: str, geetest: GeeTe
         one.run(first())
         other.run(second())
         one.run(client.aclose())
-
-
-# --- what is shared ---------------------------------------------------------------------------------------------------
 
 
 async def test_a_guard_never_changes_while_it_works(geetest: GeeTest, app: App) -> None:

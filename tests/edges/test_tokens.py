@@ -20,9 +20,6 @@ from .visitors import Visit, visit
 pytestmark = pytest.mark.anyio
 
 
-# --- spent ------------------------------------------------------------------------------------------------------------
-
-
 async def test_a_replay_is_refused_without_a_call(geetest: GeeTest, app: App) -> None:
     told, token = Told(), geetest.token()
     guard = geetest.guard(app, on_result=told)
@@ -94,9 +91,6 @@ async def test_a_token_that_passed_stays_spent_though_somebody_raises(who: str, 
     assert len(geetest.calls) == 1
 
 
-# --- redirects --------------------------------------------------------------------------------------------------------
-
-
 async def test_a_denials_redirect_gives_nothing_away(geetest: GeeTest, app: App) -> None:
     """A developer's denial may be a 307 to a captcha page; a failed token does not become good by that."""
     guard = geetest.guard(app, on_denied=lambda result, scope: RedirectResponse("/captcha", 307))
@@ -136,9 +130,6 @@ async def test_a_verdict_that_was_heard_counts_though_the_visitor_leaves_in_that
     await client.visitor.run(guard)
     assert (await visit(token).run(guard)).code == "captcha_replayed"
     assert client.calls == 1
-
-
-# --- while GeeTest is down --------------------------------------------------------------------------------------------
 
 
 async def test_the_offline_token_lets_everybody_in_while_geetest_is_down(geetest: GeeTest, app: App) -> None:

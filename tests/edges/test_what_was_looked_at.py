@@ -21,9 +21,6 @@ JSON = "application/json"
 NO_FIELD = "no captcha field with a value: "
 
 
-# --- JSON as text -----------------------------------------------------------------------------------------------------
-
-
 async def test_json_as_text_is_read_where_the_rule_says_so(geetest: GeeTest, app: App) -> None:
     """As `fetch(url, {body: JSON.stringify(…)})` and `navigator.sendBeacon` send it; and nothing else is read then."""
     guard = geetest.guard(app, protect=["POST /login", Rule("POST /beacon", sources=["text"])])
@@ -40,9 +37,6 @@ async def test_json_as_text_is_read_where_the_rule_says_so(geetest: GeeTest, app
         assert await code(content_type, body) == "in"
         assert app.seen[-1].body == body
     assert len(app.seen) == 3
-
-
-# --- what was looked at -----------------------------------------------------------------------------------------------
 
 
 def boundary(*names: str) -> bytes:

@@ -88,23 +88,17 @@ def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(
     assert asked.stops == [4.0]
 
 
-@pytest.mark.parametrize(("sent", "why"), [(1.0, NO_ANSWER), (1.01, OURS)])
-def test_three_quarters_of_the_time_must_have_been_the_servers(
-    sent: float, why: tuple[Outcome, str], clock: OwnTime
+@pytest.mark.parametrize(
+    ("began", "sent", "why"), [(0.0, 1.0, NO_ANSWER), (0.0, 1.01, OURS), (2.0, 2.0, NO_ANSWER), (2.01, 2.01, OURS)]
+)
+def test_three_quarters_of_the_time_must_have_been_the_servers_and_half_of_what_each_server_has(
+    began: float, sent: float, why: tuple[Outcome, str], clock: OwnTime
 ) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START + sent))
-    clock.go_to(4.1)
-    assert asked.why == why
-
-
-@pytest.mark.parametrize(("began", "why"), [(2.0, NO_ANSWER), (2.01, OURS)])
-def test_so_must_half_of_what_each_server_has(began: float, why: tuple[Outcome, str], clock: OwnTime) -> None:
     """Whoever waited for a place has little time left, in which GeeTest need not answer."""
     asked = ask(clock)
     clock.go_to(began)
     begin(asked, clock, 1)
-    asked.sends(Ear(START + began))
+    asked.sends(Ear(START + sent))
     clock.go_to(4.1)
     assert asked.why == why
 
@@ -220,13 +214,6 @@ def test_a_silent_server_is_an_outage_there_too_after_a_moment(clock: OwnTime) -
     clock.go_to(4.1)
     assert asked.why == NO_ANSWER
     assert asked.stops == [pytest.approx(4.0 + 3 * GRAIN)]
-
-
-def test_nothing_is_known_of_what_it_sent_so_no_other_server_is_asked(clock: OwnTime) -> None:
-    asked = ask(clock, servers=2)
-    asked.call.hand_over()
-    clock.go_to(3.9)
-    assert (asked.call.sent, asked.stops) == (True, [])
 
 
 @pytest.mark.parametrize(("held", "why"), [(0.9, NO_ANSWER), (1.2, OURS)])

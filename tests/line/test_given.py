@@ -53,8 +53,6 @@ async def test_it_is_handed_a_post_without_a_time_out_but_for_its_own_pool(kit: 
     assert callable(request.extensions["trace"])
 
 
-# --- what it tells: httpcore's events ---------------------------------------------------------------------------------
-
 CONNECT, TLS = "connection.connect_tcp", "connection.start_tls"
 HEADERS, BODY = "http11.send_request_headers", "http11.send_request_body"
 
