@@ -41,8 +41,8 @@ class Server:
     async def receive(self) -> Message:
         self.free.append(self.memory.left)
         await checkpoint()
-        while not self.messages:
-            await anyio.sleep_forever()
+        if not self.messages:
+            await anyio.sleep(10)  # nothing comes any more
         return self.messages.popleft()
 
     def body(self, limits: Limits | None = None) -> Body:

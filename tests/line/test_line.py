@@ -1,20 +1,15 @@
 """The line to GeeTest: who waits, what a silence is evidence of, and what a client of the user's is believed."""
 
 import asyncio
-import socket
-import ssl
-import threading
 import time
 from contextlib import aclosing
-from typing import Any
 
 import anyio
 import httpx
 import pytest
-import trustme
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
-from edges.servers import RawServer, http_reply, refusing, replying, secured
+from edges.servers import RawServer, replying
 from edges.visitors import until
 from lines import FAIL, REQUEST, a_call, after, line_to
 from own_time import OwnTime
@@ -130,16 +125,6 @@ async def test_a_stand_in_is_one_server_without_a_breaker_whose_silence_is_meant
     assert {(await line.ask([REQUEST], 5.0)).reason for _ in range(20)} == {"HTTP 503"}
 
 
-# --- a silence --------------------------------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory: pytest.TempPathFactory) -> tuple[trustme.CA, str]:
-    made = trustme.CA()
-    made.cert_pem.write_to_path(file := str(tmp_path_factory.mktemp("tls") / "authority.pem"))
-    return made, file
-
-
 def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> None:
     """Whoever watches the client may not even have begun."""
 
@@ -158,9 +143,6 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
             asyncio.run(main(wait))
 
 
-# --- the transport ----------------------------------------------------------------------------------------------------
-
-
 async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() -> None:
     """However far the look-up has come; it is done on one of a few threads."""
     with RawServer(replying(FAIL)) as server:
@@ -173,52 +155,6 @@ async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() 
                         await anyio.sleep(0)
                     tasks.cancel_scope.cancel()
             assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-
-
-@pytest.mark.parametrize("late", [0.0, 0.05])
-@pytest.mark.parametrize("tls", [False, True], ids=["plain", "TLS"])
-async def test_a_second_answer_is_never_the_next_calls(
-    tls: bool, late: float, authority: tuple[trustme.CA, str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """However it arrives: with the first, in a TLS record of its own, or while the connection is free."""
-    monkeypatch.setenv("SSL_CERT_FILE", authority[1])
-    success = http_reply()
-
-    def twice(server: RawServer, connection: Any) -> None:
-        while server.read_request(connection):
-            connection.sendall(FAIL if late else FAIL + success)
-            if late:
-                time.sleep(late)
-                connection.sendall(success)
-            server.sent += 1
-
-    behave = secured(authority[0].issue_cert("127.0.0.1"), twice, ssl.TLSVersion.TLSv1_3) if tls else twice
-    with RawServer(behave) as server:
-        url = server.url.replace("http:", "https:") if tls else server.url
-        async with aclosing(line_to(url, trust_env=True)) as line:
-            for number in range(10):
-                assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-                await until(lambda number=number: server.sent > number)  # type: ignore[misc]
-
-
-@pytest.mark.parametrize("more", [False, True], ids=["alone", "before a server that is down"])
-async def test_a_look_up_that_hangs_costs_no_more_than_the_time_and_few_threads(
-    more: bool, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The resolver is not ours, so here it is one that hangs. Nor is it an outage that the next server is down."""
-    before, over = threading.active_count(), threading.Event()
-    monkeypatch.setattr(socket, "getaddrinfo", lambda *_, **__: over.wait(10) and [])
-    try:
-        with refusing() as nobody:
-            line = line_to("http://geetest.test", *[nobody] * more, limits=Limits(breaker_failures=0))
-            start = time.monotonic()
-            found = await ask_at_once(line, 20, 0.5)
-        assert time.monotonic() - start < 3
-        assert threading.active_count() - before < 10
-        assert {each.outcome for each in found} <= {Outcome.BUSY, Outcome.UNAVAILABLE}
-        assert [each.outcome for each in found].count(Outcome.BUSY) >= 16, "they waited for us"
-    finally:
-        over.set()
 
 
 # --- servers, one after the other -------------------------------------------------------------------------------------
