@@ -9,6 +9,7 @@ from typing import Final
 
 import anyio
 import pytest
+from anyio.lowlevel import checkpoint
 from edges.visitors import until
 from loops import LOOPS, run_on
 from own_time import START, OwnTime
@@ -29,6 +30,15 @@ class Bell:
     def wake(self, now: float) -> float:
         self.heard.append(WHO.get())
         return inf
+
+
+async def test_what_is_watched_later_does_not_put_off_what_is_due_before() -> None:
+    soon, late = Bell(), Bell()
+    clock().watch(soon, clock().time() + 0.05)
+    clock().watch(late, clock().time() + 60)
+    await anyio.sleep(0.5)
+    await checkpoint()  # where the loop was late, both are due at once
+    assert (len(soon.heard), late.heard) == (1, [])
 
 
 async def test_what_is_due_before_is_woken_before() -> None:

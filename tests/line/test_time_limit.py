@@ -56,15 +56,24 @@ async def test_a_limit_is_made_once_for_each_length() -> None:
     assert clock().limit(1.5) is not clock().limit(2.5)
 
 
-async def test_a_block_is_over_at_its_time_and_one_that_has_ended_is_left_alone() -> None:
+async def test_each_block_has_the_whole_time_and_one_that_has_ended_is_left_alone() -> None:
     own = OwnTime()
     limit = own.limit(1.5)
-    block, ended = limit.begin(), limit.begin()
+    first, ended = limit.begin(), limit.begin()
     limit.end(ended)
+    own.go_to(1.0)
+    later = limit.begin()
     own.go_to(1.4)
-    assert not block.cancel_called
+    assert not first.cancel_called
     own.go_to(1.5)
-    assert (block.cancel_called, ended.cancel_called) == (True, False)
+    assert (first.cancel_called, ended.cancel_called, later.cancel_called) == (True, False, False)
+    own.go_to(2.5)
+    assert later.cancel_called
+    for each in (first, later):
+        limit.end(each)
+    again = limit.begin()
+    own.go_to(4.0)
+    assert again.cancel_called
 
 
 async def test_blocks_that_end_in_time_cost_one_tick_together() -> None:
