@@ -24,6 +24,9 @@ _HANDSHAKE: Final = {"websocket.accept": 101, "websocket.close": 403}
 _BEGINNINGS: Final = frozenset({"http.response.start", "websocket.http.response.start", *_HANDSHAKE})
 """Types of the messages that begin an app's answer."""
 
+_BODIES: Final = frozenset({"http.response.body", "http.response.pathsend", "http.response.zerocopysend"})
+"""Types of the messages that end an answer, unless they announce more. A file is sent by one of the extensions."""
+
 KEPT: Final = (b"x-geetest-token", b"kept")
 """Header that tells the page that the token may be sent once more."""
 
@@ -65,7 +68,7 @@ def draining(visit: Visit, send: Send) -> Send:
     body = visit.body
 
     async def send_on(message: Message) -> None:
-        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        last = message["type"] in _BODIES and not message.get("more_body", False)
         if last and not body.complete and not _waits_for_continue(visit):
             with suppress(Exception):  # the server's; the request has been denied
                 await body.drain()
