@@ -22,28 +22,27 @@ from geetest_asgi.__main__ import main
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 ROOT = Path(__file__).parent.parent
-SECONDS = 60
+SECONDS = 120
+"""What nothing here takes, on however slow a machine."""
 PROGRAM = (sys.executable, "-m", "geetest_asgi")
 
 
 def environment(**settings: str) -> dict[str, str]:
     """Without settings, colour, proxies, and the word that this is a test run, which silences warnings."""
-    ours = re.compile("GEETEST_|PYTEST_|NO_COLOR|FORCE_COLOR|.*_proxy$", re.IGNORECASE)
+    ours = re.compile("GEETEST_|PYTEST_|COV_|COVERAGE_|DJANGO_|NO_COLOR|FORCE_COLOR|.*_proxy$", re.IGNORECASE)
     clean = {name: value for name, value in os.environ.items() if not ours.match(name)}
-    path = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
-    return (
-        clean | {"PYTHONPATH": path} | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
-    )
+    clean["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), os.environ.get("PYTHONPATH", "")]))
+    return clean | {f"GEETEST_{name.upper()}": value for name, value in settings.items() if value}
 
 
 def name_geetest(monkeypatch: pytest.MonkeyPatch, api_server: str) -> None:
     """Let the environment name this GeeTest, and the public pair, which a `Simulator()` takes."""
-    monkeypatch.setenv("GEETEST_API_SERVER", api_server)
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", DEMO_ID)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
+    for name, value in {"API_SERVER": api_server, "CAPTCHA_ID": DEMO_ID, "CAPTCHA_KEY": DEMO_KEY}.items():
+        monkeypatch.setenv(f"GEETEST_{name}", value)
 
 
 Done = subprocess.CompletedProcess[str]
+Process = subprocess.Popen[str]
 
 
 def command(
@@ -110,7 +109,6 @@ def as_in_a_process(cwd: Path, env: Mapping[str, str]) -> Iterator[None]:
 
 
 def free_port() -> str:
-    """A port of this machine that is free now."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         return str(listener.getsockname()[1])
 
@@ -118,16 +116,10 @@ def free_port() -> str:
 @contextmanager
 def running(
     line: Sequence[str], ready: str = "", *, cwd: Path = ROOT, env: Mapping[str, str] | None = None
-) -> Iterator[subprocess.Popen[str]]:
+) -> Iterator[Process]:
     """A process, once it listens at the URL `ready`, if there is one. Its errors are among its output; it is killed."""
-    process = subprocess.Popen(
-        line,
-        cwd=cwd,
-        env=environment() if env is None else env,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+    env = environment() if env is None else env
+    process = subprocess.Popen(line, cwd=cwd, env=env, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True)
     try:
         if ready:
             wait_for(process, ready)
@@ -137,7 +129,7 @@ def running(
         process.communicate()
 
 
-def lines_until(process: subprocess.Popen[str], awaited: str) -> str:
+def lines_until(process: Process, awaited: str) -> str:
     """What the process prints up to the line with this text. AssertionError with all of it, if there is none."""
     assert process.stdout is not None
     said = ""
@@ -148,14 +140,14 @@ def lines_until(process: subprocess.Popen[str], awaited: str) -> str:
     raise AssertionError(f"ended without {awaited!r}:\n{said}")
 
 
-def ended_by_ctrl_c(process: subprocess.Popen[str]) -> tuple[int, str]:
+def ended_by_ctrl_c(process: Process) -> tuple[int, str]:
     """The exit status, and what was printed since."""
     process.send_signal(signal.SIGINT)
     said, _ = process.communicate(timeout=SECONDS)
     return process.returncode, said
 
 
-def wait_for(process: subprocess.Popen[str], url: str) -> None:
+def wait_for(process: Process, url: str) -> None:
     """Wait until the process listens at this URL. AssertionError with what it printed, if it never does."""
     place = urlsplit(url)
     ends = time.monotonic() + SECONDS

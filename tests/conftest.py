@@ -53,6 +53,13 @@ def geetest_by_env(geetest_server: "GeeTestServer", monkeypatch: pytest.MonkeyPa
     return geetest_server
 
 
+@pytest.fixture
+def no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the developer's own shell sets must not decide a test."""
+    for name in [name for name in os.environ if name.startswith("GEETEST_")]:
+        monkeypatch.delenv(name)
+
+
 def pytest_report_header() -> str:
     """Name what this run leaves out."""
     return "".join(f"tests/{each} is left out: pip install -e '.[{each}]'\n" for each in collect_ignore).rstrip()

@@ -7,11 +7,7 @@ from starlette.responses import JSONResponse
 from starlette.types import ASGIApp, Receive, Scope, Send
 from visits import Visitor
 
-from geetest_asgi import (
-    AfterFailures,
-    GeeTestMiddleware,
-    geetest_result,
-)
+from geetest_asgi import AfterFailures, GeeTestMiddleware, geetest_result
 
 PASSWORD = "correct"
 

@@ -24,15 +24,11 @@ Rows = list[list[str]]
 
 @dataclass(frozen=True)
 class Block:
-    """A block of code in a page."""
-
     language: str
     text: str
 
 
 class Page:
-    """A Markdown file of the repository."""
-
     def __init__(self, name: str) -> None:
         self.name = name
         self.path = ROOT / name
@@ -119,7 +115,6 @@ def _cells(line: str) -> list[str]:
 
 
 def codes(cell: str) -> list[str]:
-    """What stands between back-ticks."""
     return re.findall(r"`([^`]+)`", cell)
 
 

@@ -1,15 +1,12 @@
 """Other people's projects: files in a fresh directory, and pytest run there as a process of its own."""
 
-import os
 import re
-import subprocess
 import sys
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-SECONDS = 120
-"""What no such run takes."""
+from commands import ended, environment
 
 # pytest-asyncio, where it is installed, says at the start that its defaults will change (1.5, 2026).
 STRICT = ("-W", "error", "-W", "ignore::pytest.PytestDeprecationWarning")
@@ -39,8 +36,6 @@ PROJECTS = projects_of(PAGE)
 
 @dataclass(frozen=True)
 class Run:
-    """How a run of pytest ended."""
-
     status: int
     text: str
     """What it printed, both streams."""
@@ -52,14 +47,7 @@ class Run:
         return {what.rstrip("s"): int(number) for number, what in re.findall(r"(\d+) ([a-z]+)", last)}
 
 
-def environment(**more: str) -> dict[str, str]:
-    """As it is, without what concerns GeeTest, pytest or coverage."""
-    ours = ("GEETEST_", "PYTEST_", "COV_", "COVERAGE_", "DJANGO_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(ours)} | more
-
-
 def write(directory: Path, files: Mapping[str, str]) -> None:
-    """Write the files, their folders included."""
     for name, text in files.items():
         (directory / name).parent.mkdir(parents=True, exist_ok=True)
         (directory / name).write_text(text)
@@ -68,14 +56,6 @@ def write(directory: Path, files: Mapping[str, str]) -> None:
 def run_pytest(directory: Path, files: Mapping[str, str], *arguments: str, env: Mapping[str, str] | None = None) -> Run:
     """Write the files and run pytest among them; every warning is an error."""
     write(directory, files)
-    command = [sys.executable, "-m", "pytest", "-q", *STRICT, *LEAN, "-p", "no:cacheprovider", *arguments]
-    done = subprocess.run(
-        command,
-        cwd=directory,
-        env=environment(**(env or {})),
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        timeout=SECONDS,
-    )
-    return Run(done.returncode, done.stdout)
+    line = [sys.executable, "-m", "pytest", "-q", *STRICT, *LEAN, "-p", "no:cacheprovider", *arguments]
+    done = ended(line, cwd=directory, env=environment() | dict(env or {}))
+    return Run(done.returncode, done.stderr + done.stdout)

@@ -89,6 +89,5 @@ async def drive(simulator: Simulator, scope: Scope, *messages: Message) -> list[
 
 
 async def answer_to(simulator: Simulator, scope: Scope, *messages: Message) -> dict[str, Any]:
-    """The JSON that these messages are answered with."""
     answer: dict[str, Any] = json.loads((await drive(simulator, scope, *messages))[1]["body"])
     return answer

@@ -15,8 +15,6 @@ from commands import PROGRAM, ROOT, SECONDS, environment
 
 @dataclass
 class Terminal:
-    """What the program shows, and Ctrl-C."""
-
     process: "subprocess.Popen[bytes]"
     screen: int
     shown: str = ""

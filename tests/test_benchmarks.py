@@ -31,7 +31,6 @@ def run(*arguments: str) -> "subprocess.CompletedProcess[str]":
 
 
 def headings(text: str) -> list[str]:
-    """The first cell of each table."""
     return [rows.splitlines()[0].strip("|").split("|")[0].strip() for rows in re.findall(r"(?:^\|.*\n?)+", text, re.M)]
 
 

@@ -34,9 +34,7 @@ def test_a_login_and_the_guard_stay_within_their_budget(figure: str, figures: di
     assert figures[figure] <= BUDGET[figure], budget.WHAT[figure]
 
 
-def test_a_whole_login_is_counted_from_the_middleware_to_the_wire_and_no_tool_of_ours(
-    figures: dict[str, list[str]],
-) -> None:
+def test_a_login_is_counted_from_the_middleware_to_the_wire(figures: dict[str, list[str]]) -> None:
     folders = {place.partition("/")[0].partition(".")[0] for place in figures["walked"]}
     assert {"_middleware", "_core", "_line", "stores"} <= folders
     assert not folders & NOT_THE_GUARD

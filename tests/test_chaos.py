@@ -12,14 +12,10 @@ import pytest
 ROOT = Path(__file__).parent.parent
 
 
-pytestmark = [
-    pytest.mark.slow,
-    pytest.mark.skipif(sys.platform != "linux", reason="the account is read from /proc"),
-]
+pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="the account is read from /proc")]
 
 
 def phases(*options: str) -> int:
-    """How often GeeTest was up."""
     environment = os.environ | {"PYTHONPATH": str(ROOT)}
     command = [sys.executable, "benchmarks/chaos.py", "--short", *options]
     done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=180)

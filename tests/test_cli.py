@@ -2,18 +2,18 @@
 
 import io
 import os
-import subprocess
+import shlex
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from unittest.mock import patch
 
 import httpx
 import pytest
 from commands import (
     PROGRAM,
-    SECONDS,
+    Process,
+    command,
     ended,
     ended_by_ctrl_c,
     environment,
@@ -24,7 +24,6 @@ from commands import (
 )
 
 import geetest_asgi
-from geetest_asgi.__main__ import main
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
 VECTORS = [  # GeeTest's documentation's key
@@ -33,58 +32,32 @@ VECTORS = [  # GeeTest's documentation's key
 ]
 LOT_NUMBER, SIGN_TOKEN = VECTORS[0]
 
-Ends = Callable[..., tuple[int, str, str]]
 
-
-@pytest.fixture
-def ends(capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch) -> Ends:
-    """Run the command in this process; its exit status, its output and its errors."""
-    for name in [name for name in os.environ if name.startswith("GEETEST_")]:
-        monkeypatch.delenv(name)
-
-    def run(*arguments: str, key: str = "") -> tuple[int, str, str]:
-        if key:
-            monkeypatch.setenv("GEETEST_CAPTCHA_KEY", key)
-        with patch.dict(os.environ):  # main sets what is missing there
-            try:
-                status = main(arguments)
-            except SystemExit as ended:
-                status = int(str(ended.code))
-        return status, *capsys.readouterr()
-
-    return run
-
-
-# sign
+def sign(*arguments: str, key: str = "") -> tuple[int, str]:
+    done = command("sign", *arguments, captcha_key=key)
+    assert (done.stderr == "") == (done.returncode == 0)
+    return done.returncode, done.stdout
 
 
 @pytest.mark.parametrize(("lot_number", "sign_token"), VECTORS)
-@pytest.mark.parametrize("key", [DEMO_KEY, f"{DEMO_KEY},another"])
-def test_sign_gives_the_vectors_of_the_documentation_with_the_first_key_of_the_environment(
-    ends: Ends, lot_number: str, sign_token: str, key: str
-) -> None:
-    assert ends("sign", lot_number, key=key) == (0, f"{sign_token}\n", "")
+def test_sign_gives_the_documented_vectors_with_the_first_key(lot_number: str, sign_token: str) -> None:
+    for key in (DEMO_KEY, f"{DEMO_KEY},another"):
+        assert sign(lot_number, key=key) == (0, f"{sign_token}\n")
 
 
 @pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\n", DEMO_KEY + "\r\nmore\n"])
-def test_a_key_file_goes_before_the_environment(
-    ends: Ends, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str
-) -> None:
+def test_a_key_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_bytes(content.encode())
     monkeypatch.setattr(sys, "stdin", io.StringIO(content))
     for file in (str(tmp_path / "key"), "-"):
-        assert ends("sign", LOT_NUMBER, f"--key-file={file}", key="another") == (0, f"{SIGN_TOKEN}\n", "")
+        assert sign(LOT_NUMBER, f"--key-file={file}", key="another") == (0, f"{SIGN_TOKEN}\n")
 
 
 @pytest.mark.parametrize("content", [b"", b"\n" + DEMO_KEY.encode(), b"\xff\xfe\n", None])
-def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
-    ends: Ends, tmp_path: Path, content: bytes | None
-) -> None:
+def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
-    status, out, err = ends("sign", LOT_NUMBER, "--key-file", str(tmp_path / "key"), key=DEMO_KEY)
-    assert (status, out) == (2, "")
-    assert "--key-file" in err
+    assert sign(LOT_NUMBER, "--key-file", str(tmp_path / "key"), key=DEMO_KEY) == (2, "")
 
 
 @pytest.mark.parametrize(
@@ -118,28 +91,24 @@ def test_a_key_file_without_a_key_is_an_error_and_no_reason_to_take_another(
         (["simulator", "--pair", "only-an-id"], "", ["--pair"]),
     ],
 )
-def test_wrong_usage_is_status_2_says_what_is_wanted_and_shows_no_key(
-    ends: Ends, arguments: list[str], key: str, told: list[str]
-) -> None:
-    status, out, err = ends(*arguments, key=key)
-    assert (status, out) == (2, "")
-    assert [each for each in told if each not in err] == []
-    assert DEMO_KEY not in err
+def test_wrong_usage_is_status_2_and_shows_no_key(arguments: list[str], key: str, told: list[str]) -> None:
+    done = command(*arguments, captcha_id="", captcha_key=key)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert [each for each in told if each not in done.stderr] == []
+    assert DEMO_KEY not in done.stderr
 
 
 def test_what_is_no_text_is_refused_without_a_traceback() -> None:
-    line: list[str | bytes] = [*PROGRAM, "sign", b"\xff\xfe"]
-    done = subprocess.run(line, env=environment(captcha_key=DEMO_KEY), capture_output=True, text=True, timeout=SECONDS)
+    done = ended(
+        ["sh", "-c", f"{shlex.join(PROGRAM)} sign \"$(printf '\\377')\""], env=environment(captcha_key=DEMO_KEY)
+    )
     assert done.returncode == 2
     assert "LOT_NUMBER" in done.stderr
     assert "Traceback" not in done.stderr
 
 
-# simulator
-
-
 @contextmanager
-def simulating(*arguments: str) -> Iterator[tuple["subprocess.Popen[str]", str, str]]:
+def simulating(*arguments: str) -> Iterator[tuple[Process, str, str]]:
     """The process, its URL, and what it said first."""
     with running([*PROGRAM, "simulator", *arguments]) as process:
         said = lines_until(process, "Ctrl-C")
@@ -168,25 +137,20 @@ def test_the_simulator_knows_the_pairs_that_it_is_given_and_no_others() -> None:
         assert known["reason"] == "sign_token error"
 
 
-ELSEWHERE = "127.1"
-"""This machine's loopback address, spelt as no name of it that is known."""
-
-
 def test_the_simulator_that_is_told_to_take_strangers_warns() -> None:
     """Unless it is told to, it takes none: test_simulator_serve.py."""
-    with simulating("--host", ELSEWHERE, "--allow-remote") as (_, url, said):
-        assert f"Warning: everybody who can reach {ELSEWHERE}" in said
+    elsewhere = "127.1"  # this machine's loopback address, spelt as no name of it that is known
+    with simulating("--host", elsewhere, "--allow-remote") as (_, url, said):
+        assert f"Warning: everybody who can reach {elsewhere}" in said
         assert httpx.get(f"{url}/simulator/token", trust_env=False).status_code == 200
 
 
-# usage
-
-
-def test_help_and_version(ends: Ends) -> None:
-    status, out, err = ends("--help")
-    assert (status, err) == (0, "")
-    assert [each for each in ("demo", "simulator", "check", "match", "sign", "--version") if each not in out] == []
-    assert ends("--version") == (0, f"geetest-asgi {geetest_asgi.__version__}\n", "")
+def test_help_and_version() -> None:
+    done = command("--help")
+    assert (done.returncode, done.stderr) == (0, "")
+    names = ("demo", "simulator", "check", "match", "sign", "--version")
+    assert [each for each in names if each not in done.stdout] == []
+    assert command("--version").stdout == f"geetest-asgi {geetest_asgi.__version__}\n"
 
 
 @pytest.mark.parametrize(

@@ -14,8 +14,6 @@ pytestmark = pytest.mark.anyio
 
 @dataclass
 class Maker:
-    """Makes HTTP clients of a simulator in process, and remembers them."""
-
     simulator: Simulator = field(default_factory=Simulator)
     made: list[httpx.AsyncClient] = field(default_factory=list)
 

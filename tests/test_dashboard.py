@@ -28,11 +28,8 @@ from geetest_asgi.testing import GeeTestServer, Simulator, serve
 PAGE = Page("docs/observability.md")
 RECIPES = {"otel": PAGE.block("PrometheusMetricReader()").text, "client": PAGE.block("begin_at_zero").text}
 DASHBOARD = json.loads((ROOT / "examples" / "grafana-dashboard.json").read_text())
-QUERIES = {
-    f"{panel['title']} {target['refId']}": target["expr"]
-    for panel in DASHBOARD["panels"]
-    for target in panel["targets"]
-}
+PANELS = DASHBOARD["panels"]
+QUERIES = {f"{panel['title']} {each['refId']}": each["expr"] for panel in PANELS for each in panel["targets"]}
 ALERTS = ROOT / "examples" / "alerts.yml"
 
 needs_prometheus = pytest.mark.skipif(
@@ -46,8 +43,6 @@ Samples = dict[tuple[str, tuple[tuple[str, str], ...]], float]
 
 @dataclass
 class Site:
-    """One recipe in a process of its own."""
-
     url: str
     simulator: Simulator
     counted: Samples = field(default_factory=dict)
@@ -108,32 +103,25 @@ def sites(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Site]]
         yield found
 
 
-# --- the recipes ------------------------------------------------------------------------------------------------------
-
-
 def test_both_recipes_count_the_same(sites: dict[str, Site]) -> None:
     # Times differ, and so may the number of calls in an outage: a second later the server is tried again.
     left_out = re.compile("_(sum|bucket|created)$|^geetest_validate_duration_seconds_count$")
-    counted = [
-        {key: value for key, value in site.counted.items() if not left_out.search(key[0])} for site in sites.values()
+    numbers = [
+        {key: site.counted[key] for key in site.counted if not left_out.search(key[0])} for site in sites.values()
     ]
-    assert counted[0] == counted[1]
+    assert numbers[0] == numbers[1]
     otel, client = ({key for key in site.counted if not key[0].endswith("_created")} for site in sites.values())
     assert otel == client, "buckets, too"
     decisions = {
         (dict(labels)["geetest_outcome"], dict(labels)["geetest_allowed"]): value
-        for (name, labels), value in counted[0].items()
+        for (name, labels), value in numbers[0].items()
         if name == "geetest_decisions_total"
     }
-    assert {key: value for key, value in decisions.items() if value} == {
-        ("passed", "true"): 2,
-        ("failed", "false"): 1,
-        ("missing", "false"): 1,
-        ("unavailable", "true"): 6,
-    }
     assert len(decisions) == len(Outcome) + 1
-    assert counted[0]["geetest_lockouts", (("geetest_rule", "POST /login"),)] == 0
-    assert counted[0]["geetest_servers_out_of_order", (("server_address", "127.0.0.1"),)] == 1
+    told = {("passed", "true"): 2, ("failed", "false"): 1, ("missing", "false"): 1, ("unavailable", "true"): 6}
+    assert {key: value for key, value in decisions.items() if value} == told
+    assert numbers[0]["geetest_lockouts", (("geetest_rule", "POST /login"),)] == 0
+    assert numbers[0]["geetest_servers_out_of_order", (("server_address", "127.0.0.1"),)] == 1
 
 
 @pytest.mark.parametrize("recipe", RECIPES)
@@ -144,9 +132,6 @@ def test_the_metrics_are_those_of_the_table(recipe: str, sites: dict[str, Site])
     told = {name: labels - {"le"} for name, labels in sites[recipe].labels().items()}
     assert told == rows
     assert {codes(row[0])[0] for row in PAGE.rows("OpenTelemetry")} == {codes(row[0])[0] for row in PAGE.rows("metric")}
-
-
-# --- the dashboard ----------------------------------------------------------------------------------------------------
 
 
 def asked_for(query: str) -> dict[str, set[str]]:
@@ -193,15 +178,10 @@ def test_the_dashboard_can_be_imported() -> None:
     assert DASHBOARD.get("id") is None, "a number of somebody's Grafana"
     variables = {each["name"]: each for each in DASHBOARD["templating"]["list"]}
     assert (variables["datasource"]["type"], variables["datasource"]["query"]) == ("datasource", "prometheus")
-    panels = DASHBOARD["panels"]
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    for each in [*panels, *(target for panel in panels for target in panel["targets"])]:
-        assert each["datasource"] == {"type": "prometheus", "uid": "${datasource}"}
-    for query in QUERIES.values():
-        assert set(re.findall(r"\$(\w+)", query)) <= {*variables, "__rate_interval"}
-
-
-# --- with Prometheus --------------------------------------------------------------------------------------------------
+    assert len({panel["id"] for panel in PANELS}) == len(PANELS)
+    sources = [each["datasource"] for panel in PANELS for each in (panel, *panel["targets"])]
+    assert [each for each in sources if each != {"type": "prometheus", "uid": "${datasource}"}] == []
+    assert set(re.findall(r"\$(\w+)", "".join(QUERIES.values()))) <= {*variables, "__rate_interval"}
 
 
 @pytest.mark.slow
@@ -227,7 +207,6 @@ def test_prometheus_answers_each_query_of_the_dashboard(sites: dict[str, Site], 
 
 
 def answers(prometheus: str, query: str, job: str) -> bool:
-    """Whether there is a number."""
     for name, value in {"$job": job, "$rule": "POST /login|.*", "$__rate_interval": "30s"}.items():
         query = query.replace(name, value)
     answer = httpx.get(f"http://{prometheus}/api/v1/query", params={"query": query}, trust_env=False).json()
@@ -277,11 +256,7 @@ TRIED: dict[str, tuple[Series, dict[str, str], Series]] = {
     "GeeTestUnavailable": (
         [decided("passed", STEADY, "true"), decided("unavailable", "0+4x30", "true")],
         {"job": "shop"},
-        [
-            decided("passed", STEADY, "true"),
-            decided("unavailable", "0+3x30", "true"),
-            decided("missing", "0+600x30"),
-        ],
+        [decided("passed", STEADY, "true"), decided("unavailable", "0+3x30", "true"), decided("missing", "0+600x30")],
     ),
     "GeeTestUnverifiedAdmissions": (
         [series(UNVERIFIED, "0x15 0+1x15", geetest_rule="POST /login")],

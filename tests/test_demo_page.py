@@ -1,4 +1,4 @@
-"""What the playground's page is made of and asks for: its files, texts, log, curl commands and code.
+"""The playground: its page's files, texts, log, curl commands and code, and the story that is played on it.
 
 The page itself is pressed, button by button, in tests/browser/test_playground.py.
 """
@@ -7,14 +7,16 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from functools import partial
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 import anyio
 import httpx
 import pytest
-from commands import printed
+from commands import free_port, printed
 from starlette.responses import JSONResponse
 from starlette.types import Receive, Scope, Send
 from translations import HAN
@@ -22,7 +24,8 @@ from translations import HAN
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
 from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.rows import curl
-from geetest_asgi.demo.story import STORY, play
+from geetest_asgi.demo.story import STORY, Answer, play
+from geetest_asgi.demo.table import write_row
 from geetest_asgi.demo.visits import MAX_KEPT, MAX_VISITS, Log, Visit
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, Simulator, serve
 
@@ -53,21 +56,16 @@ def browser(running: tuple[Site, str], site: Site) -> Iterator[httpx.Client]:
 
 
 def token(browser: httpx.Client, kind: str = "fresh") -> dict[str, str]:
-    fields: dict[str, str] = browser.get("/demo/token", params={"kind": kind}).json()
-    return fields
+    return dict(browser.get("/demo/token", params={"kind": kind}).json())
 
 
 def rows(browser: httpx.Client, after: int = 0) -> list[dict[str, Any]]:
-    """The log as the page is told of it, the oldest first."""
-    told: list[dict[str, Any]] = browser.get("/demo/log", params={"after": after}).json()["rows"]
-    return told
+    """The log, the oldest first."""
+    return list(browser.get("/demo/log", params={"after": after}).json()["rows"])
 
 
 def latest(browser: httpx.Client) -> dict[str, Any]:
     return rows(browser)[-1]
-
-
-# The files
 
 
 def test_the_page_asks_no_other_host_and_may_not(browser: httpx.Client) -> None:
@@ -78,18 +76,11 @@ def test_the_page_asks_no_other_host_and_may_not(browser: httpx.Client) -> None:
     assert {policy[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
     assert policy["require-trusted-types-for"] == "'script'"
     assert "unsafe" not in page.headers["content-security-policy"]
-    for name, text in FILES.items():
-        assert "://" not in text, name
-        assert "@import" not in text, name
-    assert "style=" not in page.text
-    assert re.findall(r"<script(?![^>]* src=)", page.text) == []
-
-
-def test_every_file_that_the_page_names_is_served(browser: httpx.Client) -> None:
-    named = re.findall(r'(?:src|href)="(/[^"]*)"', browser.get("/").text)
+    assert [name for name, text in FILES.items() if "://" in text or "@import" in text] == []
+    assert not re.search(r"style=|<script(?![^>]* src=)", page.text)
+    named = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
     assert len(named) >= 3
-    named += [f"/demo/page/{name}" for name in FILES if name != "page.html"]
-    for path in named:
+    for path in (*named, *(f"/demo/page/{name}" for name in FILES if name != "page.html")):
         answer = browser.get(path)
         assert answer.status_code == 200, path
         assert answer.headers["content-type"].startswith(("text/", "application/json")), path
@@ -98,9 +89,6 @@ def test_every_file_that_the_page_names_is_served(browser: httpx.Client) -> None
 @pytest.mark.parametrize("name", ["nothing.js", "page.html", "..%2fsite.py", "%2e%2e", ".js"])
 def test_nothing_else_is(browser: httpx.Client, name: str) -> None:
     assert browser.get(f"/demo/page/{name}").status_code == 404
-
-
-# The texts
 
 
 def test_both_languages_say_the_same_things_each_in_its_words() -> None:
@@ -122,33 +110,6 @@ def test_every_text_that_the_page_uses_is_there() -> None:
     assert {"".join(each) for each in named} | outcomes <= set(TEXTS["en"])
 
 
-# The log
-
-
-@pytest.mark.parametrize(
-    ("kind", "status", "asked", "handled", "outcome", "reason"),
-    [
-        (None, 403, False, False, "missing", "no captcha field with a value: body (no Content-Type): not read"),
-        ("fresh", 200, True, True, "passed", ""),
-        ("expired", 403, True, False, "failed", "pass_token expire"),
-        ("forged", 403, True, False, "failed", "pass_token error"),
-        ("used", 403, True, False, "failed", "pass_token used"),
-        ("offline", 403, True, False, "failed", "pass_token error"),
-    ],
-)
-def test_the_log_says_who_was_asked_and_what_each_said(
-    browser: httpx.Client, kind: str | None, status: int, asked: bool, handled: bool, outcome: str, reason: str
-) -> None:
-    fields = token(browser, kind) if kind else {}
-    assert browser.post("/login", data=fields).status_code == status
-    row = latest(browser)
-    assert (row["method"], row["target"], row["status"]) == ("POST", "/login", status)
-    assert (row["asked"], row["handled"]) == (asked, handled)
-    assert (row["decision"]["outcome"], row["decision"]["reason"]) == (outcome, reason)
-    assert row["decision"]["allowed"] is (status == 200)
-    assert (row["decision"]["milliseconds"] > 0) <= asked
-
-
 def test_the_pages_own_requests_are_not_logged(browser: httpx.Client) -> None:
     before = rows(browser)
     for path in ("/", "/demo/page/page.js", "/demo/state", "/demo/token", "/geetest/v4/gt4.js", "/nowhere"):
@@ -165,25 +126,70 @@ def test_the_log_gives_what_is_new_in_order_and_is_bounded(browser: httpx.Client
     assert numbers == sorted(set(numbers))
     assert [row["number"] for row in rows(browser, numbers[-3])] == numbers[-2:]
     assert rows(browser, numbers[-1]) == []
-
-
-@pytest.mark.parametrize("after", ["", "x", "-1", "9" * 5000, "٣"])
-def test_any_number_to_begin_after_is_answered(browser: httpx.Client, after: str) -> None:
-    assert browser.get("/demo/log", params={"after": after}).status_code == 200
+    for after in ("", "x", "-1", "9" * 5000, "٣"):
+        assert browser.get("/demo/log", params={"after": after}).status_code == 200
 
 
 def test_the_story_in_the_terminal_stands_in_the_log(site: Site, browser: httpx.Client) -> None:
     assert all(row.as_expected for row in play(site, str(browser.base_url).rstrip("/")))
+    assert site.state == {"geetest": "up", "policy": "deny"}, "the switches are put back"
     told = rows(browser)[-len(STORY) :]
     assert [row["status"] for row in told] == [step.expected.status for step in STORY]
     assert [row["asked"] for row in told] == [False, True, False, True, True, False, True, True, False]
     assert [row["handled"] for row in told] == [False, True, False, False, False, False, False, True, True]
-    assert (told[-1]["target"], told[-1]["decision"]) == ("/login", None), "which is not protected"
-
-
-def test_the_key_is_not_told(browser: httpx.Client) -> None:
-    browser.post("/login", data=token(browser))
+    outcomes = "missing passed replayed failed failed malformed unavailable unavailable".split()
+    decisions = [row["decision"] for row in told[:-1]]
+    assert [each["outcome"] for each in decisions] == outcomes
+    assert [each["allowed"] for each in decisions] == [row["handled"] for row in told[:-1]]
+    assert [each["reason"] for each in decisions][3:5] == ["pass_token expire", "pass_token error"]
     assert DEMO_KEY not in browser.get("/demo/log").text + browser.get("/").text
+    assert all((row["decision"]["milliseconds"] > 0) <= row["asked"] for row in told[:-1])
+    assert (told[-1]["method"], told[-1]["target"], told[-1]["decision"]) == ("GET", "/login", None)
+
+
+def test_status_code_and_remark_of_a_row_all_count(site: Site, browser: httpx.Client) -> None:
+    status, code, remark = Answer(503, "captcha_missing"), Answer(403, "captcha_failed"), Answer(403, "captcha_failed")
+    for step, expected in ((0, status), (0, code), (3, remark)):
+        (row,) = play(site, str(browser.base_url).rstrip("/"), [replace(STORY[step], expected=expected)])
+        assert not row.as_expected
+        assert row.answer == STORY[step].expected
+    (row,) = play(site, f"http://127.0.0.1:{free_port()}", [STORY[0]])
+    assert not row.as_expected
+    assert str(row).endswith("0 no answer            ConnectError")
+
+
+def test_a_row_is_on_the_screen_before_the_next_is_sent(site: Site, browser: httpx.Client, tmp_path: Path) -> None:
+    site.simulator.calls.clear()
+    with (tmp_path / "screen").open("w") as stream:
+        for number, row in enumerate(play(site, str(browser.base_url).rstrip("/"), [STORY[1]] * 3), start=1):
+            assert len(site.simulator.calls) == number
+            write_row(row, stream)
+            assert (tmp_path / "screen").read_text().count("200 passed\n") == number
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "named"),
+    [
+        ("GET", "/demo/token?kind=%3Cb%3E", "fresh, expired, forged"),
+        ("GET", "/demo/token?knid=expired", "wanted"),
+        ("GET", "/demo/token?format=xml", "wanted"),
+        ("GET", "/demo/log?befor=1", "wanted"),
+        ("POST", "/demo/state?geetest=sideways", "up, down"),
+        ("POST", "/demo/state?geetest=down&policy=perhaps", "allow, deny"),
+    ],
+)
+def test_a_wrong_switch_is_told_and_changes_nothing(browser: httpx.Client, method: str, path: str, named: str) -> None:
+    answer = browser.request(method, path)
+    assert answer.status_code == 400
+    assert named in answer.json()["error"]
+    assert browser.get("/demo/state").json() == {"geetest": "up", "policy": "deny"}
+
+
+def test_both_policies_have_one_memory_of_spent_tokens(browser: httpx.Client) -> None:
+    fields = token(browser)
+    assert browser.post("/login", data=fields).status_code == 200
+    assert browser.post("/demo/state?policy=allow").json() == {"geetest": "up", "policy": "allow"}
+    assert browser.post("/login", data=fields).json()["code"] == "captcha_replayed"
 
 
 def test_a_body_is_not_kept_at_length() -> None:
@@ -213,8 +219,6 @@ def test_a_request_whose_visitor_left_is_no_row() -> None:
     assert log.after(0) == []
 
 
-# Copy as curl
-
 SHELL = shutil.which("sh")
 needs_curl = pytest.mark.skipif(not (shutil.which("curl") and SHELL), reason="no curl or no shell to try it with")
 TELLING = ("method", "target", "status", "handled", "asked")
@@ -234,6 +238,7 @@ REQUESTS: dict[str, Any] = {
     "no body": lambda token: {},
     "fresh": lambda token: {"data": {"username": "it's ada & co"} | token("fresh")},
     "fresh, as JSON": lambda token: {"json": token("fresh")},
+    "the same again": lambda token: {"data": token("fresh")},
     **{kind: lambda token, kind=kind: {"data": token(kind)} for kind in ("expired", "forged", "used", "offline")},
     "malformed": lambda token: {"data": token("fresh") | {"gen_time": "a'b$(c) `d`"}},
     "broken JSON": lambda token: {"content": b'{"lot_number": \n', "headers": {"content-type": "application/json"}},
@@ -251,13 +256,13 @@ REQUESTS: dict[str, Any] = {
 def test_copy_as_curl_brings_the_row_about_once_more(browser: httpx.Client, name: str) -> None:
     asked = {"method": "POST", "url": "/login"} | REQUESTS[name](partial(token, browser))
     asked["url"] = asked["url"].replace("{site}", str(browser.base_url))
-    before = latest(browser)["number"] if rows(browser) else 0
-    browser.request(**asked)
-    (row,) = told = rows(browser, before)
+    for _ in range(1 + (name == "the same again")):
+        browser.request(**asked)
+    row = latest(browser)
     for _ in range(2):
         printed = run(row["curl"])
-        (again,) = rows(browser, told[-1]["number"])
-        told.append(again)
+        again = latest(browser)
+        assert again["number"] > row["number"]
         assert summary(again) == summary(row)
         assert f"HTTP/1.1 {row['status']}" in printed
     assert again["curl"].partition("http")[0] == row["curl"].partition("http")[0]
@@ -267,9 +272,7 @@ def test_copy_as_curl_brings_the_row_about_once_more(browser: httpx.Client, name
 @pytest.mark.slow_except("*-down")
 @pytest.mark.parametrize("geetest", ["down", "garbled", "hanging"])
 @pytest.mark.parametrize("policy", ["deny", "allow"])
-def test_copy_as_curl_turns_the_switches_as_they_were(
-    site: Site, browser: httpx.Client, geetest: str, policy: str
-) -> None:
+def test_copy_as_curl_turns_the_switches_too(site: Site, browser: httpx.Client, geetest: str, policy: str) -> None:
     for _ in range(3):  # on a machine that is busy the guard may say so, since silence was then no fault of GeeTest's
         browser.post("/demo/state", params={"geetest": geetest, "policy": policy})
         browser.post("/login", data=token(browser), timeout=30)
@@ -281,17 +284,6 @@ def test_copy_as_curl_turns_the_switches_as_they_were(
     assert row["status"] == (200 if policy == "allow" else 503)
     assert f"HTTP/1.1 {row['status']}" in printed
     assert site.state == {"geetest": geetest, "policy": policy}
-
-
-@needs_curl
-def test_copy_as_curl_repeats_a_replay(browser: httpx.Client) -> None:
-    fields = token(browser)
-    statuses = [browser.post("/login", data=fields).status_code for _ in range(2)]
-    assert statuses == [200, 403]
-    row = latest(browser)
-    assert row["decision"]["outcome"] == "replayed"
-    run(row["curl"])
-    assert summary(latest(browser)) == summary(row)
 
 
 def test_what_cannot_be_told_again_has_no_command(site: Site, browser: httpx.Client) -> None:
@@ -322,9 +314,6 @@ def test_an_outage_in_which_enough_were_let_in_is_told_as_such() -> None:
         assert numbers == [str(Limits().unverified_per_second), str(most)]
 
 
-# The code
-
-
 @pytest.mark.parametrize("policy", ["deny", "allow"])
 def test_the_code_makes_the_guard_that_is_there(
     site: Site, browser: httpx.Client, monkeypatch: pytest.MonkeyPatch, policy: Any
@@ -346,9 +335,6 @@ def test_the_code_makes_the_guard_that_is_there(
         assert client.post("/login", data={"padding": "x" * 20_000}).status_code == 413
         assert client.post("/login", data=site.simulator.token()).status_code == (503 if policy == "deny" else 200)
     assert told == ["missing", "too_large", "unavailable"]
-
-
-# Live
 
 
 def test_the_live_page_has_the_log_and_the_code_and_no_switches(geetest_by_env: GeeTestServer) -> None:

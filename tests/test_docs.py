@@ -84,7 +84,6 @@ def test_the_changelog_begins_with_this_version() -> None:
 
 @cache
 def known() -> set[str]:
-    """The names of all tests."""
     texts = (path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
     return {name for text in texts for name in re.findall(r"^(?:async )?def (test_\w+)", text, re.MULTILINE)}
 

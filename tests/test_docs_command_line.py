@@ -26,9 +26,7 @@ def programs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize(("command", "shown"), BLOCKS, ids=[command for command, _ in BLOCKS])
-def test_a_command_prints_what_the_page_shows(
-    command: str, shown: str, geetest_server: GeeTestServer, programs: Path
-) -> None:
+def test_commands_print_what_is_shown(command: str, shown: str, geetest_server: GeeTestServer, programs: Path) -> None:
     env = environment(captcha_id=DEMO_ID, captcha_key=DEMO_KEY, api_server=geetest_server.url)
     env["PATH"] = f"{programs}:{env.get('PATH', '')}"
     done = ended(["/bin/sh", "-c", command], env=env)

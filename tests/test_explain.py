@@ -19,15 +19,9 @@ PATHS = st.lists(SEGMENTS, min_size=1, max_size=4).map(lambda segments: "/" + "/
 PREFIXES = st.sampled_from(["", "POST ", "GET ", "* ", "WEBSOCKET ", "POST,PUT "])
 PATTERNS = st.builds(str.__add__, PREFIXES, PATHS)
 METHODS = st.sampled_from(["GET", "HEAD", "POST", "post", "PUT", "FOO", "OPTIONS", WEBSOCKET])
-WIRE = st.one_of(
-    st.lists(
-        st.sampled_from(["/", "a", "b", "hook", "A", "x", "%2f", "%0a", "..", ".", ";q", "%20", "//", "%61"]),
-        max_size=8,
-    ).map(lambda parts: "/" + "".join(parts)),
-    st.text(max_size=12),
-    st.just("/a" * 101),
-    st.just("/" + "a" * 2100),
-)
+PARTS = st.sampled_from(["/", "a", "b", "hook", "A", "x", "%2f", "%0a", "..", ".", ";q", "%20", "//", "%61"])
+SPELT = st.lists(PARTS, max_size=8).map(lambda parts: "/" + "".join(parts))
+WIRE = st.one_of(SPELT, st.text(max_size=12), st.just("/a" * 101), st.just("/" + "a" * 2100))
 ROOTS = st.sampled_from(["", "/a", "/a/", "/x"])
 
 
@@ -36,14 +30,10 @@ def table(protect: list[str], exempt: list[str], roots: list[str]) -> RuleTable[
     return RuleTable(rules, [exempt_pattern(each) for each in exempt], roots, UNCLEAR)
 
 
-@given(
-    st.lists(PATTERNS, min_size=1, max_size=4),
-    st.lists(PATTERNS, max_size=2),
-    st.lists(st.sampled_from(["/a", "/b"]), max_size=1),
-    METHODS,
-    WIRE,
-    ROOTS,
-)
+PREFIXED = st.lists(st.sampled_from(["/a", "/b"]), max_size=1)
+
+
+@given(st.lists(PATTERNS, min_size=1, max_size=4), st.lists(PATTERNS, max_size=2), PREFIXED, METHODS, WIRE, ROOTS)
 @example(["/a/hook"], ["/a/hook"], [], "POST", "/a/hook", "")
 @example(["/a/hook"], ["/a/hook"], [], "POST", "//a/hook", "")
 @example(["/a/hook"], ["/hook"], [], "POST", "/hook", "/a")
@@ -139,12 +129,11 @@ def test_an_example_of_a_regular_expression_is_right_or_there_is_none(written: s
 
 
 def test_regular_expressions_are_compared_as_far_as_examples_go() -> None:
-    login, same, other = (parse(re.compile(text)) for text in ("/v[12]/login", "/v[12]/login", "/v[34]/x"))
-    assert overlap.covers(login, same)
+    login, other = (parse(re.compile(text)) for text in ("/v[12]/login", "/v[34]/x"))
+    assert overlap.covers(login, parse(re.compile("/v[12]/login")))
     assert not overlap.covers(other, login)
     assert overlap.covers(parse("/**"), login)
-    assert overlap.meets(login, parse("/{any}/login"))
-    assert not overlap.meets(other, parse("/{any}/login"))
+    assert [overlap.meets(each, parse("/{any}/login")) for each in (login, other)] == [True, False]
 
 
 @pytest.mark.parametrize(

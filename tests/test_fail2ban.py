@@ -33,8 +33,6 @@ BANNED = {
     "2001:db8:0:7::5": "nothing sent, by IPv6",
 }
 FREE = {"203.0.113.8": "a verified token", OURS: "a verified token"}
-
-
 NAMED = f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"
 """A client's address as a proxy may hand it on."""
 
@@ -57,7 +55,6 @@ async def visits(geetest: Simulator, url: str) -> None:
 
 @pytest.fixture
 def log(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    """A log in which visitors of all sorts have been."""
     logger, geetest = logging.getLogger("geetest_asgi"), Simulator()
     level, handlers = logger.level, list(logger.handlers)
     monkeypatch.chdir(tmp_path)

@@ -32,18 +32,20 @@ async def rule(protect: list[str], **scope: Any) -> str | None:
     return rules[0] if rules else None
 
 
-async def test_the_path_decides_and_so_does_the_raw_path() -> None:
-    assert await rule(["POST /login"], path="/login") == "POST /login"
-    assert await rule(["POST /{name}"], path="/a/b", raw_path=b"/a%2Fb") == "POST /{name}"
-    assert await rule(["POST /{name}"], path="/a/b", raw_path=b"/a/b") is None
-
-
-async def test_a_path_counts_without_its_root_path_too() -> None:
-    assert await rule(["POST /login"], path="/shop/login", root_path="/shop") == "POST /login"
-    for root_path in ("", "/other"):
-        assert await rule(["POST /login"], path="/shop/login", root_path=root_path) is None
-    assert await rule(["POST /X/login"], path="/login", root_path="/X") == "POST /X/login"
-    assert await rule(["POST /X/login"], path="/login") is None
+@pytest.mark.parametrize(
+    ("pattern", "scope", "protected"),
+    [
+        ("POST /login", {"path": "/login"}, True),
+        ("POST /{name}", {"path": "/a/b", "raw_path": b"/a%2Fb"}, True),
+        ("POST /{name}", {"path": "/a/b", "raw_path": b"/a/b"}, False),
+        ("POST /login", {"path": "/shop/login", "root_path": "/shop"}, True),
+        *(("POST /login", {"path": "/shop/login", "root_path": root_path}, False) for root_path in ("", "/other")),
+        ("POST /X/login", {"path": "/login", "root_path": "/X"}, True),
+        ("POST /X/login", {"path": "/login"}, False),
+    ],
+)
+async def test_path_raw_path_and_root_path_decide(pattern: str, scope: dict[str, Any], protected: bool) -> None:
+    assert await rule([pattern], **scope) == (pattern if protected else None)
 
 
 def test_a_mode_that_does_not_enforce_is_logged(caplog: pytest.LogCaptureFixture) -> None:
@@ -53,8 +55,6 @@ def test_a_mode_that_does_not_enforce_is_logged(caplog: pytest.LogCaptureFixture
 
 
 class Line:
-    """A line that writes down when it is prepared and closed."""
-
     def __init__(self) -> None:
         self.events: list[str] = []
 

@@ -23,7 +23,7 @@ pytestmark = pytest.mark.anyio
 TIMEOUT = 20.0
 """Seconds. Long enough for a busy machine to answer in; tests of what waits it out have less."""
 
-PAIR: dict[str, str] = {"captcha_id": "an-id-of-the-shop", "captcha_key": "its-key"}
+PAIR: dict[str, Any] = {"captcha_id": "an-id-of-the-shop", "captcha_key": "its-key"}
 
 
 async def welcome(request: Request) -> JSONResponse:
@@ -40,8 +40,6 @@ def guard(**settings: Any) -> GeeTestMiddleware:
 
 
 class NoClient:
-    """A client that must not be asked."""
-
     def stream(self, *_: Any, **__: Any) -> Any:
         raise AssertionError("the network was asked")
 
@@ -65,20 +63,14 @@ async def login(app: GeeTestMiddleware, fields: dict[str, str] | None = None, **
     return code(await post(app, fields, **more))
 
 
-# --- tokens -----------------------------------------------------------------------------------------------------------
-
-TOKENS: dict[str, tuple[dict[str, Any], str]] = {
-    "fresh": ({}, "passed"),
-    "expired": ({"expired": True}, "failed"),
-    "used": ({"used": True}, "failed"),
-    "forged": ({"forged": True}, "failed"),
-    "offline": ({"offline": True}, "failed"),
-    "of this id": ({"captcha_id": PAIR["captcha_id"]}, "passed"),
-    "of another id": ({"captcha_id": "another-id"}, "failed"),
-}
+TOKENS: list[tuple[dict[str, Any], str]] = [
+    *((options, "passed") for options in ({}, {"captcha_id": PAIR["captcha_id"]})),
+    *(({kind: True}, "failed") for kind in ("expired", "used", "forged", "offline")),
+    ({"captcha_id": "another-id"}, "failed"),
+]
 
 
-@pytest.mark.parametrize(("options", "outcome"), TOKENS.values(), ids=TOKENS)
+@pytest.mark.parametrize(("options", "outcome"), TOKENS)
 async def test_a_token_ends_as_it_was_ordered_to(geetest: GeeTest, options: Any, outcome: str) -> None:
     assert await login(shop, geetest.token(**options)) == outcome
     assert await login(by_header, headers=geetest.headers(**options)) == outcome
@@ -90,8 +82,6 @@ async def test_a_token_for_every_id_is_good_while_any_id_is_taken() -> None:
         assert await login(guard(api_server=anybody), token) == "passed"
         assert await login(guard(api_server=strict), token) == "failed"
 
-
-# --- outages ----------------------------------------------------------------------------------------------------------
 
 FAULTS: dict[str, tuple[Callable[[Simulator], None], str]] = {
     "up": (lambda it: it.up(), "passed"),
@@ -120,16 +110,6 @@ async def test_each_fault_is_what_it_is_over_the_wire(order: Callable[[Simulator
     assert code(in_process) == outcome
 
 
-@pytest.mark.parametrize("order", [lambda it: it.slow(60), lambda it: it.hanging()], ids=["too slow", "hanging"])
-async def test_silence_ends_with_the_time_that_the_guard_gives_it(
-    geetest: GeeTest, order: Callable[[Simulator], None]
-) -> None:
-    order(geetest)
-    app = guard(timeout=0.2)
-    assert await login(app, geetest.token()) == "unavailable"
-    assert len(geetest.calls) == 1
-
-
 async def hog() -> None:
     """A loop that is late all the time, as on a machine with too much to do."""
     while True:
@@ -137,12 +117,15 @@ async def hog() -> None:
         await anyio.sleep(0)
 
 
-async def test_silence_is_an_outage_on_a_busy_machine_too(geetest: GeeTest) -> None:
-    geetest.hanging()
+@pytest.mark.parametrize("fault", ["slow", "hanging", "hanging on a busy machine"])
+async def test_silence_ends_with_the_time_that_the_guard_gives_it(geetest: GeeTest, fault: str) -> None:
+    geetest.slow(60) if fault == "slow" else geetest.hanging()
     async with anyio.create_task_group() as group:
-        group.start_soon(hog)
+        if "busy" in fault:
+            group.start_soon(hog)
         assert await login(guard(timeout=0.5), geetest.token()) == "unavailable"
         group.cancel_scope.cancel()
+    assert len(geetest.calls) == 1
 
 
 async def test_an_outage_ends_when_the_test_says_so_and_at_its_end() -> None:
@@ -159,47 +142,31 @@ async def test_an_outage_ends_when_the_test_says_so_and_at_its_end() -> None:
     assert len(other.calls) == 1
 
 
-# --- whom it covers ---------------------------------------------------------------------------------------------------
-
-
-def test_an_app_in_another_thread_and_another_loop(geetest: GeeTest) -> None:
-    client = TestClient(shop)
-    assert [code(client.post("/login", data=geetest.token())) for _ in range(3)] == ["passed"] * 3
-    with TestClient(shop) as one_loop_for_all:
-        assert [code(one_loop_for_all.post("/login", data=geetest.token())) for _ in range(3)] == ["passed"] * 3
-    assert [call.result for call in geetest.calls] == ["success"] * 6
-
-
-def test_many_threads_at_once(geetest: GeeTest) -> None:
-    def visit() -> list[str]:
-        client = TestClient(shop)
+def test_an_app_in_other_threads_and_other_loops(geetest: GeeTest) -> None:
+    def visit(client: TestClient) -> list[str]:
         return [code(client.post("/login", data=geetest.token())) for _ in range(3)]
 
-    assert in_threads(*[visit] * 8) == [["passed"] * 3] * 8
-    geetest.expect(*["success"] * 24)
+    assert visit(TestClient(shop)) == ["passed"] * 3
+    with TestClient(shop) as one_loop_for_all:
+        assert visit(one_loop_for_all) == ["passed"] * 3
+    assert in_threads(*[lambda: visit(TestClient(shop))] * 8) == [["passed"] * 3] * 8
+    geetest.expect(*["success"] * 30)
 
 
-@pytest.mark.parametrize("app", [with_client, with_servers], ids=["a client of its own", "servers of its own"])
-async def test_it_is_asked_instead_of_whatever_the_app_was_built_with(geetest: GeeTest, app: GeeTestMiddleware) -> None:
-    assert await login(app, geetest.token()) == "passed"
-    assert await login(app, geetest.token(expired=True)) == "failed"
-    assert len(geetest.calls) == 2
-
-
-async def test_a_client_without_a_middleware_asks_it_too(geetest: GeeTest) -> None:
-    client = GeeTestClient(PAIR["captcha_id"], PAIR["captcha_key"], client=NoClient())
+async def test_it_is_asked_instead_of_whatever_the_app_or_a_client_was_built_with(geetest: GeeTest) -> None:
+    for app in (with_client, with_servers):
+        assert await login(app, geetest.token()) == "passed"
+        assert await login(app, geetest.token(expired=True)) == "failed"
+    client = GeeTestClient(**PAIR, client=NoClient())
     assert await client.validate(geetest.token())
     assert not await client.validate(geetest.token(forged=True))
-    assert [call.parameters["captcha_id"] for call in geetest.calls] == [PAIR["captcha_id"]] * 2
+    assert [call.parameters["captcha_id"] for call in geetest.calls] == [PAIR["captcha_id"]] * 6
 
 
 async def test_an_app_without_an_id_and_key_finds_some(geetest: GeeTest) -> None:
     app = guard(captcha_id=None, captcha_key=None)
     assert await login(app, geetest.token()) == "passed"
     assert geetest.calls[0].parameters["captcha_id"] == DEMO_ID
-
-
-# --- when it ends -----------------------------------------------------------------------------------------------------
 
 
 async def test_afterwards_the_app_asks_whom_it_did_before() -> None:
@@ -226,21 +193,14 @@ def test_there_is_one_at_a_time_and_none_afterwards_though_the_test_failed() -> 
     assert stand_in() is None
 
 
-# --- on a socket ------------------------------------------------------------------------------------------------------
-
-
-def test_the_server_is_as_new(geetest_server: GeeTestServer) -> None:
-    assert geetest_server.mode == "up"
-    assert geetest_server.calls == []
-    assert stand_in() is None
+@pytest.mark.parametrize("test", ["the first", "the next"])
+def test_the_server_is_as_new_for_each_test(test: str, geetest_server: GeeTestServer) -> None:
+    assert (geetest_server.mode, geetest_server.calls, stand_in()) == ("up", [], None)
     token = httpx.get(f"{geetest_server.url}/simulator/token", trust_env=False).json()
     assert token.keys() == geetest_server.token().keys()
     geetest_server.down()
     assert httpx.post(f"{geetest_server.url}/validate", trust_env=False).status_code == 503
     assert len(geetest_server.calls) == 1
-
-
-test_and_so_it_is_for_the_next = test_the_server_is_as_new
 
 
 def test_both_fixtures_are_one(geetest: GeeTest, geetest_server: GeeTestServer) -> None:

@@ -2,21 +2,21 @@
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import pytest
-from commands import ROOT, ended, printed
-from projects import Run, environment, run_pytest, write
+from commands import ended, printed
+from projects import Run, run_pytest, write
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
+Project = Callable[..., Run]
+
 
 @pytest.fixture
-def project(tmp_path: Path) -> Callable[..., Run]:
-    def run(files: dict[str, str], *arguments: str, **env: str) -> Run:
-        return run_pytest(tmp_path, files, *arguments, env=env)
-
-    return run
+def project(tmp_path: Path) -> Project:
+    return partial(run_pytest, tmp_path)
 
 
 WHAT_IS_LOADED = """
@@ -27,7 +27,7 @@ def pytest_collection_finish():
 """
 
 
-def test_loading_it_imports_nothing_else(project: Callable[..., Run]) -> None:
+def test_loading_it_imports_nothing_else(project: Project) -> None:
     files = {"conftest.py": WHAT_IS_LOADED, "test_nothing.py": "def test_nothing(): pass\n"}
 
     def loaded(*arguments: str) -> set[str]:
@@ -61,7 +61,7 @@ FILES = {"conftest.py": "import shop\n", "shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMP
 WITH_ENV = {"pytest.ini": "[pytest]\ngeetest_env = true\n"}
 
 
-def test_nothing_is_given_to_the_environment_unasked(project: Callable[..., Run]) -> None:
+def test_nothing_is_given_to_the_environment_unasked(project: Project) -> None:
     ran = project(FILES)
     assert ran.status == 4
     assert "ConfigError: captcha_id is missing" in ran.text
@@ -73,20 +73,20 @@ print("pair", [os.environ.get(f"GEETEST_CAPTCHA_{each}") for each in ("ID", "KEY
 """
 
 
+PAIRS: dict[str, tuple[dict[str, str], list[str | None]]] = {
+    "unset": ({}, [DEMO_ID, DEMO_KEY]),
+    "blank": ({"GEETEST_CAPTCHA_ID": "", "GEETEST_CAPTCHA_KEY": ""}, [DEMO_ID, DEMO_KEY]),
+    "set": ({"GEETEST_CAPTCHA_ID": "mine", "GEETEST_CAPTCHA_KEY": "too"}, ["mine", "too"]),
+    "id alone": ({"GEETEST_CAPTCHA_ID": "mine"}, ["mine", None]),
+    "key alone": ({"GEETEST_CAPTCHA_KEY": "mine"}, [None, "mine"]),
+}
+
+
 @pytest.mark.slow_except("unset", "set")
-@pytest.mark.parametrize(
-    ("env", "pair"),
-    [
-        ({}, [DEMO_ID, DEMO_KEY]),
-        ({"GEETEST_CAPTCHA_ID": "", "GEETEST_CAPTCHA_KEY": ""}, [DEMO_ID, DEMO_KEY]),
-        ({"GEETEST_CAPTCHA_ID": "mine", "GEETEST_CAPTCHA_KEY": "too"}, ["mine", "too"]),
-        ({"GEETEST_CAPTCHA_ID": "mine"}, ["mine", None]),
-        ({"GEETEST_CAPTCHA_KEY": "mine"}, [None, "mine"]),
-    ],
-    ids=["unset", "blank", "set", "id alone", "key alone"],
-)
-def test_what_is_set_stays(project: Callable[..., Run], env: dict[str, str], pair: list[str | None]) -> None:
-    assert f"pair {pair}" in project({"conftest.py": SHOW, **WITH_ENV}, "-s", **env).text
+@pytest.mark.parametrize("name", PAIRS)
+def test_what_is_set_stays(project: Project, name: str) -> None:
+    env, pair = PAIRS[name]
+    assert f"pair {pair}" in project({"conftest.py": SHOW, **WITH_ENV}, "-s", env=env).text
 
 
 TWICE = """
@@ -103,7 +103,7 @@ def test_the_environment_is_put_back(tmp_path: Path) -> None:
         "    assert 'GEETEST_CAPTCHA_KEY' in os.environ\n"
     )
     write(tmp_path, {"test_it.py": test, **WITH_ENV})
-    said = printed([sys.executable, "-c", TWICE], cwd=tmp_path, env=environment())
+    said = printed([sys.executable, "-c", TWICE], cwd=tmp_path)
     assert "1 passed" in said
     assert "left []" in said
 
@@ -149,7 +149,7 @@ def test_is_new(geetest):
 """
 
 
-def test_classes_of_unittest_a_conftest_that_builds_the_app_and_a_test_that_fails(project: Callable[..., Run]) -> None:
+def test_classes_of_unittest_a_conftest_that_builds_the_app_and_a_test_that_fails(project: Project) -> None:
     ran = project({**FILES, "test_classes.py": UNITTEST, "test_fails.py": FAILS_FIRST, **WITH_ENV})
     assert ran.counts == {"passed": 1 + 2 + 2, "failed": 1}, ran.text
     assert "test_fails.py::test_fails" in ran.text
@@ -181,7 +181,7 @@ def test_nothing_is_left():
 
 @pytest.mark.slow_except("function")
 @pytest.mark.parametrize("scope", ["function", "module", "session"])
-def test_the_order_of_the_fixtures_does_not_matter(project: Callable[..., Run], scope: str) -> None:
+def test_the_order_of_the_fixtures_does_not_matter(project: Project, scope: str) -> None:
     test = BUILT_BY_A_FIXTURE.replace("SCOPE", repr(scope))
     ran = project({"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": test})
     assert ran.counts == {"passed": 4}, ran.text
@@ -212,6 +212,6 @@ unittest.main()
 
 def test_unittest_alone(tmp_path: Path) -> None:
     write(tmp_path, {"shop.py": A_SHOP_BUILT_WHILE_IT_IS_IMPORTED, "test_shop.py": WITHOUT_PYTEST})
-    ran = ended([sys.executable, "test_shop.py"], cwd=tmp_path, env=environment(PYTHONPATH=str(ROOT)))
+    ran = ended([sys.executable, "test_shop.py"], cwd=tmp_path)
     assert ran.returncode == 0, ran.stderr
     assert "Ran 1 test" in ran.stderr

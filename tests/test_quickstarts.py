@@ -10,10 +10,10 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import SECONDS, command, free_port
+from commands import SECONDS, command, environment, free_port
 from commands import running as running_line
 from pages import ROOT, Page
-from projects import LABEL, environment, run_pytest, write
+from projects import LABEL, run_pytest, write
 from visitor import GT4, HAS_BROWSER, browser_page, solve
 
 from geetest_asgi.testing import GeeTestServer
@@ -71,9 +71,10 @@ def running(name: str, directory: Path, geetest: str, app: str = "shop:app") -> 
     """The app, by the command of its page; the value is its address. `app` takes the place of the command's."""
     write(directory, files(name))
     port = free_port()
-    ours = environment(
-        UVICORN_PORT=port, GEETEST_API_SERVER=geetest, PATH=f"{Path(sys.executable).parent}:{os.defpath}"
-    )
+    ours = environment(api_server=geetest) | {
+        "UVICORN_PORT": port,
+        "PATH": f"{Path(sys.executable).parent}:{os.defpath}",
+    }
     start = commands(name)[1].replace("\nuvicorn", "\nexec uvicorn").replace("shop:app", app)
     with running_line(["sh", "-ec", start], url := f"http://127.0.0.1:{port}", cwd=directory, env=ours):
         yield url
@@ -95,9 +96,7 @@ def login(client: httpx.Client, path: str, fields: dict[str, str]) -> httpx.Resp
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", [name for name, page in PAGES.items() if "<form " in page.text])
-def test_the_page_is_served_with_its_scripts_and_the_login_wants_a_captcha(
-    name: str, tmp_path: Path, geetest_server: GeeTestServer
-) -> None:
+def test_the_login_of_a_page_wants_a_captcha(name: str, tmp_path: Path, geetest_server: GeeTestServer) -> None:
     skip_without_its_packages(name)
     with (
         running(name, tmp_path, geetest_server.url) as url,
@@ -128,9 +127,7 @@ def _log_in_with_a_browser(url: str, geetest: str) -> None:
 
 @pytest.mark.slow
 @pytest.mark.skipif(not HAS_BROWSER, reason="needs Playwright and Chromium")
-def test_fastapis_form_of_json_keeps_the_captcha_of_a_mistyped_name(
-    tmp_path: Path, geetest_server: GeeTestServer
-) -> None:
+def test_fastapis_json_form_keeps_the_captcha_of_a_mistyped_name(tmp_path: Path, geetest_server: GeeTestServer) -> None:
     skip_without_its_packages("fastapi")
     with (
         running("fastapi", tmp_path, geetest_server.url, "signup:app") as url,

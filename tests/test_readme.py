@@ -51,7 +51,6 @@ def _numbered(text: str) -> str:
 
 
 def shop() -> str:
-    """shop.py as the page builds it."""
     return README.block(SERVER).text + README.block(HANDLER).text
 
 

@@ -36,9 +36,7 @@ NONE: dict[str, dict[str, object]] = {
     },
     "two lengths": options([*PREFLIGHT, (b"content-length", b"0"), (b"content-length", b"7")]),
     "chunked": options([*PREFLIGHT, (b"transfer-encoding", b"chunked")]),
-    "an encoding and no length": options(
-        [*PREFLIGHT, (b"Transfer-Encoding", b"identity"), (b"content-length", b"0")],
-    ),
+    "an encoding and no length": options([*PREFLIGHT, (b"Transfer-Encoding", b"identity"), (b"content-length", b"0")]),
     "a blank encoding": options([*PREFLIGHT, (b"transfer-encoding", b"")]),
 }
 

@@ -22,6 +22,7 @@ from geetest_asgi.testing.cassette import KEPT
 from geetest_asgi.testing.tls import HOSTS
 
 PAGE = Page("docs/simulator.md")
+needs_curl = pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
 
 
 def shell(words: str, there: Mapping[str, str], ready: str) -> AbstractContextManager[object]:
@@ -37,24 +38,17 @@ def put(text: str, there: Mapping[str, str]) -> str:
     return text
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_the_walk_with_curl_goes_as_the_page_says() -> None:
     ports = {"8077": free_port(), "8000": free_port()}
     simulator, app = (f"http://127.0.0.1:{port}" for port in ports.values())
-    with (
-        shell("simulator --port 8077\n", {"8077": ports["8077"]}, simulator),
-        shell("export GEETEST_API_SERVER", ports, app),
-    ):
+    served = shell("simulator --port 8077\n", {"8077": ports["8077"]}, simulator)
+    with served, shell("export GEETEST_API_SERVER", ports, app):
         lines = PAGE.block("curl -X POST").text.splitlines()
         said = [curl(put(line, {old: new for old, new in ports.items() if old in line})) for line in lines]
     *walk, calls = said
-    assert [each.get("code") or each.get("outcome") or each.get("mode") for each in walk] == [
-        "captcha_missing",
-        "passed",
-        "captcha_failed",
-        "down",
-        "unavailable",
-    ]
+    told = ["captcha_missing", "passed", "captcha_failed", "down", "unavailable"]
+    assert [each.get("code") or each.get("outcome") or each.get("mode") for each in walk] == told
     assert [call["result"] or call["status"] for call in calls] == ["success", "fail", 503]
 
 
@@ -72,7 +66,7 @@ def recipe(words: str, framework: str, directory: Path, simulator: str) -> Itera
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_a_form_with_a_field_of_its_own_logs_in_at_fastapi(tmp_path: Path, url: str) -> None:
     with recipe('"username=ada&$token"', "fastapi", tmp_path, url) as walk:
         assert curl(walk) == {"user": "ada", "next": "welcome"}
@@ -80,7 +74,7 @@ def test_a_form_with_a_field_of_its_own_logs_in_at_fastapi(tmp_path: Path, url: 
 
 
 @pytest.mark.slow
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url: str) -> None:
     with recipe("csrfmiddlewaretoken", "django", tmp_path, url) as walk:
         assert shown(walk, tmp_path) == "welcome"
@@ -89,7 +83,6 @@ def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url
 
 
 def shown(script: str, directory: Path = ROOT) -> str:
-    """What a shell script prints."""
     return printed(["sh", "-ec", script], cwd=directory)
 
 
@@ -133,7 +126,7 @@ def test_the_simulator_serves_what_the_pages_load(url: str) -> None:
     assert 'apiServers: ["127.0.0.1:8077"], staticServers: ["127.0.0.1:8077"]' in PAGE.block("apiServers").text
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_a_fault_may_be_ordered_as_json(url: str) -> None:
     said = curl(put(PAGE.block('"mode": "answers"').text.strip(), {"http://127.0.0.1:8077": url}))
     assert said["mode"] == "answers"
@@ -148,7 +141,7 @@ def test_the_simulator_speaks_tls(tmp_path: Path) -> None:
         assert httpx.get(f"https://127.0.0.1:{port}/simulator/calls", verify=context, trust_env=False).json() == []
 
 
-@pytest.mark.skipif(shutil.which("curl") is None, reason="curl is not installed")
+@needs_curl
 def test_programs_with_geetests_address_built_in_are_answered(tmp_path: Path) -> None:
     """The page's second line on ports that are free; curl takes the hosts file's part."""
     http, https, authority = free_port(), free_port(), tmp_path / "authority.pem"

@@ -16,25 +16,16 @@ def authority(tmp_path: Path) -> Path:
     return tmp_path / "authority.pem"
 
 
-def test_a_client_that_trusts_the_authority_is_answered(authority: Path) -> None:
-    with serve(Simulator(), tls=server_context(authority)) as url:
-        assert url.startswith("https://127.0.0.1:")
-        with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
-            assert client.get(f"{url}/simulator/token").status_code == 200
+def test_whoever_trusts_the_authority_is_answered_under_every_name_and_nobody_else(authority: Path) -> None:
+    with serve(Simulator(), tls=server_context(authority, "geetest.internal")) as url:
+        trusting = ssl.create_default_context(cafile=authority)
+        with httpx.Client(verify=trusting, trust_env=False) as client:
             assert f"curl {url}/validate" in client.get(url).text
         with httpx.Client(trust_env=False) as stranger, pytest.raises(httpx.ConnectError, match="CERTIFICATE_VERIFY"):
             stranger.get(url)
-
-
-def test_the_certificate_is_good_for_geetests_names(authority: Path) -> None:
-    with serve(Simulator(), tls=server_context(authority, "geetest.internal")) as url:
-        trusting = ssl.create_default_context(cafile=authority)
-        where = ("127.0.0.1", int(url.rpartition(":")[2]))
         for host in (*HOSTS, "geetest.internal"):
-            with (
-                socket.create_connection(where, 10) as plain,
-                trusting.wrap_socket(plain, server_hostname=host) as secure,
-            ):
+            plain = socket.create_connection(("127.0.0.1", int(url.rpartition(":")[2])), 10)
+            with plain, trusting.wrap_socket(plain, server_hostname=host) as secure:
                 assert secure.version() in ("TLSv1.2", "TLSv1.3"), host
 
 
@@ -51,12 +42,9 @@ def test_no_key_is_written_and_only_a_file_of_its_kind_is_written_over(authority
     assert precious.read_text() == "-----BEGIN CERTIFICATE-----"
 
 
-def test_a_file_that_cannot_be_written_is_said_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (taken := tmp_path / "mine.pem").write_text("mine")
-    assert run_simulator(tls=taken) == 1
-    assert capsys.readouterr().err.count("\n") == 1
-
-
-def test_a_port_for_https_needs_tls(capsys: pytest.CaptureFixture[str]) -> None:
-    assert run_simulator(tls_port=0) == 1
-    assert "give tls, the file for the authority, too" in capsys.readouterr().err
+    assert (run_simulator(tls=taken), run_simulator(tls_port=0)) == (1, 1)
+    other, needs_tls = capsys.readouterr().err.splitlines()
+    assert "name another file" in other
+    assert "give tls, the file for the authority, too" in needs_tls

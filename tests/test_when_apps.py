@@ -10,21 +10,11 @@ from starlette.requests import Request
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
-from geetest_asgi import (
-    AfterFailures,
-    ConfigError,
-    GeeTestMiddleware,
-    Rule,
-    client_address,
-    report_failure,
-)
+from geetest_asgi import AfterFailures, ConfigError, GeeTestMiddleware, Rule, client_address, report_failure
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import GeeTest
 
 pytestmark = pytest.mark.anyio
-
-
-# An app that says it itself.
 
 
 def says_it(view: Callable[[Scope], None]) -> ASGIApp:
@@ -35,17 +25,13 @@ def says_it(view: Callable[[Scope], None]) -> ASGIApp:
     return app
 
 
-async def test_an_app_that_answers_a_failure_with_200_reports_it(geetest: GeeTest) -> None:
-    async with Guesser(guard(app=says_it(report_failure))) as visitor:
+@pytest.mark.parametrize("copy", [lambda scope: scope, dict, lambda scope: Request(dict(scope))])
+async def test_an_app_that_answers_failures_with_200_reports_it(copy: Callable[[Scope], Any], geetest: GeeTest) -> None:
+    """By a request too, and by a copy of the scope, which frameworks make when they mount an app."""
+    async with Guesser(guard(app=says_it(lambda scope: report_failure(copy(scope))))) as visitor:
         assert [await visitor.fails() for _ in range(4)] == [FREE] * 3 + [ASKED]
         await visitor.says("/login", geetest.token())
         assert await visitor.fails() == ASKED, "that was no success"
-
-
-async def test_it_is_heard_from_a_copy_of_the_scope_and_from_a_request(geetest: GeeTest) -> None:
-    """Frameworks copy the scope when they mount an app."""
-    async with Guesser(guard(app=says_it(lambda scope: report_failure(Request(dict(scope)))))) as visitor:
-        assert [await visitor.fails() for _ in range(4)][-1] == ASKED
 
 
 @pytest.mark.parametrize("settings", [{"mode": "off"}, {"skip": lambda scope: "a friend"}], ids=["off", "skip"])
@@ -74,35 +60,22 @@ async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) ->
         assert [await visitor.succeeds() for _ in range(3)] == [FREE] * 3
 
 
-# Handlers that count by themselves.
-
-
-async def test_a_handler_counts_under_a_key_of_its_own() -> None:
-    failures = AfterFailures(2, store=MemoryStore())
+async def test_a_handler_counts_under_a_key_of_its_own_in_the_store_that_it_names(geetest: GeeTest) -> None:
+    store = MemoryStore()
+    failures = AfterFailures(2, store=store)
     assert [await failures.needed("ada") for _ in range(3)] == [False, False, True]
     assert not await failures.needed("bob")
     await failures.clear("ada")
     assert [await failures.needed("ada") for _ in range(3)] == [False, False, True]
-
-
-async def test_handler_and_guard_share_the_counters_of_one_store(geetest: GeeTest) -> None:
-    store = MemoryStore()
-    failures = AfterFailures(2, store=store)
     async with Guesser(guard(failures, store=store)) as visitor:
         await visitor.fails()
         assert not await failures.needed("192.0.2.1")
-        assert await visitor.fails() == ASKED
+        assert await visitor.fails() == ASKED, "a guard with this store counts together with it"
         await failures.clear("192.0.2.1")
         assert await visitor.fails() == FREE
-
-
-async def test_a_handler_must_say_where_it_counts() -> None:
     for call in (AfterFailures().needed("ada"), AfterFailures().clear("ada")):
         with pytest.raises(ConfigError, match="give store="):
             await call
-
-
-# Requests without an ordinary answer.
 
 
 async def test_an_app_that_raises_or_a_client_that_leaves_counts_as_a_failure(geetest: GeeTest) -> None:
@@ -130,21 +103,19 @@ def websocket_app(*, accepts: bool) -> ASGIApp:
 
 
 async def connect(app: ASGIApp) -> None:
-    scope = {"type": "websocket", "path": "/chat", "headers": [], "query_string": b"", "client": ("192.0.2.1", 1)}
-
     async def receive() -> Any:
         return {"type": "websocket.connect"}
 
-    async def send(message: Any) -> None:
-        pass
+    async def send(message: Any) -> None: ...
 
+    scope = {"type": "websocket", "path": "/chat", "headers": [], "query_string": b"", "client": ("192.0.2.1", 1)}
     await app(scope, receive, send)
 
 
 @pytest.mark.parametrize(
     ("accepts", "said", "status"), [(True, [FREE] * 4, 101), (False, [FREE] * 3 + ["missing"], 403)]
 )
-async def test_a_websockets_handshake_is_an_attempt_which_is_told_and_not_its_end(
+async def test_a_websockets_handshake_is_an_attempt(
     accepts: bool, said: list[str], status: int, geetest: GeeTest
 ) -> None:
     seen: list[str] = []
@@ -161,12 +132,7 @@ async def test_a_websockets_handshake_is_an_attempt_which_is_told_and_not_its_en
     assert when.told == [("/chat", status)]
 
 
-# One of your own.
-
-
 class Abroad:
-    """An object of the app's own."""
-
     def __init__(self, fails: bool = False) -> None:
         self.told: list[tuple[str, int]] = []
         self.fails = fails
@@ -190,24 +156,19 @@ async def test_one_of_your_own_is_asked_and_told(geetest: GeeTest) -> None:
         assert when.told == [("/login", 403), ("/login", 200)]
 
 
-async def test_what_it_raises_when_told_is_logged_and_the_answer_stands(
-    geetest: GeeTest, caplog: pytest.LogCaptureFixture
-) -> None:
+async def test_what_it_raises_when_told_is_logged(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     async with Guesser(guard(Abroad(fails=True))) as visitor:
         assert await visitor.succeeds() == FREE
     (record,) = [each for each in caplog.records if each.levelno == logging.ERROR]
     assert record.__dict__["geetest_hook"] == "when"
 
 
-async def test_a_rule_may_have_it_alone(geetest: GeeTest) -> None:
+async def test_a_rule_may_have_it_alone_and_another_rule_or_guard_asks(geetest: GeeTest) -> None:
     rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
-    app = GeeTestMiddleware(login, protect=rules, captcha_id="a", captcha_key="b")
+    app = GeeTestMiddleware(login, protect=rules)
     async with Guesser(app) as visitor:
         assert await visitor.fails() == FREE
         assert await visitor.fails(path="/transfer") == ASKED
-
-
-async def test_what_one_guard_lets_through_unasked_the_next_one_asks_about(geetest: GeeTest) -> None:
     inner = GeeTestMiddleware(login, protect="POST /login", captcha_id="a" * 32, captcha_key="b")
     async with Guesser(guard(app=inner)) as visitor:
         assert await visitor.fails() == ASKED

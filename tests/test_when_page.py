@@ -23,7 +23,6 @@ async def password_is_right(username: str, password: str) -> bool:
 
 
 def login_of(words: str) -> ASGIApp:
-    """The app of a block."""
     app: ASGIApp = PAGE.run(words, password_is_right=password_is_right)["app"]
     return app
 

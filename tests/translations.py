@@ -14,7 +14,6 @@ Section = tuple[str, str]
 
 
 def sections(page: Page) -> list[Section]:
-    """The sections of a page, in order."""
     parts = re.split(r"^(#+ .+)$", page.prose, flags=re.MULTILINE)
     return list(zip(parts[1::2], parts[2::2], strict=True))
 

@@ -45,5 +45,4 @@ def browser_page(geetest: str) -> "Iterator[Page]":
 
 
 def solve(page: "Page") -> None:
-    """Press the button of the simulator's widget."""
     page.get_by_role("button", name="I am human").click()

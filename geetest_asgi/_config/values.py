@@ -11,10 +11,10 @@ from .._core.rules import Rule
 
 
 def several(name: str, given: object) -> list[object]:
-    """Return one value or several as a list. Their order counts, so a set is refused."""
+    """Return one value or several as a list."""
     if isinstance(given, str | re.Pattern | Rule):
         return [given]
-    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping | set | frozenset):
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise ConfigError(f"{name}={given!r}: give a list of strings")
     return list(given)
 

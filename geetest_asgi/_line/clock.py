@@ -43,13 +43,9 @@ class Clock(ABC):
 
     def watch(self, watched: Watched, when: float) -> None:
         """Wake `watched` at `when`, by `time`."""
-        self._push(watched, when)
+        heappush(self._heap, (when, next(self._numbers), watched))
         if when < self._armed:
             self._arm(when)
-
-    def _push(self, watched: Watched, when: float) -> None:
-        if when < inf:
-            heappush(self._heap, (when, next(self._numbers), watched))
 
     def tick(self, now: float) -> float:
         """Wake all that are due, each once. Return when to tick again, inf for never."""
@@ -57,7 +53,8 @@ class Clock(ABC):
         while self._heap and self._heap[0][0] <= now:
             due[heappop(self._heap)[2]] = None
         for watched in due:
-            self._push(watched, watched.wake(now))
+            if (again := watched.wake(now)) < inf:
+                heappush(self._heap, (again, next(self._numbers), watched))
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
 
     async def aclose(self) -> None:

@@ -6,16 +6,9 @@ anybody here, for the length of a `with` block; outside of tests there is nobody
 """
 
 from threading import Lock
-from typing import Final
 
 from .exchange import Wire
 from .line import Line
-
-DEMO_ID: Final = "647f5ed2ed8acb4be36784e01556bb71"
-"""The public demonstration `captcha_id`: printed in GeeTest's documentation and in each of its demos."""
-
-DEMO_KEY: Final = "b09a7aafbfd83f73b35a9b530d0337bf"
-"""The key that belongs to `DEMO_ID`: as public as the id, so no secret."""
 
 _lock = Lock()
 _line: Line | None = None

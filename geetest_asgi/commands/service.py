@@ -18,8 +18,8 @@ from .._core.model import CaptchaFields, Evidence, Outcome
 from .._core.policy import Policy
 from .._core.protocol import build_request
 from .._line.line import Line
-from .._line.stand_in import DEMO_ID
 from .._middleware import GeeTestMiddleware
+from ..testing.environment import DEMO_ID
 from . import verdicts
 
 LONGEST: Final = 10.0

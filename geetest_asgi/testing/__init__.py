@@ -13,12 +13,12 @@ What is told here as GeeTest's behaviour comes from GeeTest's documentation and 
 package imports no test framework, HTTP client or server: those come in where they are used.
 """
 
-from .._line.stand_in import DEMO_ID, DEMO_KEY
 from ._answers import CODES
 from ._calls import Call
 from ._magic import MAGIC, Magic
 from ._outages import Fault
 from .command import run_simulator
+from .environment import DEMO_ID, DEMO_KEY
 from .geetest import GeeTest, GeeTestServer
 from .server import serve
 from .simulator import Simulator

@@ -6,10 +6,10 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Final, TypedDict
 
-from .._line.stand_in import DEMO_ID, DEMO_KEY
 from . import _outages, cassette, tokens
 from ._calls import Calls, expect
 from ._service import SpentTokens
+from .environment import DEMO_ID, DEMO_KEY
 
 _HOUR: Final = 3600
 

@@ -10,8 +10,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from commands import free_port, wait_for
-from projects import environment, projects_of, run_pytest, write
+from commands import environment, free_port, wait_for
+from projects import projects_of, run_pytest, write
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
@@ -27,7 +27,7 @@ def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> 
     return subprocess.Popen(
         [sys.executable, "-W", "error", "-m", "django", *command.split()],
         cwd=directory,
-        env=environment(DJANGO_SETTINGS_MODULE="settings", **env),
+        env=environment() | {"DJANGO_SETTINGS_MODULE": "settings", **env},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -5,10 +5,7 @@ from collections import deque
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import Final
-from urllib.parse import unquote_plus
 
-LOOKED_AT: Final = 4096
-"""Bytes at the beginning of a form whose names are shown."""
 _MOST: Final = 12
 _ENOUGH: Final = 50
 """Number of names that are read."""
@@ -27,20 +24,6 @@ def shown_names(names: Iterable[object]) -> str:
     if not shown:
         return "other names" if others else "no names"
     return ", ".join(shown) + (" and others" if others else "")
-
-
-def form_text(raw: bytes) -> str:
-    """Decode a name or a value of a form or of a query. Most have no escapes, and `unquote_plus` is slow."""
-    text = raw.decode("latin-1")
-    return unquote_plus(text) if "%" in text or "+" in text else text
-
-
-def names_in_form(start: bytes) -> Iterator[str]:
-    """Yield the names of the pairs with a `=`. `start`: the first `LOOKED_AT` bytes of a form."""
-    for pair in start.split(b"&"):
-        name, equals, _ = pair.partition(b"=")
-        if equals:
-            yield form_text(name)
 
 
 def names_in_json(document: object) -> Iterator[str]:
