@@ -24,13 +24,6 @@ def on_asyncio() -> bool:
         return False
 
 
-def _forget_closed_loops() -> None:
-    """Drop the objects of loops that were closed without `shutdown_asyncgens`; their sockets close as garbage."""
-    for key in list(_slots):
-        if isinstance(key[0], asyncio.AbstractEventLoop) and key[0].is_closed():
-            _slots.pop(key, None)
-
-
 class PerLoop(Generic[T]):
     """`make()` for each event loop that asks; `close(it)` when that loop ends, or at `aclose()` in that loop."""
 
@@ -42,7 +35,9 @@ class PerLoop(Generic[T]):
         """Return the running loop's own. To be called in a task."""
         slot: tuple[T, AsyncGenerator[None, None]] | None = _slots.get(key := self._key())
         if slot is None:
-            _forget_closed_loops()
+            for other in list(_slots):
+                if isinstance(other[0], asyncio.AbstractEventLoop) and other[0].is_closed():
+                    _slots.pop(other, None)  # nothing told us of its end: closed without `shutdown_asyncgens`
             made = self._make()
             holder = self._hold(key, made)
             _slots[key] = slot = made, holder
