@@ -13,8 +13,9 @@ import trustme
 
 from geetest_asgi import Outcome
 
+from .faulty_servers import close_without_an_answer
 from .servers import CLIENTS, Behave, GeeTest, RawServer, http_reply, replying, secured
-from .site import Site
+from .site import App, Site
 from .visitors import until, visit
 
 pytestmark = pytest.mark.anyio
@@ -117,3 +118,18 @@ async def test_a_handshake_that_takes_for_ever_leaves_no_connection(
     assert server.accepted == 1
     assert site.app.seen == []
     assert leaves or site.result.outcome in (Outcome.UNAVAILABLE, Outcome.BUSY), "BUSY on a busy machine"
+
+
+async def test_the_next_server_is_asked_where_a_certificate_is_not_good_and_not_where_the_call_may_have_been_sent(
+    authority: trustme.CA, geetest: GeeTest
+) -> None:
+    good = secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))
+    bad = secured(trustme.CA().issue_cert("127.0.0.1"), replying(http_reply()))
+    cut_off = secured(authority.issue_cert("127.0.0.1"), close_without_an_answer)
+    for first, code, asked in ((bad, "in", (0, 1)), (cut_off, "captcha_unavailable", (1, 0))):
+        with RawServer(first) as server, RawServer(good) as other:
+            servers = [f"https://127.0.0.1:{each.port}" for each in (server, other)]
+            guard = geetest.guard(App(), api_server=servers, trust_env=True, on_unavailable="deny")
+            assert (await visit(geetest.token()).run(guard)).code == code
+            await guard.aclose()
+        assert (len(server.requests), len(other.requests)) == asked
