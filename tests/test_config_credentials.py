@@ -106,7 +106,7 @@ def test_only_where_nothing_is_asked_no_pair_is_needed() -> None:
 
 
 AS_WRITTEN = [
-    *("https://h", "HTTPS://h", "https://h:8443/Base", "https://[2001:db8::1]:8443", "http://localhost:8080"),
+    *("https://h", "HTTPS://h", "https://h:8443/X", "https://[2001:db8::1]:8443", "http://localhost:8080"),
     *("http://LOCALHOST", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:80"),
 ]
 

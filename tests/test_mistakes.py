@@ -18,34 +18,19 @@ from geetest_asgi import ConfigError, GeeTestMiddleware
 PAIR: dict[str, Any] = {"captcha_id": "an-id", "captcha_key": "a-key"}
 
 
-def wsgi(environ: Any, start_response: Any) -> list[bytes]:
-    raise AssertionError
-
-
 class Wsgi:  # as Flask, Bottle and Django's WSGIHandler are
     def __call__(self, environ: Any, start_response: Any) -> list[bytes]:
         raise AssertionError
 
 
-def four(scope: Any, receive: Any, send: Any, more: Any) -> Any:
-    raise AssertionError
-
-
-def get_response(request: Any) -> Any:
-    raise AssertionError
-
-
-def make_app() -> Any:
-    return app
-
-
 NO_APP: list[tuple[Any, dict[str, Any], str]] = [
-    *((given, PAIR, "as a WSGI application does; give an ASGI one") for given in (wsgi, Wsgi(), Wsgi().__call__)),
+    (lambda environ, start_response: [], PAIR, "as a WSGI application does; give an ASGI one"),
+    *((given, PAIR, "as a WSGI application does; give an ASGI one") for given in (Wsgi(), Wsgi().__call__)),
     # Django builds each of MIDDLEWARE with one function, and no other argument.
-    (get_response, {}, "asgi.py, application = geetest_asgi.django.protect"),
+    (lambda get_response: None, {}, "asgi.py, application = geetest_asgi.django.protect"),
     *((given, PAIR, "give an ASGI application, the object itself") for given in (None, "shop:app", Wsgi, 7)),
-    (four, PAIR, "does not take (scope, receive, send)"),
-    (make_app, PAIR, "call it here"),
+    (lambda scope, receive, send, more: None, PAIR, "does not take (scope, receive, send)"),
+    (lambda: app, PAIR, "call it here"),
 ]
 
 

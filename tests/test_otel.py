@@ -216,9 +216,7 @@ def test_what_the_client_answers_can_be_told_too(geetest: GeeTestServer, telemet
     assert telemetry.points("geetest.decisions") == {about("passed", allowed=True, rule="GeeTestClient"): 1}
 
 
-def kind_of(metric: Any) -> str:
-    monotonic = getattr(metric.data, "is_monotonic", None)
-    return {True: "counter", False: "up-down counter", None: "histogram"}[monotonic]
+KINDS = {True: "counter", False: "up-down counter", None: "histogram"}
 
 
 def test_the_tables_of_the_page_are_what_is_recorded(geetest: GeeTestServer, telemetry: Telemetry) -> None:
@@ -230,7 +228,7 @@ def test_the_tables_of_the_page_are_what_is_recorded(geetest: GeeTestServer, tel
     metrics = {}
     for name, metric in telemetry.metrics().items():
         keys = ", ".join(f"`{key}`" for key in metric.data.data_points[0].attributes)
-        metrics[f"`{name}`"] = [kind_of(metric), f"`{metric.unit}`", keys]
+        metrics[f"`{name}`"] = [KINDS[getattr(metric.data, "is_monotonic", None)], f"`{metric.unit}`", keys]
     assert metrics == {row[0]: row[1:4] for row in PAGE.rows("metric")}
     attributes = {codes(row[0])[0]: row[1:3] for row in PAGE.rows("attribute")}
     types = {
