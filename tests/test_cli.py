@@ -7,21 +7,11 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from commands import (
-    PROGRAM,
-    Process,
-    command,
-    ended,
-    ended_by_ctrl_c,
-    environment,
-    free_port,
-    lines_until,
-    printed,
-    running,
-)
+from commands import PROGRAM, command, ended, ended_by_ctrl_c, environment, free_port, lines_until, printed, running
 
 import geetest_asgi
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
@@ -108,7 +98,7 @@ def test_what_is_no_text_is_refused_without_a_traceback() -> None:
 
 
 @contextmanager
-def simulating(*arguments: str) -> Iterator[tuple[Process, str, str]]:
+def simulating(*arguments: str) -> Iterator[tuple[Any, str, str]]:
     """The process, its URL, and what it said first."""
     with running([*PROGRAM, "simulator", *arguments]) as process:
         said = lines_until(process, "Ctrl-C")
