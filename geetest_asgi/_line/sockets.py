@@ -10,11 +10,11 @@ import select
 import socket
 import ssl
 import sys
-from collections.abc import Awaitable, Mapping
+from collections.abc import Awaitable
 from contextlib import suppress
 from contextvars import Context
 from time import monotonic
-from typing import Any, Final
+from typing import Final
 
 import anyio
 from anyio.abc import ByteStream
@@ -153,11 +153,6 @@ class Socket(ByteStream):
     async def aclose(self) -> None:
         """Close it."""
         self.close()
-
-    @property
-    def extra_attributes(self) -> Mapping[Any, Any]:
-        """None."""
-        return {}
 
 
 class Connection:
