@@ -256,18 +256,9 @@ telemetry(GeeTestResult(Outcome.PASSED, True, True, rule="a", elapsed=1.0))
 (duration,) = late.metrics()["geetest.validate.duration"].data.data_points
 print(len(late.call_spans), duration.count, tuple(duration.explicit_bounds) == BUCKETS)
 """
-NO_API = """
-import sys
-sys.modules["opentelemetry"] = None
-try:
-    import geetest_asgi.observers.otel
-except ImportError as error:
-    print(error)
-"""
 PROGRAMS = {
     "nothing comes of it without an SDK": (NO_SDK, "[]"),
     "the global providers may be set up later": (LATE, "1 1 True"),
-    "without the API": (NO_API, "OpenTelemetry is missing: pip install 'geetest-asgi[otel]'"),
 }
 
 
