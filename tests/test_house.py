@@ -1,5 +1,5 @@
-"""The house rules, read off the source: a pure core, a wall for each folder, httpx in one place, small modules; and what
-is imported at a start.
+"""The house rules, read off the source: a pure core, a wall for each folder, httpx in one place, small modules, and a
+start that imports nothing heavy.
 """
 
 import ast
