@@ -232,7 +232,7 @@ async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_
         await until(lambda: names.asked == 4)
         group.cancel_scope.cancel()
     for call in calls:
-        call.waits_for_us("something else")
+        call.ours = "something else"
     before, names.go_on = names.go_on, threading.Event()
     before.set()
     async with anyio.create_task_group() as group:
