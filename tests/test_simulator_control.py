@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
         ("?expired=0&used=false&forged=", ""),
         ("?expired=1", "pass_token expire"),
         ("?used=1", "pass_token used"),
+        ("?used=1&expired=1", "pass_token expire"),
         ("?forged=true", "pass_token error"),
         ("?offline=1", "pass_token error"),
         (f"?captcha_id={OTHER_ID}", "pass_token error"),
