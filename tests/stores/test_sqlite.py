@@ -496,18 +496,6 @@ def test_a_file_that_cannot_grow_fails_and_comes_back(path: Path) -> None:
     assert rows(path) > 0
 
 
-@each_backend
-async def test_a_call_that_is_cancelled_leaves_the_store_in_order(path: Path) -> None:
-    store = SQLiteStore(path)
-    for number in range(30):
-        with anyio.move_on_after(0.0003 * number):
-            await store.add(f"a {number}", "", 60)
-    with anyio.fail_after(SECONDS):
-        assert await store.add("b", "", 60)
-    assert not await store.add("b", "", 60)
-    assert rows(path) >= 1
-
-
 def test_no_connection_is_left_open(path: Path) -> None:
     """Python 3.13 warns of each; here it is seen from the files that the last connection takes away with it."""
     store = SQLiteStore(path)
