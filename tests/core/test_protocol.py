@@ -72,8 +72,6 @@ def test_any_text_arrives_as_it_is(captcha_id: str, key: str, lot: str, output: 
     assert parse_qsl(request.form.decode("ascii"), keep_blank_values=True) == list(zip(names, values, strict=True))
 
 
-# Answers
-
 ARGS = {"used_type": "slide", "user_ip": "127.0.0.1", "lot_number": LOT, "scene": "反爬虫", "referer": "http://h/"}
 SUCCESS: dict[str, Any] = {"status": "success", "result": "success", "reason": "", "captcha_args": ARGS}
 
@@ -197,9 +195,6 @@ def test_texts_of_the_answer_are_kept_short(answer: dict[str, object]) -> None:
     assert len(evidence.code) <= 200
 
 
-# HTTP
-
-
 @pytest.mark.parametrize(
     ("outcome", "statuses"),
     [
@@ -216,8 +211,6 @@ def test_a_5xx_is_an_outage_and_every_other_status_a_refusal_whatever_it_says(
         assert answered(SUCCESS, status) == Evidence(outcome, f"HTTP {status}")
         assert parse_reply(Reply(status, None), LOT).outcome is outcome
 
-
-# Bytes
 
 AS_BYTES = json.dumps(SUCCESS).encode()
 NO_OBJECT: dict[str, bytes | None] = {

@@ -102,9 +102,6 @@ def test_the_table_has_each_id() -> None:
     )
 
 
-# --- manage.py runserver ----------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def runserver(directory: Path, settings: str) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
     url = f"http://127.0.0.1:{(port := free_port())}"

@@ -146,9 +146,6 @@ def test_a_setting_that_a_mark_or_the_guard_has_not_is_told_at_once(site: Any) -
         site.shop(colour="red")
 
 
-# --- the OpenAPI document ---------------------------------------------------------------------------------------------
-
-
 def paths(site: Any, **settings: Any) -> dict[str, Any]:
     made: dict[str, Any] = json.loads(json.dumps(site.document(site.shop(**settings))))
     return made["paths"]  # type: ignore[no-any-return]
