@@ -35,6 +35,9 @@ class PerLoop(Generic[T]):
         """Return the running loop's own. To be called in a task."""
         slot: tuple[T, AsyncGenerator[None, None]] | None = _slots.get(key := self._key())
         if slot is None:
+            for other in list(_slots):
+                if isinstance(other[0], asyncio.AbstractEventLoop) and other[0].is_closed():
+                    _slots.pop(other, None)  # nothing told us of its end: closed without `shutdown_asyncgens`
             made = self._make()
             holder = self._hold(key, made)
             _slots[key] = slot = made, holder

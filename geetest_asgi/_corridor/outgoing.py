@@ -38,7 +38,8 @@ def outgoing(visit: Visit, match: Match | None, send: Send) -> Send:
         # Before the answer is sent: the client's next request may come to another process at once.
         if visit.when_pending and visit.policy.when is not None:
             visit.when_pending = False
-            await notify("when", visit.policy.when.answered, visit.scope, visit.store, _status(message))
+            answered = message.get("status") or _HANDSHAKE[message["type"]]
+            await notify("when", visit.policy.when.answered, visit.scope, visit.store, int(answered))
         status = message["status"] if message["type"] == "http.response.start" else 0
         if status in REDIRECTS:
             message = await _redirect(visit, match, message)
@@ -48,11 +49,6 @@ def outgoing(visit: Visit, match: Match | None, send: Send) -> Send:
         await send({**message, "headers": [*message.get("headers", ()), *ours]} if ours else message)
 
     return lambda message: begin(message) if message["type"] in _BEGINNINGS else send(message)
-
-
-def _status(message: Message) -> int:
-    """The status of the app's answer, or of the handshake of a websocket."""
-    return int(message.get("status") or _HANDSHAKE[message["type"]])
 
 
 def draining(visit: Visit, send: Send) -> Send:
@@ -65,7 +61,7 @@ def draining(visit: Visit, send: Send) -> Send:
     body = visit.body
 
     async def send_on(message: Message) -> None:
-        last = message["type"] == "http.response.body" and not message.get("more_body", False)
+        last = message["type"] in ("http.response.body", "http.response.pathsend") and not message.get("more_body")
         if last and not body.complete and not _waits_for_continue(visit):
             with suppress(Exception):  # the server's; the request has been denied
                 await body.drain()

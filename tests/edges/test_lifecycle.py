@@ -78,6 +78,21 @@ def test_two_event_loops_at_the_same_time(geetest: GeeTest, app: App) -> None:
         assert server.accepted == 3
 
 
+@pytest.mark.filterwarnings("ignore::ResourceWarning")
+def test_loops_that_were_only_closed_do_not_add_up(geetest: GeeTest, app: App) -> None:
+    """Without `shutdown_asyncgens` nothing tells the guard of their end."""
+    with RawServer(GOOD) as server:
+        guard = geetest.guard(app, api_server=server.url)
+        for _ in range(3):
+            loop = asyncio.new_event_loop()
+            loop.run_until_complete(passes(guard, geetest, app)())
+            loop.close()
+        anyio.run(passes(guard, geetest, app))
+        del loop
+        gc.collect()
+        assert settles(lambda: server.open == 0)
+
+
 # --- lifespan ---------------------------------------------------------------------------------------------------------
 
 

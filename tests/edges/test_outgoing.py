@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import pytest
+from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
@@ -254,6 +255,14 @@ async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(name: s
     assert (asked.status, len(asked.incoming)) == (403, left)
     assert [message["type"] for message in asked.sent] == ["http.response.start", "http.response.body"]
     assert "connection" not in asked.headers
+
+
+async def test_the_rest_is_read_before_a_file_is_sent(geetest: GeeTest, app: App) -> None:
+    asked = refused(b"1", b"2")
+    asked.scope["extensions"] = {"http.response.pathsend": {}}
+    await asked.run(geetest.guard(app, on_denied=lambda result, scope: FileResponse(__file__)))
+    assert asked.sent[-1]["type"] == "http.response.pathsend"
+    assert not asked.incoming
 
 
 async def test_the_rest_is_read_once_all_but_the_end_of_the_answer_is_sent(geetest: GeeTest, app: App) -> None:
