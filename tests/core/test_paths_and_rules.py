@@ -62,6 +62,7 @@ SPELLINGS = {
     "dot segment": "/./login",
     "dot-dot segment": "/a/../login",
     "dot-dot above the root": "/../login",
+    "backslashes, on Windows (StaticFiles)": "/x\\..\\login",
     "encoded dots": "/a/%2e%2e/login",
     "dots with parameters": "/a/..;x=1/login",
     "path parameters": "/login;",
@@ -321,6 +322,7 @@ def test_under_a_rule_and_none_the_rule_counts() -> None:
 
 def test_under_a_rule_and_an_exemption_the_rule_counts() -> None:
     assert table("/files/**", "/files/public/**").match("POST", "/files/public/../secret") == 0
+    assert table("/files/**", "/files/public/**").match("POST", "/files/public/..\\secret") == 0
     rules = table(["/files/public/**", "/files/**"], exempt="/files/public/**")
     assert rules.match("POST", "/files/public/a") is None
     assert rules.match("POST", "/files/public/../secret") == 1
