@@ -15,13 +15,14 @@ PROGRAM: Final = shutil.which("redis-server")
 
 
 class RedisServer:
-    """`redis-server` on a port of its own."""
+    """`redis-server`, or another program that takes its options, on a port of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, program: str | None = PROGRAM) -> None:
         with socket.socket() as found:
             found.bind(("127.0.0.1", 0))
             self.port: int = found.getsockname()[1]
         self.url: str = f"redis://127.0.0.1:{self.port}/0"
+        self._program = program
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self, *options: str) -> None:
@@ -30,8 +31,8 @@ class RedisServer:
 
     def run(self, *arguments: str) -> None:
         """Start the program on this port, with these arguments first."""
-        assert PROGRAM is not None
-        command = [PROGRAM, *arguments, "--port", str(self.port), "--bind", "127.0.0.1"]
+        assert self._program is not None
+        command = [self._program, *arguments, "--port", str(self.port), "--bind", "127.0.0.1"]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         ends = time.monotonic() + 10
         while True:
@@ -46,6 +47,11 @@ class RedisServer:
     def running(self) -> bool:
         """It was started, and not killed since."""
         return self._process is not None
+
+    def signal(self, number: int) -> None:
+        """Send it a signal."""
+        assert self._process is not None
+        self._process.send_signal(number)
 
     def kill(self) -> None:
         """With SIGKILL."""

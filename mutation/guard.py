@@ -52,7 +52,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources"), *_CORRIDOR),
     "_corridor/visit.py": _CORRIDOR,
     "_corridor/walk.py": (
-        *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens"),
+        *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens", "watch"),
         *_CORRIDOR,
     ),
     "_line/blame.py": _line("blame_of_errors", "call"),

@@ -1,8 +1,9 @@
 """One question to GeeTest: its time, how far it has come, and what its end is evidence of.
 
 Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
-and only while there is nothing to be read from it. Until then our own end may have taken the time, by an event loop
-that visitors held, or by a queue; so a silence that is shorter than a fair share of the time is `busy`, and no outage.
+and only while there is nothing to be read from it; it is seen twice, with a turn of the event loop between. Until then
+our own end may have taken the time, by an event loop that visitors held, or by a queue; so a silence that is shorter
+than a fair share of the time is `busy`, and no outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -62,7 +63,7 @@ class Call:
     __slots__ = (
         *("ended", "foreign", "kept", "ours", "over", "seconds", "sent", "since", "socket"),
         *("stop", "stopped", "watching"),
-        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_tenth", "_until"),
+        *("_again", "_began", "_clock", "_deliberate", "_due", "_end", "_late", "_least", "_seen", "_tenth", "_until"),
         *("_context", "_disconnected", "_unsettled"),
     )
     stop: Callable[[], object]
@@ -106,16 +107,12 @@ class Call:
 
         `stop` ends that.
         """
-        self.stopped = None
+        self.stopped, self._seen = None, inf
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
         self.socket, self.since, self._began, self._late, self._again = None, inf, self._clock.time(), 0.0, _PATIENCE
         self._until = self._began + (self._end - self._began) / servers
         if self._until < self._due:
             self._watch(self._until)
-
-    def waits_for_us(self, what: str) -> None:
-        """It is our own end that takes time."""
-        self.ours = what
 
     def waits(self) -> None:
         """The other end was asked for something just now, by no socket of ours."""
@@ -155,7 +152,7 @@ class Call:
             return inf
         if self.foreign:
             self._look_how_late(now)
-        if now >= self._end or self._share_is_over(now):
+        if now >= self._end or (not self.sent and now >= self._until):
             return self._give_up(now)
         if now >= self._tenth and self._context is not None and self._unsettled:
             self.watching = self.watching or self._clock.run(self._watch_client, self._context)
@@ -164,7 +161,7 @@ class Call:
         return self._next(now)
 
     def _give_up(self, now: float) -> float:
-        if self._again and (self.foreign or (self.socket is not None and self.socket.hears())):
+        if self._again and self._may_hear():
             self._again -= 1
             return now
         if now >= self._end:
@@ -173,6 +170,13 @@ class Call:
         self._until, self.stopped = inf, self._silence()
         self.stop()
         return self._next(now)
+
+    def _may_hear(self) -> bool:
+        """Whether something lies there to be read, or this silence is seen for the first time."""
+        if self.socket is None:
+            return self.foreign
+        seen, self._seen = self._seen, self.socket.since
+        return seen != self._seen or self.socket.hears()
 
     def _next(self, now: float) -> float:
         self._due = self._end if now >= self._tenth else self._tenth
@@ -185,9 +189,6 @@ class Call:
     def _look_how_late(self, now: float) -> None:
         if (late := now - self._due) > _PAUSE:
             self._due, self.since, self._late = now, self.since + late, self._late + late
-
-    def _share_is_over(self, now: float) -> bool:
-        return not self.sent and now >= self._until
 
     def end(self, evidence: Evidence) -> None:
         """End the call."""

@@ -109,7 +109,7 @@ class Resolver:
         """Return the addresses of `host`. Raises OSError."""
         with suppress(ValueError):
             return [str(ipaddress.ip_address(host))]
-        call.waits_for_us("no thread to look up a host")
+        call.ours = "no thread to look up a host"
         ticket, begun, awaited = object(), False, True
         await self._limiter.acquire_on_behalf_of(ticket)
 
@@ -122,7 +122,7 @@ class Resolver:
                 return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
             finally:  # also when nobody waits for it any more: it was a thread until now
                 if awaited:
-                    call.waits_for_us("the event loop was held up")
+                    call.ours = "the event loop was held up"
                 with suppress(RuntimeError):  # the event loop has ended
                     from_thread.run_sync(self._limiter.release_on_behalf_of, ticket)
 

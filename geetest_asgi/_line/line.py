@@ -72,16 +72,16 @@ class Lane:
 
     async def prepare_for(self, call: Call) -> Wire:
         """Like `prepare`, within the time of a call."""
-        call.waits_for_us("the first call was being prepared")
+        call.ours = "the first call was being prepared"
         wire = await self.prepare()
-        call.waits_for_us("")
+        call.ours = ""
         return wire
 
     async def enter(self, client: str | None, call: Call) -> bool:
         """Wait for a place in flight. False if the call was ended meanwhile."""
         place = self.places.join_line(client)
         call.begin(1, place.set)
-        call.waits_for_us("too many calls to GeeTest under way (max_in_flight)")
+        call.ours = "too many calls to GeeTest under way (max_in_flight)"
         return await self.places.wait(client, place)
 
     async def aclose(self) -> None:

@@ -106,15 +106,14 @@ class StoreFile:
         return self._lock
 
     def _shorten_log(self, connection: sqlite3.Connection) -> None:
-        """Make a checkpoint if the log is long. If a reader prevents it, the next one comes when the log is longer."""
+        """Make a checkpoint if the log is long. If it cannot be made now, the next one comes when the log is longer."""
         log = self._path + "-wal"
         if os.path.getsize(log) <= self._log_limit:
             return
         connection.execute(f"PRAGMA busy_timeout = {_CHECKPOINT}")
-        _, frames, _ = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+        connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
         connection.execute(f"PRAGMA busy_timeout = {round(self._timeout * 1000)}")
-        if frames >= 0:  # else another process is doing it
-            self._log_limit = os.path.getsize(log) + _LOG
+        self._log_limit = os.path.getsize(log) + _LOG
 
     def _open(self, timeout: float) -> sqlite3.Connection:
         with _creating:  # closing a file ends all locks of this process on it, those of other connections too

@@ -8,16 +8,6 @@ from threads import in_threads
 
 from geetest_asgi._bounds.counters import BodyMemory, RateCap
 
-# --- BodyMemory -----------------------------------------------------------------------------------------------------
-
-
-def test_a_body_memory_gives_what_it_has_and_no_more() -> None:
-    memory = BodyMemory(100, little=100)
-    assert [memory.take(size, None) for size in (40, 70, 60, 1)] == [True, False, True, False]
-    assert (memory.left, memory.held) == (0, {None: 100})
-    memory.give_back(60, None)
-    assert memory.take(60, None)
-
 
 def test_one_client_holds_half_of_it_at_most() -> None:
     memory = BodyMemory(100, little=100)
@@ -48,9 +38,6 @@ def test_a_pot_forgets_the_clients_that_hold_nothing() -> None:
 def test_a_pot_holds_across_threads() -> None:
     memory = BodyMemory(20, little=100)
     assert sum(in_threads(*[lambda: memory.take(1, None)] * 50)) == 20
-
-
-# --- RateCap ----------------------------------------------------------------------------------------------------------
 
 
 def test_a_rate_cap_counts_within_each_second() -> None:

@@ -45,19 +45,15 @@ def visit(
 @pytest.mark.parametrize(
     ("decision", "reason"),
     [
-        *(
-            (result(Outcome.REFUSED, f"HTTP {status}"), f"refused: HTTP {status}")
-            for status in (301, 403, 404, 407, 429)
-        ),
+        (result(Outcome.REFUSED, "HTTP 301"), "refused: HTTP 301"),
         (result(Outcome.REFUSED, "system error", "-50000"), "refused: -50000 system error"),
         (result(Outcome.FAILED, "pass_token error"), "failed: pass_token error"),
-        (result(Outcome.REFUSED, "neither success nor fail"), "refused: neither success nor fail"),
-        (result(Outcome.MALFORMED, "missing or of the wrong shape: gen_time"), None),
+        (result(Outcome.MALFORMED, "missing: gen_time"), "malformed: missing: gen_time"),
         (result(Outcome.FAILED, ""), "failed"),
     ],
 )
 def test_a_lockout_of_a_working_site_is_told_once_within_a_minute(
-    clock: Clock, decision: GeeTestResult, reason: str | None
+    clock: Clock, decision: GeeTestResult, reason: str
 ) -> None:
     lockouts = Lockouts(clock)
     assert visit(lockouts, clock, PASSED, range(200), seconds=600) == []
@@ -65,7 +61,7 @@ def test_a_lockout_of_a_working_site_is_told_once_within_a_minute(
     assert visit(lockouts, clock, decision, range(220, 620), seconds=1200) == []
     assert (begins.rule, begins.over, begins.clients) == ("login", False, 20)
     assert begins.share >= 0.9
-    assert begins.reason == (reason or "malformed: missing or of the wrong shape: gen_time")
+    assert begins.reason == reason
 
 
 def test_the_end_is_told_once_with_the_numbers(clock: Clock) -> None:
@@ -79,14 +75,6 @@ def test_the_end_is_told_once_with_the_numbers(clock: Clock) -> None:
     assert 54 < ends.seconds < 120
     assert visit(lockouts, clock, PASSED, range(400, 600), seconds=120) == []
     assert [each.over for each in visit(lockouts, clock, REFUSED, range(200), seconds=120)] == [False]
-
-
-def test_a_mix_of_visitors_is_no_lockout(clock: Clock) -> None:
-    lockouts = Lockouts(clock)
-    for honest in range(100, 200):
-        bots = range(8)  # eight in nine requests, and few addresses
-        assert visit(lockouts, clock, result(Outcome.FAILED, "pass_token error"), bots, seconds=8) == []
-        assert visit(lockouts, clock, PASSED, range(honest, honest + 1), seconds=1) == []
 
 
 def test_bots_that_send_something_else_do_not_hide_a_lockout(clock: Clock) -> None:
@@ -105,12 +93,6 @@ def test_a_handful_of_visitors_cannot_set_it_off(visits: list[tuple[int, Outcome
     for client, outcome, pause in visits:
         clock.now += pause
         assert lockouts.note(result(outcome), f"10.0.0.{client}") is None
-
-
-def test_twenty_addresses_at_one_moment_are_enough(clock: Clock) -> None:
-    lockouts = Lockouts(clock)
-    assert visit(lockouts, clock, REFUSED, range(ENOUGH - 1)) == []
-    assert len(visit(lockouts, clock, REFUSED, range(ENOUGH))) == 1
 
 
 def test_a_quiet_site_is_never_locked_out(clock: Clock) -> None:
@@ -143,15 +125,6 @@ def test_the_latest_votes_are_kept_and_no_more(clock: Clock) -> None:
     assert (begins.clients, begins.share) == (MOST, 1.0)
 
 
-def test_votes_are_counted_now_and_then(clock: Clock) -> None:
-    lockouts, counted = Lockouts(clock), clock.now
-    assert visit(lockouts, clock, PASSED, range(ENOUGH)) == []
-    clock.now = counted + 1
-    assert visit(lockouts, clock, REFUSED, range(ENOUGH, 20 * ENOUGH)) == []
-    clock.now = counted + PAUSE
-    assert len(visit(lockouts, clock, REFUSED, range(1))) == 1
-
-
 def test_a_lockout_ends_below_one_half(clock: Clock) -> None:
     lockouts = Lockouts(clock)
     assert len(visit(lockouts, clock, REFUSED, range(ENOUGH))) == 1
@@ -168,13 +141,6 @@ def test_a_lockout_begins_where_nine_of_ten_are_refused(clock: Clock) -> None:
     assert visit(lockouts, clock, PASSED, range(passed)) == []
     (begins,) = visit(lockouts, clock, REFUSED, range(passed, ENOUGH))
     assert begins.share == 0.9
-
-
-def test_all_recent_clients_count_and_not_only_the_latest(clock: Clock) -> None:
-    lockouts = Lockouts(clock)
-    assert len(visit(lockouts, clock, REFUSED, range(100), 10.0)) == 1
-    (ends,) = visit(lockouts, clock, PASSED, range(100, 250), 10.0)
-    assert ends.clients > 200
 
 
 # --- full bounds ------------------------------------------------------------------------------------------------------
@@ -237,11 +203,12 @@ def test_an_episode_may_end_with_the_beginning_of_the_next(clock: Clock, caplog:
 def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(
     clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
-    alerts, rule = Alerts(clock=clock), policy(mode="monitor")
+    alerts, rule, other = Alerts(clock=clock), policy(mode="monitor"), policy()
     caplog.clear()
     for number in range(602):
         clock.now += 1.0
         alerts.note(rule, PASSED if number % 3 else result(Outcome.MISSING), None)
+        alerts.note(other, result(Outcome.MISSING), None)
     first, second = (vars(each) for each in caplog.records)
     assert first["geetest_seconds"] == second["geetest_seconds"] == MONITOR_EVERY
     assert (first["geetest_requests"], first["geetest_denied"]) == (301, 101)
@@ -269,13 +236,6 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
     assert "80 requests were refused ('refused: HTTP 403')" in ends.getMessage()
 
 
-def test_without_a_hook_the_log_says_it_alone(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    watch, rule = Alerts(clock=clock), policy()
-    for number in range(ENOUGH):
-        watch.note(rule, REFUSED, f"10.0.0.{number}")
-    assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins"]
-
-
 def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     def boom(_: Lockout) -> None:
         raise RuntimeError("the pager is down")
@@ -285,30 +245,3 @@ def test_a_hook_that_raises_changes_nothing(clock: Clock, caplog: pytest.LogCapt
         watch.note(rule, REFUSED, f"10.0.0.{number}")
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["lockout_begins", "hook_raised"]
     assert vars(caplog.records[-1])["geetest_hook"] == "on_lockout"
-
-
-def test_decisions_about_no_known_client_are_no_lockout(clock: Clock) -> None:
-    told: list[Lockout] = []
-    alerts = Alerts(told.append, clock)
-    for _ in range(3 * ENOUGH):
-        alerts.note(policy(), REFUSED, None)
-    assert told == []
-
-
-@pytest.mark.parametrize(
-    ("mode", "decision", "told"),
-    [
-        ("monitor", result(Outcome.MISSING), ["2 of 2 requests would have been denied ({'missing, login': 2})"]),
-        ("monitor", PASSED, ["0 of 2 requests would have been denied"]),
-        ("enforce", result(Outcome.MISSING), []),
-    ],
-)
-def test_only_rules_in_mode_monitor_are_summed_up(
-    clock: Clock, caplog: pytest.LogCaptureFixture, mode: str, decision: GeeTestResult, told: list[str]
-) -> None:
-    watch, rule = Alerts(clock=clock), policy(mode=mode)
-    caplog.clear()
-    for _ in range(2):
-        watch.note(rule, decision, None)
-        clock.now += MONITOR_EVERY
-    assert caplog.messages == [f"mode='monitor': in 300 s {each}" for each in told]

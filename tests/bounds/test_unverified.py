@@ -2,11 +2,8 @@
 
 import logging
 
-import anyio
 import pytest
 from clocks import Clock
-from hypothesis import given
-from hypothesis import strategies as st
 from policies import policy
 
 from geetest_asgi import Limits, Outcome
@@ -38,9 +35,6 @@ async def let_in(admissions: Unverified, *clients: str | None) -> list[bool]:
     return [(await admissions.consider(ALLOW, DOWN, "id", client))[1] for client in clients]
 
 
-# --- the caps ---------------------------------------------------------------------------------------------------------
-
-
 async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=1000), clock)
     for _ in range(3):
@@ -51,32 +45,10 @@ async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
         clock.now += 0.1
 
 
-CROWDS: dict[str, tuple[int, int, list[str | None], int]] = {
-    # the caps for each client and for all, who comes at one moment, and how many get in
-    "clients that are not known": (3, 1000, [None] * 1000, 1000),
-    "a bot alone": (3, 20, ["bot"] * 1000, 3),
-    "a bot, which takes no room from the others": (
-        3,
-        20,
-        [*["bot"] * 1000, *(f"human {each}" for each in range(30))],
-        20,
-    ),
-    "none of each client": (0, 1000, ["a", None], 1),
-}
-
-
-@pytest.mark.parametrize("name", CROWDS)
-async def test_a_crowd(name: str, clock: Clock) -> None:
-    per_client, per_second, clients, inside = CROWDS[name]
-    limits = Limits(unverified_per_client=per_client, unverified_per_second=per_second)
-    assert (await let_in(unverified(limits, clock), *clients)).count(True) == inside
-
-
-async def test_attempts_that_the_cap_for_all_turns_away_count_for_their_client(clock: Clock) -> None:
-    admissions = unverified(Limits(unverified_per_client=2, unverified_per_second=1), clock)
-    assert await let_in(admissions, "a", "b", "b") == [True, False, False]
-    clock.now += 1
-    assert await let_in(admissions, "b", "c") == [False, True]
+async def test_a_bot_takes_no_room_from_the_others(clock: Clock) -> None:
+    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
+    assert (await let_in(admissions, *["bot"] * 1000)).count(True) == 3
+    assert (await let_in(admissions, *map(str, range(30)))).count(True) == 17
 
 
 async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
@@ -122,30 +94,6 @@ async def test_no_address_gets_into_the_store(clock: Clock) -> None:
     await let_in(Unverified(Limits(), count, clock), "192.0.2.7")
     assert [seconds for _, seconds in asked] == [60, 1]
     assert not [key for key, _ in asked if "192" in key or not key.startswith("unverified:") or len(key) > 150]
-
-
-@given(st.lists(st.tuples(st.integers(0, 5), st.floats(0, 30)), max_size=60), st.integers(1, 4), st.integers(1, 4))
-def test_no_cap_is_ever_passed(visits: list[tuple[int, float]], per_client: int, per_second: int) -> None:
-    """A window begins with the first request behind the last one's end."""
-    clock = Clock()
-    admissions = unverified(Limits(unverified_per_client=per_client, unverified_per_second=per_second), clock)
-    inside: list[tuple[int, float]] = []
-
-    async def visit() -> None:
-        for client, later in visits:
-            clock.now += later
-            if await let_in(admissions, str(client)) == [True]:
-                inside.append((client, clock.now))
-
-    anyio.run(visit)
-    for one in range(6):
-        times = [when for client, when in inside if client == one]
-        assert not [1 for first, last in zip(times, times[2 * per_client :], strict=False) if last - first < 60]
-    times = [when for _, when in inside]
-    assert not [1 for first, last in zip(times, times[2 * per_second :], strict=False) if last - first < 1]
-
-
-# --- the log ----------------------------------------------------------------------------------------------------------
 
 
 async def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(

@@ -375,17 +375,7 @@ def test_a_page_without_forms_pays_for_one_look_and_not_for_each_node(stage: For
 # --- what a visitor's HTML may not do ---------------------------------------------------------------------------------
 
 
-UNLISTED = [
-    "static-servers",
-    "get-type",
-    "getType",
-    "static-path",
-    "api-servers",
-    "gct-path",
-    "js",
-    "protocol",
-    "bypass",
-]
+UNLISTED = "static-servers get-type getType static-path api-servers gct-path js protocol bypass".split()
 UNFIT = ['{"bgColor": "url(//evil.example)"}', "<b>", "a;b", "javascript:1/1", "a\\62"]
 
 
@@ -430,14 +420,10 @@ def test_no_form_sends_a_token_to_another_origin(stage: FormStage, how: str) -> 
 
 # Not "createElement" and "body": GeeTest's own script would break.
 CLOBBER = ["GeetestForm", "querySelectorAll", "querySelector", "baseURI", "readyState", "forms", "documentElement"]
-
-
 CLOBBER_FORM = (
     "submit action method dataset querySelector querySelectorAll append prepend requestSubmit dispatchEvent isConnected "
     "elements reset getRootNode children"
 ).split()
-
-
 BEFORE = [f'<form name="{name}"><input name="attach"></form><img name="{name}" alt="">{FORM}' for name in CLOBBER]
 WITHIN = [f'{FORM}<input form="f" name="{name}" value="1">' for name in CLOBBER_FORM]
 

@@ -28,10 +28,15 @@ def check_token(stage: Stage) -> None:
     assert all(re.fullmatch(shape, token[name]) for name, shape in FIELDS.items()), token
 
 
+@pytest.mark.parametrize("policy", ["", "strict", "nonce"])
 @pytest.mark.parametrize("product", ["float", "popup"])
-def test_a_button_opens_a_box_and_a_try_gives_a_token(stage: Stage, product: str) -> None:
-    stage.begin(product=product)
+def test_a_button_opens_a_box_and_a_try_gives_a_token(stage: Stage, product: str, policy: str) -> None:
+    stage.go(f"page.html?policy={policy}")
+    stage.start(product=product)
     assert stage.happened(1) == ["ready"]
+    box = stage.button.bounding_box()
+    assert box is not None
+    assert (box["width"], box["height"]) == (260, 50), "the styles are there, whatever the policy"
     assert stage.ask("captcha.getValidate()") is False
     stage.open_box()
     assert stage.ask("document.querySelector('dialog').matches(':modal')") == (product == "popup")
@@ -340,7 +345,7 @@ def test_a_try_that_gets_no_answer_is_an_error_and_can_be_made_again(stage: Stag
 @pytest.mark.parametrize("where", ["inline", "in a bundle", "under another name"])
 def test_the_script_works_where_it_has_no_address_of_its_own(stage: Stage, where: str) -> None:
     script = httpx.get(f"{stage.geetest}/v4/gt4.js", trust_env=False).text
-    tag = f'<script src="{stage.geetest}/v4/gt4.js"></script>'
+    tag = f"""<script nonce="c0ffee" src="{stage.geetest}/v4/gt4.js"></script>"""
     page = httpx.get(f"{stage.site}/page.html", trust_env=False).text.replace("/harness.js", f"{stage.site}/harness.js")
     assert tag in page
     there = f"<script>{script}</script>" if where == "inline" else '<script src="/assets/own.js"></script>'

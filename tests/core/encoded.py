@@ -7,12 +7,11 @@ from typing import Any
 from urllib.parse import urlencode
 
 import pytest
-from hypothesis import strategies as st
 
 from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import Scanner, scanner_for
 from geetest_asgi._core.fields.spelling import spelling
-from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence
+from geetest_asgi._core.model import CaptchaFields, Evidence
 
 TOKEN: Mapping[str, str] = {
     "lot_number": "4dc3cfc2cdff448cad8d13107198d473",
@@ -142,78 +141,3 @@ TEXTS = {
     "URL-encoded, odd signs in it": urlencode({**TOKEN, "more": "&=%+ é"}),
 }
 """Texts that hold the token."""
-
-
-# What Hypothesis makes: tokens, other names, and bodies with both in any order.
-
-printable = st.text(st.characters(min_codepoint=0x21, max_codepoint=0x7E), min_size=1, max_size=100).filter(
-    lambda text: text not in ("false", "null", "undefined") and "xYzZY" not in text
-)
-tokens = st.fixed_dictionaries(
-    {
-        "lot_number": printable,
-        "captcha_output": st.builds(str.__add__, printable, st.sampled_from(["", "=", "=="])),
-        "pass_token": printable,
-        "gen_time": st.integers(0, 10**13 - 1).map(str),
-    }
-)
-encodable = st.text(st.characters(codec="utf-8"), max_size=12)
-names = (
-    encodable | st.sampled_from(["lot_numbe", "lot_number2", "LOT_NUMBER", "lotNumber", "captcha", " gen_time"])
-).filter(lambda name: name not in FIELD_NAMES)
-cuts = st.lists(st.integers(0, 10**6), max_size=12)
-json_values = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | encodable,
-    lambda inner: (
-        st.lists(inner, max_size=3) | st.dictionaries(names | st.sampled_from(FIELD_NAMES), inner, max_size=3)
-    ),
-    max_leaves=8,
-)
-Sent = tuple[dict[str, str], bytes]
-"""A token, and a body with it."""
-
-
-@st.composite
-def forms(draw: st.DrawFn) -> Sent:
-    token = draw(tokens)
-    others = draw(st.lists(st.tuples(names, encodable), max_size=6))
-    return token, urlencode(draw(st.permutations([*token.items(), *others]))).encode()
-
-
-@st.composite
-def documents(draw: st.DrawFn) -> Sent:
-    """JSON objects; the members of inner ones do not count."""
-    token = draw(tokens)
-    number = {"gen_time": int(token["gen_time"])} if draw(st.booleans()) else {}
-    others = draw(st.dictionaries(names, json_values, max_size=5))
-    text = json.dumps(
-        dict(draw(st.permutations([*{**token, **number, **others}.items()]))),
-        indent=draw(st.sampled_from([None, None, 0, 2, "\t"])),
-        ensure_ascii=draw(st.booleans()),
-        separators=draw(st.sampled_from([None, (",", ":"), (" , ", " :\t"), ("\r\n,", "\n:")])),
-    )
-    before = draw(st.sampled_from([b"", b"\xef\xbb\xbf"])) + draw(st.sampled_from([b"", b" ", b"\r\n\t"]))
-    return token, before + text.encode() + draw(st.sampled_from([b"", b"\n"]))
-
-
-@st.composite
-def multiparts(draw: st.DrawFn) -> Sent:
-    token = draw(tokens)
-    contents = st.binary(max_size=200).filter(lambda data: b"xYzZY" not in data)
-    others = draw(st.lists(st.builds(part, names, contents), max_size=4))
-    files = draw(st.lists(st.builds(part, names | st.sampled_from(FIELD_NAMES), contents, encodable), max_size=3))
-    parts = [part(name, value.encode()) for name, value in token.items()]
-    return token, multipart(*draw(st.permutations([*parts, *others, *files])))
-
-
-@st.composite
-def damaged(draw: st.DrawFn, content_type: bytes) -> bytes:
-    """A body that is nearly right: some bytes put in, taken out or replaced."""
-    changes: dict[str, object] = draw(st.sampled_from([{}, {"pass_token": None}, {"gen_time": ""}]))
-    body = bytearray(small(content_type, **changes))
-    for _ in range(draw(st.integers(0, 6))):
-        at = draw(st.integers(0, len(body)))
-        drop = draw(st.integers(0, 3))
-        signs = b'"\\{}[]:,&=%+-\r\n \x00\xffeE0alotxYzZY;'
-        body[at : at + drop] = draw(st.binary(max_size=4) | st.lists(st.sampled_from(signs), max_size=4).map(bytes))
-    return bytes(body[: draw(st.integers(len(body) // 2, len(body) + 1))])

@@ -1,8 +1,7 @@
 """The one place that says yes, as one whole truth table: outcome x on_unavailable x room."""
 
-from dataclasses import FrozenInstanceError, fields, replace
+from dataclasses import replace
 from itertools import product
-from typing import Any
 
 import pydantic
 import pytest
@@ -84,15 +83,3 @@ def test_the_outcomes_are_stable_words() -> None:
         "unavailable"
     ).split()
     assert f"{Outcome.PASSED}" == "passed"
-
-
-def test_the_key_stays_out_of_the_representation() -> None:
-    assert "the-secret-key" not in repr(POLICY)
-    assert "the-secret-key" not in str(POLICY)
-
-
-@pytest.mark.parametrize("value", [POLICY, Evidence(Outcome.BUSY), GeeTestResult(Outcome.BUSY, False, False)])
-def test_the_values_are_frozen(value: Any) -> None:
-    for field in fields(value):
-        with pytest.raises(FrozenInstanceError):
-            setattr(value, field.name, getattr(value, field.name))

@@ -22,6 +22,7 @@ pytestmark = pytest.mark.anyio
 
 CLIENT = "203.0.113.7"
 MEMORY = 1000
+KIB = 1024
 LEFT: Message = {"type": "http.disconnect"}
 
 
@@ -40,6 +41,8 @@ class Server:
     async def receive(self) -> Message:
         self.free.append(self.memory.left)
         await checkpoint()
+        if not self.messages:
+            await anyio.sleep(10)  # nothing comes any more
         return self.messages.popleft()
 
     def body(self, limits: Limits | None = None) -> Body:
@@ -108,7 +111,23 @@ async def test_a_body_of_one_piece_is_searched_at_once() -> None:
     assert await turns_during_a_search(1000) == 0
 
 
+async def test_no_more_is_read_than_the_fields_need() -> None:
+    fields = b"lot_number=1&captcha_output=1&pass_token=1&gen_time=1&"
+    server = Server(piece(fields[:20]), piece(fields[20:]), piece(b"x=1"))
+    assert await server.body().search(scanner()) is None
+    assert len(server.messages) == 1
+
+
 # Memory
+
+
+async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones() -> None:
+    server = Server(*[piece(b"x" * KIB)] * 1000)
+    server.memory = BodyMemory(MIB)
+    evidence = await Body(server.receive, Limits(), server.memory, None).search(scanner())
+    assert evidence == Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
+    assert len(server.messages) == 1000 - 3 * 256 - 1
+    assert server.memory.take(64 * KIB, None)
 
 
 async def test_the_memory_that_a_body_took_is_given_back_once() -> None:
@@ -173,6 +192,17 @@ async def test_the_app_gets_what_was_read_in_one_piece_and_then_what_the_server_
     assert [await body.receive() for _ in rest] == rest
 
 
+async def test_a_receive_that_is_cancelled_loses_nothing() -> None:
+    body = Server(piece(b"a=1", more=False)).body()
+    await body.search(scanner())
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        message = await body.receive()
+    if scope.cancelled_caught:
+        message = await body.receive()
+    assert message == piece(b"a=1", more=False)
+
+
 @pytest.mark.parametrize(("message", "disconnected"), [(LEFT, True), ({"type": "http.request"}, False)])
 async def test_the_message_that_tells_of_a_disconnect_is_the_apps_too(message: Message, disconnected: bool) -> None:
     server = Server(piece(b"a=1", more=False), message, LEFT)
@@ -207,22 +237,24 @@ async def test_a_disconnect_is_not_the_end_of_a_body() -> None:
 
 
 TEN, NONE = piece(b"1234567890"), {"type": "http.request", "more_body": True}
-DRAINED: dict[str, tuple[list[Message], int, int]] = {
-    # the server's messages, `drain_bytes`, and how many messages stay unread
-    "to its end": ([TEN, piece(b"1", more=False), LEFT], 100, 1),
-    "to an end that is not called one": ([TEN, {"type": "http.request"}, LEFT], 100, 1),
-    "until the client leaves": ([TEN, LEFT, TEN], 100, 1),
-    "not past its bound": ([TEN, TEN, TEN], 20, 1),
-    "up to its bound": ([TEN, TEN, TEN], 11, 1),
-    "over pieces of no bytes": ([NONE] * 5 + [LEFT], 2, 0),
+DRAINED: dict[str, tuple[list[Message], Limits, int]] = {
+    # the server's messages, and how many of them stay unread
+    "to its end": ([TEN, piece(b"1", more=False), LEFT], Limits(), 1),
+    "to an end that is not called one": ([TEN, {"type": "http.request"}, LEFT], Limits(), 1),
+    "until the client leaves": ([TEN, LEFT, TEN], Limits(), 1),
+    "until the client is silent, as curl is": ([TEN], Limits(drain_seconds=3600), 0),
+    "not past its bound": ([TEN, TEN, TEN], Limits(drain_bytes=20), 1),
+    "up to its bound": ([TEN, TEN, TEN], Limits(drain_bytes=11), 1),
+    "over pieces of no bytes": ([NONE] * 5 + [LEFT], Limits(drain_bytes=2), 0),
+    "no longer than its time": ([TEN, TEN], Limits(drain_seconds=1e-9), 2),
 }
 
 
 @pytest.mark.parametrize("name", DRAINED)
 async def test_a_body_is_drained(name: str) -> None:
-    messages, most, unread = DRAINED[name]
+    messages, limits, unread = DRAINED[name]
     server = Server(*messages)
-    await server.body(Limits(drain_bytes=most)).drain()
+    await server.body(limits).drain()
     assert len(server.messages) == unread
 
 

@@ -1,6 +1,5 @@
 """Servers in GeeTest's place that misbehave."""
 
-import gzip
 import socket
 import time
 
@@ -13,10 +12,6 @@ SILENCE = 2.0
 SHORT = 0.5
 """Where it does not matter whose fault the silence was."""
 NO_ANSWER = {Outcome.UNAVAILABLE, Outcome.BUSY}
-
-
-def reset_at_once(server: RawServer, connection: socket.socket) -> None:
-    reset(connection)
 
 
 def reset_after_the_request(server: RawServer, connection: socket.socket) -> None:
@@ -33,11 +28,6 @@ def reset_mid_answer(server: RawServer, connection: socket.socket) -> None:
 
 def close_without_an_answer(server: RawServer, connection: socket.socket) -> None:
     server.read_request(connection)
-
-
-def close_mid_answer(server: RawServer, connection: socket.socket) -> None:
-    server.read_request(connection)
-    connection.sendall(http_reply()[:-20])
 
 
 def no_http(server: RawServer, connection: socket.socket) -> None:
@@ -81,35 +71,18 @@ def endless(server: RawServer, connection: socket.socket) -> None:
         server.sent += 65536
 
 
-def large(server: RawServer, connection: socket.socket) -> None:
-    """A success in 70 KiB: true, but no answer of /validate is that long."""
-    replying(http_reply(SUCCESS + b" " * 70 * 1024))(server, connection)
-
-
-BOMB = gzip.compress(SUCCESS + b" " * 2**26)
-
-
-def compressed(server: RawServer, connection: socket.socket) -> None:
-    """Encoded though we asked for none; it would unpack to 64 MiB."""
-    replying(http_reply(BOMB, "200 OK", "content-encoding: gzip"))(server, connection)
-
-
 def say(status: str, body: bytes = SUCCESS, *headers: str) -> Behave:
     return replying(http_reply(body, status, *headers))
 
 
 OUTAGES: dict[str, Behave] = {
-    "reset at once": reset_at_once,
     "reset after the request": reset_after_the_request,
     "reset mid answer": reset_mid_answer,
     "closed without an answer": close_without_an_answer,
-    "closed mid answer": close_mid_answer,
     "not HTTP": no_http,
     "an endless answer": endless,
-    "70 KiB": large,
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
     "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
-    "nothing": say("200 OK", b""),
 }
 """What else an answer may say is asked of the parser alone."""
 
@@ -121,12 +94,8 @@ SILENCES: dict[str, Behave] = {
 }
 
 REFUSALS: dict[str, Behave] = {
-    "HTTP 201": say("201 Created"),
     "HTTP 404": say("404 Not Found"),
-    "HTTP 999": say("999 Who Knows"),
     "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
-    "HTTP 304": replying(b"HTTP/1.1 304 Not Modified\r\n\r\n"),
-    "gzip bomb": compressed,
     "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
     "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
     "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),

@@ -1,5 +1,7 @@
 """GeeTest's side: the simulator on a socket, and servers written by hand that misbehave."""
 
+import os
+import resource
 import socket
 import ssl
 import struct
@@ -39,10 +41,8 @@ class GeeTest:
     def calls(self) -> list[Call]:
         return list(self.simulator.calls)
 
-    def token(
-        self, *, expired: bool = False, used: bool = False, forged: bool = False, offline: bool = False
-    ) -> dict[str, str]:
-        return self.simulator.token(expired=expired, used=used, forged=forged, offline=offline)
+    def token(self, **kind: bool) -> dict[str, str]:
+        return self.simulator.token(**kind)
 
     def guard(self, app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
         """A guard before `POST /login` that asks this simulator."""
@@ -199,3 +199,22 @@ def never_accepting() -> Iterator[str]:
         finally:
             for each in waiting:
                 each.close()
+
+
+@contextmanager
+def no_socket_to_spare(*, but: int = 0) -> Iterator[None]:
+    """This process has so many file descriptors left, and no more."""
+    limit, held = resource.getrlimit(resource.RLIMIT_NOFILE), list[socket.socket]()
+    highest = max(map(int, os.listdir("/proc/self/fd")))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 10, limit[1]))
+    try:
+        with suppress(OSError):
+            while True:
+                held.append(socket.socket())
+        for _ in range(but):
+            held.pop().close()
+        yield
+    finally:
+        for each in held:
+            each.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, limit)

@@ -11,29 +11,20 @@ from .visitors import FORM, as_parts, cut, form, in_headers, visit
 
 pytestmark = pytest.mark.anyio
 
-
-# --- what one request can hold ----------------------------------------------------------------------------------------
-
 VALUES: dict[str, str] = {
-    **{f"{size} characters": "a" * size for size in (31, 33, 63, 65, 511, 8192, 8193, 900_000)},
+    **{f"{size} characters": "a" * size for size in (31, 8193, 900_000)},
     "a blank": " ",
-    "letters": "abc",
     "a line break": "a\r\nX: y",
     "an encoded line break": "%0d%0aX:%20y",
-    "a final line break": "a" * 32 + "\n",
     "NUL": "\x00",
     "an emoji": "🙂",
     "Arabic digits": "".join(chr(0x660 + int(digit)) for digit in "1700000000"),
     "a letter that lower() lengthens": "\u0130" * 32,
     "below zero": "-1700000000",
-    "a point": "1700000000.5",
     "5000 digits": "1" * 5000,
     "an ampersand": "a&captcha_id=1&sign_token=2",
-    "a plus": "a+b",
     "a format": "%s%n{0}{self}",
-    "quotes": "\"'`",
     "the word": "success",
-    "capital hex": "ABCDEF0123456789" * 4,
 }
 JSON = "application/json"
 FIELDS = ("lot_number", "captcha_output", "pass_token", "gen_time")
@@ -66,14 +57,10 @@ def odd_bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:
         "JSON in UTF-32": (JSON, text.encode("utf-32")),
         "JSON called a form": (FORM, text.encode()),
         "a charset that is a codec": (f"{FORM}; charset=zlib", sent),
-        "a boundary of 300 bytes": ("multipart/form-data; boundary=" + "b" * 300, sent),
         "a boundary by RFC 2231": ("multipart/form-data; boundary*=utf-8''b; boundary*0=c", sent),
         "a boundary beyond ASCII": ("multipart/form-data; boundary=\xfc", sent),
         "a content type of 60 KiB": ("multipart/form-data; boundary=" + '";' * 30_000, sent),
         "a content type of quotes": ('multipart/form-data; boundary="\\', sent),
-        "twice": (JSON, text.encode() * 2),
-        "blanks": (JSON, b" " * 100_000),
-        "percent signs": (FORM, b"%" * 100_000),
         "parts": ("multipart/form-data; boundary=b", b"--b\r\n\r\n\r\n" * 5000),
         "a part without an end": ("multipart/form-data; boundary=b", b"--b\r\n" + b"x" * 100_000),
         "random bytes": ("multipart/form-data; boundary=b", os.urandom(10_000)),
@@ -95,22 +82,15 @@ async def test_a_visitor_cannot_fake_an_outage_by_an_odd_body(name: str, size: i
 HEADERS: dict[str, list[tuple[str, str]]] = {
     "two content types": [("content-type", JSON)],
     "gzip": [("content-encoding", "gzip")],
-    "an unknown encoding": [("content-encoding", "no-such")],
-    "a length of nothing": [("content-length", "0")],
-    "a length past belief": [("content-length", "9" * 18)],
     "a length of 5000 digits": [("content-length", "9" * 5000)],
     "a length that is none": [("content-length", "-5")],
     "a proxy": [("proxy", "http://127.0.0.1:9"), ("x-forwarded-host", "evil"), ("forwarded", "for=1;host=evil")],
     "an upgrade": [("connection", "upgrade"), ("upgrade", "websocket"), ("transfer-encoding", "chunked")],
     "another method and path": [("x-http-method-override", "GET"), ("x-original-url", "/"), ("host", "evil:99999")],
-    "a preflight's": [("origin", "null"), ("access-control-request-method", "POST")],
-    "half a header token": [("x-geetest-lot-number", "x")],
     "a doubled header token": [("x-geetest-lot-number", "a" * 32)] * 2,
     "an object": [("x-geetest", "{" * 8000)],
     "an object in base64": [("x-geetest", "e3t7" * 2000)],
-    "an object of NULs": [("x-geetest", "AAAA")],
     "five thousand headers": [(f"x-{number}", "y") for number in range(5000)],
-    "an accept of 100 KiB": [("accept", "text/html;q=" * 10_000)],
 }
 
 
@@ -122,6 +102,3 @@ async def test_a_visitor_cannot_fake_an_outage_by_a_header(name: str, geetest: G
         await asked.run(door.guard)
         assert door.is_shut()
         assert 400 <= asked.status < 600
-
-
-# --- over a socket: what an ASGI scope cannot show --------------------------------------------------------------------

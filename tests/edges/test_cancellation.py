@@ -13,7 +13,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import anyio
 import httpx
@@ -26,13 +26,14 @@ from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi.stores import MemoryStore
 
 from .servers import SUCCESS, GeeTest, RawServer, http_reply
-from .site import App
+from .site import App, later
 from .visitors import Visit, cut, form, visit
 
 LIMITS = Limits(max_body=4 * 1024 * 1024, max_in_flight=2)
 """A place in flight that was not given back is missed at the third call."""
 FAILURE = b'{"status":"success","result":"fail","reason":"pass_token expire","captcha_args":{}}'
 Token = Mapping[str, str]
+T = TypeVar("T")
 
 
 class Places(trio.abc.Instrument):
@@ -87,29 +88,27 @@ class Places(trio.abc.Instrument):
 
 
 class SlowStore(MemoryStore):
+    """It waits before each call and after it."""
+
     async def add(self, key: str, value: str, seconds: float) -> bool:
-        await anyio.sleep(0)
-        free = await super().add(key, value, seconds)
-        await anyio.sleep(0)
-        return free
+        return await slowly(super().add(key, value, seconds))
 
     async def pop(self, key: str) -> str | None:
-        await anyio.sleep(0)
-        value = await super().pop(key)
-        await anyio.sleep(0)
-        return value
+        return await slowly(super().pop(key))
 
     async def delete(self, key: str) -> None:
+        await slowly(super().delete(key))
+
+
+async def slowly(call: Coroutine[Any, Any, T]) -> T:
+    try:
         await anyio.sleep(0)
-        await super().delete(key)
-
-
-def later(answer: object) -> Callable[..., Any]:
-    async def hook(*_: Any) -> object:
-        await anyio.sleep(0)
-        return answer
-
-    return hook
+    except BaseException:
+        call.close()
+        raise
+    answer = await call
+    await anyio.sleep(0)
+    return answer
 
 
 def in_pieces(token: Token) -> Visit:
@@ -133,7 +132,11 @@ class Case:
     status: int = 200
 
 
-HOOKS = {"skip": later(None), "accept": later(True), "on_denied": later(PlainTextResponse("no"))}
+HOOKS = {
+    "skip": later(lambda scope: None),
+    "accept": later(lambda result, scope: True),
+    "on_denied": later(lambda result, scope: PlainTextResponse("no")),
+}
 SOON = {"timeout": 0.03}
 CASES: Mapping[str, Case] = {
     "a form": Case(in_pieces),

@@ -1,12 +1,11 @@
 """Which id and key a request is checked with: one pair, several keys while one is replaced, or a function's word."""
 
 import logging
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-from starlette.types import Scope
+from starlette.types import ASGIApp, Scope
 
 from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Outcome, Rule
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
@@ -40,28 +39,17 @@ async def tenant(scope: Scope) -> Pair | None:
 # --- several keys -----------------------------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True)
-class Keys:
-    """The keys of a guard, a token, what the visitor gets, and how often GeeTest is asked. OLD is the right key."""
-
-    keys: Any
-    code: str
-    calls: int
-    token: Mapping[str, bool] = field(default_factory=dict)
-    captcha_id: str = "a" * 32
-    fault: Callable[[Simulator], None] = Simulator.up
-
-
-ASKED = {
-    "the one": Keys(OLD, "in", 1),
-    "a list of one": Keys([OLD], "in", 1),
-    "the second": Keys([NEW, OLD], "in", 2),
-    "the third": Keys((WRONG, NEW, OLD), "in", 3),
-    "none of them": Keys([NEW, WRONG], "captcha_misconfigured", 2),
-    "an expired token": Keys([OLD, NEW], "captcha_failed", 1, {"expired": True}),
-    "a forged token": Keys([OLD, NEW], "captcha_failed", 1, {"forged": True}),
-    "an outage": Keys([NEW, OLD], "captcha_unavailable", 1, fault=Simulator.down),
-    "an unknown id": Keys([OLD, NEW], "captcha_misconfigured", 1, captcha_id="f" * 32),
+ASKED: dict[str, tuple[dict[str, Any], Callable[[GeeTest], dict[str, str]], str, int]] = {
+    # the settings, of which OLD is the right key; the token; what the visitor gets, and how often GeeTest is asked
+    "the one": ({"captcha_key": OLD}, GeeTest.token, "in", 1),
+    "a list of one": ({"captcha_key": [OLD]}, GeeTest.token, "in", 1),
+    "the second": ({"captcha_key": [NEW, OLD]}, GeeTest.token, "in", 2),
+    "the third": ({"captcha_key": (WRONG, NEW, OLD)}, GeeTest.token, "in", 3),
+    "none of them": ({"captcha_key": [NEW, WRONG]}, GeeTest.token, "captcha_misconfigured", 2),
+    "an unknown id": ({"captcha_id": "f" * 32}, GeeTest.token, "captcha_misconfigured", 1),
+    "an expired token": ({}, lambda geetest: geetest.token(expired=True), "captcha_failed", 1),
+    "a forged token": ({}, lambda geetest: geetest.token(forged=True), "captcha_failed", 1),
+    "an outage": ({}, lambda geetest: geetest.simulator.down() or geetest.token(), "captcha_unavailable", 1),
 }
 
 
@@ -70,11 +58,10 @@ async def test_while_a_key_is_replaced_either_is_good_and_nothing_else_makes_it_
     name: str, strict: GeeTest, app: App
 ) -> None:
     """A visitor cannot make one request cost two calls. Where no key is right it is the site's mistake."""
-    case = ASKED[name]
-    case.fault(strict.simulator)
-    guard = strict.guard(app, captcha_key=case.keys, captcha_id=case.captcha_id, on_unavailable="deny")
-    assert (await visit(strict.token(**case.token)).run(guard)).code == case.code
-    assert len(strict.calls) == case.calls
+    settings, token, code, calls = ASKED[name]
+    guard = strict.guard(app, **{"captcha_key": [OLD, NEW], "on_unavailable": "deny", **settings})
+    assert (await visit(token(strict)).run(guard)).code == code
+    assert len(strict.calls) == calls
 
 
 async def test_all_keys_together_have_the_time_of_one_call(strict: GeeTest, app: App) -> None:
@@ -113,30 +100,22 @@ def test_a_list_of_keys_that_cannot_be_meant(keys: Any) -> None:
 # --- a function -------------------------------------------------------------------------------------------------------
 
 
+async def login(guard: ASGIApp, token: dict[str, str], host: str = "three.example") -> str:
+    return (await visit(token, headers={"host": host}).run(guard)).code
+
+
 async def test_each_tenant_has_a_pair_of_its_own(strict: GeeTest, app: App) -> None:
+    """What is remembered of a token is the id with it: one tenant does not spend another's."""
     guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=tenant)
-    for host, (captcha_id, _) in TENANTS.items():
+    for host, other, captcha_id in (("one.example", "two.example", "1" * 32), ("two.example", "one.example", "2" * 32)):
         token = strict.simulator.token(captcha_id=captcha_id)
-        assert (await visit(token, headers={"host": host}).run(guard)).code == "in"
-        other = strict.simulator.token(captcha_id="a" * 32)
-        assert (await visit(other, headers={"host": host}).run(guard)).code == "captcha_failed"
+        codes = [await login(guard, token, each) for each in (other, host, host)]
+        assert codes == ["captcha_failed", "in", "captcha_replayed"]
 
 
 async def test_who_is_excused_needs_no_pair(strict: GeeTest, app: App) -> None:
-    def nobody(scope: Scope) -> None:
-        raise AssertionError("looked up for a request that is not asked about")
-
-    guard = strict.guard(app, credentials=nobody, skip=lambda scope: "friend")
-    assert (await visit({}).run(guard)).code == "in"
-
-
-async def test_a_token_of_one_tenant_is_not_spent_by_another(strict: GeeTest, app: App) -> None:
-    """What is remembered is the id with the token."""
-    guard = strict.guard(app, credentials=tenant)
-    token = strict.simulator.token(captcha_id="1" * 32)
-    assert (await visit(token, headers={"host": "two.example"}).run(guard)).code == "captcha_failed"
-    assert (await visit(token, headers={"host": "one.example"}).run(guard)).code == "in"
-    assert (await visit(token, headers={"host": "one.example"}).run(guard)).code == "captcha_replayed"
+    guard = strict.guard(app, credentials=lambda scope: pytest.fail("looked up"), skip=lambda scope: "friend")
+    assert await login(guard, {}) == "in"
 
 
 @pytest.mark.parametrize(
@@ -166,12 +145,11 @@ async def test_a_tenant_that_is_none_gets_nobody_in_and_raises_nothing(
 async def test_none_stands_for_the_usual_pair_which_may_be_the_environments(
     given: bool, strict: GeeTest, app: App, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    settings: dict[str, Any] = {} if given else {"captcha_id": None, "captcha_key": None}
-    if not given:
-        monkeypatch.setenv("GEETEST_CAPTCHA_ID", "a" * 32)
-        monkeypatch.setenv("GEETEST_CAPTCHA_KEY", OLD)
-    guard = strict.guard(app, credentials=tenant, **settings)
-    assert (await visit(strict.token(), headers={"host": "three.example"}).run(guard)).code == "in"
+    usual = {"captcha_id": "a" * 32, "captcha_key": OLD}
+    for name, value in usual.items():
+        monkeypatch.setenv(f"GEETEST_{name.upper()}", value)
+    settings = usual if given else dict.fromkeys(usual)
+    assert await login(strict.guard(app, credentials=tenant, **settings), strict.token()) == "in"
 
 
 async def test_a_rule_with_a_pair_of_its_own_keeps_it(strict: GeeTest, app: App) -> None:
@@ -213,22 +191,21 @@ async def test_the_id_that_was_sent_chooses_the_pair(captcha_id: str, fields: An
     assert {call.parameters["captcha_id"] for call in strict.calls} == {captcha_id}
 
 
+NO_ID, ODD_ID = "no captcha_id was sent, and there is no usual one", "missing or of the wrong shape: captcha_id"
+
+
 @pytest.mark.parametrize(
     ("sent", "reason"),
-    [
-        ({"captcha_id": "f" * 32}, FOREIGN_ID),
-        ({"captcha_id": "1" * 31 + " "}, "missing or of the wrong shape: captcha_id"),
-        ({"captcha_id": "1" * 129}, "missing or of the wrong shape: captcha_id"),
-        ({}, "no captcha_id was sent, and there is no usual one"),
-        ({"captcha_id": ""}, "no captcha_id was sent, and there is no usual one"),
-    ],
+    [("f" * 32, FOREIGN_ID), ("1" * 31 + " ", ODD_ID), ("1" * 129, ODD_ID), ("", NO_ID), (None, NO_ID)],
 )
 async def test_an_id_that_is_none_of_ours_is_malformed_and_nobody_is_asked(
-    sent: dict[str, str], reason: str, strict: GeeTest, app: App
+    sent: str | None, reason: str, strict: GeeTest, app: App
 ) -> None:
-    told = Told()
+    told, token = Told(), strict.token()
+    if sent is not None:
+        token["captcha_id"] = sent
     guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=platform, on_result=told)
-    assert (await visit({**strict.token(), **sent}).run(guard)).code == "captcha_malformed"
+    assert await login(guard, token) == "captcha_malformed"
     assert told.reasons[0] == reason
     assert strict.calls == []
 
@@ -243,9 +220,8 @@ async def test_two_guards_that_choose_by_the_id_ask_once(strict: GeeTest, app: A
 
 async def test_the_usual_id_needs_not_be_sent(strict: GeeTest, app: App) -> None:
     guard = strict.guard(app, captcha_key=OLD, credentials=platform)
-    given: list[dict[str, str]] = [{}, {"captcha_id": "a" * 32}]
-    for sent in given:
-        assert (await visit({**strict.token(), **sent}).run(guard)).code == "in"
+    for token in (strict.token(), {**strict.token(), "captcha_id": "a" * 32}):
+        assert await login(guard, token) == "in"
     assert {call.parameters["captcha_id"] for call in strict.calls} == {"a" * 32}
 
 

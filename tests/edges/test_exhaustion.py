@@ -18,12 +18,12 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import Limits, Outcome
+from geetest_asgi import Limits
 from geetest_asgi.stores import MemoryStore
 
 from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, settles
 from .site import Front, Site, raw_request, read_all, read_reply
-from .visitors import FORM, HEADER_VALUES, as_parts, form, messages, unfinished, until, visit
+from .visitors import FORM, HEADER_VALUES, form, until, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -68,9 +68,6 @@ def comes_back_to(wanted: int, count: Callable[[], int]) -> bool:
     return settles(lambda: count() <= wanted)
 
 
-# --- bodies -----------------------------------------------------------------------------------------------------------
-
-
 def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeTest, front: Front) -> None:
     """Sixty visitors with 30 KB each, where there is room for 1 MB: the others are turned away at once."""
     watched = Watched(geetest, limits=Limits(max_buffered=MIB, body_timeout=1.0))
@@ -92,37 +89,6 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
     assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
 
 
-async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones(geetest: GeeTest) -> None:
-    """Where no address is known, as behind a Unix socket, one client can hold more than half of the room."""
-    watched = Watched(geetest, limits=Limits(max_buffered=MIB))
-    endless = unfinished(*[b"x" * KIB] * 750, client=None)
-    async with anyio.create_task_group() as group:
-        group.start_soon(endless.run, watched)
-        while endless.incoming:
-            await anyio.lowlevel.checkpoint()
-        assert (await visit(body=b"x" * 50 * KIB, client=None).run(watched)).code == "captcha_missing"
-        long = await visit(body=[b"x" * KIB] * 100, client=None).run(watched)
-        assert long.code == "captcha_busy"
-        endless.say(*messages(*[b"x" * KIB] * 50))
-    assert endless.code == "captcha_busy"
-    assert (await visit(body=[b"x" * KIB] * 700, client=None).run(watched)).code == "captcha_missing", (
-        "all is given back"
-    )
-
-
-FILE = b'--b\r\nContent-Disposition: form-data; name="a"; filename="b"\r\nContent-Type: text/plain\r\n\r\n1\r\n'
-
-
-def test_ten_thousand_parts_behind_the_fields_are_not_the_guards(geetest: GeeTest, front: Front) -> None:
-    watched = Watched(geetest, limits=Limits(max_body=50_000))  # which the first chunk may pass by
-    front.put_on(watched)
-    body = as_parts(geetest.token()) + FILE * 10_000 + b"--b--\r\n"
-    assert front.talk(raw_request(body, f"Content-Type: {MULTIPART}", "Connection: close")).endswith(b"\r\n\r\nin")
-    assert watched.app.seen[0].body == body
-
-
-# --- headers, paths, patterns -----------------------------------------------------------------------------------------
-
 LONG = 10 * MIB
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept", "cookie"]
 
@@ -142,9 +108,6 @@ async def test_a_header_value_of_ten_megabytes_is_refused(name: str, geetest: Ge
         assert peak < 3 * LONG
     asked = {"accept": 7, "cookie": 7, "content-length": 6, "content-encoding": 1}  # where the value says nothing
     assert (len(geetest.calls), watched.app.seen) == (asked.get(name, 0), [])
-
-
-# --- floods -----------------------------------------------------------------------------------------------------------
 
 
 def junk(token: dict[str, str]) -> list[bytes]:
@@ -229,58 +192,3 @@ async def test_one_address_has_half_of_the_places_in_flight_and_all_together_hav
             answer.set()
         assert {each.code for each in bots + others} == {"in"}
         await watched.guard.aclose()
-
-
-# --- GeeTest's answers ------------------------------------------------------------------------------------------------
-
-OK, CHUNKED = b"HTTP/1.1 200 OK\r\n", b"transfer-encoding: chunked\r\n\r\n"
-ENDLESS = {
-    "body": (OK + b"\r\n" + SUCCESS, b" " * 65536),
-    "body with a length": (OK + b"content-length: 999999999999999\r\n\r\n" + SUCCESS, b" " * 65536),
-    "chunks": (OK + CHUNKED, b"10000\r\n%b\r\n" % (b" " * 65536)),
-    "chunks of one byte": (OK + CHUNKED, b"1\r\n \r\n" * 8000),
-    "an extension": (OK + CHUNKED + b"1;", b"a" * 65536),
-    "trailers": (OK + CHUNKED + b"1\r\n \r\n0\r\n", b"x: y\r\n" * 8000),
-    "a status line": (b"HTTP/1.1 200 ", b"a" * 65536),
-    "a header": (OK + b"x: ", b"y" * 65536),
-    "headers": (OK, b"x: y\r\n" * 8000),
-    "early hints": (b"", b"HTTP/1.1 103 Early Hints\r\n\r\n" * 2000),
-    "line breaks": (b"", b"\r\n" * 32768),
-}
-BUSY = ("chunks of one byte", "early hints")  # of which each is much work
-
-
-@pytest.mark.slow_except("asyncio-*", "trio-trailers")
-@pytest.mark.parametrize("name", ENDLESS)
-async def test_endless_answers_at_once_are_held_to_the_bound(name: str, geetest: GeeTest) -> None:
-    """As fast as they are taken. Each is an outage, or ours, and never a success; the connections are hung up."""
-    first, then = ENDLESS[name]
-    hung_up = threading.Semaphore(0)
-
-    def behave(server: RawServer, connection: socket.socket) -> None:
-        try:
-            server.read_request(connection)
-            connection.sendall(first)
-            while not server.ended.is_set():
-                connection.sendall(then)
-        except OSError:
-            hung_up.release()
-
-    with RawServer(behave) as server:
-        watched = Watched(geetest, api_server=server.url, on_unavailable="deny", timeout=1.0)
-        crowd = [visit(geetest.token()) for _ in range(2 if name in BUSY else 9)]
-        await crowd.pop().run(watched, 60)  # loads what is loaded once
-        tracemalloc.start()
-        try:
-            async with anyio.create_task_group() as tasks:
-                for each in crowd:
-                    tasks.start_soon(each.run, watched, 60)
-            assert tracemalloc.get_traced_memory()[1] < 4 * MIB
-        finally:
-            tracemalloc.stop()
-        await watched.guard.aclose()
-        assert {each.status for each in crowd} == {503}
-        for _ in range(server.accepted):
-            assert await anyio.to_thread.run_sync(lambda: hung_up.acquire(timeout=SECONDS / 2))
-    assert set(watched.outcomes) <= {Outcome.UNAVAILABLE, Outcome.BUSY}
-    assert len(watched.store) == 0

@@ -7,7 +7,6 @@ import gc
 import sys
 import time
 from collections.abc import Callable
-from typing import Any
 
 import anyio
 import pytest
@@ -17,11 +16,10 @@ from geetest_asgi._core.errors import ConfigError
 from geetest_asgi._core.fields.gatherer import Gatherer
 from geetest_asgi._core.fields.scanners import scanner_for
 from geetest_asgi._core.fields.spelling import spelling
-from geetest_asgi._corridor import body as _body
 
 from .servers import GeeTest
 from .site import App
-from .visitors import FORM, HEADER_VALUES, Visit, cut, http_scope, messages, visit
+from .visitors import FORM, HEADER_VALUES, cut, visit
 
 pytestmark = pytest.mark.anyio
 
@@ -46,9 +44,6 @@ def grows_linearly(call: Callable[[int], object], size: int, times: int = 4) -> 
         return large < 2 * times * max(small, 1e-4)
 
     return any(once_more() for _ in range(5))  # what grows with the square never does
-
-
-# --- bodies -----------------------------------------------------------------------------------------------------------
 
 
 def scan(content_type: str, body: bytes, piece: int, fields: str | None = None) -> None:
@@ -107,36 +102,6 @@ def test_members_that_nobody_asked_for_are_passed_over_in_bulk(fields: str | Non
     assert calls < 100 * (MIB // 65536)
 
 
-@pytest.mark.slow_except("asyncio-form*-one message", "trio-form*-a thousand messages")
-@pytest.mark.parametrize("size", [MIB, 1000], ids=["one message", "a thousand messages"])
-@pytest.mark.parametrize("name", ["form a&", "multipart: semicolons"])
-async def test_a_body_that_is_all_there_leaves_the_loop_to_others(
-    name: str, size: int, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The server has it ready, so `receive` never waits; other tasks run all the same. JSON is decoded in one go."""
-    assert _body.SLICE <= 0.01
-    monkeypatch.setattr(_body, "SLICE", 0)
-    content_type, first, unit = HARD[name]
-    body = (first + unit * (MIB // len(unit)))[:MIB]
-    eager = Visit(http_scope(headers={"content-type": content_type}), *messages(*cut(body, size)))
-    turns = 0
-
-    async def receive() -> Any:
-        return eager.incoming.popleft()
-
-    async def others() -> None:
-        nonlocal turns
-        while not eager.sent:
-            turns += 1
-            await anyio.sleep(0)
-
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(others)
-        await geetest.guard(App())(eager.scope, receive, eager.send)
-    assert eager.status == 403
-    assert turns >= MIB // (16 * KIB) - 1
-
-
 def test_the_work_for_a_body_in_small_messages_grows_with_their_number_and_no_faster(geetest: GeeTest) -> None:
     """What was kept of it is not copied for each."""
 
@@ -147,8 +112,6 @@ def test_the_work_for_a_body_in_small_messages_grows_with_their_number_and_no_fa
     guard = geetest.guard(App(), limits=Limits(max_body=4 * MIB))
     assert grows_linearly(come, MIB)
 
-
-# --- headers, paths, patterns -----------------------------------------------------------------------------------------
 
 NAMES = ["x-geetest", "x-geetest-lot-number", "content-type", "content-length", "content-encoding", "accept"]
 

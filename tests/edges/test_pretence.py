@@ -47,26 +47,18 @@ def test_other_servers_are_not(server: str | None, caplog: pytest.LogCaptureFixt
 
 
 @pytest.mark.usefixtures("no_test_run")
+@pytest.mark.parametrize("simulated", [True, False])
 @pytest.mark.parametrize("client", CLIENTS)
-async def test_a_simulator_is_pointed_out_once(
-    client: str, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
-) -> None:
-    guard = geetest.guard(app, client=CLIENTS[client])
-    for _ in range(3):
-        assert (await visit(geetest.token()).run(guard)).code == "in"
-    await guard.aclose()
-    assert [PRETENDS in each for each in warnings(caplog)] == [False, True]
-
-
-@pytest.mark.usefixtures("no_test_run")
-async def test_a_server_that_does_not_call_itself_one_is_not(
-    geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+async def test_a_simulator_is_pointed_out_once_and_another_server_is_not(
+    client: str, simulated: bool, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
     with RawServer(replying(http_reply())) as server:
-        guard = geetest.guard(app, api_server=server.url)
-        assert (await visit(geetest.token()).run(guard)).code == "in"
+        url = geetest.url if simulated else server.url
+        guard = geetest.guard(app, client=CLIENTS[client], api_server=url)
+        for _ in range(3):
+            assert (await visit(geetest.token()).run(guard)).code == "in"
         await guard.aclose()
-    assert [PRETENDS in each for each in warnings(caplog)] == [False]
+    assert [PRETENDS in each for each in warnings(caplog)] == [False, True][: 1 + simulated]
 
 
 async def test_nothing_is_said_in_a_test_run(geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture) -> None:

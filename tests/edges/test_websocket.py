@@ -3,7 +3,7 @@
 Hand-made scopes: what a server makes of the messages is its own affair, and the messages are all that ASGI has.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
@@ -45,16 +45,41 @@ RULES = ["WEBSOCKET /ws"]
 CLOSED = [{"type": "websocket.close", "code": 1008, "reason": "captcha"}]
 
 
-@pytest.mark.parametrize("place", ["query", "header"])
-async def test_a_token_in_the_query_or_the_headers_opens_it(place: str, geetest: GeeTest, app: App) -> None:
-    """By default; the `connect` message is the app's to receive."""
-    token = geetest.token()
-    asked = handshake(query=token) if place == "query" else handshake(headers=in_headers(token))
-    await asked.run(geetest.guard(app, protect=RULES))
+def no_token(geetest: GeeTest) -> Visit:
+    return handshake()
+
+
+def in_query(geetest: GeeTest) -> Visit:
+    return handshake(query=geetest.token())
+
+
+def in_header(geetest: GeeTest) -> Visit:
+    return handshake(headers=in_headers(geetest.token()))
+
+
+def offline(geetest: GeeTest) -> Visit:
+    geetest.simulator.down()
+    return handshake(query=geetest.token(offline=True))
+
+
+OPENED: dict[str, tuple[Callable[[GeeTest], Visit], dict[str, Any], Outcome]] = {
+    "a token in the query": (in_query, {}, Outcome.PASSED),
+    "a token in the headers": (in_header, {}, Outcome.PASSED),
+    "the rule's own source": (in_header, {"protect": [Rule(RULES[0], sources=["header", "body"])]}, Outcome.PASSED),
+    "monitor": (no_token, {"mode": "monitor"}, Outcome.MISSING),
+    "off": (no_token, {"mode": "off"}, Outcome.SKIPPED),
+    "skip": (no_token, {"skip": lambda scope: "staff"}, Outcome.SKIPPED),
+    "an outage": (offline, {}, Outcome.UNAVAILABLE),
+}
+
+
+@pytest.mark.parametrize("name", OPENED)
+async def test_a_handshake_that_is_let_in_is_the_apps(name: str, geetest: GeeTest, app: App) -> None:
+    """With its `connect` message."""
+    made, settings, outcome = OPENED[name]
+    asked = await made(geetest).run(geetest.guard(app, **{"protect": RULES, **settings}))
     assert [message["type"] for message in asked.sent] == ["websocket.accept", "websocket.close"]
-    assert app.seen[0].result.outcome is Outcome.PASSED
-    assert app.seen[0].result.rule == "WEBSOCKET /ws"
-    assert len(geetest.calls) == 1
+    assert (app.seen[0].result.outcome, app.seen[0].result.rule) == (outcome, RULES[0])
 
 
 async def test_the_whole_conversation_is_the_apps(geetest: GeeTest) -> None:
@@ -77,35 +102,27 @@ async def test_the_whole_conversation_is_the_apps(geetest: GeeTest) -> None:
     assert asked.sent[1]["text"] == "hello passed"
 
 
-DENIED: dict[str, tuple[int, str]] = {
-    "missing": (403, "captcha_missing"),
-    "malformed": (403, "captcha_malformed"),
-    "failed": (403, "captcha_failed"),
-    "unavailable": (503, "captcha_unavailable"),
+DENIED: dict[str, tuple[Callable[[GeeTest], dict[str, str]], int]] = {
+    "captcha_missing": (lambda geetest: {}, 403),
+    "captcha_malformed": (lambda geetest: {"lot_number": "x"}, 403),
+    "captcha_failed": (lambda geetest: geetest.token(forged=True), 403),
+    "captcha_misconfigured": (lambda geetest: geetest.simulator.error("-50102") or geetest.token(), 503),
 }
 
 
 @pytest.mark.parametrize("http_response", [True, False])
-@pytest.mark.parametrize("name", DENIED)
+@pytest.mark.parametrize("code", DENIED)
 async def test_a_denial_is_an_http_response_where_the_server_can_and_else_closes_before_the_handshake(
-    name: str, http_response: bool, geetest: GeeTest, app: App
+    code: str, http_response: bool, geetest: GeeTest, app: App
 ) -> None:
     """Which servers answer with HTTP 403. The connect message must be received first, as ASGI has it."""
-    token: dict[str, str] = {
-        "missing": {},
-        "malformed": {"lot_number": "x"},
-        "failed": geetest.token(forged=True),
-        "unavailable": geetest.token(),
-    }[name]
-    if name == "unavailable":
-        geetest.simulator.down()
-    asked = handshake(query=token, http_response=http_response)
-    await asked.run(geetest.guard(app, protect=RULES, on_unavailable="deny"))
+    made, status = DENIED[code]
+    asked = await handshake(query=made(geetest), http_response=http_response).run(geetest.guard(app, protect=RULES))
     assert (asked.received, app.seen) == (1, [])
     if not http_response:
         assert asked.sent == CLOSED
         return
-    assert (asked.status, asked.code) == DENIED[name]
+    assert (asked.status, asked.code) == (status, code)
     kinds = {message["type"] for message in asked.sent}
     assert kinds == {"websocket.http.response.start", "websocket.http.response.body"}
     assert asked.headers["cache-control"] == "no-store"
@@ -140,34 +157,10 @@ async def test_a_token_is_replayed_across_websocket_and_http(geetest: GeeTest, a
     assert (await posted.run(guard)).code == "captcha_replayed"
 
 
-async def test_sources_of_a_rule_hold_for_websockets(geetest: GeeTest, app: App) -> None:
-    """The body is none of them: a handshake has no body."""
-    only_header = geetest.guard(app, protect=[Rule("WEBSOCKET /ws", sources=["header", "body"])])
-    assert (await handshake(query=geetest.token()).run(only_header)).sent == CLOSED
-    opened = await handshake(headers=in_headers(geetest.token())).run(only_header)
-    assert opened.sent[0]["type"] == "websocket.accept"
-
-
-SETTINGS: dict[str, tuple[dict[str, Any], Outcome]] = {
-    "monitor": ({"mode": "monitor"}, Outcome.MISSING),
-    "off": ({"mode": "off"}, Outcome.SKIPPED),
-    "skip": ({"skip": lambda scope: "staff"}, Outcome.SKIPPED),
-}
-
-
-@pytest.mark.parametrize("name", SETTINGS)
-async def test_modes_and_skip_hold_for_websockets(name: str, geetest: GeeTest, app: App) -> None:
-    settings, outcome = SETTINGS[name]
-    asked = await handshake().run(geetest.guard(app, protect=RULES, **settings))
-    assert asked.sent[0]["type"] == "websocket.accept"
-    assert app.seen[0].result.outcome is outcome
-
-
-async def test_an_outage_lets_a_websocket_in_by_policy(geetest: GeeTest, app: App) -> None:
-    geetest.simulator.down()
-    asked = await handshake(query=geetest.token(offline=True)).run(geetest.guard(app, protect=RULES))
-    assert asked.sent[0]["type"] == "websocket.accept"
-    assert not app.seen[0].result.verified
+async def test_a_token_in_a_place_that_the_rule_does_not_name_is_missing(geetest: GeeTest, app: App) -> None:
+    """The body is none of a handshake's."""
+    only_header = geetest.guard(app, protect=[Rule(RULES[0], sources=["header", "body"])])
+    assert (await in_query(geetest).run(only_header)).sent == CLOSED
 
 
 @pytest.mark.parametrize("method", ["WEBSOCKET", "websocket"])
@@ -187,15 +180,13 @@ async def test_a_guard_without_patterns_guards_websockets_and_a_pattern_that_doe
     assert asked.sent[0]["type"] == "websocket.accept"
 
 
-async def test_a_scope_without_extensions_is_closed(geetest: GeeTest, app: App) -> None:
+@pytest.mark.parametrize("more", [{}, {"extensions": None}])
+async def test_a_scope_without_extensions_is_closed(more: dict[str, Any], geetest: GeeTest, app: App) -> None:
     """`extensions` is optional in ASGI, and may be None."""
-    for missing in (True, False):
-        asked = handshake()
-        if missing:
-            del asked.scope["extensions"]
-        else:
-            asked.scope["extensions"] = None
-        assert (await asked.run(geetest.guard(app, protect=RULES))).sent == CLOSED
+    asked = handshake()
+    del asked.scope["extensions"]
+    asked.scope.update(more)
+    assert (await asked.run(geetest.guard(app, protect=RULES))).sent == CLOSED
 
 
 async def test_a_visitor_who_left_before_the_denial_is_no_error(geetest: GeeTest, app: App) -> None:

@@ -24,30 +24,22 @@ JSON = "application/json"
 NO_FIELD = "no captcha field with a value: "
 
 
-# --- JSON as text -----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("content_type", [TEXT, "text/plain", "Text/Plain"])
-async def test_json_as_text_is_read_where_the_rule_says_so(content_type: str, geetest: GeeTest, app: App) -> None:
-    """As `fetch(url, {body: JSON.stringify(…)})` and `navigator.sendBeacon` send it."""
-    rules = ["POST /login", Rule("POST /beacon", sources=["body", "text"])]
-    guard = geetest.guard(app, protect=rules)
+async def test_json_as_text_is_read_where_the_rule_says_so(geetest: GeeTest, app: App) -> None:
+    """As `fetch(url, {body: JSON.stringify(…)})` and `navigator.sendBeacon` send it; and nothing else is read then."""
+    guard = geetest.guard(app, protect=["POST /login", Rule("POST /beacon", sources=["text"])])
     body = json.dumps(geetest.token()).encode()
-    assert (await visit(body=body, content_type=content_type).run(guard)).code == "captcha_missing"
-    assert (await visit(body=body, content_type=content_type, path="/beacon").run(guard)).code == "in"
-    assert app.seen[0].body == body
 
+    async def code(content_type: str, body: bytes, path: str = "/beacon") -> str:
+        return (await visit(body=body, content_type=content_type, path=path).run(guard)).code
 
-async def test_text_alone_reads_nothing_else(geetest: GeeTest, app: App) -> None:
-    guard = geetest.guard(app, sources=["text"])
-    assert (await visit(geetest.token()).run(guard)).code == "captcha_missing"
-    body = json.dumps(geetest.token()).encode()
-    assert (await visit(body=body, content_type=JSON).run(guard)).code == "captcha_missing"
-    assert (await visit(body=form(geetest.token()), content_type=TEXT).run(guard)).code == "captcha_malformed"
-    assert app.seen == []
-
-
-# --- what was looked at -----------------------------------------------------------------------------------------------
+    assert await code(TEXT, body, "/login") == "captcha_missing"
+    assert await code(JSON, body) == await code(FORM, form(geetest.token())) == "captcha_missing"
+    assert await code(TEXT, form(geetest.token())) == "captcha_malformed"
+    for content_type in (TEXT, "text/plain", "Text/Plain"):
+        body = json.dumps(geetest.token()).encode()
+        assert await code(content_type, body) == "in"
+        assert app.seen[-1].body == body
+    assert len(app.seen) == 3
 
 
 def boundary(*names: str) -> bytes:

@@ -13,6 +13,7 @@ from urllib.parse import urlencode
 import anyio
 import httpx
 import pytest
+from anyio import to_thread
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
 
@@ -28,6 +29,7 @@ from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
 from django.test import AsyncClient, Client, override_settings
 from django.urls import include, path, re_path, register_converter
+from django.urls.converters import PathConverter
 from django.utils.translation import gettext_lazy
 
 from geetest_asgi import ConfigError, GeeTestResult, Rule, geetest_result
@@ -47,26 +49,20 @@ from geetest_asgi.django.test import AsyncClient as GuardedClient
 from geetest_asgi.django.test import Client as GuardedSyncClient
 
 
-async def login(request: HttpRequest) -> JsonResponse:
-    return JsonResponse({"user": request.POST["username"], "verified": geetest_result(request).verified})
-
-
 def sync_login(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"user": request.POST["username"], "verified": geetest_result(request).verified})
+
+
+async def login(request: HttpRequest) -> JsonResponse:
+    return sync_login(request)
 
 
 def open_(request: HttpRequest) -> JsonResponse:
     return JsonResponse({"in": True})
 
 
-class Slashed:
-    regex = ".+"
-
-    def to_python(self, value: str) -> str:
-        return value
-
-    def to_url(self, value: str) -> str:
-        return value
+class Slashed(PathConverter):  # type: ignore[misc, unused-ignore]
+    """A converter of the site's own, with which the check cannot know what a segment is."""
 
 
 register_converter(Slashed, "slashed")
@@ -210,19 +206,8 @@ def test_without_an_id_and_key_commands_run_all_the_same() -> None:
     assert told(protect=[Rule("POST /login", **PAIR)]) == []  # type: ignore[arg-type]
 
 
-MATCHED = [
-    *(
-        "POST /login",
-        "/LOGIN/",
-        "/users/{id}/reset",
-        "/users/7/reset/",
-        "/users/**",
-        "/**",
-        "/files/a/b",
-        "/tags/a/b/x",
-    ),
-    *("/api", "/api/orders/x", "/api/**", "/api/old/7", "WEBSOCKET /ws", re.compile("/(a|b)/[0-9a-f]+"), "/open"),
-]
+PATHS = "/LOGIN/ /users/{id}/reset /users/7/reset/ /users/** /** /files/a/b /tags/a/b/x /api /api/orders/x /api/**"
+MATCHED = [*PATHS.split(), "/api/old/7", "/open", "POST /login", "WEBSOCKET /ws", re.compile("/(a|b)/[0-9a-f]+")]
 
 
 @pytest.mark.parametrize("pattern", MATCHED, ids=str)
@@ -307,13 +292,10 @@ def test_djangos_own_test_clients_are_let_be(caplog: pytest.LogCaptureFixture) -
     assert errors(caplog) == []
 
 
-def test_a_view_that_asks_is_not_open_where_there_is_no_guard() -> None:
-    with pytest.raises(LookupError, match="came by WSGI"):
-        Client().post("/sync/login/", {"username": "ada"})
-
-
 @pytest.mark.anyio
-async def test_nor_is_it_with_djangos_asynchronous_client() -> None:
+async def test_a_view_that_asks_is_not_open_where_there_is_no_guard() -> None:
+    with pytest.raises(LookupError, match="came by WSGI"):
+        await to_thread.run_sync(Client().post, "/sync/login/", {"username": "ada"})
     with pytest.raises(LookupError, match="is not protected by GeeTest"):
         await AsyncClient().post("/login", {"username": "ada"})
 
@@ -321,21 +303,10 @@ async def test_nor_is_it_with_djangos_asynchronous_client() -> None:
 # --- the test clients -------------------------------------------------------------------------------------------------
 
 
-def register(request: HttpRequest) -> JsonResponse:
-    if "@" not in request.POST["email"]:
-        return JsonResponse({"error": "no e-mail address"}, status=422)
-    return JsonResponse({"verified": geetest_result(request).verified})
-
-
 @pytest.fixture
 def _site() -> Iterator[None]:
-    protected = [
-        "POST /login",
-        "POST /sync/login/",
-        Rule("POST /register", forgive=[422]),
-        Rule("/open", sources=["query"]),
-    ]
-    site = (*urlpatterns, path("register", register), path("broken", broken))
+    protected = ["POST /login", "POST /sync/login/", Rule("/open", sources=["query"])]
+    site = (*urlpatterns, path("broken", broken))
     with override_settings(GEETEST={"protect": protected, "clearance": Clearance("x" * 32)}, ROOT_URLCONF=site):
         yield
 
@@ -373,14 +344,6 @@ def test_the_client_sends_queries_and_keeps_cookies(client: Both, geetest: GeeTe
     assert client.post("/open").status_code == 403
     assert client.post(f"/open?{urlencode(geetest.token())}").json() == {"in": True}
     assert client.post("/open").json() == {"in": True}, "the cookie of the clearance"
-
-
-def test_a_mistyped_form_costs_no_second_captcha(client: Both, geetest: GeeTest) -> None:
-    token = geetest.token()
-    assert client.post("/register", {"email": "ada"} | token).status_code == 422
-    client.client.cookies.clear()  # the clearance of the first answer
-    assert client.post("/register", {"email": "a@b"} | token).json() == {"verified": True}
-    assert len(geetest.calls) == 1
 
 
 def broken(request: HttpRequest) -> JsonResponse:

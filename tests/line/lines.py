@@ -1,7 +1,10 @@
 """A line to servers written by hand, and the one question that is put to it."""
 
+import asyncio
 import socket
+import threading
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
@@ -9,6 +12,7 @@ from anyio import to_thread
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
+from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.clock import clock
@@ -34,14 +38,23 @@ def a_call() -> Call:
 
 @contextmanager
 def used_up_threads() -> Iterator[None]:
-    """The app's own slow endpoints have every thread that anyio lends."""
+    """The app's own slow endpoints have every thread that anyio and asyncio lend."""
     threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
     while threads.available_tokens:
         borrowers.append(object())
         threads.acquire_on_behalf_of_nowait(borrowers[-1])
+    over, executor = threading.Event(), ThreadPoolExecutor(1)
+    executor.submit(over.wait)
+    if on_asyncio():
+        asyncio.get_running_loop().set_default_executor(executor)
     yield
+    over.set()
     for borrower in borrowers:
         threads.release_on_behalf_of(borrower)
+
+
+def keep_open(server: RawServer, connection: socket.socket) -> None:
+    server.ended.wait()
 
 
 def after(seconds: float, reply: bytes = FAIL) -> Callable[[RawServer, socket.socket], None]:

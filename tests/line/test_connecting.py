@@ -15,17 +15,13 @@ import pytest
 import trustme
 from edges.servers import RawServer, http_reply, secured
 from edges.visitors import until
-from lines import a_call, used_up_threads
+from lines import a_call, keep_open
 
 from geetest_asgi._line.call import Call, Ear
 from geetest_asgi._line.clock import clock
 from geetest_asgi._line.connecting import Attempts, Resolver, connect
 
 pytestmark = pytest.mark.anyio
-
-
-def keep_open(server: RawServer, connection: socket.socket) -> None:
-    server.ended.wait()
 
 
 # --- addresses --------------------------------------------------------------------------------------------------------
@@ -91,16 +87,6 @@ async def test_what_one_of_several_attempts_hears_all_of_them_hear() -> None:
         assert attempts.since == min(first.since, second.since)
         for made in (first, second):
             made.close()
-
-
-async def test_where_all_refuse_each_says_why_and_none_waits_for_the_next() -> None:
-    began = time.monotonic()
-    with one_that_refuses() as other, RawServer(keep_open) as server, pytest.raises(OSError, match="no add") as caught:
-        await connect([other] * 100, server.port, "geetest.test", None, a_call())
-    cause = caught.value.__cause__
-    assert isinstance(cause, ExceptionGroup)
-    assert [type(each) for each in cause.exceptions] == [ConnectionRefusedError] * 100
-    assert time.monotonic() - began < 20, "a quarter of a second for each would be 25"
 
 
 class FullQueue:
@@ -246,7 +232,7 @@ async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_
         await until(lambda: names.asked == 4)
         group.cancel_scope.cancel()
     for call in calls:
-        call.waits_for_us("something else")
+        call.ours = "something else"
     before, names.go_on = names.go_on, threading.Event()
     before.set()
     async with anyio.create_task_group() as group:
@@ -255,9 +241,3 @@ async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_
         await until(lambda: names.asked == 8)
         names.go_on.set()
     assert [call.ours for call in calls[:4]] == ["something else"] * 4
-
-
-async def test_names_are_looked_up_though_the_app_has_used_up_all_threads(names: Names) -> None:
-    names.go_on.set()
-    with used_up_threads(), anyio.fail_after(5):
-        assert await Resolver().look_up("geetest.test", 443, a_call())

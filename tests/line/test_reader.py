@@ -1,5 +1,7 @@
 """One answer of HTTP/1.1: what is read, what is refused, and when a connection may be used again."""
 
+from contextlib import suppress
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -120,6 +122,28 @@ def test_no_more_is_read_than_an_answer_can_have(start: bytes) -> None:
 def test_what_says_that_it_is_longer_is_not_waited_for() -> None:
     reader = read(OK + b"content-length: %d\r\n\r\nx" % (MAX_REPLY + 1))
     assert (reader.done, reader.body, reader.reusable) == (True, None, False)
+
+
+ENDLESS: dict[str, tuple[bytes, bytes]] = {
+    "chunks": (CHUNKED, b"1000\r\n%b\r\n" % (b" " * 4096)),
+    "chunks of one byte": (CHUNKED, b"1\r\n \r\n"),
+    "an extension": (CHUNKED + b"1;", b"a" * 1000),
+    "trailers": (CHUNKED + b"1\r\n \r\n0\r\n", b"x: y\r\n"),
+    "a status line": (b"HTTP/1.1 200 ", b"a" * 1000),
+    "a header": (OK + b"x: ", b"y" * 1000),
+}
+
+
+@pytest.mark.parametrize("name", ENDLESS)
+def test_an_answer_without_end_is_given_up(name: str) -> None:
+    first, then = ENDLESS[name]
+    reader, length = read(first), len(first)
+    with suppress(BrokenReplyError):
+        while not reader.done and length < 2 * MAX_RAW:
+            reader.feed(then)
+            length += len(then)
+    assert not reader.reusable
+    assert length <= MAX_RAW
 
 
 def test_interim_answers_without_end_are_bounded() -> None:

@@ -29,29 +29,6 @@ async def test_a_block_is_cancelled_when_its_time_is_over() -> None:
     assert 0.05 <= time.monotonic() - began < 30
 
 
-async def test_a_block_that_ends_in_time_is_left_alone_and_so_is_what_follows_it() -> None:
-    limit = clock().limit(0.05)
-    assert not await block(limit, 0)
-    await anyio.sleep(0.2)  # the time of the block that has ended comes and goes
-    assert await block(limit, 60)
-
-
-async def test_each_block_has_the_whole_time() -> None:
-    limit, cancelled = clock().limit(0.3), dict[str, float]()
-
-    async def one(name: str) -> None:
-        began = time.monotonic()
-        assert await block(limit, 60)
-        cancelled[name] = time.monotonic() - began
-
-    async with anyio.create_task_group() as group:
-        for name in ("first", "second", "third"):
-            group.start_soon(one, name)
-            await anyio.sleep(0.1)
-    assert set(cancelled) == {"first", "second", "third"}
-    assert min(cancelled.values()) >= 0.3
-
-
 @pytest.mark.parametrize("loop", LOOPS)
 def test_what_has_come_while_the_loop_was_held_past_the_time_is_taken(loop: str) -> None:
     async def hold(theirs: socket.socket) -> None:
@@ -79,15 +56,24 @@ async def test_a_limit_is_made_once_for_each_length() -> None:
     assert clock().limit(1.5) is not clock().limit(2.5)
 
 
-async def test_a_block_is_over_at_its_time_and_one_that_has_ended_is_left_alone() -> None:
+async def test_each_block_has_the_whole_time_and_one_that_has_ended_is_left_alone() -> None:
     own = OwnTime()
     limit = own.limit(1.5)
-    block, ended = limit.begin(), limit.begin()
+    first, ended = limit.begin(), limit.begin()
     limit.end(ended)
+    own.go_to(1.0)
+    later = limit.begin()
     own.go_to(1.4)
-    assert not block.cancel_called
+    assert not first.cancel_called
     own.go_to(1.5)
-    assert (block.cancel_called, ended.cancel_called) == (True, False)
+    assert (first.cancel_called, ended.cancel_called, later.cancel_called) == (True, False, False)
+    own.go_to(2.5)
+    assert later.cancel_called
+    for each in (first, later):
+        limit.end(each)
+    again = limit.begin()
+    own.go_to(4.0)
+    assert again.cancel_called
 
 
 async def test_blocks_that_end_in_time_cost_one_tick_together() -> None:

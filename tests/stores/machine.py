@@ -10,7 +10,8 @@ from hypothesis.stateful import RuleBasedStateMachine, rule
 from geetest_asgi.stores import Store
 
 KEYS = st.sampled_from("abcdef")
-TEXTS = st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=20)
+LONG_AND_JSON = st.sampled_from(["x" * 8192, '["passed", "", "", {"scene": "\\ud800"}]'])
+TEXTS = st.text(st.characters(max_codepoint=126, min_codepoint=32), max_size=20) | LONG_AND_JSON
 SECONDS = st.sampled_from([1.0, 5.0, 60.0])
 
 

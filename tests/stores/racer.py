@@ -1,4 +1,4 @@
-"""One process that takes keys as fast as it can: `racer race URL FIRST LAST`, `chain …` or `endure URL FIRST`.
+"""One process that takes keys as fast as it can: `racer race URL FIRST LAST` or `racer chain URL FIRST LAST`.
 
 It says "ready", is told when to begin, and prints the number of each key that it has won.
 
@@ -6,14 +6,11 @@ race     every number from FIRST to LAST from the store itself, ten each 20 ms, 
          "?" and the number: the store failed.
 chain    the same with tokens: it prints the number of each request that was let in, with the verdict that it went by
          ("asked" or "kept"), and keeps each verdict as often as it may. Each token comes eight times.
-endure   from FIRST on, each number three times, two of them at once, from a store made fail-safe; until another line
-         comes, and then until the store is well.
 """
 
 import sys
 import time
 from collections.abc import Awaitable, Callable, Coroutine
-from threading import Thread
 from typing import Any
 
 import anyio
@@ -21,7 +18,7 @@ import anyio
 from geetest_asgi import CaptchaFields, Outcome
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._corridor.spent import claim
-from geetest_asgi.stores import FailSafe, Store
+from geetest_asgi.stores import Store
 from geetest_asgi.stores.urls import from_url
 
 
@@ -79,19 +76,7 @@ async def chain(url: str, first: str, last: str) -> None:
             await try_all(store, [number] * 2, send_one)
 
 
-async def endure(url: str, first: str) -> None:
-    store = FailSafe(from_url(url))
-    await ready(store)
-    told_to_end = Thread(target=sys.stdin.readline)
-    told_to_end.start()
-    start = int(first)
-    while told_to_end.is_alive() or store.failing:
-        await try_all(store, [*range(start, start + 10)] * 2)
-        await try_all(store, [*range(start, start + 10)])
-        start += 10
-
-
 if __name__ == "__main__":
-    MODES: dict[str, Callable[..., Awaitable[None]]] = {"race": race, "chain": chain, "endure": endure}
+    MODES: dict[str, Callable[..., Awaitable[None]]] = {"race": race, "chain": chain}
     anyio.run(MODES[sys.argv[1]], *sys.argv[2:])
     print("done", flush=True)

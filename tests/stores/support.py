@@ -5,91 +5,36 @@ import signal
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from threading import Thread
+from typing import Any
 
+import anyio
 import pytest
+
+from benchmarks import redis_server
+from geetest_asgi.stores import Store
 
 SECONDS = 30
 """A bound for what takes a moment on a quiet machine."""
 
 
-BUS = 10_000
-"""The nodes of a cluster talk to each other on a port that is higher by so much."""
-
-
-def free_port() -> int:
-    with socket.socket() as found:
-        found.bind(("127.0.0.1", 0))
-        return int(found.getsockname()[1])
-
-
-class RedisServer:
-    """redis-server, or another program that takes its options, on a port of its own, with nothing on disk."""
-
-    def __init__(self, *options: str, program: str = "redis-server") -> None:
-        self._program = program
-        self.port = free_port() - BUS if "--cluster-enabled" in options else free_port()
-        self._options = ["--port", str(self.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", *options]
-        self._process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def url(self) -> str:
-        return f"redis://127.0.0.1:{self.port}/0"
-
-    def start(self) -> None:
-        program = shutil.which(self._program)
-        assert program is not None
-        self._process = subprocess.Popen([program, *self._options], stdout=subprocess.DEVNULL)
-        ends = time.monotonic() + SECONDS
-        while not self._answers():
-            assert self._process.poll() is None, "redis-server has ended"
-            assert time.monotonic() < ends, "redis-server does not start"
-            time.sleep(0.02)
-
-    def _answers(self) -> bool:
-        try:
-            return self.ask("PING") == b"+PONG\r\n"
-        except OSError:
-            return False
-
-    def ask(self, *words: str) -> bytes:
-        """One command over a socket, without a client's help."""
-        with socket.create_connection(("127.0.0.1", self.port), timeout=SECONDS) as wire:
-            wire.sendall(f"*{len(words)}\r\n".encode() + b"".join(_bulk(word) for word in words))
-            return wire.recv(1 << 20)
+class RedisServer(redis_server.RedisServer):
+    """A server that a test may look at, and make hang."""
 
     def clients(self) -> int:
         """How many are connected, this question's own connection left out."""
-        info = self.ask("INFO", "clients").decode()
-        return int(info.partition("connected_clients:")[2].split()[0]) - 1
-
-    def wait_for_clients(self, number: int) -> None:
-        """Redis notices a hang-up when it gets to it."""
-        ends = time.monotonic() + SECONDS
-        while (found := self.clients()) != number:
-            assert time.monotonic() < ends, f"{found} clients are connected"
-            time.sleep(0.02)
-
-    def _signal(self, number: int) -> None:
-        assert self._process is not None
-        self._process.send_signal(number)
+        info = dict(line.split(":", 1) for line in self.ask("INFO", "clients") if ":" in line)
+        return int(info["connected_clients"]) - 1
 
     def hang(self) -> None:
         """It keeps its connections, and answers nothing."""
-        self._signal(signal.SIGSTOP)
+        self.signal(signal.SIGSTOP)
 
     def go_on(self) -> None:
-        self._signal(signal.SIGCONT)
-
-    def kill(self) -> None:
-        if self._process is not None:
-            self._signal(signal.SIGKILL)
-            self._process.wait(SECONDS)
-            self._process = None
+        self.signal(signal.SIGCONT)
 
 
 class Lossy:
@@ -132,10 +77,6 @@ class Lossy:
                 client.sendall(answer)
 
 
-def _bulk(word: str) -> bytes:
-    return f"${len(word.encode())}\r\n{word}\r\n".encode()
-
-
 def needs_redis(program: str = "redis-server") -> None:
     """Skip what cannot be run here."""
     if shutil.which(program) is None:
@@ -144,11 +85,11 @@ def needs_redis(program: str = "redis-server") -> None:
 
 
 @contextmanager
-def redis_server(*options: str, program: str = "redis-server") -> Iterator[RedisServer]:
+def running(*options: str, program: str = "redis-server") -> Iterator[RedisServer]:
     """One that runs, and is gone afterwards."""
     needs_redis(program)
-    server = RedisServer(*options, program=program)
-    server.start()
+    server = RedisServer(shutil.which(program))
+    server.start(*options)
     try:
         yield server
     finally:
@@ -191,3 +132,9 @@ class Racer:
             assert process.stdout is not None
             assert process.stderr is not None
             return process.stdout.read().splitlines(), process.stderr.read()
+
+
+def in_a_child(store: Store, told: Any) -> None:
+    """Work of a forked process: it tells whether it could add what its parent has, and a key of its own."""
+    told.put([anyio.run(store.add, key, "", 60.0) for key in ("parent's", "child's")])
+    anyio.run(store.pop, "child's")

@@ -1,9 +1,11 @@
 """What every store promises: memory, SQLite, Redis through two clients, and each of them made fail-safe."""
 
+import multiprocessing
 import secrets
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import anyio
 import pytest
@@ -14,9 +16,7 @@ from geetest_asgi import ConfigError, stores
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
 from .machine import KEYS, TEXTS
-
-if TYPE_CHECKING:
-    from .support import RedisServer
+from .support import SECONDS, RedisServer, in_a_child
 
 each_backend = pytest.mark.anyio
 prefix = f"{secrets.token_hex(4)}:"
@@ -91,35 +91,6 @@ def processes(two: tuple[Store, Store]) -> tuple[Store, Store]:
 
 
 @each_backend
-async def test_a_key_is_added_once(store: Store) -> None:
-    assert [await store.add(key, "", 60) for key in ("a", "a", "b", "a")] == [True, False, True, False]
-
-
-VALUES = ["", "a value", '["passed", "", "", {"scene": "\\ud800"}]', "x" * 8192, "'; \"\\|%{}"]
-
-
-@each_backend
-@pytest.mark.parametrize("value", VALUES, ids=["empty", "short", "JSON", "long", "odd"])
-async def test_a_value_is_popped_once_and_the_key_is_free(value: str, store: Store) -> None:
-    assert await store.pop("a") is None
-    await store.add("a", value, 60)
-    assert await store.add("a", "another", 60) is False
-    assert [await store.pop("a") for _ in range(2)] == [value, None]
-    assert await store.add("a", "another", 60)
-    assert await store.pop("a") == "another"
-
-
-@each_backend
-async def test_a_key_that_was_deleted_is_free(store: Store) -> None:
-    await store.add("a", "value", 60)
-    await store.delete("a")
-    assert await store.pop("a") is None
-    assert [await store.add("a", "new", 60) for _ in range(2)] == [True, False]
-    await store.delete("never added")
-    assert await store.pop("a") == "new"
-
-
-@each_backend
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
     await store.add("late", "", 600)
@@ -147,23 +118,30 @@ async def test_a_counter_counts_until_it_ends(store: Store) -> None:
     assert await store.count("n soon", 600) == 1, "it ends after its first count, however often it was counted"
 
 
-async def at_once(calls: Sequence[Callable[[], Awaitable[Any]]]) -> list[Any]:
+async def at_once(stores: Sequence[Store], verb: str, *arguments: Any) -> list[Any]:
+    """The answers to thirty calls, made to these stores in turn."""
     answers: list[Any] = []
 
-    async def one(call: Callable[[], Awaitable[Any]]) -> None:
-        answers.append(await call())
+    async def one(store: Store) -> None:
+        answers.append(await getattr(store, verb)(*arguments))
 
     async with anyio.create_task_group() as group:
-        for each in calls:
-            group.start_soon(one, each)
-    return answers
+        for _ in range(30 // len(stores)):
+            for each in stores:
+                group.start_soon(one, each)
+    return sorted(answers, key=str)
+
+
+async def race(*stores: Store) -> None:
+    """Of many tasks one adds, one pops, and each counts."""
+    assert await at_once(stores, "add", "a", "value", 60) == [False] * 29 + [True]
+    assert await at_once(stores, "pop", "a") == [None] * 29 + ["value"]
+    assert {*await at_once(stores, "count", "n", 60)} == {*range(1, 31)}
 
 
 @each_backend
 async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> None:
-    assert sorted(await at_once([lambda: store.add("a", "value", 60)] * 30)) == [False] * 29 + [True]
-    assert sorted(map(str, await at_once([lambda: store.pop("a")] * 30))) == ["None"] * 29 + ["value"]
-    assert sorted(await at_once([lambda: store.count("n", 60)] * 30)) == [*range(1, 31)]
+    await race(store)
 
 
 # Between two processes: each has a FailSafe and its own connection
@@ -181,15 +159,7 @@ async def test_what_one_has_added_the_other_knows(processes: tuple[Store, Store]
 
 @each_backend
 async def test_of_two_one_adds_one_pops_and_each_counts(processes: tuple[Store, Store]) -> None:
-    ours, theirs = processes
-    assert sorted(await at_once([lambda: ours.add("a", "v", 60), lambda: theirs.add("a", "v", 60)] * 15)) == [
-        *[False] * 29,
-        True,
-    ]
-    popped = await at_once([lambda: ours.pop("a"), lambda: theirs.pop("a")] * 15)
-    assert sorted(map(str, popped)) == ["None"] * 29 + ["v"]
-    counted = await at_once([lambda: ours.count("n", 60), lambda: theirs.count("n", 60)] * 15)
-    assert sorted(counted) == [*range(1, 31)]
+    await race(*processes)
 
 
 @each_backend
@@ -213,6 +183,26 @@ async def test_nobody_deletes_what_another_process_has_added(processes: tuple[St
     assert await ours.pop("a") == "value"
 
 
+@pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
+@pytest.mark.parametrize("used", [False, True])
+def test_a_store_made_before_a_fork_works_on_both_sides_of_it(two: tuple[Store, Store], used: bool) -> None:
+    """As gunicorn's --preload has it; and a connection that is open by then is not the child's to touch."""
+    store, forks = two[0], multiprocessing.get_context("fork")
+    told = forks.SimpleQueue()
+    if used:
+        anyio.run(store.add, "parent's", "", 60.0)
+    children = [forks.Process(target=in_a_child, args=(store, told)) for _ in range(3)]
+    for child in children:
+        child.start()
+    for child in children:
+        child.join(SECONDS)
+        assert child.exitcode == 0
+    answers = [told.get() for _ in children]
+    assert any(child for _, child in answers)
+    assert [parent for parent, _ in answers].count(True) == (0 if used else 1)
+    assert not anyio.run(store.add, "parent's", "", 60.0), "what one side has added the other knows"
+
+
 # Any sequence of calls, beside the memory; nothing ends while it runs
 
 COUNTERS = KEYS.map("n {}".format)
@@ -233,6 +223,18 @@ async def test_any_sequence_of_calls_does_what_it_does_in_memory(store: Store, c
     for verb, key, *more in calls:
         answers = [await getattr(each, verb)(f"{run} {key}", *more) for each in (memory, store)]
         assert answers[0] == answers[1], (verb, key)
+
+
+@pytest.mark.parametrize("size", [0, -1, True, 2.0])
+def test_a_store_that_keeps_nothing_is_refused(size: Any, tmp_path: Path) -> None:
+    """Else every token could be spent again and again, or the first add would fail."""
+    kinds: dict[str, Callable[..., Store]] = {
+        "MemoryStore": MemoryStore,
+        "SQLiteStore": partial(SQLiteStore, tmp_path / "x.db"),
+    }
+    for kind, make in kinds.items():
+        with pytest.raises(ConfigError, match=rf"^{kind}\(size={size}\)"):
+            make(size=size)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 2.5, 60, True])

@@ -6,28 +6,17 @@ from pathlib import Path
 from typing import Any
 
 import anyio
-import httpx
 import pytest
+from pages import Page, ask, site
 
 from geetest_asgi._corridor.spent import KEPT, MOST_KEEPS, SPENT
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore
 from geetest_asgi.stores.failsafe import PAUSE
 from geetest_asgi.stores.numbers import TIMEOUT
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.stores.urls import from_url
+from geetest_asgi.testing import GeeTestServer
 
-PAGE = (Path(__file__).parents[2] / "docs" / "stores.md").read_text()
-BLOCKS = re.findall(r"^```python\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
-
-
-async def site(scope: Any, receive: Any, send: Any) -> None:
-    await send({"type": "http.response.start", "status": 200, "headers": []})
-    await send({"type": "http.response.body", "body": b"in"})
-
-
-def run(block: str, **given: Any) -> dict[str, Any]:
-    namespace = {"app": site, **given}
-    exec(compile(block, "docs/stores.md", "exec"), namespace)
-    return namespace
+PAGE = Page("docs/stores.md")
 
 
 @pytest.fixture(autouse=True)
@@ -36,42 +25,35 @@ def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_all_blocks_are_known_here() -> None:
-    assert len(BLOCKS) == 5
-    assert PAGE.count("```") == 10
+    assert len(PAGE.blocks) == 5
 
 
-@pytest.mark.parametrize("number", [0, 1, 3])
-def test_the_apps_of_the_page_share_their_tokens(number: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+@pytest.mark.parametrize("words", ["SPENT_TOKENS", "size=200_000", "def health"])
+def test_the_apps_of_the_page_share_their_tokens(
+    words: str, geetest_by_env: GeeTestServer, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
     monkeypatch.setenv("SPENT_TOKENS", "sqlite:///spent.db")
-    simulator = Simulator()
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", simulator.captcha_id)
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", simulator.captcha_key)
-    with serve(simulator) as url:
-        monkeypatch.setenv("GEETEST_API_SERVER", url)
-        token = simulator.token()
-        one, other = run(BLOCKS[number]), run(BLOCKS[number])
-        for block, status in ((one, 200), (other, 403)):
-            with serve(block["app"]) as address:
-                assert httpx.post(f"{address}/login", data=token, trust_env=False).status_code == status
-        assert len(simulator.calls) == 1
+    token = geetest_by_env.token()
+    one, other = (PAGE.run(words, app=site).copy() for _ in range(2))
+    for block, status in ((one, 200), (other, 403)):
+        assert ask(block["app"], "POST", "/login", data=token).status_code == status
+    assert len(geetest_by_env.calls) == 1
     assert (tmp_path / "spent.db").exists()
     if "health" in one:
         assert one["health"]() == {"spent tokens": "shared", "failures": 0}
 
 
-def test_the_store_behind_sentinel_can_be_made(monkeypatch: pytest.MonkeyPatch) -> None:
-    """tests/stores/test_sentinel.py has one that runs."""
+def test_the_store_behind_sentinel_can_be_made(geetest_by_env: GeeTestServer) -> None:
+    """benchmarks/chaos.py has one that runs."""
     pytest.importorskip("redis")
-    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "an-id")
-    monkeypatch.setenv("GEETEST_CAPTCHA_KEY", "a-key")
-    made = run(BLOCKS[2])
+    made = PAGE.run("Sentinel", app=site)
     assert made["Sentinel"](made["sentinels"]).master_for("site") is not None
 
 
 @pytest.mark.anyio
 async def test_the_store_of_the_page_is_a_store(tmp_path: Path) -> None:
     observed: list[str] = []
-    timed = run(BLOCKS[4])["Timed"]
+    timed = PAGE.run("class Timed")["Timed"]
     store = FailSafe(timed(SQLiteStore("spent.db"), lambda what, seconds: observed.append(what)))
     assert [await store.add("a", "value", 60) for _ in range(2)] == [True, False]
     assert [await store.pop("a"), await store.pop("a"), await store.count("n", 60)] == ["value", None, 1]
@@ -85,19 +67,17 @@ def test_the_defaults_are_those_of_the_page() -> None:
     def default(kind: type, name: str) -> Any:
         return inspect.signature(kind).parameters[name].default
 
-    memory, file = (re.findall(rf"`size=({each})`", PAGE)[0] for each in (r"100_\d+", r"1_0\d\d_\d+"))
+    memory, file = (re.findall(rf"`size=({each})`", PAGE.text)[0] for each in (r"100_\d+", r"1_0\d\d_\d+"))
     assert (int(memory), int(file)) == (default(MemoryStore, "size"), default(SQLiteStore, "size"))
-    assert re.findall(r"`timeout=([\d.]+)` s", PAGE) == [
+    assert re.findall(r"`timeout=([\d.]+)` s", PAGE.text) == [
         str(default(SQLiteStore, "timeout")),
         str(default(RedisStore, "timeout")),
     ]
-    assert f"`{default(RedisStore, 'prefix')}`" in PAGE
+    assert f"`{default(RedisStore, 'prefix')}`" in PAGE.text
     assert (TIMEOUT, PAUSE, SPENT, KEPT, MOST_KEEPS) == (2.0, 1.0, 20 * 60, 5 * 60, 3)
 
 
 def test_the_urls_of_the_page_are_understood(tmp_path: Path) -> None:
-    from geetest_asgi.stores.urls import from_url
-
     assert isinstance(from_url("sqlite:///spent.db"), SQLiteStore)
     assert (tmp_path / "spent.db").exists()
     assert isinstance(from_url(f"sqlite:///{tmp_path / 'absolute.db'}"), SQLiteStore)

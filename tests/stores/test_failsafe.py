@@ -47,16 +47,9 @@ class Shaky(MemoryStore):
             await self.fault()
         return done[0] if done else await work()
 
-    async def others_add(self, key: str, value: str = "") -> bool:
-        """As another process does."""
-        return await MemoryStore.add(self, key, value, 600)
-
-    async def others_pop(self, key: str) -> str | None:
-        return await MemoryStore.pop(self, key)
-
-    async def forgets(self, *keys: str) -> None:
-        for key in keys:
-            await MemoryStore.delete(self, key)
+    async def others(self, verb: str, *arguments: Any) -> Any:
+        """What another process is answered."""
+        return await getattr(MemoryStore, verb)(self, *arguments)
 
 
 async def broken() -> None:
@@ -87,139 +80,67 @@ async def adds(store: FailSafe, *keys: str) -> list[bool]:
     return [await store.add(key, "", 60) for key in keys]
 
 
-@each_backend
-async def test_what_is_taken_here_is_not_asked_about_there(store: FailSafe, shaky: Shaky) -> None:
-    assert await adds(store, "a", "a", "a") == [True, False, False]
-    assert shaky.asked == ["add a"]
+STORIES = {
+    # calls of this process and of another with their answers, and what happens to the store
+    "while the store fails this process's memory decides": """
+        add before: True; fails; add a: True; add a: False; add before: False; add b: True;
+        delete b; add b: True; add b: False""",
+    "what was let in during a failure is known after it": """
+        fails; add a: True; add b: True; recovers; add c: True; add a: False; add b: False""",
+    "what others have taken is known here though the store fails later": """
+        others add a: True; add a: False; fails; add a: False; add a: False""",
+    "what others give back is free here too, and what we have given back since": """
+        others add a: True; add a: False; add a: False; others delete a; add a: True; add a: False;
+        delete a; fails; add a: True""",
+    "a store that forgets everything lets nothing in twice here": """
+        add spent: True; add kept: True; others delete spent; others delete kept;
+        add spent: False; pop kept: None; add kept: False""",
+    "a delete that does not get through leaves the key taken": """
+        add a: True; fails; delete a; recovers; add a: False""",
+    "a key whose add failed may be another process's: it is not deleted in the store": """
+        fails; add a: True; recovers; others add a: True; delete a; add a: False""",
+    "nor is one that was added without the store": """
+        fails; add first: True; add a: True; recovers; others add a: True; delete a; add a: False""",
+    "a value that was added without the store is popped here once": """
+        fails; add first: True; add amid: True; add after: True; pop amid: value; pop amid: None;
+        recovers; add back: True; others pop after: None; pop after: value; pop after: None; pop amid: None""",
+    "a value whose add failed late is in the store alone": """
+        fails late; add a: True; pop a: None; recovers; pop a: value; pop a: None""",
+    "a value whose add failed early is nowhere: two copies would let two in": """
+        fails; add a: True; pop a: None; recovers; pop a: None""",
+    "a value that is in the store is popped there or not at all: another process may have popped it": """
+        add a: True; others pop a: value; fails; pop a: None; pop a: None; recovers; pop a: None""",
+    "a pop whose answer was lost pops nothing": """
+        add a: True; fails late; pop a: None; recovers; pop a: None""",
+    "a store that fails gives nobody a new start: this process's own count goes on": """
+        count n: 1; count n: 2; others count n: 3; others count n: 4; count n: 5;
+        fails; count n: 4; count n: 5; recovers; count n: 6""",
+}
+ARGUMENTS: dict[str, tuple[Any, ...]] = {"add": ("value", 60), "count": (60,)}
+
+
+async def play(step: str, store: FailSafe, shaky: Shaky, clock: Clock) -> object:
+    """Take a step; return the answer to a call."""
+    match step.split():
+        case ["fails", *late]:
+            shaky.fault, shaky.late = broken, late == ["late"]
+            return None
+        case ["recovers"]:
+            shaky.fault, clock.now = None, clock.now + 2
+            return None
+        case ["others", verb, key]:
+            return await shaky.others(verb, key, *ARGUMENTS.get(verb, ()))
+        case [verb, key]:
+            return await getattr(store, verb)(key, *ARGUMENTS.get(verb, ()))
+    raise ValueError(step)
 
 
 @each_backend
-async def test_while_the_store_fails_this_processs_memory_decides(store: FailSafe, shaky: Shaky) -> None:
-    await adds(store, "before")
-    shaky.fault = broken
-    assert await adds(store, "a", "a", "before", "b") == [True, False, False, True]
-    await store.delete("b")
-    assert await adds(store, "b", "b") == [True, False]
-
-
-@each_backend
-async def test_a_value_added_while_the_store_fails_is_popped_here_once(
-    store: FailSafe, shaky: Shaky, clock: Clock
-) -> None:
-    """A redirect works while the store is down; and when it is back, no second copy has come into being."""
-    shaky.fault = broken
-    await store.add("the store fails", "", 60)
-    for key in ("popped amid", "popped after"):
-        assert await store.add(key, "value", 60)
-    assert [await store.pop("popped amid") for _ in range(2)] == ["value", None]
-    shaky.fault, clock.now = None, clock.now + 2
-    assert await store.add("it is back", "", 60)
-    assert not store.failing
-    assert await shaky.others_pop("popped after") is None
-    assert [await store.pop("popped after") for _ in range(2)] == ["value", None]
-    assert await store.pop("popped amid") is None
-
-
-@each_backend
-@pytest.mark.parametrize("late", [True, False], ids=["after it did it", "before it did it"])
-async def test_a_value_whose_add_failed_is_popped_once_at_most(
-    late: bool, store: FailSafe, shaky: Shaky, clock: Clock
-) -> None:
-    """The store may have it or not: two copies would let two in."""
-    shaky.fault, shaky.late = broken, late
-    assert await store.add("a", "value", 60)
-    assert await store.pop("a") is None
-    shaky.fault, clock.now = None, clock.now + 2
-    assert [await store.pop("a") for _ in range(2)] == ["value" if late else None, None]
-
-
-@each_backend
-async def test_a_value_that_is_in_the_store_is_popped_there_or_not_at_all(
-    store: FailSafe, shaky: Shaky, clock: Clock
-) -> None:
-    """Another process may have popped it before the store began to fail."""
-    await store.add("a", "value", 60)
-    assert await shaky.others_pop("a") == "value"
-    shaky.fault = broken
-    assert [await store.pop("a") for _ in range(2)] == [None, None]
-    shaky.fault, clock.now = None, clock.now + 2
-    assert await store.pop("a") is None
-
-
-@each_backend
-async def test_a_pop_whose_answer_was_lost_pops_nothing(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
-    await store.add("a", "value", 60)
-    shaky.fault, shaky.late = broken, True
-    assert await store.pop("a") is None
-    shaky.fault, clock.now = None, clock.now + 2
-    assert await store.pop("a") is None
-
-
-@each_backend
-async def test_what_was_let_in_during_a_failure_is_known_after_it(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
-    shaky.fault = broken
-    assert await adds(store, "a", "b") == [True, True]
-    shaky.fault, clock.now = None, clock.now + 2
-    assert await adds(store, "c") == [True]
-    assert not store.failing
-    assert await adds(store, "a", "b") == [False, False]
-
-
-@each_backend
-async def test_what_others_have_taken_is_known_here_though_the_store_fails_later(store: FailSafe, shaky: Shaky) -> None:
-    await shaky.others_add("theirs")
-    assert await adds(store, "theirs") == [False]
-    shaky.fault = broken
-    assert await adds(store, "theirs", "theirs", "theirs") == [False] * 3
-
-
-@each_backend
-async def test_what_others_give_back_is_free_here_too(store: FailSafe, shaky: Shaky) -> None:
-    await shaky.others_add("theirs")
-    assert await adds(store, "theirs", "theirs") == [False] * 2
-    await shaky.forgets("theirs")
-    assert await adds(store, "theirs", "theirs") == [True, False]
-    await store.delete("theirs")
-    shaky.fault = broken
-    assert await adds(store, "theirs") == [True], "it was ours by then, and given back"
-
-
-@each_backend
-async def test_a_store_that_forgets_everything_lets_nothing_in_twice_here(store: FailSafe, shaky: Shaky) -> None:
-    await adds(store, "spent")
-    await store.add("kept", "value", 60)
-    await shaky.forgets("spent", "kept")
-    assert await adds(store, "spent") == [False]
-    assert await store.pop("kept") is None
-    assert await adds(store, "kept") == [False]
-
-
-@each_backend
-async def test_a_delete_that_does_not_get_through_leaves_the_key_taken(
-    store: FailSafe, shaky: Shaky, clock: Clock
-) -> None:
-    await adds(store, "a")
-    shaky.fault = broken
-    await store.delete("a")
-    shaky.fault, clock.now = None, clock.now + 60
-    assert await adds(store, "a") == [False]
-
-
-@each_backend
-@pytest.mark.parametrize("asked", [True, False], ids=["the add failed", "the store was not asked"])
-async def test_what_was_added_without_an_answer_is_not_deleted_in_the_store(
-    asked: bool, store: FailSafe, shaky: Shaky, clock: Clock
-) -> None:
-    """It may be another process's."""
-    shaky.fault = broken
-    if not asked:
-        await adds(store, "the store fails")
-    assert await adds(store, "a") == [True]
-    shaky.fault, clock.now = None, clock.now + 2
-    await shaky.others_add("a")
-    await store.delete("a")
-    assert "delete a" not in shaky.asked
-    assert await adds(store, "a") == [False]
+@pytest.mark.parametrize("story", STORIES)
+async def test_what_is_known_of_a_key(story: str, store: FailSafe, shaky: Shaky, clock: Clock) -> None:
+    for step in STORIES[story].split(";"):
+        action, _, expected = step.strip().partition(": ")
+        assert str(await play(action, store, shaky, clock)) == (expected or "None"), action
 
 
 @each_backend
@@ -236,22 +157,9 @@ async def test_a_request_that_is_cancelled_learns_what_it_has_taken_and_gives_it
 
 
 @each_backend
-async def test_while_the_store_fails_each_process_counts_by_itself(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
-    """Its own count goes on from where it was: a store that fails gives nobody a new start."""
-    assert [await store.count("n", 60) for _ in range(2)] == [1, 2]
-    for _ in range(5):
-        await MemoryStore.count(shaky, "n", 60)
-    assert await store.count("n", 60) == 8
-    shaky.fault = broken
-    assert [await store.count("n", 60) for _ in range(2)] == [4, 5]
-    shaky.fault, clock.now = None, clock.now + 2
-    assert await store.count("n", 60) == 9
-
-
-@each_backend
 async def test_the_store_can_be_asked_past_the_memory(store: FailSafe, shaky: Shaky) -> None:
     await adds(store, "a")
-    await shaky.forgets("a")
+    await shaky.others("delete", "a")
     assert await store.ask_store(lambda asked: asked.add("a", "", 60), "a") is True
     shaky.fault = broken
     for said in (r"Shaky fails \(ConnectionError: 'no route to host'\)", "Shaky has just failed"):

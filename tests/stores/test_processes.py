@@ -1,9 +1,11 @@
-"""Real processes race for the same keys and tokens, in a SQLite file and in a real Redis, and are killed meanwhile."""
+"""Real processes race for the same keys and tokens, in a SQLite file and in a real Redis, and are killed meanwhile.
+
+A Redis that fails meanwhile: benchmarks/chaos.py.
+"""
 
 import re
 import time
 from collections import Counter
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -52,24 +54,6 @@ ROUNDS = 5
 def winners(told: list[tuple[list[str], str]]) -> int:
     """How many of the processes were first at something."""
     return sum(any(re.match(r"\d", line) for line in said) for said, _ in told)
-
-
-def race(url: str, first: int) -> int:
-    """One race for KEYS keys. Return how many processes won some."""
-    racers = [Racer("race", url, first, first + KEYS) for _ in range(PROCESSES)]
-    go(racers)
-    told = [racer.end() for racer in racers]
-    assert [(said[-1:], log) for said, log in told] == [(["done"], "")] * PROCESSES
-    wins = Counter(number for said, _ in told for number in won_by(said))
-    assert set(wins.values()) == {1}
-    failed: set[int] = set().union(*(failed_for(said) for said, _ in told))
-    assert set(range(first, first + KEYS)) - set(wins) <= failed
-    assert len(failed) < KEYS / 2
-    return winners(told)
-
-
-def test_of_many_processes_exactly_one_gets_each_key(url: str) -> None:
-    assert any(race(url, first) > 1 for first in range(0, ROUNDS * KEYS, KEYS)), "nobody has raced"
 
 
 TOKENS = 25
@@ -127,40 +111,3 @@ def test_processes_that_build_the_same_app_at_once_do_not_get_in_each_others_way
     racers = [Racer("race", f"sqlite:///{tmp_path / 'new.db'}", 0, 5) for _ in range(6)]
     go(racers)
     assert [(said[-1:], log) for said, log in (racer.end() for racer in racers)] == [(["done"], "")] * 6
-
-
-def _pause(server: RedisServer) -> None:
-    server.ask("CLIENT", "PAUSE", "3000", "ALL")
-
-
-def _wait(server: RedisServer) -> None:
-    """The pause ends by itself: what would end it must wait like everything else."""
-
-
-AMID: dict[str, tuple[Callable[[RedisServer], None], Callable[[RedisServer], None]]] = {
-    "hangs": (RedisServer.hang, RedisServer.go_on),
-    "is killed": (RedisServer.kill, RedisServer.start),
-    "is paused": (_pause, _wait),
-}
-
-
-@pytest.mark.parametrize("how", AMID)
-def test_redis_fails_amid_the_load_and_no_process_lets_anything_in_twice(how: str, own_redis: RedisServer) -> None:
-    stop, start_again = AMID[how]
-    racers = [Racer("endure", own_redis.url, 1_000_000 * number) for number in range(3)]
-    go(racers)
-    said = [[racer.hear() for _ in range(50)] for racer in racers]
-    stop(own_redis)
-    said = [[*each, *(racer.hear() for _ in range(500))] for each, racer in zip(said, racers, strict=True)]
-    start_again(own_redis)
-    for racer in racers:
-        racer.say("end")
-    for heard, (rest, log) in zip(said, (racer.end() for racer in racers), strict=True):
-        assert rest[-1] == "done", log
-        won = won_by([*heard, *rest])
-        assert len(won) == len(set(won)), "twice in one process"
-        assert won[0] % 1_000_000 + len(won) >= max(won) % 1_000_000, "nobody was kept out"
-        changes = re.findall("RedisStore (fails|answers)", log)
-        assert changes == ["fails", "answers"] * (len(changes) // 2), "a line for each change, not for each call"
-        assert len(log.splitlines()) == len(changes) >= 2
-        assert not re.search("[0-9]{40}", log), "no key"

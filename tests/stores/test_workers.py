@@ -1,7 +1,6 @@
 """Real uvicorn workers behind one token: spent on one of them, it is spent on all."""
 
 import os
-import subprocess
 import sys
 from collections import Counter
 from collections.abc import Iterator
@@ -12,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import httpx
 import pytest
-from commands import ROOT, SECONDS, free_port, wait_for
+from commands import SECONDS, free_port, running
 
 from geetest_asgi.testing import Simulator, serve
 
@@ -23,7 +22,7 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def running() -> Iterator[tuple[Simulator, str]]:
+def geetest() -> Iterator[tuple[Simulator, str]]:
     simulator = Simulator()
     with serve(simulator) as url:
         yield simulator, url
@@ -31,20 +30,19 @@ def running() -> Iterator[tuple[Simulator, str]]:
 
 @contextmanager
 def uvicorn(app: str, environment: dict[str, str], *options: str) -> Iterator[str]:
-    port = free_port()
-    url = f"http://127.0.0.1:{port}"
+    url = f"http://127.0.0.1:{(port := free_port())}"
     command = [sys.executable, "-m", "uvicorn", app, "--port", port, "--log-level", "warning", *options]
-    with subprocess.Popen(command, cwd=ROOT, env=os.environ | environment, text=True) as process:
+    with running(command, url, env=os.environ | environment) as process:
         try:
-            wait_for(process, url)
             yield url
-        finally:
+        finally:  # a master that is killed leaves its workers behind
             process.terminate()
+            process.wait(SECONDS)
 
 
 @pytest.fixture(params=["sqlite", "redis"])
-def environment(request: pytest.FixtureRequest, running: tuple[Simulator, str], tmp_path: Path) -> dict[str, str]:
-    simulator, url = running
+def environment(request: pytest.FixtureRequest, geetest: tuple[Simulator, str], tmp_path: Path) -> dict[str, str]:
+    simulator, url = geetest
     simulator.calls.clear()
     store = f"sqlite:///{tmp_path / 'spent.db'}"
     if request.param == "redis":
@@ -70,8 +68,8 @@ def post(url: str, fields: dict[str, str]) -> httpx.Response:
     return httpx.post(url, data=fields, trust_env=False, follow_redirects=True, timeout=SECONDS)
 
 
-def test_a_redirect_may_land_on_the_other_worker(two: list[str], running: tuple[Simulator, str]) -> None:
-    simulator, _ = running
+def test_a_redirect_may_land_on_the_other_worker(two: list[str], geetest: tuple[Simulator, str]) -> None:
+    simulator, _ = geetest
     token = simulator.token()
     answer = post(f"{two[0]}/moved?to={two[1]}/login", token)
     assert (answer.status_code, answer.json()["outcome"], len(answer.history)) == (200, "passed", 1)
@@ -80,9 +78,9 @@ def test_a_redirect_may_land_on_the_other_worker(two: list[str], running: tuple[
 
 
 def test_of_many_copies_for_the_workers_of_one_port_one_gets_in(
-    environment: dict[str, str], running: tuple[Simulator, str]
+    environment: dict[str, str], geetest: tuple[Simulator, str]
 ) -> None:
-    simulator, _ = running
+    simulator, _ = geetest
     with uvicorn("examples.workers_sqlite:app", environment, "--workers", "3") as url:
         for _ in range(5):
             token = simulator.token()

@@ -30,16 +30,8 @@ from starlette.types import ASGIApp
 from geetest_asgi import GeeTestMiddleware, geetest_result
 
 PROTECT: Final = [
-    "POST /login",
-    "/users/{name}/reset",
-    "GET /page",
-    "POST /json",
-    "POST /form",
-    "POST /stream",
-    "POST /endless",
-    "POST /wait",
-    "POST /folder",
-    "WEBSOCKET /ws",
+    *("/users/{name}/reset", "GET /page", "WEBSOCKET /ws"),
+    *(f"POST /{name}" for name in ("login", "json", "form", "stream", "endless", "wait", "folder")),
 ]
 
 FRAMEWORKS: Final = ("starlette", "fastapi", "litestar", "quart", "django", "falcon", "blacksheep")
