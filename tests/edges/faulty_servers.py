@@ -88,6 +88,7 @@ OUTAGES: dict[str, Behave] = {
 
 SILENCES: dict[str, Behave] = {
     "no answer": never_answer,
+    "no answer to a TLS handshake": never_answer,
     "a byte now and then": drip,
     "a header now and then": drip_head,
     "early hints for ever": continue_for_ever,

@@ -41,7 +41,7 @@ class GeeTest:
     def calls(self) -> list[Call]:
         return list(self.simulator.calls)
 
-    def token(self, **kind: bool) -> dict[str, str]:
+    def token(self, **kind: Any) -> dict[str, str]:
         return self.simulator.token(**kind)
 
     def guard(self, app: ASGIApp, **settings: Any) -> GeeTestMiddleware:

@@ -21,8 +21,6 @@ from .visitors import form, visit
 
 pytestmark = pytest.mark.anyio
 
-MIB = 1024 * 1024
-
 
 async def test_after_the_body_receive_waits_for_the_servers_own_disconnect(geetest: GeeTest) -> None:
     """None is invented, none is lost, and the body does not come twice."""

@@ -17,8 +17,6 @@ from .visitors import FORM, Visit, as_parts, cut, form, http_scope, messages, un
 
 pytestmark = pytest.mark.anyio
 
-MIB = 1024 * 1024
-
 
 def urlencoded(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
     escaped = "".join(f"%{byte:02x}" for byte in noise).encode()

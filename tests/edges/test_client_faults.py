@@ -39,7 +39,8 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(c
 
         async def one(name: str) -> None:
             server = stack.enter_context(RawServer(SILENCES[name]))
-            site = Site(geetest, api_server=server.url, timeout=SILENCE, client=given)
+            url = server.url.replace("http:", "https:") if "TLS" in name else server.url
+            site = Site(geetest, api_server=url, timeout=SILENCE, client=given)
             await site.guard.guard.line.prepare()
             start = time.monotonic()
             assert await site.come() in wanted, name

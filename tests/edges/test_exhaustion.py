@@ -27,8 +27,7 @@ from .visitors import FORM, HEADER_VALUES, form, until, visit
 
 pytestmark = pytest.mark.anyio
 
-KIB, MIB = 1024, 1024 * 1024
-JSON, MULTIPART = "application/json", "multipart/form-data; boundary=b"
+MIB = 1024 * 1024
 
 
 class Watched(Site):

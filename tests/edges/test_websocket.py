@@ -102,11 +102,16 @@ async def test_the_whole_conversation_is_the_apps(geetest: GeeTest) -> None:
     assert asked.sent[1]["text"] == "hello passed"
 
 
+def of_an_unknown_id(geetest: GeeTest) -> dict[str, str]:
+    geetest.simulator.error("-50102")
+    return geetest.token()
+
+
 DENIED: dict[str, tuple[Callable[[GeeTest], dict[str, str]], int]] = {
     "captcha_missing": (lambda geetest: {}, 403),
     "captcha_malformed": (lambda geetest: {"lot_number": "x"}, 403),
     "captcha_failed": (lambda geetest: geetest.token(forged=True), 403),
-    "captcha_misconfigured": (lambda geetest: geetest.simulator.error("-50102") or geetest.token(), 503),
+    "captcha_misconfigured": (of_an_unknown_id, 503),
 }
 
 

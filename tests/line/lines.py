@@ -47,10 +47,12 @@ def used_up_threads() -> Iterator[None]:
     executor.submit(over.wait)
     if on_asyncio():
         asyncio.get_running_loop().set_default_executor(executor)
-    yield
-    over.set()
-    for borrower in borrowers:
-        threads.release_on_behalf_of(borrower)
+    try:
+        yield
+    finally:
+        over.set()
+        for borrower in borrowers:
+            threads.release_on_behalf_of(borrower)
 
 
 def keep_open(server: RawServer, connection: socket.socket) -> None:
