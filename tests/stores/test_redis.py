@@ -37,7 +37,10 @@ def test_a_client_that_would_block_the_loop_is_refused() -> None:
             RedisStore(blocking)
 
 
-@pytest.mark.parametrize("given", [5, None, {}, object()])
+async def asynchronous() -> None: ...
+
+
+@pytest.mark.parametrize("given", [5, None, {}, object(), asynchronous])
 def test_what_can_be_no_client_is_refused(given: object) -> None:
     with pytest.raises(ConfigError, match=type(given).__name__):
         RedisStore(given)
