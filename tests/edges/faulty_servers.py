@@ -14,6 +14,10 @@ SHORT = 0.5
 NO_ANSWER = {Outcome.UNAVAILABLE, Outcome.BUSY}
 
 
+def reset_at_once(server: RawServer, connection: socket.socket) -> None:
+    reset(connection)
+
+
 def reset_after_the_request(server: RawServer, connection: socket.socket) -> None:
     server.read_request(connection)
     reset(connection)
@@ -28,6 +32,11 @@ def reset_mid_answer(server: RawServer, connection: socket.socket) -> None:
 
 def close_without_an_answer(server: RawServer, connection: socket.socket) -> None:
     server.read_request(connection)
+
+
+def close_mid_answer(server: RawServer, connection: socket.socket) -> None:
+    server.read_request(connection)
+    connection.sendall(http_reply()[:-20])
 
 
 def no_http(server: RawServer, connection: socket.socket) -> None:
@@ -76,12 +85,15 @@ def say(status: str, body: bytes = SUCCESS, *headers: str) -> Behave:
 
 
 OUTAGES: dict[str, Behave] = {
+    "reset at once": reset_at_once,
     "reset after the request": reset_after_the_request,
     "reset mid answer": reset_mid_answer,
     "closed without an answer": close_without_an_answer,
+    "closed mid answer": close_mid_answer,
     "not HTTP": no_http,
     "an endless answer": endless,
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
+    "nothing": say("200 OK", b""),
     "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
 }
 """What else an answer may say is asked of the parser alone."""
@@ -95,7 +107,9 @@ SILENCES: dict[str, Behave] = {
 }
 
 REFUSALS: dict[str, Behave] = {
+    "HTTP 201": say("201 Created"),
     "HTTP 404": say("404 Not Found"),
+    "HTTP 999": say("999 Who Knows"),
     "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
     "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),

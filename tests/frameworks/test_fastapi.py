@@ -85,9 +85,6 @@ def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
     assert client.post("/login", json=geetest.token()).json() is True
 
 
-# --- which mark counts ------------------------------------------------------------------------------------------------
-
-
 def two_strictnesses() -> FastAPI:
     """`allow` at a placeholder, `deny` beside it, in one app and in one that is mounted."""
     app, inner = FastAPI(), FastAPI()
