@@ -15,7 +15,7 @@ async def app(scope: Any, receive: Any, send: Any) -> None:
     raise AssertionError("nothing is asked for here")
 
 
-def guard(**settings: Any) -> GeeTestMiddleware:
+def guard(app: Any = app, **settings: Any) -> GeeTestMiddleware:
     return GeeTestMiddleware(app, **{"captcha_id": ID, "captcha_key": KEY, **settings})
 
 

@@ -10,17 +10,7 @@ from commands import PROGRAM, command, ended_by_ctrl_c, lines_until, running
 from simulators import send
 
 from geetest_asgi import GeeTestClient
-from geetest_asgi.testing import (
-    DEMO_ID,
-    DEMO_KEY,
-    GeeTest,
-    GeeTestServer,
-    Simulator,
-    cassette,
-    run_simulator,
-    serve,
-    twin,
-)
+from geetest_asgi.testing import GeeTest, GeeTestServer, Simulator, cassette, run_simulator, serve, twin
 from geetest_asgi.testing.recorder import Recorder
 
 pytestmark = pytest.mark.anyio
@@ -84,7 +74,7 @@ def test_what_is_no_cassette_is_an_error_that_says_so(tmp_path: Path, text: str,
 async def test_a_guard_is_answered_as_geetest_did_from_the_first_call_to_the_last_and_again(geetest: GeeTest) -> None:
     geetest.replay()
     assert geetest.mode == "replay"
-    client = GeeTestClient(DEMO_ID, DEMO_KEY)
+    client = GeeTestClient(geetest.captcha_id, geetest.captcha_key)
     results = [await client.validate(geetest.token()) for _ in range(4)]
     assert [result.outcome for result in results] == ["passed", "failed", "refused", "passed"]
     assert results[0].captcha_args["lot_number"] != results[3].captcha_args["lot_number"]
@@ -116,7 +106,7 @@ async def test_calls_pass_through_and_no_secret_is_written(geetest_server: GeeTe
     recorder = Recorder(geetest_server.url, file := tmp_path / "tape.json")
     tokens = [geetest_server.token(), geetest_server.token(expired=True), geetest_server.token() | {"gen_time": "0"}]
     with serve(recorder) as place:
-        client = GeeTestClient(DEMO_ID, DEMO_KEY, api_server=place)
+        client = GeeTestClient(geetest_server.captcha_id, geetest_server.captcha_key, api_server=place)
         assert [(await client.validate(each)).outcome for each in tokens] == ["passed", "failed", "failed"]
         await client.aclose()
     written = file.read_text()

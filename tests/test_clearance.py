@@ -231,25 +231,22 @@ async def test_an_app_without_cookies_has_the_pass_as_a_header(geetest: GeeTest)
         assert await visitor.comments(path="/login", headers={HEADER: value}) == "captcha_missing"
 
 
-def in_one_cookie(name: str, passes: list[str]) -> list[tuple[str, str]]:
-    return [("cookie", "; ".join(f"{name}={each}" for each in passes))]
+PLACES: dict[str, Callable[[str, list[str]], list[tuple[str, str]]]] = {
+    "a cookie": lambda name, passes: [("cookie", "; ".join(f"{name}={each}" for each in passes))],
+    "a header": lambda _, passes: [(HEADER, ",".join(passes))],
+    "cookies": lambda name, passes: [("cookie", f"{name}={each}") for each in passes],
+    "headers": lambda _, passes: [(HEADER, each) for each in passes],
+    "both": lambda name, passes: [*PLACES["cookies"](name, passes[:2]), *PLACES["headers"](name, passes[2:])],
+}
 
 
-def in_one_header(name: str, passes: list[str]) -> list[tuple[str, str]]:
-    return [(HEADER, ",".join(passes))]
-
-
-def in_both(name: str, passes: list[str]) -> list[tuple[str, str]]:
-    return [*(("cookie", f"{name}={each}") for each in passes[:2]), *((HEADER, each) for each in passes[2:])]
-
-
-@pytest.mark.parametrize("sent", [in_one_cookie, in_one_header, in_both])
-async def test_of_many_or_long_passes_a_few_are_looked_at(sent: Callable[..., Any], geetest: GeeTest) -> None:
+@pytest.mark.parametrize("place", PLACES)
+async def test_of_many_or_long_passes_a_few_are_looked_at(place: str, geetest: GeeTest) -> None:
     app = guard(clearance=Clearance(SECRET))
     name, value = await cookie_of(app, geetest)
     async with Commenter(app) as visitor:
         for made_up, said in ((3, "clearance"), (4, "captcha_missing")):
-            assert await visitor.comments(headers=sent(name, ["1.made.up"] * made_up + [value])) == said
+            assert await visitor.comments(headers=PLACES[place](name, ["1.made.up"] * made_up + [value])) == said
         for filler, said in (("x" * 8000, "clearance"), ("x" * 8192, "captcha_missing")):
             assert await visitor.comments(headers={"cookie": f"other={filler}; {name}={value}"}) == said
             assert await visitor.comments(headers={HEADER: f"{filler}, {value}"}) == said

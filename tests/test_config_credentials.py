@@ -72,12 +72,10 @@ def test_the_mode_may_come_from_the_environment(
     monkeypatch.setenv("GEETEST_MODE", named)
     assert config.mode(None) == (mode, "GEETEST_MODE" if named.strip() else "")
     assert config.mode("monitor") == ("monitor", "")
-    pair = {"captcha_id": ID, "captcha_key": KEY}
-    assert ask(GeeTestMiddleware(site, protect="/login", **pair), "POST", "/login").status_code == status  # type: ignore[arg-type]
+    assert ask(guard(site, protect="/login"), "POST", "/login").status_code == status
     told = [f"mode={mode!r} (from GEETEST_MODE): nothing is denied by ['/login']"]
     assert [each for each in caplog.messages if each.startswith("mode=")] == (told if status == 200 else [])
-    strict = GeeTestMiddleware(site, **pair, mode="enforce")  # type: ignore[arg-type]
-    assert ask(strict, "POST", "/").status_code == 403, "what the code says counts"
+    assert ask(guard(site, mode="enforce"), "POST", "/").status_code == 403, "what the code says counts"
 
 
 def test_an_unknown_mode_in_the_environment_stops_the_app(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -106,7 +104,7 @@ def test_only_where_nothing_is_asked_no_pair_is_needed() -> None:
 
 
 AS_WRITTEN = [
-    *("https://h", "HTTPS://h", "https://h:8443/Base", "https://[2001:db8::1]:8443", "http://localhost:8080"),
+    *("https://h", "HTTPS://h", "https://h:8443/X", "https://[2001:db8::1]:8443", "http://localhost:8080"),
     *("http://LOCALHOST", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:80"),
 ]
 

@@ -175,9 +175,9 @@ def test_sentry_has_the_outcome_and_no_body(geetest: GeeTest) -> None:
 def test_every_graphql_operation_is_protected_by_one_rule(geetest: GeeTest) -> None:
     assert '`Rule("POST /graphql", fields="extensions.captcha")`' in PAGE.text
     app = GeeTestMiddleware(site, protect=[Rule("POST /graphql", fields="extensions.captcha")])
-    body = {"query": "{ items { id } }"}
-    assert ask(app, "POST", "/graphql", json=body).status_code == 403
-    assert ask(app, "POST", "/graphql", json=body | {"extensions": {"captcha": geetest.token()}}).status_code == 200
+    for extensions, status in (({}, 403), ({"captcha": geetest.token()}, 200)):
+        body = {"query": "{ items { id } }", "extensions": extensions}
+        assert ask(app, "POST", "/graphql", json=body).status_code == status
 
 
 def test_native_apps_have_an_id_of_their_own(geetest: GeeTest, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -291,14 +291,11 @@ def test_each_alert_fires_when_it_must_and_not_before(alert: str, tmp_path: Path
         assert done.returncode == 0, done.stdout + done.stderr
 
 
-def _unit_test(alert: str, inputs: list[dict[str, str]], expected: list[dict[str, str]]) -> dict[str, Any]:
+def _unit_test(alert: str, inputs: Series, expected: Series) -> dict[str, Any]:
     """What promtool takes. Only who fires is compared: a summary may say what it likes."""
-    labels = ", ".join(f'{name}="{value}"' for name, value in sorted(expected[0].items())) if expected else ""
-    number = {"expr": f'count by (job) (ALERTS{{alertname="{alert}", alertstate="firing"}})', "eval_time": "29m"}
-    exact = f'count(ALERTS{{alertname="{alert}", alertstate="firing", {labels}}})'
-    samples = [{"labels": '{job="shop"}', "value": 1}] if expected else []
-    tests = [{**number, "exp_samples": samples}]
-    if expected:
-        tests.append({"expr": exact, "eval_time": "29m", "exp_samples": [{"labels": "{}", "value": 1}]})
-    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": tests}
+    firing = f'count by (job, geetest_rule, server_address) (ALERTS{{alertname="{alert}", alertstate="firing"}})'
+    told = [", ".join(f'{name}="{value}"' for name, value in labels.items()) for labels in expected]
+    samples = [{"labels": f"{{{labels}}}", "value": 1} for labels in told]
+    expectations = [{"expr": firing, "eval_time": "29m", "exp_samples": samples}]
+    test = {"interval": "1m", "input_series": inputs, "promql_expr_test": expectations}
     return {"rule_files": [str(ALERTS)], "evaluation_interval": "1m", "tests": [test]}

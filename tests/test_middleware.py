@@ -5,16 +5,10 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from refusals import ID, KEY
+from refusals import guard
 from starlette.types import Message, Receive, Scope, Send
 
-from geetest_asgi import GeeTestMiddleware
-
 pytestmark = pytest.mark.anyio
-
-
-def guard(app: Any, **settings: Any) -> GeeTestMiddleware:
-    return GeeTestMiddleware(app, **{"captcha_id": ID, "captcha_key": KEY, **settings})
 
 
 async def rule(protect: list[str], **scope: Any) -> str | None:

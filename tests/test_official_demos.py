@@ -113,15 +113,6 @@ def test_a_kept_connection_serves_one_demo_after_another(simulator: Simulator, u
             assert read_reply(connection)["result"] == "success"
 
 
-def test_a_body_that_follows_its_head_late_and_in_pieces_is_read(simulator: Simulator, url: str) -> None:
-    head, blank_line, body = request("ruby", signed(token(simulator))).partition(b"\r\n\r\n")
-    with connect(url) as connection:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        for piece in (head + blank_line, body[:7], body[7:]):
-            connection.sendall(piece)
-        assert read_reply(connection)["result"] == "success"
-
-
 def test_a_client_that_waits_for_100_continue_gets_it(simulator: Simulator, url: str) -> None:
     """HttpWebRequest of the .NET Framework sends its body only then."""
     head, _, body = request("c#", signed(token(simulator))).partition(b"\r\n\r\n")

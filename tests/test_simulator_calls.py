@@ -132,6 +132,9 @@ async def test_who_gives_up_on_a_slow_answer_has_spent_the_token_and_on_none_has
         assert simulator.calls[-1].result == told
         simulator.up()
         assert await result(simulator, call) == afterwards
+
+
+async def test_slow_answers_late_and_hanging_never(simulator: Simulator) -> None:
     simulator.slow(0.1)
     began = time.monotonic()
     assert await result(simulator, signed(simulator.token())) == "success"

@@ -19,6 +19,7 @@ pytestmark = pytest.mark.anyio
         ("?expired=0&used=false&forged=", ""),
         ("?expired=1", "pass_token expire"),
         ("?used=1", "pass_token used"),
+        ("?used=1&expired=1", "pass_token expire"),
         ("?forged=true", "pass_token error"),
         ("?offline=1", "pass_token error"),
         (f"?captcha_id={OTHER_ID}", "pass_token error"),
@@ -151,21 +152,18 @@ async def test_programs_and_pages_of_its_own_may(simulator: Simulator, headers: 
         assert "access-control-allow-origin" not in reply.headers
 
 
-async def test_reset_forgets_the_fault_the_calls_and_what_was_used(simulator: Simulator) -> None:
+async def test_the_calls_are_listed_and_reset_forgets_them_and_fault_and_used_tokens(simulator: Simulator) -> None:
     call = signed(simulator.token())
     await ask(simulator, call)
     simulator.down()
     assert (await send(simulator, "POST", "/simulator/reset")).json() == {"mode": "up"}
     assert (simulator.mode, simulator.calls) == ("up", [])
-    assert await result(simulator, call) == "success"
-
-
-async def test_the_calls_page_lists_the_calls(simulator: Simulator) -> None:
     assert (await send(simulator, "GET", "/simulator/calls")).json() == []
     await send(simulator, "GET", "/validate", params={"captcha_id": "ж"})
     asked = {"method": "GET", "parameters": {"captcha_id": "ж"}, "content_type": ""}
     answered = {"status": 200, "result": "", "reason": "", "code": "-50102"}
     assert (await send(simulator, "GET", "/simulator/calls")).json() == [asked | answered]
+    assert await result(simulator, call) == "success"
 
 
 async def test_the_front_page_tells_how_to_use_it(simulator: Simulator) -> None:

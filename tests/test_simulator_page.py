@@ -105,9 +105,8 @@ def test_each_fault_is_started_over_http_and_in_python(url: str, row: list[str])
 
 def test_the_faults_are_all_there() -> None:
     told = {re.sub(r"\(.*", "", codes(row[3])[0]) for row in PAGE.rows("fault")}
-    ordinary = {"up", "token", "calls", "reset", "expect"}
     there = {name for name in dir(Simulator) if not name.startswith("_") and callable(getattr(Simulator, name))}
-    assert told == there - ordinary
+    assert told == there - {"up", "token", "calls", "reset", "expect"}
 
 
 def test_the_simulator_on_a_socket_makes_a_test_as_the_page_writes_it(monkeypatch: pytest.MonkeyPatch) -> None:

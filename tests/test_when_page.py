@@ -1,14 +1,11 @@
 """docs/when.md: each login of the page, run as it is written."""
 
-import json
 import os
-import sys
 from pathlib import Path
 
 import pytest
-from commands import printed
 from pages import Page, ask, site
-from projects import write
+from projects import PROJECTS, run_pytest
 from starlette.types import ASGIApp
 
 from geetest_asgi.testing import GeeTest
@@ -65,66 +62,44 @@ def test_the_store_in_redis_is_taken(geetest: GeeTest) -> None:
     PAGE.run('when=AfterFailures(3, seconds=600), store="redis', app=site)
 
 
-DJANGO = """
-import asyncio, json, os, sys, tempfile, types
-import django, httpx
-from django.conf import settings
-
-given = {}
-exec(open("settings_block.py").read(), given)
-settings.configure(
-    SECRET_KEY="x" * 50, ALLOWED_HOSTS=["site"], ROOT_URLCONF="urls", LOGIN_REDIRECT_URL="/",
-    INSTALLED_APPS=["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions",
-                    "geetest_asgi.django"],
-    MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware",
-                "django.contrib.auth.middleware.AuthenticationMiddleware"],
-    DATABASES={"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": "site.db"}},
-    TEMPLATES=[{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": ["."]}],
-    PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"],
-    GEETEST=given["GEETEST"], LOGIN_STORE=given["LOGIN_STORE"],
-)
-django.setup()
-from django.core.asgi import get_asgi_application
-from django.core.management import call_command
-call_command("migrate", verbosity=0)
+SETTINGS = """
+INSTALLED_APPS.append("django.contrib.sessions")
+MIDDLEWARE = [
+    "django.contrib.sessions.middleware.SessionMiddleware", "django.contrib.auth.middleware.AuthenticationMiddleware"
+]
+TEMPLATES = [{"BACKEND": "django.template.backends.django.DjangoTemplates", "DIRS": ["."]}]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
+LOGIN_REDIRECT_URL = "/"
+"""
+URLS = "from django.urls import path\nfrom views import Login\nurlpatterns = [path('login/', Login.as_view())]\n"
+TEST = """
 from django.contrib.auth.models import User
-for name in ("ada", "bob"):
-    User.objects.create_user(name, password="correct")
-from geetest_asgi.django import protect
-from geetest_asgi.testing import GeeTest
-app = protect(get_asgi_application())
+from geetest_asgi.django.test import Client
 
-async def main():
-    said = []
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://site") as client:
-        async def post(name, password, **fields):
-            fields |= {"username": name, "password": password, "csrfmiddlewaretoken": "c" * 32}
-            answer = await client.post("/login/", data=fields, headers={"cookie": "csrftoken=" + "c" * 32})
-            said.append(answer.status_code)
-        await post("ada", "correct")
-        for _ in range(4):
-            await post("ada", "wrong")
-        for _ in range(8):
-            await post("ada", "wrong", **geetest.token())
-        await post("bob", "correct", **geetest.token())
-        await post("bob", "wrong")
-    print(json.dumps(said))
+def test_login(geetest, db):
+    for name in ("ada", "bob"):
+        User.objects.create_user(name, password="correct")
+    client = Client()
 
-with GeeTest() as geetest:
-    asyncio.run(main())
+    def status(name, password, **fields):
+        return client.post("/login/", {"username": name, "password": password, **fields}).status_code
+
+    assert [status("ada", "correct"), *(status("ada", "wrong") for _ in range(4))] == [302, 200, 200, 200, 403]
+    assert [status("ada", "wrong", **geetest.token()) for _ in range(8)] == [200] * 7 + [429]
+    assert [status("bob", "correct", **geetest.token()), status("bob", "wrong")] == [302, 200]
 """
 
 
-def test_django_as_it_is_written(tmp_path: Path, geetest: GeeTest) -> None:
-    pytest.importorskip("django", reason="needs geetest-asgi[conformance]")
-    urls = "from django.urls import path\nfrom views import Login\nurlpatterns = [path('login/', Login.as_view())]\n"
+def test_django_as_it_is_written(tmp_path: Path) -> None:
+    pytest.importorskip("pytest_django", reason="needs geetest-asgi[conformance]")
+    project = PROJECTS["Django"]
     files = {
-        "settings_block.py": PAGE.block("GEETEST = ").text,
+        "pytest.ini": project["pytest.ini"],
+        "site_settings.py": project["site_settings.py"] + SETTINGS + PAGE.block("GEETEST = ").text,
         "views.py": PAGE.block("class Login(LoginView)").text,
-        "urls.py": urls,
+        "site_urls.py": URLS,
         "registration/login.html": "<form>{{ form }}</form>",
-        "run_site.py": DJANGO,
+        "test_login.py": TEST,
     }
-    write(tmp_path, files)
-    said = printed([sys.executable, "run_site.py"], cwd=tmp_path, env=os.environ).splitlines()[-1]
-    assert json.loads(said) == [302, 200, 200, 200, 403, *[200] * 7, 429, 302, 200]
+    ran = run_pytest(tmp_path, files, env={"LOGIN_STORE": os.environ["LOGIN_STORE"]})
+    assert ran.counts == {"passed": 1}, ran.text

@@ -96,7 +96,7 @@ class Socket(ByteStream):
             raise
         self.since: float = monotonic()
         """When it last sent something, or began to connect."""
-        self._has_sent = False
+        self._has_sent = self._has_read = False
         self._poll = select.poll() if hasattr(select, "poll") else None
         if self._poll is not None:
             self._poll.register(self._raw, select.POLLOUT)
@@ -108,9 +108,7 @@ class Socket(ByteStream):
             raise OSError(error, "connecting")
 
     def hears(self) -> bool:
-        """Return whether the other end has done something that was not looked at yet: sent, hung up, or accepted: that
-        counts until something is sent, since until then it waits for us.
-        """
+        """Return whether there is something not looked at yet: data or a hang-up; until we send, that it accepted."""
         if self._poll is not None:
             return bool(self._poll.poll(0))
         waiting = ([self._raw], []) if self._has_sent else ([], [self._raw])  # Windows
@@ -118,10 +116,9 @@ class Socket(ByteStream):
 
     async def send(self, item: bytes) -> None:
         """Send all of it, at once where the kernel has room. Raises OSError."""
-        if not self._has_sent:
-            self._has_sent = True
-            if self._poll is not None:
-                self._poll.modify(self._raw, select.POLLIN)
+        if self._poll is not None and not self._has_sent:
+            self._poll.modify(self._raw, select.POLLIN)
+        self._has_sent, self._has_read = True, False
         while item:
             try:
                 item = item[self._raw.send(item) :]
@@ -132,13 +129,16 @@ class Socket(ByteStream):
     async def receive(self, max_bytes: int = _AT_ONCE) -> bytes:
         """Receive what has come. Raises OSError, and EndOfStream where the other end has hung up."""
         while True:
-            await self._readiness.wait()
+            if not self._has_read:  # else there may be more, or an error: uvloop tells once of data and error together
+                await self._readiness.wait()
+            self._has_read = False
             try:
                 data = self._raw.recv(max_bytes)
             except BlockingIOError:
                 continue
             if not data:
                 raise anyio.EndOfStream
+            self._has_read = True
             return data
 
     async def send_eof(self) -> None:

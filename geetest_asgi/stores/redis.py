@@ -115,7 +115,7 @@ def _maker(given: Any) -> tuple[Callable[[], Any], Callable[[Any], Awaitable[Non
         if inspect.ismethod(run) and not inspect.iscoroutinefunction(run):
             raise ConfigError("RedisStore: this client would block the event loop; give one of redis.asyncio")
         return lambda: given, _leave_open
-    if callable(given):
+    if callable(given) and not inspect.iscoroutinefunction(given):
         return given, _close
     raise ConfigError(f"RedisStore({type(given).__name__}): give a URL, a redis.asyncio.Redis, or a function for one")
 

@@ -56,7 +56,6 @@ PLAIN = {
     "alpine": "alpinejs/dist/cdn.min.js",
     "unpoly": "unpoly/unpoly.min.js",
     "axios": "axios/dist/axios.min.js",
-    "vue": "vue/dist/vue.global.prod.js",
 }
 
 

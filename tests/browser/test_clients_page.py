@@ -157,9 +157,6 @@ def test_the_function_for_mini_programs(visiting: Visiting) -> None:
         assert stage.ask("toast") == "Welcome, ada!"
 
 
-# --- Swagger UI's Authorize button: the genuine page of FastAPI, its scripts from npm ---------------------------------
-
-
 def serve_scripts(page: "Page", node_modules: Path) -> None:
     """In place of the hosts that FastAPI's page loads them from."""
     page.route("https://fastapi.tiangolo.com/**", lambda route: route.fulfill(status=204))

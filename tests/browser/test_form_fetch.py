@@ -15,9 +15,6 @@ def stage(form_stage: FormStage) -> FormStage:
     return form_stage
 
 
-# A form by fetch
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product: str) -> None:
     stage.form(f'data-geetest-ajax data-geetest-product="{product}"')
@@ -98,9 +95,6 @@ def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: F
     stage.verify_and_submit()
     assert stage.told("response") == PASSED
     stage.expected = ["geetest-form: network Failed to fetch"]
-
-
-# Fetch with the headers
 
 
 def start(stage: FormStage, product: str, place: bool = True) -> None:

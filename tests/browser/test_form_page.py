@@ -14,9 +14,6 @@ def stage(form_stage: FormStage) -> FormStage:
     return form_stage
 
 
-# What can go wrong
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage, product: str) -> None:
     stage.simulator.offline()
@@ -111,9 +108,6 @@ def test_one_wrong_attribute_is_no_other_forms_affair(stage: FormStage) -> None:
     assert stage.button.count() == 1
     assert len(stage.complaints) == 1
     assert "SyntaxError" in stage.complaints.pop()
-
-
-# The page's own way
 
 
 def test_a_script_may_say_where_geetest_is(stage: FormStage) -> None:

@@ -22,9 +22,6 @@ def stage(form_stage: FormStage) -> FormStage:
     return form_stage
 
 
-# A form that navigates
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_plain_form_arrives_as_passed_under_a_strict_policy(stage: FormStage, product: str) -> None:
     """At the end the console has to be empty."""
@@ -136,9 +133,6 @@ def test_a_form_that_asks_by_get(stage: FormStage) -> None:
     stage.verify()
     with stage.arrives("search?*"):
         stage.submit.click()
-
-
-# A token is sent once
 
 
 @pytest.mark.parametrize("ajax", ["", "data-geetest-ajax"])

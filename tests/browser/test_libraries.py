@@ -51,10 +51,6 @@ FROM_A_BUTTON = bare("").replace(
     'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
 )
 ROOT = '<div id="root"></div>'
-VUE = f"""<div id="app"><form {ID} @submit.prevent="send"><input v-model="name"><button id="go">Log in</button></form>
-      <output>{{{{ answer }}}}</output></div><script type="module">Vue.createApp({{data: () => ({{name: "ada", answer: ""}}), methods: {{
-      async send() {{ this.answer = await (await fetch("/login", {{method: "POST", headers: {{"content-type": "application/json"}},
-      body: JSON.stringify({{username: this.name}})}})).text(); }} }} }}).mount("#app")</script>"""
 PAGES = {
     **{name: own(code) for name, code in LISTENERS.items()},
     **{name: bare(attributes) for name, attributes in ATTRIBUTES.items()},
@@ -69,7 +65,6 @@ PAGES = {
     "unpoly asked": UNPOLY.replace("<form", ASKED),
     "react onSubmit": f"<script>how = 'listener'</script>{ROOT}",
     "react form action": f"<script>how = 'action'</script>{ROOT}",
-    "vue": VUE,
     "svelte": ROOT,
 }
 

@@ -152,9 +152,6 @@ def test_the_length_of_a_container_counts_in_bytes_and_nothing_is_cut_off(conten
         assert outcome(read(content_type, body, "captcha", max_field=limit)) == wanted, spaces
 
 
-# A container as text
-
-
 @each_kind
 @pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS)
 def test_an_object_in_text_is_found(text: str, content_type: bytes) -> None:

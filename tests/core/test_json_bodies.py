@@ -118,9 +118,6 @@ def test_what_stands_before_the_fields_is_passed_over(members: str) -> None:
     assert scan(JSON, [f"{{{members}, {MEMBERS}}}".encode()]) == FIELDS
 
 
-# Deep and long documents
-
-
 @pytest.mark.parametrize("signs", ["[]", "{}"])
 def test_nesting_is_passed_over_or_malformed_and_never_raises(signs: str) -> None:
     def nested(depth: int) -> str:

@@ -72,8 +72,6 @@ def test_any_text_arrives_as_it_is(captcha_id: str, key: str, lot: str, output: 
     assert parse_qsl(request.form.decode("ascii"), keep_blank_values=True) == list(zip(names, values, strict=True))
 
 
-# Answers
-
 ARGS = {"used_type": "slide", "user_ip": "127.0.0.1", "lot_number": LOT, "scene": "反爬虫", "referer": "http://h/"}
 SUCCESS: dict[str, Any] = {"status": "success", "result": "success", "reason": "", "captcha_args": ARGS}
 
@@ -146,13 +144,14 @@ def test_a_refusal_says_what_was_odd() -> None:
 
 VISITORS_CODES = (*range(-50005, -50000), -50000, *range(-50308, -50300), -50100, -50106, 0)
 OPERATORS_CODES = range(-50105, -50100)
+ODD_CODES: tuple[object, ...] = (10**9, 10**40, 1.5, True, None, [], {"a": 1}, "")
 ERRORS: list[tuple[object, Outcome, str]] = [
     # a code, as GeeTest may send it; the outcome; what is kept of the code
     *((kind(code), Outcome.REFUSED, str(code)) for code in VISITORS_CODES for kind in (int, str)),
     *((kind(code), Outcome.MISCONFIGURED, str(code)) for code in OPERATORS_CODES for kind in (int, str)),
     *((code, Outcome.MISCONFIGURED, "-50101") for code in ("50101", 50101)),  # without its minus sign
     *((code, Outcome.REFUSED, str(code)) for code in ("other", "-50101 ", 999_999_999)),
-    *((code, Outcome.REFUSED, "") for code in (10**9, 10**40, 1.5, True, None, [], {"a": 1}, "")),
+    *((code, Outcome.REFUSED, "") for code in ODD_CODES),
 ]
 
 
@@ -166,9 +165,10 @@ def test_an_error_is_about_the_token_or_the_operators_and_keeps_its_code(
 
 
 REASONS = ("pass_token error", "pass_token expire", "pass_token used", "", "anything")
+NO_TEXTS: tuple[object, ...] = (None, True, [], {}, 1.5)
 FAILS: list[tuple[dict[str, Any], Evidence]] = [
     *(({"reason": reason}, Evidence(Outcome.FAILED, reason)) for reason in REASONS),
-    *(({"reason": reason}, Evidence(Outcome.FAILED)) for reason in (None, True, [], {}, 1.5)),
+    *(({"reason": reason}, Evidence(Outcome.FAILED)) for reason in NO_TEXTS),
     ({"reason": "sign_token error"}, Evidence(Outcome.MISCONFIGURED, "sign_token error")),
     ({"captcha_args": {"ip_type": 1}}, Evidence(Outcome.FAILED, captcha_args={"ip_type": 1})),
     ({"captcha_args": "x"}, Evidence(Outcome.FAILED)),
@@ -195,9 +195,6 @@ def test_texts_of_the_answer_are_kept_short(answer: dict[str, object]) -> None:
     assert len(evidence.code) <= 200
 
 
-# HTTP
-
-
 @pytest.mark.parametrize(
     ("outcome", "statuses"),
     [
@@ -214,8 +211,6 @@ def test_a_5xx_is_an_outage_and_every_other_status_a_refusal_whatever_it_says(
         assert answered(SUCCESS, status) == Evidence(outcome, f"HTTP {status}")
         assert parse_reply(Reply(status, None), LOT).outcome is outcome
 
-
-# Bytes
 
 AS_BYTES = json.dumps(SUCCESS).encode()
 NO_OBJECT: dict[str, bytes | None] = {

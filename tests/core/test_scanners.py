@@ -78,9 +78,6 @@ def test_a_name_that_has_to_be_escaped_is_not_found_without(name: str) -> None:
     assert outcome(scan(FORM, [f"{name}={TOKEN['lot_number']}&{rest}".encode()], fields)) == "malformed"
 
 
-# Duplicates and placeholders
-
-
 @each_kind
 def test_of_two_fields_of_one_name_the_first_counts_even_a_wrong_one(content_type: bytes) -> None:
     lot, other, wrong = (("lot_number", value) for value in (TOKEN["lot_number"], OTHER_LOT, "wr ong"))
@@ -99,9 +96,6 @@ def test_what_an_unsolved_captcha_leaves_counts_as_not_sent(content_type: bytes,
     assert outcome(read(content_type, encode(content_type, empty))) == "missing"
     assert outcome(read(content_type, small(content_type, pass_token=placeholder))) == "malformed"
     assert read(content_type, encode(content_type, [*empty, *TOKEN.items(), *empty])) == FIELDS
-
-
-# What is not read
 
 
 @each_form
@@ -125,9 +119,6 @@ def test_the_reasons_never_repeat_what_was_sent() -> None:
         assert "script" not in repr(answer)
         assert "secret" not in repr(answer)
         assert "lot_number" in answer.reason
-
-
-# Bounds
 
 
 @each_kind
@@ -193,8 +184,6 @@ def test_the_scanner_holds_little_whatever_comes(content_type: bytes, first: byt
     assert held < 200_000
     assert peak < 2 * MEGABYTE, "some times the longest piece"
 
-
-# Content types
 
 FOUND = [
     (FORM, FORM),

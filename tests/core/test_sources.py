@@ -25,9 +25,6 @@ def in_headers(*headers: tuple[str, str], fields: Any = None) -> Found:
     return from_headers(raw, gatherer(fields))
 
 
-# The shape of the four values
-
-
 @pytest.mark.parametrize("sent", [{}, {"captcha_id": "647f"}, {"captcha_id": "6 47f"}])
 def test_the_id_of_the_captcha_is_read_where_it_is_wanted_and_may_be_absent(sent: dict[str, str]) -> None:
     found = Gatherer(spelling(None, WITH_ID), 8192)
@@ -116,9 +113,6 @@ def test_other_words_are_malformed(word: str) -> None:
     assert outcome(gathered(dict.fromkeys(FIELD_NAMES, word))) == "malformed"
 
 
-# The setting
-
-
 @pytest.mark.parametrize("fields", [None, "camelCase", "gt_", {"lot_number": "lot"}, "captcha"], ids=str)
 def test_each_spelling_may_want_the_id_of_the_captcha(fields: Any) -> None:
     assert spelling(fields, WITH_ID).wanted == WITH_ID
@@ -138,8 +132,6 @@ def test_a_wrong_setting_is_refused_and_quoted(fields: Any) -> None:
         spelling(fields)
     assert repr(fields) in str(caught.value)
 
-
-# Headers
 
 FOUR = (
     ("X-GeeTest-Lot-Number", TOKEN["lot_number"]),
@@ -213,9 +205,6 @@ def test_a_doubled_header_is_malformed(twice: tuple[str, str], second: str) -> N
         assert isinstance(answer, Evidence)
         assert answer.outcome == "malformed"
         assert "twice" in answer.reason
-
-
-# A mapping that a handler has parsed itself
 
 
 def test_a_mapping_is_checked_like_what_is_scanned() -> None:

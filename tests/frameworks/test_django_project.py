@@ -20,6 +20,11 @@ PROJECT = {file: text for files in projects_of(PAGE).values() for file, text in 
 PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
 
 
+def needs(*packages: str) -> None:
+    for package in packages:
+        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'geetest-asgi[quickstarts]'")
+
+
 def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> "subprocess.Popen[str]":
     """`manage.py command` in a fresh copy of the project; its output, both streams, is read from `stdout`."""
     for name, text in (PROJECT | {"settings.py": PROJECT["settings.py"] + settings}).items():
@@ -60,6 +65,7 @@ def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: 
 
 
 def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
+    needs("whitenoise")
     with manage("test", tmp_path) as process:
         said, _ = process.communicate(timeout=60)
     assert re.search(r"^Ran 5 tests", said, re.MULTILINE), said
@@ -77,8 +83,7 @@ GEETEST = {"protect": ["POST /login/"], "on_denied": "geetest_asgi.django.back_t
 
 
 def test_in_a_project_of_startproject_the_steps_of_the_page_lead_to_the_same_tests(tmp_path: Path) -> None:
-    for package in ("whitenoise", "pytest_django"):
-        pytest.importorskip(package, reason=f"{package} is not installed: pip install 'geetest-asgi[quickstarts]'")
+    needs("whitenoise", "pytest_django")
     start = "-m", "django", *re.findall(r"`django-admin (startproject \S+ \.)`", PAGE)[0].split()
     subprocess.run([sys.executable, *start], cwd=tmp_path, env=environment(), timeout=60, check=True)
     settings = (tmp_path / "shop" / "settings.py").read_text()
@@ -102,11 +107,9 @@ def test_the_table_has_each_id() -> None:
     )
 
 
-# --- manage.py runserver ----------------------------------------------------------------------------------------------
-
-
 @contextmanager
 def runserver(directory: Path, settings: str) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
+    needs("whitenoise")
     url = f"http://127.0.0.1:{(port := free_port())}"
     command = f"runserver --noreload --skip-checks {port}"
     process = manage(command, directory, settings=f"DEBUG = True\n{settings}", **PAIR)
@@ -128,7 +131,7 @@ def test_runserver_is_wsgi_and_the_log_says_that_nothing_is_guarded(tmp_path: Pa
 
 
 def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None:
-    pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
+    needs("daphne")
     settings = 'INSTALLED_APPS.insert(0, "daphne")\nASGI_APPLICATION = "asgi.application"\n'
     with runserver(tmp_path, settings) as (client, process):
         page = client.get("/login/").text
@@ -160,7 +163,7 @@ urlpatterns = [*urlpatterns, path("admin/", admin.site.urls)]
 
 
 def test_the_login_of_the_admin_has_the_captcha_by_the_template_of_the_page(tmp_path: Path) -> None:
-    pytest.importorskip("daphne", reason="daphne is not installed: pip install 'geetest-asgi[conformance]'")
+    needs("daphne")
     template = re.search(r"^  ```html\n(.*?)^  ```$", PAGE, re.MULTILINE | re.DOTALL)
     assert template is not None
     write(tmp_path, {"templates/admin/login.html": textwrap.dedent(template[1]), "with_admin.py": URLS})

@@ -183,9 +183,6 @@ def test_a_mount_in_a_pattern_wants_the_guard_around_the_app(geetest: GeeTest) -
         assert httpx.post(f"{url}/mount/a").status_code == 403
 
 
-# --- the OpenAPI document ---------------------------------------------------------------------------------------------
-
-
 def test_each_operation_is_described_once_and_in_a_class_of_ones_own() -> None:
     class Noted(Operation):
         def to_schema(self) -> dict[str, Any]:

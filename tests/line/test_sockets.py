@@ -19,9 +19,10 @@ from urllib.parse import urlsplit
 import anyio
 import pytest
 import trustme
-from edges.servers import Behave, RawServer, never_accepting, refusing
+from edges.servers import Behave, RawServer, never_accepting, refusing, reset
 from edges.visitors import until
 from lines import a_call, keep_open
+from loops import LOOPS, run_on
 
 from geetest_asgi._line.connecting import connect
 from geetest_asgi._line.sockets import Socket
@@ -167,6 +168,30 @@ async def test_what_has_no_room_in_the_kernel_is_sent_bit_by_bit() -> None:
         await until(lambda: sum(received) == length)
         await until(lambda: server.open == 0)
         made.close()
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_an_end_that_came_with_the_last_bytes_is_noticed(loop: str) -> None:
+    """The event loop may tell of both at once, and never again."""
+    over = threading.Event()
+
+    def say_and_reset(server: RawServer, connection: socket.socket) -> None:
+        connection.recv(100)
+        connection.sendall(b"hello")
+        reset(connection)
+        over.set()
+
+    async def main() -> None:
+        with RawServer(say_and_reset) as server:
+            made = await connected_to(server)
+            await made.send(b"x")
+            over.wait(10)
+            assert await made.receive() == b"hello"
+            with anyio.fail_after(10), pytest.raises(ConnectionResetError):
+                await made.receive()
+            made.close()
+
+    run_on(loop, main)
 
 
 async def test_a_socket_may_be_closed_twice() -> None:

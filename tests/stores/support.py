@@ -7,12 +7,12 @@ import subprocess
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from threading import Thread
 from typing import Any
 
 import anyio
 import pytest
+from commands import ROOT
 
 from benchmarks import redis_server
 from geetest_asgi.stores import Store
@@ -101,37 +101,24 @@ class Racer:
 
     def __init__(self, *arguments: object) -> None:
         command = [sys.executable, "-W", "error", "-m", "tests.stores.racer", *map(str, arguments)]
-        root = Path(__file__).parents[2]
-        self._process = subprocess.Popen(
-            command, cwd=root, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
+        pipe = subprocess.PIPE
+        self._process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
+        assert self._process.stdin is not None
+        assert self._process.stdout is not None
+        assert self._process.stderr is not None
+        self._in, self._out, self._log = self._process.stdin, self._process.stdout, self._process.stderr
+        self.kill = self._process.kill
 
     def say(self, line: object) -> None:
-        assert self._process.stdin is not None
-        self._process.stdin.write(f"{line}\n")
-        self._process.stdin.flush()
-
-    def hear_until(self, line: str) -> list[str]:
-        """What it tells up to this line, or to its end."""
-        heard = [self.hear()]
-        while heard[-1] not in (line, ""):
-            heard.append(self.hear())
-        return heard
+        print(line, file=self._in, flush=True)
 
     def hear(self) -> str:
-        assert self._process.stdout is not None
-        return self._process.stdout.readline().rstrip("\n")
-
-    def kill(self) -> None:
-        self._process.kill()
+        return self._out.readline().rstrip("\n")
 
     def end(self) -> tuple[list[str], str]:
         """What else it has told, and its log, which is short. `communicate` passes over what was read ahead."""
-        with self._process as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            assert process.stderr is not None
-            return process.stdout.read().splitlines(), process.stderr.read()
+        with self._process:
+            return self._out.read().splitlines(), self._log.read()
 
 
 def in_a_child(store: Store, told: Any) -> None:

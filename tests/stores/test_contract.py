@@ -144,9 +144,6 @@ async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> 
     await race(store)
 
 
-# Between two processes: each has a FailSafe and its own connection
-
-
 @each_backend
 async def test_what_one_has_added_the_other_knows(processes: tuple[Store, Store]) -> None:
     ours, theirs = processes
@@ -202,8 +199,6 @@ def test_a_store_made_before_a_fork_works_on_both_sides_of_it(two: tuple[Store, 
     assert [parent for parent, _ in answers].count(True) == (0 if used else 1)
     assert not anyio.run(store.add, "parent's", "", 60.0), "what one side has added the other knows"
 
-
-# Any sequence of calls, beside the memory; nothing ends while it runs
 
 COUNTERS = KEYS.map("n {}".format)
 CALLS = st.lists(

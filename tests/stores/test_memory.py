@@ -101,9 +101,6 @@ async def test_keys_end_in_their_order_though_many_came_and_went(clock: Clock) -
     assert "short" not in store
 
 
-# Threads
-
-
 class SlowKey(str):
     """A key whose comparison gives every other thread its turn, as bad luck would do once in a million."""
 
@@ -133,9 +130,6 @@ def test_many_threads_do_not_overfill_the_memory() -> None:
     numbers = iter(range(1000))
     in_threads(*[lambda: [anyio.run(store.add, SlowKey(f"key {next(numbers)}"), "", 60.0) for _ in range(4)]] * 16)
     assert len(store) == 8
-
-
-# Any sequence of calls
 
 
 class Slow:

@@ -37,7 +37,10 @@ def test_a_client_that_would_block_the_loop_is_refused() -> None:
             RedisStore(blocking)
 
 
-@pytest.mark.parametrize("given", [5, None, {}, object()])
+async def asynchronous() -> None: ...
+
+
+@pytest.mark.parametrize("given", [5, None, {}, object(), asynchronous])
 def test_what_can_be_no_client_is_refused(given: object) -> None:
     with pytest.raises(ConfigError, match=type(given).__name__):
         RedisStore(given)
@@ -51,10 +54,10 @@ NO_NUMBER = ["redis://h/shop", "redis://h:6379/0x", "rediss://:hunter2@h/a/0"]
 @pytest.mark.parametrize("url", [*UNREADABLE, *NO_NUMBER])
 def test_a_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
     pytest.importorskip("redis")
-    with pytest.raises(ConfigError, match="redis://:password@host:6379/0" if url in NO_NUMBER else None) as refused:
+    with pytest.raises(ConfigError, match="redis://:password@host:6379/0") as refused:
         RedisStore(url)
     assert "hunter2" not in str(refused.value)
-    assert url in NO_NUMBER or refused.value.__suppress_context__
+    assert refused.value.__suppress_context__
 
 
 def test_a_store_does_not_show_its_password() -> None:
