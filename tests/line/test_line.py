@@ -9,7 +9,7 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
-from edges.servers import RawServer, replying
+from edges.servers import RawServer, never_accepting, refusing, replying
 from edges.visitors import until
 from lines import FAIL, REQUEST, a_call, after, line_to
 from own_time import OwnTime
@@ -199,6 +199,14 @@ async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outco
     assert 0.0 <= evidence.elapsed < 5.0
 
 
+async def test_the_last_server_has_all_the_time_that_is_left() -> None:
+    with refusing() as nobody, never_accepting() as silent:
+        async with aclosing(line_to(nobody, silent)) as line:
+            evidence = await line.ask([REQUEST], 0.6)
+    assert evidence.outcome in (Outcome.UNAVAILABLE, Outcome.BUSY)  # BUSY on a busy machine
+    assert evidence.elapsed >= 0.55
+
+
 async def test_each_server_can_be_asked_alone() -> None:
     given = by_host(down=httpx.ConnectError, good=b'{"result":"fail","reason":"x"}')
     line = line_to("http://down", "http://good", client=given)
@@ -243,6 +251,18 @@ def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> Non
     assert told == [Outage("http://a", over=False, reason="down")]
     server.hears(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
     assert told[1:] == [Outage("http://a", over=True, reason="x", seconds=told[1].seconds)]
+
+
+def test_a_trial_that_is_given_up_makes_room_for_others() -> None:
+    time = Time()
+    server = Server("http://a", Breaker(1, 1.0, 1.0, time))
+    server.hears(server.breaker.take(1.0) or 0, Evidence(Outcome.UNAVAILABLE), answered=False)
+    time.now += 1.0
+    ticket = server.breaker.take(1.0)
+    assert ticket is not None
+    assert not server.breaker.ready()
+    server.hears(ticket, Evidence(Outcome.BUSY), answered=False)
+    assert server.breaker.ready()
 
 
 # --- what a line has in one loop --------------------------------------------------------------------------------------
@@ -314,8 +334,10 @@ async def test_a_call_waits_for_a_place_in_all_of_its_time(given: bool) -> None:
 
 async def test_a_place_is_given_back() -> None:
     given = by_host(good=b'{"result":"fail","reason":"x"}')
-    line = line_to("http://good", client=given, limits=Limits(max_in_flight=1))
-    assert [(await line.ask([REQUEST], 2.0)).outcome for _ in range(3)] == [Outcome.FAILED] * 3
+    line, answers = line_to("http://good", client=given, limits=Limits(max_in_flight=1)), list[Evidence]()
+    for _ in range(3):
+        await line.ask([REQUEST], 2.0, on_answer=answers.append)
+    assert [each.outcome for each in answers] == [Outcome.FAILED] * 3
 
 
 async def test_a_client_is_not_made_before_it_is_needed() -> None:
@@ -331,3 +353,11 @@ async def test_closing_a_line_closes_its_connections() -> None:
         assert server.open == 1
         await line.aclose()
         await until(lambda: server.open == 0)
+
+
+async def test_the_client_left_says_nothing_of_the_token() -> None:
+    async def disconnected() -> bool:
+        await anyio.sleep(0.2)
+        return True
+
+    assert await Line.over(Wire(None)).ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT
