@@ -72,6 +72,15 @@ def test_the_denials_are_there_with_their_codes_and_nothing_is_where_no_mark_is(
     OpenAPI.model_validate(document(sources=["query", "header", "body"], fields="captcha"))
 
 
+@pytest.mark.filterwarnings("ignore:Duplicate Operation ID")
+def test_of_a_marked_route_the_methods_that_its_mark_leaves_open_are_as_they_were() -> None:
+    app = FastAPI()
+    app.api_route("/login", methods=["GET", "POST"], dependencies=[Depends(captcha)])(lambda: "in")
+    add_geetest(app)
+    operations = app.openapi()["paths"]["/login"]
+    assert ("403" in operations["get"]["responses"], "403" in operations["post"]["responses"]) == (False, True)
+
+
 def test_a_response_that_the_route_describes_itself_stays() -> None:
     app = marked()
     app.post("/own", dependencies=[Depends(captcha)], responses={403: {"description": "mine"}})(lambda: "in")
