@@ -36,6 +36,7 @@ class QuickServer(Server):
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # the peer is the peer, whatever X-Forwarded-For says
+                timeout_keep_alive=60,  # seconds: longer than a guard keeps a connection, which so never meets its end
                 timeout_graceful_shutdown=1,  # seconds, for an app that goes on after its client was hung up
             )
         )
