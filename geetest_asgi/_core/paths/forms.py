@@ -11,6 +11,8 @@ form too many costs a captcha on a 404; a missing form is a bypass.
 import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
+from itertools import dropwhile
+from operator import not_
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -112,6 +114,10 @@ def _without_parameters(segments: Segments) -> Segments:
     return tuple(segment.partition(";")[0] for segment in segments)
 
 
+def _without_first_empties(segments: Segments) -> Segments:
+    return tuple(dropwhile(not_, segments))  # Falcon: `//users//reset` has an empty name
+
+
 def _without_empties(segments: Segments) -> Segments:
     return tuple(filter(None, segments))
 
@@ -131,6 +137,7 @@ _STEPS: Final[tuple[Callable[[Segments], Segments], ...]] = (
     _without_controls,
     _without_spaces,
     _without_parameters,
+    _without_first_empties,
     _without_empties,
     _without_dots,
 )

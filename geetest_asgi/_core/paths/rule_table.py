@@ -89,9 +89,13 @@ class RuleTable(Generic[T]):
         return self._folded.find(form)
 
     def deciding(self, method: str, form: paths.Segments) -> set[int]:
-        """Return the rule that decides about this form; two rules if that depends on the case of letters."""
-        found = (self._folded.find(form), self._as_written.find(form))
-        return {min(places) for each in found if (places := self._with_method(method, each))}
+        """Return the rule that decides about this form; several if that depends on the case of letters.
+
+        A framework may tell cases apart in placeholders and not beside them.
+        """
+        found = self._with_method(method, self._folded.find(form))
+        first = min(self._with_method(method, self._as_written.find(form)), default=len(self.rules))
+        return {each for each in found if each <= first}
 
     def exempting(self, method: str, form: paths.Segments) -> set[int]:
         """Return the exemptions that match this form."""
