@@ -18,7 +18,7 @@ BUDGET = {  # at most             goal
     "coroutines": 22,  #            22
     "files": 32,  #                 12
     "depth": 8,  #                  8
-    "lines": 7501,  #            4,300
+    "lines": 7500,  #            4,300
     "median function": 8,  #         8
     "longest function": 59,  #      40
 }

@@ -12,7 +12,6 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from itertools import dropwhile
-from operator import not_
 from typing import Final
 from urllib.parse import unquote, urlsplit
 
@@ -115,7 +114,7 @@ def _without_parameters(segments: Segments) -> Segments:
 
 
 def _without_first_empties(segments: Segments) -> Segments:
-    return tuple(dropwhile(not_, segments))  # Falcon: `//users//reset` has an empty name
+    return tuple(dropwhile(lambda segment: not segment, segments))  # Falcon: `//users//reset` has an empty name
 
 
 def _without_empties(segments: Segments) -> Segments:
