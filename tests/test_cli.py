@@ -59,8 +59,8 @@ def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | N
             (["simulator", f"--port={port}"], "a number from 0 to 65535 is wanted")
             for port in ("-1", "65536", "80.0", "٨٠", "")
         ),
-        (["match", "/login", "POST", "--protect", "/login"], "match POST /login"),
-        (["match", "POST", "login", "--protect", "/login"], "match POST /login"),
+        (["match", "/login", "POST", "--protect", "/login"], "/login is no method"),
+        (["match", "POST", "login", "--protect", "/login"], "login is no path"),
         (["explain", "no-such-file", "--protect", "/a"], "no-such-file: No such file"),
         (["explain", os.devnull], "give --app or --protect"),
         (["explain", os.devnull, "--app", "x:y", "--fields", "captcha"], "--app brings its own fields"),
