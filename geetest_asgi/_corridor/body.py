@@ -23,8 +23,8 @@ _QUIET: Final = 1.0
 
 _PIECE: Final = 16 * 1024
 """Bytes scanned between two readings of the clock: some 10 ms for the slowest body, multipart."""
-SLICE: Final = 0.002
-"""Seconds of scanning before other tasks run. A server that holds a whole body never waits, so its loop would."""
+_SLICE: Final = 0.002
+"""Seconds of scanning before other tasks run. Where the server already holds the body, nothing else would yield."""
 
 
 class VisitorLeft(Exception):  # noqa: N818 - not an error
@@ -98,7 +98,7 @@ class Body:
             if time.perf_counter() > self._slice_ends:
                 if self._slice_ends:
                     await checkpoint()
-                self._slice_ends = time.perf_counter() + SLICE
+                self._slice_ends = time.perf_counter() + _SLICE
             scanner.feed(chunk[start : start + _PIECE])
             if scanner.done:
                 break
