@@ -14,7 +14,6 @@ from geetest_asgi._core.protocol import KEY_CODES
 from geetest_asgi.commands import verdicts
 from geetest_asgi.testing import CODES, DEMO_ID, DEMO_KEY, Simulator, serve
 
-
 STRICT, ANY_ID = {DEMO_ID: DEMO_KEY}, None
 
 

@@ -248,6 +248,8 @@ BY_DJANGO: dict[tuple[str, str], str | None] = {
     ("DELETE", "/orders/files/{name:path}"): "by rule 2",
     ("POST", "/report/{year}/ (by a regular expression)"): "",
 }
+
+
 @pytest.mark.parametrize(
     ("framework", "name", "text", "expected"),
     [
