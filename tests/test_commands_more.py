@@ -123,10 +123,13 @@ def test_the_public_pair_is_a_warning_where_it_is_not_for_a_simulator(tmp_path: 
 OTHER_ID = "b" * 32
 
 
-def test_the_id_of_a_pages_script_is_compared_with_the_rules(url: str) -> None:
-    html = HTMLResponse("<script src='/gone.js'></script><script src='/app.js'></script>")
-    script = Response(f'initGeetest4({{"captchaId": "{OTHER_ID}"}})')
-    with serve(Starlette(routes=[Route("/login", html), Route("/app.js", script)])) as site:
+CODE = f'initGeetest4({{"captchaId": "{OTHER_ID}"}})'
+
+
+@pytest.mark.parametrize("script", [f"<script>{CODE}</script>", "<script src='/app.js'></script>"])
+def test_the_id_of_a_page_or_its_script_is_compared_with_the_rules(script: str, url: str) -> None:
+    html = HTMLResponse(f"<script src='/gone.js'></script>{script}")
+    with serve(Starlette(routes=[Route("/login", html), Route("/app.js", Response(CODE))])) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
         lost = command("check", "--page", f"{site}/nothing", api_server=url)
     assert (done.returncode, "  FAIL  its captcha_id" in done.stdout) == (1, True)
