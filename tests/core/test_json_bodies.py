@@ -27,17 +27,13 @@ from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
 
 MISSING = {
     "a list": b'[{"lot_number": "x"}]',
-    "a list of the token": f"[{AS_JSON}]".encode(),
     "a string": b'"lot_number"',
     "a number": b"17",
-    "a word": b"true",
     "null": b"null",
-    "an empty object": b"{}",
     "an empty object with spaces": b" \r\n\t{ \n } ",
     "an object within": f'{{"data": {AS_JSON}}}'.encode(),
     "nothing": b"",
     "null for each field": json.dumps(dict.fromkeys(FIELD_NAMES)).encode(),
-    "false for each field": json.dumps(dict.fromkeys(FIELD_NAMES, False)).encode(),
 }
 
 
@@ -48,16 +44,11 @@ def test_only_the_members_of_the_outermost_object_count(body: bytes) -> None:
 
 MALFORMED = {
     "UTF-16": AS_JSON.encode("utf-16"),
-    "UTF-16, no mark": AS_JSON.encode("utf-16-le"),
-    "UTF-32": AS_JSON.encode("utf-32"),
     "half a mark": b"\xef\xbb",
     "a form": urlencode(TOKEN).encode(),
     "white space alone": b" \n ",
-    "cut in a name": b'{"lot_nu',
     "cut after the token": b"{" + MEMBERS.encode(),
     "no quotes": b"{a: 1}",
-    "comma at the end": b'{"a": 1,}',
-    "a comment": b'/* a */{"a": 1}',
     **{
         f"after the token {rest!r}": small(JSON)[:-1] + rest
         for rest in (b"}}", b"} x", b', "a"}', b', "a": nonsense}', b', "a": "\xff"}')

@@ -50,43 +50,34 @@ def is_protected(
 # What the servers put in the scope, and what the frameworks then serve as the handler of /login.
 SPELLINGS = {
     "as it is": "/login",
-    "percent escape of a letter": "/%6Cogin",
     "all percent escapes": "/%6c%6f%67%69%6e",
     "two slashes in front (Quart, Falcon, Litestar)": "//login",
     "slashes around (Litestar)": "///login//",
     "slash behind (Litestar, BlackSheep)": "/login/",
-    "encoded slash behind (Litestar)": "/login%2F",
-    "encoded slash in front (Quart, Litestar)": "/%2Flogin",
     "no slash in front (Litestar, Quart, Falcon)": "login",
     "upper case (BlackSheep)": "/LOGIN",
     "dot segment": "/./login",
     "dot-dot segment": "/a/../login",
     "dot-dot above the root": "/../login",
     "backslashes, on Windows (StaticFiles)": "/x\\..\\login",
-    "encoded dots": "/a/%2e%2e/login",
     "dots with parameters": "/a/..;x=1/login",
     "path parameters": "/login;",
     "newline (Starlette, FastAPI)": "/login%0A",
     "NUL": "/login%00",
-    "tab": "/login%09",
     "space": "/login%20",
-    "vertical tab inside": "/log%0bin",
     "DEL": "/login%7F",
     "next line": "/login%C2%85",
     "no-break space": "/login%C2%A0",
     "line separator": "/login%E2%80%A8",
     "paragraph separator": "/login%E2%80%A9",
     "invalid UTF-8, which servers replace": "/login%ff",
-    "overlong slash, which servers replace": "/login%c0%af",
     "absolute form (Quart)": "http://h/login",
-    "absolute form without a host": "http:///login",
     "absolute form in upper case with newline": "HTTP://H/LOGIN%0A",
     "a scheme and nothing else (Quart)": "http:login",
     "a scheme, then a slash (Quart)": "x:/login",
     "a scheme in pieces (Quart)": "ht%0Atp://h/login",
     "a scheme after a control character (Quart)": "%00x:/login",
     "absolute form, encoded question (Quart)": "http://h/login%3Fx",
-    "absolute form, encoded fragment (Quart)": "http:login%23x",
     "no slash in front, a question (Quart)": "login%3Fx",
     "absolute form, a question before the path (Quart)": "http:/login%3F/x",
     "a newline for a segment": "/%0A/login",
@@ -118,19 +109,12 @@ ROOTS = {
     "hypercorn, granian, daphne do not": ("/login", "/api", ()),
     "a root path that ends in a slash": ("/api/login", "/api/", ()),
     "root path /": ("/login", "/", ()),
-    "root path /, absolute form": ("x://login", "/", ()),
     "root path //": ("/zzz//login", "//", ()),
     "after something else (Litestar)": ("/zzz/api/login", "/api", ()),
     "without a boundary (Quart, Litestar)": ("/apilogin", "/api", ()),
     "without any slash (Litestar)": ("apilogin", "", ("/api",)),
     "a scheme in front (Quart)": ("x:/api/login%3Fx", "/api", ()),
-    "both (Litestar)": ("/zzz/apilogin", "/api", ()),
-    "slashes after the root path": ("/api//login/", "/api", ()),
-    "newline after the root path": ("/api/login%0a", "/api", ()),
-    "absolute form with root path": ("http://h/api/login", "/api", ()),
-    "two segments": ("/v1/api/login", "/v1/api", ()),
     "FastAPI's own root path, sent": ("/api/login", "", ("/api",)),
-    "FastAPI's own root path, not sent": ("/login", "", ("/api",)),
     "the server's and FastAPI's": ("/outer/api/login", "/outer", ("/api",)),
     "the second of two configured": ("/v2/login", "", ("/v1", "/v2")),
 }
@@ -160,50 +144,29 @@ def test_a_root_path_within_a_longer_path() -> None:
 
 PROTECTED = {
     # name: target, pattern
-    "a value": ("/users/7/reset", "/users/{name}/reset"),
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
     "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
-    "a newline in a value": ("/users/a%0Ab/reset", "/users/{name}/reset"),
-    "NUL for a value": ("/users/%00/reset", "/users/{name}/reset"),
-    "a line separator for a value": ("/users/%E2%80%A8/reset", "/users/{name}/reset"),
-    "a dot for a value": ("/users/./reset", "/users/{name}/reset"),
     "dots for a value": ("/users/../reset", "/users/{name}/reset"),
     "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
-    "two encoded slashes": ("/users/%2F%2F/reset", "/users/{name}/reset"),
     "a number and a newline (Starlette)": ("/n/5%0A", "/n/{x:int}"),
-    "a deep path": ("/p/a/b/c", "/p/{rest:path}"),
-    "a deep path with an inner newline": ("/p/a%0A/b", "/p/{rest:path}"),
     "a deep path, empty": ("/p/", "/p/{rest:path}"),
     "a deep path, absent": ("/p", "/p/{rest:path}"),
-    "a suffix": ("/files/a.zip", "/files/*.zip"),
     "a suffix in upper case": ("/files/a.ZIP", "/files/*.zip"),
     "a newline under the star": ("/files/a%0Ab.zip", "/files/*.zip"),
     "a dot under the star of a regex": ("/files/a%0Ab.zip", re.compile(r"/files/[^/]*.\.zip")),
     "a newline under the dot of a regex": ("/users/%0A/reset", re.compile("/users/./reset")),
     "a regex in another case": ("/FILES/A.ZIP", re.compile(r"/files/.*\.zip")),
-    "** alone, the root": ("/", "/**"),
-    "** alone, an empty target": ("", "/**"),
     "** alone, OPTIONS *": ("*", "/**"),
-    "** alone, anything": ("/a/b//c%0A", "/**"),
-    "** in the middle, nothing there": ("/a/z", "/a/**/z"),
     "** in the middle, slashes there": ("/a////z", "/a/**/z"),
-    "** in the middle, much there": ("/a/b/c/d/z", "/a/**/z"),
     "** in the middle, dots there": ("/a/b/../z", "/a/**/z"),
-    "the root, no slash": ("", "/"),
     "the root, two slashes": ("//", "/"),
     "the root in absolute form": ("http://h", "/"),
-    "the root, newline": ("/%0A", "/"),
     "a pattern in upper case": ("/login", "/LOGIN"),
-    "a pattern that ends in a slash": ("/login", "/login/"),
     "a long s (folds to s)": ("/%C5%BFave", "/save"),
     "a sharp s (folds to ss)": ("/STRASSE", "/straße"),
-    "a space in the pattern": ("/my%20file", "/my file"),
     "a space in the pattern, newline behind (Starlette)": ("/my%20file%0A", "/my file"),
     "a space in the pattern, slash behind": ("/my%20file/", "/my file"),
     "a space in a regex, newline behind (Starlette)": ("/my%20file%0A", re.compile("/my file")),
-    "a no-break space in the pattern, newline behind": ("/a%C2%A0b%0A", "/a\xa0b"),
-    "a space beside a star, newline behind": ("/my%20a.zip%0A", "/my *.zip"),
-    "a semicolon in the pattern": ("/a;b", "/a;b"),
     "a semicolon in the pattern, newline behind (Starlette)": ("/a;b%0A", "/a;b"),
 }
 
@@ -221,11 +184,9 @@ def test_two_globs_in_the_same_place_are_told_apart() -> None:
 
 ODD_REGEXES = {
     "a class that leaves out one case": ("/ABC", re.compile("/[^a-z]+")),
-    "a word that leaves out one case": ("/PUBLIC/x", re.compile("/(?!public/).*")),
     "a dot that stops at the newline": ("/a%0Ab", re.compile("/(?!.*b)a\nb")),
     "a part in one case alone": ("/Login", re.compile("/(?-i:Login)")),
     "a letter that folds to two": ("/stra%C3%9Fe", re.compile("/straße")),
-    "a ligature": ("/%EF%AC%81le", re.compile("/\ufb01le")),
 }
 
 
@@ -268,17 +229,12 @@ def test_the_first_match_wins_whatever_kind_it_is() -> None:
 TWO_READINGS = {
     # name: the lax rule, the strict rule, a target that the strict rule's handler is served under
     "dot segments": ("/files/public/**", "/files/**", "/files/public/%2e%2e/secret.zip"),
-    "dot segments, the strict rule first": ("/files/**", "/secret.zip", "/files/../secret.zip"),
     "letter case": ("/users/demo/reset", "/users/**", "/users/DEMO/reset"),
-    "letter case in the pattern": ("/users/Demo/reset", "/users/**", "/users/demo/reset"),
     "letter case under a star": ("/files/*.zip", "/files/**", "/files/a.ZIP"),
     "letter case in a regular expression": (re.compile("/users/demo"), "/users/**", "/users/DEMO"),
-    "dotless i": ("/login", "/{any}", "/log%C4%B1n"),
     "parameters": ("/a", "/{any}", "/a;x"),
     "an encoded slash (BlackSheep)": ("/users/{name}/reset", "/users/**", "/users/a%2Fb/reset"),
-    "doubled slashes": ("/a/b", "/a/**", "/a//b"),
     "a slash at the end": ("/login", "/{any:path}", "/login/"),
-    "a newline": ("/login", "/{any}", "/login%0A"),
     "absolute form": ("/http:/**", "/login", "http://h/login"),
     "an empty placeholder (Falcon)": ("/users/reset", "/users/{name}/reset", "/users//reset"),
 }
@@ -480,11 +436,6 @@ def test_a_path_of_too_many_segments_is_refused() -> None:
 
 
 # Properties
-
-
-@pytest.mark.parametrize("target", ["http://[/login", "http://]/login", "//[", "x://\u2100/login"])
-def test_a_target_that_python_cannot_split_as_a_url_raises_nothing(target: str) -> None:
-    assert is_protected(target, "/**", exempt="/login")
 
 
 any_text = st.text(st.characters(exclude_categories=()), max_size=80)
