@@ -82,9 +82,8 @@ def answered(answer: object, status: int = 200) -> Evidence:
 PASSED = {
     "the documented success": SUCCESS,
     "without a status": {key: value for key, value in SUCCESS.items() if key != "status"},
-    "without captcha_args": {"status": "success", "result": "success", "reason": ""},
-    "captcha_args with more in it": {**SUCCESS, "captcha_args": {**ARGS, "ip_type": 1, "fail_count": 0, "x": [None]}},
     "lot_number null": {**SUCCESS, "captcha_args": {"lot_number": None}},
+    "without captcha_args": {"status": "success", "result": "success", "reason": ""},
 }
 
 
@@ -104,16 +103,11 @@ def test_a_success_keeps_its_reason(args: dict[str, Any], reason: object, kept: 
 
 REFUSED = {
     "the documented error": {"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {"type": "x"}},
-    "an error that says success": {**SUCCESS, "status": "error"},
     "an unknown status": {**SUCCESS, "status": "ok"},
-    "status a list": {**SUCCESS, "status": ["success"]},
-    "an empty object": {},
+    "status null": {**SUCCESS, "status": None},
     "no result": {"status": "success", "reason": ""},
-    "result true": {**SUCCESS, "result": True},
-    "result in another case": {**SUCCESS, "result": "Success"},
     "an unknown result": {**SUCCESS, "result": "forbidden"},
     "about another token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT[::-1]}},
-    "about no token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": ""}},
     "captcha_args a list": {**SUCCESS, "captcha_args": [ARGS]},
 }
 
@@ -204,12 +198,9 @@ AS_BYTES = json.dumps(SUCCESS).encode()
 NO_OBJECT: dict[str, bytes | None] = {
     "unreadable": None,
     "nothing": b"",
-    "HTML": b"<html>502 Bad Gateway</html>",
-    "null": b"null",
     "cut off": AS_BYTES[:-1],
     "deep": b'{"result": "success", "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
     "a number of 5000 digits": b'{"result": "success", "x": ' + b"1" * 5000 + b"}",
-    "a control character": b'{"result": "success", "reason": "a\nb"}',
     "one byte too long": AS_BYTES + b" " * (MAX_REPLY + 1 - len(AS_BYTES)),
 }
 
@@ -222,7 +213,6 @@ def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> No
 NOT_UTF_8 = "the answer is not UTF-8"
 UNLIKE_JSON: dict[str, tuple[bytes, str]] = {
     "no UTF-8": (AS_BYTES.replace(b"slide", b"\xff\xfe"), NOT_UTF_8),
-    "NUL": (b"\0" * 10, NOT_UTF_8),
     "NaN": (b'{"result":"success","x":NaN}', "the answer contains NaN, which JSON does not have"),
 }
 
