@@ -47,4 +47,5 @@ async def race(url: str, first: str, last: str) -> None:
 
 
 if __name__ == "__main__":
-    anyio.run(race, *sys.argv[1:])
+    _, url, first, last = sys.argv
+    anyio.run(race, url, first, last)

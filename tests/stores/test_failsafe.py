@@ -332,5 +332,6 @@ async def test_a_store_that_cannot_be_hashed_is_a_store() -> None:
 def test_every_store_but_this_processs_memory_is_made_fail_safe(shaky: Shaky) -> None:
     memory, safe = MemoryStore(), FailSafe(shaky)
     assert as_store(memory) is memory
+    assert as_store(None) is not as_store(None)
     assert as_store(safe) is safe
     assert isinstance(as_store(shaky), FailSafe)
