@@ -112,6 +112,7 @@ REFUSED = {
     "closed brace": "/users/id}",
     "brace over a slash": "/{a/b}",
     "several patterns": "POST /login, /register",
+    "dot segment": "/a/./b",
     "dot-dot segment": "/a/../b",
 }
 
