@@ -84,7 +84,7 @@ STORIES = {
     # calls of this process and of another with their answers, and what happens to the store
     "while the store fails this process's memory decides": """
         add before: True; fails; add a: True; add a: False; add before: False; add b: True;
-        delete b; add b: True; add b: False""",
+        delete b; pop b: None; add b: True; add b: False""",
     "what was let in during a failure is known after it": """
         fails; add a: True; add b: True; recovers; add c: True; add a: False; add b: False""",
     "what others have taken is known here though the store fails later": """

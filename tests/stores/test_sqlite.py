@@ -428,29 +428,6 @@ async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> N
     assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
 
 
-@each_backend
-async def test_a_corrupted_file_fails_until_it_is_deleted(path: Path) -> None:
-    clock = Clock()
-    first, store = SQLiteStore(path), FailSafe(SQLiteStore(path), clock=clock)
-    for number in range(200):
-        await first.add(str(number), "", 60)
-    for each in path.parent.iterdir():
-        if not each.name.endswith("-shm"):
-            with each.open("r+b") as file:
-                file.write(os.urandom(each.stat().st_size))
-    assert [await store.add("a", "", 60) for _ in range(3)] == [True, False, False]
-    assert store.failing
-    clock.now += 60
-    assert await store.add("b", "", 60), "tried again, in vain"
-    assert store.failures == 2
-    for each in path.parent.iterdir():
-        each.unlink()
-    clock.now += 60
-    await _comes_back(store, clock)
-    with pytest.raises(FileNotFoundError):
-        await first.add("c", "", 60)
-
-
 FULL = """
 import resource, sys, anyio
 from geetest_asgi.stores import FailSafe, SQLiteStore
