@@ -108,6 +108,7 @@ REFUSED = {
     "Flask and Django": "/users/<id>",
     "** and more in a segment": "/api**",
     "***": "/***",
+    "path placeholder and more": "/x{rest:path}",
     "open brace": "/users/{id",
     "closed brace": "/users/id}",
     "brace over a slash": "/{a/b}",
