@@ -16,11 +16,9 @@ from commands import PROGRAM, command, ended, ended_by_ctrl_c, environment, free
 import geetest_asgi
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
 
-VECTORS = [  # GeeTest's documentation's key
-    ("4dc3cfc2cdff448cad8d13107198d473", "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8"),
-    ("c4c69a52999045aea1d34b57f1ef29f2", "142733d93745d0fa2538afe1b91f35b06e8011941c052dba337ffe0cd0e024b1"),
-]
-LOT_NUMBER, SIGN_TOKEN = VECTORS[0]
+LOT_NUMBER = "4dc3cfc2cdff448cad8d13107198d473"
+SIGN_TOKEN = "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8"
+"""By the key of GeeTest's documentation."""
 
 
 def sign(*arguments: str, key: str = "") -> tuple[int, str]:
@@ -29,10 +27,9 @@ def sign(*arguments: str, key: str = "") -> tuple[int, str]:
     return done.returncode, done.stdout
 
 
-@pytest.mark.parametrize(("lot_number", "sign_token"), VECTORS)
-def test_sign_gives_the_documented_vectors_with_the_first_key(lot_number: str, sign_token: str) -> None:
+def test_sign_gives_the_documented_signature_with_the_first_key() -> None:
     for key in (DEMO_KEY, f"{DEMO_KEY},another"):
-        assert sign(lot_number, key=key) == (0, f"{sign_token}\n")
+        assert sign(LOT_NUMBER, key=key) == (0, f"{SIGN_TOKEN}\n")
 
 
 @pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\n", DEMO_KEY + "\r\nmore\n"])
@@ -54,15 +51,12 @@ def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | N
     ("arguments", "key", "told"),
     [
         (["sign", ""], DEMO_KEY, ["is no lot number"]),  # as of a variable that is not set in a script
-        (["sign", " "], DEMO_KEY, ["is no lot number"]),
         (["sign", "4dc3 cfc2"], DEMO_KEY, ["is no lot number"]),
         (["sign", LOT_NUMBER], "", ["GEETEST_CAPTCHA_KEY", "--key-file"]),
         (["sign", LOT_NUMBER], f"{DEMO_KEY} ", ["captcha_key"]),
         (["sign", LOT_NUMBER, "--key", DEMO_KEY], "", ["process list"]),
-        (["sign", LOT_NUMBER, f"--key={DEMO_KEY}"], "", ["process list"]),
         *(
-            ([command, f"--port={port}"], "", ["a number from 0 to 65535 is wanted"])
-            for command in ("demo", "simulator")
+            (["simulator", f"--port={port}"], "", ["a number from 0 to 65535 is wanted"])
             for port in ("-1", "65536", "eighty", "80.0", "٨٠", "")
         ),
         (["match", "POST", "/login"], "", ["--app or --protect"]),
@@ -74,11 +68,9 @@ def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | N
         (["explain", os.devnull], "", ["give --app or --protect"]),
         (["explain", os.devnull, "--app", "x:y", "--fields", "captcha"], "", ["--app brings its own fields"]),
         (["explain", os.devnull, "--protect", "/a", "--sources", "cookie"], "", ["list each of header, query, body"]),
-        (["explain", os.devnull, "--protect", "/a", "--fields", "a b"], "", ["'a b'"]),
         ([], "", ["COMMAND"]),
         (["validate"], "", ["demo", "simulator", "check", "match", "sign"]),
         (["demo", "--live", "--once"], "", ["not allowed with"]),
-        (["simulator", "--pair", "only-an-id"], "", ["--pair"]),
     ],
 )
 def test_wrong_usage_is_status_2_and_shows_no_key(arguments: list[str], key: str, told: list[str]) -> None:
