@@ -40,23 +40,15 @@ def ask(pair: Pair, guarded: bool, target: str) -> tuple[Answer, str]:
 def _ask(port: int, name: str, target: str) -> tuple[Answer, str]:
     with closing(wire.connect(port, seconds=3.0)) as connection:
         connection.sendall(handshake(name, target))
-        received = b""
-        while b"\r\n\r\n" not in received:
-            data = connection.recv(65536)
-            if not data:
-                return Answer(), ""
-            received += data
-        if not received.startswith(b"HTTP/1.1 101 "):
-            return (wire.parse(received) if wire.done(received) else wire.read_answer(connection, received)), ""
-        frames = received.partition(b"\r\n\r\n")[2]
+        answer = wire.read_answer(connection)
+        if answer.status != 101:
+            return answer, ""
         connection.sendall(b"\x81\x85\0\0\0\0hello")  # a text frame of five letters, masked with nothing
-        while len(frames) < 2 or len(frames) < 2 + frames[1]:
-            data = connection.recv(65536)
-            if not data:
-                break
+        frames = b""
+        while (len(frames) < 2 or len(frames) < 2 + frames[1]) and (data := connection.recv(65536)):
             frames += data
         connection.sendall(b"\x88\x82\0\0\0\0" + struct.pack("!H", 1000))
-        return wire.parse(received), frames[2 : 2 + frames[1]].decode() if frames[:1] == b"\x81" else ""
+        return answer, frames[2 : 2 + frames[1]].decode() if frames[:1] == b"\x81" else ""
 
 
 @each_pair
