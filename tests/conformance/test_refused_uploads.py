@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Final
 
 import pytest
+from commands import until
 
 from . import wire
-from .proxies import PROXIES, behind, comes_to
+from .proxies import PROXIES, behind
 from .servers import LITERAL, SERVERS
 from .stage import Pair, Stage
 from .test_bodies import multipart
@@ -77,7 +78,7 @@ def test_no_connection_is_left_behind(server: str, stage: Stage) -> None:
     patient(pair.port, pair.guarded, crowd[:1])
     descriptors, memory = held(pair.pid), resident(pair.pid)
     assert {*patient(pair.port, pair.guarded, crowd), *patient(pair.port, pair.guarded, crowd)} == {413}
-    assert comes_to(lambda: held(pair.pid) <= descriptors + 2), held(pair.pid) - descriptors
+    until(lambda: held(pair.pid) <= descriptors + 2)
     assert resident(pair.pid) - memory < 250 * MIB  # daphne keeps whole bodies, and Python what it once had
 
 
