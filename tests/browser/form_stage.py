@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -24,6 +25,12 @@ if TYPE_CHECKING:
 
     from geetest_asgi.testing import Simulator
 
+PAGES = Path(__file__).parent / "pages"
+POLICIES = {
+    "strict": "default-src 'none'; script-src 'self' {geetest}; form-action 'self'; base-uri 'none'; "
+    "require-trusted-types-for 'script'; trusted-types geetest-simulator",
+    "nonce": "default-src 'none'; script-src 'nonce-c0ffee'; form-action 'self'; base-uri 'none'",
+}
 PASSED = {"outcome": "passed", "verified": True, "username": "ada"}
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>log in</title>
@@ -88,6 +95,17 @@ class FormSite:
         async def page(request: Request) -> HTMLResponse:
             return HTMLResponse(self.page, headers=self.headers)
 
+        async def file(request: Request) -> Response:
+            kept = PAGES / request.path_params["file"]
+            policy = POLICIES.get(request.query_params.get("policy", ""), "")
+            media_type = "text/html" if kept.suffix == ".html" else "text/javascript"
+            headers = {"content-security-policy": policy.replace("{geetest}", self.geetest)}
+            return Response(kept.read_text().replace("{geetest}", self.geetest), headers=headers, media_type=media_type)
+
+        async def late(request: Request) -> RedirectResponse:
+            await anyio.sleep(3)
+            return RedirectResponse(f"{self.geetest}/load?{request.url.query}")
+
         async def login(request: Request) -> JSONResponse:
             result = geetest_result(request)
             if request.headers.get("content-type", "").startswith("application/json"):
@@ -129,6 +147,8 @@ class FormSite:
             Route("/api/away", away, methods=["POST"]),
             Route("/favicon.ico", lambda request: Response(status_code=204)),
             *(Route(f"/{name}", login, methods=["POST"]) for name in names),
+            Route("/late/load", late),
+            Route("/{file}", file),
         ]
 
 

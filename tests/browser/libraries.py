@@ -69,7 +69,8 @@ def bundle(node_modules: Path, result: Path, code: str) -> None:
     assert done.returncode == 0, done.stderr[:500]
 
 
-def build_all(node_modules: Path, home: Path) -> None:
+def build(node_modules: Path, home: Path) -> None:
+    """Build what has to be built, in the folder `home`."""
     (node_modules / "compile.mjs").write_text(COMPILE)
     (home / "Form.svelte").write_text(SVELTE)
     form = node_modules / "Form.svelte.js"
@@ -78,10 +79,8 @@ def build_all(node_modules: Path, home: Path) -> None:
         bundle(node_modules, home / f"{name}.js", code)
 
 
-def build(node_modules: Path, home: Path) -> dict[str, bytes]:
-    """Each library's script, ready to be served. `home` is a folder for what is built, which is built once."""
-    built = {name: home / f"{name}.js" for name in BUILT}
-    if not all(each.exists() for each in built.values()):
-        build_all(node_modules, home)
+def scripts(node_modules: Path, home: Path) -> dict[str, bytes]:
+    """Each library's script, ready to be served."""
     plain = {name: node_modules / path for name, path in PLAIN.items()}
+    built = {name: home / f"{name}.js" for name in BUILT}
     return {name: path.read_bytes() for name, path in (plain | built).items()}

@@ -133,15 +133,6 @@ def test_the_widget_and_the_words_are_where_the_page_wants_them(stage: FormStage
     assert stage.page.locator(".geetest-form-message").count() == 0
 
 
-def test_by_default_they_stand_before_the_button_that_submits(stage: FormStage) -> None:
-    stage.open(form().replace("<p>", '<p><button type="button">Help</button> <button type="reset">Clear</button>', 1))
-    stage.button.wait_for()
-    assert stage.ask("document.querySelector('.geetest-form-message').nextElementSibling.textContent") == "Log in"
-    assert stage.ask("document.querySelector('.geetest_captcha').parentNode.nextElementSibling.className") == (
-        "geetest-form-message"
-    )
-
-
 def test_a_place_is_no_matter_to_bind(stage: FormStage) -> None:
     stage.form('data-geetest-product="bind" data-geetest-place="form"')
     stage.submit_and_solve()

@@ -104,12 +104,9 @@ def two_strictnesses() -> FastAPI:
         ("/users/demo", 200),
         ("/users/DEMO", 503),
         ("/users/ada", 503),
-        ("/users/%64emo", 200),
-        ("/users/demo%0A", 200),
         ("/users/;demo", 503),
         ("/inner/users/x", 200),
         ("/inner/users/ada", 503),
-        ("/inner/users/X", 503),
         ("/users/" + "a" * 2048, 403),
     ],
 )
@@ -127,16 +124,6 @@ def _bare(captcha: GeeTestResult) -> bool:
 
 def _without_depends(captcha: Annotated[Any, captcha]) -> bool:
     return bool(captcha)
-
-
-@pytest.mark.parametrize(
-    ("handler", "says"),
-    [(_bare, "no client may send one"), (_without_depends, "is no dependency")],
-)
-def test_no_visitor_can_give_the_decision(handler: Any, says: str) -> None:
-    """FastAPI would read such a parameter from the body: {"outcome": "passed", "allowed": true, "verified": true}."""
-    with pytest.raises(ConfigError, match=says):
-        FastAPI().post("/login")(handler)
 
 
 def _its_class(captcha: GeeTestResult = Depends()) -> bool:  # noqa: B008 - FastAPI's way
@@ -159,6 +146,9 @@ MISTAKES: dict[str, tuple[Callable[[], FastAPI], str]] = {
         "/login: has 2 different marks.*leave one",
     ),
     "the class in place of a mark": (lambda: marked(Captcha), r"write Depends\(Captcha\(\)\)"),
+    # FastAPI would read such parameters from the body: {"outcome": "passed", "allowed": true, "verified": true}.
+    "the decision by itself": (lambda: _with(plain(), _bare), "no client may send one"),
+    "a mark without Depends": (lambda: _with(plain(), _without_depends), "is no dependency"),
     "the class of the decision": (lambda: _with(marked(captcha), _its_class), "write captcha: CaptchaResult"),
     "a mark as a default": (lambda: _with(marked(captcha), _as_a_default), "write captcha: CaptchaResult"),
     "a mark that guards nothing": (
