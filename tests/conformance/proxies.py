@@ -14,14 +14,14 @@ from commands import free_port, until
 from .servers import listens
 
 
-def nginx(folder: Path, port: int, upstream: int) -> list[str]:
+def nginx(folder: Path, port: int, upstream: int, location: str = "proxy_pass http://site;") -> list[str]:
     kept = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temp = " ".join(f"{each}_temp_path {folder}/{each};" for each in kept)
     (folder / "nginx.conf").write_text(
         f"daemon off; user root; pid {folder}/pid; error_log {folder}/errors; events {{ worker_connections 256; }}"
         f" http {{ access_log off; {temp} client_max_body_size 100m;"
         f" upstream site {{ server 127.0.0.1:{upstream}; server 127.0.0.1:{upstream} backup; }}"
-        f" server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://site; }} }} }}"
+        f" server {{ listen 127.0.0.1:{port}; location / {{ {location} }} }} }}"
     )
     return ["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
 

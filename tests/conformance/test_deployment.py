@@ -18,7 +18,7 @@ from commands import ROOT, SECONDS, command, environment, free_port, until
 
 from geetest_asgi.testing import Simulator, serve
 
-from .proxies import started
+from .proxies import nginx, started
 from .servers import skip_without, stop
 
 APP: Final = "tests.conformance.deployed:app"
@@ -101,18 +101,13 @@ def running(server: str, geetest: tuple[Simulator, str], **variables: str) -> It
 
 
 @contextmanager
-def nginx(site: str, directory: Path) -> Iterator[str]:
+def behind_nginx(site: str, directory: Path) -> Iterator[str]:
     """A proxy in front of the site, by the configuration of the page."""
-    port = free_port()
-    location = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
-    assert location is not None
-    (directory / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;\n"
-        f"events {{}}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/p;\n"
-        f"server {{ listen 127.0.0.1:{port};\n{location[1].replace('http://127.0.0.1:8000', site)} }} }}\n"
-    )
-    line = ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf")]
-    with started(line, directory, int(port)):
+    shown = re.search(r"```nginx\nlocation / {(.*?)}\n```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
+    assert shown is not None
+    port, upstream = int(free_port()), int(site.rpartition(":")[2])
+    location = shown[1].replace("http://127.0.0.1:8000", site)
+    with started(nginx(directory, port, upstream, location), directory, port):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -128,7 +123,7 @@ def test_the_client_behind_nginx_is_the_visitor_and_no_header_of_theirs_is_belie
 ) -> None:
     """nginx's own client is this machine: the visitor's made-up header comes to nothing."""
     site = any_server
-    with nginx(site.url, tmp_path) as front:
+    with behind_nginx(site.url, tmp_path) as front:
         assert site.login(front).json()["client"] == "127.0.0.1"
         assert site.login().json()["client"] in ("127.0.0.1", VISITOR), "past nginx, from a trusted address"
         through = httpx.post(f"{front}/login", data={}, trust_env=False)

@@ -14,14 +14,6 @@ METHODS = (
 
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
 
-OVERRIDES = [
-    {"x-http-method-override": "GET"},
-    {"x-http-method": "GET"},
-    {"x-method-override": "HEAD"},
-    {"x-original-method": "OPTIONS"},
-    {"x-http-method-override": "OPTIONS", "origin": "https://a", "access-control-request-method": "POST"},
-]
-
 
 def reached_by(pair: Pair, target: str, handler: str, **more: Any) -> list[str]:
     """The methods for which the bare app runs the handler."""
@@ -64,15 +56,14 @@ def test_a_method_of_a_pattern_is_guarded_in_any_letter_case_and_get_against_hea
         assert pair.with_token(target, method=method).seen["outcome"] == "passed"
 
 
-@pytest.mark.parametrize("headers", OVERRIDES, ids=lambda headers: " ".join(headers))
 @each_of_both
-def test_no_header_changes_the_method(framework: str, server: str, headers: dict[str, str], stage: Stage) -> None:
+def test_no_header_changes_the_method(framework: str, server: str, stage: Stage) -> None:
     """Neither away from a guarded one, nor to one that a handler runs for."""
     pair = stage.put(framework, server)
     entered = pair.entered()
-    assert refused(pair, "/login", "POST", headers=headers)
-    assert refused(pair, "/login?_method=GET", "POST", headers=headers)
-    pair.ask(True, "/users/a/reset", b"_method=POST", method="OPTIONS", headers={"x-http-method-override": "POST"})
+    names = ("x-http-method-override", "x-http-method", "x-method-override", "x-original-method")
+    assert refused(pair, "/login?_method=GET", "POST", headers=dict.fromkeys(names, "OPTIONS"))
+    pair.ask(True, "/users/a/reset", b"_method=POST", method="OPTIONS", headers=dict.fromkeys(names, "POST"))
     ran = pair.entered() - entered
     # A Django view that does not look at the method runs for OPTIONS, which this pattern leaves alone.
     assert set(ran) <= ({"reset"} if framework == "django" else set())

@@ -71,17 +71,11 @@ def test_a_placeholder_takes_what_the_framework_takes(framework: str, server: st
 @pytest.mark.parametrize("server", [LITERAL, NORMALISING])
 @pytest.mark.parametrize("app", VARIANTS)
 def test_mounts_and_other_places_of_the_guard(app: str, server: str, stage: Stage) -> None:
+    """Litestar does not look for a slash after the mount's path: `/apilogin` is `/login` within the mount `/api`."""
     prefix = VARIANTS[app]
-    reached = compare(stage.put(app, server), spellings(f"{prefix}/login"))
-    assert f"{prefix}/login" in reached
-
-
-@pytest.mark.parametrize("server", [LITERAL, NORMALISING])
-def test_a_litestar_mount_begins_wherever_its_name_is_found(server: str, stage: Stage) -> None:
-    """`/apilogin` is `/login` within the mount `/api`: Litestar does not look for a slash after the mount's path."""
-    targets = ["/api/login", "/apilogin", "//apilogin", "/apilogin/", "/%61pilogin", "apilogin", "/api//login"]
-    reached = compare(stage.put("litestar-mounted", server), targets)
-    assert "/apilogin" in reached
+    joined = [f"{prefix}login", f"/{prefix}login", f"{prefix}login/", f"{prefix[1:]}login"]
+    reached = compare(stage.put(app, server), [*spellings(f"{prefix}/login"), *joined])
+    assert {f"{prefix}/login", "/apilogin" if app == "litestar-mounted" else f"{prefix}/login"} <= set(reached)
 
 
 @pytest.mark.parametrize("server", SERVERS)
