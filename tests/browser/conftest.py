@@ -120,13 +120,6 @@ def axe(node_modules: Path) -> Any:
 
 
 @pytest.fixture
-def stage(profiles: Profiles, form_site: Site) -> Iterator[FormStage]:
-    """One visit, with animations."""
-    with profiles.tab() as page, visit(page, *form_site) as stage:
-        yield stage
-
-
-@pytest.fixture
 def visiting(tab: "Page", monkeypatch: pytest.MonkeyPatch) -> Visiting:
     """Visits an app of the documentation, which finds the simulator where GeeTest is. Complaints are failures."""
 
@@ -155,7 +148,7 @@ def form_site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def form_stage(tab: "Page", form_site: Site) -> Iterator[FormStage]:
-    """One visit without."""
+def stage(tab: "Page", form_site: Site) -> Iterator[FormStage]:
+    """One visit."""
     with visit(tab, *form_site) as stage:
         yield stage

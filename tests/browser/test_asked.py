@@ -107,9 +107,7 @@ def log_in(stage: FormStage, name: str, answer: int | None = None) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
-    tab: "Page", packages: dict[str, bytes], way: str
-) -> None:
+def test_after_failures_a_captcha_that_a_422_does_not_spend(tab: "Page", packages: dict[str, bytes], way: str) -> None:
     with visiting(tab, LoginSite, packages) as stage:
         open_page(stage, way)
         loads: list[str] = []
@@ -144,9 +142,7 @@ def test_a_denial_of_the_sites_own_brings_the_captcha_too(tab: "Page", packages:
 
 
 @pytest.mark.parametrize("way", ["fetch", "htmx"])
-def test_where_the_header_is_hidden_the_problem_brings_the_captcha(
-    tab: "Page", packages: dict[str, bytes], way: str
-) -> None:
+def test_where_the_header_is_hidden_the_problem_counts(tab: "Page", packages: dict[str, bytes], way: str) -> None:
     """As another origin hides it that does not expose it: by fetch, and by XMLHttpRequest."""
 
     def hide(route: "PassedOn") -> None:

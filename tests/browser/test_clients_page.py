@@ -97,9 +97,7 @@ def test_a_page_with_its_library(visiting: Visiting, node_modules: Path, name: s
 
 
 @each_htmx
-def test_a_denial_is_put_into_words_by_the_listeners_for_htmx(
-    visiting: Visiting, node_modules: Path, name: str
-) -> None:
+def test_listeners_for_htmx_put_a_denial_into_words(visiting: Visiting, node_modules: Path, name: str) -> None:
     with page_with(visiting, node_modules, name, block("htmx", "html") + block("htmx", "html", 1)) as stage:
         stage.simulator.answers(200, {"status": "success", "result": "fail", "reason": "pass_token error"})
         stage.page.get_by_role("button", name="Log in").click()
@@ -115,9 +113,7 @@ def test_a_denial_is_put_into_words_by_the_listeners_for_htmx(
 
 
 @each_htmx
-def test_a_form_that_swaps_itself_keeps_its_token_after_a_422(
-    visiting: Visiting, node_modules: Path, name: str
-) -> None:
+def test_a_form_that_swaps_itself_keeps_its_token(visiting: Visiting, node_modules: Path, name: str) -> None:
     configured = block("htmx", "html", 2) if name == "htmx" else ""
     body = f"""{configured}<script src="/static/htmx.js" defer></script>
       <script type="module">document.body.append(document.createRange().createContextualFragment(

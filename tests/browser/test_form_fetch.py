@@ -12,11 +12,6 @@ from geetest_asgi.denials import DENIALS
 from .form_stage import EMPTY, PASSED, PRODUCTS, FormStage
 
 
-@pytest.fixture
-def stage(form_stage: FormStage) -> FormStage:
-    return form_stage
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product: str) -> None:
     stage.form(f'data-geetest-ajax data-geetest-product="{product}"')

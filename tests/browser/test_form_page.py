@@ -9,11 +9,6 @@ from .form_stage import FORM, PAGE, PRODUCTS, FormStage, form
 BARE = FORM.format(action="/login", attributes="")
 
 
-@pytest.fixture
-def stage(form_stage: FormStage) -> FormStage:
-    return form_stage
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage, product: str) -> None:
     stage.simulator.offline()

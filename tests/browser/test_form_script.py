@@ -16,11 +16,6 @@ if TYPE_CHECKING:
 STRICT = POLICIES["strict"] + "; connect-src 'self'"
 
 
-@pytest.fixture
-def stage(form_stage: FormStage) -> FormStage:
-    return form_stage
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_plain_form_arrives_as_passed_under_a_strict_policy(stage: FormStage, product: str) -> None:
     """At the end the console has to be empty."""

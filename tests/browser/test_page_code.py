@@ -31,11 +31,6 @@ JSON_BODY = 'headers: {"content-type": "application/json"}, body: JSON.stringify
 FETCH_JSON = told(f"fetch('/login', {{method: 'POST', {JSON_BODY}}})")
 
 
-@pytest.fixture
-def stage(form_stage: FormStage) -> FormStage:
-    return form_stage
-
-
 def on_submit(code: str) -> str:
     """A listener that sends the form by itself."""
     return f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); {code} }})"
@@ -366,9 +361,7 @@ UNFIT = ['{"bgColor": "url(//evil.example)"}', "<b>", "a;b", "javascript:1/1", "
     ("option", "value"),
     [*((each, '{"x": ["evil.example"]}') for each in UNLISTED), *(("next-width", each) for each in UNFIT)],
 )
-def test_attributes_hand_nothing_to_geetest_but_what_is_listed_and_no_address_or_markup(
-    stage: FormStage, option: str, value: str
-) -> None:
+def test_attributes_hand_on_no_unlisted_option_address_or_markup(stage: FormStage, option: str, value: str) -> None:
     stage.open("")
     stage.page.evaluate(
         """([option, value, form]) => {

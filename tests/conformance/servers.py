@@ -61,9 +61,9 @@ PAIRS: Final = [
     *((framework, LITERAL) for framework in FRAMEWORKS),
     *(("starlette", server) for server in SERVERS if server != LITERAL),
 ]
-each_of_both: Final = pytest.mark.parametrize(("framework", "server"), PAIRS)
 """Each framework on one server, and each server under one framework: for what a server does before the guard, and a
 framework behind it."""
+each_server: Final = pytest.mark.parametrize("pair", [("starlette", server) for server in SERVERS], indirect=True)
 
 
 def skip_without(*modules: str) -> None:

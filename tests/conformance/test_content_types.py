@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from . import wire
-from .servers import each_of_both
 from .stage import Pair, Stage
 from .wire import Answer
 
@@ -113,10 +112,8 @@ def send(pair: Pair, guarded: bool, target: str, kind: Kind, fields: Fields) -> 
     return pair.ask(guarded, target, kind.write(fields), headers=headers, content_type=None)
 
 
-@each_of_both
-def test_no_type_of_body_gets_past_without_a_token(framework: str, server: str, stage: Stage) -> None:
+def test_no_type_of_body_gets_past_without_a_token(pair: Pair, stage: Stage) -> None:
     """Also where the handler would take the body for something, and where it would fail over it."""
-    pair = stage.put(framework, server)
     entered = pair.entered()
     answers = {
         (name, target): send(pair, True, target, kind, {"user": "x"}).status
@@ -124,17 +121,13 @@ def test_no_type_of_body_gets_past_without_a_token(framework: str, server: str, 
         for target in TARGETS
     }
     # daphne takes multipart bodies apart itself, and answers 400 where it can't; gunicorn does to two Content-Types.
-    refusals = (400, 403) if server in ("daphne", "gunicorn") else (403,)
+    refusals = (400, 403) if pair.server in ("daphne", "gunicorn") else (403,)
     assert {key: status for key, status in answers.items() if status not in refusals} == {}
     assert not {"json", "form"} & set(pair.entered() - entered)
     assert stage.calls == []
 
 
-@each_of_both
-def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads(
-    framework: str, server: str, stage: Stage
-) -> None:
-    pair = stage.put(framework, server)
+def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads(pair: Pair, stage: Stage) -> None:
     for name, kind in KINDS.items():
         for target in TARGETS:
             token = stage.token()
@@ -152,11 +145,7 @@ def test_what_is_let_in_has_one_verified_token_and_that_is_the_one_the_app_reads
                 assert answer.status in (400, 403, 413, 415, 422), name
 
 
-@each_of_both
-def test_what_the_framework_reads_from_an_ordinary_body_it_reads_behind_the_guard(
-    framework: str, server: str, stage: Stage
-) -> None:
-    pair = stage.put(framework, server)
+def test_what_the_framework_reads_from_an_ordinary_body_it_reads_behind_the_guard(pair: Pair, stage: Stage) -> None:
     read = set()
     for name, kind in FORMS.items():
         for target in TARGETS:
@@ -167,4 +156,4 @@ def test_what_the_framework_reads_from_an_ordinary_body_it_reads_behind_the_guar
             if bare.seen.get("lot_number") == token["lot_number"]:
                 read.add(name)
     # BlackSheep leaves a boundary in its quotes (2.6, 2025).
-    assert read == set(FORMS) - ({"multipart, quoted"} if framework == "blacksheep" else set())
+    assert read == set(FORMS) - ({"multipart, quoted"} if pair.bare == "blacksheep" else set())

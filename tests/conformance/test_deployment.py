@@ -118,9 +118,7 @@ def any_server(request: pytest.FixtureRequest, geetest: tuple[Simulator, str]) -
         yield site
 
 
-def test_the_client_behind_nginx_is_the_visitor_and_no_header_of_theirs_is_believed(
-    any_server: Running, tmp_path: Path
-) -> None:
+def test_behind_nginx_no_header_of_a_visitor_is_believed(any_server: Running, tmp_path: Path) -> None:
     """nginx's own client is this machine: the visitor's made-up header comes to nothing."""
     site = any_server
     with behind_nginx(site.url, tmp_path) as front:
@@ -155,7 +153,7 @@ def login_under_way(site: Running) -> Iterator[None]:
 
 
 @pytest.mark.parametrize("server", [each for each in SERVERS if each != "daphne"])
-def test_no_login_is_lost_when_a_server_stops_or_a_hangup_signal_brings_a_new_release(
+def test_no_login_is_lost_when_a_server_stops_or_reloads(
     server: str, geetest: tuple[Simulator, str], release: Path
 ) -> None:
     with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site:
@@ -170,9 +168,7 @@ def test_no_login_is_lost_when_a_server_stops_or_a_hangup_signal_brings_a_new_re
 
 
 @pytest.mark.parametrize("server", RELOADING)
-def test_where_a_new_release_does_not_start_uvicorns_workers_stay_and_other_servers_end(
-    server: str, geetest: tuple[Simulator, str], release: Path
-) -> None:
+def test_where_a_new_release_does_not_start(server: str, geetest: tuple[Simulator, str], release: Path) -> None:
     with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site:
         release.write_text("broken")
         site.process.send_signal(signal.SIGHUP)

@@ -14,7 +14,7 @@ from commands import until
 
 from . import wire
 from .proxies import PROXIES, behind
-from .servers import LITERAL, SERVERS
+from .servers import LITERAL, SERVERS, each_server
 from .stage import Pair, Stage
 from .test_bodies import multipart
 from .uploaders import FILE, Send, Upload, client, patient
@@ -51,9 +51,8 @@ def all_are_answered(stage: Stage, pair: Pair, port: int, send: Send) -> None:
     assert wire.ask(port, wire.request(pair.bare, "/open", b"", method="POST")).status == 200, "another visitor"
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_directly(server: str, send: Send, stage: Stage) -> None:
-    pair = stage.put("starlette", server)
+@each_server
+def test_directly(pair: Pair, send: Send, stage: Stage) -> None:
     all_are_answered(stage, pair, pair.port, send)
 
 
@@ -71,9 +70,8 @@ def test_behind_a_proxy(server: str, send: Send, proxy: str, stage: Stage, tmp_p
         all_are_answered(stage, pair, port, send)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_no_connection_is_left_behind(server: str, stage: Stage) -> None:
-    pair = stage.put("starlette", server)
+@each_server
+def test_no_connection_is_left_behind(pair: Pair) -> None:
     crowd = [_form({})] * 8
     patient(pair.port, pair.guarded, crowd[:1])
     descriptors, memory = held(pair.pid), resident(pair.pid)

@@ -105,9 +105,7 @@ def _enforced(protect: list[tuple[str, Any]]) -> bool:
 
 @pytest.mark.parametrize("server", ROOT_PATHS)
 @pytest.mark.parametrize("framework", FRAMEWORKS)
-def test_no_request_is_decided_by_a_rule_that_its_handler_does_not_stand_under(
-    framework: str, server: str, stage: Stage
-) -> None:
+def test_the_rule_that_decides_is_the_handlers_own(framework: str, server: str, stage: Stage) -> None:
     pair = stage.put(framework, server)
 
     @settings(max_examples=40, suppress_health_check=list(HealthCheck))

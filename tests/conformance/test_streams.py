@@ -7,27 +7,21 @@ from contextlib import closing
 import pytest
 
 from . import wire
-from .servers import SERVERS, each_of_both
-from .stage import Stage
+from .servers import SERVERS, each_server
+from .stage import Pair, Stage
 
 STREAM = b"0\n1\n2\n3\n4\n"
 
 
-@each_of_both
-def test_a_streamed_answer_comes_whole(framework: str, server: str, stage: Stage) -> None:
+def test_a_streamed_answer_comes_whole(pair: Pair) -> None:
     """A disconnect that somebody made up after the body would end it early."""
-    pair = stage.put(framework, server)
     assert pair.ask(False, "/stream").body == STREAM
     answer = pair.with_token("/stream")
     assert answer.body == STREAM
     assert answer.seen["outcome"] == "passed"
 
 
-@each_of_both
-def test_a_client_that_leaves_ends_an_endless_answer_as_without_the_guard(
-    framework: str, server: str, stage: Stage
-) -> None:
-    pair = stage.put(framework, server)
+def test_a_client_that_leaves_ends_an_endless_answer_as_without_the_guard(pair: Pair, stage: Stage) -> None:
     ended = []
     for guarded in (False, True):
         before = pair.entered(guarded=guarded)["ended"]
@@ -58,10 +52,9 @@ def test_after_the_body_receive_waits_for_the_client_to_leave(server: str, stage
         assert pair.wait_for("http.disconnect", before, guarded=guarded)
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_state_of_its_own_for_each_request(server: str, stage: Stage) -> None:
+@each_server
+def test_a_state_of_its_own_for_each_request(pair: Pair) -> None:
     """Some servers share one state between all requests, one has none at all: no decision is left in it."""
-    pair = stage.put("starlette", server)
     assert pair.with_token().seen["outcome"] == "passed"
     assert pair.ask(True, "/open").seen["outcome"] == "none"
     assert pair.with_token("/users/a/reset").seen["outcome"] == "passed"

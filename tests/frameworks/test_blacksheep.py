@@ -65,9 +65,7 @@ def test_a_websockets_handler_is_given_it_too(geetest: GeeTest) -> None:
 
 
 @pytest.mark.parametrize("guarded", [True, False])
-def test_where_no_guard_decided_the_handler_is_not_run(
-    guarded: bool, geetest: GeeTest, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_without_a_decision_no_handler_runs(guarded: bool, geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     app = GeeTestMiddleware(site(), protect=PROTECT) if guarded else site()
     with caplog.at_level(logging.CRITICAL, "blacksheep.server"), serve(app) as url:
         assert httpx.post(f"{url}/open").status_code == 500

@@ -245,7 +245,7 @@ def errors(caplog: pytest.LogCaptureFixture) -> list[str]:
 
 
 @pytest.mark.parametrize("interface", ["ASGI", "WSGI"])
-def test_a_site_that_is_served_without_the_guard_says_so_once(
+def test_a_site_without_the_guard_says_so_once(
     interface: str, geetest: GeeTest, caplog: pytest.LogCaptureFixture
 ) -> None:
     gc.collect()  # a guard of an earlier test may not have been collected yet, and would count as this site's

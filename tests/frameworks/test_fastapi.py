@@ -51,9 +51,7 @@ def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) ->
 
 
 @pytest.mark.parametrize("layers", [("app",), ("include",), ("router",), ("app", "router")], ids=" ".join)
-def test_a_mark_on_any_layer_reaches_the_route_and_on_several_it_is_one(
-    layers: Sequence[str], geetest: GeeTest
-) -> None:
+def test_marks_on_several_layers_are_one(layers: Sequence[str], geetest: GeeTest) -> None:
     marks = {layer: [Depends(captcha)] for layer in layers}
     app = FastAPI(dependencies=marks.get("app"))
     outer = APIRouter(prefix="/outer")
@@ -110,9 +108,7 @@ def two_strictnesses() -> FastAPI:
         ("/users/" + "a" * 2048, 403),
     ],
 )
-def test_a_request_is_decided_on_the_terms_of_the_route_that_fastapi_picks(
-    path: str, status: int, geetest: GeeTest
-) -> None:
+def test_the_route_that_fastapi_picks_decides(path: str, status: int, geetest: GeeTest) -> None:
     client = TestClient(two_strictnesses())
     geetest.down()
     assert client.post(path, json=geetest.token()).status_code == status
@@ -159,9 +155,7 @@ MISTAKES: dict[str, tuple[Callable[[], FastAPI], str]] = {
 
 
 @pytest.mark.parametrize(("make", "says"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mark_that_does_not_do_what_it_says_is_an_error_at_the_start(
-    make: Callable[[], FastAPI], says: str, geetest: GeeTest
-) -> None:
+def test_a_mistake_is_told_at_the_start(make: Callable[[], FastAPI], says: str, geetest: GeeTest) -> None:
     with pytest.raises(ConfigError, match=says), TestClient(make()):
         pass
 

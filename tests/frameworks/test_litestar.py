@@ -73,9 +73,7 @@ def test_a_browser_of_another_origin_may_read_the_denial_and_ask_beforehand(geet
 
 
 @pytest.mark.parametrize(("placed", "third"), [(True, 429), (False, 403)])
-def test_the_guard_may_stand_behind_a_rate_limit_and_is_the_outermost_without_a_place(
-    placed: bool, third: int, geetest: GeeTest
-) -> None:
+def test_the_guard_may_have_a_place_behind_a_rate_limit(placed: bool, third: int, geetest: GeeTest) -> None:
     limit, plugin = RateLimitConfig(rate_limit=("minute", 2)), GeeTestPlugin()
     middleware: list[Any] = [limit.middleware, *([plugin.middleware] if placed else [])]
     app = Litestar([login], middleware=middleware, plugins=[plugin])

@@ -56,9 +56,7 @@ def statuses(geetest: tuple[Simulator, str], add: Add, *, outside: bool) -> list
 
 
 @pytest.mark.parametrize(("outside", "found"), [(True, [403, 200, 429, 429]), (False, [403, 200, 200, 429])])
-def test_a_rate_limit_of_slowapi_outside_saves_calls_to_geetest(
-    outside: bool, found: list[int], geetest: tuple[Simulator, str]
-) -> None:
+def test_slowapi_outside_saves_calls(outside: bool, found: list[int], geetest: tuple[Simulator, str]) -> None:
     needs("slowapi")
     from slowapi import Limiter
     from slowapi.middleware import SlowAPIMiddleware
@@ -73,9 +71,7 @@ def test_a_rate_limit_of_slowapi_outside_saves_calls_to_geetest(
 
 
 @pytest.mark.parametrize("outside", [True, False])
-def test_fastapi_instrumentor_sees_refusals_and_routes_in_any_order(
-    outside: bool, geetest: tuple[Simulator, str]
-) -> None:
+def test_fastapi_instrumentor_sees_refusals_and_routes(outside: bool, geetest: tuple[Simulator, str]) -> None:
     needs("opentelemetry.instrumentation.fastapi")
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
     from opentelemetry.sdk.trace import TracerProvider
