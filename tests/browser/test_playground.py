@@ -5,7 +5,7 @@ import re
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any
 
@@ -18,13 +18,12 @@ from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.visits import MAX_VISITS
 from geetest_asgi.testing import Simulator, serve
 
+from .stage import Stage
+
 if TYPE_CHECKING:
-    from playwright.sync_api import Locator, Page
+    from playwright.sync_api import Locator
 
 TEXTS = json.loads((files("geetest_asgi.demo") / "page" / "texts.json").read_text("utf-8"))
-REFUSED = "Failed to load resource"
-"""What the browser says of every answer from 400 on, which is what the page is about."""
-
 ATTACKS = {  # a button → what it brings, and the word at each station
     "missing": ("✕ 403 captcha_missing", "refused", "not asked", "never ran"),
     "replay": ("✕ 403 captcha_replayed", "refused", "not asked", "never ran"),
@@ -40,27 +39,24 @@ NOT = ("not asked", "never ran")
 
 
 @dataclass
-class Playground:
+class Playground(Stage):
     """One visit to the page."""
 
-    site: Site
-    url: str
-    page: "Page"
-    complaints: list[str] = field(default_factory=list)
+    demo: Any = None
+    """What serves it, where that has switches."""
 
     def __post_init__(self) -> None:
-        self.page.on("pageerror", lambda error: self.complaints.append(error.message))
-        self.page.on("console", lambda said: self.complaints.append(said.text) if said.type == "error" else None)
-        self.page.goto(self.url)
+        super().__post_init__()
+        self.page.goto(self.site)
         self.page.locator("#attacks button").first.wait_for()
         self.page.locator("#code").filter(has_text="GeeTestMiddleware").wait_for()
 
-    def button(self, name: str) -> "Locator":
+    def named(self, name: str) -> "Locator":
         return self.page.locator(f"button[data-t={name}]")
 
     def press(self, name: str) -> str:
         """Press, and wait for what it brings."""
-        self.button(name).click()
+        self.named(name).click()
         output = self.page.locator(f"li:has(> button[data-t={name}]:enabled) > output")
         output.filter(has_not_text="…").filter(has_text=re.compile(r"\S")).wait_for()
         return str(output.inner_text())
@@ -90,10 +86,10 @@ class Playground:
     def switch(self, name: str, value: str) -> None:
         self.page.locator(f"[name={name}][value={value}]").check()
         for _ in range(200):
-            if self.site.state[name] == value:
+            if self.demo.state[name] == value:
                 return
             self.page.wait_for_timeout(50)
-        raise AssertionError(f"{name} is {self.site.state[name]}, not {value}")
+        raise AssertionError(f"{name} is {self.demo.state[name]}, not {value}")
 
     def log_in(self) -> None:
         self.page.locator("#login [type=submit]").click()
@@ -110,28 +106,28 @@ class Playground:
 
 
 @pytest.fixture(scope="module")
-def served() -> Iterator[tuple[Site, str]]:
+def served() -> Iterator[tuple[Site, str, str]]:
     simulator = Simulator()
-    with serve(simulator) as geetest:
-        site = Site(simulator, geetest)
-        with serve(site) as url:
-            yield site, url
+    with serve(simulator) as geetest, serve(site := Site(simulator, geetest)) as url:
+        yield site, geetest, url
 
 
 @pytest.fixture
-def visit(served: tuple[Site, str], tabs: Any) -> Iterator[Any]:
+def visit(served: tuple[Site, str, str], tabs: Any) -> Iterator[Any]:
     """Opens the page. Whatever it threw or complained of at the end is a failure of the test."""
     visits: list[Playground] = []
+    site, geetest, url = served
 
     def open_page(**options: Any) -> Playground:
-        served[0].set(geetest="up", policy="deny")
-        visits.append(Playground(*served, tabs(**{"reduced_motion": "reduce", **options})))
+        site.set(geetest="up", policy="deny")
+        page = tabs(**{"reduced_motion": "reduce", **options})
+        visits.append(Playground(site.simulator, geetest, url, page, demo=site))
         return visits[-1]
 
     yield open_page
     for visit in visits:
         visit.page.evaluate("localStorage.clear()")
-    assert [each for visit in visits for each in visit.complaints if not each.startswith(REFUSED)] == []
+        assert visit.complaints == []
 
 
 @pytest.fixture
@@ -151,13 +147,13 @@ def test_there_is_no_button_that_is_not_pressed_here(playground: Playground) -> 
 def test_every_attack_shows_what_it_brings_and_who_was_asked(visit: Any) -> None:
     playground = visit(viewport={"width": 360, "height": 800})
     for name, (brought, guard, geetest, handler) in ATTACKS.items():
-        asked = len(playground.site.simulator.calls)
+        asked = len(playground.simulator.calls)
         rows = playground.rows()
         assert playground.press(f"attack_{name}") == brought
         assert playground.words() == ("sent", guard, geetest, handler), name
         shapes = {"refused": "✕", "passed on": "→", "said no": "✕", "ran": "✓"} | dict.fromkeys(NOT, "\u2013")
         assert playground.marks() == "→" + shapes[guard] + shapes[geetest] + shapes[handler]
-        calls = len(playground.site.simulator.calls) - asked
+        calls = len(playground.simulator.calls) - asked
         assert calls == (1 if geetest == "said no" or name == "replay" else 0), "the strip says what has happened"
         assert playground.page.locator("#verdict strong").inner_text() == brought.removeprefix("✕ ").removeprefix("✓ ")
         assert playground.rows() > rows
@@ -208,7 +204,7 @@ def test_each_policy_in_every_state_of_geetest(
     playground.switch("geetest", geetest)
     playground.switch("policy", policy)
     playground.page.locator("#code", has_text=f'on_unavailable="{policy}"').wait_for()
-    assert playground.site.state == {"geetest": geetest, "policy": policy}
+    assert playground.demo.state == {"geetest": geetest, "policy": policy}
     for _ in range(3):  # on a busy machine silence may be its own fault, and is then none of GeeTest's
         if "busy" not in (got := playground.press("try_good")):
             break
@@ -231,7 +227,7 @@ def test_while_geetest_hangs_the_page_says_so_and_can_be_used(playground: Playgr
     assert shown.startswith("HTTP 403\ncontent-type: application/problem+json")
     assert '"code": "captcha_missing"' in shown
     playground.switch("geetest", "hanging")
-    playground.button("try_good").click()
+    playground.named("try_good").click()
     playground.page.locator("#rail .word").filter(has_text="waits").first.wait_for()
     assert "2 seconds at most" in playground.said()[1]
     assert answer.is_hidden()
@@ -240,11 +236,11 @@ def test_while_geetest_hangs_the_page_says_so_and_can_be_used(playground: Playgr
 
 
 def test_a_switch_turned_elsewhere_turns_here(playground: Playground) -> None:
-    httpx.post(f"{playground.url}/demo/state?geetest=garbled&policy=allow", trust_env=False)
+    httpx.post(f"{playground.site}/demo/state?geetest=garbled&policy=allow", trust_env=False)
     playground.page.locator("[name=geetest][value=garbled]:checked").wait_for()
     playground.page.locator("[name=policy][value=allow]:checked").wait_for()
     playground.page.locator("#code mark").filter(has_text='on_unavailable="allow"').wait_for()
-    playground.site.simulator.slow(0.01)  # which the page has no switch for
+    playground.simulator.slow(0.01)  # which the page has no switch for
     playground.page.locator("#forecast").filter(has_text="slow").wait_for()
     assert playground.page.locator("[name=geetest]:checked").count() == 0
 
@@ -252,7 +248,7 @@ def test_a_switch_turned_elsewhere_turns_here(playground: Playground) -> None:
 def test_what_is_sent_from_a_terminal_appears_newest_first_and_can_be_shown(playground: Playground) -> None:
     before = playground.rows()
     for method, word in (("POST", "first"), ("GET", "second")):
-        httpx.request(method, f"{playground.url}/login?{word}", trust_env=False)
+        httpx.request(method, f"{playground.site}/login?{word}", trust_env=False)
         playground.newest.filter(has_text=f"?{word}").wait_for()
         assert f"{method} /login?{word}" in playground.said()[0]
     assert playground.rows() == before + 2
@@ -273,10 +269,10 @@ def test_copy_as_curl_copies_what_the_server_says(visit: Any) -> None:
     playground.copy()
     playground.page.locator("#told").filter(has_text="Copied").wait_for()
     copied = playground.page.evaluate("navigator.clipboard.readText()")
-    news = httpx.get(f"{playground.url}/demo/log", trust_env=False).json()
+    news = httpx.get(f"{playground.site}/demo/log", trust_env=False).json()
     assert copied == news["rows"][-1]["curl"]
     assert copied.startswith("curl ")
-    assert playground.url in copied
+    assert playground.site in copied
     playground.page.locator("#copy-code").click()
     playground.page.wait_for_function(
         "async (code) => (await navigator.clipboard.readText()) === code", arg=news["code"]
@@ -289,7 +285,7 @@ def test_without_a_clipboard_the_command_is_there_to_be_selected(playground: Pla
     playground.copy()
     field = playground.page.locator("#log textarea")
     field.wait_for()
-    assert field.input_value() == f"curl -i --data-raw username=bot {playground.url}/login"
+    assert field.input_value() == f"curl -i --data-raw username=bot {playground.site}/login"
     selected = "document.activeElement.value.slice(document.activeElement.selectionStart)"
     assert playground.page.evaluate(selected) == field.input_value()
     assert playground.page.locator("#told").inner_text() == TEXTS["en"]["copy_failed"]
@@ -353,7 +349,7 @@ def test_nothing_sticks_out_at_any_width(visit: Any) -> None:
     playground.page.locator(".geetest_solve").wait_for()
     assert playground.overflow() == 0, "with the captcha open"
     playground.page.locator(".geetest_solve").click()
-    httpx.post(f"{playground.url}/login?{'x' * 250}", trust_env=False)
+    httpx.post(f"{playground.site}/login?{'x' * 250}", trust_env=False)
     playground.page.locator("#said").filter(has_text="xxx").wait_for()
     for width in (320, 360, 414, 600, 768, 1024, 1100, 1280, 1440, 2560):
         playground.page.set_viewport_size({"width": width, "height": 800})
@@ -372,7 +368,7 @@ def test_it_works_by_keyboard(playground: Playground) -> None:
     page.locator(".geetest_captcha[data-state=solved]").wait_for()
     page.locator("#username").press("Enter")
     page.get_by_text("Welcome, ada!").wait_for()
-    playground.button("attack_expired").press("Enter")
+    playground.named("attack_expired").press("Enter")
     page.locator("#attacks li:nth-child(3) > button:enabled + output").filter(has_text="403").wait_for()
     assert page.evaluate("document.activeElement.dataset.t") == "attack_expired", "the focus stays where it was"
     page.locator("[name=geetest]:checked").press("ArrowRight")
@@ -398,7 +394,7 @@ def test_the_end_of_the_demo_is_said_and_does_not_wait_for_the_page(tabs: Any) -
     page = tabs()
     with serve(simulator) as geetest, ExitStack() as running:
         url = running.enter_context(serve(Site(simulator, geetest)))
-        playground = Playground(Site(simulator, geetest), url, page)
+        playground = Playground(simulator, geetest, url, page)
         threads = threading.active_count()
         running.close()
         assert threading.active_count() < threads, "the server's thread is left behind after some seconds"
@@ -419,7 +415,7 @@ def test_the_live_page_has_no_switches_and_works(tabs: Any, monkeypatch: pytest.
         page = tabs()
         stand_in_for_static_geetest_com(page, geetest)
         with serve(live_site()) as url:
-            playground = Playground(Site(simulator, geetest), url, page)
+            playground = Playground(simulator, geetest, url, page)
             names = page.locator(".attacks button").evaluate_all("all => all.map((each) => each.dataset.t)")
             assert names == [f"attack_{name}" for name in ATTACKS if name not in ("replay", "expired")]
             assert page.locator("#break").is_hidden()
@@ -430,13 +426,11 @@ def test_the_live_page_has_no_switches_and_works(tabs: Any, monkeypatch: pytest.
                 assert playground.words() == ("sent", *words)
             playground.solve_and_log_in()
             page.get_by_text("Welcome, ada! You are verified.").wait_for()
-            assert page.locator("#log li").first.get_by_role("button").count() == 1, (
-                "no command: no token can be minted"
-            )
+            assert playground.newest.get_by_role("button").count() == 1, "no command: no token can be minted"
 
 
 def test_the_log_is_bounded_in_the_page_too(playground: Playground) -> None:
-    with httpx.Client(base_url=playground.url, trust_env=False) as terminal:
+    with httpx.Client(base_url=playground.site, trust_env=False) as terminal:
         for number in range(MAX_VISITS + 20):
             terminal.post(f"/login?{number}")
             if number == MAX_VISITS // 2:
