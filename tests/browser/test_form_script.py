@@ -218,18 +218,6 @@ def test_back_from_the_browsers_cache_the_form_is_empty(chromium: "Browser", for
     caching.close()
 
 
-def test_a_submission_that_the_page_has_prevented_is_left_alone(stage: FormStage) -> None:
-    stage.form()
-    stage.ask("() => addEventListener('submit', (event) => event.preventDefault(), true)")
-    stage.button.wait_for()
-    stage.submit.click()
-    assert stage.message.count() == 0
-    stage.verify_and_submit()
-    stage.page.wait_for_timeout(100)
-    assert all(stage.hidden().values())
-    assert stage.posts == []
-
-
 def test_a_form_that_is_cleared_has_no_token(stage: FormStage) -> None:
     stage.form()
     stage.verify()
