@@ -90,3 +90,11 @@ def test_what_is_no_request_is_told(raw: bytes, why: str, tmp_path: Path) -> Non
     status, said, wrong = explain(raw, tmp_path, *LOGIN)
     assert (status, said) == (2, "")
     assert why in wrong
+
+
+@pytest.mark.parametrize("raw", [b"password=secret", b"POST /login HTTP/1.1\nHost: a\npassword=secret\n\n"])
+def test_a_body_in_the_wrong_place_is_not_printed(raw: bytes, tmp_path: Path) -> None:
+    status, said, wrong = explain(raw, tmp_path, *LOGIN)
+    assert (status, said) == (2, "")
+    assert "illegal" in wrong
+    assert "secret" not in wrong
