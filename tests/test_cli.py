@@ -61,8 +61,8 @@ def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | N
         (["sign", LOT_NUMBER, "--key", DEMO_KEY], "", ["process list"]),
         (["sign", LOT_NUMBER, f"--key={DEMO_KEY}"], "", ["process list"]),
         *(
-            ([command, f"--port={port}"], "", ["a number from 0 to 65535 is wanted"])
-            for command in ("demo", "simulator")
+            ([*command, f"--port={port}"], "", ["a number from 0 to 65535 is wanted"])
+            for command in (["demo"], ["simulator"], ["record", "tape.json"])
             for port in ("-1", "65536", "eighty", "80.0", "٨٠", "")
         ),
         (["match", "POST", "/login"], "", ["--app or --protect"]),
