@@ -56,7 +56,8 @@ def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | N
         (["sign", LOT_NUMBER, f"--key={DEMO_KEY}"], "process list"),
         (["demo", "--port=eighty"], "a number from 0 to 65535 is wanted"),
         *(
-            (["simulator", f"--port={port}"], "a number from 0 to 65535 is wanted")
+            ([*command, f"--port={port}"], "a number from 0 to 65535 is wanted")
+            for command in (["simulator"], ["record", "tape.json"])
             for port in ("-1", "65536", "80.0", "٨٠", "")
         ),
         (["match", "/login", "POST", "--protect", "/login"], "/login is no method"),

@@ -124,6 +124,7 @@ WRONG: list[tuple[list[str], dict[str, str], str]] = [
     ([OFFLINE, "--timeout", "1", "--app", "x:y"], {}, "brings its own timeout"),
     ([OFFLINE, "--app", "x:y", "--protect", "/x"], {}, "brings its own patterns"),
     ([OFFLINE, "--app", "nonsense"], {}, "package.module:attribute"),
+    ([OFFLINE, "--app", "../shop:app"], {}, "package.module:attribute"),
     ([OFFLINE, "--app", "no_such_module:app"], {}, "there is no module 'no_such_module'"),
     ([OFFLINE, "--app", "examples.plain_asgi:nothing"], {}, "has no 'nothing'"),
     ([OFFLINE, "--app", "examples.plain_asgi:site"], {}, "no GeeTestMiddleware was found. Looked through: function"),

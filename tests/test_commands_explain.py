@@ -75,3 +75,9 @@ def test_an_apps_own_settings_count(tmp_path: Path) -> None:
 def test_what_is_no_request_is_told(raw: bytes, why: str, tmp_path: Path) -> None:
     status, said, wrong = explain(tmp_path, raw, *LOGIN)
     assert (status, said, why in wrong) == (2, "", True)
+
+
+@pytest.mark.parametrize("raw", [b"password=secret", b"POST /login HTTP/1.1\nHost: a\npassword=secret\n\n"])
+def test_a_body_in_the_wrong_place_is_not_printed(raw: bytes, tmp_path: Path) -> None:
+    status, said, wrong = explain(tmp_path, raw, *LOGIN)
+    assert (status, said, "illegal" in wrong, "secret" in wrong) == (2, "", True, False)

@@ -39,6 +39,13 @@ def test_an_open_request_is_told_why(line: str) -> None:
     assert "What follows" not in said
 
 
+@pytest.mark.parametrize("prefix", ["api", "/\udcff", "/a\n"])
+def test_a_root_path_that_cannot_be_meant_is_status_2(prefix: str) -> None:
+    done = command("match", "POST", "/login", *SITE, "--root-path", prefix)
+    assert (done.returncode, done.stdout) == (2, "")
+    assert "as in --root-path /api" in done.stderr
+
+
 BETWEEN = ("--protect", "POST /users/demo", "--protect", "/users/**")
 AFTER = ("--protect", "/a/*", "--protect", "/**")
 CLOSED: dict[str, tuple[str, tuple[str, ...], str]] = {

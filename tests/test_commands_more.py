@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from commands import command, ended, free_port
+from edges.servers import RawServer, replying
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse, Response
 from starlette.routing import Route
@@ -107,10 +108,12 @@ def test_start_runs_the_lifespan(tmp_path: Path, url: str) -> None:
     found = check(tmp_path, url, "--start")
     assert section(found, "Start")["findings"][0]["mark"] == "ok"
     assert (tmp_path / "told").read_text() == "up down"
-    fails = LIFESPAN.replace('told.write_text("up ")', 'raise RuntimeError("no database")')
-    found = check(project(tmp_path, lifespan=fails), url, "--start")
-    (finding,) = section(found, "Start")["findings"]
-    assert (found["status"], finding["mark"], "no database" in finding["text"]) == (1, "fail", True)
+    for error in ("RuntimeError", "SystemExit"):
+        fails = LIFESPAN.replace('told.write_text("up ")', f'raise {error}("no database")')
+        found = check(project(tmp_path, lifespan=fails), url, "--start")
+        (finding,) = section(found, "Start")["findings"]
+        assert (found["status"], finding["mark"]) == (1, "fail")
+        assert f"{error}: no database" in finding["text"]
 
 
 def test_the_public_pair_is_a_warning_where_it_is_not_for_a_simulator(tmp_path: Path) -> None:
@@ -135,6 +138,23 @@ def test_the_id_of_a_page_or_its_script_is_compared_with_the_rules(script: str, 
     assert (done.returncode, "  FAIL  its captcha_id" in done.stdout) == (1, True)
     assert "/gone.js: HTTP Error 404" in done.stdout.replace("\n        ", " ")
     assert (lost.returncode, "it cannot be read: HTTP Error 404" in lost.stdout) == (1, True)
+
+
+@pytest.mark.parametrize("page", ["/", "[/"], ids=["no HTTP behind it", "no address"])
+def test_a_page_that_cannot_be_read_is_told(page: str, url: str) -> None:
+    with RawServer(replying(b"220 smtp\r\n")) as server:
+        done = command("check", "--page", f"{server.url}{page}", api_server=url)
+    assert (done.returncode, "it cannot be read: " in done.stdout) == (1, True)
+
+
+def test_a_script_without_an_address_is_told(url: str) -> None:
+    async def page(request: object) -> Response:
+        return HTMLResponse(f"<script src='http://[x'></script><script>captchaId: '{DEMO_ID}'</script>")
+
+    with serve(Starlette(routes=[Route("/login", page)])) as site:
+        done = command("check", "--page", f"{site}/login", api_server=url)
+    assert "a script cannot be read: http://[x" in done.stdout
+    assert "  ok    its captcha_id" in done.stdout
 
 
 @pytest.mark.parametrize(

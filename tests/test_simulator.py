@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Mapping
 from itertools import combinations
+from typing import Any
 
 import pytest
 from clocks import Clock
@@ -111,8 +112,12 @@ def test_the_first_pair_is_the_simulators_and_without_any_the_public_one() -> No
     simulator = Simulator(pairs)
     pairs.clear()
     assert (simulator.captcha_id, simulator.captcha_key) == (OTHER_ID, OTHER_KEY)
-    with pytest.raises(ValueError, match="pairs is empty"):
-        Simulator({})
+
+
+@pytest.mark.parametrize("pairs", [{}, {"": "key"}, {"id": ""}, {"id": None}, {7: "key"}])
+def test_a_pair_is_two_texts(pairs: dict[Any, Any]) -> None:
+    with pytest.raises(ValueError, match="at least one captcha_id and its captcha_key"):
+        Simulator(pairs)
 
 
 async def test_with_pairs_each_id_has_its_own_key_and_without_any_other_id_is_taken(simulator: Simulator) -> None:

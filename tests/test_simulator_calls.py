@@ -145,6 +145,9 @@ def test_a_fault_that_means_nothing_is_a_mistake_and_changes_nothing(simulator: 
     for status in (199, 600):
         with pytest.raises(ValueError, match="from 200 to 599"):
             simulator.answers(status)
+    for body in ('{"result": "success"}', ["success"], bytearray(b"{}"), {"score": object()}):
+        with pytest.raises(TypeError):
+            simulator.answers(body=body)  # type: ignore[arg-type]
     assert simulator.mode == "up"
 
 

@@ -96,6 +96,9 @@ async def test_a_wrong_parameter_is_told_what_is_right(simulator: Simulator, met
         ('{"mode": "answers", "body": [1]}', "body is [1]: a string is wanted"),
         ('{"mode": "answers", "headers": {"a": 1}}', "a JSON object of strings"),
         ('{"mode": "down", "\\ud800": 1}', "no parameter"),
+        ('{"mode": "answers", "content_type": "\\u4e2d"}', "can't encode"),
+        ('{"mode": "answers", "headers": {"a": "\\u4e2d"}}', "can't encode"),
+        ('{"mode": "error", "code": "1", "msg": "\\ud800"}', "can't encode"),
     ],
 )
 async def test_json_that_is_no_order_is_told_so(simulator: Simulator, body: str, hint: str) -> None:
