@@ -182,18 +182,12 @@ def told(app: Any) -> str:
 
 
 def test_open_routes_are_listed_with_what_is_known_about_them() -> None:
-    paths = ("/login", "/files/{name}", "/api/hook", "/api/{name}", "/forgotten")
-    routes = [Route(path, handler, methods=["POST"]) for path in paths]
-    front = guard(protect=["/login", "/files/*.zip", "/api/**"], exempt=["/api/hook"])
-    said = told(Starlette(routes=routes, middleware=[front]))
-    closed, _, opened = said.partition("Open: ")
-    assert [" ".join(row.split()) for row in closed[closed.index("Routes") :].splitlines()[1:-1]] == [
-        "POST /login by rule 1",
-        "POST /api/{name} by rule 3, but for /api/hook",
-    ]
+    routes = [Route(path, handler, methods=["POST"]) for path in ("/files/{name}", "/api/hook", "/forgotten")]
+    front = guard(protect=["/files/*.zip", "/api/**"], exempt=["/api/hook"])
+    opened = told(Starlette(routes=routes, middleware=[front])).partition("Open: ")[2]
     assert [" ".join(row.split()) for row in opened.splitlines()[1:]] == [
-        "POST /files/{name} but for what matches rule 2",
-        "POST /api/hook exempt from rule 3",
+        "POST /files/{name} but for what matches rule 1",
+        "POST /api/hook exempt from rule 2",
         "POST /forgotten",
     ]
 
