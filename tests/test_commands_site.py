@@ -208,8 +208,8 @@ def test_what_looks_like_a_mistake_is_a_warning(protect: list[str], more: dict[s
 
 
 def test_what_is_no_mistake_is_no_warning_and_a_rule_says_what_it_matches() -> None:
-    routes = [Route("/a/{x}", handler, methods=["POST"]), Route("/b", handler)]
-    rules = ["POST /a/b", "/a/**", Rule("GET /b", sources=["query"])]
+    routes = [Route("/a/{x}", handler, methods=["POST"]), Route("/b", handler, methods=["GET", "POST"])]
+    rules = ["POST /a/b", "/a/**", "POST /b", Rule("GET /b", sources=["query"])]
     assert "warn" not in told(Starlette(routes=routes, middleware=[guard(protect=rules, exempt=["/a/c"])]))
     for protect, example in ((["/**"], "every path"), (["/users/{id}/reset"], "/users/x/reset")):
         assert f"rule 1 matches {example}" in told(Starlette(middleware=[guard(protect=protect)]))
