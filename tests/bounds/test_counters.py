@@ -48,13 +48,6 @@ def test_a_rate_cap_counts_within_each_second() -> None:
         assert cap.take() is bool(expected), now
 
 
-def test_a_rate_cap_starts_full_whatever_the_clock_says() -> None:
-    for start in (0.0, 0.5, 1e9):
-        assert [RateCap(0, Clock(start)).take() for _ in range(2)] == [False, False]
-        cap = RateCap(2, Clock(start))
-        assert [cap.take() for _ in range(4)] == [True, True, False, False]
-
-
 def test_a_rate_cap_holds_across_threads() -> None:
     assert sum(in_threads(*[RateCap(5, Clock()).take] * 12)) == 5
 

@@ -70,17 +70,6 @@ async def test_a_place_is_given_to_one_that_stopped_waiting_and_goes_on() -> Non
     assert places.take("d")
 
 
-async def test_a_place_that_is_given_to_one_that_is_cancelled_goes_on() -> None:
-    places = Places(1)
-    assert places.take("a")
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(places.wait, "c", places.join_line("c"))
-        await anyio.wait_all_tasks_blocked()
-        tasks.cancel_scope.cancel()
-        places.give_back("a")
-    assert places.take("d")
-
-
 async def test_lines_with_room_take_turns() -> None:
     places, served, holder = Places(1), list[str](), "x"
     assert places.take(holder)

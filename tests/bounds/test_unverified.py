@@ -150,11 +150,3 @@ async def test_what_is_no_answer_about_a_token_ends_nothing(
     clock.now += QUIET
     admissions.note_answer(Evidence(outcome))
     assert len(caplog.records) == 1
-
-
-async def test_without_an_outage_the_log_is_silent(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = unverified(Limits(), clock)
-    for _ in range(3):
-        admissions.note_answer(UP)
-        clock.now += QUIET
-    assert caplog.records == []

@@ -55,9 +55,6 @@ def scanner(content_type: bytes = b"application/x-www-form-urlencoded") -> Scann
     return found
 
 
-# The search
-
-
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 async def test_bytes_of_any_kind_are_read_and_stay_the_server_s(kind: type[bytearray] | type[memoryview]) -> None:
     given = kind(b"--b\r\n")
@@ -118,9 +115,6 @@ async def test_no_more_is_read_than_the_fields_need() -> None:
     assert len(server.messages) == 1
 
 
-# Memory
-
-
 async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones() -> None:
     server = Server(*[piece(b"x" * KIB)] * 1000)
     server.memory = BodyMemory(MIB)
@@ -138,12 +132,6 @@ async def test_the_memory_that_a_body_took_is_given_back_once() -> None:
     for _ in range(2):
         body.close()
         assert (server.memory.left, server.memory.held) == (MEMORY, {})
-
-
-async def test_a_body_that_was_not_read_gives_nothing_back() -> None:
-    server = Server()
-    server.body().close()
-    assert (server.memory.left, server.memory.held) == (MEMORY, {})
 
 
 async def test_the_app_holds_no_memory_of_the_guards_once_it_has_the_bytes() -> None:
@@ -172,9 +160,6 @@ async def test_the_time_limit_of_a_search_forgets_it() -> None:
         await search(piece(b"a=1", more=False))
         await search(piece(b"a=1"), LEFT)
     assert scopes() < before + 20
-
-
-# The app's receive
 
 
 async def test_the_receive_of_a_body_that_was_not_read_is_the_servers_own() -> None:
@@ -215,9 +200,6 @@ async def test_the_message_that_tells_of_a_disconnect_is_the_apps_too(message: M
 async def test_a_request_without_a_body_has_an_empty_one_however_much_comes() -> None:
     receive = without_body(Server(piece(b"a=1"), piece(b"b=2", more=False), LEFT, LEFT).receive)
     assert [await receive() for _ in range(3)] == [piece(b"", more=False), LEFT, LEFT]
-
-
-# The receive of a denial, and draining
 
 
 async def test_a_denial_that_reads_the_body_to_its_end_leaves_nothing_to_drain() -> None:

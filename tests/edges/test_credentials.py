@@ -36,9 +36,6 @@ async def tenant(scope: Scope) -> Pair | None:
     return TENANTS.get(dict(scope["headers"]).get(b"host", b"").decode())
 
 
-# --- several keys -----------------------------------------------------------------------------------------------------
-
-
 def during_an_outage(geetest: GeeTest) -> dict[str, str]:
     geetest.simulator.down()
     return geetest.token()
@@ -100,9 +97,6 @@ def test_a_list_of_keys_that_cannot_be_meant(keys: Any) -> None:
     with pytest.raises(ConfigError, match="captcha_key") as refused:
         GeeTestMiddleware(App(), captcha_id="a" * 32, captcha_key=keys)
     assert NEW not in str(refused.value)
-
-
-# --- a function -------------------------------------------------------------------------------------------------------
 
 
 async def login(guard: ASGIApp, token: dict[str, str], host: str = "three.example") -> str:
@@ -176,8 +170,6 @@ async def test_two_guards_share_a_finding_only_for_one_id(strict: GeeTest, app: 
     assert len(strict.calls) == 1
     assert (await visit(strict.token(), query=b"one").run(guard)).code == "captcha_failed"
 
-
-# --- an id for each platform ------------------------------------------------------------------------------------------
 
 PLATFORMS: dict[str | None, Pair] = {"1" * 32: ("1" * 32, NEW), "2" * 32: ("2" * 32, [WRONG, OLD])}
 

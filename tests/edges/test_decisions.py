@@ -17,8 +17,6 @@ from .visitors import Visit, cut, form, http_scope, visit
 
 pytestmark = pytest.mark.anyio
 
-# --- the table --------------------------------------------------------------------------------------------------------
-
 RETRY = {403: "solve", 413: "never", 503: "later"}
 
 
@@ -106,9 +104,6 @@ async def test_each_row_of_the_table_in_process(name: str, geetest: GeeTest, app
     assert 0 < int(headers.get("retry-after", 1)) <= 120
 
 
-# --- what the app and the hooks are told ------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("later", [lambda hook: hook, later], ids=["at once", "later"])
 async def test_a_fault_in_on_result_does_not_matter(
     later: Callable[[Any], Any], geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
@@ -169,9 +164,6 @@ async def test_what_a_hook_raises_is_the_apps_error_and_lets_nobody_in(
     assert app.seen == []
 
 
-# --- modes ------------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("name", [name for name, row in ROWS.items() if row.status != 200])
 async def test_monitor_forwards_what_would_be_denied_with_its_body(name: str, geetest: GeeTest, app: App) -> None:
     row, told = ROWS[name], Told()
@@ -214,9 +206,6 @@ async def test_monitor_does_not_lose_the_end_of_a_body_whose_time_ran_out(
     with anyio.fail_after(SECONDS):
         await guard(late.scope, receive, late.send)
     assert app.seen[0].body == (body if ends else body + b"end")
-
-
-# --- several guards in one stack --------------------------------------------------------------------------------------
 
 
 async def test_two_guards_in_one_stack_ask_once(geetest: GeeTest, app: App) -> None:
@@ -264,9 +253,6 @@ async def test_a_guard_that_found_no_token_leaves_the_search_to_the_next(geetest
 async def test_a_verdict_passes_a_guard_of_another_id(geetest: GeeTest, app: App) -> None:
     other = geetest.guard(geetest.guard(app), mode="monitor", captcha_id="0" * 32)
     assert (await visit(geetest.token()).run(geetest.guard(other))).code == "in"
-
-
-# --- odd scopes -------------------------------------------------------------------------------------------------------
 
 
 REQUIRED = {"type", "method", "path"}

@@ -27,9 +27,6 @@ JSON = "application/problem+json"
 HTML = "text/html; charset=utf-8"
 
 
-# --- what it looks like -----------------------------------------------------------------------------------------------
-
-
 async def test_a_denial_is_a_problem_of_rfc_9457(geetest: GeeTest, app: App) -> None:
     denied = await visit().run(geetest.guard(app))
     assert denied.problem == {
@@ -165,9 +162,6 @@ async def test_nothing_that_the_visitor_or_geetest_said_is_repeated(accept: str,
     geetest.simulator.answers(200, {"status": "success", "result": "fail", "reason": mark})
     answers.append(await answer(geetest.token()))
     assert not [each for each in answers if mark.encode() in each]
-
-
-# --- on_denied --------------------------------------------------------------------------------------------------------
 
 
 async def raw_app(scope: Scope, receive: Receive, send: Send) -> None:

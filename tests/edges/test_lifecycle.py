@@ -93,9 +93,6 @@ def test_loops_that_were_only_closed_do_not_add_up(geetest: GeeTest, app: App) -
         assert settles(lambda: server.open == 0)
 
 
-# --- lifespan ---------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("kind", ["lifespan", "webtransport"])
 async def test_what_is_neither_http_nor_a_websocket_passes_through_untouched(kind: str, geetest: GeeTest) -> None:
     """The scope object itself, since what the app writes to its state is for the server; and what the app raises."""

@@ -43,9 +43,6 @@ class Guarded(Site):
         return len([each for each in self.told.results if each.outcome is Outcome.UNAVAILABLE and each.elapsed])
 
 
-# --- an outage --------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("fault", ["down", "garbled", "hanging", "refusing"])
 async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geetest: GeeTest) -> None:
     """And it costs no time: a hundred visitors, each of whom would wait for GeeTest's whole time."""
@@ -62,9 +59,6 @@ async def test_after_five_outages_in_a_row_geetest_is_not_asked(fault: str, geet
     assert len(geetest.calls) == asked
     assert {(each.reason, each.elapsed) for each in site.told.results[told:]} == {(ALL_SERVERS_SKIPPED.reason, 0.0)}
     assert all(each.lot_number for each in site.told.results)
-
-
-# --- its end ----------------------------------------------------------------------------------------------------------
 
 
 async def test_an_answer_of_any_kind_is_the_end_of_it(geetest: GeeTest) -> None:
@@ -110,9 +104,6 @@ async def test_while_it_is_tried_nobody_waits_for_a_place_in_vain(geetest: GeeTe
     assert (site.told.reasons[-1], site.told.results[-1].elapsed) == (ALL_SERVERS_SKIPPED.reason, 0.0)
 
 
-# --- visitors ---------------------------------------------------------------------------------------------------------
-
-
 async def come_and_leave(site: Guarded) -> None:
     leaver = visit(site.geetest.token())
     async with anyio.create_task_group() as tasks:
@@ -147,9 +138,6 @@ async def test_a_visitor_who_ends_while_trying_it_makes_room_for_others(way: str
             assert server.accepted == before + number + 1, "each of them was let through, at once"
 
 
-# --- several servers --------------------------------------------------------------------------------------------------
-
-
 async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: GeeTest) -> None:
     """Failover proper needs a connection that was not made; this is what helps against a server that hangs."""
     with RawServer(never_answer) as server:
@@ -162,9 +150,6 @@ async def test_a_silent_server_is_passed_over_and_the_next_is_asked(geetest: Gee
         assert server.accepted <= len(before) - before.count("in"), "no more after that"
     assert len(geetest.calls) == 7 + before.count("in")
     assert site.outages[0].server == server.url
-
-
-# --- who is told ------------------------------------------------------------------------------------------------------
 
 
 async def test_a_fault_in_on_outage_is_logged_and_does_not_matter(
@@ -193,9 +178,6 @@ async def test_the_client_has_it_too(geetest: GeeTest) -> None:
     assert len(outages) == 1
 
 
-# --- threads and event loops ------------------------------------------------------------------------------------------
-
-
 def test_event_loops_and_threads_share_what_they_know(geetest: GeeTest) -> None:
     geetest.simulator.down()
     site = Guarded(geetest)
@@ -204,9 +186,6 @@ def test_event_loops_and_threads_share_what_they_know(geetest: GeeTest) -> None:
         in_threads(*[partial(anyio.run, site.come)] * 5)
         assert len(geetest.calls) == 5
     assert len(site.outages) == 1
-
-
-# --- who is let in ----------------------------------------------------------------------------------------------------
 
 
 async def test_one_address_has_a_share_of_the_admissions_and_not_all(geetest: GeeTest) -> None:

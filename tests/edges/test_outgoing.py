@@ -31,9 +31,6 @@ async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str)
     return found
 
 
-# --- forgive ----------------------------------------------------------------------------------------------------------
-
-
 async def test_a_forgiven_answer_leaves_the_token_good_for_one_more_request(geetest: GeeTest) -> None:
     app = App(422)
     guard, token = geetest.guard(app, forgive=(422,)), geetest.token()
@@ -104,8 +101,6 @@ def test_only_a_refusal_of_the_app_can_be_forgiven(wrong: Any) -> None:
         GeeTestMiddleware(App(), captcha_id="a", captcha_key="b", forgive=wrong)
 
 
-# --- redirects --------------------------------------------------------------------------------------------------------
-
 TWO_RULES = ["POST /login", "POST /transfer"]
 REDIRECTS: dict[str, tuple[Sequence[str], Sequence[str] | None, list[str], bool]] = {
     # the values of Location; the patterns; the paths to which the token is sent in turn; is it good once more?
@@ -147,9 +142,6 @@ async def test_a_redirect_under_a_root_path_keeps_the_verdict(geetest: GeeTest) 
     guard, token = geetest.guard(App(307, headers=[(b"location", b"/shop/login/")])), geetest.token()
     for _ in range(2):
         assert (await visit(token, path="/shop/login", root_path="/shop").run(guard)).status == 307
-
-
-# --- `when` is told ---------------------------------------------------------------------------------------------------
 
 
 class Never:
@@ -202,9 +194,6 @@ async def test_an_exception_of_when_is_logged_and_the_answer_is_sent(
     assert [vars(record)["geetest_hook"] for record in caplog.records if record.exc_info] == ["when"]
 
 
-# --- headers ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", [200, 307, 422])
 async def test_headers_that_can_be_read_once_go_out_whole(status: int, geetest: GeeTest) -> None:
     """ASGI says "iterable": a generator is one."""
@@ -229,9 +218,6 @@ async def test_a_websocket_gets_no_clearance_with_its_handshake(geetest: GeeTest
     guard = geetest.guard(sending([accept]), protect=rules, clearance=Clearance("s" * 32), sources=("query",))
     asked = await handshake(query=geetest.token()).run(guard)
     assert asked.sent == [accept]
-
-
-# --- a refused body is read to its end, within bounds -----------------------------------------------------------------
 
 
 def refused(*pieces: bytes, **headers: str) -> Visit:

@@ -15,8 +15,6 @@ from .visitors import form, http_scope, in_headers, unfinished, visit
 
 pytestmark = pytest.mark.anyio
 
-# --- the scope --------------------------------------------------------------------------------------------------------
-
 
 async def test_a_result_is_true_only_where_a_human_was_verified(geetest: GeeTest, app: App) -> None:
     token = geetest.token()
@@ -104,9 +102,6 @@ async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -
     assert told.outcomes == [Outcome.PASSED] * 2
 
 
-# --- a rule's own settings --------------------------------------------------------------------------------------------
-
-
 async def test_a_rule_overrides_on_unavailable_and_times(geetest: GeeTest, app: App) -> None:
     rules = [
         Rule("/strict", on_unavailable="deny"),
@@ -159,9 +154,6 @@ async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
     assert geetest.calls == []
 
 
-# --- sources ----------------------------------------------------------------------------------------------------------
-
-
 async def test_sources_are_looked_at_in_order(geetest: GeeTest, app: App) -> None:
     """The token of the first place is the one that GeeTest is asked about."""
     places = {"header": geetest.token(), "query": geetest.token(), "body": geetest.token()}
@@ -194,8 +186,6 @@ async def test_header_and_query_leave_the_body_alone(geetest: GeeTest, app: App)
     denied = await visit(geetest.token(), headers={"expect": "100-continue"}).run(guard)
     assert (denied.code, denied.received) == ("captcha_missing", 0)
 
-
-# --- preflights -------------------------------------------------------------------------------------------------------
 
 PREFLIGHT = {"origin": "https://a.example", "access-control-request-method": "POST"}
 

@@ -138,9 +138,6 @@ def test_no_secret_is_in_what_a_failed_call_leaves_behind(
         assert_none(secrets_of(geetest, token), said(log))
 
 
-# --- reprs ------------------------------------------------------------------------------------------------------------
-
-
 def objects_of_ours(*roots: object) -> list[object]:
     """What a developer's debugger or error page shows of these: themselves, and what is in them."""
     seen: dict[int, object] = {}
@@ -163,9 +160,6 @@ def test_no_repr_shows_the_key(geetest: GeeTest, app: App) -> None:
     assert {"Policy", "Rule", "Line"} <= {type(each).__name__ for each in objects}
     for each in objects:
         assert_none([key, "d" * 32, "e" * 32], repr(each), str(each))
-
-
-# --- tracebacks -------------------------------------------------------------------------------------------------------
 
 
 class BoomError(Exception):
@@ -208,9 +202,6 @@ async def test_no_locals_of_ours_hold_the_key_by_name_alone(geetest: GeeTest) ->
     assert len(ours) >= 3
     shown = repr([{name: value for name, value in each.items() if name != "scope"} for each in ours])
     assert_none(secrets_of(geetest, token), shown)
-
-
-# --- logs -------------------------------------------------------------------------------------------------------------
 
 
 async def test_what_a_visitor_or_geetest_says_cannot_begin_a_line_in_the_log(

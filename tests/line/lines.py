@@ -8,11 +8,13 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
+import anyio
 from anyio import to_thread
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
 from geetest_asgi._bounds.per_loop import on_asyncio
+from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.clock import clock
@@ -27,6 +29,19 @@ FAIL = http_reply(b'{"result":"fail","reason":"x"}')
 def line_to(*urls: str, **settings: Any) -> Line:
     limits = settings.pop("limits", Limits(breaker_failures=1))
     return Line(urls, limits, **settings)
+
+
+async def ask_at_once(line: Line, times: int, seconds: float) -> list[Evidence]:
+    """What so many calls come to."""
+    found: list[Evidence] = []
+
+    async def one() -> None:
+        found.append(await line.ask([REQUEST], seconds))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(times):
+            group.start_soon(one)
+    return found
 
 
 def a_call() -> Call:

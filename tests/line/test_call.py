@@ -1,7 +1,7 @@
 """One question's time, on a clock of the tests' own: when a call is given up, and whose silence it was."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
@@ -33,24 +33,24 @@ class Ear:
         return self.news
 
 
-@dataclass
-class Asked:
-    """A call, and how often its waiting was ended."""
+class Asked(Call):
+    """A call, and when its waiting was ended."""
 
-    call: Call
-    stops: list[float] = field(default_factory=list)
+    def __init__(
+        self, clock: OwnTime, servers: int = 1, disconnected: Disconnected | None = None, **more: bool
+    ) -> None:
+        super().__init__(clock, 4.0, servers, disconnected, **more)
+        self.clock, self.stops = clock, list[float]()
+        self.asks(servers)
 
-    def uses(self, ear: Ear) -> None:
-        self.call.uses(ear)
-
-    def sends(self, ear: Ear, *, kept: bool = False) -> None:
-        self.call.sends(ear, kept=kept)
+    def asks(self, servers: int) -> None:
+        """Begin to ask one of the servers that are left."""
+        self.begin(servers, lambda: self.stops.append(self.clock.now - START))
 
     @property
     def why(self) -> tuple[Outcome, str] | None:
         """Of being stopped."""
-        stopped = self.call.stopped
-        return None if stopped is None else (stopped.outcome, stopped.reason)
+        return self.stopped and (self.stopped.outcome, self.stopped.reason)
 
 
 @pytest.fixture
@@ -58,37 +58,19 @@ def clock() -> OwnTime:
     return OwnTime()
 
 
-def ask(
-    clock: OwnTime, seconds: float = 4.0, servers: int = 1, disconnected: Disconnected | None = None, **more: bool
-) -> Asked:
-    asked = Asked(Call(clock, seconds, servers, disconnected, **more))
-    begin(asked, clock, servers)
-    return asked
-
-
-def begin(asked: Asked, clock: OwnTime, servers: int) -> None:
-    asked.call.begin(servers, lambda: asked.stops.append(clock.now - START))
-
-
 def at(seconds: float) -> Any:
     """When a silence is seen the second time."""
     return pytest.approx(seconds + GRAIN)
 
 
-# --- silence ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("sent", "why"), [(True, NO_ANSWER), (False, NO_CONNECTION)])
-def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(
-    sent: bool, why: tuple[Outcome, str], clock: OwnTime
-) -> None:
-    asked = ask(clock)
-    (asked.sends if sent else asked.uses)(Ear(START))
+def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(clock: OwnTime) -> None:
+    asked = Asked(clock)
+    asked.uses(Ear(START))
     clock.go_to(3.9)
-    assert (asked.stops, asked.call.ended, asked.call.stopped) == ([], None, None)
+    assert (asked.stops, asked.ended, asked.stopped) == ([], None, None)
     clock.go_to(4.1)
-    assert (asked.stops, asked.why) == ([at(4.0)], why)
-    assert asked.call.ended is asked.call.stopped
+    assert (asked.stops, asked.why) == ([at(4.0)], NO_CONNECTION)
+    assert asked.ended is asked.stopped
     clock.go_to(60)
     assert len(asked.stops) == 1
 
@@ -100,23 +82,23 @@ def test_three_quarters_of_the_time_must_have_been_the_servers_and_half_of_what_
     began: float, sent: float, why: tuple[Outcome, str], clock: OwnTime
 ) -> None:
     """Whoever waited for a place has little time left, in which GeeTest need not answer."""
-    asked = ask(clock)
+    asked = Asked(clock)
     clock.go_to(began)
-    begin(asked, clock, 1)
-    asked.sends(Ear(START + sent))
+    asked.asks(1)
+    asked.sends(Ear(START + sent), kept=False)
     clock.go_to(4.1)
     assert asked.why == why
 
 
 def test_of_two_servers_each_has_half(clock: OwnTime) -> None:
-    asked = ask(clock, servers=2)
+    asked = Asked(clock, servers=2)
     asked.uses(Ear(START))
     clock.go_to(1.9)
     assert asked.stops == []
     clock.go_to(2.5)
-    assert (asked.stops, asked.why, asked.call.ended) == ([at(2.0)], NO_CONNECTION, None)
-    begin(asked, clock, 1)
-    assert asked.call.stopped is None, "the next one is not to blame"
+    assert (asked.stops, asked.why, asked.ended) == ([at(2.0)], NO_CONNECTION, None)
+    asked.asks(1)
+    assert asked.stopped is None, "the next one is not to blame"
     asked.uses(Ear(START + 2.5))
     clock.go_to(3.9)
     assert len(asked.stops) == 1
@@ -125,57 +107,48 @@ def test_of_two_servers_each_has_half(clock: OwnTime) -> None:
 
 
 def test_what_was_sent_has_all_the_time_that_is_left(clock: OwnTime) -> None:
-    asked = ask(clock, servers=2)
-    asked.sends(Ear(START))
+    asked = Asked(clock, servers=2)
+    asked.sends(Ear(START), kept=False)
     clock.go_to(3.9)
     assert asked.stops == []
     clock.go_to(4.1)
     assert (asked.stops, asked.why) == ([at(4.0)], NO_ANSWER)
 
 
-@pytest.mark.parametrize("clears", ["uses", "sends", "waits"])
-def test_what_is_waited_for_at_our_own_end_is_no_outage(clears: str, clock: OwnTime) -> None:
-    asked, again = ask(clock), ask(clock)
-    for each in (asked, again):
-        each.call.ours = "a place"
-    if clears == "waits":
-        again.call.waits()
-    else:
-        getattr(again, clears)(Ear(START))
+def test_what_is_waited_for_at_our_own_end_is_no_outage(clock: OwnTime) -> None:
+    waiting, connecting, sent, handed_over = calls = [Asked(clock) for _ in range(4)]
+    for each in calls:
+        each.ours = "a place"
+    connecting.uses(Ear(START))
+    sent.sends(Ear(START), kept=False)
+    handed_over.waits()
     clock.go_to(4.1)
-    assert asked.why == (Outcome.BUSY, "a place")
-    assert again.why == (NO_ANSWER if clears == "sends" else NO_CONNECTION)
+    assert waiting.why == (Outcome.BUSY, "a place")
+    assert [each.why for each in calls[1:]] == [NO_CONNECTION, NO_ANSWER, NO_CONNECTION]
 
 
 def test_a_silence_that_is_meant_is_an_outage_whatever_was_waited_for_before(clock: OwnTime) -> None:
-    asked = ask(clock, deliberate=True)
-    asked.call.ours = "a place"
+    asked = Asked(clock, deliberate=True)
+    asked.ours = "a place"
     clock.go_to(3.9)
-    begin(asked, clock, 1)
+    asked.asks(1)
     clock.go_to(4.1)
     assert asked.why == NO_CONNECTION
-
-
-def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
-    assert Call(clock, 4.0, 1, None).stopped is None
 
 
 @pytest.mark.parametrize("kept", [False, True])
 def test_a_new_connection_is_no_outage_where_there_is_no_socket_for_it(kept: bool, clock: OwnTime) -> None:
     """Many visitors at once can bring it about. A connection that was open before needs none."""
-    asked = ask(clock)
+    asked = Asked(clock)
     asked.sends(Ear(START), kept=kept)
     with no_socket_to_spare():
         clock.go_to(4.1)
     assert asked.why == (NO_ANSWER if kept else (Outcome.BUSY, "no connection to spare"))
 
 
-# --- what lies in the socket ------------------------------------------------------------------------------------------
-
-
 def test_a_call_goes_on_while_its_socket_has_something_to_read(clock: OwnTime) -> None:
-    asked, ear = ask(clock), Ear(START, news=True)
-    asked.sends(ear)
+    asked, ear = Asked(clock), Ear(START, news=True)
+    asked.sends(ear, kept=False)
     clock.go_to(4.05)
     assert asked.stops == []
     ear.news = False
@@ -186,8 +159,8 @@ def test_a_call_goes_on_while_its_socket_has_something_to_read(clock: OwnTime) -
 
 def test_a_silence_counts_once_it_was_seen_twice(clock: OwnTime) -> None:
     """Between the two looks the loop has a turn: this process may have stood still since it sent something."""
-    asked, ear = ask(clock), Ear(START)
-    asked.sends(ear)
+    asked, ear = Asked(clock), Ear(START)
+    asked.sends(ear, kept=False)
     clock.jump_to(4.0)
     ear.since, ear.news = START + 3.9, True
     clock.jump_to(4.01)
@@ -200,17 +173,14 @@ def test_a_silence_counts_once_it_was_seen_twice(clock: OwnTime) -> None:
 
 def test_it_does_not_go_on_for_ever_and_each_server_has_this_patience(clock: OwnTime) -> None:
     """A server that drips always has something there."""
-    asked, ear = ask(clock, servers=2), Ear(START, news=True)
+    asked, ear = Asked(clock, servers=2), Ear(START, news=True)
     asked.uses(ear)
     clock.go_to(2.5)
     assert asked.stops == [pytest.approx(2.0 + 20 * GRAIN)]
-    begin(asked, clock, 1)
+    asked.asks(1)
     asked.uses(ear)
     clock.go_to(5.0)
     assert asked.stops[1:] == [pytest.approx(4.0 + 20 * GRAIN)]
-
-
-# --- a client of the user's -------------------------------------------------------------------------------------------
 
 
 class ReadError(Exception):
@@ -222,14 +192,14 @@ class ConnectTimeout(TimeoutError):  # noqa: N818 - its name is what counts
 
 
 def test_its_pool_may_make_the_call_wait_for_an_eighth_of_the_time(clock: OwnTime) -> None:
-    assert ask(clock).call.hand_over() == 0.5
-    assert ask(clock, servers=2).call.hand_over() == 0.25
+    assert Asked(clock).hand_over() == 0.5
+    assert Asked(clock, servers=2).hand_over() == 0.25
 
 
 def test_a_silent_server_is_an_outage_there_too_after_a_moment(clock: OwnTime) -> None:
     """Nobody can ask the socket, so the loop has a few turns."""
-    asked = ask(clock)
-    asked.call.hand_over()
+    asked = Asked(clock)
+    asked.hand_over()
     clock.go_to(4.1)
     assert asked.why == NO_ANSWER
     assert asked.stops == [pytest.approx(4.0 + 3 * GRAIN)]
@@ -239,8 +209,8 @@ def test_a_silent_server_is_an_outage_there_too_after_a_moment(clock: OwnTime) -
 def test_the_time_in_which_the_loop_was_held_was_not_the_servers(
     held: float, why: tuple[Outcome, str], clock: OwnTime
 ) -> None:
-    asked = ask(clock)
-    asked.call.hand_over()
+    asked = Asked(clock)
+    asked.hand_over()
     clock.go_to(1.0)
     clock.jump_to(1.0 + held)
     clock.go_to(4.1)
@@ -251,28 +221,28 @@ def test_the_time_in_which_the_loop_was_held_was_not_the_servers(
 def test_its_exception_is_believed_while_the_loop_was_not_held_for_a_tenth_of_the_time(
     held: float, held_up: bool, clock: OwnTime
 ) -> None:
-    asked = ask(clock)
-    asked.call.hand_over()
+    asked = Asked(clock)
+    asked.hand_over()
     clock.go_to(1.0)
     clock.now += held
-    evidence = asked.call.blame(ReadError())
+    evidence = asked.blame(ReadError())
     assert evidence.outcome is (Outcome.BUSY if held_up else Outcome.UNAVAILABLE)
     assert (evidence.reason == "the event loop was held up") is held_up
 
 
 def test_of_a_socket_of_ours_it_is_known_whose_doing_it_was_however_late_the_loop_is(clock: OwnTime) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START))
+    asked = Asked(clock)
+    asked.sends(Ear(START), kept=False)
     clock.jump_to(2.0)
-    assert asked.call.blame(ReadError()) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
+    assert asked.blame(ReadError()) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
 
 
 def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
-    asked = ask(clock)
-    asked.call.hand_over()
+    asked = Asked(clock)
+    asked.hand_over()
     while clock.now < START + 3:
         clock.jump_to(clock.now - START + 0.08 + 0.004)
-    assert asked.call.blame(ReadError()).outcome is Outcome.UNAVAILABLE
+    assert asked.blame(ReadError()).outcome is Outcome.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
@@ -289,13 +259,11 @@ def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
 def test_an_exception_is_evidence_of_what_it_says_or_of_silence(
     seconds: float, error: Exception, evidence: Evidence, clock: OwnTime
 ) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START))
+    asked = Asked(clock)
+    asked.sends(Ear(START), kept=False)
     clock.now += seconds
-    assert asked.call.blame(error) == evidence
+    assert asked.blame(error) == evidence
 
-
-# --- the client -------------------------------------------------------------------------------------------------------
 
 WHO: Final[ContextVar[str]] = ContextVar("who")
 
@@ -306,46 +274,38 @@ async def left() -> bool:
 
 async def test_it_is_watched_after_a_tenth_of_the_time_in_the_context_of_its_request(clock: OwnTime) -> None:
     WHO.set("ada")
-    asked = ask(clock, disconnected=left)
-    asked.sends(Ear(START))
+    asked = Asked(clock, disconnected=left)
+    asked.sends(Ear(START), kept=False)
     WHO.set("somebody else")
     clock.go_to(0.39)
     assert clock.tasks == []
     clock.go_to(0.5)
-    ((watch, context),) = clock.tasks
+    watch, context = clock.tasks[0]
     assert context[WHO] == "ada"
     await watch()
-    assert asked.call.ended is CLIENT_LEFT
-    assert asked.call.stopped is CLIENT_LEFT
+    assert asked.ended is CLIENT_LEFT
+    assert asked.stopped is CLIENT_LEFT
     assert asked.stops == [pytest.approx(0.5)]
     clock.go_to(60)
     assert (len(clock.tasks), len(asked.stops)) == (1, 1)
 
 
-async def test_a_share_that_is_over_before_does_not_put_it_off(clock: OwnTime) -> None:
-    asked = ask(clock, servers=20, disconnected=left)
-    asked.uses(Ear(START))
-    clock.go_to(0.5)
-    assert (len(asked.stops), len(clock.tasks)) == (1, 1)
-
-
-@pytest.mark.parametrize("when", ["at once", "after the call"])
-async def test_a_disconnect_counts_only_while_the_call_is_under_way_and_not_at_once(when: str, clock: OwnTime) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_disconnect_counts_neither_at_once_nor_after_the_call(at_once: bool, clock: OwnTime) -> None:
     """Test clients send one as soon as the body is exhausted."""
-    asked = ask(clock, disconnected=left)
-    asked.sends(Ear(START))
+    asked = Asked(clock, disconnected=left)
+    asked.sends(Ear(START), kept=False)
     clock.go_to(0.45)
-    assert len(clock.tasks) == 1
-    if when == "after the call":
+    if not at_once:
         clock.go_to(0.5)
-        asked.call.over = True
+        asked.over = True
     await clock.tasks[0][0]()
-    assert (asked.call.ended, asked.stops) == (None, [])
+    assert (asked.ended, asked.stops) == (None, [])
 
 
 def test_a_call_that_nobody_watches_wakes_the_clock_three_times(clock: OwnTime) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START))
+    asked = Asked(clock)
+    asked.sends(Ear(START), kept=False)
     clock.go_to(60)
     assert clock.ticks == 3, "a tenth of its time, all of it, and once more"
     assert clock.tick(clock.now) == inf

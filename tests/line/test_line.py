@@ -1,7 +1,6 @@
 """The line to GeeTest: who waits, what a silence is evidence of, and what a client of the user's is believed."""
 
 import asyncio
-import time
 from contextlib import aclosing
 
 import anyio
@@ -9,9 +8,8 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
-from edges.servers import RawServer, never_accepting, refusing, replying
-from edges.visitors import until
-from lines import FAIL, REQUEST, a_call, after, line_to
+from edges.servers import RawServer, never_accepting, refusing
+from lines import REQUEST, a_call, after, ask_at_once, line_to
 from own_time import OwnTime
 
 from geetest_asgi import Limits, Outage, Outcome
@@ -21,21 +19,6 @@ from geetest_asgi._line.call import CLIENT_LEFT, Call
 from geetest_asgi._line.line import Lane, Line, Server
 
 pytestmark = pytest.mark.anyio
-
-
-async def ask_at_once(line: Line, times: int, seconds: float) -> list[Evidence]:
-    found: list[Evidence] = []
-
-    async def one() -> None:
-        found.append(await line.ask([REQUEST], seconds))
-
-    async with anyio.create_task_group() as group:
-        for _ in range(times):
-            group.start_soon(one)
-    return found
-
-
-# --- a call -----------------------------------------------------------------------------------------------------------
 
 
 async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> None:
@@ -50,13 +33,10 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
 
 
 @pytest.mark.parametrize("end", [True, False, ZeroDivisionError()], ids=repr)
-async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(end: bool | Exception) -> None:
+async def test_a_client_that_disconnects_ends_its_call(end: bool | Exception) -> None:
     """And a fault in finding out does not matter."""
-    asked: list[float] = []
-    start = time.monotonic()
 
     async def disconnected() -> bool:
-        asked.append(time.monotonic() - start)
         await anyio.sleep(0.6)
         if isinstance(end, Exception):
             raise end
@@ -65,12 +45,10 @@ async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(end:
     with RawServer(after(1.5)) as server:
         async with aclosing(line_to(server.url)) as line:
             evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
-    assert asked[0] >= 0.29
-    assert len(asked) == 1
     if end is True:
         assert evidence is CLIENT_LEFT
     else:
-        assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, "x")
+        assert evidence.outcome is Outcome.FAILED
 
 
 async def test_who_watches_the_client_has_ended_when_the_call_has() -> None:
@@ -143,23 +121,6 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
             asyncio.run(main(wait))
 
 
-async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() -> None:
-    """However far the look-up has come; it is done on one of a few threads."""
-    with RawServer(replying(FAIL)) as server:
-        async with aclosing(line_to(server.url.replace("127.0.0.1", "localhost"))) as line:
-            await line.prepare()
-            for turns in range(12):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(line.ask, [REQUEST], 5.0)
-                    for _ in range(turns):
-                        await anyio.sleep(0)
-                    tasks.cancel_scope.cancel()
-            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-
-
-# --- servers, one after the other -------------------------------------------------------------------------------------
-
-
 def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
     """A transport to hosts that answer, or to which no connection is made, for some reason."""
 
@@ -180,11 +141,9 @@ def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
         ("down", Outcome.UNAVAILABLE, "no connection (ConnectError)"),
         ("down shut", Outcome.UNAVAILABLE, "no connection (ProxyError)"),
         ("full down", Outcome.BUSY, "no connection to spare"),
-        ("down full", Outcome.BUSY, "no connection to spare"),
         ("down full down", Outcome.BUSY, "no connection to spare"),
         ("down good", Outcome.FAILED, "x"),
         ("full good", Outcome.FAILED, "x"),
-        ("good down", Outcome.FAILED, "x"),
     ],
 )
 async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outcome: Outcome, reason: str) -> None:
@@ -214,19 +173,15 @@ async def test_each_server_can_be_asked_alone() -> None:
     assert found == [("http://down", Outcome.UNAVAILABLE), ("http://good", Outcome.FAILED)]
 
 
-COUNTS: list[tuple[Outcome, bool, bool]] = [
-    (Outcome.UNAVAILABLE, True, True),  # HTTP 503
-    (Outcome.UNAVAILABLE, False, True),
-    (Outcome.BUSY, False, False),
-    (Outcome.MISCONFIGURED, False, False),
-    (Outcome.MISCONFIGURED, True, False),
-    (Outcome.PASSED, True, False),
-    (Outcome.FAILED, True, False),
-    (Outcome.REFUSED, True, False),
-]
-
-
-@pytest.mark.parametrize(("outcome", "answered", "opens"), COUNTS)
+@pytest.mark.parametrize(
+    ("outcome", "answered", "opens"),
+    [
+        (Outcome.UNAVAILABLE, True, True),  # HTTP 503
+        (Outcome.UNAVAILABLE, False, True),
+        (Outcome.BUSY, False, False),
+        (Outcome.MISCONFIGURED, True, False),
+    ],
+)
 def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
     outcome: Outcome, answered: bool, opens: bool
 ) -> None:
@@ -238,6 +193,7 @@ def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
         server.hears(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     assert closed.breaker.is_open is opens
     assert opened.breaker.is_open is not (answered and not opens)
+    assert opened.breaker.ready() is not opens, "a trial that is given up makes room for others"
 
 
 def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> None:
@@ -251,21 +207,6 @@ def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> Non
     assert told == [Outage("http://a", over=False, reason="down")]
     server.hears(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
     assert told[1:] == [Outage("http://a", over=True, reason="x", seconds=told[1].seconds)]
-
-
-def test_a_trial_that_is_given_up_makes_room_for_others() -> None:
-    time = Time()
-    server = Server("http://a", Breaker(1, 1.0, 1.0, time))
-    server.hears(server.breaker.take(1.0) or 0, Evidence(Outcome.UNAVAILABLE), answered=False)
-    time.now += 1.0
-    ticket = server.breaker.take(1.0)
-    assert ticket is not None
-    assert not server.breaker.ready()
-    server.hears(ticket, Evidence(Outcome.BUSY), answered=False)
-    assert server.breaker.ready()
-
-
-# --- what a line has in one loop --------------------------------------------------------------------------------------
 
 
 class Making:
@@ -344,20 +285,3 @@ async def test_a_client_is_not_made_before_it_is_needed() -> None:
     line = line_to("http://good", client=lambda: pytest.fail("it was made"))
     await line.prepare()
     await line.aclose()
-
-
-async def test_closing_a_line_closes_its_connections() -> None:
-    with RawServer(after(0)) as server:
-        line = line_to(server.url)
-        assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-        assert server.open == 1
-        await line.aclose()
-        await until(lambda: server.open == 0)
-
-
-async def test_the_client_left_says_nothing_of_the_token() -> None:
-    async def disconnected() -> bool:
-        await anyio.sleep(0.2)
-        return True
-
-    assert await Line.over(Wire(None)).ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT

@@ -16,16 +16,12 @@ import pytest
 import trustme
 from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
-from lines import FAIL, REQUEST, after, line_to, used_up_threads
+from lines import FAIL, REQUEST, after, ask_at_once, line_to, used_up_threads
 
 from geetest_asgi import ConfigError, Limits, Outcome
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._line.line import Line
 
 pytestmark = pytest.mark.anyio
-
-
-# --- a client or a transport of the user's ----------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -80,9 +76,6 @@ def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
     assert evidence.outcome in (Outcome.BUSY, Outcome.UNAVAILABLE)
 
 
-# --- proxies ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.fixture
 def proxies(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
     for name in ("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY", "NO_PROXY", "REQUEST_METHOD"):
@@ -114,10 +107,9 @@ async def test_the_environments_proxy_is_used_with_trust_env_alone(scheme: str, 
         assert (len(proxy.requests), len(server.requests)) == (1, 2)
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
-async def test_calls_share_the_connections_to_a_proxy(name: str, proxies: pytest.MonkeyPatch) -> None:
+async def test_calls_share_the_connections_to_a_proxy(proxies: pytest.MonkeyPatch) -> None:
     with RawServer(replying(FAIL)) as proxy:
-        proxies.setenv(name, proxy.url)
+        proxies.setenv("ALL_PROXY", proxy.url)
         async with aclosing(line_to("http://geetest.test", trust_env=True)) as line:
             assert [(await line.ask([REQUEST], 5.0)).outcome for _ in range(3)] == [Outcome.FAILED] * 3
         assert (len(proxy.requests), proxy.accepted) == (3, 1)
@@ -146,26 +138,19 @@ async def test_tls_through_a_proxy_trusts_the_environments_authorities(
 
 async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.MonkeyPatch) -> None:
     """httpx's own bound is a hundred."""
-    found: list[Outcome] = []
 
     def answer_all(server: RawServer, connection: socket.socket) -> None:
         server.read_request(connection)
         all_there.wait(10)
         connection.sendall(FAIL)
 
-    async def ask(line: Line) -> None:
-        found.append((await line.ask([REQUEST], 30.0)).outcome)
-
-    all_there = threading.Event()
+    all_there = threading.Barrier(120)
     with RawServer(answer_all) as proxy:
         proxies.setenv("HTTP_PROXY", proxy.url)
-        line = line_to("http://geetest.test", trust_env=True, limits=Limits(max_in_flight=120))
-        async with aclosing(line), anyio.create_task_group() as group:
-            for _ in range(120):
-                group.start_soon(ask, line)
-            await until(lambda: proxy.accepted == 120)
-            all_there.set()
-    assert found == [Outcome.FAILED] * 120
+        limits = Limits(max_in_flight=120)
+        async with aclosing(line_to("http://geetest.test", trust_env=True, limits=limits)) as line:
+            found = await ask_at_once(line, 120, 30.0)
+    assert {each.outcome for each in found} == {Outcome.FAILED}
 
 
 async def test_a_call_needs_none_of_the_apps_threads() -> None:
