@@ -93,7 +93,6 @@ OUTAGES: dict[str, Behave] = {
     "not HTTP": no_http,
     "an endless answer": endless,
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
-    "nothing": say("200 OK", b""),
     "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
 }
 """What else an answer may say is asked of the parser alone."""
@@ -107,10 +106,8 @@ SILENCES: dict[str, Behave] = {
 }
 
 REFUSALS: dict[str, Behave] = {
-    "HTTP 201": say("201 Created"),
     "HTTP 404": say("404 Not Found"),
     "HTTP 999": say("999 Who Knows"),
-    "HTTP 204": replying(b"HTTP/1.1 204 No Content\r\n\r\n"),
     "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
     "not UTF-8": say("200 OK", SUCCESS.replace(b"reason", b"rea\xffon")),
     "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),

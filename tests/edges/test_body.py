@@ -36,21 +36,14 @@ def multipart(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
     return "multipart/form-data; boundary=cut-here", body
 
 
-KINDS: dict[str, Callable[[dict[str, str], bytes], tuple[str, bytes]]] = {
-    "urlencoded": urlencoded,
-    "JSON": as_json,
-    "multipart": multipart,
-}
-
-
 @pytest.mark.parametrize("size", [1, 7, 64, 1000, 10**9])
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", [urlencoded, as_json, multipart])
 async def test_the_app_gets_the_same_bytes_however_they_are_cut(
-    kind: str, size: int, geetest: GeeTest, app: App
+    kind: Callable[[dict[str, str], bytes], tuple[str, bytes]], size: int, geetest: GeeTest, app: App
 ) -> None:
     """Empty pieces in between mean nothing."""
     noise = random.Random(size).randbytes(300).replace(b"\r\n--", b"")
-    content_type, body = KINDS[kind](geetest.token(), noise)
+    content_type, body = kind(geetest.token(), noise)
     pieces = [piece for each in cut(body, size) for piece in (each, b"")]
     assert (await visit(body=pieces, content_type=content_type).run(geetest.guard(app))).code == "in"
     assert app.seen[-1].body == body
@@ -66,20 +59,17 @@ async def test_an_empty_body_is_an_empty_body(method: str, geetest: GeeTest, app
         assert app.seen[-1].body == b""
 
 
-@pytest.mark.parametrize("content_type", [FORM, "application/json"])
-async def test_a_length_past_the_limit_is_refused_before_reading(content_type: str, geetest: GeeTest, app: App) -> None:
+async def test_a_length_past_the_limit_is_refused_before_reading(geetest: GeeTest, app: App) -> None:
     """And one at the limit is read."""
-    told, token = Told(), geetest.token()
-    body = form(token) if content_type == FORM else json.dumps(token).encode()
+    body, told = form(geetest.token()), Told()
     guard = geetest.guard(app, limits=Limits(max_body=len(body)), on_result=told)
     for length, code in ((len(body), "in"), (len(body) + 1, "captcha_too_large")):
-        asked = visit(body=body, headers={"content-length": f"{length}"}, content_type=content_type)
-        assert (await asked.run(guard)).code == code
+        assert (await visit(body=body, headers={"content-length": f"{length}"}).run(guard)).code == code
     assert f"{len(body)} bytes" in told.reasons[1]
     assert len(app.seen) == len(geetest.calls) == 1
 
 
-@pytest.mark.parametrize("length", ["0", "5", "-1", "+5", "1_0", "0x10", "abc", "", "٣", "5, 5", "9" * 20, "9" * 5000])
+@pytest.mark.parametrize("length", ["0", "-1", "1_0", "abc", "", "٣", "9" * 20, "9" * 5000])
 async def test_a_length_is_never_trusted_and_never_raises(length: str, geetest: GeeTest, app: App) -> None:
     """Short of the truth, it changes nothing; and no server vouches for its being a number."""
     body = form(geetest.token())
@@ -145,11 +135,9 @@ async def test_a_visitor_who_leaves_mid_body_costs_nothing(
     so_far: bytes | None, mode: str, geetest: GeeTest, app: App
 ) -> None:
     """The app is not run, GeeTest is not asked, and no decision is told; the answer reaches nobody."""
-    body = form(geetest.token())[:-1] if so_far is None else so_far
-    leaving = unfinished(body)
+    leaving = unfinished(form(geetest.token())[:-1] if so_far is None else so_far)
     leaving.leave()
-    guard = geetest.guard(app, mode=mode, on_result=lambda *_: pytest.fail("judged"))
-    await leaving.run(guard)
+    await leaving.run(geetest.guard(app, mode=mode, on_result=lambda *_: pytest.fail("judged")))
     start = {"type": "http.response.start", "status": 400, "headers": []}
     assert leaving.sent == [start, {"type": "http.response.body"}]
     assert (app.seen, geetest.calls) == ([], [])
