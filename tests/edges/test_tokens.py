@@ -39,10 +39,8 @@ SPENT: dict[str, Case] = {
     "monitored": ("in", lambda s: s.error("-50005"), {"mode": "monitor"}),
 }
 GIVEN_BACK: dict[str, Case] = {
-    "unavailable": ("captcha_unavailable", Simulator.garbled, {"on_unavailable": "deny"}),
     "over the cap": ("captcha_unavailable", Simulator.down, {"limits": Limits(unverified_per_second=0)}),
     "refused": ("captcha_refused", lambda s: s.error("-50005"), {}),
-    "misconfigured": ("captcha_misconfigured", Simulator.up, {"captcha_key": "f" * 32}),
 }
 
 
