@@ -49,7 +49,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_corridor/hooks.py": _edges("decisions"),
     "_corridor/outgoing.py": (*_edges("outgoing", "denials", "tokens"), "tests/test_clearance.py"),
     "_corridor/spent.py": ("tests/corridor/test_spent.py",),
-    "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources"), *_CORRIDOR),
+    "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources", "tokens"), *_CORRIDOR),
     "_corridor/visit.py": _CORRIDOR,
     "_corridor/walk.py": (
         *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens", "watch"),
@@ -64,7 +64,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_line/line.py": (*_line("line", "wires"), *_edges("calls", "outages", "credentials", "pretence")),
     "_line/reader.py": _line("reader"),
     "_line/sockets.py": _line("sockets", "line"),
-    "_line/transport.py": _line("transport", "given", "line", "wires"),
+    "_line/transport.py": (*_line("transport", "given", "line", "wires"), *_edges("tls")),
     "_line/wires.py": _line("wires", "line"),
     "_line/stand_in.py": ("tests/test_pytest_plugin.py", "tests/test_simulator.py"),
     "_middleware.py": (

@@ -132,6 +132,18 @@ def settles(is_so: Callable[[], object]) -> bool:
     return bool(is_so())
 
 
+def peers() -> list[Any]:
+    """The address at the other end of each socket that this process has open; "" where there is none."""
+    addresses: list[Any] = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(number))) as copy:
+                    addresses.append("")
+                    addresses[-1] = copy.getpeername()
+    return addresses
+
+
 def content_length(data: bytes) -> int:
     for line in data.partition(b"\r\n\r\n")[0].lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):

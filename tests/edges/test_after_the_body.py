@@ -15,26 +15,6 @@ from .visitors import visit
 pytestmark = pytest.mark.anyio
 
 
-async def test_after_the_body_receive_waits_for_the_servers_own_disconnect(geetest: GeeTest) -> None:
-    """None is invented, none is lost, and the body does not come twice."""
-    heard: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await receive()
-        for _ in range(2):  # a cancelled receive loses nothing
-            with anyio.move_on_after(0.05) as waiting:
-                heard.append((await receive())["type"])
-            assert waiting.cancelled_caught
-        assert heard == []
-        staying.leave()
-        heard.append((await receive())["type"])
-        heard.append((await receive())["type"])
-
-    staying = visit(geetest.token())
-    await staying.run(geetest.guard(app))
-    assert heard == ["http.disconnect", "http.disconnect"]
-
-
 @pytest.mark.parametrize("slow", [0, 0.3])
 async def test_a_disconnect_that_comes_while_geetest_is_asked_reaches_the_app_once(
     slow: float, geetest: GeeTest

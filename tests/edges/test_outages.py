@@ -76,18 +76,6 @@ async def test_an_answer_of_any_kind_is_the_end_of_it(geetest: GeeTest) -> None:
     assert len(geetest.calls) == asked + 2
 
 
-async def test_one_visitor_at_a_time_tries_a_silent_server(geetest: GeeTest) -> None:
-    with RawServer(never_answer) as server:
-        site = Guarded(geetest, api_server=server.url, timeout=0.5, limits=SHORT)
-        await site.come_until_asked_no_more(at_once=5)
-        await anyio.sleep(0.1)
-        before = server.accepted
-        codes = await site.crowd(20)
-        assert codes.count("captcha_unavailable") >= 19
-        assert server.accepted == before + 1
-        assert len(site.outages) == 1, "that it still does not answer is no news"
-
-
 async def test_while_it_is_tried_nobody_waits_for_a_place_in_vain(geetest: GeeTest) -> None:
     limits = replace(SHORT, max_in_flight=1)
     rules = [Rule("POST /login", timeout=0.3), Rule("POST /patient", timeout=60)]

@@ -13,7 +13,7 @@ import trustme
 
 from geetest_asgi import Outcome
 
-from .faulty_servers import close_without_an_answer
+from .faulty_servers import ends
 from .servers import CLIENTS, Behave, GeeTest, RawServer, http_reply, replying, secured
 from .site import App, Site
 from .visitors import until, visit
@@ -125,7 +125,7 @@ async def test_the_next_server_is_asked_where_a_certificate_is_not_good_and_not_
 ) -> None:
     good = secured(authority.issue_cert("127.0.0.1"), replying(http_reply()))
     bad = secured(trustme.CA().issue_cert("127.0.0.1"), replying(http_reply()))
-    cut_off = secured(authority.issue_cert("127.0.0.1"), close_without_an_answer)
+    cut_off = secured(authority.issue_cert("127.0.0.1"), ends("after the request", abrupt=False))
     for first, code, asked in ((bad, "in", (0, 1)), (cut_off, "captcha_unavailable", (1, 0))):
         with RawServer(first) as server, RawServer(good) as other:
             servers = [f"https://127.0.0.1:{each.port}" for each in (server, other)]

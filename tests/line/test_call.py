@@ -58,20 +58,24 @@ def clock() -> OwnTime:
     return OwnTime()
 
 
+@pytest.fixture
+def asked(clock: OwnTime) -> Asked:
+    return Asked(clock)
+
+
 def at(seconds: float) -> Any:
     """When a silence is seen the second time."""
     return pytest.approx(seconds + GRAIN)
 
 
-def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(clock: OwnTime) -> None:
-    asked = Asked(clock)
+def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(asked: Asked) -> None:
     asked.uses(Ear(START))
-    clock.go_to(3.9)
+    asked.clock.go_to(3.9)
     assert (asked.stops, asked.ended, asked.stopped) == ([], None, None)
-    clock.go_to(4.1)
+    asked.clock.go_to(4.1)
     assert (asked.stops, asked.why) == ([at(4.0)], NO_CONNECTION)
     assert asked.ended is asked.stopped
-    clock.go_to(60)
+    asked.clock.go_to(60)
     assert len(asked.stops) == 1
 
 
@@ -79,14 +83,13 @@ def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(clock
     ("began", "sent", "why"), [(0.0, 1.0, NO_ANSWER), (0.0, 1.01, OURS), (2.0, 2.0, NO_ANSWER), (2.01, 2.01, OURS)]
 )
 def test_three_quarters_of_the_time_must_have_been_the_servers_and_half_of_what_each_server_has(
-    began: float, sent: float, why: tuple[Outcome, str], clock: OwnTime
+    began: float, sent: float, why: tuple[Outcome, str], asked: Asked
 ) -> None:
     """Whoever waited for a place has little time left, in which GeeTest need not answer."""
-    asked = Asked(clock)
-    clock.go_to(began)
+    asked.clock.go_to(began)
     asked.asks(1)
     asked.sends(Ear(START + sent), kept=False)
-    clock.go_to(4.1)
+    asked.clock.go_to(4.1)
     assert asked.why == why
 
 
@@ -137,12 +140,11 @@ def test_a_silence_that_is_meant_is_an_outage_whatever_was_waited_for_before(clo
 
 
 @pytest.mark.parametrize("kept", [False, True])
-def test_a_new_connection_is_no_outage_where_there_is_no_socket_for_it(kept: bool, clock: OwnTime) -> None:
+def test_a_new_connection_is_no_outage_where_there_is_no_socket_for_it(kept: bool, asked: Asked) -> None:
     """Many visitors at once can bring it about. A connection that was open before needs none."""
-    asked = Asked(clock)
     asked.sends(Ear(START), kept=kept)
     with no_socket_to_spare():
-        clock.go_to(4.1)
+        asked.clock.go_to(4.1)
     assert asked.why == (NO_ANSWER if kept else (Outcome.BUSY, "no connection to spare"))
 
 
@@ -183,85 +185,71 @@ def test_it_does_not_go_on_for_ever_and_each_server_has_this_patience(clock: Own
     assert asked.stops[1:] == [pytest.approx(4.0 + 20 * GRAIN)]
 
 
-class ReadError(Exception):
-    """By its name httpx's."""
-
-
-class ConnectTimeout(TimeoutError):  # noqa: N818 - its name is what counts
-    """The same."""
-
-
 def test_its_pool_may_make_the_call_wait_for_an_eighth_of_the_time(clock: OwnTime) -> None:
     assert Asked(clock).hand_over() == 0.5
     assert Asked(clock, servers=2).hand_over() == 0.25
 
 
-def test_a_silent_server_is_an_outage_there_too_after_a_moment(clock: OwnTime) -> None:
+def test_a_silent_server_is_an_outage_there_too_after_a_moment(asked: Asked) -> None:
     """Nobody can ask the socket, so the loop has a few turns."""
-    asked = Asked(clock)
     asked.hand_over()
-    clock.go_to(4.1)
+    asked.clock.go_to(4.1)
     assert asked.why == NO_ANSWER
     assert asked.stops == [pytest.approx(4.0 + 3 * GRAIN)]
 
 
 @pytest.mark.parametrize(("held", "why"), [(0.9, NO_ANSWER), (1.2, OURS)])
 def test_the_time_in_which_the_loop_was_held_was_not_the_servers(
-    held: float, why: tuple[Outcome, str], clock: OwnTime
+    held: float, why: tuple[Outcome, str], asked: Asked
 ) -> None:
-    asked = Asked(clock)
     asked.hand_over()
-    clock.go_to(1.0)
-    clock.jump_to(1.0 + held)
-    clock.go_to(4.1)
+    asked.clock.go_to(1.0)
+    asked.clock.jump_to(1.0 + held)
+    asked.clock.go_to(4.1)
     assert asked.why == why
 
 
 @pytest.mark.parametrize(("held", "held_up"), [(0.42, False), (0.46, True)])
 def test_its_exception_is_believed_while_the_loop_was_not_held_for_a_tenth_of_the_time(
-    held: float, held_up: bool, clock: OwnTime
+    held: float, held_up: bool, asked: Asked
 ) -> None:
-    asked = Asked(clock)
     asked.hand_over()
-    clock.go_to(1.0)
-    clock.now += held
-    evidence = asked.blame(ReadError())
+    asked.clock.go_to(1.0)
+    asked.clock.now += held
+    evidence = asked.blame(httpx.ReadError("x"))
     assert evidence.outcome is (Outcome.BUSY if held_up else Outcome.UNAVAILABLE)
     assert (evidence.reason == "the event loop was held up") is held_up
 
 
-def test_of_a_socket_of_ours_it_is_known_whose_doing_it_was_however_late_the_loop_is(clock: OwnTime) -> None:
-    asked = Asked(clock)
+def test_of_a_socket_of_ours_it_is_known_whose_doing_it_was_however_late_the_loop_is(asked: Asked) -> None:
     asked.sends(Ear(START), kept=False)
-    clock.jump_to(2.0)
-    assert asked.blame(ReadError()) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
+    asked.clock.jump_to(2.0)
+    assert asked.blame(httpx.ReadError("x")) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
 
 
-def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
-    asked = Asked(clock)
+def test_a_loop_that_is_a_little_late_is_not_held_up(asked: Asked) -> None:
     asked.hand_over()
-    while clock.now < START + 3:
-        clock.jump_to(clock.now - START + 0.08 + 0.004)
-    assert asked.blame(ReadError()).outcome is Outcome.UNAVAILABLE
+    while asked.clock.now < START + 3:
+        asked.clock.jump_to(asked.clock.now - START + 0.08 + 0.004)
+    assert asked.blame(httpx.ReadError("x")).outcome is Outcome.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("seconds", "error", "evidence"),
     [
-        (1.0, ReadError(), Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")),
-        (1.0, ConnectTimeout(), Evidence(*OURS)),  # its own time-out, after little time
+        (1.0, httpx.ReadError("x"), Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")),
+        (1.0, TimeoutError(), Evidence(*OURS)),  # its own time-out, after little time
         (1.0, httpx.ReadTimeout("x"), Evidence(*OURS)),
-        (3.9, ConnectTimeout(), Evidence(*NO_ANSWER)),
-        (4.0, ReadError(), Evidence(*NO_ANSWER)),  # by then it is our own doing that it broke off
+        (3.9, TimeoutError(), Evidence(*NO_ANSWER)),
+        (4.0, httpx.ReadError("x"), Evidence(*NO_ANSWER)),  # by then it is our own doing that it broke off
         (1.0, ValueError(), Evidence(Outcome.MISCONFIGURED, "the call could not be made (ValueError)")),
     ],
 )
 def test_an_exception_is_evidence_of_what_it_says_or_of_silence(
-    seconds: float, error: Exception, evidence: Evidence, clock: OwnTime
+    seconds: float, error: Exception, evidence: Evidence, asked: Asked
 ) -> None:
-    asked = Asked(clock)
     asked.sends(Ear(START), kept=False)
-    clock.now += seconds
+    asked.clock.now += seconds
     assert asked.blame(error) == evidence
 
 
@@ -303,9 +291,8 @@ async def test_a_disconnect_counts_neither_at_once_nor_after_the_call(at_once: b
     assert (asked.ended, asked.stops) == (None, [])
 
 
-def test_a_call_that_nobody_watches_wakes_the_clock_three_times(clock: OwnTime) -> None:
-    asked = Asked(clock)
+def test_a_call_that_nobody_watches_wakes_the_clock_three_times(asked: Asked) -> None:
     asked.sends(Ear(START), kept=False)
-    clock.go_to(60)
-    assert clock.ticks == 3, "a tenth of its time, all of it, and once more"
-    assert clock.tick(clock.now) == inf
+    asked.clock.go_to(60)
+    assert asked.clock.ticks == 3, "a tenth of its time, all of it, and once more"
+    assert asked.clock.tick(asked.clock.now) == inf

@@ -16,32 +16,22 @@ from geetest_asgi._line.given import GivenWire, Trace
 
 pytestmark = pytest.mark.anyio
 
-FAIL = b'{"result":"fail","reason":"x"}'
-
-
-def recording(kit: Any) -> Any:
-    """A transport of this package's that keeps the requests."""
-
-    class Recording(kit.AsyncBaseTransport):  # type: ignore[misc]
-        requests: list[Any]
-
-        async def handle_async_request(self, request: Any) -> Any:
-            await request.aread()
-            self.requests = [*getattr(self, "requests", []), request]
-            return kit.Response(200, stream=kit.ByteStream(FAIL))
-
-    return Recording()
-
 
 @pytest.mark.parametrize("as_client", [False, True], ids=["transport", "client"])
 @pytest.mark.parametrize("kit", [httpx, httpx2])
 async def test_it_is_handed_a_post_without_a_time_out_but_for_its_own_pool(kit: Any, as_client: bool) -> None:
     """Our own deadline ends the call."""
-    transport = recording(kit)
+    requests: list[Any] = []
+
+    def answer(request: Any) -> Any:
+        requests.append(request)
+        return kit.Response(200, content=b'{"result":"fail","reason":"x"}')
+
+    transport = kit.MockTransport(answer)
     given = kit.AsyncClient(transport=transport) if as_client else transport
     line = line_to("http://geetest.test", client=given)
     assert (await line.ask([REQUEST], 4.0)).outcome is Outcome.FAILED
-    (request,) = transport.requests
+    (request,) = requests
     assert isinstance(request, kit.Request)
     assert (request.method, str(request.url)) == ("POST", f"http://geetest.test/validate?{REQUEST.query}")
     assert request.content == REQUEST.form
@@ -131,17 +121,16 @@ async def test_a_given_client_is_not_closed_and_one_that_was_made_for_us_is() ->
     await GivenWire(object(), ours=True).aclose()
 
 
-def noting(events: dict[str, Any], error: type[httpx.TransportError] | None) -> httpx.AsyncBaseTransport:
+def noting(events: dict[str, Any], error: type[httpx.TransportError] | None) -> httpx.MockTransport:
     """A transport that gets so far, and then hangs or fails."""
 
-    class Noting(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            for event, value in events.items():
-                await request.extensions["trace"](event, {"return_value": value})
-            await anyio.sleep(0 if error else 60)
-            raise (error or AssertionError)("x")
+    async def get_so_far(request: httpx.Request) -> httpx.Response:
+        for event, value in events.items():
+            await request.extensions["trace"](event, {"return_value": value})
+        await anyio.sleep(0 if error else 60)
+        raise (error or AssertionError)("x")
 
-    return Noting()
+    return httpx.MockTransport(get_so_far)
 
 
 async def test_the_end_of_a_kept_connection_is_no_outage() -> None:

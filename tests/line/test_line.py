@@ -121,18 +121,16 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
             asyncio.run(main(wait))
 
 
-def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
-    """A transport to hosts that answer, or to which no connection is made, for some reason."""
+def by_host(**errors: type[Exception]) -> httpx.MockTransport:
+    """A transport to hosts to which no connection is made, for some reason; every other host answers."""
 
-    class Hosts(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            await request.extensions["trace"]("connection.connect_tcp.started", {})
-            found = what[request.url.host]
-            if isinstance(found, bytes):
-                return httpx.Response(200, content=found)
-            raise found("x")
+    async def connect(request: httpx.Request) -> httpx.Response:
+        await request.extensions["trace"]("connection.connect_tcp.started", {})
+        if error := errors.get(request.url.host):
+            raise error("x")
+        return httpx.Response(200, content=b'{"result":"fail","reason":"x"}')
 
-    return Hosts()
+    return httpx.MockTransport(connect)
 
 
 @pytest.mark.parametrize(
@@ -148,9 +146,7 @@ def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
 )
 async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outcome: Outcome, reason: str) -> None:
     """If one could not be reached through our own fault, it is no outage that the others are down."""
-    given = by_host(
-        down=httpx.ConnectError, shut=httpx.ProxyError, full=httpx.PoolTimeout, good=b'{"result":"fail","reason":"x"}'
-    )
+    given = by_host(down=httpx.ConnectError, shut=httpx.ProxyError, full=httpx.PoolTimeout)
     line = line_to(*[f"http://{host}" for host in hosts.split()], client=given, limits=Limits(breaker_failures=0))
     evidence = await line.ask([REQUEST], 5.0)
     assert (evidence.outcome, evidence.reason) == (outcome, reason)
@@ -167,8 +163,7 @@ async def test_the_last_server_has_all_the_time_that_is_left() -> None:
 
 
 async def test_each_server_can_be_asked_alone() -> None:
-    given = by_host(down=httpx.ConnectError, good=b'{"result":"fail","reason":"x"}')
-    line = line_to("http://down", "http://good", client=given)
+    line = line_to("http://down", "http://good", client=by_host(down=httpx.ConnectError))
     found = [(url, (await alone.ask([REQUEST], 5.0)).outcome) for url, alone in line.each()]
     assert found == [("http://down", Outcome.UNAVAILABLE), ("http://good", Outcome.FAILED)]
 
@@ -274,8 +269,7 @@ async def test_a_call_waits_for_a_place_in_all_of_its_time(given: bool) -> None:
 
 
 async def test_a_place_is_given_back() -> None:
-    given = by_host(good=b'{"result":"fail","reason":"x"}')
-    line, answers = line_to("http://good", client=given, limits=Limits(max_in_flight=1)), list[Evidence]()
+    line, answers = line_to("http://good", client=by_host(), limits=Limits(max_in_flight=1)), list[Evidence]()
     for _ in range(3):
         await line.ask([REQUEST], 2.0, on_answer=answers.append)
     assert [each.outcome for each in answers] == [Outcome.FAILED] * 3
