@@ -199,7 +199,6 @@ def test_what_mode_monitor_would_have_denied_is_summed_up_every_few_minutes(
 
 
 def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    """A hook that raises changes nothing."""
     told: list[Lockout] = []
 
     def boom(lockout: Lockout) -> None:

@@ -100,11 +100,8 @@ async def turns_during_a_search(length: int) -> int:
     return found
 
 
-async def test_other_tasks_run_while_a_long_body_is_searched() -> None:
+async def test_other_tasks_run_while_a_long_body_is_searched_and_one_piece_is_searched_at_once() -> None:
     assert await turns_during_a_search(MIB) > 2
-
-
-async def test_a_body_of_one_piece_is_searched_at_once() -> None:
     assert await turns_during_a_search(1000) == 0
 
 
@@ -210,12 +207,9 @@ async def test_a_denial_that_reads_the_body_to_its_end_leaves_nothing_to_drain()
     assert not body.complete
     assert await body.receive_until_complete() == last
     assert body.complete
-
-
-async def test_a_disconnect_is_not_the_end_of_a_body() -> None:
-    body = Server(piece(b"a=1"), LEFT).body()
-    assert [await body.receive_until_complete() for _ in range(2)] == [piece(b"a=1"), LEFT]
-    assert not body.complete
+    left = Server(piece(b"a=1"), LEFT).body()
+    assert [await left.receive_until_complete() for _ in range(2)] == [piece(b"a=1"), LEFT]
+    assert not left.complete, "a disconnect is not the end of a body"
 
 
 TEN, NONE = piece(b"1234567890"), {"type": "http.request", "more_body": True}

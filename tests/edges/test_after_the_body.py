@@ -58,7 +58,6 @@ def test_a_context_variable_set_outside_is_seen_inside_and_set_inside_is_seen_ou
 
 
 async def test_every_message_that_the_app_sends_goes_through(geetest: GeeTest) -> None:
-    """Extensions, trailers and early hints among them."""
     out: list[dict[str, Any]] = [
         {"type": "http.response.early_hint", "links": [b"</style.css>"]},
         {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")], "trailers": True},

@@ -27,7 +27,6 @@ FIELDS = ("lot_number", "captcha_output", "pass_token", "gen_time")
 
 @pytest.mark.parametrize("value", VALUES)
 async def test_a_visitor_cannot_fake_an_outage_by_the_value_of_a_field(value: str, geetest: GeeTest) -> None:
-    """In a form, in JSON, in a multipart body, in the query, in a header."""
     for name in FIELDS:
         door = Door(geetest)
         fields = geetest.token(forged=True) | {name: VALUES[value]}

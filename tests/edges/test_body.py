@@ -41,7 +41,6 @@ def multipart(token: dict[str, str], noise: bytes) -> tuple[str, bytes]:
 async def test_the_app_gets_the_same_bytes_however_they_are_cut(
     kind: Callable[[dict[str, str], bytes], tuple[str, bytes]], size: int, geetest: GeeTest, app: App
 ) -> None:
-    """Empty pieces in between mean nothing."""
     noise = random.Random(size).randbytes(300).replace(b"\r\n--", b"")
     content_type, body = kind(geetest.token(), noise)
     pieces = [piece for each in cut(body, size) for piece in (each, b"")]
@@ -60,7 +59,6 @@ async def test_an_empty_body_is_an_empty_body(method: str, geetest: GeeTest, app
 
 
 async def test_a_length_past_the_limit_is_refused_before_reading(geetest: GeeTest, app: App) -> None:
-    """And one at the limit is read."""
     body, told = form(geetest.token()), Told()
     guard = geetest.guard(app, limits=Limits(max_body=len(body)), on_result=told)
     for length, code in ((len(body), "in"), (len(body) + 1, "captcha_too_large")):
@@ -134,7 +132,6 @@ async def test_memory_for_bodies_is_given_back_on_every_way_out(
 async def test_a_visitor_who_leaves_mid_body_costs_nothing(
     so_far: bytes | None, mode: str, geetest: GeeTest, app: App
 ) -> None:
-    """The app is not run, GeeTest is not asked, and no decision is told; the answer reaches nobody."""
     leaving = unfinished(form(geetest.token())[:-1] if so_far is None else so_far)
     leaving.leave()
     await leaving.run(geetest.guard(app, mode=mode, on_result=lambda *_: pytest.fail("judged")))

@@ -18,7 +18,6 @@ pytestmark = pytest.mark.anyio
 
 @pytest.mark.parametrize("name", OUTAGES)
 async def test_an_outage_is_unavailable(name: str, geetest: GeeTest) -> None:
-    """By policy let in or not, and never verified."""
     with RawServer(OUTAGES[name]) as server:
         for policy, code in (("allow", "in"), ("deny", "captcha_unavailable")):
             site = Site(geetest, api_server=server.url, on_unavailable=policy)
@@ -54,7 +53,6 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(c
 
 @pytest.mark.parametrize("name", REFUSALS)
 async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: GeeTest) -> None:
-    """And no outage: `on_unavailable="allow"` has nothing to say about it."""
     with RawServer(REFUSALS[name]) as server:
         site = Site(geetest, api_server=server.url, on_unavailable="allow")
         assert (await site.come(), site.result.outcome) == ("captcha_refused", Outcome.REFUSED)

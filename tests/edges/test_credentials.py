@@ -103,7 +103,6 @@ async def login(guard: ASGIApp, token: dict[str, str], host: str = "three.exampl
 
 
 async def test_each_tenant_has_a_pair_of_its_own(strict: GeeTest, app: App) -> None:
-    """What is remembered of a token is the id with it: one tenant does not spend another's."""
     guard = strict.guard(app, captcha_id=None, captcha_key=None, credentials=tenant)
     for host, other, captcha_id in (("one.example", "two.example", "1" * 32), ("two.example", "one.example", "2" * 32)):
         token = strict.simulator.token(captcha_id=captcha_id)
@@ -164,7 +163,6 @@ async def test_a_rule_with_a_pair_of_its_own_keeps_it(strict: GeeTest, app: App)
 async def test_two_guards_share_a_finding_only_for_one_id(
     sent: str | None, code: str, strict: GeeTest, app: App
 ) -> None:
-    """The inner one chooses by the id that was sent, and has another usual one."""
     one = strict.simulator.token(captcha_id="1" * 32)
     inner = strict.guard(app, credentials=platform, captcha_key=OLD)
     outer = strict.guard(inner, captcha_id="1" * 32, captcha_key=NEW)

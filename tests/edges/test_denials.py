@@ -101,7 +101,6 @@ ACCEPTS = {
 @pytest.mark.parametrize("lines", [1, 2], ids=["one line", "two lines"])
 @pytest.mark.parametrize("accept", ACCEPTS, ids=lambda accept: accept[:60])
 async def test_html_where_accept_prefers_it(accept: str, lines: int, geetest: GeeTest, app: App) -> None:
-    """In one header or in several."""
     headers = [("accept", each) for each in accept.split(",", lines - 1)]
     denied = await visit(headers=headers).run(geetest.guard(app))
     assert denied.headers["content-type"] == ACCEPTS[accept]
@@ -123,7 +122,6 @@ async def test_the_page_is_a_whole_page_that_says_what_helps(geetest: GeeTest, a
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 async def test_nothing_that_the_visitor_or_geetest_said_is_repeated(accept: str, geetest: GeeTest, app: App) -> None:
-    """Neither in the head nor in the body, whatever is wrong with the request."""
     mark = "zq7mark"
     headers = {"accept": accept, "x-mark": mark, "cookie": mark, "host": mark, "referer": mark}
     guard = geetest.guard(app, protect=["/login/{mark}"])
@@ -166,7 +164,6 @@ async def test_on_denied_answers_instead(name: str, geetest: GeeTest, app: App) 
 
 
 async def test_on_denied_is_told_what_the_denial_is_about(geetest: GeeTest, app: App) -> None:
-    """And keeps its own headers."""
     headers = {"Cache-Control": "private", "X-GeeTest-Denial": "captcha_mine"}
 
     def on_denied(result: GeeTestResult, scope: Scope) -> Response:

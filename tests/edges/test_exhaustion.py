@@ -121,7 +121,6 @@ def flood(front: Front, wanted: list[bytes], wires: int) -> Counter[bytes]:
 
 
 def test_a_flood_of_junk_makes_no_call(geetest: GeeTest, front: Front) -> None:
-    """Not even a connection; nothing is remembered, and nothing of any bound is used up."""
     limits = Limits(max_in_flight=1, max_buffered=200_000, unverified_per_second=1)
     with RawServer(lambda server, connection: None) as nobody:
         watched = Watched(geetest, api_server=nobody.url, limits=limits)

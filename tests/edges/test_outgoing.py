@@ -69,7 +69,6 @@ async def test_a_forgiven_token_is_good_under_its_own_rule_only(
 
 
 async def test_only_a_token_that_geetest_verified_is_forgiven(geetest: GeeTest) -> None:
-    """Not one that was let in unverified, nor by mode `monitor`."""
     app, forged = App(422), geetest.token(forged=True)
     watching = geetest.guard(app, forgive=[422], mode="monitor")
     assert "x-geetest-token" not in (await visit(forged).run(watching)).headers

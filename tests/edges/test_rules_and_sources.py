@@ -127,7 +127,6 @@ async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
 
 
 async def test_sources_are_looked_at_in_order(geetest: GeeTest, app: App) -> None:
-    """The token of the first place is the one that GeeTest is asked about."""
     places = {"header": geetest.token(), "query": geetest.token(), "body": geetest.token()}
     for sources in (("header", "query", "body"), ("query", "body", "header"), ("body", "header", "query")):
         full = visit(places["body"], headers=in_headers(places["header"]), query=form(places["query"]))

@@ -66,7 +66,6 @@ FAULTS: dict[str, Callable[[Simulator], None]] = {
 def test_no_secret_is_logged_or_answered(
     client: str, fault: str, kind: str, geetest: GeeTest, app: App, log: pytest.LogCaptureFixture
 ) -> None:
-    """By ours, by the client's, by asyncio's or by any other logger; in no denial and in no result's repr."""
     token, told = geetest.token(forged=kind == "forged"), Told()
     if kind == "malformed":
         token["gen_time"] = "abc"

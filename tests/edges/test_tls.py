@@ -77,7 +77,6 @@ CERTIFICATES: dict[str, Callable[[trustme.CA], trustme.LeafCert]] = {
 async def test_a_certificate_that_proves_nothing_gets_no_request(
     name: str, trust_env: bool, authority: trustme.CA, geetest: GeeTest
 ) -> None:
-    """The authority that the environment names counts with `trust_env` only."""
     certificate = CERTIFICATES[name](authority)
     with RawServer(secured(certificate, replying(http_reply()))) as server:
         found = await outcomes(server, geetest, trust_env=trust_env)

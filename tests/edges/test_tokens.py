@@ -60,7 +60,6 @@ async def test_a_token_stays_spent_once_it_has_served_and_else_is_given_back(
 
 
 async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(geetest: GeeTest, app: App) -> None:
-    """GeeTest is hung up on, and neither the app nor the observer hears of the visit."""
     geetest.simulator.hanging()
     guard, token = geetest.guard(app, timeout=5, on_result=lambda *_: pytest.fail("judged")), geetest.token()
     leaving = visit(token)

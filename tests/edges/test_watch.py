@@ -34,7 +34,6 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_lockout_by_geetests_edge_is_told_once(
     status: int, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And no lockout of one visitor alone."""
     told = list[Lockout]()
     geetest.simulator.answers(status)
     guard = geetest.guard(app, on_lockout=told.append)

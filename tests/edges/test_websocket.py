@@ -36,7 +36,6 @@ CLOSED = [{"type": "websocket.close", "code": 1008, "reason": "captcha"}]
 
 
 async def test_a_handshake_that_is_let_in_is_the_apps(geetest: GeeTest, app: App) -> None:
-    """With its `connect` message."""
     guard = geetest.guard(app, protect=RULES)
     for asked in (handshake(query=geetest.token()), handshake(headers=in_headers(geetest.token()))):
         await asked.run(guard)

@@ -32,7 +32,6 @@ class Bell:
 
 
 async def test_what_is_due_before_is_woken_before() -> None:
-    """Whichever is watched first."""
     first, late, soon = Bell(), Bell(), Bell()
     clock().watch(first, clock().time() + 0.05)
     clock().watch(late, clock().time() + 60)

@@ -34,7 +34,6 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
 
 @pytest.mark.parametrize("end", [True, False, ZeroDivisionError()], ids=repr)
 async def test_a_client_that_disconnects_ends_its_call(end: bool | Exception) -> None:
-    """And a fault in finding out does not matter."""
 
     async def disconnected() -> bool:
         await anyio.sleep(0.6)

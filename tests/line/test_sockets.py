@@ -144,7 +144,6 @@ async def test_silence_begins_anew_with_all_that_is_sent() -> None:
 
 
 async def test_what_has_no_room_in_the_kernel_is_sent_bit_by_bit() -> None:
-    """The loop goes on meanwhile."""
     go_on, length, received = threading.Event(), 20_000_000, list[int]()
 
     def read_late(server: RawServer, connection: socket.socket) -> None:

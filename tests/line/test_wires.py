@@ -14,6 +14,7 @@ import httpx
 import httpx2
 import pytest
 import trustme
+from edges.faulty_servers import OUTAGES
 from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
 from lines import FAIL, REQUEST, after, ask_at_once, line_to, used_up_threads
@@ -63,14 +64,11 @@ async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage
 def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
     httpx_aiohttp = pytest.importorskip("httpx_aiohttp")
 
-    def hang_up(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-
     async def main() -> Evidence:
         async with aclosing(line_to(first.url, second.url, client=httpx_aiohttp.HttpxAiohttpClient)) as line:
             return await line.ask([REQUEST], 3.0)
 
-    with RawServer(hang_up) as first, RawServer(replying(FAIL)) as second:
+    with RawServer(OUTAGES["closed after the request"]) as first, RawServer(replying(FAIL)) as second:
         evidence = asyncio.run(main())
     assert (len(first.requests), second.accepted) == (1, 0)
     assert evidence.outcome in (Outcome.BUSY, Outcome.UNAVAILABLE)
