@@ -57,7 +57,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     ),
     "_line/blame.py": _line("blame_of_errors", "call"),
     "_line/call.py": _line("call", "line", "wires"),
-    "_line/clock.py": _line("clock", "time_limit", "call"),
+    "_line/clock.py": _line("clock", "call"),
     "_line/connecting.py": _line("connecting", "line"),
     "_line/exchange.py": _line("exchange"),
     "_line/given.py": _line("given", "wires"),

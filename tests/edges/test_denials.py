@@ -3,12 +3,7 @@
 from typing import Any
 
 import pytest
-from starlette.responses import (
-    JSONResponse,
-    PlainTextResponse,
-    RedirectResponse,
-    Response,
-)
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from geetest_asgi import GeeTestResult, Outcome, geetest_result

@@ -50,7 +50,7 @@ class Asked(Call):
     @property
     def why(self) -> tuple[Outcome, str] | None:
         """Of being stopped."""
-        return self.stopped and (self.stopped.outcome, self.stopped.reason)
+        return (self.stopped.outcome, self.stopped.reason) if self.stopped else None
 
 
 @pytest.fixture
@@ -185,6 +185,10 @@ def test_it_does_not_go_on_for_ever_and_each_server_has_this_patience(clock: Own
     assert asked.stops[1:] == [pytest.approx(4.0 + 20 * GRAIN)]
 
 
+def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
+    assert Call(clock, 4.0, 1, None).stopped is None
+
+
 def test_its_pool_may_make_the_call_wait_for_an_eighth_of_the_time(clock: OwnTime) -> None:
     assert Asked(clock).hand_over() == 0.5
     assert Asked(clock, servers=2).hand_over() == 0.25
@@ -276,6 +280,13 @@ async def test_it_is_watched_after_a_tenth_of_the_time_in_the_context_of_its_req
     assert asked.stops == [pytest.approx(0.5)]
     clock.go_to(60)
     assert (len(clock.tasks), len(asked.stops)) == (1, 1)
+
+
+async def test_a_share_that_is_over_before_does_not_put_it_off(clock: OwnTime) -> None:
+    asked = Asked(clock, servers=20, disconnected=left)
+    asked.uses(Ear(START))
+    clock.go_to(0.5)
+    assert (len(asked.stops), len(clock.tasks)) == (1, 1)
 
 
 @pytest.mark.parametrize("at_once", [True, False])
