@@ -36,8 +36,8 @@ class Server:
         self.breaker = breaker
         self._on_outage = on_outage
 
-    def hears(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
-        """Report what came of a call. What is neither an answer nor an outage is our own doing, and says nothing."""
+    def report(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
+        """Report how a call ended. Neither an answer nor an outage: it says nothing about the server."""
         if evidence.outcome is Outcome.UNAVAILABLE:
             if self.breaker.failed(ticket):
                 self._tell(Outage(self.url, over=False, reason=evidence.reason))
@@ -177,7 +177,7 @@ class Line:
     async def _ask_servers(self, request: ValidateRequest, lane: Lane, call: Call, on_answer: OnAnswer) -> Evidence:
         """Ask one server after the other, as long as nothing was sent.
 
-        If one of them could not be reached through our own fault, it is no outage that the others are down.
+        If one of them could not be reached through our own fault, that is the result, even if the others are down.
         """
         ours, evidence = None, call.ended or ALL_SERVERS_SKIPPED
         for behind, server in enumerate(self._servers):
@@ -196,7 +196,7 @@ class Line:
                 raise
             else:
                 evidence = parse_reply(reply, request.lot_number) if reply else call.stopped or evidence
-            server.hears(ticket, evidence, answered=reply is not None)
+            server.report(ticket, evidence, answered=reply is not None)
             if evidence.outcome is Outcome.UNAVAILABLE:
                 evidence = ours or evidence
             if reply is not None:

@@ -184,7 +184,7 @@ def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
     opened.breaker.failed(opened.breaker.take(1.0) or 0)
     time.now += 1.0
     for server in (closed, opened):
-        server.hears(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
+        server.report(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     assert closed.breaker.is_open is opens
     assert opened.breaker.is_open is not (answered and not opens)
     assert opened.breaker.ready() is not opens, "a trial that is given up makes room for others"
@@ -195,11 +195,11 @@ def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> Non
     server = Server("http://a", Breaker(1, 60.0, 60.0), told.append)
     ticket = server.breaker.take(1.0)
     assert ticket is not None
-    server.hears(ticket, Evidence(Outcome.BUSY, "ours"), answered=False)
+    server.report(ticket, Evidence(Outcome.BUSY, "ours"), answered=False)
     assert told == []
-    server.hears(ticket, Evidence(Outcome.UNAVAILABLE, "down"), answered=False)
+    server.report(ticket, Evidence(Outcome.UNAVAILABLE, "down"), answered=False)
     assert told == [Outage("http://a", over=False, reason="down")]
-    server.hears(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
+    server.report(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
     assert told[1:] == [Outage("http://a", over=True, reason="x", seconds=told[1].seconds)]
 
 
