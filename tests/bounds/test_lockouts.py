@@ -123,22 +123,17 @@ def test_the_latest_votes_are_kept_and_no_more(clock: Clock) -> None:
     assert (begins.clients, begins.share) == (MOST, 1.0)
 
 
-def test_a_lockout_ends_below_one_half(clock: Clock) -> None:
-    lockouts = Lockouts(clock)
-    assert len(visit(lockouts, clock, REFUSED, range(ENOUGH))) == 1
-    for number in range(ENOUGH // 2):
-        clock.now += PAUSE
-        assert visit(lockouts, clock, PASSED, range(number, number + 1)) == []
-    clock.now += PAUSE
-    (ends,) = visit(lockouts, clock, PASSED, range(ENOUGH // 2, ENOUGH // 2 + 1))
-    assert ends.share == 0.45
-
-
-def test_a_lockout_begins_where_nine_of_ten_are_refused(clock: Clock) -> None:
-    lockouts, passed = Lockouts(clock), ENOUGH // 10
+def test_a_lockout_begins_where_nine_of_ten_are_refused_and_ends_below_one_half(clock: Clock) -> None:
+    lockouts, passed, half = Lockouts(clock), ENOUGH // 10, ENOUGH // 2
     assert visit(lockouts, clock, PASSED, range(passed)) == []
     (begins,) = visit(lockouts, clock, REFUSED, range(passed, ENOUGH))
     assert begins.share == 0.9
+    for number in range(passed, half):
+        clock.now += PAUSE
+        assert visit(lockouts, clock, PASSED, range(number, number + 1)) == []
+    clock.now += PAUSE
+    (ends,) = visit(lockouts, clock, PASSED, range(half, half + 1))
+    assert ends.share == 0.45
 
 
 def told(caplog: pytest.LogCaptureFixture) -> list[tuple[str, Any, dict[str, int]]]:

@@ -1,19 +1,13 @@
 """A line to servers written by hand, and the one question that is put to it."""
 
-import asyncio
 import socket
-import threading
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import anyio
-from anyio import to_thread
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
-from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import Call
@@ -49,25 +43,6 @@ def a_call() -> Call:
     call = Call(clock(), 60.0, 1, None)
     call.begin(1, lambda: None)
     return call
-
-
-@contextmanager
-def used_up_threads() -> Iterator[None]:
-    """The app's own slow endpoints have every thread that anyio and asyncio lend."""
-    threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
-    while threads.available_tokens:
-        borrowers.append(object())
-        threads.acquire_on_behalf_of_nowait(borrowers[-1])
-    over, executor = threading.Event(), ThreadPoolExecutor(1)
-    executor.submit(over.wait)
-    if on_asyncio():
-        asyncio.get_running_loop().set_default_executor(executor)
-    try:
-        yield
-    finally:
-        over.set()
-        for borrower in borrowers:
-            threads.release_on_behalf_of(borrower)
 
 
 def keep_open(server: RawServer, connection: socket.socket) -> None:

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,12 +15,14 @@ import httpx
 import httpx2
 import pytest
 import trustme
+from anyio import to_thread
 from edges.faulty_servers import OUTAGES
 from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
-from lines import FAIL, REQUEST, after, ask_at_once, line_to, used_up_threads
+from lines import FAIL, REQUEST, after, ask_at_once, line_to
 
 from geetest_asgi import ConfigError, Limits, Outcome
+from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.model import Evidence
 
 pytestmark = pytest.mark.anyio
@@ -153,7 +156,13 @@ async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.Mon
 
 async def test_a_call_needs_none_of_the_apps_threads() -> None:
     """Neither to read certificates nor to look up a host."""
-    with RawServer(replying(FAIL)) as server, used_up_threads():
+    lent = to_thread.current_default_thread_limiter()
+    lent.total_tokens = 1
+    lent.acquire_on_behalf_of_nowait(object())
+    if on_asyncio():
+        (nobody := ThreadPoolExecutor()).shutdown()
+        asyncio.get_running_loop().set_default_executor(nobody)
+    with RawServer(replying(FAIL)) as server:
         async with aclosing(line_to(server.url.replace("127.0.0.1", "localhost"))) as line:
             assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
 
