@@ -9,14 +9,14 @@ import pytest
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
 from edges.servers import RawServer, never_accepting, refusing
-from lines import REQUEST, a_call, after, ask_at_once, line_to
+from lines import REQUEST, a_call, after, ask_at_once, in_place, line_to
 from own_time import OwnTime
 
 from geetest_asgi import Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._line.call import CLIENT_LEFT, Call
-from geetest_asgi._line.line import Lane, Line, Server
+from geetest_asgi._line.line import Lane, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -94,12 +94,12 @@ class Wire:
 
 
 async def test_a_stand_in_is_one_server_without_a_breaker_whose_silence_is_meant() -> None:
-    line = Line.over(Wire(None))
-    assert [url for url, _ in line.each()] == ["https://gcaptcha4.geetest.com"]
-    evidence = await line.ask([REQUEST], 0.05)
-    assert (evidence.outcome, evidence.reason) == (Outcome.UNAVAILABLE, "no connection in time")
-    line = Line.over(Wire(Reply(503, None)))
-    assert {(await line.ask([REQUEST], 5.0)).reason for _ in range(20)} == {"HTTP 503"}
+    with in_place(Wire(None)) as line:
+        assert [url for url, _ in line.each()] == ["https://gcaptcha4.geetest.com"]
+        evidence = await line.ask([REQUEST], 0.05)
+        assert (evidence.outcome, evidence.reason) == (Outcome.UNAVAILABLE, "no connection in time")
+    with in_place(Wire(Reply(503, None))) as line:
+        assert {(await line.ask([REQUEST], 5.0)).reason for _ in range(20)} == {"HTTP 503"}
 
 
 def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> None:
@@ -180,7 +180,7 @@ def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
     outcome: Outcome, answered: bool, opens: bool
 ) -> None:
     time = Time()
-    closed, opened = (Server("http://a", Breaker(1, 1.0, 1.0, time)) for _ in range(2))
+    closed, opened = (Server("http://a", Breaker(1, 1.0, 1.0, time), None) for _ in range(2))
     opened.breaker.failed(opened.breaker.take(1.0) or 0)
     time.now += 1.0
     for server in (closed, opened):
@@ -274,7 +274,7 @@ async def test_a_place_is_given_back() -> None:
     assert [each.outcome for each in answers] == [Outcome.FAILED] * 3
 
 
-async def test_a_client_is_not_made_before_it_is_needed() -> None:
-    line = line_to("http://good", client=lambda: pytest.fail("it was made"))
-    await line.prepare()
-    await line.aclose()
+async def test_a_client_that_cannot_be_made_is_an_error_at_the_start() -> None:
+    line = line_to("http://good", client=lambda: int("no client"))
+    with pytest.raises(ValueError, match="no client"):
+        await line.prepare()
