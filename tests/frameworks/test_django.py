@@ -172,7 +172,7 @@ def told(**given: Any) -> list[tuple[str, str]]:
         return [(each.id, each.msg) for each in found()]
 
 
-def test_without_an_id_and_key_commands_run_all_the_same() -> None:
+def test_without_an_id_and_key_commands_run_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
     with override_settings(GEETEST={"protect": ["POST /login"]}):
         (warning,) = found()
     assert isinstance(warning, Warning)
@@ -184,6 +184,8 @@ def test_without_an_id_and_key_commands_run_all_the_same() -> None:
     assert [id for id, _ in told(protect=["POST /login"], timeout=-1)] == ["geetest.E001"]
     assert [id for id, _ in told(protect=["POST /login"], captcha_id="an-id")] == ["geetest.E001"]
     assert told(protect=[Rule("POST /login", **PAIR)]) == []  # type: ignore[arg-type]
+    monkeypatch.setenv("GEETEST_CAPTCHA_ID", "an-id")
+    assert [id for id, _ in told(protect=["POST /login"])] == ["geetest.E001"], "half a pair is a mistake"
 
 
 PATHS = "/LOGIN/ /users/{id}/reset /users/7/reset/ /users/** /** /files/a/b /tags/a/b/x /api /api/orders/x /api/**"
