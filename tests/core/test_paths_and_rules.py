@@ -162,6 +162,7 @@ PROTECTED = {
     # name: target, pattern
     "a value": ("/users/7/reset", "/users/{name}/reset"),
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
+    "an empty segment and a slash at the end (Falcon)": ("/users//reset/", "/users/{name}/reset"),
     "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
     "a newline in a value": ("/users/a%0Ab/reset", "/users/{name}/reset"),
     "NUL for a value": ("/users/%00/reset", "/users/{name}/reset"),
@@ -192,6 +193,9 @@ PROTECTED = {
     "the root, no slash": ("", "/"),
     "the root, two slashes": ("//", "/"),
     "the root in absolute form": ("http://h", "/"),
+    "the root under a star": ("/", "/*"),
+    "the root under a star, two slashes (Quart, Falcon, Litestar)": ("//", "/*"),
+    "the root under a star, no slash": ("", "/*"),
     "the root, newline": ("/%0A", "/"),
     "a pattern in upper case": ("/login", "/LOGIN"),
     "a pattern that ends in a slash": ("/login", "/login/"),
