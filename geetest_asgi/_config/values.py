@@ -14,7 +14,7 @@ def several(name: str, given: object) -> list[object]:
     """Return one value or several as a list."""
     if isinstance(given, str | re.Pattern | Rule):
         return [given]
-    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping | set | frozenset):  # sets have no order
         raise ConfigError(f"{name}={given!r}: give a list of strings")
     return list(given)
 
