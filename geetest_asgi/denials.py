@@ -16,10 +16,11 @@ from typing import Final, Literal
 from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from ._core.errors import ConfigError
 from ._core.model import GeeTestResult, Outcome
 
 HEADER: Final = "X-GeeTest-Denial"
-"""The header that every denial has, the user's own too. Its value is the `code`."""
+"""The header that every denial over HTTP has, the user's own too. Its value is the `code`."""
 
 Retry = Literal["solve", "later", "never"]
 """How a refused client can succeed."""
@@ -40,13 +41,15 @@ _AGAIN: Final = "Solve a new captcha and send the request again."
 
 DENIALS: Final[Mapping[Outcome, Denial]] = {
     Outcome.MISSING: Denial(403, "solve", "Captcha required", "Solve the captcha and send the request again."),
-    Outcome.MALFORMED: Denial(403, "solve", "Captcha not readable", _AGAIN),
+    Outcome.MALFORMED: Denial(403, "solve", "Captcha unreadable", _AGAIN),
     Outcome.FAILED: Denial(403, "solve", "Captcha not passed", _AGAIN),
     Outcome.REPLAYED: Denial(403, "solve", "Captcha already used", _AGAIN),
     Outcome.REFUSED: Denial(403, "solve", "Captcha refused", _AGAIN),
     Outcome.TOO_LARGE: Denial(413, "never", "Request too large", "The captcha fields must come earlier in the body."),
     Outcome.TOO_SLOW: Denial(408, "solve", "Request too slow", _AGAIN),
-    Outcome.MISCONFIGURED: Denial(503, "later", "Captcha check not available", "The site must mend this.", 60),
+    Outcome.MISCONFIGURED: Denial(
+        503, "later", "Captcha check not available", "The site's operator must fix this.", 60
+    ),
     Outcome.UNKNOWN_TENANT: Denial(403, "never", "Unknown site", "This site is not known here."),
     Outcome.BUSY: Denial(503, "later", "Too many requests at once", "Send the request again in a moment.", 1),
     Outcome.UNAVAILABLE: Denial(503, "later", "Captcha check not available", "Send the request again later.", 10),
@@ -116,8 +119,13 @@ def default_denial(result: GeeTestResult, scope: Scope) -> Response:
 def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Scope], Response]:
     """Return an `on_denied` with these languages besides English and Chinese.
 
+    Raises ConfigError for another key than a primary language subtag in lower case.
+
     on_denied=denial_in({"de": Language("Zurück", {Outcome.MISSING: ("Captcha nötig", "Bitte lösen Sie es.")})})
     """
+    for tag, words in languages.items():
+        if not re.fullmatch("[a-z]{2,8}", tag) or not isinstance(words, Language):
+            raise ConfigError(f"denial_in: {tag!r}: give a Language for a primary subtag, such as 'pt' for pt-BR")
     known = {**LANGUAGES, **languages}
     make = cache(lambda outcome, language, html: _make(outcome, language, known[language], html=html))
 

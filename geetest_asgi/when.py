@@ -136,7 +136,7 @@ class AfterFailures:
         return None
 
     async def _settle(self, attempt: _Attempt, store: Store, *, success: bool) -> None:
-        """After a success free all places of the client, else this one. At its first place there are no others."""
+        """After a success free all places of the client, else this one. At the first, older failures may expire."""
         if success and attempt.place != 0 and await self._may_clear(attempt.client, store):
             await _free(attempt.client, range(self._limit), store)
         elif attempt.place is not None:

@@ -1,4 +1,4 @@
-"""The decision. No other function lets a request in."""
+"""The decision. No other function allows a request."""
 
 from .model import Evidence, GeeTestResult, Outcome
 from .policy import Policy

@@ -84,7 +84,7 @@ class Reply:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """The finding of a step about a request. `judge` decides by it."""
+    """What a step has found out about a request. `judge` decides by it."""
 
     outcome: Outcome
     reason: str = ""

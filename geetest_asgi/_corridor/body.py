@@ -22,9 +22,9 @@ _QUIET: Final = 1.0
 """Seconds without data after which draining ends: curl stops sending when it sees an error status."""
 
 _PIECE: Final = 16 * 1024
-"""Bytes scanned between two readings of the clock: at most 9 ms, for the slowest multipart body."""
-SLICE: Final = 0.002
-"""Seconds of scanning before other tasks run. A server that holds a whole body never waits, so its loop would."""
+"""Bytes scanned between two readings of the clock: some 10 ms for the slowest body, multipart."""
+_SLICE: Final = 0.002
+"""Seconds of scanning before other tasks run. Where the server already holds the body, nothing else would yield."""
 
 
 class VisitorLeft(Exception):  # noqa: N818 - not an error
@@ -39,7 +39,7 @@ class Body:
         self._limits = limits
         self._memory = memory
         self._client = client
-        self._kept: bytes | bytearray | None = None
+        self._kept: bytearray | None = None
         """Bytes that were read and not yet replayed; None: there are none."""
         self._taken = 0
         """Bytes of `memory` that this body holds."""
@@ -60,6 +60,7 @@ class Body:
     async def search(self, scanner: Scanner) -> Evidence | None:
         """Read until the scanner is done. Return evidence if a limit was hit. Raises VisitorLeft."""
         self.touched = True
+        kept = self._kept = bytearray()
         limit = clock().limit(self._limits.body_timeout)
         with limit.begin() as scope:
             try:
@@ -68,7 +69,8 @@ class Body:
                     if message["type"] != "http.request":
                         raise VisitorLeft
                     self.complete = not message.get("more_body", False)
-                    if not self._keep(chunk := bytes(message.get("body") or b"")):
+                    kept += (chunk := bytes(message.get("body") or b""))
+                    if not self._has_room(len(chunk)):
                         return Evidence(Outcome.BUSY, "no room to keep more request bodies (max_buffered)")
                     await self._scan(scanner, chunk)
                     if self._remaining < 0 and not scanner.done:
@@ -78,16 +80,11 @@ class Body:
                 limit.end(scope)
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
-    def _keep(self, chunk: bytes) -> bool:
-        """Keep a chunk for the app. False if there is no room for it."""
-        if not self._kept:
-            self._kept = chunk  # most bodies come in one piece
-        else:  # in a list each piece would take 40 bytes more
-            self._kept = self._kept if isinstance(self._kept, bytearray) else bytearray(self._kept)
-            self._kept += chunk
-        if not self._memory.take(len(chunk), self._client, self._taken):
+    def _has_room(self, more: int) -> bool:
+        """Whether so many more bytes may be kept for the app."""
+        if not self._memory.take(more, self._client, self._taken):
             return False
-        self._taken += len(chunk)
+        self._taken += more
         return True
 
     async def _scan(self, scanner: Scanner, chunk: bytes) -> None:
@@ -101,7 +98,7 @@ class Body:
             if time.perf_counter() > self._slice_ends:
                 if self._slice_ends:
                     await checkpoint()
-                self._slice_ends = time.perf_counter() + SLICE
+                self._slice_ends = time.perf_counter() + _SLICE
             scanner.feed(chunk[start : start + _PIECE])
             if scanner.done:
                 break

@@ -12,6 +12,7 @@ from .._bounds.unverified import Unverified
 from .._core.limits import Limits
 from .._core.rules import OnLockout, OnOutage, Preflight
 from .._line.line import Line
+from .._line.wires import wire_maker
 from ..stores import Store
 from ..stores.setting import as_store
 from .outgoing import Match
@@ -34,13 +35,9 @@ def build_guard(
     match: Match | None = None,
 ) -> Guard:
     """Return the guard that these settings describe. Raises ConfigError."""
-    line = Line(
-        _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http)),
-        limits,
-        client=_config.client(client),
-        trust_env=_config.switch("trust_env", trust_env),
-        on_outage=_config.plain_hook("on_outage", on_outage),
-    )
+    servers = _config.api_servers(api_server, allow_http=_config.switch("allow_http", allow_http))
+    make = wire_maker(_config.client(client), servers, trust_env=_config.switch("trust_env", trust_env))
+    line = Line(servers, limits, make, on_outage=_config.plain_hook("on_outage", on_outage))
     kept = as_store(store)
     return Guard(
         line=line,

@@ -1,7 +1,7 @@
 """Find the captcha fields in one source.
 
-Each function returns the fields, or evidence that ends the search; or text, if the source contains none of them: what
-it contains instead.
+Each function returns the fields, or evidence that ends the search; or, if the source has no fields, a text that says
+what it has instead.
 """
 
 import re

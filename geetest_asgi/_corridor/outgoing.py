@@ -77,16 +77,16 @@ def _waits_for_continue(visit: Visit) -> bool:
 
 async def _redirect(visit: Visit, match: Match | None, message: Message) -> Message:
     message = {**message, "headers": list(message.get("headers", ()))}  # they may be an iterator
-    if visit.claim is not None and visit.finding is not None and _same_rule(visit, match, message["headers"]):
-        await visit.claim.keep(visit.finding)
+    if visit.claim is not None and visit.evidence is not None and _same_rule(visit, match, message["headers"]):
+        await visit.claim.keep(visit.evidence)
     return message
 
 
 async def _forgive(visit: Visit) -> bool:
-    finding, claim = visit.finding, visit.claim
-    if finding is None or claim is None or finding.outcome is not Outcome.PASSED:
+    evidence, claim = visit.evidence, visit.claim
+    if evidence is None or claim is None or evidence.outcome is not Outcome.PASSED:
         return False
-    return await claim.keep(finding)
+    return await claim.keep(evidence)
 
 
 def _same_rule(visit: Visit, match: Match | None, headers: Headers) -> bool:

@@ -1,4 +1,4 @@
-"""Replay protection: each token is verified once and lets one request in.
+"""Replay protection: each token is verified once and lets one request in; a kept verdict lets in one more.
 
 A request claims its token before the call to GeeTest, so of two simultaneous copies one is verified. The token stays
 spent once GeeTest gave its verdict or the request was let in; otherwise it is given back. Where the browser will send

@@ -17,7 +17,7 @@ from .visit import Visit
 
 Step = Callable[[Visit], Awaitable[Evidence | None]]
 
-SHARED: Final = "geetest_asgi.finding"
+SHARED: Final = "geetest_asgi.evidence"
 """Scope key: {captcha_id: evidence} of the guards further out. Two guards in one stack send one request to GeeTest."""
 
 
@@ -63,8 +63,8 @@ async def waive(visit: Visit) -> Evidence | None:
 
 
 def _shared(visit: Visit) -> Evidence | None:
-    finding: Evidence | None = visit.scope.get(SHARED, {}).get(visit.captcha_id)
-    return None if finding is None else replace(finding, elapsed=0.0)  # that guard has reported the call
+    evidence: Evidence | None = visit.scope.get(SHARED, {}).get(visit.captcha_id)
+    return None if evidence is None else replace(evidence, elapsed=0.0)  # that guard has reported the call
 
 
 async def find_fields(visit: Visit) -> Evidence | None:

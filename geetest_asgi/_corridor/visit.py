@@ -30,7 +30,7 @@ class Visit:
     claim: Claim | None = None
     answer: Evidence | None = None
     """GeeTest's answer, set as soon as it arrives: the token is used up from then on, even if the call is cancelled."""
-    finding: Evidence | None = None
+    evidence: Evidence | None = None
     """Evidence of the steps, before `accept`. A guard further in, or the next request with this token, may use it."""
     let_in: bool = False
     """The app gets the request: it is allowed, or the mode is "monitor"."""
@@ -45,5 +45,5 @@ class Visit:
 
     @property
     def realm(self) -> str:
-        """Text that a clearance is bound to. Ids and methods contain no blanks, so two rules never share a realm."""
+        """Text that a clearance is bound to. Rules with the same id, methods and name share passes."""
         return f"{self.captcha_id} {self.policy.methods} {self.policy.name}"

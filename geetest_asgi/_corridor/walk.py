@@ -2,8 +2,9 @@
 
 steps       gather evidence (`steps.STEPS`)                   Evidence
 accept      the user's function may refuse a passed token     Evidence
-judge       decides; the only function that lets a client in  GeeTestResult
-settle      gives the token of a refused request back, unless GeeTest has judged it
+caps        may let a request in during an outage             Evidence, bool
+judge       decides; the only function that allows a request  GeeTestResult
+settle      gives the token of a refused request back, unless GeeTest gave its verdict
 tell        alerts, the log, `on_result`
 app or denial
 """
@@ -91,7 +92,7 @@ class Guard:
                 if (evidence := await step(visit)) is not None:
                     break
             assert evidence is not None  # noqa: S101 - the last step always has evidence
-            visit.finding = evidence
+            visit.evidence = evidence
             if evidence.outcome is Outcome.PASSED and policy.accept is not None:
                 evidence = await _accept(visit, policy.accept, evidence)
             if visit.answer is not None:
@@ -111,8 +112,8 @@ class Guard:
 
     async def _forward(self, visit: Visit, result: GeeTestResult, send: Send) -> None:
         policy, scope = visit.policy, visit.scope
-        if visit.claim is not None:  # else no token was found here; the next guard may look elsewhere, or need none
-            scope[SHARED] = {**scope.get(SHARED, {}), visit.captcha_id: visit.finding}
+        if visit.claim is not None:  # without a token here, the next guard looks for one itself
+            scope[SHARED] = {**scope.get(SHARED, {}), visit.captcha_id: visit.evidence}
         if policy.clearance is not None and result.verified:
             visit.granted = policy.clearance.grant(scope, visit.realm)
         if visit.claim is not None or visit.granted or visit.when_pending:

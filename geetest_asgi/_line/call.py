@@ -33,7 +33,7 @@ loop, each tick is one turn of it, and a TLS handshake takes many.
 """
 
 _AT_ONCE: Final = 12
-"""Ticks, of a turn of the loop each, in which a disconnect comes at once: sent by a test client, through middleware."""
+"""Ticks, a turn of the loop each, for which a disconnect is ignored: through middleware, test clients send one."""
 
 _BLIND: Final = 3
 """Ticks for which a call of the user's client goes on: its socket cannot be asked."""
@@ -196,7 +196,7 @@ class Call:
         self.stop()
 
     def _silence(self) -> Evidence:
-        """Return what it is evidence of that no whole answer has come by now."""
+        """Return the evidence for a call without a whole answer."""
         if self.ours:
             return Evidence(Outcome.BUSY, self.ours)
         if not self._deliberate:
@@ -212,7 +212,7 @@ class Call:
         return now - since >= max(_FAIR * (now - self._began), self._least)
 
     def blame(self, error: Exception) -> Evidence:
-        """Return what it is evidence of that the wire raised this."""
+        """Return the evidence for an exception of the wire."""
         evidence, now = blame(error), self._clock.time()
         if evidence.outcome is not Outcome.UNAVAILABLE:
             return evidence

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Sequence
 from copy import copy
 from functools import partial
 from time import monotonic
-from typing import Any, Final, Self
+from typing import Final, Self
 
 import anyio
 
@@ -13,13 +13,13 @@ from .._bounds.per_loop import PerLoop
 from .._bounds.places import Places
 from .._core.limits import Limits
 from .._core.model import Evidence, Outage, Outcome, ValidateRequest
-from .._core.protocol import API_SERVERS, is_about_the_key, parse_reply
+from .._core.protocol import is_about_the_key, parse_reply
 from .._core.rules import OnOutage
 from ..observers.logs import log_outage, log_simulator, notify_plain
 from .call import CLIENT_LEFT, Call, Disconnected
 from .clock import clock
 from .exchange import Wire
-from .wires import Make, check_proxies, wire_maker
+from .wires import Make
 
 OnAnswer = Callable[[Evidence], None]
 
@@ -31,13 +31,13 @@ ALL_SERVERS_SKIPPED: Final = Evidence(
 class Server:
     """One `api_server`."""
 
-    def __init__(self, url: str, breaker: Breaker, on_outage: OnOutage | None = None) -> None:
+    def __init__(self, url: str, breaker: Breaker, on_outage: OnOutage | None) -> None:
         self.url = url
         self.breaker = breaker
         self._on_outage = on_outage
 
-    def hears(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
-        """Report what came of a call. What is neither an answer nor an outage is our own doing, and says nothing."""
+    def report(self, ticket: int, evidence: Evidence, *, answered: bool) -> None:
+        """Report how a call ended. Neither an answer nor an outage: it says nothing about the server."""
         if evidence.outcome is Outcome.UNAVAILABLE:
             if self.breaker.failed(ticket):
                 self._tell(Outage(self.url, over=False, reason=evidence.reason))
@@ -94,39 +94,21 @@ class Lane:
 class Line:
     """The calls of one middleware or client, over all its rules. Serves any number of threads and event loops.
 
-    Raises ConfigError if `trust_env` is set and the environment names a proxy that cannot be used.
+    `make` makes the wire of an event loop. `deliberate`: every silence is meant, as a stand-in's is.
     """
 
     def __init__(
         self,
         api_servers: Sequence[str],
         limits: Limits,
+        make: Make,
         *,
-        client: Any = None,
-        trust_env: bool = False,
         on_outage: OnOutage | None = None,
+        deliberate: bool = False,
     ) -> None:
-        if trust_env and client is None:
-            check_proxies(api_servers)
-        self._build(api_servers, limits, on_outage, wire_maker(client, trust_env=trust_env))
-        self._own = client is None
-
-    @classmethod
-    def over(cls, wire: Wire) -> Self:
-        """Return a line over `wire`, without a breaker, whose every silence is deliberate: for a stand-in."""
-
-        async def make() -> Wire:
-            return wire
-
-        line = cls.__new__(cls)
-        line._build(API_SERVERS[:1], Limits(breaker_failures=0), None, make)
-        line._deliberate = True
-        return line
-
-    def _build(self, urls: Sequence[str], limits: Limits, on_outage: OnOutage | None, make: Make) -> None:
         breaker = partial(Breaker, limits.breaker_failures, limits.breaker_pause, limits.breaker_longest_pause)
-        self._servers = tuple(Server(url, breaker(), on_outage) for url in urls)
-        self._deliberate = self._said = self._own = False
+        self._servers = tuple(Server(url, breaker(), on_outage) for url in api_servers)
+        self._deliberate, self._said = deliberate, False
         self._lanes = PerLoop(lambda: Lane(make, limits.max_in_flight), Lane.aclose)
 
     async def ask(
@@ -177,7 +159,7 @@ class Line:
     async def _ask_servers(self, request: ValidateRequest, lane: Lane, call: Call, on_answer: OnAnswer) -> Evidence:
         """Ask one server after the other, as long as nothing was sent.
 
-        If one of them could not be reached through our own fault, it is no outage that the others are down.
+        If one of them could not be reached through our own fault, that is the result, even if the others are down.
         """
         ours, evidence = None, call.ended or ALL_SERVERS_SKIPPED
         for behind, server in enumerate(self._servers):
@@ -196,7 +178,7 @@ class Line:
                 raise
             else:
                 evidence = parse_reply(reply, request.lot_number) if reply else call.stopped or evidence
-            server.hears(ticket, evidence, answered=reply is not None)
+            server.report(ticket, evidence, answered=reply is not None)
             if evidence.outcome is Outcome.UNAVAILABLE:
                 evidence = ours or evidence
             if reply is not None:
@@ -217,9 +199,11 @@ class Line:
             yield server.url, alone
 
     async def prepare(self) -> None:
-        """Import what the first call needs and read the certificates: for the start of a lifespan."""
-        if self._own:
-            await self._lanes.get().prepare()
+        """Do what the first call needs: import, read the certificates, make the user's client. For a lifespan's start.
+
+        Raises what the user's function raises.
+        """
+        await self._lanes.get().prepare()
 
     async def aclose(self) -> None:
         """Close the connections of the running event loop. The next call opens others."""

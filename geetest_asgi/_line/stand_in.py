@@ -7,6 +7,8 @@ anybody here, for the length of a `with` block; outside of tests there is nobody
 
 from threading import Lock
 
+from .._core.limits import Limits
+from .._core.protocol import API_SERVERS
 from .exchange import Wire
 from .line import Line
 
@@ -22,10 +24,14 @@ def stand_in() -> Line | None:
 def put_in_place(wire: Wire) -> None:
     """From now on this one is asked. Raises RuntimeError if there is one: whose answers would a test be getting?"""
     global _line
+
+    async def make() -> Wire:
+        return wire
+
     with _lock:
         if _line is not None:
             raise RuntimeError("GeeTest is stood in for already: one at a time, in one process")
-        _line = Line.over(wire)
+        _line = Line(API_SERVERS[:1], Limits(breaker_failures=0), make, deliberate=True)
 
 
 def take_away() -> None:

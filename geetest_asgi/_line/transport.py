@@ -26,7 +26,7 @@ from .reader import BrokenReplyError, Reader
 from .sockets import Connection
 
 UNUSED: Final = 45.0
-"""Seconds after which a free connection is closed; GeeTest's end may close it earlier."""
+"""Idle seconds after which the next call closes a connection; GeeTest's end may do so earlier."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,9 +80,10 @@ class Transport:
         return reply_of(reader.status, reader.fields, reader.body)
 
     def _kept(self, origin: Origin) -> Connection | None:
+        for unused in self._free.values():
+            while unused and monotonic() - unused[0].free_since > UNUSED:
+                unused.popleft().socket.close()
         free = self._free[origin]
-        while free and monotonic() - free[0].free_since > UNUSED:
-            free.popleft().socket.close()
         while free:
             connection = free.pop()
             if connection.is_unused():

@@ -16,8 +16,13 @@ from .given import GivenWire
 Make = Callable[[], Awaitable[Wire]]
 
 
-def wire_maker(client: Any, *, trust_env: bool) -> Make:
-    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one."""
+def wire_maker(client: Any, servers: Iterable[str], *, trust_env: bool) -> Make:
+    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one.
+
+    Raises ConfigError if `trust_env` is set and the environment names a proxy that cannot be used.
+    """
+    if trust_env and client is None:
+        _check_proxies(servers)
 
     async def make() -> Wire:
         if client is None:
@@ -85,7 +90,7 @@ def proxy_of(url: str) -> str | None:
     return proxy if not proxy or "://" in proxy else f"http://{proxy}"
 
 
-def check_proxies(servers: Iterable[str]) -> None:
+def _check_proxies(servers: Iterable[str]) -> None:
     """Raise ConfigError for a proxy that cannot be used. Its URL is not shown: it may hold a password."""
     for server in servers:
         scheme = urlsplit(proxy_of(server) or "http:").scheme

@@ -92,7 +92,7 @@ def log_outage(outage: Outage) -> None:
 
 def log_outage_begins(reason: str, policy: str) -> None:
     """Warn at the first `unavailable` request. `policy`: the rule's `on_unavailable`."""
-    message = "GeeTest is down (%(reason)r): the rule says %(on_unavailable)r to requests that it cannot vouch for"
+    message = "GeeTest is down (%(reason)r): the rule says on_unavailable=%(on_unavailable)r for unverified requests"
     _log("outage_begins", message, reason=reason, on_unavailable=policy)
 
 
@@ -221,5 +221,5 @@ def log_simulator() -> None:
         return
     _log(
         "simulator",
-        "a simulator answers in GeeTest's place: anybody can make tokens that it takes for good",
+        "a simulator answers instead of GeeTest: anyone can make tokens that it accepts",
     )

@@ -13,7 +13,7 @@ from starlette.responses import (
 )
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import GeeTestResult, Outcome, geetest_result
+from geetest_asgi import ConfigError, GeeTestResult, Outcome, geetest_result
 from geetest_asgi.denials import DENIALS, Language, default_denial, denial_in
 from geetest_asgi.denials import LANGUAGES as LANGUAGES_OF_THE_PACKAGE
 
@@ -25,6 +25,7 @@ pytestmark = pytest.mark.anyio
 
 JSON = "application/problem+json"
 HTML = "text/html; charset=utf-8"
+ENGLISH = LANGUAGES_OF_THE_PACKAGE["en"]
 
 
 # --- what it looks like -----------------------------------------------------------------------------------------------
@@ -86,6 +87,12 @@ async def test_more_languages_are_one_mapping(geetest: GeeTest, app: App) -> Non
     other = await visit(geetest.token(forged=True), headers=headers).run(guard)
     assert (other.headers["content-language"], "Captcha not passed" in other.body.decode()) == ("en", True)
     assert (await visit(headers={"accept-language": "zh"}).run(guard)).problem["title"] == "请先完成验证"
+
+
+@pytest.mark.parametrize(("tag", "words"), [("pt-BR", ENGLISH), ("DE", ENGLISH), ("de", "Zurück")])
+def test_a_language_that_no_client_could_get_is_an_error(tag: str, words: Any) -> None:
+    with pytest.raises(ConfigError, match=tag):
+        denial_in({tag: words})
 
 
 def test_the_languages_know_every_outcome() -> None:

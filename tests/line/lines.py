@@ -16,7 +16,10 @@ from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.clock import clock
+from geetest_asgi._line.exchange import Wire
 from geetest_asgi._line.line import Line
+from geetest_asgi._line.stand_in import put_in_place, stand_in, take_away
+from geetest_asgi._line.wires import wire_maker
 
 LOT = "4dc3cfc2cdff448cad8d13107198d473"
 FIELDS = CaptchaFields(LOT, "a" * 128, "b" * 64, "1700000000")
@@ -26,7 +29,20 @@ FAIL = http_reply(b'{"result":"fail","reason":"x"}')
 
 def line_to(*urls: str, **settings: Any) -> Line:
     limits = settings.pop("limits", Limits(breaker_failures=1))
-    return Line(urls, limits, **settings)
+    make = wire_maker(settings.pop("client", None), urls, trust_env=settings.pop("trust_env", False))
+    return Line(urls, limits, make, **settings)
+
+
+@contextmanager
+def in_place(wire: Wire) -> Iterator[Line]:
+    """The line of a stand-in."""
+    put_in_place(wire)
+    try:
+        line = stand_in()
+        assert line is not None
+        yield line
+    finally:
+        take_away()
 
 
 def a_call() -> Call:

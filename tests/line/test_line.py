@@ -11,7 +11,7 @@ from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
 from edges.servers import RawServer, never_accepting, refusing, replying
 from edges.visitors import until
-from lines import FAIL, REQUEST, a_call, after, line_to
+from lines import FAIL, REQUEST, a_call, after, in_place, line_to
 from own_time import OwnTime
 
 from geetest_asgi import Limits, Outage, Outcome
@@ -117,12 +117,12 @@ class Wire:
 
 
 async def test_a_stand_in_is_one_server_without_a_breaker_whose_silence_is_meant() -> None:
-    line = Line.over(Wire(None))
-    assert [url for url, _ in line.each()] == ["https://gcaptcha4.geetest.com"]
-    evidence = await line.ask([REQUEST], 0.05)
-    assert (evidence.outcome, evidence.reason) == (Outcome.UNAVAILABLE, "no connection in time")
-    line = Line.over(Wire(Reply(503, None)))
-    assert {(await line.ask([REQUEST], 5.0)).reason for _ in range(20)} == {"HTTP 503"}
+    with in_place(Wire(None)) as line:
+        assert [url for url, _ in line.each()] == ["https://gcaptcha4.geetest.com"]
+        evidence = await line.ask([REQUEST], 0.05)
+        assert (evidence.outcome, evidence.reason) == (Outcome.UNAVAILABLE, "no connection in time")
+    with in_place(Wire(Reply(503, None))) as line:
+        assert {(await line.ask([REQUEST], 5.0)).reason for _ in range(20)} == {"HTTP 503"}
 
 
 def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> None:
@@ -231,11 +231,11 @@ def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
     outcome: Outcome, answered: bool, opens: bool
 ) -> None:
     time = Time()
-    closed, opened = (Server("http://a", Breaker(1, 1.0, 1.0, time)) for _ in range(2))
+    closed, opened = (Server("http://a", Breaker(1, 1.0, 1.0, time), None) for _ in range(2))
     opened.breaker.failed(opened.breaker.take(1.0) or 0)
     time.now += 1.0
     for server in (closed, opened):
-        server.hears(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
+        server.report(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     assert closed.breaker.is_open is opens
     assert opened.breaker.is_open is not (answered and not opens)
 
@@ -245,23 +245,23 @@ def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> Non
     server = Server("http://a", Breaker(1, 60.0, 60.0), told.append)
     ticket = server.breaker.take(1.0)
     assert ticket is not None
-    server.hears(ticket, Evidence(Outcome.BUSY, "ours"), answered=False)
+    server.report(ticket, Evidence(Outcome.BUSY, "ours"), answered=False)
     assert told == []
-    server.hears(ticket, Evidence(Outcome.UNAVAILABLE, "down"), answered=False)
+    server.report(ticket, Evidence(Outcome.UNAVAILABLE, "down"), answered=False)
     assert told == [Outage("http://a", over=False, reason="down")]
-    server.hears(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
+    server.report(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
     assert told[1:] == [Outage("http://a", over=True, reason="x", seconds=told[1].seconds)]
 
 
 def test_a_trial_that_is_given_up_makes_room_for_others() -> None:
     time = Time()
-    server = Server("http://a", Breaker(1, 1.0, 1.0, time))
-    server.hears(server.breaker.take(1.0) or 0, Evidence(Outcome.UNAVAILABLE), answered=False)
+    server = Server("http://a", Breaker(1, 1.0, 1.0, time), None)
+    server.report(server.breaker.take(1.0) or 0, Evidence(Outcome.UNAVAILABLE), answered=False)
     time.now += 1.0
     ticket = server.breaker.take(1.0)
     assert ticket is not None
     assert not server.breaker.ready()
-    server.hears(ticket, Evidence(Outcome.BUSY), answered=False)
+    server.report(ticket, Evidence(Outcome.BUSY), answered=False)
     assert server.breaker.ready()
 
 
@@ -340,10 +340,10 @@ async def test_a_place_is_given_back() -> None:
     assert [each.outcome for each in answers] == [Outcome.FAILED] * 3
 
 
-async def test_a_client_is_not_made_before_it_is_needed() -> None:
-    line = line_to("http://good", client=lambda: pytest.fail("it was made"))
-    await line.prepare()
-    await line.aclose()
+async def test_a_client_that_cannot_be_made_is_an_error_at_the_start() -> None:
+    line = line_to("http://good", client=lambda: int("no client"))
+    with pytest.raises(ValueError, match="no client"):
+        await line.prepare()
 
 
 async def test_closing_a_line_closes_its_connections() -> None:
@@ -360,4 +360,5 @@ async def test_the_client_left_says_nothing_of_the_token() -> None:
         await anyio.sleep(0.2)
         return True
 
-    assert await Line.over(Wire(None)).ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT
+    with in_place(Wire(None)) as line:
+        assert await line.ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT

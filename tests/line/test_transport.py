@@ -67,6 +67,16 @@ def test_the_environments_authorities_count_with_trust_env_alone(
     assert not trusts(certificates(False), authority)
 
 
+async def test_a_call_to_another_server_closes_what_was_free_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(transport, "UNUSED", -1.0)
+    own = Transport()
+    with RawServer(replying(FAIL)) as first, RawServer(replying(FAIL)) as second:
+        for server in (first, second):
+            await own.post(f"{server.url}/validate", b"x=y", a_call())
+        await until(lambda: first.open == 0)
+        await own.aclose()
+
+
 def test_certificates_are_read_once_for_each_place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("SSL_CERT_FILE", raising=False)
     first = certificates(True)
