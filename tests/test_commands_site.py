@@ -196,6 +196,7 @@ def test_open_routes_are_listed_with_what_is_known_about_them() -> None:
     ("protect", "more", "doubt"),
     [
         (["/a/**", "/A/b"], {}, "rule 2 is never reached: rule 1 before it"),
+        (["/a", "POST /a"], {}, "rule 2 is never reached"),
         (["/x", "/a/*"], {"exempt": ["/a/**"]}, "rule 2 protects nothing but odd spellings: '/a/**' exempts it"),
         (["/x"], {"mode": "monitor"}, "rule 1 denies nobody: its mode is 'monitor'"),
         (["/nowhere"], {}, "rule 1 protects no route: '/nowhere' matches none"),
