@@ -264,21 +264,6 @@ def test_a_rule_with_a_pair_of_its_own_has_no_credentials_of_the_guard() -> None
         assert config.build_policy(rule, (ID, KEY), defaults).credentials is function
 
 
-@pytest.mark.parametrize(
-    ("settings", "needed"), [({}, True), ({"credentials": by_scope}, False), ({"mode": "off"}, False)]
-)
-def test_a_rule_that_asks_nothing_or_has_credentials_needs_no_pair(settings: dict[str, Any], needed: bool) -> None:
-    def build(*pair: str | None) -> Policy:
-        return config.build_policy(Rule("/x", **settings), (pair[0], pair[1]), DEFAULTS)
-
-    assert build(ID, KEY).captcha_id == ID
-    assert "captcha_key is missing" in str(refusal(lambda: build(ID, None))), "half a pair is a mistake"
-    if needed:
-        assert "captcha_id is missing" in str(refusal(lambda: build(None, None)))
-    else:
-        assert build(None, None).captcha_id == ""
-
-
 def test_a_proxy_that_cannot_be_used_is_a_mistake_under_trust_env(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("HTTPS_PROXY", "gopher://proxy.example")
     assert "gopher" in str(refusal(lambda: guard(trust_env=True)))
