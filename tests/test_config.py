@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,13 +29,7 @@ pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 async def asynchronous() -> None: ...
 
 
-class NoCounters:
-    async def add(self, key: str, value: str, seconds: float) -> bool:
-        return True
-
-    async def pop(self, key: str) -> str | None: ...
-
-    async def delete(self, key: str) -> None: ...
+NO_COUNTERS = SimpleNamespace(add=asynchronous, pop=asynchronous, delete=asynchronous)
 
 
 class Awaited:
@@ -105,7 +100,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("on_outage", "give a plain function", [Awaited()]),
     ("credentials", "give fn(scope) or fn(scope, sent_id)", [lambda: None, ("an-id", "a-key")]),
     ("store", "store={!r} has no add", [{}]),
-    ("store", "has no count: give an object with async add, pop, delete and", [NoCounters()]),
+    ("store", "has no count: give an object with async add, pop, delete and", [NO_COUNTERS]),
     ("store", "is a class", [MemoryStore]),
     ("store", "store={!r}: give the file after three slashes", ["sqlite:///", "sqlite:///a.db?m=ro", "sqlite://a.db"]),
     ("store", "/nowhere/at/all.db", ["sqlite:////nowhere/at/all.db"]),

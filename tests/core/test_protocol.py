@@ -232,12 +232,9 @@ def test_an_answer_with_a_content_encoding_is_refused() -> None:
     "body",
     [
         AS_BYTES,
-        json.dumps(SUCCESS, ensure_ascii=False).encode(),
-        json.dumps(SUCCESS, indent=4).encode(),
         b"\r\n " + AS_BYTES + b"\n",
         b"\xef\xbb\xbf" + AS_BYTES,
         json.dumps(SUCCESS).encode("utf-16"),
-        json.dumps(SUCCESS).encode("utf-32"),
         AS_BYTES + b" " * (MAX_REPLY - len(AS_BYTES)),
     ],
 )

@@ -84,12 +84,6 @@ def two(make: Make) -> tuple[Store, Store]:
     return make(), make()
 
 
-@pytest.fixture
-def processes(two: tuple[Store, Store]) -> tuple[Store, Store]:
-    """The same, as two processes have them."""
-    return FailSafe(two[0]), FailSafe(two[1])
-
-
 @each_backend
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
@@ -145,8 +139,8 @@ async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> 
 
 
 @each_backend
-async def test_of_two_one_adds_one_pops_and_each_counts(processes: tuple[Store, Store]) -> None:
-    await race(*processes)
+async def test_of_two_processes_one_adds_one_pops_and_each_counts(two: tuple[Store, Store]) -> None:
+    await race(*map(FailSafe, two))
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
