@@ -18,7 +18,7 @@ from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, 
 from .machine import KEYS, TEXTS
 from .support import SECONDS, RedisServer, in_a_child
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 prefix = f"{secrets.token_hex(4)}:"
 Make = Callable[[], Store]
 
@@ -84,7 +84,6 @@ def two(make: Make) -> tuple[Store, Store]:
     return make(), make()
 
 
-@each_backend
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
     await store.add("late", "", 600)
@@ -95,7 +94,6 @@ async def test_a_key_ends(store: Store) -> None:
     assert await store.pop("soon") == "second"
 
 
-@each_backend
 async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
     await store.add("a", "first", 0.5)
     await store.add("a", "second", 600)
@@ -103,7 +101,6 @@ async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
     assert await store.pop("a") is None
 
 
-@each_backend
 async def test_a_counter_counts_until_it_ends(store: Store) -> None:
     assert [await store.count(key, 600) for key in ("n a", "n a", "n b", "n a")] == [1, 2, 1, 3]
     assert await store.count("n soon", 0.4) == 1
@@ -133,12 +130,10 @@ async def race(*stores: Store) -> None:
     assert {*await at_once(stores, "count", "n", 60)} == {*range(1, 31)}
 
 
-@each_backend
 async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> None:
     await race(store)
 
 
-@each_backend
 async def test_of_two_processes_one_adds_one_pops_and_each_counts(two: tuple[Store, Store]) -> None:
     await race(*map(FailSafe, two))
 
@@ -172,7 +167,6 @@ CALLS = st.lists(
 )
 
 
-@each_backend
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calls=CALLS)
 async def test_any_sequence_of_calls_does_what_it_does_in_memory(store: Store, calls: list[tuple[Any, ...]]) -> None:
