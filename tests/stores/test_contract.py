@@ -187,6 +187,7 @@ def test_a_store_that_keeps_nothing_is_refused(size: Any, tmp_path: Path) -> Non
     for kind, make in kinds.items():
         with pytest.raises(ConfigError, match=rf"^{kind}\(size={size}\)"):
             make(size=size)
+        make(size=1)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 2.5, 60, True])
@@ -197,6 +198,7 @@ def test_a_timeout_that_visitors_would_feel_is_refused(timeout: float, tmp_path:
         RedisStore(lambda: None, timeout=timeout)
 
 
-def test_a_store_that_there_is_not_is_no_attribute() -> None:
+def test_a_store_is_an_attribute_and_what_there_is_not_is_none() -> None:
+    assert [getattr(stores, name).__name__ for name in stores.__all__] == stores.__all__
     with pytest.raises(AttributeError, match="no attribute 'EtcdStore'"):
         _ = stores.EtcdStore
