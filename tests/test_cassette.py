@@ -1,6 +1,7 @@
 """Cassettes: GeeTest's answers are recorded without a secret, replayed, and held against the simulator's."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -151,6 +152,14 @@ def test_the_command_records_until_ctrl_c_and_writes_over_nothing(
         done = command("record", name)
         assert (done.returncode, f"{name} cannot be made" in done.stderr) == (2, True)
     assert len(cassette.load(Path(tape))) == 1
+
+
+def test_the_command_leaves_no_file_where_it_cannot_listen(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = command("record", str(tape), "--port", str(taken.getsockname()[1]))
+    assert (done.returncode, "Cannot listen on port" in done.stderr) == (1, True)
+    assert not tape.exists()
 
 
 @pytest.mark.parametrize("reason", ["pass_token error", "pass_token used", "sign_token error"])

@@ -22,6 +22,7 @@ from starlette.middleware import Middleware
 from starlette.middleware.cors import CORSMiddleware
 from starlette.requests import Request
 from starlette.responses import Response
+from starlette.routing import Route
 from starlette.types import ASGIApp, Receive, Scope, Send
 from starlette.websockets import WebSocket
 
@@ -41,16 +42,31 @@ from geetest_asgi import (
     Rule,
     client_address,
     geetest_result,
-    testing,
+    report_failure,
 )
 from geetest_asgi import fastapi as fastapi_helper
 from geetest_asgi import litestar as litestar_helper
 from geetest_asgi.clearance import Clearance
-from geetest_asgi.denials import DENIALS, default_denial
+from geetest_asgi.denials import DENIALS, Denial, default_denial
 from geetest_asgi.django import GeeTestSettings
 from geetest_asgi.frontend import REQUEST_HEADERS, RESPONSE_HEADERS, form_script
 from geetest_asgi.observers.otel import OpenTelemetry
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
+from geetest_asgi.testing import (
+    CODES,
+    DEMO_ID,
+    DEMO_KEY,
+    MAGIC,
+    Call,
+    Fault,
+    GeeTest,
+    GeeTestServer,
+    Magic,
+    Simulator,
+    geetest_for,
+    run_simulator,
+    serve,
+)
 
 # The front door loads lazily, which a type checker must not notice
 
@@ -63,12 +79,15 @@ assert_type(geetest_asgi.__version__, str)
 async def site(scope: Scope, receive: Receive, send: Send) -> None: ...
 
 
-assert_type(GeeTestMiddleware(site), GeeTestMiddleware)
 guarded: ASGIApp = GeeTestMiddleware(app=site, protect=["POST /login", re.compile("/v[12]/.*"), Rule("/api/**")])
+guarded = GeeTestMiddleware(guarded, protect="/login", exempt="/login/help", root_paths="/api")
 guarded = GeeTestMiddleware(Starlette(), protect=Rule("/login"), exempt=["/a", re.compile("/b")], root_paths=["/api"])
+mixed = [Rule("/register"), "POST /login"]
+guarded = GeeTestMiddleware(site, protect=mixed)
 
 starlette_app = Starlette(middleware=[Middleware(GeeTestMiddleware, protect=["POST /login"], on_unavailable="deny")])
 starlette_app.add_middleware(GeeTestMiddleware, protect=["POST /login"], limits=Limits(max_body=2**20))
+Route("/login", starlette_app, middleware=[Middleware(GeeTestMiddleware)])
 Litestar(middleware=[DefineMiddleware(GeeTestMiddleware, protect=["POST /login"])])
 
 GeeTestMiddleware()  # type: ignore[call-arg]
@@ -77,20 +96,25 @@ GeeTestMiddleware(site, protct=["POST /login"])  # type: ignore[call-arg]
 GeeTestMiddleware(site, protect=7)  # type: ignore[arg-type]
 GeeTestMiddleware(site, exempt=Rule("/login"))  # type: ignore[arg-type]
 GeeTestMiddleware(site, sources=["cookie"])  # type: ignore[list-item]
-GeeTestMiddleware(site, mode="on")  # type: ignore[arg-type]
+GeeTestMiddleware(site, on_unavailable="open")  # type: ignore[arg-type]
+GeeTestMiddleware(site, timeout="3 s")  # type: ignore[arg-type]
 GeeTestMiddleware("shop:app")  # type: ignore[arg-type]
+Middleware(GeeTestMiddleware, mode="on")  # type: ignore[arg-type]
+starlette_app.add_middleware(GeeTestMiddleware, protct=["/"])  # type: ignore[call-arg]
 
 # Every setting that a rule may have
 
 rule = Rule("/register", methods=["POST", "PUT"], name="register", captcha_id="id", captcha_key=["new", "old"])
 rule = Rule("/register", sources=("header", "body"), fields={"lot_number": "lot"}, on_unavailable="deny", timeout=1.5)
+rule = Rule("/register", limits=Limits(max_field=1000), mode="monitor", forgive=[422])
 assert_type(rule.mode, Literal["enforce", "monitor", "off"] | None)
 Rule(re.compile("/a"), methods="*", fields="camelCase")
+Rule("/a", "POST")  # type: ignore[call-arg]
 Rule(re.compile(b"/a"))  # type: ignore[arg-type]
 Rule("/a", store=MemoryStore())  # type: ignore[call-arg]
 rule.name = "another"  # type: ignore[misc]
 
-assert_type(Limits().body_timeout, float)
+Limits(max_body="1 MiB")  # type: ignore[arg-type]
 
 # Hooks, plain and asynchronous
 
@@ -115,9 +139,10 @@ GeeTestMiddleware(site, skip=Hooks.skip, accept=Hooks.accept, on_denied=Hooks.on
 GeeTestMiddleware(site, skip=Hooks.skip_later, accept=Hooks.accept_later, on_denied=Hooks.on_denied_later)
 GeeTestMiddleware(site, credentials=Hooks.credentials_later, on_outage=Hooks.on_outage, on_lockout=Hooks.on_lockout)
 GeeTestMiddleware(site, on_result=Hooks.on_result_later, on_denied=default_denial)
-Rule("/a", skip=Hooks.skip_later, accept=Hooks.accept, on_denied=Hooks.on_denied, credentials=Hooks.credentials)
+Rule("/a", skip=Hooks.skip_later, accept=Hooks.accept, on_denied=Hooks.on_denied_later, credentials=Hooks.credentials)
 GeeTestMiddleware(site, skip=Hooks.says_yes)  # type: ignore[arg-type]
-GeeTestMiddleware(site, accept=Hooks.skip)  # type: ignore[arg-type]
+GeeTestMiddleware(site, accept=Hooks.on_result)  # type: ignore[arg-type]
+GeeTestMiddleware(site, on_denied=Hooks.on_result)  # type: ignore[arg-type]
 GeeTestMiddleware(site, on_outage=Hooks.on_result)  # type: ignore[arg-type]
 GeeTestMiddleware(site, credentials=("id", "key"))  # type: ignore[arg-type]
 
@@ -127,17 +152,14 @@ GeeTestMiddleware(site, credentials=("id", "key"))  # type: ignore[arg-type]
 async def login(request: Request) -> Response:
     result = geetest_result(request)
     assert_type(result, GeeTestResult)
-    assert_type(result.lot_number, str | None)
     assert_type(result.captcha_args, Mapping[str, Any])
-    assert_type(result.unverified, bool)
     result.allowed = True  # type: ignore[misc]
     return Response(status_code=400 if result.outcome is Outcome.PASSED else 200)
 
 
 async def websocket(socket: WebSocket, scope: Scope) -> str:
     assert_type(client_address(scope), str | None)
-    assert_type(geetest_result(scope), GeeTestResult)
-    return geetest_result(socket).outcome  # an Outcome is a str
+    return geetest_result(socket).outcome or geetest_result(scope).outcome  # an Outcome is a str
 
 
 errors: tuple[ValueError, GeeTestError] = (ConfigError("a wrong setting"), ConfigError("a wrong setting"))
@@ -157,6 +179,7 @@ GeeTestClient(mode="monitor")  # type: ignore[call-arg]
 
 # Clients, stores, add-ons
 
+GeeTestMiddleware(site, client=httpx.AsyncClient())
 GeeTestMiddleware(site, client=httpx2.AsyncClient(), trust_env=True, allow_http=True)
 GeeTestMiddleware(site, client=lambda: httpx.AsyncClient(http2=False))
 GeeTestClient(client=httpx2.AsyncClient)
@@ -181,12 +204,14 @@ stores: list[Store] = [
     FailSafe(TableStore()),
     TableStore(),
 ]
+GeeTestMiddleware(site, store=stores[0])
 GeeTestMiddleware(site, store="sqlite:///spent.db")
-GeeTestMiddleware(site, store=object())  # type: ignore[arg-type]
 GeeTestMiddleware(site, store=MemoryStore)  # type: ignore[arg-type]
+assert_type(FailSafe(TableStore()).failures, int)
 
 clearance = Clearance(["sixteen letters!", "and older ones.."], seconds=300, bind=lambda scope: scope["client"][0])
 GeeTestMiddleware(site, clearance=clearance)
+Rule("/a", clearance=clearance)
 GeeTestMiddleware(site, clearance="sixteen letters!")  # type: ignore[arg-type]
 
 
@@ -201,12 +226,15 @@ class OnlyPosts:
 failures = AfterFailures(5, seconds=60.5, statuses=[401], key=client_address, store="redis://")
 GeeTestMiddleware(site, when=failures)
 GeeTestMiddleware(site, when=OnlyPosts())
+Rule("/a", when=failures)
+AfterFailures(key=lambda scope: scope.get("account"))
+report_failure({"type": "http"})
 GeeTestMiddleware(site, when=3)  # type: ignore[arg-type]
 
 telemetry = OpenTelemetry()
 GeeTestMiddleware(site, on_result=telemetry, on_outage=telemetry.on_outage)
 
-assert_type(DENIALS[Outcome.FAILED].retry, Literal["solve", "later", "never"])
+assert_type(DENIALS[Outcome.FAILED], Denial)
 starlette_app.mount("/geetest", form_script)
 starlette_app.add_middleware(CORSMiddleware, allow_headers=REQUEST_HEADERS, expose_headers=RESPONSE_HEADERS)
 
@@ -214,11 +242,15 @@ starlette_app.add_middleware(CORSMiddleware, allow_headers=REQUEST_HEADERS, expo
 
 api = FastAPI()
 fastapi_helper.add_geetest(api, protect=["POST /login", Rule("/api/**")], on_unavailable="deny")
+fastapi_helper.add_geetest(api, mode="monitor", exempt=["/hook"], store="sqlite:///spent.db", on_denied=Hooks.on_denied)
+fastapi_helper.add_geetest(api, mode="watch")  # type: ignore[arg-type]
 fastapi_helper.add_geetest(api, time_out=3)  # type: ignore[call-arg]
 fastapi_helper.Captcha(methods=["PUT"], sources=["header"], mode="off", forgive=(422,), skip=Hooks.skip)
+fastapi_helper.Captcha(mode="watch")  # type: ignore[arg-type]
 fastapi_helper.Captcha(store="sqlite:///spent.db")  # type: ignore[call-arg]
 litestar_helper.Captcha(on_unavailable="deny", when=failures)
 litestar_helper.Captcha(sources=["cookie"])  # type: ignore[list-item]
+litestar_helper.GeeTestPlugin(mode="watch")  # type: ignore[arg-type]
 litestar_helper.GeeTestPlugin(protect=["POST /login"])  # type: ignore[call-arg]
 
 in_front_of_django: GeeTestSettings = {
@@ -226,8 +258,8 @@ in_front_of_django: GeeTestSettings = {
     "accept": "shop.captcha.accept",
     "skip": Hooks.skip,
 }
-in_front_of_django = {"protect": "/login", "mode": "watch"}  # type: ignore[typeddict-item]
 in_front_of_django = {"protect": "/login", "time_out": 3}  # type: ignore[typeddict-unknown-key]
+in_front_of_django = {"mode": "monitor"}  # type: ignore[typeddict-item]
 
 
 @api.post("/register", dependencies=[Depends(fastapi_helper.Captcha())])
@@ -247,25 +279,26 @@ Litestar([comment], plugins=[litestar_helper.GeeTestPlugin(on_unavailable="deny"
 # In tests
 
 
-def test_login(geetest: testing.GeeTest, geetest_server: testing.GeeTestServer) -> None:
+def test_login(geetest: GeeTest, geetest_server: GeeTestServer) -> None:
     assert_type(geetest.token(expired=True, used=False, forged=False, offline=False, captcha_id="id"), dict[str, str])
     geetest.headers(stale=True)  # type: ignore[call-arg]
+    geetest.token(True)  # type: ignore[call-arg]
     geetest.error(-50005, "no")
     geetest.answers(404, {"status": "error"}, content_type="application/json", headers={"server": "x"})
-    assert_type(geetest.calls[0], testing.Call)
+    assert_type(geetest.calls[0], Call)
     assert_type(geetest_server.env, dict[str, str])
 
 
 def by_hand() -> None:
-    simulator = testing.Simulator({testing.DEMO_ID: testing.DEMO_KEY}, clock=lambda: 0.0)
-    assert_type(simulator.token(), dict[str, str])
-    with testing.serve(simulator, host="127.0.0.1", port=0) as url:
+    simulator = Simulator({DEMO_ID: DEMO_KEY}, clock=lambda: 0.0)
+    with serve(simulator, host="127.0.0.1", port=0) as url:
         assert_type(url, str)
-    with testing.GeeTest() as geetest:
-        assert_type(geetest, testing.GeeTest)
-    assert_type(testing.MAGIC["sim-pass"], testing.Magic)
-    assert_type(testing.run_simulator("127.0.0.1", 8077, tls=Path("authority.pem")), int)
-    assert_type(testing.geetest_for(unittest.TestCase()), testing.GeeTest)
+    with GeeTest() as geetest:
+        assert_type(geetest, GeeTest)
+    assert_type(MAGIC["sim-pass"], Magic)
+    assert_type(MAGIC["sim-down"].fault, Fault)
+    assert_type(run_simulator("127.0.0.1", 8077, tls=Path("authority.pem")), int)
+    assert_type(geetest_for(unittest.TestCase()), GeeTest)
     simulator.expect("success", "HTTP 503")
-    testing.serve(7)  # type: ignore[arg-type]
-    testing.Simulator(pairs=[testing.DEMO_ID])  # type: ignore[arg-type]
+    assert_type(CODES["-50005"], str)
+    serve(7)  # type: ignore[arg-type]

@@ -3,12 +3,13 @@
 A module has `APPS`, which maps a name to a function that builds an app. `build(name)` gives the pair that is compared:
 the app as it is, and the same app behind the guard. In the apps that bring their own guard the bare one has none.
 
-Every app has the same handlers, written the way its users write them:
+Every app has the same handlers. Each module's `reads`, `parses` and `streams` make them: they read the whole body,
+parse it with the framework's own parser, or answer with a stream.
 
     POST /login                        read the whole body
     POST … /users/{name}/reset         as above; every method that the framework can route but GET and HEAD
     GET  /page                         protected although it is a GET
-    POST /json, POST /form             parse the body with the framework's own parser
+    POST /json, POST /form             parse the body
     POST /stream                       answer in five pieces
     POST /endless                      answer without end, until the client leaves
     POST /open                         not protected
@@ -86,13 +87,8 @@ def outcome(request: Any) -> str:
 
 def report(handler: str, request: Any, body: bytes = b"", **more: Any) -> dict[str, str]:
     """What a handler saw, as headers of its answer: a header is there even in an answer to HEAD."""
-    seen = {
-        "handler": handler,
-        "outcome": outcome(request),
-        "size": len(body),
-        "sha256": sha256(body).hexdigest(),
-        **more,
-    }
+    digest = sha256(body).hexdigest()
+    seen = {"handler": handler, "outcome": outcome(request), "size": len(body), "sha256": digest, **more}
     return {"x-report": json.dumps(seen)}
 
 
@@ -102,7 +98,7 @@ def lot_number(found: Any) -> str | None:
     return None if value is None else str(value)
 
 
-async def pieces() -> AsyncIterator[bytes]:
+async def pieces(request: Any) -> AsyncIterator[bytes]:
     """A streamed answer."""
     for number in range(5):
         await asyncio.sleep(0.005)
@@ -128,6 +124,8 @@ def guard(app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
 
 Build = Callable[[bool], ASGIApp]
 """Makes an app; true: with the guard."""
+Stream = Callable[[Any], AsyncIterator[bytes]]
+"""Of a request: a streamed answer."""
 
 
 def builds(framework: str) -> dict[str, Build]:
