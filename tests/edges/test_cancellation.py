@@ -12,7 +12,7 @@ from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import httpx
@@ -32,7 +32,6 @@ LIMITS = Limits(max_body=4 * 1024 * 1024, max_in_flight=2)
 """A place in flight that was not given back is missed at the third call."""
 FAILURE = b'{"status":"success","result":"fail","reason":"pass_token expire","captcha_args":{}}'
 Token = Mapping[str, str]
-T = TypeVar("T")
 
 
 class Places(trio.abc.Instrument):
@@ -90,24 +89,21 @@ class SlowStore(MemoryStore):
     """It waits before each call and after it."""
 
     async def add(self, key: str, value: str, seconds: float) -> bool:
-        return await slowly(super().add(key, value, seconds))
+        await anyio.sleep(0)
+        added = await super().add(key, value, seconds)
+        await anyio.sleep(0)
+        return added
 
     async def pop(self, key: str) -> str | None:
-        return await slowly(super().pop(key))
+        await anyio.sleep(0)
+        value = await super().pop(key)
+        await anyio.sleep(0)
+        return value
 
     async def delete(self, key: str) -> None:
-        await slowly(super().delete(key))
-
-
-async def slowly(call: Coroutine[Any, Any, T]) -> T:
-    try:
         await anyio.sleep(0)
-    except BaseException:
-        call.close()
-        raise
-    answer = await call
-    await anyio.sleep(0)
-    return answer
+        await super().delete(key)
+        await anyio.sleep(0)
 
 
 def in_pieces(token: Token) -> Visit:
