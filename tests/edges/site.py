@@ -13,7 +13,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outage, Outcome
 
-from .servers import SECONDS, GeeTest, content_length
+from .servers import SECONDS, GeeTest
 from .visitors import visit
 
 
@@ -159,16 +159,6 @@ def read_all(wire: socket.socket) -> bytes:
     with suppress(ConnectionResetError):
         while more := wire.recv(65536):
             data += more
-    return data
-
-
-def read_reply(wire: socket.socket) -> bytes:
-    """One answer that carries a Content-Length."""
-    data = b""
-    while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < content_length(data):
-        more = wire.recv(65536)
-        assert more, f"the connection ended after {data!r}"
-        data += more
     return data
 
 

@@ -6,7 +6,6 @@ until there is no such place left. Nothing may stay behind, no token may be lost
 
 import asyncio
 import socket
-import ssl
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
 from contextlib import contextmanager
@@ -24,7 +23,7 @@ from starlette.responses import PlainTextResponse
 from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SUCCESS, GeeTest, RawServer, http_reply, peers
+from .servers import SUCCESS, Behave, GeeTest, RawServer, http_reply, peers, secured
 from .site import App, later
 from .visitors import Visit, cut, form, visit
 
@@ -156,14 +155,15 @@ class Stage:
 
     def __init__(self, case: Case, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.case, self.reply, self.app, self.started, self.asked = case, case.reply, App(case.status), 0, 0
-        self.server, self.token = RawServer(self._answer), geetest.token
-        url, store = self.server.url, case.settings.get("store", MemoryStore())
+        self.token, store = geetest.token, case.settings.get("store", MemoryStore())
+        answer: Behave = self._answer
         if case.tls:
-            url = url.replace("http:", "https:")
-            self._context, authority = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trustme.CA()
-            authority.issue_cert("127.0.0.1").configure_cert(self._context)
+            authority = trustme.CA()
+            answer = secured(authority.issue_cert("127.0.0.1"), answer)
             authority.cert_pem.write_to_path(file := str(folder / "authority.pem"))
             monkeypatch.setenv("SSL_CERT_FILE", file)
+        self.server = RawServer(answer)
+        url = self.server.url.replace("http:", "https:") if case.tls else self.server.url
         settings = {"limits": LIMITS, "on_unavailable": "deny", "trust_env": case.tls, **case.settings}
         settings |= {"store": store, "api_server": url}
         self.guard: GeeTestMiddleware = geetest.guard(self._run, **settings)
@@ -173,12 +173,11 @@ class Stage:
         self.started += 1
         await self.app(*call)
 
-    def _answer(self, server: RawServer, connection: socket.socket) -> None:
-        with self._context.wrap_socket(connection, server_side=True) if self.case.tls else connection as wire:
-            while server.read_request(wire):
-                self.asked += 1
-                if self.reply is not None:
-                    wire.sendall(http_reply(self.reply))
+    def _answer(self, server: RawServer, wire: socket.socket) -> None:
+        while server.read_request(wire):
+            self.asked += 1
+            if self.reply is not None:
+                wire.sendall(http_reply(self.reply))
 
     async def gets_in(self, token: Token) -> bool:
         before, _ = self.started, await self.case.send(token).run(self.checker)

@@ -20,8 +20,8 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import Limits
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, peers, settles
-from .site import Front, Site, raw_request, read_all, read_reply
+from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, peers, read_message, settles
+from .site import Front, Site, raw_request, read_all
 from .visitors import FORM, HEADER_VALUES, form, until, visit
 
 pytestmark = pytest.mark.anyio
@@ -113,7 +113,7 @@ def flood(front: Front, wanted: list[bytes], wires: int) -> Counter[bytes]:
             statuses = []
             for body in wanted[number::wires]:
                 wire.sendall(raw_request(body, f"Content-Type: {FORM}"))
-                statuses.append(read_reply(wire)[9:12])
+                statuses.append(read_message(wire)[9:12])
             return statuses
 
     with ThreadPoolExecutor(wires) as threads:
