@@ -11,14 +11,9 @@ from geetest_asgi.clearance import Clearance
 
 from .servers import GeeTest
 from .site import App
-from .visitors import Visit, form, http_scope, unfinished, visit
+from .visitors import Visit, handshake, unfinished, visit
 
 pytestmark = pytest.mark.anyio
-
-
-def handshake(query: dict[str, str] | None = None) -> Visit:
-    scope = http_scope("GET", "/ws", query=form(query or {}), type="websocket", scheme="ws")
-    return Visit(scope, {"type": "websocket.connect"})
 
 
 async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str) -> list[str]:
