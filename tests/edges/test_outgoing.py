@@ -81,12 +81,6 @@ async def test_accept_has_its_say_about_a_forgiven_token_too(geetest: GeeTest) -
     assert await outcomes(guard, token, "/login", "/login") == ["422", "captcha_failed"]
 
 
-async def test_a_rule_may_forgive_by_itself(geetest: GeeTest) -> None:
-    guard = geetest.guard(App(422), protect=[Rule("POST /register", forgive=[422]), "POST /login"])
-    assert await outcomes(guard, geetest.token(), "/register", "/register") == ["422", "422"]
-    assert await outcomes(guard, geetest.token(), "/login", "/login") == ["422", "captcha_replayed"]
-
-
 TWO_RULES = ["POST /login", "POST /transfer"]
 REDIRECTS: dict[str, tuple[Sequence[str], Sequence[str] | None, list[str], bool]] = {
     # the values of Location; the patterns; the paths to which the token is sent in turn; is it good once more?
