@@ -9,6 +9,7 @@ from . import __version__
 from ._core.errors import ConfigError
 from .commands import check, explain_file, match, record, sign
 from .commands.errors import UsageError
+from .commands.options import port
 from .commands.report import forget_output
 
 _DEMO = """\
@@ -78,7 +79,7 @@ def _completion(arguments: argparse.Namespace) -> int:
 
 
 def _add_demo(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--port", type=_port, default=0, help="the site's port (default: one that is free)")
+    parser.add_argument("--port", type=port, default=0, help="the site's port (default: one that is free)")
     ending = parser.add_mutually_exclusive_group()
     ending.add_argument(
         "--once",
@@ -101,7 +102,7 @@ def _demo(arguments: argparse.Namespace) -> int:
 
 def _add_simulator(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--host", default="127.0.0.1", help="the address to listen on (default: %(default)s)")
-    parser.add_argument("--port", type=_port, default=0, help="the port (default: one that is free)")
+    parser.add_argument("--port", type=port, default=0, help="the port (default: one that is free)")
     parser.add_argument(
         "--allow-remote",
         action="store_true",
@@ -120,7 +121,7 @@ def _add_simulator(parser: argparse.ArgumentParser) -> None:
         metavar="FILE",
         help="serve https, with a certificate made now; FILE is written: the authority that clients are to trust",
     )
-    parser.add_argument("--tls-port", type=_port, metavar="PORT", help="https is at this port, and http at --port")
+    parser.add_argument("--tls-port", type=port, metavar="PORT", help="https is at this port, and http at --port")
     parser.add_argument("--replay", type=Path, metavar="CASSETTE", help="answer as GeeTest did while `record` ran")
     parser.set_defaults(run=_simulator)
 
@@ -138,12 +139,6 @@ def _simulator(arguments: argparse.Namespace) -> int:
         tls_port=arguments.tls_port,
         replay=arguments.replay,
     )
-
-
-def _port(text: str) -> int:
-    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
-        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is wanted")
-    return int(text)
 
 
 if __name__ == "__main__":

@@ -1,6 +1,7 @@
 """Cassettes: GeeTest's answers are recorded without a secret, replayed, and held against the simulator's."""
 
 import json
+import socket
 from pathlib import Path
 from typing import Any
 
@@ -54,15 +55,12 @@ GOOD: dict[str, Any] = {"method": "POST", "parameters": {}, "status": 200, "cont
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("", "no cassette of format 1"),
         ("[]", "no cassette of format 1"),
-        ('{"calls": []}', "no cassette of format 1 .'format'."),
         ('{"format": 2, "calls": []}', "format is 2"),
         ('{"format": 1, "calls": []}', "has no call on it"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "more": 1}]}), "unexpected keyword argument 'more'"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "status": 99}]}), "from 200 to 599 is wanted"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "body": []}]}), "body is \\[\\]"),
-        (json.dumps({"format": 1, "calls": [{**GOOD, "content_type": None}]}), "content_type is None"),
     ],
 )
 def test_what_is_no_cassette_is_an_error_that_says_so(tmp_path: Path, text: str, wrong: str) -> None:
@@ -156,6 +154,14 @@ def test_the_command_records_until_ctrl_c_and_writes_over_nothing(
     assert len(cassette.load(Path(tape))) == 1
 
 
+def test_the_command_leaves_no_file_where_it_cannot_listen(tmp_path: Path) -> None:
+    tape = tmp_path / "tape.json"
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        done = command("record", str(tape), "--port", str(taken.getsockname()[1]))
+    assert (done.returncode, "Cannot listen on port" in done.stderr) == (1, True)
+    assert not tape.exists()
+
+
 @pytest.mark.parametrize("reason", ["pass_token error", "pass_token used", "sign_token error"])
 def test_the_simulator_has_all_that_the_documentation_prints_and_each_reason(reason: str) -> None:
     documented = cassette.load(cassette.DOCUMENTED)
@@ -171,12 +177,10 @@ SUCCESS = {"status": "success", "result": "success", "reason": ""}
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({**SUCCESS, "trace": "x"}, "trace: GeeTest sent a text, the simulator nothing"),
         ({**SUCCESS, "captcha_args": {"risk": 1}}, "captcha_args.risk: GeeTest sent a number, the simulator nothing"),
         ({**SUCCESS, "captcha_args": []}, "captcha_args: GeeTest sent a list, the simulator an object"),
         ({**SUCCESS, "status": "ok"}, "status: GeeTest sent 'ok', the simulator 'success'"),
         ({"result": "fail", "reason": "too hot"}, "the simulator never says so"),
-        ({"status": "error", "code": "-59999"}, "the simulator never says so"),
         ({"code": "-50005", "msg": "gen_time"}, "msg: GeeTest sent 'gen_time', the simulator 'illegal gen_time'"),
     ],
 )

@@ -16,7 +16,7 @@ from .errors import UsageError
 def load_app(text: str, *, factory: bool) -> Any:
     """The object that `text` names, from the current directory too. `factory`: what it returns when called."""
     module, _, attribute = text.partition(":")
-    if not module or not attribute:
+    if not module or not attribute or module.startswith((".", "/")):
         raise UsageError(f"--app {text}: write it as for uvicorn, 'package.module:attribute'")
     sys.path.insert(0, os.getcwd())
     found = _attribute(_module(module), text, attribute)

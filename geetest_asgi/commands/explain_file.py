@@ -97,7 +97,8 @@ def _parse(text: bytes) -> RawRequest:
         while isinstance(data := connection.next_event(), h11.Data):
             whole += data.data
     except h11.RemoteProtocolError as wrong:
-        raise UsageError(f"this is no HTTP/1.1 request: {wrong}; it begins like POST /login HTTP/1.1") from None
+        why = str(wrong).partition(": bytearray(")[0]  # h11 quotes the line, which may be the body with its values
+        raise UsageError(f"this is no HTTP/1.1 request: {why}; it begins like POST /login HTTP/1.1") from None
     headers = [(bytes(name), bytes(value)) for name, value in request.headers]
     handshake = (b"upgrade", b"websocket") in [(name, value.lower()) for name, value in headers]
     method = "WEBSOCKET" if handshake else request.method.decode()

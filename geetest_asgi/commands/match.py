@@ -73,6 +73,8 @@ class Request:
     def __init__(self, method: str, target: str, root_path: str) -> None:
         from .._core.paths.patterns import WEBSOCKET
 
+        if root_path and not (root_path.startswith("/") and root_path.isprintable()):
+            raise UsageError(f"{shown(root_path)} is no root path: it begins with '/', as in --root-path /api")
         self.method: str = WEBSOCKET if method.upper() == "WEBSOCKET" else method
         wire = quote(target.encode(errors="surrogateescape").partition(b"?")[0], safe=_PRINTABLE)
         self.root_path: str = root_path.rstrip("/")

@@ -23,6 +23,13 @@ def add_app(parser: argparse.ArgumentParser) -> None:
     where.add_argument("--exempt", metavar="PATTERN", action="append", help="a pattern left out; may be repeated")
 
 
+def port(text: str) -> int:
+    """The value of `--port`."""
+    if not (text.isascii() and text.isdigit() and int(text) <= 65535):
+        raise argparse.ArgumentTypeError(f"{text!r} is no port: a number from 0 to 65535 is wanted")
+    return int(text)
+
+
 def checked(arguments: argparse.Namespace) -> None:
     """Raise UsageError where options do not go together."""
     if arguments.app and (arguments.protect or arguments.exempt):

@@ -1,13 +1,13 @@
 """Is the captcha id of a web page one of ours? The page and its scripts are read for `captchaId: "…"`."""
 
 import re
-import urllib.error
 import urllib.request
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from html.parser import HTMLParser
+from http.client import HTTPException
 from typing import Final
-from urllib.parse import urljoin, urlsplit
+from urllib.parse import urljoin
 
 from .errors import UsageError
 from .report import Report, shown
@@ -18,6 +18,9 @@ MOST_BYTES: Final = 4 * 1024 * 1024
 
 _ID: Final = re.compile(r"""captcha_?id["']?\s*[:=]\s*["']([0-9A-Za-z]{16,64})["']""", re.IGNORECASE)
 """As `initGeetest4({captchaId: "…"})` has it, as JSON, or as an attribute."""
+
+UNREADABLE: Final = (OSError, ValueError, HTTPException)
+"""What `urlopen` raises: for an address, a network or a server that is wrong."""
 
 
 @dataclass(slots=True)
@@ -40,8 +43,7 @@ class Page:
 
 def checked_url(url: str) -> str:
     """Raises UsageError where it can be no page's."""
-    parts = urlsplit(url)
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    if not re.match(r"https?://[^/?#]", url, re.IGNORECASE):
         raise UsageError(f"--page {url}: give a whole address, such as https://shop.example/login")
     return url
 
@@ -51,7 +53,7 @@ def write_page(report: Report, url: str, ours: Iterable[str], seconds: float) ->
     report.head(f"Page {shown(url)}")
     try:
         page = read_page(url, seconds)
-    except (OSError, ValueError) as error:
+    except UNREADABLE as error:
         report.say("FAIL", f"it cannot be read: {shown(str(error))}")
         return
     for missed in page.missed:
@@ -70,18 +72,17 @@ def verdict(page: Page, ours: list[str]) -> tuple[str, str]:
 
 
 def read_page(url: str, seconds: float) -> Page:
-    """The page and its scripts. Raises OSError or ValueError where the page itself cannot be read."""
+    """The page and its scripts. Raises one of UNREADABLE where the page itself cannot be read."""
     page, (text, url) = Page(), _read(url, seconds)
     page.texts.append(text)
     finder = _Scripts()
     finder.feed(text)
     for source in finder.sources[:MOST_SCRIPTS]:
-        address = urljoin(url, source)
         try:
-            page.texts.append(_read(checked_url(address), seconds)[0])
+            page.texts.append(_read(checked_url(urljoin(url, source)), seconds)[0])
             page.scripts += 1
-        except (OSError, ValueError, UsageError) as error:
-            page.missed.append(f"{address}: {error}")
+        except (*UNREADABLE, UsageError) as error:
+            page.missed.append(f"{source}: {error}")
     return page
 
 

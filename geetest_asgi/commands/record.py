@@ -6,6 +6,7 @@ import time
 from pathlib import Path
 
 from .errors import UsageError
+from .options import port
 from .report import Report, shown
 
 DESCRIPTION = """\
@@ -27,7 +28,7 @@ def add(parser: argparse.ArgumentParser) -> None:
         "file", type=Path, metavar="CASSETTE", help="the file that is written; it must not be there yet"
     )
     parser.add_argument("--compare", action="store_true", help="read the file, and hold the simulator against it")
-    parser.add_argument("--port", type=int, default=0, help="the port to listen on (default: one that is free)")
+    parser.add_argument("--port", type=port, default=0, help="the port to listen on (default: one that is free)")
     parser.add_argument("--api-server", metavar="URL", help="who is asked, as the guard is told it (default: GeeTest)")
     parser.set_defaults(run=run)
 
@@ -56,7 +57,8 @@ def _record(arguments: argparse.Namespace) -> int:
     except KeyboardInterrupt:
         print(f"{len(recorder.calls)} calls recorded.")
         return 0
-    except (OSError, ValueError, ImportError) as wrong:
+    except (OSError, ImportError) as wrong:
+        arguments.file.unlink()  # nothing is on it, and the next run must find no file
         print(f"Cannot listen on port {arguments.port}: {wrong}", file=sys.stderr)
         return 1
 

@@ -36,14 +36,14 @@ def write_start(report: Report, app: Any) -> None:
 async def _lifespan(app: Any) -> tuple[str, str]:
     to_app, for_app = anyio.create_memory_object_stream[dict[str, Any]](2)
     to_us, said = anyio.create_memory_object_stream[dict[str, Any]](16)
-    failure: list[Exception] = []
+    failure: list[BaseException] = []
 
     async def run() -> None:
         scope = {"type": "lifespan", "asgi": {"version": "3.0", "spec_version": "2.0"}, "state": {}}
         with to_us:
             try:
                 await app(scope, for_app.receive, to_us.send)
-            except Exception as error:
+            except (Exception, SystemExit) as error:
                 failure.append(error)
 
     async with to_app, for_app, said, anyio.create_task_group() as group:
@@ -69,7 +69,7 @@ async def _wrong(said: Any, step: str) -> str | None:
     return None if message["type"] == f"lifespan.{step}.complete" else str(message.get("message") or message["type"])
 
 
-def _verdict(step: str, wrong: str, failure: list[Exception]) -> tuple[str, str]:
+def _verdict(step: str, wrong: str, failure: list[BaseException]) -> tuple[str, str]:
     if not failure:
         return "FAIL", f"{step}: {shown(wrong)}"
     told = shown(f"{type(failure[0]).__name__}: {failure[0]}")

@@ -36,6 +36,10 @@ class Fault:
     tape: Iterator[Answer] | None = None
     """The answers of the calls to come; `replay` only."""
 
+    def __post_init__(self) -> None:
+        if self.answer is not None:
+            self.answer.response()  # what cannot be sent raises here, in the test that orders it, and not in each call
+
 
 _HTML: Final = b"<!doctype html>\n<title>Maintenance</title>\n<p>We will be back shortly.\n"
 
@@ -65,6 +69,8 @@ def answers(
     if not 200 <= status <= 599:
         raise ValueError(f"status is {status!r}: a final HTTP status from 200 to 599 is wanted")
     content = b"" if body is None else body
+    if not isinstance(content, bytes | Mapping):  # the text of a JSON object would go out as a JSON string
+        raise TypeError(f"body is {body!r}: bytes, or a mapping that goes out as JSON, is wanted")
     return Fault("answers", answer=Answer(status, content, content_type, headers or {}))
 
 

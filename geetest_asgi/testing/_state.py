@@ -28,8 +28,8 @@ class State:
     """The state of one `Simulator`, with the methods that tests call. Thread-safe: a fault is only replaced whole."""
 
     def __init__(self, pairs: Mapping[str, str] | None, clock: Callable[[], float] | None = None) -> None:
-        if pairs is not None and not pairs:
-            raise ValueError("pairs is empty: give at least one captcha_id and its captcha_key, or None")
+        if pairs is not None and not (pairs and all(_is_text(each) for pair in pairs.items() for each in pair)):
+            raise ValueError("pairs: give at least one captcha_id and its captcha_key, neither empty, or None")
         self._any_id = pairs is None
         self._keys = MappingProxyType({DEMO_ID: DEMO_KEY} if pairs is None else dict(pairs))
         self._clock = clock or _now
@@ -145,6 +145,10 @@ class State:
         Without a file: the answers that GeeTest's documentation prints. Raises ValueError where it is no cassette.
         """
         self._fault = _outages.replay(cassette.load(file))
+
+
+def _is_text(value: object) -> bool:
+    return isinstance(value, str) and value != ""
 
 
 def _now() -> float:

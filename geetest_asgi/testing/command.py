@@ -59,8 +59,8 @@ def run_simulator(
     if not allow_remote and not is_loopback(host):
         print(_REFUSED.format(host=host), file=sys.stderr)
         return 2
-    simulator = Simulator(pairs)
     try:
+        simulator = Simulator(pairs)
         if replay is not None:
             simulator.replay(replay)
         with _listening(simulator, host, port, tls, tls_port) as urls:
