@@ -76,6 +76,7 @@ ENDED = {
     "closed": FAIL,
     "reset": FAIL,
     "connection: close": FAIL.replace(b"\r\n", b"\r\nconnection: close\r\n", 1),
+    "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
 }
 
 
