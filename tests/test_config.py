@@ -5,7 +5,7 @@ be right. None of them quotes the key, and none switches protection off.
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -28,6 +28,10 @@ pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 async def asynchronous() -> None: ...
 
 
+def generator(*_: object) -> Iterator[str]:
+    yield ""
+
+
 class NoCounters:
     async def add(self, key: str, value: str, seconds: float) -> bool:
         return True
@@ -35,6 +39,10 @@ class NoCounters:
     async def pop(self, key: str) -> str | None: ...
 
     async def delete(self, key: str) -> None: ...
+
+
+async def asynchronous_generator(*_: object) -> AsyncIterator[bool]:
+    yield False
 
 
 class Awaited:
@@ -97,8 +105,8 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("timeout", "timeout={!r}: give a positive number of seconds, 60 at most", [0, -1.0, "3", True, None, 3000]),
     ("limits", "limits={!r}", [5, {"max_body": 5}]),
     *((name, f"{name}='no'", ["no"]) for name in ("allow_http", "trust_env", "log_clients")),
-    ("skip", "give fn(scope)", ["admin", lambda: "always", lambda scope, result: None]),
-    ("accept", "give fn(result, scope)", [True, lambda result: True]),
+    ("skip", "give fn(scope)", ["admin", lambda: "always", lambda scope, result: None, generator]),
+    ("accept", "give fn(result, scope)", [True, lambda result: True, asynchronous_generator]),
     ("on_denied", "give fn(result, scope)", [403, lambda scope: None, PlainTextResponse("no")]),
     ("on_result", "give fn(result, scope)", ["shop.noted", lambda result: None]),
     ("on_outage", "give fn(outage)", [lambda: None]),

@@ -83,7 +83,12 @@ def hook(name: str, given: Any) -> Any:
 
 
 def takes(function: Any, arguments: int) -> bool:
-    """Return whether it can be called with so many positional arguments; True if its signature is unknown."""
+    """Return whether it can be called with so many positional arguments; True if its signature is unknown.
+
+    A generator function cannot: what it returns is true, whatever it yields.
+    """
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
+        return False
     try:
         inspect.signature(function).bind(*range(arguments))
     except ValueError:  # some functions in C have no signature
