@@ -74,6 +74,7 @@ SPELLINGS = {
     "a scheme, then a slash (Quart)": "x:/login",
     "a scheme in pieces (Quart)": "ht%0Atp://h/login",
     "a scheme after a control character (Quart)": "%00x:/login",
+    "encoded question (Microdot)": "/login%3Fx",
     "absolute form, encoded question (Quart)": "http://h/login%3Fx",
     "no slash in front, a question (Quart)": "login%3Fx",
     "absolute form, a question before the path (Quart)": "http:/login%3F/x",
