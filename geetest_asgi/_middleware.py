@@ -75,7 +75,7 @@ class GeeTestMiddleware:
     accept          fn(result, scope) -> bool: False refuses a token that GeeTest verified.
     on_denied       fn(result, scope) -> ASGI app, such as a Starlette Response: the answer to a refused client.
                     Default: problem+json.
-    on_result       fn(result, scope): called with every decision, for metrics. What it raises is logged.
+    on_result       fn(result, scope): called with every decision but a preflight's. What it raises is logged.
     on_outage       fn(Outage): called when a server is skipped, after `limits.breaker_failures` consecutive failures,
                     and when it answers again. A plain function on the event loop: it must not block. What it
                     raises is logged.

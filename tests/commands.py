@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout
+from contextlib import chdir, contextmanager, redirect_stderr, redirect_stdout, suppress
 from importlib import invalidate_caches
 from io import StringIO
 from pathlib import Path
@@ -150,17 +150,15 @@ def ended_by_ctrl_c(process: Process) -> tuple[int, str]:
 def wait_for(process: Process, url: str) -> None:
     """Wait until the process listens at this URL. AssertionError with what it printed, if it never does."""
     place = urlsplit(url)
-    ends = time.monotonic() + SECONDS
-    while time.monotonic() < ends and process.poll() is None:
-        try:
-            socket.create_connection((str(place.hostname), place.port or 80), 1).close()
-        except OSError:
-            time.sleep(0.05)
-        else:
-            return
-    process.kill()
-    assert process.stdout is not None
-    raise AssertionError(f"nothing listens at {url}:\n{process.stdout.read()}")
+
+    def listens() -> bool:
+        with suppress(OSError), socket.create_connection((str(place.hostname), place.port or 80), 1):
+            return True
+        return False
+
+    until(lambda: process.poll() is not None or listens())
+    if process.poll() is not None:
+        raise AssertionError(f"nothing listens at {url}:\n{process.communicate()[0]}")
 
 
 def until(met: Callable[[], object], said: Callable[[], str] = str) -> None:

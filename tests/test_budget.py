@@ -40,10 +40,6 @@ def test_a_login_is_counted_from_the_middleware_to_the_wire(figures: dict[str, l
     assert not folders & NOT_THE_GUARD
 
 
-def test_a_goal_is_shown_for_all_that_is_held() -> None:
-    assert {name for name, goal in budget.GOALS.items() if goal} == set(BUDGET)
-
-
 def test_a_walk_counts_a_coroutine_once_however_often_it_goes_on(tmp_path: Path) -> None:
     code = (
         "import asyncio\n"

@@ -55,15 +55,12 @@ GOOD: dict[str, Any] = {"method": "POST", "parameters": {}, "status": 200, "cont
 @pytest.mark.parametrize(
     ("text", "wrong"),
     [
-        ("", "no cassette of format 1"),
         ("[]", "no cassette of format 1"),
-        ('{"calls": []}', "no cassette of format 1 .'format'."),
         ('{"format": 2, "calls": []}', "format is 2"),
         ('{"format": 1, "calls": []}', "has no call on it"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "more": 1}]}), "unexpected keyword argument 'more'"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "status": 99}]}), "from 200 to 599 is wanted"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "body": []}]}), "body is \\[\\]"),
-        (json.dumps({"format": 1, "calls": [{**GOOD, "content_type": None}]}), "content_type is None"),
     ],
 )
 def test_what_is_no_cassette_is_an_error_that_says_so(tmp_path: Path, text: str, wrong: str) -> None:
@@ -186,12 +183,10 @@ SUCCESS = {"status": "success", "result": "success", "reason": ""}
 @pytest.mark.parametrize(
     ("body", "text"),
     [
-        ({**SUCCESS, "trace": "x"}, "trace: GeeTest sent a text, the simulator nothing"),
         ({**SUCCESS, "captcha_args": {"risk": 1}}, "captcha_args.risk: GeeTest sent a number, the simulator nothing"),
         ({**SUCCESS, "captcha_args": []}, "captcha_args: GeeTest sent a list, the simulator an object"),
         ({**SUCCESS, "status": "ok"}, "status: GeeTest sent 'ok', the simulator 'success'"),
         ({"result": "fail", "reason": "too hot"}, "the simulator never says so"),
-        ({"status": "error", "code": "-59999"}, "the simulator never says so"),
         ({"code": "-50005", "msg": "gen_time"}, "msg: GeeTest sent 'gen_time', the simulator 'illegal gen_time'"),
     ],
 )

@@ -14,11 +14,12 @@ from geetest_asgi._core.protocol import KEY_CODES
 from geetest_asgi.commands import verdicts
 from geetest_asgi.testing import CODES, DEMO_ID, DEMO_KEY, Simulator, serve
 
+STRICT, ANY_ID = {DEMO_ID: DEMO_KEY}, None
+
 
 @pytest.fixture
 def geetest() -> Simulator:
-    """With the public pair and no other."""
-    return Simulator({DEMO_ID: DEMO_KEY})
+    return Simulator(STRICT)
 
 
 @pytest.fixture
@@ -48,20 +49,12 @@ def line(done: Done, mark: str, of: str) -> str:
     return found[0]
 
 
-def test_a_good_pair_is_shown_to_be_good_and_a_stand_in_is_called_one(geetest: Simulator, url: str) -> None:
-    done = check(url)
-    assert (done.returncode, done.stderr) == (0, "")
-    assert " ms" in line(done, "ok", url)
-    assert "the id is known, and the key fits" in line(done, "ok", DEMO_ID[:8])
-    assert "Rules" not in done.stdout
-    asked = [call.parameters for call in geetest.calls]
-    assert len({parameters["lot_number"] for parameters in asked}) == len(asked) == 4, "a token was sent twice"
-    line(done, "warn", "a simulator answers")
-    line(done, "warn", "this machine, not GeeTest")
-    assert done.stdout.endswith("\n2 warnings.\n")
+def test_no_token_is_sent_twice(geetest: Simulator, url: str) -> None:
+    """What is printed of a good pair, test_docs_command_line.py compares."""
+    assert check(url).returncode == 0
+    assert len({call.parameters["lot_number"] for call in geetest.calls}) == len(geetest.calls) == 4
 
 
-STRICT, ANY_ID = {DEMO_ID: DEMO_KEY}, None
 PAIRS: dict[str, tuple[dict[str, str] | None, str, str, str, str]] = {
     "a wrong key": (STRICT, DEMO_ID, "0123456789abcdef" * 2, "FAIL", "the key does not belong to this id"),
     "an unknown id": (STRICT, "f" * 32, DEMO_KEY, "FAIL", "-50102 illegal captcha_id: the service does not know"),
@@ -82,15 +75,12 @@ def test_what_is_shown_of_a_pair_is_told(
     line(done, "ok", url)
 
 
-def test_while_a_key_is_replaced_one_that_works_is_enough(geetest: Simulator, url: str) -> None:
+def test_while_a_key_is_replaced_one_that_works_is_enough(url: str) -> None:
     done = check(url, captcha_key=f"new-and-not-known-yet,{DEMO_KEY}")
     assert done.returncode == 0
     assert "one of its keys does not work, another does (sign_token error)" in line(done, "warn", DEMO_ID[:8])
     assert "the key fits" in line(done, "ok", DEMO_ID[:8])
     assert check(url, captcha_key="neither,works").returncode == 1
-    geetest.error("-50000")
-    assert "shows nothing" in line(check(url), "warn", DEMO_ID[:8])
-    assert check(url, "--strict").returncode == 1
 
 
 @pytest.mark.parametrize(
@@ -98,10 +88,8 @@ def test_while_a_key_is_replaced_one_that_works_is_enough(geetest: Simulator, ur
     [
         (Simulator.down, "HTTP 503"),
         (Simulator.hanging, "no answer in time|this machine's doing"),  # the latter where this machine is busy
-        (Simulator.garbled, "the answer is not a JSON object"),
         (lambda geetest: geetest.answers(404), "not GeeTest's /validate"),
         (lambda geetest: geetest.answers(302), "a redirect, which is never followed"),
-        (lambda geetest: geetest.answers(body={"hello": "world"}), "not GeeTest's /validate"),
     ],
 )
 def test_a_broken_service_is_told(geetest: Simulator, url: str, fault: Callable[[Simulator], None], told: str) -> None:
@@ -118,22 +106,17 @@ def test_what_keeps_a_server_from_being_reached_is_told_and_a_backup_is_asked_in
 ) -> None:
     unknown = "https://geetest.invalid"
     for server, told in ((closed, "Connection refused"), (unknown, "the name geetest.invalid is not known")):
-        done = check(server)
-        assert done.returncode == 1
-        assert told in line(done, "FAIL", f"{server} ")
+        assert told in line(check(server), "FAIL", f"{server} ")
     done = check(both := f"{closed},{url}")
-    assert done.returncode == 0
+    assert (done.returncode, check(both, "--strict").returncode) == (0, 1)
     line(done, "warn", f"{closed}  no connection")
     line(done, "ok", url)
     assert "the key fits" in line(done, "ok", DEMO_ID[:8])
-    assert check(both, "--strict").returncode == 1
 
 
 OFFLINE = "--offline"
 WRONG: list[tuple[list[str], dict[str, str], str]] = [
     ([OFFLINE], {"captcha_key": "a key"}, "captcha_key=…"),
-    ([OFFLINE], {"captcha_key": "'quoted'"}, "has quotes around it"),
-    ([OFFLINE], {"api_server": "http://geetest.invalid"}, "use https"),
     ([OFFLINE, "--protect", "login"], {}, "must begin with '/'"),
     ([OFFLINE, "--exempt", "/x"], {}, "--protect"),
     ([OFFLINE, "--factory"], {}, "--app"),
@@ -148,11 +131,10 @@ WRONG: list[tuple[list[str], dict[str, str], str]] = [
     ([OFFLINE, "--app", "examples.plain_asgi:json"], {}, "no ASGI application"),
     ([OFFLINE, "--start"], {}, "--start runs an app: give --app too"),
     ([OFFLINE, "--page", "http://x/"], {}, "--offline asks nobody"),
-    (["--page", "shop.example/login"], {}, "give a whole address"),
-    (["--page", "file:///etc/passwd"], {}, "give a whole address"),
+    (["--page", "http:///login"], {}, "give a whole address"),
+    (["--page", "file://localhost/etc/passwd"], {}, "give a whole address"),
 ]
 NO_PAIR: list[tuple[list[str], dict[str, str], str]] = [
-    ([], {"captcha_id": ""}, "GEETEST_CAPTCHA_ID"),
     ([], {"captcha_key": ""}, "GEETEST_CAPTCHA_KEY"),
     (["--app", "examples.starlette_app:app"], {"captcha_id": ""}, "GEETEST_CAPTCHA_ID"),
 ]
@@ -167,12 +149,10 @@ def test_what_cannot_be_meant_is_status_2(arguments: list[str], settings: dict[s
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize(("arguments", "settings", "_"), [*NO_PAIR, ([], {}, "")])
-def test_looking_at_a_configuration_alone_asks_nobody_and_needs_no_pair(
-    arguments: list[str], settings: dict[str, Any], _: str, geetest: Simulator, url: str
-) -> None:
-    done = command("check", OFFLINE, *arguments, api_server=url, **settings)
-    assert (done.returncode, geetest.calls, "Servers" in done.stdout) == (0, [], False)
+def test_looking_at_a_configuration_alone_asks_nobody_and_needs_no_pair(geetest: Simulator, url: str) -> None:
+    for arguments, settings, _ in NO_PAIR:
+        assert command("check", OFFLINE, *arguments, api_server=url, **settings).returncode == 0  # type: ignore[arg-type]
+    assert geetest.calls == []
 
 
 HEAD = """\
@@ -209,10 +189,9 @@ def make():
     done = check_app(tmp_path, HEAD + made, "--app", "shop:make", "--factory")
     assert done.returncode == 1, done.stderr
     assert "the key fits" in line(done, "ok", DEMO_ID[:8])
-    assert "the key does not belong" in (wrong := line(done, "FAIL", DEMO_ID))
-    assert wrong.endswith("used by /b")
+    assert line(done, "FAIL", "the key does not belong").endswith("used by /b")
     assert "not-its-key" not in done.stdout
-    assert "rule 3 protects no route" in line(done, "warn", "rule 3")
+    line(done, "warn", "rule 3 protects no route")
     assert len(geetest.calls) == 6
     assert "add --factory" in command("check", "--app", "shop:make", cwd=tmp_path).stderr
 
@@ -259,13 +238,16 @@ def test_a_key_fits_only_where_another_is_answered_otherwise(reason: str) -> Non
         assert verdicts.on_pair(failed, other)[0] == "note"
 
 
-def test_every_code_has_a_verdict_and_what_is_no_answer_is_never_taken_for_one() -> None:
-    for code in CODES:
-        ours = code in KEY_CODES
-        evidence = Evidence(Outcome.MISCONFIGURED if ours else Outcome.REFUSED, CODES[code], code)
-        assert verdicts.answered(evidence)
-        expected = "FAIL" if ours else "note" if code.startswith("-503") else "warn"
-        assert verdicts.on_pair(evidence, evidence)[0] == expected, code
+@pytest.mark.parametrize("code", CODES)
+def test_every_code_has_a_verdict(code: str) -> None:
+    ours = code in KEY_CODES
+    evidence = Evidence(Outcome.MISCONFIGURED if ours else Outcome.REFUSED, CODES[code], code)
+    assert verdicts.answered(evidence)
+    expected = "FAIL" if ours else "note" if code.startswith("-503") else "warn"
+    assert verdicts.on_pair(evidence, evidence)[0] == expected
+
+
+def test_what_is_no_answer_is_never_taken_for_one() -> None:
     for outcome in (Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED, Outcome.REFUSED):
         evidence = Evidence(outcome, "HTTP 404")
         assert not verdicts.answered(evidence)

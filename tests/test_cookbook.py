@@ -109,16 +109,7 @@ def _logging_as_before() -> Iterator[None]:
     root.handlers[:], ours.disabled = root_handlers, ours_disabled
 
 
-LOGGING_INI = """
-[loggers]
-keys = root
-[handlers]
-keys =
-[formatters]
-keys =
-[logger_root]
-handlers =
-"""
+LOGGING_INI = "[loggers]\nkeys=root\n[handlers]\nkeys=\n[formatters]\nkeys=\n[logger_root]\nhandlers="
 
 
 @pytest.mark.usefixtures("_logging_as_before")

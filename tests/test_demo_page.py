@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,15 +17,13 @@ import httpx
 import pytest
 from commands import free_port, printed
 from starlette.responses import JSONResponse
-from starlette.types import Receive, Scope, Send
 from translations import HAN
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome
 from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.rows import curl
 from geetest_asgi.demo.story import STORY, Answer, play
-from geetest_asgi.demo.table import write_row
-from geetest_asgi.demo.visits import MAX_KEPT, MAX_VISITS, Log, Visit
+from geetest_asgi.demo.visits import MAX_KEPT, MAX_VISITS, Visit
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, Simulator, serve
 
 PAGE = files("geetest_asgi.demo") / "page"
@@ -70,23 +67,14 @@ def latest(browser: httpx.Client) -> dict[str, Any]:
 
 def test_the_page_asks_no_other_host_and_may_not(browser: httpx.Client) -> None:
     page = browser.get("/")
-    assert page.headers["content-type"] == "text/html; charset=utf-8"
-    policy = dict(each.split(maxsplit=1) for each in page.headers["content-security-policy"].split("; "))
-    assert policy["default-src"] == "'none'"
-    assert {policy[name] for name in ("script-src", "style-src", "connect-src")} == {"'self'"}
-    assert policy["require-trusted-types-for"] == "'script'"
-    assert "unsafe" not in page.headers["content-security-policy"]
+    policy = page.headers["content-security-policy"]
+    assert ("default-src 'none'" in policy, "://" in policy, "unsafe" in policy) == (True, False, False)
     assert [name for name, text in FILES.items() if "://" in text or "@import" in text] == []
-    assert not re.search(r"style=|<script(?![^>]* src=)", page.text)
-    named = re.findall(r'(?:src|href)="(/[^"]*)"', page.text)
-    assert len(named) >= 3
-    for path in (*named, *(f"/demo/page/{name}" for name in FILES if name != "page.html")):
-        answer = browser.get(path)
-        assert answer.status_code == 200, path
-        assert answer.headers["content-type"].startswith(("text/", "application/json")), path
+    for path in re.findall(r'(?:src|href)="(/[^"]*)"', page.text):
+        assert browser.get(path).status_code == 200, path
 
 
-@pytest.mark.parametrize("name", ["nothing.js", "page.html", "..%2fsite.py", "%2e%2e", ".js"])
+@pytest.mark.parametrize("name", ["nothing.js", "page.html", "..%2fplayground.py"])
 def test_nothing_else_is(browser: httpx.Client, name: str) -> None:
     assert browser.get(f"/demo/page/{name}").status_code == 404
 
@@ -97,7 +85,6 @@ def test_both_languages_say_the_same_things_each_in_its_words() -> None:
     for key in english:
         parts, *others = (sorted(re.findall(r"\{\w+\}|`[^`]+`", text[key])) for text in (english, chinese))
         assert others == [parts], key
-        assert english[key].strip(), key
         assert not HAN.search(english[key]), key
         assert HAN.search(re.sub("`[^`]*`|{[^}]*}", "", chinese[key])), key
 
@@ -122,29 +109,26 @@ def test_the_log_gives_what_is_new_in_order_and_is_bounded(browser: httpx.Client
     for _ in range(MAX_VISITS + 5):
         browser.post("/login")
     numbers = [row["number"] for row in rows(browser)]
-    assert len(numbers) == MAX_VISITS
-    assert numbers == sorted(set(numbers))
+    assert (len(numbers), numbers) == (MAX_VISITS, sorted(set(numbers)))
     assert [row["number"] for row in rows(browser, numbers[-3])] == numbers[-2:]
-    assert rows(browser, numbers[-1]) == []
-    for after in ("", "x", "-1", "9" * 5000, "٣"):
+    for after in ("", "-1", "9" * 5000, "٣"):
         assert browser.get("/demo/log", params={"after": after}).status_code == 200
 
 
 def test_the_story_in_the_terminal_stands_in_the_log(site: Site, browser: httpx.Client) -> None:
     assert all(row.as_expected for row in play(site, str(browser.base_url).rstrip("/")))
     assert site.state == {"geetest": "up", "policy": "deny"}, "the switches are put back"
-    told = rows(browser)[-len(STORY) :]
-    assert [row["status"] for row in told] == [step.expected.status for step in STORY]
-    assert [row["asked"] for row in told] == [False, True, False, True, True, False, True, True, False]
-    assert [row["handled"] for row in told] == [False, True, False, False, False, False, False, True, True]
+    *told, page = rows(browser)[-len(STORY) :]
+    assert [row["status"] for row in [*told, page]] == [step.expected.status for step in STORY]
     outcomes = "missing passed replayed failed failed malformed unavailable unavailable".split()
-    decisions = [row["decision"] for row in told[:-1]]
-    assert [each["outcome"] for each in decisions] == outcomes
-    assert [each["allowed"] for each in decisions] == [row["handled"] for row in told[:-1]]
-    assert [each["reason"] for each in decisions][3:5] == ["pass_token expire", "pass_token error"]
+    assert [row["decision"]["outcome"] for row in told] == outcomes
+    for row in told:
+        assert row["asked"] == (row["decision"]["outcome"] in ("passed", "failed", "unavailable"))
+        assert row["handled"] == row["decision"]["allowed"] == (row["status"] == 200)
+        assert (row["decision"]["milliseconds"] > 0) <= row["asked"]
+    assert told[3]["decision"]["reason"] == "pass_token expire"
+    assert (page["method"], page["target"], page["decision"], page["asked"]) == ("GET", "/login", None, False)
     assert DEMO_KEY not in browser.get("/demo/log").text + browser.get("/").text
-    assert all((row["decision"]["milliseconds"] > 0) <= row["asked"] for row in told[:-1])
-    assert (told[-1]["method"], told[-1]["target"], told[-1]["decision"]) == ("GET", "/login", None)
 
 
 def test_status_code_and_remark_of_a_row_all_count(site: Site, browser: httpx.Client) -> None:
@@ -158,18 +142,9 @@ def test_status_code_and_remark_of_a_row_all_count(site: Site, browser: httpx.Cl
     assert str(row).endswith("0 no answer            ConnectError")
 
 
-def test_a_row_is_on_the_screen_before_the_next_is_sent(site: Site, browser: httpx.Client, tmp_path: Path) -> None:
-    site.simulator.calls.clear()
-    with (tmp_path / "screen").open("w") as stream:
-        for number, row in enumerate(play(site, str(browser.base_url).rstrip("/"), [STORY[1]] * 3), start=1):
-            assert len(site.simulator.calls) == number
-            write_row(row, stream)
-            assert (tmp_path / "screen").read_text().count("200 passed\n") == number
-
-
 SWITCHES = {
     "GET /demo/token?kind=%3Cb%3E": "fresh, expired, forged",
-    **dict.fromkeys(("GET /demo/token?knid=expired", "GET /demo/token?format=xml", "GET /demo/log?befor=1"), "wanted"),
+    "GET /demo/log?befor=1": "wanted",
     "POST /demo/state?geetest=sideways": "up, down",
     "POST /demo/state?geetest=down&policy=perhaps": "allow, deny",
 }
@@ -198,37 +173,21 @@ def test_a_body_is_not_kept_at_length() -> None:
 
     for _ in range(3):
         anyio.run(visit.overhear(receive))
-    assert (len(visit.body), visit.whole) == (MAX_KEPT, False)
-    assert curl(visit, "http://site") == "", "what is not known whole cannot be sent again"
+    assert (len(visit.body), curl(visit, "http://site")) == (MAX_KEPT, ""), "half a body cannot be sent again"
 
 
-def test_a_request_whose_visitor_left_is_no_row() -> None:
-    log = Log()
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        return
-
-    async def nothing(*_: object) -> Any:
-        return {}
-
-    scope = {"type": "http", "method": "POST", "path": "/login", "query_string": b"", "headers": []}
-    anyio.run(log.watch, app, None, scope, nothing, nothing)
-    assert log.after(0) == []
-
-
-SHELL = shutil.which("sh")
-needs_curl = pytest.mark.skipif(not (shutil.which("curl") and SHELL), reason="no curl or no shell to try it with")
-TELLING = ("method", "target", "status", "handled", "asked")
+needs_curl = pytest.mark.skipif(not shutil.which("curl"), reason="no curl to try it with")
 
 
 def run(command: str) -> str:
-    return printed([str(SHELL), "-c", command])
+    return printed(["sh", "-c", command])
 
 
 def summary(row: dict[str, Any]) -> dict[str, Any]:
-    """What must come out the same: all but number, time taken and the command."""
-    decision = row["decision"] and {name: value for name, value in row["decision"].items() if name != "milliseconds"}
-    return {name: row[name] for name in TELLING} | {"decision": decision}
+    """What must come out the same."""
+    told = {name: row[name] for name in ("method", "target", "status", "handled", "asked")}
+    decision = row["decision"] or {}
+    return told | {name: decision.get(name) for name in ("outcome", "reason", "allowed")}
 
 
 REQUESTS: dict[str, Any] = {
@@ -240,8 +199,6 @@ REQUESTS: dict[str, Any] = {
     "malformed": lambda token: {"data": token("fresh") | {"gen_time": "a'b$(c) `d`"}},
     "broken JSON": lambda token: {"content": b'{"lot_number": \n', "headers": {"content-type": "application/json"}},
     "oversized": lambda token: {"data": {"padding": "x" * 20_000} | token("fresh")},
-    "oversized, as JSON": lambda token: {"json": {"padding": "x" * 20_000} | token("fresh")},
-    "GET": lambda token: {"method": "GET"},
     "HEAD": lambda token: {"method": "HEAD"},
     "a query": lambda token: {"method": "GET", "url": "/login?a[]={b}&c='d'"},
     "another spelling": lambda token: {"url": "{site}//LOGIN/"},
@@ -257,29 +214,23 @@ def test_copy_as_curl_brings_the_row_about_once_more(browser: httpx.Client, name
         browser.request(**asked)
     row = latest(browser)
     for _ in range(2):
-        printed = run(row["curl"])
+        assert f"HTTP/1.1 {row['status']}" in run(row["curl"])
         again = latest(browser)
         assert again["number"] > row["number"]
         assert summary(again) == summary(row)
-        assert f"HTTP/1.1 {row['status']}" in printed
-    assert again["curl"].partition("http")[0] == row["curl"].partition("http")[0]
 
 
 @needs_curl
-@pytest.mark.slow_except("*-down")
-@pytest.mark.parametrize("geetest", ["down", "garbled", "hanging"])
-@pytest.mark.parametrize("policy", ["deny", "allow"])
-def test_copy_as_curl_turns_the_switches_too(site: Site, browser: httpx.Client, geetest: str, policy: str) -> None:
-    for _ in range(3):  # on a machine that is busy the guard may say so, since silence was then no fault of GeeTest's
-        browser.post("/demo/state", params={"geetest": geetest, "policy": policy})
-        browser.post("/login", data=token(browser), timeout=30)
-        row = latest(browser)
-        if row["decision"]["outcome"] == "unavailable":
-            break
-    browser.post("/demo/state", params={"geetest": "up", "policy": "deny"})
-    printed = run(row["curl"])
-    assert row["status"] == (200 if policy == "allow" else 503)
-    assert f"HTTP/1.1 {row['status']}" in printed
+@pytest.mark.parametrize("geetest", ["down", "garbled"])
+@pytest.mark.parametrize(("policy", "status"), [("deny", 503), ("allow", 200)])
+def test_copy_as_curl_turns_the_switches_too(
+    site: Site, browser: httpx.Client, geetest: str, policy: Any, status: int
+) -> None:
+    site.set(geetest=geetest, policy=policy)
+    browser.post("/login", data=token(browser))
+    row = latest(browser)
+    site.set(geetest="up", policy="deny")
+    assert f"HTTP/1.1 {status}" in run(row["curl"])
     assert site.state == {"geetest": geetest, "policy": policy}
 
 
@@ -319,9 +270,7 @@ def test_the_code_makes_the_guard_that_is_there(
     news = browser.get("/demo/log").json()
     code = news["code"]
     assert f"timeout={news['seconds']}" in code
-    assert f'on_unavailable="{policy}"' in code
     assert DEMO_KEY not in code
-    assert "limits=Limits(max_body=16384, breaker_failures=0)" in code
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
     told: list[str] = []
     given = {"app": JSONResponse({}), "remember": lambda result, scope: told.append(result.outcome)}
@@ -340,13 +289,10 @@ def test_the_live_page_has_the_log_and_the_code_and_no_switches(geetest_by_env: 
         for sent in ({}, fields, fields):
             live.post("/login", data=sent)
         news = live.get("/demo/log").json()
-    missing, passed, replayed = news["rows"]
-    assert (news["state"], news["seconds"]) == (None, 3.0)
-    assert "api_server" not in news["code"]
-    assert DEMO_ID in news["code"]
-    assert missing["curl"] == f"curl -i -X POST {url}/login"
-    assert (passed["asked"], passed["handled"], passed["curl"]) == (True, True, ""), "nobody can mint a real token"
-    assert (replayed["decision"]["outcome"], replayed["curl"]) == ("replayed", ""), "nor is one repeated"
+    assert (news["state"], DEMO_ID in news["code"], "api_server" in news["code"]) == (None, True, False)
+    assert [row["decision"]["outcome"] for row in news["rows"]] == ["missing", "passed", "replayed"]
+    repeats = f"curl -i -X POST {url}/login"
+    assert [row["curl"] for row in news["rows"]] == [repeats, "", ""], "nobody can mint a real token"
 
 
 def test_a_page_of_another_origin_turns_no_switch_and_reads_nothing(site: Site, browser: httpx.Client) -> None:

@@ -34,7 +34,7 @@ def opens(key):
 OPEN = opens(7)
 
 def rings(times):
-    return "loudly" if times > 2 else "softly"
+    return times > 2
 
 def unknown():
     return 1
@@ -47,14 +47,14 @@ def test_the_key():
     assert opens(7)
 
 def test_the_bell():
-    assert rings(1) == "softly"
+    assert not rings(1)
 
 @pytest.mark.parametrize("raw", [b"\\xff"], ids=repr)
 def test_an_id_that_pytest_would_not_find(raw):
     rings(3)
 
 def test_that_fails_anyway():
-    assert rings(3) == "softly"
+    assert not rings(3)
 """
 
 
@@ -67,19 +67,12 @@ def test_a_mutant_is_killed_survives_or_is_not_reached(tmp_path: Path) -> None:
         ("killed", "return key == 7 -> return None"),
         ("killed", "return key == 7 -> return (key != 7)"),
         ("killed", "return key == 7 -> return key == 8"),
-        ("killed", 'return "loudly" if times > 2 else "softly" -> return None'),
-        ("killed", 'return "loudly" if times > 2 else "softly" -> return "loudly"'),
-        ("killed", 'return "loudly" if times > 2 else "softly" -> return "loudly" if times > 2 else "softlyX"'),
-        ("survived", 'return "loudly" if times > 2 else "softly" -> return "softly"'),
-        ("survived", 'return "loudly" if times > 2 else "softly" -> return "loudlyX" if times > 2 else "softly"'),
-        ("survived", 'return "loudly" if times > 2 else "softly" -> return "loudly" if (times >= 2) else "softly"'),
-        ("survived", 'return "loudly" if times > 2 else "softly" -> return "loudly" if times > 3 else "softly"'),
+        ("survived", "return times > 2 -> return None"),
+        ("survived", "return times > 2 -> return (times >= 2)"),
+        ("survived", "return times > 2 -> return times > 3"),
         ("unreached", "return 1 -> return None"),
         ("unreached", "return 1 -> return 2"),
     }
-
-
-# --- of this code -----------------------------------------------------------------------------------------------------
 
 
 def test_the_page_has_each_module_of_the_guard() -> None:

@@ -1,4 +1,4 @@
-"""docs/observability.md, the log: each event is brought about, each table is held against what is logged then."""
+"""docs/observability.md, the log: each table is held against what is logged. When it is: the tests of each part."""
 
 import ast
 import json
@@ -7,28 +7,18 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import anyio
 import pytest
-from clocks import Clock
 from commands import Done, ended
-from fastapi import Depends, FastAPI
 from pages import ROOT, Page, ask, codes, site
-from starlette.types import ASGIApp
 
 import geetest_asgi
-from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Outcome, Rule
-from geetest_asgi._bounds.alerts import Alerts
-from geetest_asgi._bounds.lockouts import ENOUGH
-from geetest_asgi._bounds.summaries import BUSY_ENOUGH, BUSY_QUIET, MONITOR_EVERY
-from geetest_asgi._bounds.unverified import QUIET, Unverified
-from geetest_asgi._core.model import Evidence
-from geetest_asgi.fastapi import add_geetest, captcha
-from geetest_asgi.observers.logs import LEVELS
-from geetest_asgi.stores import FailSafe, MemoryStore
-from geetest_asgi.testing import CODES, GeeTestServer
+from geetest_asgi import GeeTestResult, Lockout, Outage, Outcome
+from geetest_asgi.observers import logs
+from geetest_asgi.testing import GeeTestServer
 
 PACKAGE = Path(geetest_asgi.__file__).parent
 PAGE = Page("docs/observability.md")
@@ -36,126 +26,37 @@ EVENTS = {codes(row[0])[0]: (row[1], set(codes(row[3]))) for row in PAGE.rows("`
 FIELDS = {name: row[1].split(", ") for row in PAGE.rows("field") for name in codes(row[0])}
 
 
-@pytest.fixture
-def geetest(geetest_by_env: GeeTestServer, caplog: pytest.LogCaptureFixture) -> GeeTestServer:
+@pytest.fixture(autouse=True)
+def _all_is_logged(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.DEBUG, "geetest_asgi")
-    return geetest_by_env
 
 
-def post(guard: ASGIApp, fields: dict[str, str]) -> None:
-    ask(guard, "POST", "/login", data=fields)
-
-
-def guarded(**settings: Any) -> GeeTestMiddleware:
-    return GeeTestMiddleware(site, **{"protect": ["POST /login"], **settings})
-
-
-def decision(geetest: GeeTestServer) -> None:
-    """Every outcome but those of `test_each_outcome…`, which is about their levels."""
-    guard = guarded()
-    post(guard, geetest.token())
-    post(guard, geetest.token(forged=True))
-    post(guard, {})
-    post(guarded(mode="monitor"), {})
-    anyio.run(GeeTestClient().validate, geetest.token())
-
-
-def hook_raised(geetest: GeeTestServer) -> None:
-    def boom(*_: object) -> None:
-        raise RuntimeError("the metrics are down")
-
-    geetest.down()
-    guard = guarded(on_result=boom, on_outage=boom, limits=Limits(breaker_failures=1))
-    post(guard, geetest.token())
-
-
-def outage(geetest: GeeTestServer) -> None:
-    now = 0.0
-    admissions = Unverified(Limits(), MemoryStore().count, lambda: now)
-    (policy,) = (policy for _, policy in guarded().table.rules)
-    anyio.run(admissions.consider, policy, Evidence(Outcome.UNAVAILABLE, "HTTP 503"), "id", None)
-    now = QUIET
-    admissions.note_answer(Evidence(Outcome.PASSED))
-
-
-Watched = tuple[Outcome, int, float]
-
-
-def watched(*steps: Watched, **settings: Any) -> None:
-    """Show an `Alerts` so many clients with this outcome at this time, step by step."""
-    (policy,) = (policy for _, policy in guarded(**settings).table.rules)
-    clock = Clock()
-    watch = Alerts(clock=clock)
-    for outcome, clients, clock.now in steps:
-        passed = outcome is Outcome.PASSED
-        for number in range(clients):
-            result = GeeTestResult(outcome, passed, passed, "HTTP 403", rule="login")
-            watch.note(policy, result, f"203.0.113.{number}")
-
-
-def server(geetest: GeeTestServer) -> None:
-    guard = guarded(limits=Limits(breaker_failures=1, breaker_pause=0.01, breaker_longest_pause=0.01))
-    geetest.down()
-    post(guard, geetest.token())
-    geetest.up()
-    anyio.run(anyio.sleep, 0.05)
-    post(guard, geetest.token())
-
-
-def store(geetest: GeeTestServer) -> None:
-    class Shaky(MemoryStore):
-        async def add(self, key: str, value: str, seconds: float) -> bool:
-            if fails:
-                raise ConnectionError("no route to host")
-            return await super().add(key, value, seconds)
-
-    now, fails = 0.0, True
-    safe = FailSafe(Shaky(), clock=lambda: now)
-    anyio.run(safe.add, "a", "", 60)
-    now, fails = 60.0, False
-    anyio.run(safe.add, "b", "", 60)
-
-
-def marks(geetest: GeeTestServer) -> None:
-    app = FastAPI(dependencies=[Depends(captcha)])
-    app.get("/items")(lambda: None)
-    app.post("/items")(lambda: None)
-    add_geetest(app)
-    app.build_middleware_stack()
-
-
-def unguarded(geetest: GeeTestServer) -> None:
-    pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
-    from django.core.handlers.wsgi import WSGIHandler
-
-    from geetest_asgi.django.apps import notice_unguarded
-
-    notice_unguarded(WSGIHandler, environ={})
-
-
-PASSED, REFUSED = Outcome.PASSED, Outcome.REFUSED
-SCENARIOS: dict[str, Callable[[GeeTestServer], object]] = {
-    "decision": decision,
-    "hook_raised": hook_raised,
-    "lockout": lambda _: watched((REFUSED, ENOUGH, 0.0), (PASSED, ENOUGH, 60.0), (PASSED, 1, 70.0)),
-    "busy": lambda _: watched((Outcome.BUSY, BUSY_ENOUGH, 0.0), (PASSED, 1, BUSY_QUIET)),
-    "monitor": lambda _: watched((Outcome.MISSING, 3, 0.0), (PASSED, 1, MONITOR_EVERY), mode="monitor"),
-    "outage": outage,
-    "server": server,
-    "store": store,
-    "mode": lambda _: guarded(protect=["POST /login", Rule("/other", mode="monitor")]),
-    "marks": marks,
-    "loopback": lambda _: guarded(),
-    "simulator": lambda geetest: post(guarded(), geetest.token()),
-    "unguarded": unguarded,
+FAILED = GeeTestResult(Outcome.FAILED, allowed=False, verified=False, reason="pass_token used", rule="POST /login")
+VISIT = {"method": "POST", "path": "/login", "client": ("192.0.2.1", 443)}
+FAILS = Outage("https://a.example", over=False, reason="HTTP 503")
+LOCKED = Lockout("a", over=False, reason="refused: HTTP 403", share=0.99, clients=100)
+LOGGED: dict[str, Callable[[], None]] = {
+    "decision": lambda: logs.log_decision(FAILED, VISIT),
+    "lockout_begins": lambda: logs.log_lockout(LOCKED),
+    "lockout_ends": lambda: logs.log_lockout(replace(LOCKED, over=True)),
+    "busy_begins": lambda: logs.log_busy({"max_in_flight": 10}, 60.0, over=False),
+    "busy_ends": lambda: logs.log_busy({"max_in_flight": 10}, 60.0, over=True),
+    "monitor": lambda: logs.log_monitor(10, {"missing, a": 3}, 300.0),
+    "hook_raised": lambda: logs.log_hook_raised("on_result"),
+    "outage_begins": lambda: logs.log_outage_begins("HTTP 503", "allow"),
+    "outage_ends": lambda: logs.log_outage_ends(5, 1, 12.0),
+    "server_fails": lambda: logs.log_outage(FAILS),
+    "server_answers": lambda: logs.log_outage(replace(FAILS, over=True)),
+    "store_fails": lambda: logs.log_store_fails("RedisStore", "ConnectionError"),
+    "store_answers": lambda: logs.log_store_answers("RedisStore", 12.0),
+    "mode": lambda: logs.log_modes([("/login", "monitor")]),
+    "marks": lambda: logs.log_marks(["POST /items"], []),
+    "marks_open": lambda: logs.log_marks([], ["GET /items"]),
+    "loopback": lambda: logs.log_loopback("http://127.0.0.1"),
+    "simulator": logs.log_simulator,
+    "unguarded": lambda: logs.log_unguarded("WSGI"),
 }
-"""By the event's name, or its first word."""
-
-
-def records_of(event: str, caplog: pytest.LogCaptureFixture) -> list[logging.LogRecord]:
-    ours = [record for record in caplog.records if record.name.startswith("geetest_asgi")]
-    assert all(hasattr(record, "geetest_event") for record in ours), "a record without its event"
-    return [record for record in ours if vars(record)["geetest_event"] == event]
+"""Each as the rest of the package has it logged."""
 
 
 def fields_of(record: logging.LogRecord) -> dict[str, Any]:
@@ -165,22 +66,18 @@ def fields_of(record: logging.LogRecord) -> dict[str, Any]:
 
 @pytest.mark.parametrize("event", EVENTS)
 def test_each_event_has_the_level_and_the_fields_of_its_row(
-    event: str, geetest: GeeTestServer, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+    event: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if event in ("loopback", "simulator"):
-        monkeypatch.delenv("PYTEST_VERSION")
-    (bring_about,) = (SCENARIOS[word] for word in SCENARIOS if event.startswith(word))
-    bring_about(geetest)
-    records = records_of(event, caplog)
+    monkeypatch.delenv("PYTEST_VERSION")
+    LOGGED[event]()
+    record = caplog.records[-1]
     level, fields = EVENTS[event]
-    assert records
-    for record in records:
-        assert set(fields_of(record)) == fields
-        assert event == "decision" or record.levelname == level
-        assert record.getMessage().isprintable()
-        assert bool(record.exc_info) == (event == "hook_raised")
-        for name, value in fields_of(record).items():
-            assert type(value).__name__.replace("NoneType", "None") in FIELDS[name], name
+    assert (vars(record)["geetest_event"], set(fields_of(record))) == (event, fields)
+    assert event == "decision" or record.levelname == level
+    assert record.getMessage().isprintable()
+    assert bool(record.exc_info) == (event == "hook_raised")
+    for name, value in fields_of(record).items():
+        assert type(value).__name__.replace("NoneType", "None") in FIELDS[name], name
 
 
 def test_all_events_and_fields_are_in_the_tables_and_nothing_else_is_logged() -> None:
@@ -189,43 +86,46 @@ def test_all_events_and_fields_are_in_the_tables_and_nothing_else_is_logged() ->
     calls = [node for node in ast.walk(tree) if isinstance(node, ast.Call) and ast.unparse(node.func) == "_log"]
     assert {ast.literal_eval(call.args[0]) for call in calls} == set(EVENTS)
     assert set(FIELDS) == set().union(*(fields for _, fields in EVENTS.values()))
-    logs = re.compile(r"getLogger|\blog(ger)?\.(debug|info|warning|error|exception|critical|log)\(")
-    users = [str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if logs.search(path.read_text())]
+    calls_a_logger = re.compile(r"getLogger|\blog(ger)?\.(debug|info|warning|error|exception|critical|log)\(")
+    users = [
+        str(path.relative_to(PACKAGE)) for path in PACKAGE.rglob("*.py") if calls_a_logger.search(path.read_text())
+    ]
     assert users == ["observers/logs.py"]
 
 
 def test_the_levels_of_decisions_are_those_of_the_table() -> None:
     shown = {Outcome(name): row[0] for row in PAGE.rows("level of a `decision`") for name in codes(row[1])}
-    assert shown == {outcome: logging.getLevelName(LEVELS.get(outcome, logging.INFO)) for outcome in Outcome}
+    assert shown == {outcome: logging.getLevelName(logs.LEVELS.get(outcome, logging.INFO)) for outcome in Outcome}
 
 
-def test_decisions_are_logged_at_their_levels(geetest: GeeTestServer, caplog: pytest.LogCaptureFixture) -> None:
-    decision(geetest)
-    geetest.error("-50102")
-    post(guarded(), geetest.token())
-    geetest.down()
-    post(guarded(), geetest.token())
-    told = [f"{record.levelname} {record.getMessage()}" for record in records_of("decision", caplog)]
-    where = ": 'POST' '/login' by rule 'POST /login' from '127.0.0.1'"
-    looked_at = "('no captcha field with a value: body (no Content-Type): not read')"
-    assert told == [
-        f"DEBUG passed, allowed{where}",
-        f"INFO failed, not allowed ('pass_token error'){where}",
-        f"INFO missing, not allowed {looked_at}{where}",
-        f"INFO missing, not allowed, but let in by mode 'monitor' {looked_at}{where}",
-        "DEBUG passed, allowed: by rule 'GeeTestClient'",
-        f"ERROR misconfigured, not allowed ({CODES['-50102']!r}, '-50102'){where}",
-        f"INFO unavailable, allowed unverified ('HTTP 503'){where}",
+def test_decisions_are_logged_at_their_levels(caplog: pytest.LogCaptureFixture) -> None:
+    said = {
+        "DEBUG passed, allowed": GeeTestResult(Outcome.PASSED, True, True),
+        "INFO failed, not allowed ('pass_token used')": FAILED,
+        "ERROR misconfigured, not allowed ('no such id', '-50102')": GeeTestResult(
+            Outcome.MISCONFIGURED, False, False, "no such id", "-50102"
+        ),
+        "INFO unavailable, allowed unverified ('HTTP 503')": GeeTestResult(
+            Outcome.UNAVAILABLE, True, False, "HTTP 503"
+        ),
+    }
+    for result in said.values():
+        logs.log_decision(replace(result, rule="POST /login"), VISIT)
+    logs.log_decision(FAILED, VISIT, "monitor", log_client=False)
+    where = "'POST' '/login' by rule 'POST /login'"
+    assert [f"{record.levelname} {record.getMessage()}" for record in caplog.records] == [
+        *(f"{each}: {where} from '192.0.2.1'" for each in said),
+        f"INFO failed, not allowed, but let in by mode 'monitor' ('pass_token used'): {where}",
     ]
 
 
-def test_several_observers_are_told(geetest: GeeTestServer) -> None:
+def test_several_observers_are_told(geetest_by_env: GeeTestServer) -> None:
     told: list[tuple[str, str]] = []
     observers: dict[str, Any] = {
         "audit": lambda result, scope: told.append(("audit", result.outcome)),
         "telemetry": lambda result, scope: told.append(("telemetry", result.outcome)),
     }
-    post(PAGE.run("audit(", app=site, **observers)["app"], {})
+    ask(PAGE.run("audit(", app=site, **observers)["app"], "POST", "/login")
     assert told == [("audit", "missing"), ("telemetry", "missing")]
 
 
@@ -236,7 +136,7 @@ def run(program: str, *arguments: str, **more: str) -> Done:
     return done
 
 
-def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest: GeeTestServer) -> None:
+def test_the_block_for_opentelemetry_puts_the_outcome_on_the_span_of_the_request(geetest_by_env: GeeTestServer) -> None:
     program = f"""
 import json, sys
 from opentelemetry import trace
@@ -254,7 +154,7 @@ assert ask(app, "POST", "/login", data=json.loads(sys.argv[1])).json()["outcome"
 print(server.attributes["geetest.outcome"])
 """
     path = os.pathsep.join([str(ROOT / "tests"), *sys.path])
-    assert run(program, json.dumps(geetest.token()), PYTHONPATH=path).stdout == "passed\n"
+    assert run(program, json.dumps(geetest_by_env.token()), PYTHONPATH=path).stdout == "passed\n"
 
 
 def test_the_formatter_writes_an_object_for_each_record() -> None:

@@ -1,7 +1,6 @@
 """observers.otel with OpenTelemetry's own SDK and its official ASGI instrumentation, in process and on a socket."""
 
 import json
-import sys
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,7 +8,6 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from commands import printed
 from opentelemetry.instrumentation.asgi import OpenTelemetryMiddleware
 from opentelemetry.sdk.metrics import MeterProvider
 from opentelemetry.sdk.metrics.export import InMemoryMetricReader
@@ -17,7 +15,7 @@ from opentelemetry.sdk.trace import ReadableSpan, TracerProvider
 from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
-from pages import ROOT, Page, ask, codes, site
+from pages import Page, ask, codes, site
 from starlette.types import ASGIApp, Scope
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Lockout, Outage, Outcome, Rule
@@ -232,36 +230,3 @@ def test_the_tables_of_the_page_are_what_is_recorded(geetest: GeeTestServer, tel
     assert types == on_spans
     told = {key for metric in telemetry.metrics().values() for key in metric.data.data_points[0].attributes}
     assert told == {name for name, (_, where) in attributes.items() if "metrics" in where or "`" in where}
-
-
-IMPORTS = """
-import sys
-from geetest_asgi import GeeTestResult, Outage, Outcome
-from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
-telemetry = OpenTelemetry()
-"""
-NO_SDK = f"""{IMPORTS}
-telemetry(GeeTestResult(Outcome.UNAVAILABLE, True, False, rule="a", elapsed=1.0), {{}})
-telemetry.on_outage(Outage("https://a.example", over=False))
-print([name for name in sys.modules if name.startswith("opentelemetry.sdk")])
-"""
-LATE = f"""{IMPORTS}
-from opentelemetry import metrics, trace
-sys.path.append({str(ROOT / "tests")!r})
-from test_otel import Telemetry
-late = Telemetry()
-trace.set_tracer_provider(late.tracers)
-metrics.set_meter_provider(late.meters)
-telemetry(GeeTestResult(Outcome.PASSED, True, True, rule="a", elapsed=1.0))
-(duration,) = late.metrics()["geetest.validate.duration"].data.data_points
-print(len(late.call_spans), duration.count, tuple(duration.explicit_bounds) == BUCKETS)
-"""
-PROGRAMS = {
-    "nothing comes of it without an SDK": (NO_SDK, "[]"),
-    "the global providers may be set up later": (LATE, "1 1 True"),
-}
-
-
-@pytest.mark.parametrize(("program", "told"), PROGRAMS.values(), ids=PROGRAMS)
-def test_what_comes_where_something_is_missing_or_late(program: str, told: str) -> None:
-    assert printed([sys.executable, "-c", program]).strip() == told

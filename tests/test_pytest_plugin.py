@@ -20,9 +20,6 @@ from geetest_asgi.testing import DEMO_ID, GeeTest, GeeTestServer, Simulator, ser
 
 pytestmark = pytest.mark.anyio
 
-TIMEOUT = 20.0
-"""Seconds. Long enough for a busy machine to answer in; tests of what waits it out have less."""
-
 PAIR: dict[str, Any] = {"captcha_id": "an-id-of-the-shop", "captcha_key": "its-key"}
 
 
@@ -35,7 +32,8 @@ site = Starlette(routes=[Route("/login", welcome, methods=["POST"])])
 
 
 def guard(**settings: Any) -> GeeTestMiddleware:
-    settings = {"protect": ["POST /login"], "on_unavailable": "deny", "timeout": TIMEOUT, **PAIR, **settings}
+    """With time enough for a busy machine to answer in."""
+    settings = {"protect": ["POST /login"], "on_unavailable": "deny", "timeout": 20.0, **PAIR, **settings}
     return GeeTestMiddleware(site, **settings)
 
 
@@ -54,13 +52,13 @@ def code(answer: Any) -> str:
     return str(answer.json()["code"]).removeprefix("captcha_")
 
 
-async def post(app: GeeTestMiddleware, fields: dict[str, str] | None = None, **more: Any) -> httpx.Response:
+async def post(app: GeeTestMiddleware, fields: dict[str, str], headers: dict[str, str] | None = None) -> httpx.Response:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
-        return await client.post("/login", data=fields, **more)
+        return await client.post("/login", data=fields, headers=headers)
 
 
-async def login(app: GeeTestMiddleware, fields: dict[str, str] | None = None, **more: Any) -> str:
-    return code(await post(app, fields, **more))
+async def login(app: GeeTestMiddleware, fields: dict[str, str], headers: dict[str, str] | None = None) -> str:
+    return code(await post(app, fields, headers))
 
 
 TOKENS: list[tuple[dict[str, Any], str]] = [
@@ -73,7 +71,7 @@ TOKENS: list[tuple[dict[str, Any], str]] = [
 @pytest.mark.parametrize(("options", "outcome"), TOKENS)
 async def test_a_token_ends_as_it_was_ordered_to(geetest: GeeTest, options: Any, outcome: str) -> None:
     assert await login(shop, geetest.token(**options)) == outcome
-    assert await login(by_header, headers=geetest.headers(**options)) == outcome
+    assert await login(by_header, {}, geetest.headers(**options)) == outcome
 
 
 async def test_a_token_for_every_id_is_good_while_any_id_is_taken() -> None:
@@ -88,12 +86,10 @@ FAULTS: dict[str, tuple[Callable[[Simulator], None], str]] = {
     "down": (lambda it: it.down(), "unavailable"),
     "slow": (lambda it: it.slow(0.01), "passed"),
     "garbled": (lambda it: it.garbled(), "unavailable"),
-    "error": (lambda it: it.error("-50005"), "refused"),
     "error of the id": (lambda it: it.error(-50102), "misconfigured"),
     "not found": (lambda it: it.answers(404), "refused"),
     "too long": (lambda it: it.answers(200, b'{"a": "%s"}' % (b"a" * 70_000)), "unavailable"),
     "encoded": (lambda it: it.answers(200, {"result": "success"}, headers={"Content-Encoding": "br"}), "refused"),
-    "a pass": (lambda it: it.answers(200, {"status": "success", "result": "success"}), "passed"),
 }
 
 
@@ -130,16 +126,14 @@ async def test_silence_ends_with_the_time_that_the_guard_gives_it(geetest: GeeTe
 
 async def test_an_outage_ends_when_the_test_says_so_and_at_its_end() -> None:
     with GeeTest() as one:
-        one.down()
-        assert {await login(shop, one.token()) for _ in range(8)} == {"unavailable"}
-        one.up()
-        assert await login(shop, one.token()) == "passed"
-        one.down()
-        assert {await login(shop, one.token()) for _ in range(8)} == {"unavailable"}
-        assert len(one.calls) == 17
+        for _ in range(2):
+            one.up()
+            assert await login(shop, one.token()) == "passed"
+            one.down()
+            assert {await login(shop, one.token()) for _ in range(8)} == {"unavailable"}
+        assert len(one.calls) == 18
     with GeeTest() as other:
         assert await login(shop, other.token()) == "passed"
-    assert len(other.calls) == 1
 
 
 def test_an_app_in_other_threads_and_other_loops(geetest: GeeTest) -> None:
@@ -156,11 +150,8 @@ def test_an_app_in_other_threads_and_other_loops(geetest: GeeTest) -> None:
 async def test_it_is_asked_instead_of_whatever_the_app_or_a_client_was_built_with(geetest: GeeTest) -> None:
     for app in (with_client, with_servers):
         assert await login(app, geetest.token()) == "passed"
-        assert await login(app, geetest.token(expired=True)) == "failed"
-    client = GeeTestClient(**PAIR, client=NoClient())
-    assert await client.validate(geetest.token())
-    assert not await client.validate(geetest.token(forged=True))
-    assert [call.parameters["captcha_id"] for call in geetest.calls] == [PAIR["captcha_id"]] * 6
+    assert await GeeTestClient(**PAIR, client=NoClient()).validate(geetest.token())
+    assert [call.parameters["captcha_id"] for call in geetest.calls] == [PAIR["captcha_id"]] * 3
 
 
 async def test_an_app_without_an_id_and_key_finds_some(geetest: GeeTest) -> None:
@@ -210,11 +201,8 @@ def test_both_fixtures_are_one(geetest: GeeTest, geetest_server: GeeTestServer) 
     geetest_server.expect("success")
 
 
-async def test_the_one_address_that_all_tests_come_from_is_not_capped() -> None:
+async def test_the_one_address_that_all_tests_come_from_is_not_capped(geetest: GeeTest) -> None:
     """Else one test would use up the minute of the next."""
     app = guard(on_unavailable="allow", limits=Limits(unverified_per_second=10**6, unverified_per_client=3))
-    async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://shop") as client:
-        with GeeTest() as geetest:
-            geetest.down()
-            answers = [await client.post("/login", data=geetest.token()) for _ in range(20)]
-    assert [answer.status_code for answer in answers] == [200] * 20
+    geetest.down()
+    assert [(await post(app, geetest.token())).status_code for _ in range(20)] == [200] * 20

@@ -17,24 +17,17 @@ from geetest_asgi.testing import DEMO_ID, GeeTest, serve
 README = Page("README.md")
 SERVER, HANDLER = "app.add_middleware", "geetest_result(request).unverified"
 
-_ENVIRONMENT = "python3 -m venv .venv && .venv/bin/"
-COMMANDS = {
-    "pip install -qe '.[demo]'": f"{_ENVIRONMENT}pip install -qe '.[demo]' && .venv/bin/python -m geetest_asgi demo\n",
-    "pip install -qe '.[test]'": f"{_ENVIRONMENT}pip install -qe '.[test]' && .venv/bin/python -m pytest\n",
-}
-
 
 def test_the_two_commands_stand_as_they_are_copied() -> None:
-    assert {words: README.block(words).text for words in COMMANDS} == COMMANDS
-    assert {README.block(words).language for words in COMMANDS} == {"sh"}
+    for extra, program in {"demo": "geetest_asgi demo", "test": "pytest"}.items():
+        line = f"python3 -m venv .venv && .venv/bin/pip install -qe '.[{extra}]' && .venv/bin/python -m {program}\n"
+        assert README.block(f"pip install -qe '.[{extra}]'").text == line
 
 
 def test_the_name_that_is_installed_is_the_name_of_the_package() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     assert README.block("pip install geetest-asgi").text == f"pip install {project['name']}\n"
     assert f"Python {project['requires-python'].removeprefix('>=')} or later" in README.text
-    needed = {re.split(r"[<>=\[]", each)[0] for each in project["dependencies"]}
-    assert [name for name in needed if name not in README.prose.partition("## Protect")[0]] == []
 
 
 def test_the_demo_prints_what_is_shown() -> None:
@@ -80,12 +73,10 @@ def test_a_refused_client_gets_what_is_shown(geetest: GeeTest) -> None:
     status, *headers = head.splitlines()
     with serve(GeeTestMiddleware(site, protect=["POST /login"])) as url:
         denied = httpx.post(f"{url}/login", trust_env=False)
-        page = httpx.post(f"{url}/login", headers={"accept": "text/html"}, trust_env=False)
     assert f"{denied.http_version} {denied.status_code} {denied.reason_phrase}" == status
     for name, _, value in (line.partition(": ") for line in headers):
         assert denied.headers[name] == value
     assert denied.json() == json.loads(body)
-    assert page.headers["content-type"].startswith("text/html")
 
 
 def test_the_test_that_is_shown_passes(tmp_path: Path) -> None:
@@ -97,4 +88,3 @@ def test_the_numbers_are_the_defaults() -> None:
     limits = Limits()
     words = f"at most {limits.unverified_per_second} a second, and {limits.unverified_per_client} a minute"
     assert words in README.text
-    assert '`on_unavailable="deny"` lets in\nnobody; it answers 503' in README.text

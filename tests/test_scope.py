@@ -25,18 +25,13 @@ def test_a_preflight_has_no_body(headers: Headers, length: Headers) -> None:
 
 
 NONE: dict[str, dict[str, object]] = {
-    **{f"method {each!r}": options(PREFLIGHT, each) for each in ("POST", "GET", "options", "OPTIONS ")},
+    **{f"method {each!r}": options(PREFLIGHT, each) for each in ("POST", "options")},
     **{f"{name!r} alone": options([(name, value)]) for name, value in PREFLIGHT},
-    "no headers": options([]),
     "a websocket": {"type": "websocket", "headers": PREFLIGHT},
     "a lifespan": {"type": "lifespan"},
-    **{
-        f"a length of {each!r}": options([*PREFLIGHT, (b"Content-Length", each)])
-        for each in (b"1", b"33", b"0, 7", b"-1", b"x", b"X")
-    },
+    **{f"a length of {each!r}": options([*PREFLIGHT, (b"Content-Length", each)]) for each in (b"33", b"0, 7", b"x")},
     "two lengths": options([*PREFLIGHT, (b"content-length", b"0"), (b"content-length", b"7")]),
     "chunked": options([*PREFLIGHT, (b"transfer-encoding", b"chunked")]),
-    "an encoding and no length": options([*PREFLIGHT, (b"Transfer-Encoding", b"identity"), (b"content-length", b"0")]),
     "a blank encoding": options([*PREFLIGHT, (b"transfer-encoding", b"")]),
 }
 

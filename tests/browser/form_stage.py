@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -24,6 +25,13 @@ if TYPE_CHECKING:
 
     from geetest_asgi.testing import Simulator
 
+PAGES = Path(__file__).parent / "pages"
+HEARD = (PAGES / "heard.js").read_text()
+POLICIES = {
+    "strict": "default-src 'none'; script-src 'self' {geetest}; form-action 'self'; base-uri 'none'; "
+    "require-trusted-types-for 'script'; trusted-types geetest-simulator",
+    "nonce": "default-src 'none'; script-src 'nonce-c0ffee'; form-action 'self'; base-uri 'none'",
+}
 PASSED = {"outcome": "passed", "verified": True, "username": "ada"}
 PAGE = """<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>log in</title>
@@ -88,6 +96,17 @@ class FormSite:
         async def page(request: Request) -> HTMLResponse:
             return HTMLResponse(self.page, headers=self.headers)
 
+        async def file(request: Request) -> Response:
+            kept = PAGES / request.path_params["file"]
+            policy = POLICIES.get(request.query_params.get("policy", ""), "")
+            media_type = "text/html" if kept.suffix == ".html" else "text/javascript"
+            headers = {"content-security-policy": policy.replace("{geetest}", self.geetest)}
+            return Response(kept.read_text().replace("{geetest}", self.geetest), headers=headers, media_type=media_type)
+
+        async def late(request: Request) -> RedirectResponse:
+            await anyio.sleep(3)
+            return RedirectResponse(f"{self.geetest}/load?{request.url.query}")
+
         async def login(request: Request) -> JSONResponse:
             result = geetest_result(request)
             if request.headers.get("content-type", "").startswith("application/json"):
@@ -114,7 +133,6 @@ class FormSite:
             content = self.files[request.path_params["path"]]
             return Response(content, media_type="text/javascript", headers={"cache-control": "max-age=600"})
 
-        names = ("login", "orders/1", "prefixed", "camel", "mapped", "contained", "upload", "api/login")
         return [
             Route("/geetest-form.js", form_script),
             Route("/geetest-form.mjs", form_script),
@@ -123,12 +141,13 @@ class FormSite:
             Route("/npm/{path:path}", packages),
             Route("/welcome", welcome, methods=["POST"]),
             Route("/welcomed", welcomed),
-            Route("/plain", login, methods=["POST"]),
             Route("/search", login),
             Route("/slow", slow, methods=["POST"]),
             Route("/api/away", away, methods=["POST"]),
             Route("/favicon.ico", lambda request: Response(status_code=204)),
-            *(Route(f"/{name}", login, methods=["POST"]) for name in names),
+            Route("/{path:path}", login, methods=["POST"]),
+            Route("/late/load", late),
+            Route("/{file}", file),
         ]
 
 
@@ -158,22 +177,7 @@ class FormStage(Stage):
         self.server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
         self.server.outcomes.clear()
         self.page.goto(self.site + path)
-        self.page.evaluate(
-            """() => {
-              window.happened = [];
-              window.keep = (promise) => {
-                window.sent = null;
-                promise.then((value) => { sent = {value}; }, (error) => { sent = {value: error.code || error.name}; });
-              };
-              for (const name of ["ready", "solved", "closed", "denied", "response", "error"]) {
-                addEventListener(`geetest:${name}`, async ({type, detail}) => {
-                  const body = await detail?.response?.clone().json().catch(() => null);
-                  const seen = detail && (detail.problem || detail.error?.code || body);
-                  happened.push([type.slice(8), seen ?? null]);
-                });
-              }
-            }"""
-        )
+        self.page.evaluate(HEARD)
 
     def form(self, attributes: str = "", action: str = "/login") -> None:
         """Visit a page with a form; `attributes` come after the captcha's id."""

@@ -1,72 +1,17 @@
-"""The site that the tests visit, and what they do on it."""
+"""A visit to a site, and what a visitor does there."""
 
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import anyio
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import HTMLResponse, JSONResponse, RedirectResponse, Response
-from starlette.routing import Route
-
-from geetest_asgi import GeeTestMiddleware, geetest_result
 from geetest_asgi.testing import Simulator
 
 if TYPE_CHECKING:
     from playwright.sync_api import ConsoleMessage, Locator, Page
-    from starlette.types import ASGIApp
 
-PAGES = Path(__file__).parent / "pages"
-STRICT = (
-    "default-src 'none'; script-src 'self' {geetest}; form-action 'self'; base-uri 'none'; "
-    "require-trusted-types-for 'script'; trusted-types geetest-simulator"
-)
-NONCE = "default-src 'none'; script-src 'nonce-c0ffee'; form-action 'self'; base-uri 'none'"
 OUTAGE = ("Failed to load resource", "Refused to execute script")
 """What the browser says when a script cannot be had, which a test of an outage wants."""
-POLICIES = {"strict": STRICT, "nonce": NONCE}
-
-
-def site(geetest: str) -> "ASGIApp":
-    """A page for each test to fill, a login page, and a guarded login. `geetest` is the simulator's address."""
-
-    async def page(request: Request) -> HTMLResponse:
-        text = (PAGES / f"{request.path_params['name']}.html").read_text()
-        policy = POLICIES.get(request.query_params.get("policy", ""), "").format(geetest=geetest)
-        headers = {"content-security-policy": policy} if policy else {}
-        return HTMLResponse(text.replace("{geetest}", geetest), headers=headers)
-
-    async def script(request: Request) -> Response:
-        return Response((PAGES / f"{request.path_params['name']}.js").read_bytes(), media_type="text/javascript")
-
-    async def login(request: Request) -> JSONResponse:
-        result = geetest_result(request)
-        form = await request.form()
-        return JSONResponse({"outcome": result.outcome, "verified": result.verified, "username": form["username"]})
-
-    async def late(request: Request) -> RedirectResponse:
-        await anyio.sleep(3)
-        return RedirectResponse(f"{geetest}/load?{request.url.query}")
-
-    routes = [
-        Route("/late/load", late),
-        Route("/login", login, methods=["POST"]),
-        Route("/{name}.html", page),
-        Route("/{name}.js", script),
-        Route("/favicon.ico", lambda request: Response(status_code=204)),
-    ]
-    return GeeTestMiddleware(
-        Starlette(routes=routes),
-        protect=["POST /login"],
-        captcha_id="sim-site",
-        captcha_key="any-key",
-        api_server=geetest,
-        timeout=5,
-    )
-
 
 Visiting = Callable[..., AbstractContextManager["Stage"]]
 """Of an app and a path: a visit to the app."""

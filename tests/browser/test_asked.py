@@ -1,8 +1,8 @@
 """Only when asked for: a real guard with `when=AfterFailures(…)` and `forgive=(422,)`, and pages of four kinds."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from starlette.applications import Starlette
@@ -12,7 +12,6 @@ from starlette.responses import HTMLResponse, JSONResponse
 from starlette.routing import Route
 
 from geetest_asgi import AfterFailures, GeeTestMiddleware, Rule
-from geetest_asgi.denials import DENIALS
 from geetest_asgi.testing import Simulator, serve
 
 from .form_stage import PAGE, FormSite, FormStage, visit
@@ -20,7 +19,6 @@ from .form_stage import PAGE, FormSite, FormStage, visit
 if TYPE_CHECKING:
     from playwright.sync_api import Page
     from playwright.sync_api import Route as PassedOn
-    from starlette.types import ASGIApp
 
 FORM = """<form id="f" method="post" action="/login" {attributes} data-geetest-captcha-id="sim-site"
  data-geetest-product="bind" data-geetest-when="asked"><input name="username" value="wrong">
@@ -51,18 +49,13 @@ WAYS = {  # a library, and the page's body
 class LoginSite(FormSite):
     """Its login knows ada, a wrong name, and no name. Three failures of a client, and a captcha is wanted."""
 
-    def __init__(self, geetest: str) -> None:
+    def __init__(self, geetest: str, **settings: Any) -> None:
         super().__init__(geetest)
         self.answers: list[int] = []
         """The statuses of the login."""
-        self.app = self.guarded(Starlette(routes=[Route("/login", self._login, methods=["POST"]), *self._routes()]))
-
-    def guarded(self, app: "ASGIApp") -> "ASGIApp":
-        return GeeTestMiddleware(
-            app,
-            protect=[Rule("POST /login", sources=("body", "header"), when=AfterFailures(2), forgive=(422,))],
-            **self.settings,
-        )
+        app = Starlette(routes=[Route("/login", self._login, methods=["POST"]), *self._routes()])
+        asked = Rule("POST /login", sources=("body", "header"), when=AfterFailures(2), forgive=(422,))
+        self.app = GeeTestMiddleware(app, **{"protect": [asked], **self.settings, **settings})
 
     async def _login(self, request: Request) -> JSONResponse:
         is_json = request.headers.get("content-type") == "application/json"
@@ -72,21 +65,21 @@ class LoginSite(FormSite):
         return JSONResponse(f"answer {len(self.answers)}", status)
 
 
-class OtherOrigin(LoginSite):
-    """The same for pages of any origin."""
+def page_for_denial(geetest: str) -> LoginSite:
+    """Its denial is a page of its own, with a status of its own."""
+    denied = HTMLResponse("<p>A captcha is wanted.", 400)
+    return LoginSite(geetest, protect=["POST /login"], on_denied=lambda result, scope: denied)
 
-    def guarded(self, app: "ASGIApp") -> "ASGIApp":
-        return CORSMiddleware(
-            super().guarded(app),
-            allow_origins=["*"],
-            allow_methods=["POST"],
-            allow_headers=["*"],
-            expose_headers=["X-GeeTest-Token", "Retry-After"],
-        )
+
+def for_any_origin(geetest: str) -> LoginSite:
+    site = LoginSite(geetest)
+    shown = ["X-GeeTest-Token", "Retry-After"]
+    site.app = CORSMiddleware(site.app, ["*"], allow_methods=["POST"], allow_headers=["*"], expose_headers=shown)
+    return site
 
 
 @contextmanager
-def visiting(tab: "Page", site: type[FormSite], files: dict[str, bytes]) -> Iterator[FormStage]:
+def visiting(tab: "Page", site: Callable[[str], LoginSite], files: dict[str, bytes]) -> Iterator[FormStage]:
     """A visit to a server of its own, which has counted no failures yet."""
     simulator = Simulator()
     with serve(simulator) as geetest:
@@ -95,18 +88,6 @@ def visiting(tab: "Page", site: type[FormSite], files: dict[str, bytes]) -> Iter
         with serve(server.app) as url, visit(tab, simulator, server, url) as stage:
             yield stage
             stage.complaints = [said for said in stage.complaints if "Failed to load" not in said]
-
-
-class PageForDenial(LoginSite):
-    """Its denial is a page of its own, with a status of its own."""
-
-    def guarded(self, app: "ASGIApp") -> "ASGIApp":
-        return GeeTestMiddleware(
-            app,
-            protect=["POST /login"],
-            **self.settings,
-            on_denied=lambda result, scope: HTMLResponse("<p>A captcha is wanted.", 400),
-        )
 
 
 def open_page(stage: FormStage, way: str) -> None:
@@ -126,9 +107,7 @@ def log_in(stage: FormStage, name: str, answer: int | None = None) -> None:
 
 
 @pytest.mark.parametrize("way", WAYS)
-def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
-    tab: "Page", packages: dict[str, bytes], way: str
-) -> None:
+def test_after_failures_a_captcha_that_a_422_does_not_spend(tab: "Page", packages: dict[str, bytes], way: str) -> None:
     with visiting(tab, LoginSite, packages) as stage:
         open_page(stage, way)
         loads: list[str] = []
@@ -154,7 +133,7 @@ def test_after_failures_a_captcha_which_a_forgiven_422_does_not_spend(
 
 @pytest.mark.parametrize("way", [way for way in WAYS if way != "React"])
 def test_a_denial_of_the_sites_own_brings_the_captcha_too(tab: "Page", packages: dict[str, bytes], way: str) -> None:
-    with visiting(tab, PageForDenial, packages) as stage:
+    with visiting(tab, page_for_denial, packages) as stage:
         open_page(stage, way)
         log_in(stage, "ada")
         stage.solve()
@@ -163,9 +142,7 @@ def test_a_denial_of_the_sites_own_brings_the_captcha_too(tab: "Page", packages:
 
 
 @pytest.mark.parametrize("way", ["fetch", "htmx"])
-def test_where_the_header_is_hidden_the_problem_brings_the_captcha(
-    tab: "Page", packages: dict[str, bytes], way: str
-) -> None:
+def test_where_the_header_is_hidden_the_problem_counts(tab: "Page", packages: dict[str, bytes], way: str) -> None:
     """As another origin hides it that does not expose it: by fetch, and by XMLHttpRequest."""
 
     def hide(route: "PassedOn") -> None:
@@ -187,7 +164,7 @@ def test_where_the_header_is_hidden_the_problem_brings_the_captcha(
 def test_an_unreadable_denial_is_put_into_words(tab: "Page") -> None:
     """A form that stays on its page, and a denial whose text is not for the script to read."""
     form = FORM.format(attributes="data-geetest-ajax").replace('data-geetest-when="asked"', "")
-    with visiting(tab, PageForDenial, {}) as stage:
+    with visiting(tab, page_for_denial, {}) as stage:
         stage.open(form)
         stage.page.route("**/login", lambda route: route.continue_(post_data="username=ada", headers=TYPE))
         stage.submit.click()
@@ -197,32 +174,8 @@ def test_an_unreadable_denial_is_put_into_words(tab: "Page") -> None:
         assert stage.server.outcomes == ["missing"]
 
 
-@pytest.mark.parametrize("accept", ["text/html", "*/*"])
-def test_denial_knows_the_guards_answers_whatever_their_body(tab: "Page", accept: str) -> None:
-    with visiting(tab, FormSite, {}) as stage:
-        stage.open("")
-        denied = stage.ask(
-            """async (accept) => GeetestForm.denial(
-              await fetch("/login", {method: "POST", headers: {accept}, body: new URLSearchParams()}))""",
-            accept,
-        )
-        assert (denied["code"], denied["retry"], "detail" in denied) == ("captcha_missing", "solve", accept == "*/*")
-        assert stage.ask("async () => GeetestForm.denial(await fetch('/other'))") is None
-
-
-def test_denial_knows_what_helps_against_each(tab: "Page") -> None:
-    with visiting(tab, FormSite, {}) as stage:
-        stage.open("")
-        told = stage.ask(
-            """(codes) => Promise.all(codes.map((code) =>
-              GeetestForm.denial(new Response("<p>", {headers: {"x-geetest-denial": code}}))))""",
-            [f"captcha_{outcome}" for outcome in DENIALS],
-        )
-        assert told == [{"code": f"captcha_{outcome}", "retry": denial.retry} for outcome, denial in DENIALS.items()]
-
-
 def test_across_origins_the_page_reads_that_the_token_was_kept(tab: "Page") -> None:
-    with visiting(tab, OtherOrigin, {}) as stage:
+    with visiting(tab, for_any_origin, {}) as stage:
         stage.open("<output></output>")
         stage.page.goto("about:blank")
         with serve(LoginSite(stage.geetest).app) as elsewhere:

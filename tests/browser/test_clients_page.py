@@ -15,6 +15,7 @@ from starlette.routing import Route
 
 from geetest_asgi.testing import DEMO_ID
 
+from .form_stage import PAGES
 from .stage import Stage, Visiting
 
 if TYPE_CHECKING:
@@ -35,16 +36,8 @@ LIBRARIES = {
     "Turbo": "@hotwired/turbo/dist/turbo.es2017-umd.js",
     "Vue": "vue/dist/vue.global.prod.js",
 }
+JS = "text/javascript"
 each_htmx = pytest.mark.parametrize("name", ["htmx", "htmx 4"])
-WX = """window.wx = {
-  // What its documentation says of it: an object is sent as JSON, and `data` is the answer.
-  request: async ({url, method, data, success}) => {
-    const headers = {"content-type": "application/json"};
-    const response = await fetch(new URL(url).pathname, {method, headers, body: JSON.stringify(data)});
-    success({data: await response.text(), statusCode: response.status});
-  },
-  showToast: ({title}) => { window.toast = title; },
-};"""
 
 
 def block(heading: str, language: str, number: int = 0) -> str:
@@ -62,23 +55,16 @@ def page(visiting: Visiting, body: str, **scripts: str) -> Iterator[Stage]:
             Route("/", lambda request: HTMLResponse(f"{HEAD}<body>{body}</body></html>")),
             Route("/welcome", lambda request: HTMLResponse("<p id=answer>Welcome, ada!")),
             Route("/favicon.ico", lambda request: Response(status_code=204)),
-            *(Route(f"/static/{name}.js", script(text)) for name, text in scripts.items()),
+            Route("/static/{name}.js", lambda request: Response(scripts[request.path_params["name"]], media_type=JS)),
         ]
     )
     with visiting(app) as stage:
         yield stage
 
 
-def script(text: str) -> Any:
-    return lambda request: Response(text, media_type="text/javascript")
-
-
-@contextmanager
-def page_with(visiting: Visiting, node_modules: Path, name: str, body: str) -> Iterator[Stage]:
-    """A page with this library."""
-    library = (node_modules / LIBRARIES[name]).read_text("utf-8")
-    with page(visiting, body, **{name.partition(" ")[0].lower(): library}) as stage:
-        yield stage
+def library(node_modules: Path, name: str) -> dict[str, str]:
+    """The script of this library, by the name that the pages have for it."""
+    return {name.partition(" ")[0].lower(): (node_modules / LIBRARIES[name]).read_text("utf-8")}
 
 
 def log_in(stage: Stage) -> None:
@@ -92,15 +78,13 @@ def log_in(stage: Stage) -> None:
 
 @pytest.mark.parametrize("name", LIBRARIES)
 def test_a_page_with_its_library(visiting: Visiting, node_modules: Path, name: str) -> None:
-    with page_with(visiting, node_modules, name, block(name.partition(" ")[0], "html")) as stage:
+    with page(visiting, block(name.partition(" ")[0], "html"), **library(node_modules, name)) as stage:
         log_in(stage)
 
 
 @each_htmx
-def test_a_denial_is_put_into_words_by_the_listeners_for_htmx(
-    visiting: Visiting, node_modules: Path, name: str
-) -> None:
-    with page_with(visiting, node_modules, name, block("htmx", "html") + block("htmx", "html", 1)) as stage:
+def test_listeners_for_htmx_put_a_denial_into_words(visiting: Visiting, node_modules: Path, name: str) -> None:
+    with page(visiting, block("htmx", "html") + block("htmx", "html", 1), **library(node_modules, name)) as stage:
         stage.simulator.answers(200, {"status": "success", "result": "fail", "reason": "pass_token error"})
         stage.page.get_by_role("button", name="Log in").click()
         stage.solve()
@@ -115,14 +99,12 @@ def test_a_denial_is_put_into_words_by_the_listeners_for_htmx(
 
 
 @each_htmx
-def test_a_form_that_swaps_itself_keeps_its_token_after_a_422(
-    visiting: Visiting, node_modules: Path, name: str
-) -> None:
+def test_a_form_that_swaps_itself_keeps_its_token(visiting: Visiting, node_modules: Path, name: str) -> None:
     configured = block("htmx", "html", 2) if name == "htmx" else ""
     body = f"""{configured}<script src="/static/htmx.js" defer></script>
       <script type="module">document.body.append(document.createRange().createContextualFragment(
         await (await fetch("/register")).text())); htmx.process(document.body)</script>"""
-    with page_with(visiting, node_modules, name, body) as stage:
+    with page(visiting, body, **library(node_modules, name)) as stage:
         stage.page.get_by_role("textbox", name="E-mail").fill("ada")
         stage.page.get_by_role("button", name="Register").click()
         with stage.page.expect_response("**/register") as answer:
@@ -149,7 +131,7 @@ def test_the_component_for_react(visiting: Visiting, node_modules: Path, tmp_pat
 
 def test_the_function_for_mini_programs(visiting: Visiting) -> None:
     with page(visiting, "") as stage:
-        stage.page.evaluate(WX)
+        stage.page.evaluate((PAGES / "wx.js").read_text())
         token = {**stage.simulator.token(), "captcha_id": DEMO_ID}
         login = block("WeChat mini program and uni-app", "js")
         stage.page.evaluate(f"(token) => {{ {login}; login('ada', token); }}", token)

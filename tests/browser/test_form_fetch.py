@@ -7,12 +7,9 @@ from urllib.parse import parse_qs
 
 import pytest
 
+from geetest_asgi.denials import DENIALS
+
 from .form_stage import EMPTY, PASSED, PRODUCTS, FormStage
-
-
-@pytest.fixture
-def stage(form_stage: FormStage) -> FormStage:
-    return form_stage
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
@@ -97,27 +94,32 @@ def test_what_cannot_be_sent_is_an_error_and_the_form_can_be_sent_again(stage: F
     stage.expected = ["geetest-form: network Failed to fetch"]
 
 
-def start(stage: FormStage, product: str, place: bool = True) -> None:
+POST = "post('/api/login').then((response) => response.json())"
+
+
+def start(stage: FormStage, product: str) -> None:
     """`captcha` of the page is one without a form."""
     stage.open('<div id="place"></div>')
     stage.page.evaluate(
-        """async ([product, place]) => {
+        """async (product) => {
           window.captcha = await GeetestForm.captcha({captchaId: "sim-site", product});
-          if (place) captcha.widget.appendTo("#place");
+          captcha.widget.appendTo("#place");
           window.post = (url, options) => GeetestForm.fetch(url,
             {method: "POST", headers: {"X-Own": "1"}, body: new URLSearchParams({username: "ada"})}, captcha, options);
         }""",
-        [product, place],
+        product,
     )
 
 
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_a_fetch_carries_the_token_in_headers(stage: FormStage, product: str) -> None:
     start(stage, product)
-    if product != "bind":
+    if product == "float":
         stage.verify()
-    stage.ask("keep(post('/api/login').then(response => response.json()))")
-    if product == "bind":
+    stage.ask(f"keep({POST})")
+    if product == "popup":
+        stage.open_box()
+    if product != "float":
         stage.solve()
     assert stage.sent() == PASSED
     headers = stage.posts[-1].headers
@@ -149,14 +151,6 @@ def test_a_captcha_is_shown_when_it_is_ready(stage: FormStage) -> None:
     assert stage.sent() == ["ready", "shown"]
 
 
-def test_a_fetch_waits_for_the_visitor(stage: FormStage) -> None:
-    start(stage, "popup")
-    stage.ask("keep(post('/api/login').then(response => response.json()))")
-    stage.open_box()
-    stage.solve()
-    assert stage.sent() == PASSED
-
-
 def test_after_a_denial_a_fetch_asks_for_a_new_solution(stage: FormStage) -> None:
     start(stage, "bind")
     told: list[Any] = []
@@ -173,7 +167,7 @@ def test_after_a_denial_a_fetch_asks_for_a_new_solution(stage: FormStage) -> Non
 
 def test_two_fetches_at_once_share_no_token(stage: FormStage) -> None:
     start(stage, "bind")
-    stage.ask("keep(Promise.all([1, 2].map(() => post('/api/login').then(it => it.json()))))")
+    stage.ask(f"keep(Promise.all([1, 2].map(() => {POST})))")
     stage.solve()
     stage.page.wait_for_function("document.querySelector('dialog[open]:not([data-state=solved])')")
     stage.solve()
@@ -216,6 +210,28 @@ def test_a_captcha_that_is_closed_ends_the_fetch_and_the_next_asks_anew(stage: F
     else:
         stage.ask("captcha.reset()")
     assert (stage.sent(), stage.posts) == ("closed", [])
-    stage.ask("keep(post('/api/login').then((response) => response.json()))")
+    stage.ask(f"keep({POST})")
     stage.solve()
     assert stage.sent() == PASSED
+
+
+@pytest.mark.parametrize("accept", ["text/html", "*/*"])
+def test_denial_knows_the_guards_answers_whatever_their_body(stage: FormStage, accept: str) -> None:
+    stage.open("")
+    denied = stage.ask(
+        """async (accept) => GeetestForm.denial(
+          await fetch("/login", {method: "POST", headers: {accept}, body: new URLSearchParams()}))""",
+        accept,
+    )
+    assert (denied["code"], denied["retry"], "detail" in denied) == ("captcha_missing", "solve", accept == "*/*")
+    assert stage.ask("async () => GeetestForm.denial(await fetch('/other'))") is None
+
+
+def test_denial_knows_what_helps_against_each(stage: FormStage) -> None:
+    stage.open("")
+    told = stage.ask(
+        """(codes) => Promise.all(codes.map((code) =>
+          GeetestForm.denial(new Response("<p>", {headers: {"x-geetest-denial": code}}))))""",
+        [f"captcha_{outcome}" for outcome in DENIALS],
+    )
+    assert told == [{"code": f"captcha_{outcome}", "retry": denial.retry} for outcome, denial in DENIALS.items()]

@@ -9,11 +9,6 @@ from .form_stage import FORM, PAGE, PRODUCTS, FormStage, form
 BARE = FORM.format(action="/login", attributes="")
 
 
-@pytest.fixture
-def stage(form_stage: FormStage) -> FormStage:
-    return form_stage
-
-
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage, product: str) -> None:
     stage.simulator.offline()
@@ -131,15 +126,6 @@ def test_the_widget_and_the_words_are_where_the_page_wants_them(stage: FormStage
     stage.submit.click()
     stage.page.locator("b", has_text="Erst das Captcha.").wait_for()
     assert stage.page.locator(".geetest-form-message").count() == 0
-
-
-def test_by_default_they_stand_before_the_button_that_submits(stage: FormStage) -> None:
-    stage.open(form().replace("<p>", '<p><button type="button">Help</button> <button type="reset">Clear</button>', 1))
-    stage.button.wait_for()
-    assert stage.ask("document.querySelector('.geetest-form-message').nextElementSibling.textContent") == "Log in"
-    assert stage.ask("document.querySelector('.geetest_captcha').parentNode.nextElementSibling.className") == (
-        "geetest-form-message"
-    )
 
 
 def test_a_place_is_no_matter_to_bind(stage: FormStage) -> None:

@@ -13,13 +13,9 @@ SHOW = "(answer) => { document.querySelector('output').textContent = answer; }"
 
 
 @pytest.fixture
-def stage(form_stage: FormStage, packages: dict[str, bytes]) -> FormStage:
-    form_stage.server.files = packages
-    return form_stage
-
-
-def bare(attributes: str) -> str:
-    return BARE.format(attributes=attributes)
+def stage(stage: FormStage, packages: dict[str, bytes]) -> FormStage:
+    stage.server.files = packages
+    return stage
 
 
 def own(code: str, form: str = FORM) -> str:
@@ -47,13 +43,13 @@ ATTRIBUTES = {
 WELCOME = FORM.replace("/login", "/welcome")
 UNPOLY = '<div id="welcome">' + WELCOME.replace("<form", "<form up-submit up-target=#welcome") + "</div>"
 ASKED = '<form data-geetest-when="asked"'
-FROM_A_BUTTON = bare("").replace(
+FROM_A_BUTTON = BARE.format(attributes="").replace(
     'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
 )
 ROOT = '<div id="root"></div>'
 PAGES = {
     **{name: own(code) for name, code in LISTENERS.items()},
-    **{name: bare(attributes) for name, attributes in ATTRIBUTES.items()},
+    **{name: BARE.format(attributes=attributes) for name, attributes in ATTRIBUTES.items()},
     "ky json": f"<script>how = 'json'</script>{FORM}",
     "ky multipart": f"<script>how = 'multipart'</script>{FORM}",
     "htmx 2 boosted": f'<div hx-boost="true">{WELCOME}</div>',

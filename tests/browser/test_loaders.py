@@ -17,7 +17,8 @@ from starlette.routing import Mount
 
 from geetest_asgi.testing import Simulator, serve
 
-from .stage import PAGES, Stage
+from .form_stage import PAGES
+from .stage import Stage
 
 if TYPE_CHECKING:
     from playwright.sync_api import Request
@@ -41,11 +42,6 @@ def servers(request: pytest.FixtureRequest, stage: Stage) -> dict[str, Any]:
     stage.go("loader.html")
     host = stage.geetest.removeprefix("http://")
     return {"apiServers": [host], "staticServers": [host], "protocol": "http://"}
-
-
-def test_there_is_a_genuine_loader() -> None:
-    if not GENUINE:
-        pytest.skip("needs a genuine gt4.js: its path in GEETEST_GT4_JS")
 
 
 @pytest.mark.parametrize("product", ["float", "popup", "bind"])

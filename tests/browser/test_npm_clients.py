@@ -23,9 +23,7 @@ def serve_packages(stage: Stage, node_modules: Path) -> None:
 
 @pytest.mark.parametrize("product", ["float", "popup", "bind"])
 @pytest.mark.parametrize("client", ["react", "vue"])
-def test_a_client_from_npm_reaches_the_guarded_login(
-    stage: Stage, node_modules: Path, client: str, product: str
-) -> None:
+def test_a_client_from_npm_logs_in(stage: Stage, node_modules: Path, client: str, product: str) -> None:
     from playwright.sync_api import expect
 
     serve_packages(stage, node_modules)

@@ -7,8 +7,8 @@ import pytest
 
 from geetest_asgi.testing import Simulator, serve
 
-from .servers import SERVERS
-from .stage import Stage
+from .servers import PAIRS, SERVERS
+from .stage import Pair, Stage
 
 
 @pytest.fixture(scope="session")
@@ -26,10 +26,17 @@ def stage(_stage: Stage) -> Stage:
     return _stage
 
 
+@pytest.fixture(params=PAIRS, ids="-".join)
+def pair(request: pytest.FixtureRequest, stage: Stage) -> Pair:
+    """An app on a server."""
+    framework, server = request.param
+    return stage.put(framework, server)
+
+
 def _place(item: pytest.Item) -> int:
     """The place of a test's server in SERVERS, from 1 on; 0 for a test of no server."""
-    callspec = getattr(item, "callspec", None)
-    server = callspec.params.get("server") if callspec else None
+    given = item.callspec.params if hasattr(item, "callspec") else {}
+    server = given["pair"][1] if "pair" in given else given.get("server")
     return SERVERS.index(server) + 1 if server in SERVERS else 0
 
 

@@ -2,29 +2,26 @@
 
 import os
 import shutil
-import socket
 import subprocess
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
+from commands import free_port, until
 
-from .servers import free_port
-
-SECONDS: Final = 30
+from .servers import listens
 
 
-def nginx(folder: Path, port: int, upstream: int) -> list[str]:
+def nginx(folder: Path, port: int, upstream: int, location: str = "proxy_pass http://site;") -> list[str]:
     kept = ("client_body", "proxy", "fastcgi", "uwsgi", "scgi")
     temp = " ".join(f"{each}_temp_path {folder}/{each};" for each in kept)
     (folder / "nginx.conf").write_text(
         f"daemon off; user root; pid {folder}/pid; error_log {folder}/errors; events {{ worker_connections 256; }}"
         f" http {{ access_log off; {temp} client_max_body_size 100m;"
         f" upstream site {{ server 127.0.0.1:{upstream}; server 127.0.0.1:{upstream} backup; }}"
-        f" server {{ listen 127.0.0.1:{port}; location / {{ proxy_pass http://site; }} }} }}"
+        f" server {{ listen 127.0.0.1:{port}; location / {{ {location} }} }} }}"
     )
     return ["nginx", "-c", str(folder / "nginx.conf"), "-p", str(folder)]
 
@@ -49,7 +46,7 @@ PROXIES: Final = {"nginx": nginx, "haproxy": haproxy, "caddy": caddy}
 @contextmanager
 def behind(proxy: str, folder: Path, upstream: int) -> Iterator[int]:
     """The port at which the site is to be reached."""
-    port = free_port()
+    port = int(free_port())
     with started(PROXIES[proxy](folder, port, upstream), folder, port):
         yield port
 
@@ -62,19 +59,7 @@ def started(command: list[str], folder: Path, port: int) -> Iterator[None]:
     environment = {**os.environ, "HOME": str(folder), "XDG_CONFIG_HOME": str(folder), "XDG_DATA_HOME": str(folder)}
     with subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            assert comes_to(lambda: listens(port)), f"{command[0]} does not listen"
+            until(lambda: listens(port), lambda: f"{command[0]} does not listen")
             yield
         finally:
             process.terminate()
-
-
-def comes_to(what: Callable[[], bool]) -> bool:
-    deadline = time.monotonic() + SECONDS
-    while not what() and time.monotonic() < deadline:
-        time.sleep(0.02)
-    return what()
-
-
-def listens(port: int) -> bool:
-    with socket.socket() as probe:
-        return probe.connect_ex(("127.0.0.1", port)) == 0

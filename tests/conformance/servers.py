@@ -5,17 +5,16 @@ import os
 import socket
 import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
 import pytest
+from commands import free_port, until
 
 from .apps import FRAMEWORKS
 
-START_SECONDS: Final = 30.0
 TESTS: Final = Path(__file__).parent.parent
 APP: Final = f"{__package__}.served:app"
 
@@ -62,9 +61,9 @@ PAIRS: Final = [
     *((framework, LITERAL) for framework in FRAMEWORKS),
     *(("starlette", server) for server in SERVERS if server != LITERAL),
 ]
-each_of_both: Final = pytest.mark.parametrize(("framework", "server"), PAIRS)
 """Each framework on one server, and each server under one framework: for what a server does before the guard, and a
 framework behind it."""
+each_server: Final = pytest.mark.parametrize("pair", [("starlette", server) for server in SERVERS], indirect=True)
 
 
 def skip_without(*modules: str) -> None:
@@ -77,7 +76,7 @@ def skip_without(*modules: str) -> None:
 @contextmanager
 def running(server: str, root_path: str, environment: Mapping[str, str], log: Path) -> Iterator[tuple[int, int]]:
     """A server for as long as the block lasts; the value is its port and its process."""
-    port = free_port()
+    port = int(free_port())
     command = [sys.executable, "-m", *COMMANDS[server](port, root_path)]
     paths = os.pathsep.join(filter(None, [str(TESTS), os.environ.get("PYTHONPATH")]))
     with log.open("wb") as output:
@@ -85,7 +84,8 @@ def running(server: str, root_path: str, environment: Mapping[str, str], log: Pa
             command, env={**os.environ, **environment, "PYTHONPATH": paths}, stdout=output, stderr=output
         )
         try:
-            _await_start(process, port, log)
+            until(lambda: listens(port) or process.poll() is not None)
+            assert process.poll() is None, log.read_text(errors="replace")
             yield port, process.pid
         finally:
             stop(process)
@@ -102,19 +102,6 @@ def stop(process: "subprocess.Popen[bytes]") -> None:
             process.wait()
 
 
-def free_port() -> int:
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        port: int = listener.getsockname()[1]
-    return port
-
-
-def _await_start(process: "subprocess.Popen[bytes]", port: int, log: Path) -> None:
-    deadline = time.monotonic() + START_SECONDS
-    while time.monotonic() < deadline and process.poll() is None:
-        try:
-            socket.create_connection(("127.0.0.1", port), 1).close()
-        except OSError:
-            time.sleep(0.02)
-        else:
-            return
-    raise RuntimeError(f"{process.args!r} does not listen; it said:\n{log.read_text(errors='replace')}")
+def listens(port: int) -> bool:
+    with socket.socket() as probe:
+        return probe.connect_ex(("127.0.0.1", port)) == 0

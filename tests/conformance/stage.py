@@ -36,7 +36,7 @@ class Stage:
         framework = app.partition("-")[0]
         skip_without(*(() if framework == "asgi" else (framework,)), *NEEDS[server])
         port, pid = self._port(server, root_path)
-        return Pair(self, port, app, pid)
+        return Pair(self, port, app, server, pid)
 
     def _port(self, server: str, root_path: str) -> tuple[int, int]:
         if (server, root_path) not in self.ports:
@@ -58,7 +58,8 @@ class Pair:
     stage: Stage
     port: int
     bare: str
-    pid: int = 0
+    server: str
+    pid: int
     """Of the server's process."""
 
     @property

@@ -8,8 +8,7 @@ from hashlib import sha256
 import pytest
 
 from . import wire
-from .servers import each_of_both
-from .stage import Stage
+from .stage import Pair, Stage
 
 BOUNDARY = "----a boundary".replace(" ", "-")
 FILE = bytes(range(256)) * 12 * 1024
@@ -61,10 +60,8 @@ WAYS: dict[str, Callable[[bytes], tuple[dict[str, str], list[bytes]]]] = {
     ("name", "way"),
     [(name, way) for name in bodies({}) for way in WAYS if way != "byte by byte" or name in BRIEF],
 )
-@each_of_both
-def test_a_body_goes_on_untouched(framework: str, server: str, name: str, way: str, stage: Stage) -> None:
+def test_a_body_goes_on_untouched(pair: Pair, name: str, way: str, stage: Stage) -> None:
     """The handler gets just this body, and GeeTest is asked once."""
-    pair = stage.put(framework, server)
     content_type, body = bodies(stage.token())[name]
     headers, pieces = WAYS[way](body)
     head = wire.request(pair.guarded, "/login", b"", headers, content_type=content_type)
@@ -74,10 +71,8 @@ def test_a_body_goes_on_untouched(framework: str, server: str, name: str, way: s
     assert len(stage.calls) == 1
 
 
-@each_of_both
-def test_a_body_that_waits_for_100_continue_goes_on(framework: str, server: str, stage: Stage) -> None:
+def test_a_body_that_waits_for_100_continue_goes_on(pair: Pair, stage: Stage) -> None:
     """The server says it when the body is first asked for: by the guard, who has to ask before the app runs."""
-    pair = stage.put(framework, server)
     body = wire.form(stage.token())
     headers = {"expect": "100-continue", "content-length": str(len(body))}
     with closing(wire.connect(pair.port)) as connection:
@@ -97,17 +92,13 @@ CUT_OFF: dict[str, Callable[[dict[str, str]], bytes]] = {
 
 
 @pytest.mark.parametrize("where", CUT_OFF)
-@each_of_both
-def test_a_body_that_is_cut_off_is_not_a_body(framework: str, server: str, where: str, stage: Stage) -> None:
+def test_a_body_that_is_cut_off_is_not_a_body(pair: Pair, where: str, stage: Stage) -> None:
     """Where the fields were not there, nothing runs; the server goes on, and a token that was not used is good."""
-    pair = stage.put(framework, server)
     token = stage.token()
-    part = CUT_OFF[where](token)
     entered = pair.entered()
     with closing(wire.connect(pair.port)) as connection:
-        connection.sendall(wire.request(pair.guarded, "/login", part, {"content-length": "100000"}))
-    whole = pair.with_token()
-    assert whole.seen["outcome"] == "passed"
+        connection.sendall(wire.request(pair.guarded, "/login", CUT_OFF[where](token), {"content-length": "100000"}))
+    assert pair.with_token().seen["outcome"] == "passed"
     ran = pair.entered()["login"] - entered["login"]
     assert ran == 1 or (ran == 2 and where == "behind the fields")
     if where == "in the fields":

@@ -1,6 +1,5 @@
 """What docs/deployment.md says of each server: a missing key, the client's address, a graceful stop, a reload."""
 
-import os
 import re
 import signal
 import subprocess
@@ -9,20 +8,20 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import httpx
 import pytest
+from commands import ROOT, SECONDS, command, environment, free_port, until
 
 from geetest_asgi.testing import Simulator, serve
 
-from .proxies import started
-from .servers import free_port, skip_without, stop
+from .proxies import nginx, started
+from .servers import skip_without, stop
 
-ROOT: Final = Path(__file__).parents[2]
 APP: Final = "tests.conformance.deployed:app"
-SECONDS: Final = 60.0
 VISITOR: Final = "198.51.100.7"
 
 Command = Callable[[str], list[str]]
@@ -44,17 +43,6 @@ READERS: Final = {"gunicorn, its own worker": "uvicorn", "hypercorn": "hypercorn
 """Whose middleware reads the proxy's headers, where the server does not."""
 
 
-def environment(**more: str) -> dict[str, str]:
-    clean = {name: value for name, value in os.environ.items() if not name.startswith("GEETEST_")}
-    return clean | {"PYTHONPATH": os.pathsep.join([str(ROOT), os.environ.get("PYTHONPATH", "")])} | more
-
-
-def needs(server: str) -> None:
-    skip_without("fastapi", server.partition(",")[0])
-    if server == "gunicorn, uvicorn's worker":
-        skip_without("uvicorn_worker")
-
-
 @pytest.fixture(scope="module")
 def geetest() -> Iterator[tuple[Simulator, str]]:
     simulator = Simulator()
@@ -62,17 +50,33 @@ def geetest() -> Iterator[tuple[Simulator, str]]:
         yield simulator, url
 
 
+@contextmanager
+def launched(server: str, env: dict[str, str]) -> Iterator[tuple["subprocess.Popen[bytes]", str]]:
+    """A server's process, and the address that it will have."""
+    skip_without("fastapi", server.partition(",")[0])
+    if server == "gunicorn, uvicorn's worker":
+        skip_without("uvicorn_worker")
+    port = free_port()
+    line = [sys.executable, "-m", *SERVERS[server](port)]
+    with subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            yield process, f"http://127.0.0.1:{port}"
+        finally:
+            stop(process)
+
+
+@dataclass
 class Running:
     """A server under test."""
 
-    def __init__(self, process: "subprocess.Popen[bytes]", url: str, simulator: Simulator) -> None:
-        self.process, self.url = process, url
-        self._simulator = simulator
+    process: "subprocess.Popen[bytes]"
+    url: str
+    simulator: Simulator
 
     def login(self, url: str = "", seconds: float = 0) -> httpx.Response:
         headers = {"X-Forwarded-For": VISITOR}
         place = f"{url or self.url}/login?seconds={seconds}"
-        return httpx.post(place, data=self._simulator.token(), headers=headers, timeout=SECONDS, trust_env=False)
+        return httpx.post(place, data=self.simulator.token(), headers=headers, timeout=SECONDS, trust_env=False)
 
     def release(self) -> int | None:
         """The release that answers; None where none does."""
@@ -82,43 +86,28 @@ class Running:
             return None
 
     def wait_until(self, met: Callable[[], object]) -> None:
-        ends = time.monotonic() + SECONDS
-        while not met():
-            assert time.monotonic() < ends
-            assert self.process.poll() is None
-            time.sleep(0.05)
+        until(lambda: met() or self.process.poll() is not None)
+        assert self.process.poll() is None
 
 
 @contextmanager
 def running(server: str, geetest: tuple[Simulator, str], **variables: str) -> Iterator[Running]:
-    needs(server)
     simulator, url = geetest
-    pair = {"GEETEST_CAPTCHA_ID": simulator.captcha_id, "GEETEST_CAPTCHA_KEY": simulator.captcha_key}
-    more = environment(GEETEST_API_SERVER=url, DEPLOYED_PROXY=READERS.get(server, ""), **pair, **variables)
-    port = str(free_port())
-    command = [sys.executable, "-m", *SERVERS[server](port)]
-    with subprocess.Popen(command, env=more, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        found = Running(process, f"http://127.0.0.1:{port}", simulator)
-        try:
-            found.wait_until(lambda: found.release() is not None)
-            yield found
-        finally:
-            stop(process)
+    env = environment(captcha_id=simulator.captcha_id, captcha_key=simulator.captcha_key, api_server=url)
+    with launched(server, env | {"DEPLOYED_PROXY": READERS.get(server, ""), **variables}) as (process, site):
+        found = Running(process, site, simulator)
+        found.wait_until(lambda: found.release() is not None)
+        yield found
 
 
 @contextmanager
-def nginx(site: str, directory: Path) -> Iterator[str]:
+def behind_nginx(site: str, directory: Path) -> Iterator[str]:
     """A proxy in front of the site, by the configuration of the page."""
-    port = free_port()
-    location = re.search(r"```nginx\n(.*?)```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
-    assert location is not None
-    (directory / "nginx.conf").write_text(
-        f"daemon off; master_process off; pid {directory}/pid; error_log {directory}/error.log;\n"
-        f"events {{}}\nhttp {{ access_log off; client_body_temp_path {directory}/body; proxy_temp_path {directory}/p;\n"
-        f"server {{ listen 127.0.0.1:{port};\n{location[1].replace('http://127.0.0.1:8000', site)} }} }}\n"
-    )
-    command = ["nginx", "-p", str(directory), "-c", str(directory / "nginx.conf")]
-    with started(command, directory, port):
+    shown = re.search(r"```nginx\nlocation / {(.*?)}\n```", (ROOT / "docs" / "deployment.md").read_text(), re.DOTALL)
+    assert shown is not None
+    port, upstream = int(free_port()), int(site.rpartition(":")[2])
+    location = shown[1].replace("http://127.0.0.1:8000", site)
+    with started(nginx(directory, port, upstream, location), directory, port):
         yield f"http://127.0.0.1:{port}"
 
 
@@ -129,12 +118,10 @@ def any_server(request: pytest.FixtureRequest, geetest: tuple[Simulator, str]) -
         yield site
 
 
-def test_the_client_behind_nginx_is_the_visitor_and_no_header_of_theirs_is_believed(
-    any_server: Running, tmp_path: Path
-) -> None:
+def test_behind_nginx_no_header_of_a_visitor_is_believed(any_server: Running, tmp_path: Path) -> None:
     """nginx's own client is this machine: the visitor's made-up header comes to nothing."""
     site = any_server
-    with nginx(site.url, tmp_path) as front:
+    with behind_nginx(site.url, tmp_path) as front:
         assert site.login(front).json()["client"] == "127.0.0.1"
         assert site.login().json()["client"] in ("127.0.0.1", VISITOR), "past nginx, from a trusted address"
         through = httpx.post(f"{front}/login", data={}, trust_env=False)
@@ -145,56 +132,60 @@ def test_the_proxys_header_is_read(any_server: Running) -> None:
     assert any_server.login().json()["client"] == VISITOR
 
 
+@pytest.fixture
+def release(tmp_path: Path) -> Path:
+    """A file with the number of the release that a server starts with."""
+    file = tmp_path / "release"
+    file.write_text("1")
+    return file
+
+
 @contextmanager
-def login_under_way(site: Running, geetest: tuple[Simulator, str]) -> Iterator[None]:
+def login_under_way(site: Running) -> Iterator[None]:
     """A login takes a second meanwhile, and is answered."""
-    simulator, _ = geetest
+    calls = site.simulator.calls
     with ThreadPoolExecutor(1) as pool:
-        asked = len(simulator.calls)
+        asked = len(calls)
         answer = pool.submit(site.login, seconds=1)
-        site.wait_until(lambda: len(simulator.calls) > asked)
+        site.wait_until(lambda: len(calls) > asked)
         yield
         assert answer.result().status_code == 200
 
 
 @pytest.mark.parametrize("server", [each for each in SERVERS if each != "daphne"])
-def test_no_login_is_lost_when_a_server_stops_or_a_hangup_signal_brings_a_new_release(
-    server: str, geetest: tuple[Simulator, str], tmp_path: Path
+def test_no_login_is_lost_when_a_server_stops_or_reloads(
+    server: str, geetest: tuple[Simulator, str], release: Path
 ) -> None:
-    release = tmp_path / "release"
-    release.write_text("1")
     with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site:
         if server in RELOADING:
-            with login_under_way(site, geetest):
+            with login_under_way(site):
                 release.write_text("2")
                 site.process.send_signal(signal.SIGHUP)
             site.wait_until(lambda: {site.release() for _ in range(10)} == {2})
-        with login_under_way(site, geetest):
+        with login_under_way(site):
             site.process.terminate()
         assert site.process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
 @pytest.mark.parametrize("server", RELOADING)
-def test_where_a_new_release_does_not_start_uvicorns_workers_stay_and_other_servers_end(
-    server: str, geetest: tuple[Simulator, str], tmp_path: Path
-) -> None:
-    release = tmp_path / "release"
-    release.write_text("1")
+def test_where_a_new_release_does_not_start(server: str, geetest: tuple[Simulator, str], release: Path) -> None:
     with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site:
         release.write_text("broken")
         site.process.send_signal(signal.SIGHUP)
         if server == "uvicorn, workers":
-            site.wait_until((tmp_path / "releasebroken").exists)
+            site.wait_until(release.with_name("releasebroken").exists)
             assert site.release() == 1
         else:
             assert site.process.wait(SECONDS) == (1 if server == "granian" else 3)
 
 
-@pytest.mark.parametrize("missing", ["", "GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"])
-def test_before_any_server_check_stops_for_a_missing_key(missing: str) -> None:
-    pair = {"GEETEST_CAPTCHA_ID": "a" * 32, "GEETEST_CAPTCHA_KEY": "b" * 32} | ({missing: ""} if missing else {})
-    line = [sys.executable, "-m", "geetest_asgi", "check", "--offline", "--start", "--app", APP]
-    done = subprocess.run(line, env=environment(**pair), capture_output=True, text=True, timeout=SECONDS)
+@pytest.mark.parametrize(
+    ("captcha_id", "captcha_key", "missing"),
+    [("an-id", "a-key", ""), ("", "a-key", "GEETEST_CAPTCHA_ID"), ("an-id", "", "GEETEST_CAPTCHA_KEY")],
+)
+def test_before_any_server_check_stops_for_a_missing_key(captcha_id: str, captcha_key: str, missing: str) -> None:
+    line = ("check", "--offline", "--start", "--app", APP)
+    done = command(*line, process=True, captcha_id=captcha_id, captcha_key=captcha_key)
     assert done.returncode == (2 if missing else 0), done.stdout + done.stderr
     assert missing in done.stderr
 
@@ -202,19 +193,13 @@ def test_before_any_server_check_stops_for_a_missing_key(missing: str) -> None:
 @pytest.mark.parametrize("server", SERVERS)
 def test_without_a_key_nothing_is_served_unprotected(server: str) -> None:
     """Some servers go on without a lifespan, some end with status 0: hence the check before."""
-    needs(server)
-    port = str(free_port())
-    command = [sys.executable, "-m", *SERVERS[server](port)]
-    with subprocess.Popen(command, env=environment(), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
-        try:
-            ends = time.monotonic() + 5
-            while time.monotonic() < ends and process.poll() is None:
-                try:
-                    answer = httpx.post(f"http://127.0.0.1:{port}/login", timeout=SECONDS, trust_env=False)
-                except httpx.TransportError:
-                    time.sleep(0.1)
-                else:
-                    assert answer.status_code == 500
-                    break
-        finally:
-            stop(process)
+    with launched(server, environment()) as (process, url):
+        ends = time.monotonic() + 5
+        while time.monotonic() < ends and process.poll() is None:
+            try:
+                answer = httpx.post(f"{url}/login", timeout=SECONDS, trust_env=False)
+            except httpx.TransportError:
+                time.sleep(0.1)
+            else:
+                assert answer.status_code == 500
+                break

@@ -11,7 +11,8 @@ from .servers import skip_without
 from .spellings import spellings
 from .stage import Pair, Stage
 
-SERVERS = ["hypercorn", "granian"]
+PAIRS = [(framework, server) for framework in ("starlette", "quart") for server in ("hypercorn", "granian")]
+each_pair = pytest.mark.parametrize("pair", PAIRS, indirect=True)
 
 
 def client(pair: Pair) -> httpx.Client:
@@ -27,11 +28,10 @@ def post(
     return asked.post("/login", content=body, headers=headers, extensions={"target": target.encode()})
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_token_passes_and_none_does_not(server: str, stage: Stage) -> None:
+@each_pair
+def test_a_token_passes_and_none_does_not(pair: Pair, stage: Stage) -> None:
     """The denial has no `connection` header, which HTTP/2 forbids."""
     skip_without("h2")
-    pair = stage.put("starlette", server)
     with client(pair) as asked:
         denial = post(asked, pair.guarded, b"user=x")
         assert (denial.http_version, denial.status_code) == ("HTTP/2", 403)
@@ -45,12 +45,10 @@ def test_a_token_passes_and_none_does_not(server: str, stage: Stage) -> None:
         assert '"outcome": "passed"' in passed.headers["x-report"]
 
 
-@pytest.mark.parametrize("server", SERVERS)
-@pytest.mark.parametrize("framework", ["starlette", "quart"])
-def test_a_path_is_guarded_however_it_is_spelt(framework: str, server: str, stage: Stage) -> None:
+@each_pair
+def test_a_path_is_guarded_however_it_is_spelt(pair: Pair) -> None:
     """`:path` is taken from a frame: there is no request line to keep it within bounds."""
     skip_without("h2")
-    pair = stage.put(framework, server)
     targets = [target for target in dict.fromkeys(spellings("/login")) if len(target) <= 500]
     with client(pair) as asked:
         reached = [target for target in targets if "x-report" in headers_of(asked, pair.bare, target)]

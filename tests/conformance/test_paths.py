@@ -14,7 +14,7 @@ import pytest
 
 from . import wire
 from .apps import FRAMEWORKS, VARIANTS
-from .servers import LITERAL, NORMALISING, SERVERS, each_of_both
+from .servers import LITERAL, NORMALISING, SERVERS
 from .spellings import names, spellings
 from .stage import Pair, Stage
 from .wire import Answer
@@ -59,11 +59,10 @@ def test_a_path_is_guarded_however_it_is_spelt(framework: str, server: str, stag
     assert "/login" in reached
 
 
-@each_of_both
-def test_a_placeholder_takes_what_the_framework_takes(framework: str, server: str, stage: Stage) -> None:
+def test_a_placeholder_takes_what_the_framework_takes(pair: Pair) -> None:
     """A value of 2,000 letters, a slash in percent escapes, a newline, nothing at all."""
     targets = [f"/users/{name}/reset" for name in names()]
-    reached = compare(stage.put(framework, server), [*targets, *spellings("/users/ab/reset")])
+    reached = compare(pair, [*targets, *spellings("/users/ab/reset")])
     assert "/users/a/reset" in reached
     assert "/users/a%0ab/reset" in reached
 
@@ -71,17 +70,11 @@ def test_a_placeholder_takes_what_the_framework_takes(framework: str, server: st
 @pytest.mark.parametrize("server", [LITERAL, NORMALISING])
 @pytest.mark.parametrize("app", VARIANTS)
 def test_mounts_and_other_places_of_the_guard(app: str, server: str, stage: Stage) -> None:
+    """Litestar does not look for a slash after the mount's path: `/apilogin` is `/login` within the mount `/api`."""
     prefix = VARIANTS[app]
-    reached = compare(stage.put(app, server), spellings(f"{prefix}/login"))
-    assert f"{prefix}/login" in reached
-
-
-@pytest.mark.parametrize("server", [LITERAL, NORMALISING])
-def test_a_litestar_mount_begins_wherever_its_name_is_found(server: str, stage: Stage) -> None:
-    """`/apilogin` is `/login` within the mount `/api`: Litestar does not look for a slash after the mount's path."""
-    targets = ["/api/login", "/apilogin", "//apilogin", "/apilogin/", "/%61pilogin", "apilogin", "/api//login"]
-    reached = compare(stage.put("litestar-mounted", server), targets)
-    assert "/apilogin" in reached
+    joined = [f"{prefix}login", f"/{prefix}login", f"{prefix}login/", f"{prefix[1:]}login"]
+    reached = compare(stage.put(app, server), [*spellings(f"{prefix}/login"), *joined])
+    assert {f"{prefix}/login", "/apilogin" if app == "litestar-mounted" else f"{prefix}/login"} <= set(reached)
 
 
 @pytest.mark.parametrize("server", SERVERS)

@@ -5,7 +5,7 @@ from contextlib import closing, suppress
 import pytest
 
 from . import wire
-from .servers import SERVERS, each_of_both
+from .servers import each_server
 from .stage import Pair, Stage
 from .wire import Answer
 
@@ -21,25 +21,18 @@ def post(line: str = "POST /login HTTP/1.1", more: str = "content-length: 1\r\n"
 RAW = {
     "HTTP/1.0": post("POST /login HTTP/1.0"),
     "no host": post("POST /login HTTP/1.0").replace("host: h\r\n", ""),
-    "HTTP/1.2": post("POST /login HTTP/1.2"),
     "HTTP/2.0": post("POST /login HTTP/2.0"),
     "two spaces": post("POST  /login HTTP/1.1"),
-    "two spaces behind": post("POST /login  HTTP/1.1"),
     "tabs": post("POST\t/login\tHTTP/1.1"),
-    "tab in the target": post("POST /login\t HTTP/1.1"),
-    "vertical tab": post("POST \v/login HTTP/1.1"),
     "newlines first": "\r\n\r\n" + post(),
     "space first": " " + post(),
     "bare newlines": post().replace("\r", ""),
     "raw UTF-8": post("POST /login\u00a0 HTTP/1.1"),
-    "raw fullwidth": post("POST /\uff4cogin HTTP/1.1"),
     "no body at all": f"POST /login HTTP/1.1\r\n{HEAD}\r\n",
     "no length": post(more="", body=""),
-    "length 0": post(more="content-length: 0\r\n", body=""),
     "chunked": post(more=CHUNKED, body="1\r\nx\r\n0\r\n\r\n"),
     "chunked, nothing": post(more=CHUNKED, body="0\r\n\r\n"),
     "chunked and a length": post(more=f"content-length: 1\r\n{CHUNKED}", body="1\r\nx\r\n0\r\n\r\n"),
-    "chunked and length 0": post(more=f"content-length: 0\r\n{CHUNKED}", body="1\r\nx\r\n0\r\n\r\n"),
     "trailers": post(more=CHUNKED, body="1\r\nx\r\n0\r\nlot_number: x\r\n\r\n"),
     "extension of a chunk": post(more=CHUNKED, body="1;a=b\r\nx\r\n0\r\n\r\n"),
     "upgrade": post(more="upgrade: foo\r\n", body="").replace("close", "upgrade"),
@@ -76,9 +69,7 @@ def answers(pair: Pair, app: str) -> dict[str, Answer]:
     return found
 
 
-@each_of_both
-def test_no_way_to_write_a_request_gets_past(framework: str, server: str, stage: Stage) -> None:
-    pair = stage.put(framework, server)
+def test_no_way_to_write_a_request_gets_past(pair: Pair, stage: Stage) -> None:
     bare = answers(pair, pair.bare)
     reached = {name for name in RAW if bare[name].handler in GUARDED}
     assert {"chunked", "no body at all", "paths in headers"} <= reached
@@ -92,10 +83,9 @@ def test_no_way_to_write_a_request_gets_past(framework: str, server: str, stage:
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", wire.FORM, "application/json"])
-@pytest.mark.parametrize("server", SERVERS)
-def test_a_refused_body_is_no_next_request(server: str, content_type: str, stage: Stage) -> None:
+@each_server
+def test_a_refused_body_is_no_next_request(pair: Pair, content_type: str) -> None:
     """A denial may come before the body is read: what is left of it must not be taken for a request."""
-    pair = stage.put("starlette", server)
     inner = wire.request(pair.guarded, "/open", b"x")
     outer = wire.request(pair.guarded, "/login", inner, content_type=content_type, close=False)
     entered = pair.entered()["open"]
@@ -104,10 +94,9 @@ def test_a_refused_body_is_no_next_request(server: str, content_type: str, stage
 
 
 @pytest.mark.parametrize("content_type", ["text/plain", wire.FORM])
-@pytest.mark.parametrize("server", SERVERS)
-def test_the_connection_serves_on_after_a_denial(server: str, content_type: str, stage: Stage) -> None:
+@each_server
+def test_the_connection_serves_on_after_a_denial(pair: Pair, content_type: str, stage: Stage) -> None:
     """A person who forgot the captcha sends the form again on the same connection."""
-    pair = stage.put("starlette", server)
     with closing(wire.connect(pair.port)) as connection:
         connection.sendall(wire.request(pair.guarded, "/login", b"user=x", content_type=content_type, close=False))
         assert wire.read_answer(connection).code == "captcha_missing"
@@ -115,9 +104,8 @@ def test_the_connection_serves_on_after_a_denial(server: str, content_type: str,
         assert wire.read_answer(connection).seen["outcome"] == "passed"
 
 
-@pytest.mark.parametrize("server", SERVERS)
-def test_pipelined_requests_are_judged_one_by_one(server: str, stage: Stage) -> None:
-    pair = stage.put("starlette", server)
+@each_server
+def test_pipelined_requests_are_judged_one_by_one(pair: Pair) -> None:
     entered = pair.entered()["login"]
     requests = [
         wire.request(pair.guarded, "/open", b"x", close=False),

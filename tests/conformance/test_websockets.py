@@ -14,10 +14,8 @@ from .spellings import spellings
 from .stage import Pair, Stage
 from .wire import Answer
 
-each_pair = pytest.mark.parametrize(
-    ("framework", "server"),
-    [pair for pair in PAIRS if pair[0] != "django"],  # which has no websockets
-)
+without_django = pytest.mark.parametrize("pair", [pair for pair in PAIRS if pair[0] != "django"], indirect=True)
+"""Which has no websockets."""
 
 
 def handshake(app: str, target: str) -> bytes:
@@ -40,28 +38,19 @@ def ask(pair: Pair, guarded: bool, target: str) -> tuple[Answer, str]:
 def _ask(port: int, name: str, target: str) -> tuple[Answer, str]:
     with closing(wire.connect(port, seconds=3.0)) as connection:
         connection.sendall(handshake(name, target))
-        received = b""
-        while b"\r\n\r\n" not in received:
-            data = connection.recv(65536)
-            if not data:
-                return Answer(), ""
-            received += data
-        if not received.startswith(b"HTTP/1.1 101 "):
-            return (wire.parse(received) if wire.done(received) else wire.read_answer(connection, received)), ""
-        frames = received.partition(b"\r\n\r\n")[2]
+        answer = wire.read_answer(connection)
+        if answer.status != 101:
+            return answer, ""
         connection.sendall(b"\x81\x85\0\0\0\0hello")  # a text frame of five letters, masked with nothing
-        while len(frames) < 2 or len(frames) < 2 + frames[1]:
-            data = connection.recv(65536)
-            if not data:
-                break
+        frames = b""
+        while (len(frames) < 2 or len(frames) < 2 + frames[1]) and (data := connection.recv(65536)):
             frames += data
         connection.sendall(b"\x88\x82\0\0\0\0" + struct.pack("!H", 1000))
-        return wire.parse(received), frames[2 : 2 + frames[1]].decode() if frames[:1] == b"\x81" else ""
+        return answer, frames[2 : 2 + frames[1]].decode() if frames[:1] == b"\x81" else ""
 
 
-@each_pair
-def test_a_handshake_without_a_token_is_refused(framework: str, server: str, stage: Stage) -> None:
-    pair = stage.put(framework, server)
+@without_django
+def test_a_handshake_without_a_token_is_refused(pair: Pair, stage: Stage) -> None:
     assert ask(pair, False, "/ws")[0].status == 101
     entered = pair.entered()
     answer, _ = ask(pair, True, "/ws")
@@ -70,9 +59,8 @@ def test_a_handshake_without_a_token_is_refused(framework: str, server: str, sta
     assert stage.calls == []
 
 
-@each_pair
-def test_a_token_in_the_query_connects(framework: str, server: str, stage: Stage) -> None:
-    pair = stage.put(framework, server)
+@without_django
+def test_a_token_in_the_query_connects(pair: Pair, stage: Stage) -> None:
     target = f"/ws?{wire.form(stage.token()).decode()}"
     answer, said = ask(pair, True, target)
     assert (answer.status, said) == (101, "hello passed")
@@ -87,9 +75,8 @@ def test_a_server_that_can_says_why(server: str, stage: Stage) -> None:
     assert answer.code == ("" if server in ("daphne", "gunicorn") else "captcha_missing")
 
 
-@each_pair
-def test_its_path_is_guarded_however_it_is_spelt(framework: str, server: str, stage: Stage) -> None:
-    pair = stage.put(framework, server)
+@without_django
+def test_its_path_is_guarded_however_it_is_spelt(pair: Pair) -> None:
     targets = [target for target in dict.fromkeys(spellings("/ws")) if len(target) < 500]
     with ThreadPoolExecutor(16) as pool:
         opened = pool.map(lambda target: ask(pair, False, target)[0].status == 101, targets)

@@ -12,10 +12,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Final
 
 import pytest
-from visitor import CHROMIUM
+from visitor import HAS_BROWSER, browser_page
 
 from . import wire
-from .servers import skip_without
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -107,23 +106,10 @@ CLIENTS: Final[dict[str, Send]] = {"patient": patient, "curl": curl, "node": nod
 @contextmanager
 def client(name: str) -> Iterator[Send]:
     """A client by its name. Skips the test where it is not installed."""
-    if name == "chromium":
-        with _page() as page:
+    if name == "chromium" and HAS_BROWSER:
+        with browser_page("") as page:
             yield in_chromium(page)
-        return
-    if name != "patient" and not shutil.which(name):
+    elif name in ("patient", *filter(shutil.which, CLIENTS)):
+        yield CLIENTS[name]
+    else:
         pytest.skip(f"{name} is not installed: apt-get install {name}")
-    yield CLIENTS[name]
-
-
-@contextmanager
-def _page() -> "Iterator[Page]":
-    skip_without("playwright")
-    if not CHROMIUM:
-        pytest.skip("Chromium is not installed: apt-get install chromium, or its path in CHROMIUM")
-    from playwright.sync_api import sync_playwright
-
-    with sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
-        yield browser.new_page()
-        browser.close()

@@ -5,6 +5,7 @@ import socket
 from collections.abc import Iterable, Mapping
 from contextlib import closing, suppress
 from dataclasses import dataclass, field
+from http.client import HTTPException, HTTPResponse
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -89,58 +90,20 @@ def ask(port: int, *pieces: bytes, seconds: float = SECONDS) -> Answer:
         return read_answer(connection)
 
 
-def read_until(connection: socket.socket, word: bytes) -> bytes:
-    """The beginning of an answer, with this word in it."""
-    received = b""
-    while word not in received:
-        data = connection.recv(65536)
-        assert data, f"the server hung up after {received!r}"
-        received += data
-    return received
+def begun(connection: socket.socket) -> HTTPResponse:
+    """An answer whose head is there. Close it: it keeps the connection open."""
+    response = HTTPResponse(connection)
+    response.begin()
+    return response
 
 
-def read_answer(connection: socket.socket, received: bytes = b"") -> Answer:
-    """Until the answer is whole or the server hangs up. `received`: its beginning."""
-    whole = bytearray(received)
-    with suppress(ConnectionResetError):
-        while data := connection.recv(65536):
-            whole += data
-            if done(bytes(whole)):
-                break
-    return parse(bytes(whole))
-
-
-def done(received: bytes) -> bool:
-    """Whether the answer is whole, for servers that keep the connection all the same."""
-    head, found, rest = received.partition(b"\r\n\r\n")
-    if not found:
-        return False
-    headers = _headers(head)
-    if headers.get("transfer-encoding") == "chunked":
-        return rest.endswith(b"0\r\n\r\n")
-    return "content-length" in headers and len(rest) >= int(headers["content-length"])
-
-
-def parse(received: bytes) -> Answer:
-    head, _, body = received.partition(b"\r\n\r\n")
-    if not head.startswith(b"HTTP/"):
-        return Answer()
-    headers = _headers(head)
-    if headers.get("transfer-encoding") == "chunked":
-        body = _unchunked(body)
-    return Answer(int(head.split(b" ", 2)[1]), headers, body)
-
-
-def _headers(head: bytes) -> dict[str, str]:
-    lines = [line.partition(":") for line in head.decode("latin-1").split("\r\n")[1:]]
-    return {name.lower(): value.strip() for name, _, value in lines}
-
-
-def _unchunked(body: bytes) -> bytes:
-    whole = bytearray()
-    while body:
-        size, _, rest = body.partition(b"\r\n")
-        length = int(size or b"0", 16)
-        whole += rest[:length]
-        body = rest[length + 2 :]
-    return bytes(whole)
+def read_answer(connection: socket.socket) -> Answer:
+    """Until the answer is whole or the server hangs up."""
+    body = b""
+    with closing(HTTPResponse(connection)) as response:
+        with suppress(HTTPException, ConnectionResetError):
+            response.begin()
+            body = response.read()
+        if response.headers is None:
+            return Answer()
+        return Answer(response.status, {name.lower(): value for name, value in response.headers.items()}, body)

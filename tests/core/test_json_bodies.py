@@ -12,7 +12,6 @@ from encoded import (
     JSON,
     MEMBERS,
     TOKEN,
-    cut,
     gatherer,
     made,
     outcome,
@@ -27,17 +26,12 @@ from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
 
 MISSING = {
     "a list": b'[{"lot_number": "x"}]',
-    "a list of the token": f"[{AS_JSON}]".encode(),
     "a string": b'"lot_number"',
     "a number": b"17",
-    "a word": b"true",
     "null": b"null",
-    "an empty object": b"{}",
     "an empty object with spaces": b" \r\n\t{ \n } ",
-    "an object within": f'{{"data": {AS_JSON}}}'.encode(),
     "nothing": b"",
     "null for each field": json.dumps(dict.fromkeys(FIELD_NAMES)).encode(),
-    "false for each field": json.dumps(dict.fromkeys(FIELD_NAMES, False)).encode(),
 }
 
 
@@ -48,16 +42,11 @@ def test_only_the_members_of_the_outermost_object_count(body: bytes) -> None:
 
 MALFORMED = {
     "UTF-16": AS_JSON.encode("utf-16"),
-    "UTF-16, no mark": AS_JSON.encode("utf-16-le"),
-    "UTF-32": AS_JSON.encode("utf-32"),
     "half a mark": b"\xef\xbb",
     "a form": urlencode(TOKEN).encode(),
     "white space alone": b" \n ",
-    "cut in a name": b'{"lot_nu',
     "cut after the token": b"{" + MEMBERS.encode(),
     "no quotes": b"{a: 1}",
-    "comma at the end": b'{"a": 1,}',
-    "a comment": b'/* a */{"a": 1}',
     **{
         f"after the token {rest!r}": small(JSON)[:-1] + rest
         for rest in (b"}}", b"} x", b', "a"}', b', "a": nonsense}', b', "a": "\xff"}')
@@ -109,7 +98,6 @@ PASSED_OVER = {
     "brackets and quotes within strings": json.dumps(
         {"a": ['}]\\"{[', {"b": "\\"}], "c": '"}', "d": {"e": [[["]"]]]}, '"\\': "x"}
     )[1:-1],
-    "escapes": r'"a\"": "\"", "b": ["\\", "\\\""], "\\": "\n"',
 }
 
 
@@ -129,13 +117,6 @@ def test_nesting_is_passed_over_or_malformed_and_never_raises(signs: str) -> Non
         assert outcome(scan(JSON, [f'{{"{name}": {nested(100)}, {MEMBERS}}}'.encode()])) == "malformed"
     too_deep = f'{{{MEMBERS}, "deep": {nested(100_000)}}}'.encode()
     assert scan(JSON, [too_deep]) == Evidence(Outcome.MALFORMED, "the body is nested too deeply")
-
-
-@pytest.mark.parametrize("more", [0, 1])
-def test_the_longest_value_in_escapes_is_the_same_however_it_is_cut(more: int) -> None:
-    body = small(JSON, captcha_output="@").replace(b"@", b"A" * (8192 - 1 + more) + b"\\u0041")
-    answers = {outcome(read(JSON, body)), outcome(scan(JSON, cut(body, [2000, len(body) - 100])))}
-    assert answers == {"malformed" if more else "found"}
 
 
 @pytest.mark.parametrize("unit", ["0,", "[],", "{},"])

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from encoded import FIELDS, MULTIPART, TOKEN, cut, gatherer, made, multipart, outcome, part, read, scan, small
+from encoded import FIELDS, MULTIPART, TOKEN, cut, multipart, outcome, part, read, scan, small
 
 from geetest_asgi._core.fields.multipart_scanner import MAX_PARTS
 from geetest_asgi._core.model import Evidence
@@ -25,12 +25,6 @@ def test_what_stands_before_the_first_boundary_gives_one_answer_however_it_is_cu
     whole = read(MULTIPART, body)
     assert outcome(whole) == ("malformed" if lead.strip(b"\r\n") else "found")
     assert [scan(MULTIPART, cut(body, [place])) for place in range(len(lead) + 4)] == [whole] * (len(lead) + 4)
-
-
-def test_a_part_without_a_name_has_an_empty_one() -> None:
-    scanner = made(MULTIPART, gatherer())
-    scanner.feed(multipart(b"--xYzZY\r\n\r\nx\r\n", b"--xYzZY\r\nContent-Disposition: form-data\r\n\r\nx\r\n"))
-    assert list(scanner.names()) == ["", ""]
 
 
 HEADS = [
@@ -79,15 +73,9 @@ def test_parts_are_counted_up_to_the_fourth_field(more: int) -> None:
 UNREADABLE = {
     "no boundary": b"garbage",
     "another boundary": small(MULTIPART).replace(b"--xYzZY", b"--xYzZX", 1),
-    "a boundary that goes on": b"--xYzZYx\r\n",
     "a header without a colon": b"--xYzZY\r\nContent-Disposition\r\n\r\n",
-    "a header of odd signs": b"--xYzZY\r\nContent\x00: x\r\n\r\n",
     "a header that is too long": b"--xYzZY\r\na: " + b"b" * 1_000_000,
-    "too many headers": b"--xYzZY\r\n" + b"a: b\r\n" * 1000,
     "no line feed": b"--xYzZY\rx",
-    "no line feed after a header": b"--xYzZY\r\na: b\rx",
-    "no line feed after the headers": b"--xYzZY\r\na: b\r\n\rx",
-    "one dash": b"--xYzZY\r\n\r\nx\r\n--xYzZY-x",
     "data after the end": small(MULTIPART, gen_time=None) + b"\r\nmore",
 }
 

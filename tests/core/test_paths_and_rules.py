@@ -17,8 +17,7 @@ from hypothesis import strategies as st
 
 from geetest_asgi import Rule
 from geetest_asgi._core.paths import forms as paths
-from geetest_asgi._core.paths.path_set import PathSet
-from geetest_asgi._core.paths.patterns import WEBSOCKET, parse
+from geetest_asgi._core.paths.patterns import WEBSOCKET
 from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 
@@ -50,43 +49,31 @@ def is_protected(
 # What the servers put in the scope, and what the frameworks then serve as the handler of /login.
 SPELLINGS = {
     "as it is": "/login",
-    "percent escape of a letter": "/%6Cogin",
-    "all percent escapes": "/%6c%6f%67%69%6e",
     "two slashes in front (Quart, Falcon, Litestar)": "//login",
     "slashes around (Litestar)": "///login//",
     "slash behind (Litestar, BlackSheep)": "/login/",
-    "encoded slash behind (Litestar)": "/login%2F",
-    "encoded slash in front (Quart, Litestar)": "/%2Flogin",
     "no slash in front (Litestar, Quart, Falcon)": "login",
-    "upper case (BlackSheep)": "/LOGIN",
     "dot segment": "/./login",
     "dot-dot segment": "/a/../login",
     "dot-dot above the root": "/../login",
     "backslashes, on Windows (StaticFiles)": "/x\\..\\login",
-    "encoded dots": "/a/%2e%2e/login",
     "dots with parameters": "/a/..;x=1/login",
     "path parameters": "/login;",
     "newline (Starlette, FastAPI)": "/login%0A",
     "NUL": "/login%00",
-    "tab": "/login%09",
     "space": "/login%20",
-    "vertical tab inside": "/log%0bin",
     "DEL": "/login%7F",
     "next line": "/login%C2%85",
-    "no-break space": "/login%C2%A0",
     "line separator": "/login%E2%80%A8",
     "paragraph separator": "/login%E2%80%A9",
     "invalid UTF-8, which servers replace": "/login%ff",
-    "overlong slash, which servers replace": "/login%c0%af",
     "absolute form (Quart)": "http://h/login",
-    "absolute form without a host": "http:///login",
     "absolute form in upper case with newline": "HTTP://H/LOGIN%0A",
     "a scheme and nothing else (Quart)": "http:login",
     "a scheme, then a slash (Quart)": "x:/login",
     "a scheme in pieces (Quart)": "ht%0Atp://h/login",
     "a scheme after a control character (Quart)": "%00x:/login",
     "absolute form, encoded question (Quart)": "http://h/login%3Fx",
-    "absolute form, encoded fragment (Quart)": "http:login%23x",
     "no slash in front, a question (Quart)": "login%3Fx",
     "absolute form, a question before the path (Quart)": "http:/login%3F/x",
     "a newline for a segment": "/%0A/login",
@@ -118,21 +105,12 @@ ROOTS = {
     "hypercorn, granian, daphne do not": ("/login", "/api", ()),
     "a root path that ends in a slash": ("/api/login", "/api/", ()),
     "root path /": ("/login", "/", ()),
-    "root path /, absolute form": ("x://login", "/", ()),
     "root path //": ("/zzz//login", "//", ()),
-    "after something else (Litestar)": ("/zzz/api/login", "/api", ()),
     "without a boundary (Quart, Litestar)": ("/apilogin", "/api", ()),
     "without any slash (Litestar)": ("apilogin", "", ("/api",)),
     "a scheme in front (Quart)": ("x:/api/login%3Fx", "/api", ()),
-    "both (Litestar)": ("/zzz/apilogin", "/api", ()),
-    "slashes after the root path": ("/api//login/", "/api", ()),
-    "newline after the root path": ("/api/login%0a", "/api", ()),
-    "absolute form with root path": ("http://h/api/login", "/api", ()),
-    "two segments": ("/v1/api/login", "/v1/api", ()),
     "FastAPI's own root path, sent": ("/api/login", "", ("/api",)),
-    "FastAPI's own root path, not sent": ("/login", "", ("/api",)),
     "the server's and FastAPI's": ("/outer/api/login", "/outer", ("/api",)),
-    "the second of two configured": ("/v2/login", "", ("/v1", "/v2")),
 }
 
 
@@ -160,50 +138,22 @@ def test_a_root_path_within_a_longer_path() -> None:
 
 PROTECTED = {
     # name: target, pattern
-    "a value": ("/users/7/reset", "/users/{name}/reset"),
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
     "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
-    "a newline in a value": ("/users/a%0Ab/reset", "/users/{name}/reset"),
-    "NUL for a value": ("/users/%00/reset", "/users/{name}/reset"),
-    "a line separator for a value": ("/users/%E2%80%A8/reset", "/users/{name}/reset"),
-    "a dot for a value": ("/users/./reset", "/users/{name}/reset"),
     "dots for a value": ("/users/../reset", "/users/{name}/reset"),
     "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
-    "two encoded slashes": ("/users/%2F%2F/reset", "/users/{name}/reset"),
     "a number and a newline (Starlette)": ("/n/5%0A", "/n/{x:int}"),
-    "a deep path": ("/p/a/b/c", "/p/{rest:path}"),
-    "a deep path with an inner newline": ("/p/a%0A/b", "/p/{rest:path}"),
-    "a deep path, empty": ("/p/", "/p/{rest:path}"),
     "a deep path, absent": ("/p", "/p/{rest:path}"),
-    "a suffix": ("/files/a.zip", "/files/*.zip"),
-    "a suffix in upper case": ("/files/a.ZIP", "/files/*.zip"),
     "a newline under the star": ("/files/a%0Ab.zip", "/files/*.zip"),
-    "a dot under the star of a regex": ("/files/a%0Ab.zip", re.compile(r"/files/[^/]*.\.zip")),
     "a newline under the dot of a regex": ("/users/%0A/reset", re.compile("/users/./reset")),
-    "a regex in another case": ("/FILES/A.ZIP", re.compile(r"/files/.*\.zip")),
-    "** alone, the root": ("/", "/**"),
-    "** alone, an empty target": ("", "/**"),
     "** alone, OPTIONS *": ("*", "/**"),
-    "** alone, anything": ("/a/b//c%0A", "/**"),
-    "** in the middle, nothing there": ("/a/z", "/a/**/z"),
-    "** in the middle, slashes there": ("/a////z", "/a/**/z"),
-    "** in the middle, much there": ("/a/b/c/d/z", "/a/**/z"),
     "** in the middle, dots there": ("/a/b/../z", "/a/**/z"),
-    "the root, no slash": ("", "/"),
-    "the root, two slashes": ("//", "/"),
     "the root in absolute form": ("http://h", "/"),
-    "the root, newline": ("/%0A", "/"),
     "a pattern in upper case": ("/login", "/LOGIN"),
-    "a pattern that ends in a slash": ("/login", "/login/"),
     "a long s (folds to s)": ("/%C5%BFave", "/save"),
     "a sharp s (folds to ss)": ("/STRASSE", "/straße"),
-    "a space in the pattern": ("/my%20file", "/my file"),
     "a space in the pattern, newline behind (Starlette)": ("/my%20file%0A", "/my file"),
-    "a space in the pattern, slash behind": ("/my%20file/", "/my file"),
     "a space in a regex, newline behind (Starlette)": ("/my%20file%0A", re.compile("/my file")),
-    "a no-break space in the pattern, newline behind": ("/a%C2%A0b%0A", "/a\xa0b"),
-    "a space beside a star, newline behind": ("/my%20a.zip%0A", "/my *.zip"),
-    "a semicolon in the pattern": ("/a;b", "/a;b"),
     "a semicolon in the pattern, newline behind (Starlette)": ("/a;b%0A", "/a;b"),
 }
 
@@ -221,11 +171,8 @@ def test_two_globs_in_the_same_place_are_told_apart() -> None:
 
 ODD_REGEXES = {
     "a class that leaves out one case": ("/ABC", re.compile("/[^a-z]+")),
-    "a word that leaves out one case": ("/PUBLIC/x", re.compile("/(?!public/).*")),
     "a dot that stops at the newline": ("/a%0Ab", re.compile("/(?!.*b)a\nb")),
-    "a part in one case alone": ("/Login", re.compile("/(?-i:Login)")),
     "a letter that folds to two": ("/stra%C3%9Fe", re.compile("/straße")),
-    "a ligature": ("/%EF%AC%81le", re.compile("/\ufb01le")),
 }
 
 
@@ -268,17 +215,12 @@ def test_the_first_match_wins_whatever_kind_it_is() -> None:
 TWO_READINGS = {
     # name: the lax rule, the strict rule, a target that the strict rule's handler is served under
     "dot segments": ("/files/public/**", "/files/**", "/files/public/%2e%2e/secret.zip"),
-    "dot segments, the strict rule first": ("/files/**", "/secret.zip", "/files/../secret.zip"),
     "letter case": ("/users/demo/reset", "/users/**", "/users/DEMO/reset"),
-    "letter case in the pattern": ("/users/Demo/reset", "/users/**", "/users/demo/reset"),
     "letter case under a star": ("/files/*.zip", "/files/**", "/files/a.ZIP"),
     "letter case in a regular expression": (re.compile("/users/demo"), "/users/**", "/users/DEMO"),
-    "dotless i": ("/login", "/{any}", "/log%C4%B1n"),
     "parameters": ("/a", "/{any}", "/a;x"),
     "an encoded slash (BlackSheep)": ("/users/{name}/reset", "/users/**", "/users/a%2Fb/reset"),
-    "doubled slashes": ("/a/b", "/a/**", "/a//b"),
     "a slash at the end": ("/login", "/{any:path}", "/login/"),
-    "a newline": ("/login", "/{any}", "/login%0A"),
     "absolute form": ("/http:/**", "/login", "http://h/login"),
     "an empty placeholder (Falcon)": ("/users/reset", "/users/{name}/reset", "/users//reset"),
 }
@@ -296,9 +238,7 @@ SEVERAL: list[tuple[list[object], object, str, int | str | None]] = [
     # the rules; what is exempt; a path; the place of the rule that decides
     # of several rules for one spelling the first decides, and a slash at a pattern's end is no difference
     (["/login", "/login/"], (), "/login/", 0),
-    (["/login/", "/login"], (), "/login", 0),
     (["/files/public/**", "/files/**"], (), "/files/public/a", 0),
-    (["/users/demo", "/users/**", "/**"], (), "/users/demo", 0),
     (["/users/Demo", "/users/**"], (), "/users/Demo", 0),  # as it is written, and in any case
     (["/users/demo/x", "/users/{name}/x"], (), "/Users/DEMO/x", UNCLEAR),  # cases count in a placeholder alone, perhaps
     (["/users/{name}/x"], (), "//users//x", 0),  # Falcon drops the slashes before the first segment alone
@@ -306,9 +246,7 @@ SEVERAL: list[tuple[list[object], object, str, int | str | None]] = [
     (["PUT /users/demo", "POST /users/**"], (), "/users/DEMO", 1),
     # under a rule and none the rule counts, and under a rule and an exemption
     (["/b/**", "/a"], (), "//c/../a", 1),
-    (["/login"], (), "/LOGIN", 0),
     (["/files/**"], "/files/public/**", "/files/public/../secret", 0),
-    (["/files/**"], "/files/public/**", "/files/public/..\\secret", 0),
     (["/files/public/**", "/files/**"], "/files/public/**", "/files/public/a", None),
     (["/files/public/**", "/files/**"], "/files/public/**", "/files/public/../secret", 1),
     (["/files/public/**", "/files/**"], "/files/public/**", "/files/PUBLIC/a", UNCLEAR),
@@ -448,14 +386,6 @@ def test_stars_in_a_segment_never_go_back() -> None:
     assert rules.match("POST", "/" + "a" * 300 + "b") == 0
 
 
-@pytest.mark.parametrize("unit", ["/a", "/", "/..", "a", "\n", "/;", "http://"])
-@pytest.mark.parametrize("length", [paths.MAX_PATH, 64 * 1024], ids=["longest", "64 KB"])
-def test_the_longest_paths_are_quick(unit: str, length: int) -> None:
-    rules = table(["/a/**/z", "/**/m/**", "/{x}/{y}/z", re.compile("/a/(b|c)*")], roots=["/a", "/b"])
-    path = ("/" + unit * length)[:length]
-    assert seconds(lambda: rules.match("POST", path, path.encode(), "/c")) < 0.5
-
-
 def test_a_path_that_is_too_long_to_look_at_is_refused_where_any_rule_speaks_of_its_method() -> None:
     rules = table(["GET /a", "PUT /b", "/c"], exempt="/**")
     longest = "/" + "x" * (paths.MAX_PATH - 1)
@@ -482,29 +412,6 @@ def test_a_path_of_too_many_segments_is_refused() -> None:
 # Properties
 
 
-@pytest.mark.parametrize("target", ["http://[/login", "http://]/login", "//[", "x://\u2100/login"])
-def test_a_target_that_python_cannot_split_as_a_url_raises_nothing(target: str) -> None:
-    assert is_protected(target, "/**", exempt="/login")
-
-
-any_text = st.text(st.characters(exclude_categories=()), max_size=80)
-
-
-@given(
-    method=any_text,
-    path=any_text | st.text("/.;%\n abA:", max_size=60),
-    raw_path=st.binary(max_size=80) | st.text("/.;%0aA2Ff", max_size=60).map(str.encode),
-    root_path=any_text | st.sampled_from(["/", "/a", "/a/", "a"]),
-)
-def test_nothing_in_a_request_raises(method: str, path: str, raw_path: bytes, root_path: str) -> None:
-    rules = table(
-        ["GET /", "/login", "/{x}/*.zip", "/a/**/z", re.compile("/[a-z]+"), "WEBSOCKET /**"],
-        exempt=["/health", "/a/*", re.compile("/x.*")],
-        roots=["/a"],
-    )
-    assert rules.match(method, path, raw_path, root_path) in (0, 1, 2, 3, 4, 5, UNCLEAR, None)
-
-
 @given(st.text("/aA.;%0 \n~", max_size=40))
 def test_the_short_cut_for_plain_paths_loses_no_form(path: str) -> None:
     """A path is called plain only where it has one form; the short cut must not change a verdict."""
@@ -512,22 +419,9 @@ def test_the_short_cut_for_plain_paths_loses_no_form(path: str) -> None:
         assert paths.forms(path, path.encode(), ()) == {paths.split(path)}
 
 
-def test_a_root_path_is_removed_with_and_without_its_last_slash_and_decoded() -> None:
-    assert paths.root_spellings("/X/") == {"/X/", "/X"}
-    assert paths.root_spellings("/%58") == {"/%58", "/X"}
-    assert paths.root_spellings("//") == {"//"}, "Litestar cuts there, too"
-    assert paths.root_spellings("") == set()
-
-
 def test_odd_text_that_a_server_takes_for_a_path_or_a_root_path_raises_nothing() -> None:
     assert ("login",) in paths.forms("http://[h/login", b"", []), "a URL that urllib.parse refuses"
     assert ("A",) in paths.forms("/A", b"/%41", ["/\ud800"]), "a root path that is no UTF-8"
-
-
-def test_a_slash_at_the_end_of_a_path_or_of_a_pattern_does_not_count() -> None:
-    found = PathSet([parse("/x/a"), parse("/x/a/"), parse("/x/a/b")], fold=False)
-    assert found.find(("x", "a")) == found.find(("x", "a", "")) == {0, 1}
-    assert found.find(("x", "a", "b")) == {2}
 
 
 def test_common_methods_without_a_rule_are_known() -> None:

@@ -39,7 +39,6 @@ SPELLINGS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "GeeTest's": ({}, FIELD_NAMES),
     "prefix": ("geetest_", tuple(f"geetest_{name}" for name in FIELD_NAMES)),
     "prefix with a dash": ("g-", tuple(f"g-{name}" for name in FIELD_NAMES)),
-    "the shortest prefix": ("_", tuple(f"_{name}" for name in FIELD_NAMES)),
     "camelCase": ("camelCase", ("lotNumber", "captchaOutput", "passToken", "genTime")),
     "mapping of one": ({"lot_number": "lot"}, ("lot", *FIELD_NAMES[1:])),
     "mapping, names swapped": (
@@ -149,8 +148,6 @@ A, B, C = b"a" * 65536, b"a" * 65535 + b"\\", b"%61" * 21845
 LONG = {  # what comes first, and what then comes until 20 MB are sent
     "form: a field": (FORM, b"lot_number=", A),
     "form: a field, escaped": (FORM, b"lot_number=", C),
-    "form: another field": (FORM, b"x=", A),
-    "form: a name": (FORM, b"", A),
     "form: an escaped name": (FORM, b"", C),
     "form: short pairs": (FORM, b"", b"a=b&" * 16384),
     "form: the field again and again": (FORM, b"", b"&lot_number=" + A),
@@ -159,7 +156,6 @@ LONG = {  # what comes first, and what then comes until 20 MB are sent
     "multipart: near boundaries": (MULTIPART, part("x", b"")[:-2], b"\r\n--xYzZ" * 7281),
     "multipart: a header": (MULTIPART, b"--xYzZY\r\nContent-Disposition: ", A),
     "multipart: headers": (MULTIPART, b"--xYzZY\r\n", b"a: b\r\n" * 10922),
-    "multipart: parts": (MULTIPART, b"", part("lot_numbe", b"x") * 800),
 }
 
 
@@ -187,15 +183,10 @@ def test_the_scanner_holds_little_whatever_comes(content_type: bytes, first: byt
 
 FOUND = [
     (FORM, FORM),
-    (FORM, b"APPLICATION/X-WWW-FORM-URLENCODED"),
     (FORM, b"application/x-www-form-urlencoded; charset=UTF-8"),
-    (FORM, b"application/x-www-form-urlencoded;charset=iso-8859-1"),
-    (FORM, b" application/x-www-form-urlencoded "),
     (JSON, JSON),
-    (JSON, b"Application/JSON"),
     (JSON, b"application/json ; charset=utf-8"),
     (JSON, b"application/VND.API+JSON"),
-    (JSON, b"application/merge-patch+json; charset=utf-8"),
     (JSON, b"application/json" + b" " * (MAX_CONTENT_TYPE - 16)),
     (MULTIPART, MULTIPART),
     (MULTIPART, b"Multipart/Form-Data; Boundary=xYzZY"),
@@ -212,20 +203,13 @@ def test_the_content_types_that_have_fields(kind: bytes, content_type: bytes) ->
 UNKNOWN = {
     "none": [],
     "empty": [b""],
-    "blank": [b" "],
     "two": [FORM, FORM],
-    "two in one line": [b"application/json, application/json"],
     "plain text": [b"text/plain"],
-    "text/json": [b"text/json"],
-    "JSON, nearly": [b"application/jsonx"],
     "another tree": [b"text/vnd.api+json"],
     "other multipart": [b"multipart/mixed; boundary=xYzZY"],
     "multipart without a boundary": [b"multipart/form-data"],
-    "multipart with an empty boundary": [b"multipart/form-data; boundary="],
-    "multipart with an extended boundary": [b"multipart/form-data; boundary*=utf-8''xYzZY"],
     "multipart with an endless boundary": [b"multipart/form-data; boundary=" + b"x" * 300],
     "over-long JSON": [b"application/json" + b" " * (MAX_CONTENT_TYPE - 15)],
-    "over-long, of semicolons": [b"application/json" + b";" * 60_000],
     "garbage": [b"\xff\x00;=\"'"],
 }
 
@@ -260,8 +244,3 @@ def test_names_and_values_of_the_greatest_length_may_be_escaped_whole() -> None:
     pairs = sorted(token.items(), key=lambda pair: len(pair[1]))
     body = "&".join(f"{escaped(name)}={escaped(value)}" for name, value in pairs).encode()
     assert scan(FORM, [body]) == scan(FORM, cut(body, [30, 500, -1])) == CaptchaFields(**token)
-
-
-def test_the_shortest_name_may_be_escaped() -> None:
-    body = small(FORM).replace(b"gen_time", b"%74")
-    assert read(FORM, body, {"gen_time": "t"}) == FIELDS

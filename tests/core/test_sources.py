@@ -37,17 +37,10 @@ def test_the_id_of_the_captcha_is_read_where_it_is_wanted_and_may_be_absent(sent
 
 
 RIGHT = {
-    "the constant lot number of the browser's fallback": ("lot_number", "V000000cabf2f4f37bbb10c358b865c41"),
-    "a lot number with dashes": ("lot_number", "4dc3cfc2-cdff-448c-ad8d-13107198d473"),
-    "a lot number in upper case": ("lot_number", OTHER_LOT.upper()),
     "a short lot number": ("lot_number", "7"),
     "the longest lot number": ("lot_number", "f" * 128),
     "an output of one sign": ("captcha_output", "A"),
-    "an output without padding": ("captcha_output", "1X_RK3ag-IklW15iHhSywQ"),
-    "an output of the other alphabet": ("captcha_output", "a+b/c=="),
     "an output of any signs": ("captcha_output", "".join(map(chr, range(0x21, 0x7F)))),
-    "a pass token in upper case": ("pass_token", "3F" * 32),
-    "a pass token of another length": ("pass_token", "3f" * 20),
     "the longest pass token": ("pass_token", "~" * 512),
     "a time in milliseconds": ("gen_time", "1700000000000"),
     "a time of one digit": ("gen_time", "0"),
@@ -155,7 +148,7 @@ def test_headers_by_names_of_ones_own() -> None:
     assert in_headers(*own, fields=fields) == FIELDS
 
 
-@pytest.mark.parametrize("text", [text for text in TEXTS.values() if "\n" not in text and "lotNumber" not in text])
+@pytest.mark.parametrize("text", [text for text in TEXTS.values() if "\n" not in text])
 def test_one_header_may_hold_all_four(text: str) -> None:
     assert in_headers(("X-GeeTest", text)) == FIELDS
     assert in_headers(("x-geetest", text), ("Accept", "*/*")) == FIELDS
@@ -172,17 +165,11 @@ HEADERS: list[tuple[Any, list[tuple[str, str]], str]] = [
     (None, [("X-GeeTest", PARTIAL), *FOUR], "malformed"),  # one header is never mixed with the four
     (None, [*FOUR, ("X-GeeTest", PARTIAL)], "found"),
     ("captcha", [*FOUR], "found"),  # the documented headers count beside a container
-    ("captcha", [*FOUR[:2], ("captcha", AS_JSON)], "found"),
-    ("camelCase", [("X-GeeTest", json.dumps(CAMEL))], "found"),
     (None, [("X-GeeTest", json.dumps(CAMEL))], "malformed"),
     (None, [("X-GeeTest", PADDED)], "found"),
     (None, [("X-GeeTest", " " + PADDED)], "malformed"),  # too long
-    (None, [*FOUR[:3], ("X-GeeTest-Gen-Time", "1" * 100_000)], "malformed"),
-    (None, [*FOUR[:3]], "malformed"),
-    (None, [], "missing"),
     (None, [("lot_number", TOKEN["lot_number"]), ("Cookie", AS_JSON)], "missing"),
     (None, [(name, "undefined") for name, _ in FOUR], "missing"),
-    (None, [("X-GeeTest", "null")], "missing"),
     (None, [("Cookie", "a"), *FOUR, ("Cookie", "b"), ("X-GeeTest-Else", "1"), ("X-GeeTest-Else", "2")], "found"),
 ]
 

@@ -7,10 +7,11 @@ import textwrap
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
-from commands import environment, free_port, wait_for
+from commands import Process, ended, environment, free_port, running
 from projects import projects_of, run_pytest, write
 
 pytest.importorskip("django", reason="django is not installed: pip install 'geetest-asgi[conformance]'")
@@ -18,6 +19,7 @@ pytest.importorskip("django", reason="django is not installed: pip install 'geet
 PAGE = (Path(__file__).parents[2] / "docs" / "quickstart" / "django.md").read_text()
 PROJECT = {file: text for files in projects_of(PAGE).values() for file, text in files.items()}
 PAIR = {"GEETEST_CAPTCHA_ID": "an-id", "GEETEST_CAPTCHA_KEY": "a-key"}
+DJANGO = (sys.executable, "-W", "error", "-m", "django")
 
 
 def needs(*packages: str) -> None:
@@ -25,51 +27,40 @@ def needs(*packages: str) -> None:
         pytest.importorskip(package, reason=f"{package} is not installed: pip install 'geetest-asgi[quickstarts]'")
 
 
-def manage(command: str, directory: Path, *, settings: str = "", **env: str) -> "subprocess.Popen[str]":
-    """`manage.py command` in a fresh copy of the project; its output, both streams, is read from `stdout`."""
-    for name, text in (PROJECT | {"settings.py": PROJECT["settings.py"] + settings}).items():
-        (directory / name).write_text(text)
-    return subprocess.Popen(
-        [sys.executable, "-W", "error", "-m", "django", *command.split()],
-        cwd=directory,
-        env=environment() | {"DJANGO_SETTINGS_MODULE": "settings", **env},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
+def settled(directory: Path, settings: str = "", **env: str) -> dict[str, Any]:
+    """Where and how a command runs: in a fresh copy of the project, with more settings."""
+    write(directory, PROJECT | {"settings.py": PROJECT["settings.py"] + settings})
+    return {"cwd": directory, "env": environment() | {"DJANGO_SETTINGS_MODULE": "settings", **env}}
 
 
-def check(directory: Path, settings: str = "", **env: str) -> tuple[int, str]:
-    with manage("check", directory, settings=settings, **env) as process:
-        said, _ = process.communicate(timeout=60)
-    return process.returncode, said
+def manage(command: str, directory: Path, settings: str = "", **env: str) -> tuple[int, str]:
+    done = ended([*DJANGO, command], **settled(directory, settings, **env))
+    return done.returncode, done.stdout + done.stderr
 
 
 def test_the_check_of_the_project_is_clean(tmp_path: Path) -> None:
-    assert check(tmp_path, **PAIR) == (0, "System check identified no issues (0 silenced).\n")
+    assert manage("check", tmp_path, **PAIR) == (0, "System check identified no issues (0 silenced).\n")
 
 
 def test_a_wrong_pattern_is_told_as_the_page_shows(tmp_path: Path) -> None:
     shown = re.search(r"^```text\n(\?: \(geetest.*?)^```$", PAGE, re.MULTILINE | re.DOTALL)
     assert shown is not None
-    status, said = check(tmp_path, 'GEETEST = {"protect": ["POST /lgoin/"]}\n', **PAIR)
+    status, said = manage("check", tmp_path, 'GEETEST = {"protect": ["POST /lgoin/"]}\n', **PAIR)
     assert status == 0
     assert shown[1] in said
 
 
 def test_a_wrong_setting_stops_the_command_and_a_missing_key_does_not(tmp_path: Path) -> None:
-    status, said = check(tmp_path)
+    status, said = manage("check", tmp_path)
     assert (status, "geetest.W001" in said) == (0, True)
-    status, said = check(tmp_path, 'GEETEST["timeout"] = "soon"\n', **PAIR)
+    status, said = manage("check", tmp_path, 'GEETEST["timeout"] = "soon"\n', **PAIR)
     assert (status, "geetest.E001" in said) == (1, True)
 
 
 def test_without_pytest_the_project_is_tested_by_djangos_own_runner(tmp_path: Path) -> None:
     needs("whitenoise")
-    with manage("test", tmp_path) as process:
-        said, _ = process.communicate(timeout=60)
-    assert re.search(r"^Ran 5 tests", said, re.MULTILINE), said
-    assert process.returncode == 0, said
+    status, said = manage("test", tmp_path)
+    assert (status, re.findall(r"^Ran (\d+) tests", said, re.MULTILINE)) == (0, ["5"]), said
 
 
 SHOP = """
@@ -108,25 +99,26 @@ def test_the_table_has_each_id() -> None:
 
 
 @contextmanager
-def runserver(directory: Path, settings: str) -> Iterator[tuple[httpx.Client, "subprocess.Popen[str]"]]:
+def runserver(directory: Path, settings: str) -> Iterator[tuple[httpx.Client, Process]]:
     needs("whitenoise")
     url = f"http://127.0.0.1:{(port := free_port())}"
-    command = f"runserver --noreload --skip-checks {port}"
-    process = manage(command, directory, settings=f"DEBUG = True\n{settings}", **PAIR)
-    try:
-        wait_for(process, url)
-        with httpx.Client(base_url=url, trust_env=False) as client:
-            yield client, process
-    finally:
-        process.kill()
-        process.communicate(timeout=15)
+    line = [*DJANGO, "runserver", "--noreload", "--skip-checks", port]
+    with (
+        running(line, url, **settled(directory, f"DEBUG = True\n{settings}", **PAIR)) as process,
+        httpx.Client(base_url=url, trust_env=False) as client,
+    ):
+        yield client, process
+
+
+def said_by(process: Process) -> str:
+    process.kill()
+    return process.communicate(timeout=15)[0]
 
 
 def test_runserver_is_wsgi_and_the_log_says_that_nothing_is_guarded(tmp_path: Path) -> None:
     with runserver(tmp_path, "") as (client, process):
         assert client.get("/login/").status_code == 200
-        process.kill()
-        said = process.communicate(timeout=15)[0]
+        said = said_by(process)
     assert said.count("Django serves by WSGI without GeeTest's guard") == 1
 
 
@@ -139,8 +131,7 @@ def test_with_daphne_runserver_serves_what_is_in_asgi_py(tmp_path: Path) -> None
         assert script == ["/static/geetest/geetest-form.js"]
         assert "GeeTest" in client.get(script[0]).text
         assert client.post("/login/", data={"username": "ada"}).json()["code"] == "captcha_missing"
-        process.kill()
-        assert "without GeeTest's guard" not in process.communicate(timeout=15)[0]
+        assert "without GeeTest's guard" not in said_by(process)
 
 
 ADMIN = """

@@ -51,9 +51,7 @@ def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) ->
 
 
 @pytest.mark.parametrize("layers", [("app",), ("include",), ("router",), ("app", "router")], ids=" ".join)
-def test_a_mark_on_any_layer_reaches_the_route_and_on_several_it_is_one(
-    layers: Sequence[str], geetest: GeeTest
-) -> None:
+def test_marks_on_several_layers_are_one(layers: Sequence[str], geetest: GeeTest) -> None:
     marks = {layer: [Depends(captcha)] for layer in layers}
     app = FastAPI(dependencies=marks.get("app"))
     outer = APIRouter(prefix="/outer")
@@ -104,18 +102,13 @@ def two_strictnesses() -> FastAPI:
         ("/users/demo", 200),
         ("/users/DEMO", 503),
         ("/users/ada", 503),
-        ("/users/%64emo", 200),
-        ("/users/demo%0A", 200),
         ("/users/;demo", 503),
         ("/inner/users/x", 200),
         ("/inner/users/ada", 503),
-        ("/inner/users/X", 503),
         ("/users/" + "a" * 2048, 403),
     ],
 )
-def test_a_request_is_decided_on_the_terms_of_the_route_that_fastapi_picks(
-    path: str, status: int, geetest: GeeTest
-) -> None:
+def test_the_route_that_fastapi_picks_decides(path: str, status: int, geetest: GeeTest) -> None:
     client = TestClient(two_strictnesses())
     geetest.down()
     assert client.post(path, json=geetest.token()).status_code == status
@@ -127,16 +120,6 @@ def _bare(captcha: GeeTestResult) -> bool:
 
 def _without_depends(captcha: Annotated[Any, captcha]) -> bool:
     return bool(captcha)
-
-
-@pytest.mark.parametrize(
-    ("handler", "says"),
-    [(_bare, "no client may send one"), (_without_depends, "is no dependency")],
-)
-def test_no_visitor_can_give_the_decision(handler: Any, says: str) -> None:
-    """FastAPI would read such a parameter from the body: {"outcome": "passed", "allowed": true, "verified": true}."""
-    with pytest.raises(ConfigError, match=says):
-        FastAPI().post("/login")(handler)
 
 
 def _its_class(captcha: GeeTestResult = Depends()) -> bool:  # noqa: B008 - FastAPI's way
@@ -159,6 +142,9 @@ MISTAKES: dict[str, tuple[Callable[[], FastAPI], str]] = {
         "/login: has 2 different marks.*leave one",
     ),
     "the class in place of a mark": (lambda: marked(Captcha), r"write Depends\(Captcha\(\)\)"),
+    # FastAPI would read such parameters from the body: {"outcome": "passed", "allowed": true, "verified": true}.
+    "the decision by itself": (lambda: _with(plain(), _bare), "no client may send one"),
+    "a mark without Depends": (lambda: _with(plain(), _without_depends), "is no dependency"),
     "the class of the decision": (lambda: _with(marked(captcha), _its_class), "write captcha: CaptchaResult"),
     "a mark as a default": (lambda: _with(marked(captcha), _as_a_default), "write captcha: CaptchaResult"),
     "a mark that guards nothing": (
@@ -169,9 +155,7 @@ MISTAKES: dict[str, tuple[Callable[[], FastAPI], str]] = {
 
 
 @pytest.mark.parametrize(("make", "says"), MISTAKES.values(), ids=MISTAKES)
-def test_a_mark_that_does_not_do_what_it_says_is_an_error_at_the_start(
-    make: Callable[[], FastAPI], says: str, geetest: GeeTest
-) -> None:
+def test_a_mistake_is_told_at_the_start(make: Callable[[], FastAPI], says: str, geetest: GeeTest) -> None:
     with pytest.raises(ConfigError, match=says), TestClient(make()):
         pass
 

@@ -1,18 +1,13 @@
-"""A real Redis that a test may stop, kill and start again; and processes that race."""
+"""A real Redis that a test may stop, kill and start again; and the work of a forked process."""
 
 import shutil
 import signal
-import socket
-import subprocess
-import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
-from threading import Thread
 from typing import Any
 
 import anyio
 import pytest
-from commands import ROOT
 
 from benchmarks import redis_server
 from geetest_asgi.stores import Store
@@ -37,46 +32,6 @@ class RedisServer(redis_server.RedisServer):
         self.signal(signal.SIGCONT)
 
 
-class Lossy:
-    """A wire to a server that loses the answer to one command when it is told to: it hangs up instead."""
-
-    def __init__(self, port: int) -> None:
-        self._server = port
-        self._command: bytes | None = None
-        self.lost: list[str] = []
-        self._listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self._listener.getsockname()[1]
-
-    def lose(self, command: str) -> None:
-        self._command = command.encode()
-
-    def __enter__(self) -> "Lossy":
-        Thread(target=self._accept, daemon=True).start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._listener.close()
-
-    def _accept(self) -> None:
-        while True:
-            try:
-                client, _ = self._listener.accept()
-            except OSError:
-                return
-            Thread(target=self._serve, args=(client,), daemon=True).start()
-
-    def _serve(self, client: socket.socket) -> None:
-        with client, socket.create_connection(("127.0.0.1", self._server)) as server:
-            while question := client.recv(1 << 20):
-                server.sendall(question)
-                answer = server.recv(1 << 20)
-                if self._command is not None and b"\r\n" + self._command + b"\r\n" in question:
-                    self.lost.append(self._command.decode())
-                    self._command = None
-                    return
-                client.sendall(answer)
-
-
 def needs_redis(program: str = "redis-server") -> None:
     """Skip what cannot be run here."""
     if shutil.which(program) is None:
@@ -94,31 +49,6 @@ def running(*options: str, program: str = "redis-server") -> Iterator[RedisServe
         yield server
     finally:
         server.kill()
-
-
-class Racer:
-    """A process of `racer.py`: it claims and tells, until it is told to end, ends, or is killed."""
-
-    def __init__(self, *arguments: object) -> None:
-        command = [sys.executable, "-W", "error", "-m", "tests.stores.racer", *map(str, arguments)]
-        pipe = subprocess.PIPE
-        self._process = subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True)
-        assert self._process.stdin is not None
-        assert self._process.stdout is not None
-        assert self._process.stderr is not None
-        self._in, self._out, self._log = self._process.stdin, self._process.stdout, self._process.stderr
-        self.kill = self._process.kill
-
-    def say(self, line: object) -> None:
-        print(line, file=self._in, flush=True)
-
-    def hear(self) -> str:
-        return self._out.readline().rstrip("\n")
-
-    def end(self) -> tuple[list[str], str]:
-        """What else it has told, and its log, which is short. `communicate` passes over what was read ahead."""
-        with self._process:
-            return self._out.read().splitlines(), self._log.read()
 
 
 def in_a_child(store: Store, told: Any) -> None:

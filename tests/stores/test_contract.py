@@ -145,39 +145,8 @@ async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> 
 
 
 @each_backend
-async def test_what_one_has_added_the_other_knows(processes: tuple[Store, Store]) -> None:
-    ours, theirs = processes
-    assert await ours.add("a", "", 60)
-    assert [await theirs.add("a", "", 60) for _ in range(2)] == [False, False]
-    await ours.delete("a")
-    assert await theirs.add("a", "", 60), "a replay that was refused here did not make it spent here for good"
-    assert await ours.add("a", "", 60) is False
-
-
-@each_backend
 async def test_of_two_one_adds_one_pops_and_each_counts(processes: tuple[Store, Store]) -> None:
     await race(*processes)
-
-
-@each_backend
-async def test_a_value_goes_back_and_forth(processes: tuple[Store, Store]) -> None:
-    """A verdict kept by one process, popped and kept again by the other, and so on."""
-    for number in range(4):
-        ours, theirs = processes if number % 2 else processes[::-1]
-        assert await ours.add("a", f"kept {number}", 60)
-        assert await theirs.pop("a") == f"kept {number}"
-        assert await ours.pop("a") is None
-
-
-@each_backend
-async def test_nobody_deletes_what_another_process_has_added(processes: tuple[Store, Store]) -> None:
-    """An add of which this process does not know that it succeeded may be another's: its delete must not free it."""
-    ours, theirs = processes
-    await ours.add("a", "value", 60)
-    await theirs.delete("a")
-    assert await theirs.add("a", "", 60) is False
-    await theirs.delete("a")
-    assert await ours.pop("a") == "value"
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")

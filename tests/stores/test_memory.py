@@ -78,16 +78,6 @@ async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clo
 
 
 @each_backend
-async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, clock: Clock) -> None:
-    await store.add("a", "", 5)
-    await store.add("b", "", 5)
-    clock.now += 5
-    assert "a" not in store
-    assert await store.add("a", "", 5)
-    assert len(store) == 1
-
-
-@each_backend
 async def test_keys_end_in_their_order_though_many_came_and_went(clock: Clock) -> None:
     store = MemoryStore(3, clock=clock)
     await store.add("long", "", 600)

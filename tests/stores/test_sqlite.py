@@ -256,17 +256,6 @@ def test_a_checkpoint_waits_for_readers_briefly_and_is_not_tried_again_by_the_ne
     assert [each for each in said if "PRAGMA" in each] == [f"PRAGMA {each}" for each in pragmas]
 
 
-@each_backend
-async def test_a_clock_set_forward_ends_keys_and_one_set_back_keeps_them(path: Path) -> None:
-    clock = Clock()
-    store = SQLiteStore(path, clock=clock)
-    await store.add("a", "", 60)
-    clock.now -= 1000
-    assert not await store.add("a", "", 60)
-    clock.now += 5000
-    assert await store.add("a", "", 60)
-
-
 class AsMemoryDoes(StoreMachine):
     """The file does what MemoryStore does."""
 
@@ -439,46 +428,17 @@ async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> N
     assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
 
 
-@each_backend
-async def test_a_corrupted_file_fails_until_it_is_deleted(path: Path) -> None:
-    clock = Clock()
-    first, store = SQLiteStore(path), FailSafe(SQLiteStore(path), clock=clock)
-    for number in range(200):
-        await first.add(str(number), "", 60)
-    for each in path.parent.iterdir():
-        if not each.name.endswith("-shm"):
-            with each.open("r+b") as file:
-                file.write(os.urandom(each.stat().st_size))
-    assert [await store.add("a", "", 60) for _ in range(3)] == [True, False, False]
-    assert store.failing
-    clock.now += 60
-    assert await store.add("b", "", 60), "tried again, in vain"
-    assert store.failures == 2
-    for each in path.parent.iterdir():
-        each.unlink()
-    clock.now += 60
-    await _comes_back(store, clock)
-    with pytest.raises(FileNotFoundError):
-        await first.add("c", "", 60)
-
-
 FULL = """
-import resource, signal, sys, anyio
+import resource, sys, anyio
 from geetest_asgi.stores import FailSafe, SQLiteStore
 
 async def main():
-    plain = SQLiteStore(sys.argv[1])
-    store = FailSafe(plain)
-    await store.add("early", "", 60)
-    signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    store, number = FailSafe(SQLiteStore(sys.argv[1])), 0
     resource.setrlimit(resource.RLIMIT_FSIZE, (200_000, resource.RLIM_INFINITY))
-    number = 0
     while not store.failing:
         assert await store.add(str(number), "", 60)
         number += 1
-        assert number < 5000
-    assert [await store.add(each, "", 60) for each in ("early", "0", str(number - 1), "late", "late")] == [
-        False, False, False, True, False]
+    assert [await store.add(each, "", 60) for each in ("0", "late", "late")] == [False, True, False]
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     while store.failing:
         await anyio.sleep(0.05)

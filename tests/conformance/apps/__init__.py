@@ -86,13 +86,8 @@ def outcome(request: Any) -> str:
 
 def report(handler: str, request: Any, body: bytes = b"", **more: Any) -> dict[str, str]:
     """What a handler saw, as headers of its answer: a header is there even in an answer to HEAD."""
-    seen = {
-        "handler": handler,
-        "outcome": outcome(request),
-        "size": len(body),
-        "sha256": sha256(body).hexdigest(),
-        **more,
-    }
+    digest = sha256(body).hexdigest()
+    seen = {"handler": handler, "outcome": outcome(request), "size": len(body), "sha256": digest, **more}
     return {"x-report": json.dumps(seen)}
 
 
@@ -102,7 +97,7 @@ def lot_number(found: Any) -> str | None:
     return None if value is None else str(value)
 
 
-async def pieces() -> AsyncIterator[bytes]:
+async def pieces(request: Any) -> AsyncIterator[bytes]:
     """A streamed answer."""
     for number in range(5):
         await asyncio.sleep(0.005)
@@ -128,6 +123,8 @@ def guard(app: ASGIApp, **settings: Any) -> GeeTestMiddleware:
 
 Build = Callable[[bool], ASGIApp]
 """Makes an app; true: with the guard."""
+Stream = Callable[[Any], AsyncIterator[bytes]]
+"""Of a request: a streamed answer."""
 
 
 def builds(framework: str) -> dict[str, Build]:

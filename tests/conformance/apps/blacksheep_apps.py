@@ -1,12 +1,13 @@
 """BlackSheep, which routes on the raw path and in any letter case."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Any
 
 from blacksheep import Application, Content, Request, Response, StreamedContent, WebSocket
 from blacksheep.server.routing import Router
 from starlette.types import ASGIApp
 
-from . import Build, endless, enter, in_front, lot_number, outcome, pieces, report
+from . import Build, Stream, endless, enter, in_front, lot_number, outcome, pieces, report
 
 
 def _answer(content: bytes | StreamedContent, headers: dict[str, str]) -> Response:
@@ -14,57 +15,61 @@ def _answer(content: bytes | StreamedContent, headers: dict[str, str]) -> Respon
     return Response(200, pairs, Content(b"text/plain", content) if isinstance(content, bytes) else content)
 
 
-def make() -> Application:
-    app = Application(router=Router())
+Handler = Callable[[Request], Awaitable[Response]]
 
-    @app.router.post("/login")
-    async def login(request: Request) -> Response:
-        enter("login", request)
-        return _answer(b"in", report("login", request, await request.read() or b""))
 
-    async def reset(request: Request, name: str) -> Response:
-        enter("reset", request)
-        return _answer(b"done", report("reset", request, await request.read() or b"", name=name))
+def reads(handler: str) -> Handler:
+    async def endpoint(request: Request) -> Response:
+        enter(handler, request)
+        return _answer(b"ok", report(handler, request, await request.read() or b""))
 
-    for method in ("POST", "PUT", "PATCH", "DELETE"):
-        app.router.add(method, "/users/{name}/reset", reset)
+    return endpoint
 
-    @app.router.get("/page")
-    async def page(request: Request) -> Response:
-        enter("page", request)
-        return _answer(b"page", report("page", request))
 
-    @app.router.post("/json")
-    async def read_json(request: Request) -> Response:
-        enter("json", request)
-        return _answer(b"ok", report("json", request, lot_number=lot_number(await request.json())))
+def parses(handler: str, parse: Callable[[Request], Awaitable[Any]]) -> Handler:
+    async def endpoint(request: Request) -> Response:
+        enter(handler, request)
+        return _answer(b"ok", report(handler, request, lot_number=lot_number(await parse(request))))
 
-    @app.router.post("/form")
-    async def read_form(request: Request) -> Response:
-        enter("form", request)
-        return _answer(b"ok", report("form", request, lot_number=lot_number(await request.form())))
+    return endpoint
 
-    @app.router.post("/stream")
-    async def stream(request: Request) -> Response:
-        enter("stream", request)
-        return _answer(StreamedContent(b"text/plain", pieces), report("stream", request, await request.read() or b""))
 
-    @app.router.post("/endless")
-    async def never_ends(request: Request) -> Response:
-        enter("endless", request)
-        await request.read()
+def streams(handler: str, stream: Stream) -> Handler:
+    async def endpoint(request: Request) -> Response:
+        enter(handler, request)
         scope = request.scope  # the answer is made when the request is gone
 
-        async def ticks() -> AsyncIterator[bytes]:
-            async for tick in endless(scope):
-                yield tick
+        async def chunks() -> AsyncIterator[bytes]:
+            async for chunk in stream(scope):
+                yield chunk
 
-        return _answer(StreamedContent(b"text/plain", ticks), report("endless", request))
+        return _answer(StreamedContent(b"text/plain", chunks), report(handler, request, await request.read() or b""))
 
-    @app.router.post("/open")
-    async def unguarded(request: Request) -> Response:
-        enter("open", request)
-        return _answer(b"open", report("open", request, await request.read() or b""))
+    return endpoint
+
+
+async def reset(request: Request, name: str) -> Response:
+    enter("reset", request)
+    return _answer(b"ok", report("reset", request, await request.read() or b"", name=name))
+
+
+POSTED = {
+    "json": parses("json", lambda request: request.json()),
+    "form": parses("form", lambda request: request.form()),
+    "stream": streams("stream", pieces),
+    "endless": streams("endless", endless),
+    "login": reads("login"),
+    "open": reads("open"),
+}
+
+
+def make() -> Application:
+    app = Application(router=Router())
+    for name, endpoint in POSTED.items():
+        app.router.add("POST", f"/{name}", endpoint)
+    for method in ("POST", "PUT", "PATCH", "DELETE"):
+        app.router.add(method, "/users/{name}/reset", reset)
+    app.router.add("GET", "/page", reads("page"))
 
     @app.router.ws("/ws")
     async def chat(websocket: WebSocket) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Awaitable, Callable
 from types import ModuleType
 from typing import Any
 
@@ -9,63 +10,50 @@ import django
 from django.conf import settings
 from django.core.handlers.asgi import ASGIHandler
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
 from django.urls import include, path, re_path
 from starlette.types import ASGIApp
 
-from . import Build, endless, enter, in_front, lot_number, pieces, report
+from . import Build, Stream, endless, enter, in_front, lot_number, pieces, report
+
+View = Callable[..., Awaitable[HttpResponseBase]]
 
 
-async def login(request: HttpRequest) -> HttpResponse:
-    enter("login", request)
-    return HttpResponse("in", headers=report("login", request, request.body))
+def reads(handler: str) -> View:
+    async def view(request: HttpRequest, **names: str) -> HttpResponse:
+        enter(handler, request)
+        return HttpResponse("ok", headers=report(handler, request, request.body, **names))
+
+    return view
 
 
-async def reset(request: HttpRequest, name: str = "") -> HttpResponse:
-    enter("reset", request)
-    return HttpResponse("done", headers=report("reset", request, request.body, name=name))
+def parses(handler: str, parse: Callable[[HttpRequest], Any]) -> View:
+    async def view(request: HttpRequest) -> HttpResponse:
+        enter(handler, request)
+        return HttpResponse("ok", headers=report(handler, request, lot_number=lot_number(parse(request))))
+
+    return view
 
 
-async def page(request: HttpRequest) -> HttpResponse:
-    enter("page", request)
-    return HttpResponse("page", headers=report("page", request))
+def streams(handler: str, stream: Stream) -> View:
+    async def view(request: HttpRequest) -> StreamingHttpResponse:
+        enter(handler, request)
+        return StreamingHttpResponse(stream(request), headers=report(handler, request, request.body))
 
-
-async def read_json(request: HttpRequest) -> HttpResponse:
-    enter("json", request)
-    return HttpResponse("ok", headers=report("json", request, lot_number=lot_number(json.loads(request.body))))
-
-
-async def read_form(request: HttpRequest) -> HttpResponse:
-    enter("form", request)
-    return HttpResponse("ok", headers=report("form", request, lot_number=lot_number(request.POST)))
-
-
-async def stream(request: HttpRequest) -> StreamingHttpResponse:
-    enter("stream", request)
-    return StreamingHttpResponse(pieces(), headers=report("stream", request, request.body))
-
-
-async def never_ends(request: HttpRequest) -> StreamingHttpResponse:
-    enter("endless", request)
-    return StreamingHttpResponse(endless(request), headers=report("endless", request))
-
-
-async def unguarded(request: HttpRequest) -> HttpResponse:
-    enter("open", request)
-    return HttpResponse("open", headers=report("open", request, request.body))
+    return view
 
 
 urlpatterns = [
-    path("login", login),
-    path("users/<str:name>/reset", reset),
-    path("page", page),
-    path("json", read_json),
-    path("form", read_form),
-    path("stream", stream),
-    path("endless", never_ends),
-    path("open", unguarded),
+    path("login", reads("login")),
+    path("users/<str:name>/reset", reads("reset")),
+    path("page", reads("page")),
+    path("json", parses("json", lambda request: json.loads(request.body))),
+    path("form", parses("form", lambda request: request.POST)),
+    path("stream", streams("stream", pieces)),
+    path("endless", streams("endless", endless)),
+    path("open", reads("open")),
     # `$` also matches before a newline at the end, as in many a site's patterns.
-    path("old/", include([re_path(r"^login$", login)])),
+    path("old/", include([re_path(r"^login$", reads("login"))])),
 ]
 
 

@@ -6,7 +6,7 @@ from typing import Any
 import falcon.asgi
 from starlette.types import ASGIApp
 
-from . import Build, endless, enter, in_front, lot_number, outcome, pieces, report
+from . import Build, Stream, endless, enter, in_front, lot_number, outcome, pieces, report
 
 Respond = Callable[..., Awaitable[None]]
 
@@ -19,50 +19,31 @@ class Resource:
             setattr(self, f"on_{method.lower()}", respond)
 
 
-async def login(req: Any, resp: Any) -> None:
-    enter("login", req)
-    resp.set_headers(report("login", req, await req.stream.read()))
+def reads(handler: str) -> Respond:
+    async def respond(req: Any, resp: Any, **names: str) -> None:
+        enter(handler, req)
+        resp.set_headers(report(handler, req, await req.stream.read(), **names))
+
+    return respond
 
 
-async def reset(req: Any, resp: Any, name: str) -> None:
-    enter("reset", req)
-    resp.set_headers(report("reset", req, await req.stream.read(), name=name))
+def streams(handler: str, stream: Stream) -> Respond:
+    async def respond(req: Any, resp: Any) -> None:
+        await reads(handler)(req, resp)
+        resp.stream = stream(req)
+
+    return respond
 
 
-async def page(req: Any, resp: Any) -> None:
-    enter("page", req)
-    resp.set_headers(report("page", req))
+def parses(handler: str) -> Respond:
+    async def respond(req: Any, resp: Any) -> None:
+        enter(handler, req)
+        media = await req.get_media(default_when_empty=None)
+        if hasattr(media, "__aiter__"):  # multipart: parts come one after the other
+            media = {part.name: await part.text async for part in media if part.name == "lot_number"}
+        resp.set_headers(report(handler, req, lot_number=lot_number(media)))
 
-
-async def read_json(req: Any, resp: Any) -> None:
-    enter("json", req)
-    resp.set_headers(report("json", req, lot_number=lot_number(await req.get_media(default_when_empty=None))))
-
-
-async def read_form(req: Any, resp: Any) -> None:
-    enter("form", req)
-    media = await req.get_media(default_when_empty=None)
-    if hasattr(media, "__aiter__"):  # multipart: parts come one after the other
-        media = {part.name: await part.text async for part in media if part.name == "lot_number"}
-    resp.set_headers(report("form", req, lot_number=lot_number(media)))
-
-
-async def stream(req: Any, resp: Any) -> None:
-    enter("stream", req)
-    resp.set_headers(report("stream", req, await req.stream.read()))
-    resp.stream = pieces()
-
-
-async def never_ends(req: Any, resp: Any) -> None:
-    enter("endless", req)
-    await req.stream.read()
-    resp.set_headers(report("endless", req))
-    resp.stream = endless(req)
-
-
-async def unguarded(req: Any, resp: Any) -> None:
-    enter("open", req)
-    resp.set_headers(report("open", req, await req.stream.read()))
+    return respond
 
 
 class Chat:
@@ -75,14 +56,14 @@ class Chat:
 
 def make() -> Any:
     app = falcon.asgi.App()
-    app.add_route("/login", Resource("POST", login))
-    app.add_route("/users/{name}/reset", Resource("POST PUT PATCH DELETE", reset))
-    app.add_route("/page", Resource("GET HEAD", page))
-    app.add_route("/json", Resource("POST", read_json))
-    app.add_route("/form", Resource("POST", read_form))
-    app.add_route("/stream", Resource("POST", stream))
-    app.add_route("/endless", Resource("POST", never_ends))
-    app.add_route("/open", Resource("POST", unguarded))
+    for handler in ("login", "open"):
+        app.add_route(f"/{handler}", Resource("POST", reads(handler)))
+    for handler in ("json", "form"):
+        app.add_route(f"/{handler}", Resource("POST", parses(handler)))
+    app.add_route("/users/{name}/reset", Resource("POST PUT PATCH DELETE", reads("reset")))
+    app.add_route("/page", Resource("GET HEAD", reads("page")))
+    app.add_route("/stream", Resource("POST", streams("stream", pieces)))
+    app.add_route("/endless", Resource("POST", streams("endless", endless)))
     app.add_route("/ws", Chat())
     return app
 

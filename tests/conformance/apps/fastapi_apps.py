@@ -8,21 +8,19 @@ from starlette.types import ASGIApp
 
 from geetest_asgi import GeeTestMiddleware
 
-from . import Build, enter, guard, in_front, report
-from .starlette_apps import chat, login, never_ends, page, stream, unguarded
+from . import Build, endless, enter, guard, in_front, pieces, report
+from .starlette_apps import chat, reads, streams
 
 
 def add_handlers(app: FastAPI) -> FastAPI:
     """Starlette's handlers, and those that have parameters here."""
-    for path, handler in {"/login": login, "/stream": stream, "/endless": never_ends, "/open": unguarded}.items():
-        app.post(path)(handler)
-    app.get("/page")(page)
+    for handler in ("login", "open"):
+        app.post(f"/{handler}")(reads(handler))
+    app.api_route("/users/{name}/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])(reads("reset"))
+    app.get("/page")(reads("page"))
+    app.post("/stream")(streams("stream", pieces))
+    app.post("/endless")(streams("endless", endless))
     app.websocket("/ws")(chat)
-
-    @app.api_route("/users/{name}/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
-    async def reset(name: str, request: Request) -> Response:
-        enter("reset", request)
-        return Response("done", headers=report("reset", request, await request.body(), name=name))
 
     @app.post("/json")
     async def read_json(request: Request, lot_number: Annotated[Any, Body(embed=True)] = None) -> Response:

@@ -1,5 +1,6 @@
 """Litestar, which normalises slashes, and mounts whatever begins like the mount's path."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from litestar import Litestar, Request, WebSocket, asgi, get, post, route, websocket
@@ -10,58 +11,35 @@ from starlette.types import ASGIApp
 from geetest_asgi import GeeTestMiddleware
 
 from . import Build, endless, enter, in_front, lot_number, outcome, pieces, report
+from . import Stream as Streamed
 
 Asked = Request[Any, Any, Any]
 Talk = WebSocket[Any, Any, Any]
+Endpoint = Callable[[Asked], Awaitable[Any]]
 
 
-@post("/login", status_code=200)
-async def login(request: Asked) -> Response[str]:
-    enter("login", request)
-    return Response("in", headers=report("login", request, await request.body()))
+def reads(handler: str) -> Endpoint:
+    async def endpoint(request: Asked) -> Response[str]:
+        enter(handler, request)
+        return Response("ok", headers=report(handler, request, await request.body(), **request.path_params))
+
+    return endpoint
 
 
-@route("/users/{name:str}/reset", http_method=["POST", "PUT", "PATCH"], status_code=200)
-async def reset(name: str, request: Asked) -> Response[str]:
-    enter("reset", request)
-    return Response("done", headers=report("reset", request, await request.body(), name=name))
+def parses(handler: str, parse: Callable[[Asked], Awaitable[Any]]) -> Endpoint:
+    async def endpoint(request: Asked) -> Response[str]:
+        enter(handler, request)
+        return Response("ok", headers=report(handler, request, lot_number=lot_number(await parse(request))))
+
+    return endpoint
 
 
-@get("/page")
-async def page(request: Asked) -> Response[str]:
-    enter("page", request)
-    return Response("page", headers=report("page", request))
+def streams(handler: str, stream: Streamed) -> Endpoint:
+    async def endpoint(request: Asked) -> Stream:
+        enter(handler, request)
+        return Stream(stream(request), headers=report(handler, request, await request.body()))
 
-
-@post("/json", status_code=200)
-async def read_json(request: Asked) -> Response[str]:
-    enter("json", request)
-    return Response("ok", headers=report("json", request, lot_number=lot_number(await request.json())))
-
-
-@post("/form", status_code=200)
-async def read_form(request: Asked) -> Response[str]:
-    enter("form", request)
-    return Response("ok", headers=report("form", request, lot_number=lot_number(await request.form())))
-
-
-@post("/stream", status_code=200)
-async def stream(request: Asked) -> Stream:
-    enter("stream", request)
-    return Stream(pieces(), headers=report("stream", request, await request.body()))
-
-
-@post("/endless", status_code=200)
-async def never_ends(request: Asked) -> Stream:
-    enter("endless", request)
-    await request.body()
-    return Stream(endless(request), headers=report("endless", request))
-
-
-@post("/open", status_code=200)
-async def unguarded(request: Asked) -> Response[str]:
-    enter("open", request)
-    return Response("open", headers=report("open", request, await request.body()))
+    return endpoint
 
 
 @websocket("/ws")
@@ -72,7 +50,20 @@ async def chat(socket: Talk) -> None:
     await socket.close()
 
 
-HANDLERS = [login, reset, page, read_json, read_form, stream, never_ends, unguarded, chat]
+POSTED = {
+    "json": parses("json", Request.json),
+    "form": parses("form", Request.form),
+    "stream": streams("stream", pieces),
+    "endless": streams("endless", endless),
+    "login": reads("login"),
+    "open": reads("open"),
+}
+HANDLERS = [
+    *(post(f"/{name}", status_code=200)(endpoint) for name, endpoint in POSTED.items()),
+    route("/users/{name:str}/reset", http_method=["POST", "PUT", "PATCH"], status_code=200)(reads("reset")),
+    get("/page")(reads("page")),
+    chat,
+]
 
 
 def plain() -> ASGIApp:

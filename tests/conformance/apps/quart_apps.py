@@ -1,13 +1,17 @@
 """Quart, which takes a request target in absolute form apart by itself."""
 
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 from quart import Quart, request, websocket
 from starlette.types import ASGIApp
 
-from . import Build, endless, enter, in_front, lot_number, outcome, pieces, report
+from . import Build, Stream, endless, enter, in_front, lot_number, outcome, pieces, report
 
 Answer = tuple[Any, int, dict[str, str]]
+
+
+View = Callable[..., Awaitable[Answer]]
 
 
 async def body() -> bytes:
@@ -16,53 +20,47 @@ async def body() -> bytes:
     return bytes(data)
 
 
-def add_handlers(app: Quart) -> Quart:
-    @app.post("/login")
-    async def login() -> Answer:
-        enter("login", request)
-        return "in", 200, report("login", request, await body())
+def reads(handler: str) -> View:
+    async def view(**names: str) -> Answer:
+        enter(handler, request)
+        return "ok", 200, report(handler, request, await body(), **names)
 
-    @app.route("/users/<name>/reset", methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
-    async def reset(name: str) -> Answer:
-        enter("reset", request)
-        return "done", 200, report("reset", request, await body(), name=name)
+    return view
 
-    @app.get("/page")
-    async def page() -> Answer:
-        enter("page", request)
-        return "page", 200, report("page", request)
 
-    @app.post("/json")
-    async def read_json() -> Answer:
-        enter("json", request)
-        return "ok", 200, report("json", request, lot_number=lot_number(await request.get_json(silent=True)))
+def parses(handler: str, parse: Callable[[], Awaitable[Any]]) -> View:
+    async def view() -> Answer:
+        enter(handler, request)
+        return "ok", 200, report(handler, request, lot_number=lot_number(await parse()))
 
-    @app.post("/form")
-    async def read_form() -> Answer:
-        enter("form", request)
-        return "ok", 200, report("form", request, lot_number=lot_number(await request.form))
+    return view
 
-    @app.post("/stream")
-    async def stream() -> Answer:
-        enter("stream", request)
-        return pieces(), 200, report("stream", request, await body())
 
-    @app.post("/endless")
-    async def never_ends() -> Answer:
-        enter("endless", request)
-        await request.get_data()
+def streams(handler: str, stream: Stream) -> View:
+    async def view() -> Answer:
+        enter(handler, request)
         # The proxy `request` ends with the handler; the answer is made after it.
-        return endless(request.scope), 200, report("endless", request)
+        return stream(request.scope), 200, report(handler, request, await body())
 
-    @app.post("/open")
-    async def unguarded() -> Answer:
-        enter("open", request)
-        return "open", 200, report("open", request, await body())
+    return view
 
-    @app.post("/folder/")
-    async def folder() -> Answer:
-        enter("folder", request)
-        return "in", 200, report("folder", request, await body())
+
+POSTED = {
+    "json": parses("json", lambda: request.get_json(silent=True)),
+    "form": parses("form", lambda: request.form),
+    "stream": streams("stream", pieces),
+    "endless": streams("endless", endless),
+    "login": reads("login"),
+    "open": reads("open"),
+}
+
+
+def add_handlers(app: Quart) -> Quart:
+    for name, view in POSTED.items():
+        app.add_url_rule(f"/{name}", name, view, methods=["POST"])
+    app.add_url_rule("/folder/", "folder", reads("folder"), methods=["POST"])
+    app.add_url_rule("/page", "page", reads("page"))
+    app.add_url_rule("/users/<name>/reset", "reset", reads("reset"), methods=["POST", "PUT", "PATCH", "DELETE", "FOO"])
 
     @app.websocket("/ws")
     async def chat() -> None:

@@ -1,5 +1,8 @@
 """Starlette: routes, mounts, and the guard in each place where Starlette takes a middleware."""
 
+from collections.abc import Awaitable, Callable
+from typing import Any
+
 from starlette.applications import Starlette
 from starlette.middleware import Middleware
 from starlette.requests import Request
@@ -10,50 +13,33 @@ from starlette.websockets import WebSocket
 
 from geetest_asgi import GeeTestMiddleware
 
-from . import Build, endless, enter, guard, in_front, lot_number, outcome, pieces, report
+from . import Build, Stream, endless, enter, guard, in_front, lot_number, outcome, pieces, report
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 
-async def login(request: Request) -> Response:
-    enter("login", request)
-    return Response("in", headers=report("login", request, await request.body()))
+def reads(handler: str) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        enter(handler, request)
+        return Response("ok", headers=report(handler, request, await request.body(), **request.path_params))
+
+    return endpoint
 
 
-async def reset(request: Request) -> Response:
-    enter("reset", request)
-    seen = report("reset", request, await request.body(), name=request.path_params["name"])
-    return Response("done", headers=seen)
+def parses(handler: str, parse: Callable[[Request], Awaitable[Any]]) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        enter(handler, request)
+        return Response("ok", headers=report(handler, request, lot_number=lot_number(await parse(request))))
+
+    return endpoint
 
 
-async def page(request: Request) -> Response:
-    enter("page", request)
-    return Response("page", headers=report("page", request))
+def streams(handler: str, stream: Stream) -> Endpoint:
+    async def endpoint(request: Request) -> Response:
+        enter(handler, request)
+        return StreamingResponse(stream(request), headers=report(handler, request, await request.body()))
 
-
-async def read_json(request: Request) -> Response:
-    enter("json", request)
-    return Response("ok", headers=report("json", request, lot_number=lot_number(await request.json())))
-
-
-async def read_form(request: Request) -> Response:
-    enter("form", request)
-    async with request.form() as form:
-        return Response("ok", headers=report("form", request, lot_number=lot_number(form)))
-
-
-async def stream(request: Request) -> Response:
-    enter("stream", request)
-    return StreamingResponse(pieces(), headers=report("stream", request, await request.body()))
-
-
-async def never_ends(request: Request) -> Response:
-    enter("endless", request)
-    await request.body()
-    return StreamingResponse(endless(request), headers=report("endless", request))
-
-
-async def unguarded(request: Request) -> Response:
-    enter("open", request)
-    return Response("open", headers=report("open", request, await request.body()))
+    return endpoint
 
 
 async def chat(websocket: WebSocket) -> None:
@@ -65,14 +51,14 @@ async def chat(websocket: WebSocket) -> None:
 
 def routes(*, login_middleware: list[Middleware] | None = None) -> list[BaseRoute]:
     return [
-        Route("/login", login, methods=["POST"], middleware=login_middleware),
-        Route("/users/{name}/reset", reset, methods=["POST", "PUT", "PATCH", "DELETE", "FOO"]),
-        Route("/page", page),
-        Route("/json", read_json, methods=["POST"]),
-        Route("/form", read_form, methods=["POST"]),
-        Route("/stream", stream, methods=["POST"]),
-        Route("/endless", never_ends, methods=["POST"]),
-        Route("/open", unguarded, methods=["POST"]),
+        Route("/login", reads("login"), methods=["POST"], middleware=login_middleware),
+        Route("/users/{name}/reset", reads("reset"), methods=["POST", "PUT", "PATCH", "DELETE", "FOO"]),
+        Route("/page", reads("page")),
+        Route("/json", parses("json", Request.json), methods=["POST"]),
+        Route("/form", parses("form", Request.form), methods=["POST"]),
+        Route("/stream", streams("stream", pieces), methods=["POST"]),
+        Route("/endless", streams("endless", endless), methods=["POST"]),
+        Route("/open", reads("open"), methods=["POST"]),
         WebSocketRoute("/ws", chat),
     ]
 
