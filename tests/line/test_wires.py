@@ -219,3 +219,5 @@ async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> 
     mocked = kit.MockTransport(lambda request: kit.Response(200, json={"result": "fail", "reason": "x"}))
     async with kit.AsyncClient(transport=mocked) as client:
         assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+    broken = kit.MockTransport(lambda request: kit.Response(200, headers={"content-encoding": "gzip"}, content=b"{}"))
+    assert (await line_to("http://127.0.0.1:9", client=broken).ask([REQUEST], 3.0)).outcome is Outcome.REFUSED
