@@ -42,7 +42,7 @@ class Clearance:
     seconds   seconds for which a pass is valid, 30 days at most. Use does not prolong it. Default: 600.
     cookie    beginning of the cookie's name. The rest depends on the rule: a client can have a pass for each rule.
     bind      fn(scope) -> str | None: a text that the pass is bound to, such as `client_address` or the session. After
-              None, or an exception, this client gets no pass. Default: anyone who has the pass can use it.
+              None, "" or an exception, this client gets no pass. Default: anyone who has the pass can use it.
     secure    False sends the cookie over plain http, too, for a test machine. Default: True.
 
     A pass contains a time and a signature only. It is valid for the captcha_id, the methods and the name of the rule
@@ -99,7 +99,7 @@ class Clearance:
 
     def _salt(self, scope: Scope, realm: str) -> str | None:
         try:
-            bound_to = "" if self._bind is None else self._bind(scope)
+            bound_to = "" if self._bind is None else self._bind(scope) or None
             return None if bound_to is None else json.dumps([__name__, realm, bound_to])
         except Exception:  # scope["client"][0] raises behind a Unix socket, for example: no pass, but no error either
             log_hook_raised("bind")

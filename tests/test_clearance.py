@@ -193,7 +193,12 @@ def test_a_guard_of_every_request_must_name_its_rule(protect: str | None) -> Non
         GeeTestMiddleware(comments, protect=protect, captcha_id="a", captcha_key="b", clearance=Clearance(SECRET))
 
 
-BINDS = {"None": client_address, "raises": lambda scope: scope["client"][0], "no text": lambda scope: b"a session"}
+BINDS: dict[str, Any] = {
+    "None": client_address,
+    "raises": lambda scope: scope["client"][0],
+    "no text": lambda scope: b"a session",
+    "an empty text": lambda scope: "",
+}
 
 
 @pytest.mark.parametrize("bind", BINDS.values(), ids=BINDS)

@@ -5,7 +5,7 @@ be right. None of them quotes the key, and none switches protection off.
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from typing import Any
 
@@ -28,6 +28,10 @@ pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 async def asynchronous() -> None: ...
 
 
+def generator(*_: object) -> Iterator[str]:
+    yield ""
+
+
 class NoCounters:
     async def add(self, key: str, value: str, seconds: float) -> bool:
         return True
@@ -35,6 +39,10 @@ class NoCounters:
     async def pop(self, key: str) -> str | None: ...
 
     async def delete(self, key: str) -> None: ...
+
+
+async def asynchronous_generator(*_: object) -> AsyncIterator[bool]:
+    yield False
 
 
 class Awaited:
@@ -47,7 +55,7 @@ def url(*hosts: str) -> list[str]:
 
 
 WRONG: list[tuple[str, str, list[Any]]] = [
-    ("protect", "protect={!r}", [[], 5, b"/login", {"/login": "POST"}, False]),
+    ("protect", "protect={!r}", [[], 5, b"/login", {"/login": "POST"}, {"/login"}, frozenset({"/login"}), False]),
     ("protect", "at least one pattern", [(), iter(())]),
     ("protect", "a path begins with '/'", [re.compile("login"), re.compile("^users/[0-9]+$")]),
     ("protect", "Rule(", [[Rule(Rule("/login"))]]),  # type: ignore[arg-type]
@@ -84,7 +92,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("api_server", "allow_http=True", ["http://geetest.example", "HTTP://geetest.example", ["https://h", "http://h"]]),
     ("api_server", "allow_http=True", ["http://localhost.example.com", "http://127.0.0.1.example.com"]),
     ("sources", "sources={!r}: list each of header, query, body, text once", [(), "Body", ["text", "path"]]),
-    ("sources", "sources={!r}", [["cookie"], ["body", "body"], None, 5, [["body"]]]),
+    ("sources", "sources={!r}", [["cookie"], ["body", "body"], None, 5, [["body"]], {"body"}]),
     ("fields", "fields={!r}", [["captcha"], "", {"lot": "x"}]),
     ("fields", "or None for GeeTest's own names", ["snake_case", "kebab-case", "camel", "None"]),
     ("fields", "names one field", ["lot_number", "lotNumber", "geetest-pass_token", "captcha.lot_number"]),
@@ -97,8 +105,8 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("timeout", "timeout={!r}: give a positive number of seconds, 60 at most", [0, -1.0, "3", True, None, 3000]),
     ("limits", "limits={!r}", [5, {"max_body": 5}]),
     *((name, f"{name}='no'", ["no"]) for name in ("allow_http", "trust_env", "log_clients")),
-    ("skip", "give fn(scope)", ["admin", lambda: "always", lambda scope, result: None]),
-    ("accept", "give fn(result, scope)", [True, lambda result: True]),
+    ("skip", "give fn(scope)", ["admin", lambda: "always", lambda scope, result: None, generator]),
+    ("accept", "give fn(result, scope)", [True, lambda result: True, asynchronous_generator]),
     ("on_denied", "give fn(result, scope)", [403, lambda scope: None, PlainTextResponse("no")]),
     ("on_result", "give fn(result, scope)", ["shop.noted", lambda result: None]),
     ("on_outage", "give fn(outage)", [lambda: None]),
@@ -221,7 +229,7 @@ def test_a_rule_inherits_what_it_does_not_set_and_may_set_everything_of_its_own(
     assert isinstance(policy([rule]).timeout, float)
 
 
-KINDS: list[object] = ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), {"/x"}, iter(["/x"]), None]
+KINDS: list[object] = ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), iter(["/x"]), None]
 
 
 @pytest.mark.parametrize("protect", KINDS, ids=lambda value: type(value).__name__)
@@ -326,6 +334,12 @@ def test_a_limit_is_none_only_where_that_means_something_and_a_fraction_only_of_
             assert getattr(Limits(**{name: value}), name) == value  # type: ignore[arg-type]
         else:
             assert f"{name}={value}" in str(refusal(lambda given=value: Limits(**{name: given})))  # type: ignore[misc]
+
+
+@pytest.mark.parametrize("name", sorted(SECONDS))
+def test_a_limit_of_more_than_an_hour_means_milliseconds(name: str) -> None:
+    assert getattr(Limits(**{"breaker_longest_pause": 3600, name: 3600}), name) == 3600
+    assert f"{name}=3601): give seconds" in str(refusal(lambda: Limits(**{name: 3601})))
 
 
 def test_the_longest_pause_is_no_shorter_than_the_first() -> None:

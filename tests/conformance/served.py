@@ -3,7 +3,7 @@
     x-app: starlette           the bare app
     x-app: starlette+guard     the same app with the guard
     x-app: entered             a JSON object: which handlers were reached, and how often
-    x-rules: {"protect": …}    the bare app behind a guard with these rules; the answer's x-decided is what that decided
+    x-rules: [{"protect": …}]  the bare app behind guards with these rules; the answer's x-decided is what each decided
 
 So one process for each server is enough. The path, which is what the tests are about, reaches an app as it came.
 An app is built, and its framework imported, when it is first asked for.
@@ -11,7 +11,7 @@ An app is built, and its framework imported, when it is first asked for.
 
 import json
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache, lru_cache, partial
 from typing import Any
 
 from starlette.responses import Response
@@ -22,7 +22,7 @@ from geetest_asgi import GeeTestMiddleware, GeeTestResult, Rule
 from .apps import NAME, builds, entered
 
 DECIDED = "conformance.decided"
-"""Scope key: the rule and the outcome of a guard's decision."""
+"""Scope key: by the place of a guard in `x-rules` the rule and the outcome of its decision."""
 
 
 @cache
@@ -33,14 +33,17 @@ def built(name: str) -> ASGIApp:
 
 @lru_cache(64)
 def ruled(name: str, rules: str) -> ASGIApp:
-    """`rules`: JSON. Each rule is named by its place; its strictness is settings of `Rule`."""
-    given = json.loads(rules)
-    protect = [Rule(pattern, name=str(place), **more) for place, (pattern, more) in enumerate(given["protect"])]
-    return GeeTestMiddleware(built(name), protect=protect, exempt=given["exempt"], on_result=_note)
+    """`rules`: JSON, the patterns of several guards. They refuse nothing; each rule is named by its place."""
+    app = built(name)
+    for number, given in enumerate(json.loads(rules)):
+        protect = [Rule(pattern, name=str(place)) for place, pattern in enumerate(given["protect"])]
+        settings: dict[str, Any] = {"mode": "monitor", "on_result": partial(_note, number)}
+        app = GeeTestMiddleware(app, protect=protect, exempt=given["exempt"], **settings)
+    return app
 
 
-def _note(result: GeeTestResult, scope: Scope) -> None:
-    scope[DECIDED].append((result.rule, result.outcome))
+def _note(number: int, result: GeeTestResult, scope: Scope) -> None:
+    scope[DECIDED][number] = (result.rule, result.outcome)
 
 
 def _header(scope: Mapping[str, Any], wanted: bytes) -> str:
@@ -56,7 +59,7 @@ async def app(scope: Scope, receive: Receive, send: Send) -> None:
         await Response(json.dumps(entered))(scope, receive, send)
     else:
         wanted = ruled(name, rules) if rules else built(name)
-        await _serve(wanted, {**scope, NAME: name, DECIDED: []}, receive, send)
+        await _serve(wanted, {**scope, NAME: name, DECIDED: {}}, receive, send)
 
 
 async def _serve(wanted: ASGIApp, scope: Scope, receive: Receive, send: Send) -> None:

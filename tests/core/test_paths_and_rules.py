@@ -139,6 +139,7 @@ def test_a_root_path_within_a_longer_path() -> None:
 PROTECTED = {
     # name: target, pattern
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
+    "an empty segment and a slash at the end (Falcon)": ("/users//reset/", "/users/{name}/reset"),
     "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
     "dots for a value": ("/users/../reset", "/users/{name}/reset"),
     "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
@@ -149,6 +150,7 @@ PROTECTED = {
     "** alone, OPTIONS *": ("*", "/**"),
     "** in the middle, dots there": ("/a/b/../z", "/a/**/z"),
     "the root in absolute form": ("http://h", "/"),
+    "the root under a star, two slashes (Quart, Falcon, Litestar)": ("//", "/*"),
     "a pattern in upper case": ("/login", "/LOGIN"),
     "a long s (folds to s)": ("/%C5%BFave", "/save"),
     "a sharp s (folds to ss)": ("/STRASSE", "/straße"),

@@ -128,7 +128,7 @@ def test_a_doubtful_pattern_is_refused_and_quoted(pattern: str) -> None:
 
 
 NO_PATTERN = [None, 5, b"/login", ("/login",), ["/login"], object, Rule("/login")]
-NO_REGEX = [re.compile("^login/$"), re.compile(b"/login")]  # matches no path; matches bytes
+NO_REGEX = [*map(re.compile, ["^login/$", "^$", ""]), re.compile(b"/login")]  # match no path; matches bytes
 
 
 @pytest.mark.parametrize("pattern", [*NO_PATTERN, *NO_REGEX])

@@ -132,6 +132,18 @@ def settles(is_so: Callable[[], object]) -> bool:
     return bool(is_so())
 
 
+def peers() -> list[Any]:
+    """The address at the other end of each socket that this process has open; "" where there is none."""
+    addresses: list[Any] = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(number))) as copy:
+                    addresses.append("")
+                    addresses[-1] = copy.getpeername()
+    return addresses
+
+
 def content_length(data: bytes) -> int:
     for line in data.partition(b"\r\n\r\n")[0].lower().split(b"\r\n"):
         if line.startswith(b"content-length:"):
@@ -184,8 +196,8 @@ def refusing() -> Iterator[str]:
 
 
 @contextmanager
-def never_accepting() -> Iterator[str]:
-    """A URL whose queue of connections is full: what knocks there waits."""
+def full_queue() -> Iterator[socket.socket]:
+    """A listener whose queue of connections is full: what knocks there waits."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -195,10 +207,17 @@ def never_accepting() -> Iterator[str]:
                 each.setblocking(False)
                 each.connect_ex(listener.getsockname())
             time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield listener
         finally:
             for each in waiting:
                 each.close()
+
+
+@contextmanager
+def never_accepting() -> Iterator[str]:
+    """The URL of a full queue."""
+    with full_queue() as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager

@@ -14,7 +14,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outage, Outcome
 
 from .servers import SECONDS, GeeTest, content_length
-from .visitors import crowd, visit
+from .visitors import visit
 
 
 class Told:
@@ -59,14 +59,12 @@ class App:
     seen: list[Seen] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await Router()(scope, receive, send)
         if scope["type"] == "websocket":
             self.seen.append(Seen(scope, b""))
             await receive()
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 1000, "reason": ""})
-            return None
+            return
         body = bytearray()
         more = True
         while more:
@@ -78,7 +76,6 @@ class App:
         self.seen.append(Seen(scope, bytes(body)))
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": b"in"})
-        return None
 
 
 def later(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,7 +107,11 @@ class Site:
 
     async def crowd(self, number: int, **token: bool) -> list[str]:
         """What so many visitors get who come at once, with tokens of this kind."""
-        return await crowd(self.guard, *(visit(self.geetest.token(**token)) for _ in range(number)))
+        visits = [visit(self.geetest.token(**token)) for _ in range(number)]
+        async with anyio.create_task_group() as tasks:
+            for each in visits:
+                tasks.start_soon(each.run, self.guard)
+        return [each.code for each in visits]
 
     @property
     def result(self) -> GeeTestResult:

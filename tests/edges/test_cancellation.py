@@ -5,12 +5,11 @@ until there is no such place left. Nothing may stay behind, no token may be lost
 """
 
 import asyncio
-import os
 import socket
 import ssl
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
@@ -25,7 +24,7 @@ from starlette.responses import PlainTextResponse
 from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SUCCESS, GeeTest, RawServer, http_reply
+from .servers import SUCCESS, GeeTest, RawServer, http_reply, peers
 from .site import App, later
 from .visitors import Visit, cut, form, visit
 
@@ -211,19 +210,12 @@ class Stage:
         self.reply = SUCCESS
 
 
-def connections_to(port: int) -> int:
-    """How many are open."""
-    found = 0
-    for number in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
-                with socket.socket(fileno=os.dup(int(number))) as copy:
-                    found += copy.getpeername()[1:2] == (port,)
-    return found
-
-
 async def cancel_everywhere(stage: Stage, way: str) -> int:
-    port, number, more = stage.server.port, 0, True
+    number, more = 0, True
+
+    def connections() -> int:
+        return sum(peer[1:2] == (stage.server.port,) for peer in peers())
+
     while more:
         number += 1
         if stage.case.cold:
@@ -232,7 +224,7 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
         await stage.cancelled(token, way, places)
 
         assert stage.guard.guard.memory.left == LIMITS.max_buffered, number
-        assert connections_to(port) <= 2, number  # each of the two guards may keep one connection
+        assert connections() <= 2, number  # each of the two guards may keep one connection
         started, asked = stage.started, stage.asked
         again = await stage.gets_in(token)
         # Spent by the app or by GeeTest's word, which may have been heard or not; good where nobody was asked.
@@ -244,7 +236,7 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
         assert (await in_pieces(stage.token()).run(stage.guard)).code in ("in", "no"), "it has no place in flight left"
     await stage.guard.aclose()
     await stage.checker.aclose()
-    assert connections_to(port) == 0
+    assert connections() == 0
     return number
 
 

@@ -16,7 +16,7 @@ from .visitors import visit
 pytestmark = pytest.mark.anyio
 
 NEAR = "is this machine, not GeeTest"
-PRETENDS = "a simulator answers in GeeTest's place"
+PRETENDS = "a simulator answers"
 PAIR: dict[str, Any] = {"captcha_id": "a" * 32, "captcha_key": "b" * 32}
 
 
@@ -34,16 +34,11 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     "server", ["http://127.0.0.1:8077", "https://[::1]/x", "http://LOCALHOST:1", "http://127.9.9.9"]
 )
 def test_a_loopback_server_is_pointed_out_while_the_app_is_built(server: str, caplog: pytest.LogCaptureFixture) -> None:
-    GeeTestMiddleware(App(), **PAIR, api_server=["https://example.org", server])
+    GeeTestMiddleware(App(), **PAIR)
+    others = ["https://localhost.example.org", "https://127.0.0.1.example.org"]
+    GeeTestMiddleware(App(), **PAIR, api_server=[*others, server])
     GeeTestClient(**PAIR, api_server=server)
     assert warnings(caplog) == [f"{server} {NEAR}: whatever listens there says who gets in"] * 2
-
-
-@pytest.mark.usefixtures("no_test_run")
-@pytest.mark.parametrize("server", [None, "https://localhost.example.org", "https://127.0.0.1.example.org"])
-def test_other_servers_are_not(server: str | None, caplog: pytest.LogCaptureFixture) -> None:
-    GeeTestMiddleware(App(), **PAIR, api_server=server)
-    assert warnings(caplog) == []
 
 
 @pytest.mark.usefixtures("no_test_run")

@@ -9,7 +9,7 @@ import pytest
 from starlette.types import ASGIApp
 from threads import in_threads
 
-from geetest_asgi import GeeTestClient, Limits, Lockout
+from geetest_asgi import GeeTestClient, Lockout
 
 from .servers import GeeTest
 from .site import App
@@ -34,7 +34,6 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_lockout_by_geetests_edge_is_told_once(
     status: int, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And no lockout of one visitor alone."""
     told = list[Lockout]()
     geetest.simulator.answers(status)
     guard = geetest.guard(app, on_lockout=told.append)
@@ -45,20 +44,6 @@ async def test_a_lockout_by_geetests_edge_is_told_once(
         assert await come(guard, geetest.token(), f"203.0.113.{number}") == "captcha_refused"
     assert [(each.over, each.reason) for each in told] == [(False, f"refused: HTTP {status}")]
     assert warnings(caplog) == ["lockout_begins"]
-
-
-async def test_a_full_bound_is_one_warning(geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "geetest_asgi")
-    form = {**geetest.token(), "text": "x" * 20_000}
-    guard = geetest.guard(app, limits=Limits(max_buffered=1000))
-    assert [await come(guard, form) for _ in range(30)] == ["captcha_busy"] * 30
-    assert warnings(caplog) == [], "of one client"
-    for number in range(30):
-        assert await come(guard, form, f"203.0.113.{number}") == "captcha_busy"
-    assert {record.levelname for record in events(caplog, "decision")} == {"INFO"}
-    (begins,) = events(caplog, "busy_begins")
-    assert "max_buffered" in begins.getMessage()
-    assert warnings(caplog) == ["busy_begins"]
 
 
 @pytest.mark.parametrize(("settings", "logged"), [({}, "203.0.113.7"), ({"log_clients": False}, None)])

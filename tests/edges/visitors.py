@@ -179,11 +179,3 @@ def visit(
 def unfinished(*pieces: bytes, content_type: str = FORM, **scope: Any) -> Visit:
     """A visitor whose body is not all there yet."""
     return Visit(http_scope(headers={"content-type": content_type}, **scope), *messages(*pieces, ends=False))
-
-
-async def crowd(guard: ASGIApp, *visits: Visit) -> list[str]:
-    """All of these at once: the code that each gets."""
-    async with anyio.create_task_group() as tasks:
-        for each in visits:
-            tasks.start_soon(each.run, guard)
-    return [each.code for each in visits]

@@ -6,14 +6,14 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import contextmanager, suppress
 from math import inf
 from typing import Any
 
 import anyio
 import pytest
 import trustme
-from edges.servers import RawServer, http_reply, secured
+from edges.servers import RawServer, full_queue, http_reply, secured
 from edges.visitors import until
 from lines import a_call, keep_open
 
@@ -23,8 +23,6 @@ from geetest_asgi._line.connecting import Attempts, Resolver, connect
 
 pytestmark = pytest.mark.anyio
 
-
-# --- addresses --------------------------------------------------------------------------------------------------------
 
 HERE = "127.0.0.1"
 
@@ -89,58 +87,32 @@ async def test_what_one_of_several_attempts_hears_all_of_them_hear() -> None:
             made.close()
 
 
-class FullQueue:
-    """A server that accepts nobody before it is told to."""
-
-    def __init__(self) -> None:
-        self.accepted: list[socket.socket] = []
-        self._listener = socket.create_server((HERE, 0), backlog=0)
-        self.port: int = self._listener.getsockname()[1]
-        self._waiting = [socket.socket() for _ in range(4)]
-        for each in self._waiting:
-            each.setblocking(False)
-            each.connect_ex((HERE, self.port))
-
-    def accept(self) -> None:
-        """Accept everybody, on a thread."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                self.accepted.append(self._listener.accept()[0])
-
-    def hung_up(self) -> int:
-        """How many of those that were accepted have hung up."""
-        return sum(bool(select.select([each], [], [], 0)[0]) for each in self.accepted)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for each in (self._listener, *self._waiting, *self.accepted):
-            each.close()
-
-
 async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows_which() -> None:
     """Both are tried since neither answers at first; then the loop is held until both have."""
+    accepted: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                accepted.append(listener.accept()[0])
 
     async def hold() -> None:
         await until(lambda: len(call.tried.sockets) == 2)
         assert not call.tried.hears()
-        server.accept()
+        threading.Thread(target=accept, daemon=True).start()
         time.sleep(1.3)  # the kernel asks again after a second
 
     call = Noting()
-    with closing(FullQueue()) as server:
+    with full_queue() as listener:
         async with anyio.create_task_group() as group:
             group.start_soon(hold)
-            connection = await connect([HERE, HERE], server.port, "geetest.test", None, call)
+            connection = await connect([HERE, HERE], listener.getsockname()[1], "geetest.test", None, call)
         assert connection.socket is call.socket
-        await until(lambda: server.hung_up() == 1)
+        await until(lambda: len(select.select(accepted, [], [], 0)[0]) == 1)  # has hung up
         connection.socket.close()
-
-
-# --- TLS --------------------------------------------------------------------------------------------------------------
+        listener.shutdown(socket.SHUT_RDWR)
+    for each in accepted:
+        each.close()
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +152,6 @@ async def test_a_handshake_that_fails_leaves_no_connection(context: ssl.SSLConte
             await connect([HERE], server.port, HERE, context, a_call())
         await until(lambda: server.accepted == 1 and server.open == 0)
         assert caught.traceback, "which keeps what was not closed"
-
-
-# --- names ------------------------------------------------------------------------------------------------------------
 
 
 class Names:

@@ -117,6 +117,10 @@ def _without_first_empties(segments: Segments) -> Segments:
     return tuple(dropwhile(lambda segment: not segment, segments))  # Falcon: `//users//reset` has an empty name
 
 
+def _without_last_slash(segments: Segments) -> Segments:
+    return segments[:-1] if segments[-1:] == ("",) else segments  # Falcon may strip one: `/users//reset/`
+
+
 def _without_empties(segments: Segments) -> Segments:
     return tuple(filter(None, segments))
 
@@ -137,6 +141,7 @@ _STEPS: Final[tuple[Callable[[Segments], Segments], ...]] = (
     _without_spaces,
     _without_parameters,
     _without_first_empties,
+    _without_last_slash,
     _without_empties,
     _without_dots,
 )

@@ -44,6 +44,7 @@ class PathSet:
 
     def find(self, segments: Segments) -> set[int]:
         """Return the numbers of the patterns that match this form of a path."""
+        segments = segments or ("",)  # frameworks serve the root alike with a slash, without one, and with several
         found = set(self._matching("/" + "/".join(segments))) if self._regexes else _NONE
         if self._fold:
             segments = tuple(map(fold_case, segments))

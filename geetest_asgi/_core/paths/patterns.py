@@ -32,8 +32,8 @@ _SEVERAL: Final = re.compile(r",\s|,$|\s/|,(?:[A-Za-z,*]+\s+)?/")
 """Two patterns in one string, such as "POST /login, /register". Commas and blanks within a segment are letters."""
 _BLANKS: Final = re.compile(rf"/\s|[\x00-\x1f]|\s(?:{'|'.join(_REGISTERED)})$", re.IGNORECASE)
 """Mistakes that no path contains: a blank at the beginning of a segment, a tab, and "/login POST"."""
-_UNSLASHED: Final = re.compile(r"\^?\w+(?![\w*?{|])")
-"""A regular expression that no path matches, such as Django's `^login/$`: it must match the whole path."""
+_UNSLASHED: Final = re.compile(r"\^?(?:\w+(?![\w*?{|])|\$?$)")
+"""A regular expression that no path matches, such as Django's `^login/$` or `^$`: it must match the whole path."""
 _PLACEHOLDER: Final = re.compile(r"\{[^{}/]*\}")
 
 
