@@ -48,7 +48,8 @@ def to_visit(middleware: GeeTestMiddleware) -> Visit:
     policy = middleware.table.match("POST", "/", b"/", "")
     assert policy is not None
     scope = {"type": "http", "method": "POST", "path": "/", "client": ("203.0.113.7", 1)}
-    return middleware.guard.visit(policy, scope, nobody)
+    visit: Visit = middleware.guard.visit(policy, scope, nobody)
+    return visit
 
 
 async def test_an_address_counts_but_for_the_requests_of_a_test() -> None:
