@@ -49,11 +49,12 @@ def test_what_can_be_no_client_is_refused(given: object) -> None:
 
 
 UNREADABLE = ["redis://:hunter2@h:port/0", "redis+cluster://:hunter2@h/0", "redis://:hunter2@h/?db=x"]
+OPTIONS = ["redis://:hunter2@h/0?shop=1", "rediss://:hunter2@h/0?ssl_cert_reqs=some"]
 NO_NUMBER = ["redis://h/shop", "redis://h:6379/0x", "rediss://:hunter2@h/a/0"]
 """redis-py takes database 0 for these, which may be another site's."""
 
 
-@pytest.mark.parametrize("url", [*UNREADABLE, *NO_NUMBER])
+@pytest.mark.parametrize("url", [*UNREADABLE, *OPTIONS, *NO_NUMBER])
 def test_a_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
     pytest.importorskip("redis")
     with pytest.raises(ConfigError, match="redis://:password@host:6379/0") as refused:
