@@ -126,17 +126,10 @@ async def test_the_memory_that_a_body_took_is_given_back_once() -> None:
     body = server.body()
     assert await body.search(scanner()) is None
     assert (server.memory.left, server.memory.held) == (MEMORY - 7, {CLIENT: 7})
-    for _ in range(2):
-        body.close()
-        assert (server.memory.left, server.memory.held) == (MEMORY, {})
-
-
-async def test_the_app_holds_no_memory_of_the_guards_once_it_has_the_bytes() -> None:
-    server = Server(piece(b"a=1", more=False))
-    body = server.body()
-    await body.search(scanner())
     await body.receive()
-    assert server.memory.left == MEMORY
+    assert (server.memory.left, server.memory.held) == (MEMORY, {}), "the app holds no memory of the guard's"
+    body.close()
+    assert (server.memory.left, server.memory.held) == (MEMORY, {})
 
 
 async def test_the_time_limit_of_a_search_forgets_it() -> None:

@@ -39,26 +39,16 @@ def never_answer(server: RawServer, connection: socket.socket) -> None:
     server.ended.wait(20)
 
 
-def drip(server: RawServer, connection: socket.socket) -> None:
-    """A byte now and then: no single wait is ever long."""
-    server.read_request(connection)
-    for byte in http_reply():
-        connection.sendall(bytes([byte]))
-        if server.ended.wait(0.02):
-            return
+def drips(start: bytes, piece: bytes) -> Behave:
+    """A server that goes on answering with this piece, now and then: no single wait is ever long."""
 
+    def behave(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        connection.sendall(start)
+        while not server.ended.wait(0.02):
+            connection.sendall(piece)
 
-def drip_head(server: RawServer, connection: socket.socket) -> None:
-    server.read_request(connection)
-    connection.sendall(b"HTTP/1.1 200 OK\r\n")
-    while not server.ended.wait(0.02):
-        connection.sendall(b"x: y\r\n")
-
-
-def continue_for_ever(server: RawServer, connection: socket.socket) -> None:
-    server.read_request(connection)
-    while not server.ended.wait(0.02):
-        connection.sendall(b"HTTP/1.1 103 Early Hints\r\n\r\n")
+    return behave
 
 
 def endless(server: RawServer, connection: socket.socket) -> None:
@@ -90,9 +80,9 @@ OUTAGES: dict[str, Behave] = {
 SILENCES: dict[str, Behave] = {
     "no answer": never_answer,
     "no answer to a TLS handshake": never_answer,
-    "a byte now and then": drip,
-    "a header now and then": drip_head,
-    "early hints for ever": continue_for_ever,
+    "a byte now and then": drips(b"HTTP/1.1 200 OK\r\ncontent-length: 9999\r\n\r\n", b" "),
+    "a header now and then": drips(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
+    "early hints for ever": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
 }
 
 REFUSALS: dict[str, Behave] = {

@@ -18,7 +18,6 @@ from .faulty_servers import (
     SHORT,
     SILENCE,
     SILENCES,
-    drip,
     endless,
     never_answer,
     no_http,
@@ -93,7 +92,7 @@ def hang_up_on(server: RawServer, connection: socket.socket) -> None:
 
 
 @pytest.mark.parametrize("client", CLIENTS)
-@pytest.mark.parametrize("behave", [hang_up_on, endless, drip, OUTAGES["reset mid answer"]])
+@pytest.mark.parametrize("behave", [hang_up_on, endless, SILENCES["a byte now and then"], OUTAGES["reset mid answer"]])
 async def test_a_call_that_failed_leaves_no_connection_open(behave: Behave, client: str, geetest: GeeTest) -> None:
     """The server sees us hang up at once, and not at the end of the loop. No more is read than an answer can have.
 

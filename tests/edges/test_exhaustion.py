@@ -20,8 +20,8 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import Limits
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, peers, settles
-from .site import Front, Site, raw_request, read_all, read_reply
+from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, peers, read_message, settles
+from .site import Front, Site, raw_request, read_all
 from .visitors import FORM, HEADER_VALUES, form, until, visit
 
 pytestmark = pytest.mark.anyio
@@ -64,7 +64,7 @@ def leaves_nothing(front: Front, *, but: int = 0) -> Iterator[None]:
 def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeTest, front: Front) -> None:
     """Sixty visitors with 30 KB each, where there is room for 1 MB: the others are turned away at once."""
     watched = Watched(geetest, limits=Limits(max_buffered=MIB, body_timeout=1.0))
-    front.put_on(watched)
+    front.app = watched
     begun = raw_request(b"x" * 60_000, f"Content-Type: {FORM}", "Connection: close")[:-30_000]
     with leaves_nothing(front), ExitStack() as stack:
         wires = [stack.enter_context(front.connect()) for _ in range(60)]
@@ -113,7 +113,7 @@ def flood(front: Front, wanted: list[bytes], wires: int) -> Counter[bytes]:
             statuses = []
             for body in wanted[number::wires]:
                 wire.sendall(raw_request(body, f"Content-Type: {FORM}"))
-                statuses.append(read_reply(wire)[9:12])
+                statuses.append(read_message(wire)[9:12])
             return statuses
 
     with ThreadPoolExecutor(wires) as threads:
@@ -124,7 +124,7 @@ def test_a_flood_of_junk_makes_no_call(geetest: GeeTest, front: Front) -> None:
     limits = Limits(max_in_flight=1, max_buffered=200_000, unverified_per_second=1)
     with RawServer(lambda server, connection: None) as nobody:
         watched = Watched(geetest, api_server=nobody.url, limits=limits)
-        front.put_on(watched)
+        front.app = watched
         bodies = junk(geetest.token()) * 60
         with leaves_nothing(front):
             assert flood(front, bodies, wires=16) == {b"403": len(bodies)}
@@ -142,7 +142,7 @@ def test_a_flood_of_tokens_leaves_nothing_behind(fault: str, geetest: GeeTest, f
     limits = Limits(max_in_flight=6, breaker_failures=0)  # an outage of which every call has to find out by itself
     seconds = 0.3 if fault == "hanging" else 5.0
     watched = Watched(geetest, limits=limits, timeout=seconds, on_unavailable="deny")
-    front.put_on(watched)
+    front.app = watched
     forged = [form(geetest.token(forged=True)) for _ in range(300)]
     with leaves_nothing(front, but=2 * 6):  # connections to GeeTest are kept, at both ends
         assert set(flood(front, forged, wires=50)) <= {b"403", b"503"}

@@ -133,7 +133,7 @@ def test_no_traceback_shows_a_secret(where: str, geetest: GeeTest, front: Front,
 
     settings: dict[str, Any] = {} if where == "app" else {where: boom}
     token = geetest.token(forged=where == "on_denied")
-    front.put_on(geetest.guard(app, **settings))
+    front.app = geetest.guard(app, **settings)
     answer = front.talk(raw_request(form(token), f"Content-Type: {FORM}", "Connection: close"))
     assert_none(secrets_of(geetest, token), said(log), answer.decode("latin-1"))
     if where not in ("on_result", "client"):

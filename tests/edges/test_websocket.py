@@ -3,7 +3,6 @@
 Hand-made scopes: what a server makes of the messages is its own affair, and the messages are all that ASGI has.
 """
 
-from collections.abc import Mapping
 from typing import Any
 
 import anyio
@@ -15,20 +14,9 @@ from geetest_asgi import GeeTestResult, Outcome, Rule
 
 from .servers import GeeTest
 from .site import App
-from .visitors import Visit, form, http_scope, in_headers, visit
+from .visitors import Visit, form, handshake, http_scope, in_headers, visit
 
 pytestmark = pytest.mark.anyio
-
-
-def handshake(
-    query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, *, http_response: bool = False
-) -> Visit:
-    """A visitor who opens a websocket; with `http_response` the server can answer it as HTTP."""
-    scope = http_scope("GET", "/ws", headers or {}, form(query or {}))
-    del scope["method"]
-    scope |= {"type": "websocket", "scheme": "ws", "subprotocols": []}
-    scope["extensions"] = {"websocket.http.response": {}} if http_response else {}
-    return Visit(scope, {"type": "websocket.connect"})
 
 
 RULES = ["WEBSOCKET /ws"]

@@ -15,7 +15,7 @@ from edges.visitors import until
 from loops import LOOPS, run_on
 from own_time import START, OwnTime
 
-from geetest_asgi._line.clock import AsyncioClock, TimeLimit, clock
+from geetest_asgi._line.clock import AsyncioClock, clock
 
 pytestmark = pytest.mark.anyio
 
@@ -133,22 +133,6 @@ async def test_a_task_that_is_stopped_has_ended_though_whoever_stops_it_is_cance
         scope.cancel()
         await running.stop()
     assert ended
-
-
-async def block(limit: TimeLimit, seconds: float) -> bool:
-    """Whether a block of this length was cancelled."""
-    with limit.begin() as scope:
-        try:
-            await anyio.sleep(seconds)
-        finally:
-            limit.end(scope)
-    return scope.cancelled_caught
-
-
-async def test_a_block_is_cancelled_when_its_time_is_over() -> None:
-    began = time.monotonic()
-    assert await block(clock().limit(0.05), 60)
-    assert 0.05 <= time.monotonic() - began < 30
 
 
 @pytest.mark.parametrize("loop", LOOPS)

@@ -6,7 +6,7 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -27,19 +27,19 @@ pytestmark = pytest.mark.anyio
 HERE = "127.0.0.1"
 
 
-@contextmanager
-def one_that_refuses() -> Iterator[str]:
+@pytest.fixture
+def other() -> str:
     """An address that refuses connections to a port at which the tests' server has another."""
     with socket.socket() as held:
         try:
             held.bind(("127.0.0.2", 0))
         except OSError:
             pytest.skip("this machine has one local address")
-    yield "127.0.0.2"
+    return "127.0.0.2"
 
 
-async def test_the_first_address_that_accepts_is_taken() -> None:
-    with one_that_refuses() as other, RawServer(keep_open) as server:
+async def test_the_first_address_that_accepts_is_taken(other: str) -> None:
+    with RawServer(keep_open) as server:
         for addresses in ([HERE], [HERE, HERE], [other, HERE], [HERE, other], [other, other, HERE]):
             call = a_call()
             connection = await connect(addresses, server.port, "geetest.test", None, call)
@@ -69,8 +69,8 @@ async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
     assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
 
 
-async def test_what_one_of_several_attempts_hears_all_of_them_hear() -> None:
-    with one_that_refuses() as other, RawServer(keep_open) as server:
+async def test_what_one_of_several_attempts_hears_all_of_them_hear(other: str) -> None:
+    with RawServer(keep_open) as server:
         attempts = Attempts()
         assert (attempts.since, attempts.hears()) == (inf, False)
         with pytest.raises(ConnectionRefusedError):

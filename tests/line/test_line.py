@@ -34,14 +34,13 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
 
 @pytest.mark.parametrize("end", [True, False, ZeroDivisionError()], ids=repr)
 async def test_a_client_that_disconnects_ends_its_call(end: bool | Exception) -> None:
-
     async def disconnected() -> bool:
-        await anyio.sleep(0.6)
+        await anyio.sleep(0.3)
         if isinstance(end, Exception):
             raise end
         return end
 
-    with RawServer(after(1.5)) as server:
+    with RawServer(after(1.0)) as server:
         async with aclosing(line_to(server.url)) as line:
             evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
     if end is True:

@@ -116,7 +116,6 @@ async def test_an_address_of_version_six() -> None:
 
 
 async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() -> None:
-    gc.collect()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         with pytest.raises(OSError, match="connecting"):
@@ -191,9 +190,13 @@ def test_an_end_that_came_with_the_last_bytes_is_noticed(loop: str) -> None:
 
 
 class Counting(selectors.DefaultSelector):
-    """Counts how often an event loop looks for news."""
+    """Counts how often an event loop looks for news, and of how many sockets it has asked for them."""
 
-    looked = 0
+    looked = registered = 0
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self.registered += 1
+        return super().register(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> Any:
         self.looked += 1
@@ -204,25 +207,28 @@ def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
     """On a free connection to which something is sent."""
     selector = Counting()
 
-    def answer_twice(server: RawServer, connection: socket.socket) -> None:
-        connection.sendall(connection.recv(100))
-        connection.sendall(connection.recv(100))
-        server.ended.wait()
+    def echo(server: RawServer, connection: socket.socket) -> None:
+        while data := connection.recv(100):
+            connection.sendall(data)
 
     async def main(server: RawServer) -> None:
         made = await connected_to(server)
         await made.send(b"x")
         assert await made.receive() == b"x"
+        before = selector.registered
         await made.send(b"y")
+        assert await made.receive() == b"y"
+        assert selector.registered == before, "one reader does"
+        await made.send(b"z")
         await until(made.hears)
         before = selector.looked
         await asyncio.sleep(0.2)
         assert selector.looked < before + 20
-        assert await made.receive() == b"y"
+        assert await made.receive() == b"z"
         made.close()
 
     with (
-        RawServer(answer_twice) as server,
+        RawServer(echo) as server,
         asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner,
     ):
         runner.run(main(server))

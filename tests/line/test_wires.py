@@ -108,12 +108,18 @@ async def test_calls_share_the_connections_to_a_proxy(proxies: pytest.MonkeyPatc
         await until(lambda: proxy.open == 0)
 
 
-async def test_tls_through_a_proxy_trusts_the_environments_authorities(
-    tmp_path: Path, proxies: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """The authority that the environment names, in a file of `tmp_path`."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    proxies.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    return authority
+
+
+async def test_tls_through_a_proxy_trusts_the_environments_authorities(
+    authority: trustme.CA, proxies: pytest.MonkeyPatch
+) -> None:
     behind = secured(authority.issue_cert("geetest.test"), replying(FAIL))
 
     def tunnel(server: RawServer, connection: socket.socket) -> None:
@@ -172,11 +178,8 @@ def test_a_proxy_that_cannot_be_used_is_an_error_at_start(scheme: str, proxies: 
     assert "secret" not in str(caught.value)
 
 
-def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, authority: trustme.CA) -> None:
     """A first call then reads no file, however large the bundle is."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
     async def main() -> Outcome:
         async with aclosing(line_to(server.url.replace("http:", "https:"), trust_env=True)) as line:
@@ -195,3 +198,5 @@ async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> 
     with RawServer(after(0.0)) as server:
         async with kit.AsyncClient(event_hooks=hooks, trust_env=False) as client:
             assert (await line_to(server.url, client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+    broken = kit.MockTransport(lambda request: kit.Response(200, headers={"content-encoding": "gzip"}, content=b"{}"))
+    assert (await line_to("http://127.0.0.1:9", client=broken).ask([REQUEST], 3.0)).outcome is Outcome.REFUSED

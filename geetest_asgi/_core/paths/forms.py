@@ -77,6 +77,7 @@ def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
 def _bases(path: str, roots: Sequence[str]) -> set[str]:
     bases = {path} if path.startswith("/") else {path, *(f"/{base}" for base in _unrooted(path))}
     bases |= {base.replace("\\", "/") for base in bases}  # a slash to Starlette's StaticFiles on Windows
+    bases |= {base.partition("?")[0] for base in bases}  # Microdot takes `/login%3F` apart once more
     # Litestar cuts at the first occurrence of the root path, wherever it is; that includes a prefix.
     bases |= {base.split(root, 1)[1] for base in bases for root in roots if root in base}
     return bases
