@@ -117,9 +117,7 @@ def default_denial(result: GeeTestResult, scope: Scope) -> Response:
 
 
 def denial_in(languages: Mapping[str, Language]) -> Callable[[GeeTestResult, Scope], Response]:
-    """Return an `on_denied` with these languages besides English and Chinese.
-
-    Raises ConfigError for another key than a primary language subtag in lower case.
+    """Return an `on_denied` with these languages, by primary subtag, besides English and Chinese. Raises ConfigError.
 
     on_denied=denial_in({"de": Language("Zurück", {Outcome.MISSING: ("Captcha nötig", "Bitte lösen Sie es.")})})
     """

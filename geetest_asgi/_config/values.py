@@ -2,7 +2,7 @@
 
 import inspect
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from .._core.errors import ConfigError
@@ -14,7 +14,7 @@ def several(name: str, given: object) -> list[object]:
     """Return one value or several as a list."""
     if isinstance(given, str | re.Pattern | Rule):
         return [given]
-    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping | set | frozenset):  # sets have no order
+    if not isinstance(given, Iterable) or isinstance(given, bytes | Mapping):
         raise ConfigError(f"{name}={given!r}: give a list of strings")
     return list(given)
 
@@ -85,9 +85,9 @@ def hook(name: str, given: Any) -> Any:
 def takes(function: Any, arguments: int) -> bool:
     """Return whether it can be called with so many positional arguments; True if its signature is unknown.
 
-    False for a generator function: what it returns is true, whatever it yields.
+    A generator function cannot: what it returns is true, whatever it yields.
     """
-    if _is_any(function, inspect.isgeneratorfunction, inspect.isasyncgenfunction):
+    if inspect.isgeneratorfunction(function) or inspect.isasyncgenfunction(function):
         return False
     try:
         inspect.signature(function).bind(*range(arguments))
@@ -108,13 +108,8 @@ def plain_hook(name: str, given: Any) -> Any:
 
 def _is_plain(given: Any) -> bool:
     """Return whether it can be called and is not asynchronous."""
-    return callable(given) and not _is_any(given, inspect.iscoroutinefunction)
-
-
-def _is_any(given: Any, *kinds: Callable[[Any], bool]) -> bool:
-    """Return whether it, or its `__call__`, is a function of any of these kinds."""
-    functions = (given, getattr(given, "__call__", None))  # noqa: B004 - its own
-    return any(kind(function) for kind in kinds for function in functions)
+    asynchronous = map(inspect.iscoroutinefunction, (given, getattr(given, "__call__", None)))  # noqa: B004 - its own
+    return callable(given) and not any(asynchronous)
 
 
 def client(given: Any) -> Any:

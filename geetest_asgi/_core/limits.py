@@ -8,8 +8,6 @@ from .errors import ConfigError
 MIB = 1024 * 1024
 
 _SECONDS = ("body_timeout", "drain_seconds", "breaker_pause", "breaker_longest_pause")
-_LONGEST = 3600
-"""Seconds. Whoever writes 30_000 means milliseconds."""
 _MAY_BE_0 = ("unverified_per_second", "unverified_per_client", "breaker_failures")
 
 
@@ -17,8 +15,8 @@ _MAY_BE_0 = ("unverified_per_second", "unverified_per_client", "breaker_failures
 class Limits:
     """Limits on the memory, the time and the calls that clients can cost this process.
 
-    Raises ConfigError for a value that is not a positive number, or for more than an hour; `unverified_per_second`,
-    `unverified_per_client` and `breaker_failures` may be 0.
+    Raises ConfigError for a value that is not a positive number; `unverified_per_second`, `unverified_per_client` and
+    `breaker_failures` may be 0.
     """
 
     max_body: int = 1 * MIB
@@ -64,8 +62,6 @@ class Limits:
             whole = isinstance(value, int) or each.name in _SECONDS
             if not (number and whole and 0 <= value < math.inf) or (value == 0 and each.name not in _MAY_BE_0):
                 raise ConfigError(f"Limits({each.name}={value!r}): a positive number is needed")
-            if each.name in _SECONDS and value > _LONGEST:
-                raise ConfigError(f"Limits({each.name}={value!r}): give seconds, {_LONGEST} at most")
         if self.breaker_longest_pause < self.breaker_pause:
             raise ConfigError(
                 f"Limits(breaker_longest_pause={self.breaker_longest_pause!r}): "

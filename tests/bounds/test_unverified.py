@@ -45,12 +45,6 @@ async def test_each_client_has_so_many_in_each_minute(clock: Clock) -> None:
         clock.now += 0.1
 
 
-async def test_a_bot_takes_no_room_from_the_others(clock: Clock) -> None:
-    admissions = unverified(Limits(unverified_per_client=3, unverified_per_second=20), clock)
-    assert (await let_in(admissions, *["bot"] * 1000)).count(True) == 3
-    assert (await let_in(admissions, *map(str, range(30)))).count(True) == 17
-
-
 async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
     admissions = unverified(Limits(unverified_per_client=1, unverified_per_second=2), clock)
     assert await admissions.consider(ALLOW, DOWN, "id", "a") == (DOWN, True)
@@ -61,11 +55,16 @@ async def test_the_reason_says_which_limit_is_used_up(clock: Clock) -> None:
         assert evidence.outcome is Outcome.UNAVAILABLE
 
 
-async def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock) -> None:
+async def test_where_an_outage_is_denied_it_takes_no_room(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
     admissions = unverified(Limits(unverified_per_second=1), clock)
-    for _ in range(10):
+    for _ in range(5):
         assert await admissions.consider(DENY, DOWN, "id", "a") == (DOWN, False)
+    assert "'deny'" in caplog.text
     assert await let_in(admissions, "a") == [True]
+    clock.now += QUIET
+    admissions.note_answer(UP)
+    sums = vars(caplog.records[-1])
+    assert (sums["geetest_let_in"], sums["geetest_refused"]) == (1, 5)
 
 
 async def test_all_who_share_a_store_and_a_captcha_id_share_both_caps(clock: Clock) -> None:
@@ -76,23 +75,16 @@ async def test_all_who_share_a_store_and_a_captcha_id_share_both_caps(clock: Clo
     assert (await other.consider(ALLOW, DOWN, "another id", "a"))[1], "another tenant"
 
 
-async def test_a_store_that_forgets_lets_a_process_pass_no_cap_for_all(clock: Clock) -> None:
-    async def forgets(key: str, seconds: float) -> int:
-        return 1
-
-    admissions = Unverified(Limits(unverified_per_second=5), forgets, clock)
-    assert (await let_in(admissions, *["a"] * 20)).count(True) == 5
-
-
-async def test_no_address_gets_into_the_store(clock: Clock) -> None:
+async def test_a_store_that_forgets_lets_a_process_pass_no_cap_for_all_and_is_told_no_address(clock: Clock) -> None:
     asked: list[tuple[str, float]] = []
 
-    async def count(key: str, seconds: float) -> int:
+    async def forget(key: str, seconds: float) -> int:
         asked.append((key, seconds))
         return 1
 
-    await let_in(Unverified(Limits(), count, clock), "192.0.2.7")
-    assert [seconds for _, seconds in asked] == [60, 1]
+    admissions = Unverified(Limits(unverified_per_second=5), forget, clock)
+    assert (await let_in(admissions, *["192.0.2.7"] * 20)).count(True) == 5
+    assert [seconds for _, seconds in asked[:2]] == [60, 1]
     assert not [key for key, _ in asked if "192" in key or not key.startswith("unverified:") or len(key) > 150]
 
 
@@ -114,17 +106,6 @@ async def test_the_log_has_one_warning_when_it_begins_and_one_with_the_sum(
         assert [record.levelno for record in caplog.records] == [logging.WARNING] * 2
         sums = caplog.records[1]
         assert (sums.geetest_let_in, sums.geetest_refused, sums.geetest_seconds) == (60, 90, 29.0)  # type: ignore[attr-defined]
-
-
-async def test_the_log_counts_those_who_are_refused_by_policy(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = unverified(Limits(), clock)
-    for _ in range(5):
-        assert not (await admissions.consider(DENY, DOWN, "id", "a"))[1]
-    assert "'deny'" in caplog.text
-    clock.now += QUIET
-    admissions.note_answer(UP)
-    assert "0 requests were let in unverified, and 5 refused" in caplog.text
-    assert len(caplog.records) == 2
 
 
 async def test_while_every_other_call_fails_there_is_one_warning(
@@ -150,11 +131,3 @@ async def test_what_is_no_answer_about_a_token_ends_nothing(
     clock.now += QUIET
     admissions.note_answer(Evidence(outcome))
     assert len(caplog.records) == 1
-
-
-async def test_without_an_outage_the_log_is_silent(clock: Clock, caplog: pytest.LogCaptureFixture) -> None:
-    admissions = unverified(Limits(), clock)
-    for _ in range(3):
-        admissions.note_answer(UP)
-        clock.now += QUIET
-    assert caplog.records == []

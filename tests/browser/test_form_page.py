@@ -9,6 +9,12 @@ from .form_stage import FORM, PAGE, PRODUCTS, FormStage, form
 BARE = FORM.format(action="/login", attributes="")
 
 
+def attach(stage: FormStage, options: str) -> None:
+    """Visit a page whose own script attaches the form."""
+    stage.open(BARE)
+    stage.ask(f"() => void GeetestForm.attach(document.querySelector('form'), {{captchaId: 'sim-site', {options}}})")
+
+
 @pytest.mark.parametrize("product", PRODUCTS)
 def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage, product: str) -> None:
     stage.simulator.offline()
@@ -48,16 +54,9 @@ def test_gt4_may_be_an_asynchronous_script_and_ours_a_module(stage: FormStage, o
 
 
 def test_a_bad_id_is_told_to_the_page_and_to_the_visitor(stage: FormStage) -> None:
-    stage.open(BARE)
-    stage.ask(
-        """() => {
-          window.seen = [];
-          const onError = ({code, msg, desc}) => seen.push([code, msg, desc.detail]);
-          GeetestForm.attach(document.querySelector("form"), {captchaId: "sim-unknown", onError});
-        }"""
-    )
+    attach(stage, "captchaId: 'sim-unknown', onError({code, msg, desc}) { window.seen = [code, msg, desc.detail] }")
     assert stage.told("error") == "-50102"
-    assert stage.ask("seen") == [["-50102", "illegal captcha_id", "illegal captcha_id"]]
+    assert stage.ask("seen") == ["-50102", "illegal captcha_id", "illegal captcha_id"]
     stage.message.filter(has_text="does not work").wait_for()
     stage.expected = ["geetest-form: -50102 illegal captcha_id"]
 
@@ -106,15 +105,8 @@ def test_one_wrong_attribute_is_no_other_forms_affair(stage: FormStage) -> None:
 
 
 def test_a_script_may_say_where_geetest_is(stage: FormStage) -> None:
-    stage.open(BARE)
     host = stage.geetest.removeprefix("http://")
-    stage.page.evaluate(
-        """host => {
-          const servers = {apiServers: [host], staticServers: [host], protocol: "http://"};
-          window.handle = GeetestForm.attach(document.querySelector("form"), {captchaId: "sim-site", ...servers});
-        }""",
-        host,
-    )
+    attach(stage, f"apiServers: ['{host}'], staticServers: ['{host}'], protocol: 'http://'")
     with stage.arrives():
         stage.verify_and_submit()
 
@@ -143,12 +135,7 @@ def test_a_script_that_is_loaded_twice_attaches_once(stage: FormStage) -> None:
 
 def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) -> None:
     stage.simulator.offline()
-    stage.open(BARE)
-    stage.ask(
-        """() => GeetestForm.attach(document.querySelector("form"), {
-          captchaId: "sim-site", offlineCb() { document.title = "on our own"; }
-        }) && null"""
-    )
+    attach(stage, "offlineCb() { document.title = 'on our own' }")
     assert stage.told("error") == "offline"
     assert stage.page.title() == "on our own"
     stage.expected = ["geetest-form: offline GeeTest is offline"]

@@ -5,25 +5,20 @@ from collections.abc import Callable
 from contextlib import closing
 from hashlib import sha256
 
+import httpx
 import pytest
 
 from . import wire
 from .stage import Pair, Stage
 
-BOUNDARY = "----a boundary".replace(" ", "-")
 FILE = bytes(range(256)) * 12 * 1024
 """3 MB with all bytes in it: more than the guard reads."""
 
 
 def multipart(fields: dict[str, str], file: bytes = b"") -> tuple[str, bytes]:
     """The content type and the body; the file comes last, as where the form has the captcha above the file."""
-    parts = [
-        f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="{name}"\r\n\r\n{value}\r\n'
-        for name, value in fields.items()
-    ]
-    head = f'--{BOUNDARY}\r\ncontent-disposition: form-data; name="file"; filename="a.bin"\r\n\r\n'
-    body = "".join(parts).encode() + head.encode() + file + f"\r\n--{BOUNDARY}--\r\n".encode()
-    return f"multipart/form-data; boundary={BOUNDARY}", body
+    request = httpx.Request("POST", "http://site", data=fields, files={"file": ("a.bin", file)})
+    return request.headers["content-type"], request.read()
 
 
 def bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:

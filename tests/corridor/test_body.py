@@ -55,9 +55,6 @@ def scanner(content_type: bytes = b"application/x-www-form-urlencoded") -> Scann
     return found
 
 
-# The search
-
-
 @pytest.mark.parametrize("kind", [bytearray, memoryview])
 async def test_bytes_of_any_kind_are_read_and_stay_the_server_s(kind: type[bytearray] | type[memoryview]) -> None:
     given = kind(b"--b\r\n")
@@ -103,11 +100,8 @@ async def turns_during_a_search(length: int) -> int:
     return found
 
 
-async def test_other_tasks_run_while_a_long_body_is_searched() -> None:
+async def test_other_tasks_run_while_a_long_body_is_searched_and_one_piece_is_searched_at_once() -> None:
     assert await turns_during_a_search(MIB) > 2
-
-
-async def test_a_body_of_one_piece_is_searched_at_once() -> None:
     assert await turns_during_a_search(1000) == 0
 
 
@@ -116,9 +110,6 @@ async def test_no_more_is_read_than_the_fields_need() -> None:
     server = Server(piece(fields[:20]), piece(fields[20:]), piece(b"x=1"))
     assert await server.body().search(scanner()) is None
     assert len(server.messages) == 1
-
-
-# Memory
 
 
 async def test_a_long_body_in_small_pieces_leaves_the_last_quarter_to_short_ones() -> None:
@@ -135,23 +126,10 @@ async def test_the_memory_that_a_body_took_is_given_back_once() -> None:
     body = server.body()
     assert await body.search(scanner()) is None
     assert (server.memory.left, server.memory.held) == (MEMORY - 7, {CLIENT: 7})
-    for _ in range(2):
-        body.close()
-        assert (server.memory.left, server.memory.held) == (MEMORY, {})
-
-
-async def test_a_body_that_was_not_read_gives_nothing_back() -> None:
-    server = Server()
-    server.body().close()
-    assert (server.memory.left, server.memory.held) == (MEMORY, {})
-
-
-async def test_the_app_holds_no_memory_of_the_guards_once_it_has_the_bytes() -> None:
-    server = Server(piece(b"a=1", more=False))
-    body = server.body()
-    await body.search(scanner())
     await body.receive()
-    assert server.memory.left == MEMORY
+    assert (server.memory.left, server.memory.held) == (MEMORY, {}), "the app holds no memory of the guard's"
+    body.close()
+    assert (server.memory.left, server.memory.held) == (MEMORY, {})
 
 
 async def test_the_time_limit_of_a_search_forgets_it() -> None:
@@ -172,9 +150,6 @@ async def test_the_time_limit_of_a_search_forgets_it() -> None:
         await search(piece(b"a=1", more=False))
         await search(piece(b"a=1"), LEFT)
     assert scopes() < before + 20
-
-
-# The app's receive
 
 
 async def test_the_receive_of_a_body_that_was_not_read_is_the_servers_own() -> None:
@@ -217,9 +192,6 @@ async def test_a_request_without_a_body_has_an_empty_one_however_much_comes() ->
     assert [await receive() for _ in range(3)] == [piece(b"", more=False), LEFT, LEFT]
 
 
-# The receive of a denial, and draining
-
-
 async def test_a_denial_that_reads_the_body_to_its_end_leaves_nothing_to_drain() -> None:
     """A last message need not say that it is one (ASGI, "Request - receive event")."""
     last = {"type": "http.request", "body": b"b=2"}
@@ -228,12 +200,9 @@ async def test_a_denial_that_reads_the_body_to_its_end_leaves_nothing_to_drain()
     assert not body.complete
     assert await body.receive_until_complete() == last
     assert body.complete
-
-
-async def test_a_disconnect_is_not_the_end_of_a_body() -> None:
-    body = Server(piece(b"a=1"), LEFT).body()
-    assert [await body.receive_until_complete() for _ in range(2)] == [piece(b"a=1"), LEFT]
-    assert not body.complete
+    left = Server(piece(b"a=1"), LEFT).body()
+    assert [await left.receive_until_complete() for _ in range(2)] == [piece(b"a=1"), LEFT]
+    assert not left.complete, "a disconnect is not the end of a body"
 
 
 TEN, NONE = piece(b"1234567890"), {"type": "http.request", "more_body": True}

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from clocks import Clock
@@ -9,8 +10,11 @@ from refusals import guard
 from starlette.types import Message
 from visits import Visitor
 
-from geetest_asgi import Limits
+from geetest_asgi import CaptchaFields, GeeTestMiddleware, Limits, Outcome
 from geetest_asgi._bounds.unverified import QUIET, Unverified
+from geetest_asgi._core.model import Evidence
+from geetest_asgi._corridor.steps import ask_geetest
+from geetest_asgi._corridor.visit import Visit
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import GeeTest
 
@@ -40,11 +44,47 @@ async def test_an_answer_of_geetest_ends_an_outage(geetest: GeeTest, caplog: pyt
     assert [vars(record)["geetest_event"] for record in caplog.records] == ["outage_begins", "outage_ends"]
 
 
+def to_visit(middleware: GeeTestMiddleware) -> Visit:
+    policy = middleware.table.match("POST", "/", b"/", "")
+    assert policy is not None
+    scope = {"type": "http", "method": "POST", "path": "/", "client": ("203.0.113.7", 1)}
+    visit: Visit = middleware.guard.visit(policy, scope, nobody)
+    return visit
+
+
 async def test_an_address_counts_but_for_the_requests_of_a_test() -> None:
     """They all have one."""
     middleware = guard()
-    policy = middleware.table.match("POST", "/", b"/", "")
-    scope = {"type": "http", "method": "POST", "path": "/", "client": ("203.0.113.7", 1)}
-    assert middleware.guard.visit(policy, scope, nobody).client == "203.0.113.7"
+    assert to_visit(middleware).client == "203.0.113.7"
     with GeeTest():
-        assert middleware.guard.visit(policy, scope, nobody).client is None
+        assert to_visit(middleware).client is None
+
+
+PASSED = Evidence(Outcome.PASSED)
+
+
+class Line:
+    """It has an answer, and knows what it was told with the requests."""
+
+    told: dict[str, Any]
+
+    async def ask(self, requests: object, seconds: float, **told: Any) -> Evidence:
+        self.told = {"seconds": seconds, **told}
+        return PASSED
+
+
+@pytest.mark.parametrize("complete", [True, False])
+async def test_a_call_is_told_of_its_client_who_is_watched_once_the_body_is_read(complete: bool) -> None:
+    """Before that, `receive` would take a piece of the body."""
+    line: Any = Line()
+    asked = to_visit(guard(timeout=2.5))
+    asked.line, asked.body.complete = line, complete
+    asked.captcha_id, asked.keys = "id", ("key",)
+    asked.fields = CaptchaFields("4dc3cfc2cdff448cad8d13107198d473", "aGk_", "3f" * 32, "1700000000")
+    assert await ask_geetest(asked) is PASSED
+    assert line.told == {
+        "seconds": 2.5,
+        "client": "203.0.113.7",
+        "disconnected": asked.body.wait_for_disconnect if complete else None,
+        "on_answer": asked.note_answer,
+    }

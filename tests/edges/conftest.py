@@ -8,7 +8,7 @@ import trustme
 from geetest_asgi.testing import Simulator, serve
 
 from .servers import GeeTest
-from .site import App, Front, Stage
+from .site import App, Front
 
 
 @pytest.fixture(scope="package", autouse=True)
@@ -29,10 +29,11 @@ def _served_geetest() -> Iterator[GeeTest]:
 
 
 @pytest.fixture(scope="session")
-def _served_front() -> Iterator[Front]:
-    stage = Stage()
-    with serve(stage) as url:
-        yield Front(stage, url)
+def front() -> Iterator[Front]:
+    """uvicorn on a socket; `front.app = app`."""
+    front = Front()
+    with serve(front) as front.url:
+        yield front
 
 
 @pytest.fixture
@@ -41,12 +42,6 @@ def geetest(_served_geetest: GeeTest) -> GeeTest:
     _served_geetest.simulator.up()
     _served_geetest.simulator.calls.clear()
     return _served_geetest
-
-
-@pytest.fixture
-def front(_served_front: Front) -> Front:
-    """uvicorn on a socket; `front.put_on(app)`."""
-    return _served_front
 
 
 @pytest.fixture

@@ -66,11 +66,9 @@ class RawServer:
     def __init__(self, behave: Behave) -> None:
         self.requests: list[bytes] = []
         self.accepted = 0
-        self.open = 0
-        """Connections that are being served now."""
         self.sent = 0
         self.ended = threading.Event()
-        self._behave, self._lock = behave, threading.Lock()
+        self._behave = behave
         self._listener = socket.create_server(("127.0.0.1", 0), backlog=1024)
         self.port: int = self._listener.getsockname()[1]
         self.url = f"http://127.0.0.1:{self.port}"
@@ -92,14 +90,14 @@ class RawServer:
             thread.join(SECONDS)
         self._listener.close()
 
+    @property
+    def open(self) -> int:
+        """Connections that are being served now."""
+        return sum(thread.is_alive() for thread in self._threads[1:])
+
     def read_request(self, connection: socket.socket) -> bytes:
         """One request with its body, as far as it came; remembered in `requests`."""
-        data = b""
-        while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < content_length(data):
-            if not (more := connection.recv(65536)):
-                break
-            data += more
-        if data:
+        if data := read_message(connection):
             self.requests.append(data)
         return data
 
@@ -116,12 +114,8 @@ class RawServer:
             thread.start()
 
     def _serve(self, connection: socket.socket) -> None:
-        with self._lock:
-            self.open += 1
         with connection, suppress(OSError):
             self._behave(self, connection)
-        with self._lock:
-            self.open -= 1
 
 
 def settles(is_so: Callable[[], object]) -> bool:
@@ -132,11 +126,30 @@ def settles(is_so: Callable[[], object]) -> bool:
     return bool(is_so())
 
 
-def content_length(data: bytes) -> int:
-    for line in data.partition(b"\r\n\r\n")[0].lower().split(b"\r\n"):
-        if line.startswith(b"content-length:"):
-            return int(line.partition(b":")[2])
-    return 0
+def peers() -> list[Any]:
+    """The address at the other end of each socket that this process has open; "" where there is none."""
+    addresses: list[Any] = []
+    for number in os.listdir("/proc/self/fd"):
+        with suppress(OSError):
+            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(number))) as copy:
+                    addresses.append("")
+                    addresses[-1] = copy.getpeername()
+    return addresses
+
+
+def read_message(wire: socket.socket) -> bytes:
+    """One request or answer with the body that its Content-Length names, as far as it came."""
+    data = b""
+    while (ends := data.find(b"\r\n\r\n") + 4) < 4 or len(data) < ends + content_length(data[:ends]):
+        if not (more := wire.recv(65536)):
+            break
+        data += more
+    return data
+
+
+def content_length(head: bytes) -> int:
+    return int(head.lower().partition(b"\r\ncontent-length:")[2].split(b"\r\n")[0] or 0)
 
 
 def http_reply(body: bytes = SUCCESS, status: str = "200 OK", *headers: str) -> bytes:
@@ -184,8 +197,8 @@ def refusing() -> Iterator[str]:
 
 
 @contextmanager
-def never_accepting() -> Iterator[str]:
-    """A URL whose queue of connections is full: what knocks there waits."""
+def full_queue() -> Iterator[socket.socket]:
+    """A listener whose queue of connections is full: what knocks there waits."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -195,10 +208,17 @@ def never_accepting() -> Iterator[str]:
                 each.setblocking(False)
                 each.connect_ex(listener.getsockname())
             time.sleep(0.01)
-            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
+            yield listener
         finally:
             for each in waiting:
                 each.close()
+
+
+@contextmanager
+def never_accepting() -> Iterator[str]:
+    """The URL of a full queue."""
+    with full_queue() as listener:
+        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager

@@ -13,8 +13,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware, GeeTestResult, Outage, Outcome
 
-from .servers import SECONDS, GeeTest, content_length
-from .visitors import crowd, visit
+from .servers import SECONDS, GeeTest
+from .visitors import visit
 
 
 class Told:
@@ -59,14 +59,12 @@ class App:
     seen: list[Seen] = field(default_factory=list)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
-            return await Router()(scope, receive, send)
         if scope["type"] == "websocket":
             self.seen.append(Seen(scope, b""))
             await receive()
             await send({"type": "websocket.accept"})
             await send({"type": "websocket.close", "code": 1000, "reason": ""})
-            return None
+            return
         body = bytearray()
         more = True
         while more:
@@ -78,7 +76,6 @@ class App:
         self.seen.append(Seen(scope, bytes(body)))
         await send({"type": "http.response.start", "status": self.status, "headers": list(self.headers)})
         await send({"type": "http.response.body", "body": b"in"})
-        return None
 
 
 def later(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -110,7 +107,11 @@ class Site:
 
     async def crowd(self, number: int, **token: bool) -> list[str]:
         """What so many visitors get who come at once, with tokens of this kind."""
-        return await crowd(self.guard, *(visit(self.geetest.token(**token)) for _ in range(number)))
+        visits = [visit(self.geetest.token(**token)) for _ in range(number)]
+        async with anyio.create_task_group() as tasks:
+            for each in visits:
+                tasks.start_soon(each.run, self.guard)
+        return [each.code for each in visits]
 
     @property
     def result(self) -> GeeTestResult:
@@ -118,33 +119,20 @@ class Site:
         return self.told.results[-1]
 
 
-class Stage:
-    """An ASGI app that is whichever app is put on: one server serves many tests."""
+class Front:
+    """The app of one server on a socket that serves many tests: whichever `app` was put on last."""
 
-    def __init__(self) -> None:
-        self.app: ASGIApp = App()
+    app: ASGIApp
+    url: str
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "lifespan":
             return await Router()(scope, receive, send)
         return await self.app(scope, receive, send)
 
-
-class Front:
-    """uvicorn on a socket, serving the app that was put on last."""
-
-    def __init__(self, stage: Stage, url: str) -> None:
-        self._stage = stage
-        self.url = url
-        parts = urlsplit(url)
-        self.address = (str(parts.hostname), int(parts.port or 0))
-
-    def put_on(self, app: ASGIApp) -> str:
-        self._stage.app = app
-        return self.url
-
     def connect(self) -> socket.socket:
-        return socket.create_connection(self.address, timeout=SECONDS)
+        parts = urlsplit(self.url)
+        return socket.create_connection((parts.hostname, parts.port), timeout=SECONDS)
 
     def talk(self, data: bytes) -> bytes:
         """Send these bytes, and return all that comes until the server hangs up."""
@@ -158,16 +146,6 @@ def read_all(wire: socket.socket) -> bytes:
     with suppress(ConnectionResetError):
         while more := wire.recv(65536):
             data += more
-    return data
-
-
-def read_reply(wire: socket.socket) -> bytes:
-    """One answer that carries a Content-Length."""
-    data = b""
-    while b"\r\n\r\n" not in data or len(data.partition(b"\r\n\r\n")[2]) < content_length(data):
-        more = wire.recv(65536)
-        assert more, f"the connection ended after {data!r}"
-        data += more
     return data
 
 

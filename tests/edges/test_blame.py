@@ -4,7 +4,6 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from math import inf
-from pathlib import Path
 from typing import Any
 
 import anyio
@@ -73,20 +72,15 @@ async def test_a_visitor_cannot_fake_an_outage_by_timing_the_end_of_a_kept_conne
     assert server.accepted == 2
 
 
-@pytest.fixture(scope="module")
-def certified(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
-    """A certificate, and its authority."""
-    made, folder = trustme.CA(), tmp_path_factory.mktemp("tls")
-    made.cert_pem.write_to_path(str(folder / "authority.pem"))
-    made.issue_cert("127.0.0.1", "localhost").private_key_and_cert_chain_pem.write_to_path(str(folder / "geetest.pem"))
-    return folder / "geetest.pem", folder / "authority.pem"
-
-
 @pytest.fixture(scope="module", params=["plain", "TLSv1_2", "TLSv1_3"])
-def answering(request: pytest.FixtureRequest, certified: tuple[Path, Path]) -> Iterator[Prompt]:
+def answering(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prompt]:
+    authority, folder = trustme.CA(), tmp_path_factory.mktemp("tls")
+    authority.cert_pem.write_to_path(str(folder / "authority.pem"))
+    certificate = authority.issue_cert("127.0.0.1", "localhost")
+    certificate.private_key_and_cert_chain_pem.write_to_path(str(folder / "geetest.pem"))
     with pytest.MonkeyPatch.context() as patch:
-        patch.setenv("SSL_CERT_FILE", str(certified[1]))
-        with Prompt() if request.param == "plain" else Prompt(certified[0], request.param) as served:
+        patch.setenv("SSL_CERT_FILE", str(folder / "authority.pem"))
+        with Prompt() if request.param == "plain" else Prompt(folder / "geetest.pem", request.param) as served:
             yield served
 
 

@@ -15,16 +15,11 @@ VALUES: dict[str, str] = {
     **{f"{size} characters": "a" * size for size in (31, 8193, 900_000)},
     "a blank": " ",
     "a line break": "a\r\nX: y",
-    "an encoded line break": "%0d%0aX:%20y",
-    "NUL": "\x00",
     "an emoji": "🙂",
     "Arabic digits": "".join(chr(0x660 + int(digit)) for digit in "1700000000"),
     "a letter that lower() lengthens": "\u0130" * 32,
-    "below zero": "-1700000000",
     "5000 digits": "1" * 5000,
     "an ampersand": "a&captcha_id=1&sign_token=2",
-    "a format": "%s%n{0}{self}",
-    "the word": "success",
 }
 JSON = "application/json"
 FIELDS = ("lot_number", "captcha_output", "pass_token", "gen_time")
@@ -32,7 +27,6 @@ FIELDS = ("lot_number", "captcha_output", "pass_token", "gen_time")
 
 @pytest.mark.parametrize("value", VALUES)
 async def test_a_visitor_cannot_fake_an_outage_by_the_value_of_a_field(value: str, geetest: GeeTest) -> None:
-    """In a form, in JSON, in a multipart body, in the query, in a header."""
     for name in FIELDS:
         door = Door(geetest)
         fields = geetest.token(forged=True) | {name: VALUES[value]}
@@ -55,13 +49,10 @@ def odd_bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:
     return {
         "JSON in UTF-16": ("application/json; charset=utf-16", text.encode("utf-16")),
         "JSON in UTF-32": (JSON, text.encode("utf-32")),
-        "JSON called a form": (FORM, text.encode()),
         "a charset that is a codec": (f"{FORM}; charset=zlib", sent),
         "a boundary by RFC 2231": ("multipart/form-data; boundary*=utf-8''b; boundary*0=c", sent),
         "a boundary beyond ASCII": ("multipart/form-data; boundary=\xfc", sent),
         "a content type of 60 KiB": ("multipart/form-data; boundary=" + '";' * 30_000, sent),
-        "a content type of quotes": ('multipart/form-data; boundary="\\', sent),
-        "parts": ("multipart/form-data; boundary=b", b"--b\r\n\r\n\r\n" * 5000),
         "a part without an end": ("multipart/form-data; boundary=b", b"--b\r\n" + b"x" * 100_000),
         "random bytes": ("multipart/form-data; boundary=b", os.urandom(10_000)),
     }
@@ -83,9 +74,7 @@ HEADERS: dict[str, list[tuple[str, str]]] = {
     "two content types": [("content-type", JSON)],
     "gzip": [("content-encoding", "gzip")],
     "a length of 5000 digits": [("content-length", "9" * 5000)],
-    "a length that is none": [("content-length", "-5")],
     "a proxy": [("proxy", "http://127.0.0.1:9"), ("x-forwarded-host", "evil"), ("forwarded", "for=1;host=evil")],
-    "an upgrade": [("connection", "upgrade"), ("upgrade", "websocket"), ("transfer-encoding", "chunked")],
     "another method and path": [("x-http-method-override", "GET"), ("x-original-url", "/"), ("host", "evil:99999")],
     "a doubled header token": [("x-geetest-lot-number", "a" * 32)] * 2,
     "an object": [("x-geetest", "{" * 8000)],

@@ -5,15 +5,13 @@ until there is no such place left. Nothing may stay behind, no token may be lost
 """
 
 import asyncio
-import os
 import socket
-import ssl
 import types
 from collections.abc import Callable, Coroutine, Generator, Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import anyio
 import httpx
@@ -25,7 +23,7 @@ from starlette.responses import PlainTextResponse
 from geetest_asgi import GeeTestMiddleware, Limits
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SUCCESS, GeeTest, RawServer, http_reply
+from .servers import SUCCESS, Behave, GeeTest, RawServer, http_reply, peers, secured
 from .site import App, later
 from .visitors import Visit, cut, form, visit
 
@@ -33,7 +31,6 @@ LIMITS = Limits(max_body=4 * 1024 * 1024, max_in_flight=2)
 """A place in flight that was not given back is missed at the third call."""
 FAILURE = b'{"status":"success","result":"fail","reason":"pass_token expire","captcha_args":{}}'
 Token = Mapping[str, str]
-T = TypeVar("T")
 
 
 class Places(trio.abc.Instrument):
@@ -91,24 +88,21 @@ class SlowStore(MemoryStore):
     """It waits before each call and after it."""
 
     async def add(self, key: str, value: str, seconds: float) -> bool:
-        return await slowly(super().add(key, value, seconds))
+        await anyio.sleep(0)
+        added = await super().add(key, value, seconds)
+        await anyio.sleep(0)
+        return added
 
     async def pop(self, key: str) -> str | None:
-        return await slowly(super().pop(key))
+        await anyio.sleep(0)
+        value = await super().pop(key)
+        await anyio.sleep(0)
+        return value
 
     async def delete(self, key: str) -> None:
-        await slowly(super().delete(key))
-
-
-async def slowly(call: Coroutine[Any, Any, T]) -> T:
-    try:
         await anyio.sleep(0)
-    except BaseException:
-        call.close()
-        raise
-    answer = await call
-    await anyio.sleep(0)
-    return answer
+        await super().delete(key)
+        await anyio.sleep(0)
 
 
 def in_pieces(token: Token) -> Visit:
@@ -161,14 +155,15 @@ class Stage:
 
     def __init__(self, case: Case, geetest: GeeTest, monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
         self.case, self.reply, self.app, self.started, self.asked = case, case.reply, App(case.status), 0, 0
-        self.server, self.token = RawServer(self._answer), geetest.token
-        url, store = self.server.url, case.settings.get("store", MemoryStore())
+        self.token, store = geetest.token, case.settings.get("store", MemoryStore())
+        answer: Behave = self._answer
         if case.tls:
-            url = url.replace("http:", "https:")
-            self._context, authority = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER), trustme.CA()
-            authority.issue_cert("127.0.0.1").configure_cert(self._context)
+            authority = trustme.CA()
+            answer = secured(authority.issue_cert("127.0.0.1"), answer)
             authority.cert_pem.write_to_path(file := str(folder / "authority.pem"))
             monkeypatch.setenv("SSL_CERT_FILE", file)
+        self.server = RawServer(answer)
+        url = self.server.url.replace("http:", "https:") if case.tls else self.server.url
         settings = {"limits": LIMITS, "on_unavailable": "deny", "trust_env": case.tls, **case.settings}
         settings |= {"store": store, "api_server": url}
         self.guard: GeeTestMiddleware = geetest.guard(self._run, **settings)
@@ -178,12 +173,11 @@ class Stage:
         self.started += 1
         await self.app(*call)
 
-    def _answer(self, server: RawServer, connection: socket.socket) -> None:
-        with self._context.wrap_socket(connection, server_side=True) if self.case.tls else connection as wire:
-            while server.read_request(wire):
-                self.asked += 1
-                if self.reply is not None:
-                    wire.sendall(http_reply(self.reply))
+    def _answer(self, server: RawServer, wire: socket.socket) -> None:
+        while server.read_request(wire):
+            self.asked += 1
+            if self.reply is not None:
+                wire.sendall(http_reply(self.reply))
 
     async def gets_in(self, token: Token) -> bool:
         before, _ = self.started, await self.case.send(token).run(self.checker)
@@ -211,19 +205,12 @@ class Stage:
         self.reply = SUCCESS
 
 
-def connections_to(port: int) -> int:
-    """How many are open."""
-    found = 0
-    for number in os.listdir("/proc/self/fd"):
-        with suppress(OSError):
-            if os.readlink(f"/proc/self/fd/{number}").startswith("socket:"):
-                with socket.socket(fileno=os.dup(int(number))) as copy:
-                    found += copy.getpeername()[1:2] == (port,)
-    return found
-
-
 async def cancel_everywhere(stage: Stage, way: str) -> int:
-    port, number, more = stage.server.port, 0, True
+    number, more = 0, True
+
+    def connections() -> int:
+        return sum(peer[1:2] == (stage.server.port,) for peer in peers())
+
     while more:
         number += 1
         if stage.case.cold:
@@ -232,7 +219,7 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
         await stage.cancelled(token, way, places)
 
         assert stage.guard.guard.memory.left == LIMITS.max_buffered, number
-        assert connections_to(port) <= 2, number  # each of the two guards may keep one connection
+        assert connections() <= 2, number  # each of the two guards may keep one connection
         started, asked = stage.started, stage.asked
         again = await stage.gets_in(token)
         # Spent by the app or by GeeTest's word, which may have been heard or not; good where nobody was asked.
@@ -244,7 +231,7 @@ async def cancel_everywhere(stage: Stage, way: str) -> int:
         assert (await in_pieces(stage.token()).run(stage.guard)).code in ("in", "no"), "it has no place in flight left"
     await stage.guard.aclose()
     await stage.checker.aclose()
-    assert connections_to(port) == 0
+    assert connections() == 0
     return number
 
 

@@ -1,21 +1,13 @@
 """How no is said: to programs and to people, over every version of HTTP, by the default and by the developer's own."""
 
-import html.parser
 from typing import Any
 
 import pytest
-from starlette.responses import (
-    HTMLResponse,
-    JSONResponse,
-    PlainTextResponse,
-    RedirectResponse,
-    Response,
-)
+from starlette.responses import JSONResponse, PlainTextResponse, RedirectResponse, Response
 from starlette.types import Receive, Scope, Send
 
 from geetest_asgi import ConfigError, GeeTestResult, Outcome, geetest_result
-from geetest_asgi.denials import DENIALS, Language, default_denial, denial_in
-from geetest_asgi.denials import LANGUAGES as LANGUAGES_OF_THE_PACKAGE
+from geetest_asgi.denials import DENIALS, LANGUAGES, Language, default_denial, denial_in
 
 from .servers import GeeTest
 from .site import App, later
@@ -25,10 +17,6 @@ pytestmark = pytest.mark.anyio
 
 JSON = "application/problem+json"
 HTML = "text/html; charset=utf-8"
-ENGLISH = LANGUAGES_OF_THE_PACKAGE["en"]
-
-
-# --- what it looks like -----------------------------------------------------------------------------------------------
 
 
 async def test_a_denial_is_a_problem_of_rfc_9457(geetest: GeeTest, app: App) -> None:
@@ -51,30 +39,24 @@ async def test_a_denial_is_a_problem_of_rfc_9457(geetest: GeeTest, app: App) -> 
     }
 
 
-LANGUAGES = {
+ASKED = {
     "": "en",
-    "zh": "zh",
     "zh-CN,zh;q=0.9,en;q=0.8": "zh",
     "en-GB,en;q=0.9,zh;q=0.8": "en",
     "fr, zh-TW;q=0.5": "zh",
-    "fr": "en",
     "zh;q=0": "en",
-    "*": "en",
     "en;q=nan,zh;q=1": "zh",
     "zh," * 10_000: "zh",
 }
 
 
-@pytest.mark.parametrize("asked", LANGUAGES, ids=lambda asked: asked[:30])
+@pytest.mark.parametrize("asked", ASKED, ids=lambda asked: asked[:30])
 @pytest.mark.parametrize("accept", [JSON, "text/html"])
 async def test_a_denial_is_in_the_clients_language(accept: str, asked: str, geetest: GeeTest, app: App) -> None:
     headers = {"accept": accept, "accept-language": asked, "x-other": "zh"}
     denied = await visit(headers=headers).run(geetest.guard(app))
-    assert denied.headers["content-language"] == LANGUAGES[asked]
-    title = {"en": "Captcha required", "zh": "请先完成验证"}[LANGUAGES[asked]]
-    assert title in denied.body.decode()
-    if accept == JSON:
-        assert (denied.code, denied.problem["retry"], denied.problem["title"]) == ("captcha_missing", "solve", title)
+    assert denied.headers["content-language"] == ASKED[asked]
+    assert {"en": "Captcha required", "zh": "请先完成验证"}[ASKED[asked]] in denied.body.decode()
 
 
 async def test_more_languages_are_one_mapping(geetest: GeeTest, app: App) -> None:
@@ -89,33 +71,29 @@ async def test_more_languages_are_one_mapping(geetest: GeeTest, app: App) -> Non
     assert (await visit(headers={"accept-language": "zh"}).run(guard)).problem["title"] == "请先完成验证"
 
 
-@pytest.mark.parametrize(("tag", "words"), [("pt-BR", ENGLISH), ("DE", ENGLISH), ("de", "Zurück")])
+@pytest.mark.parametrize(("tag", "words"), [("pt-BR", LANGUAGES["en"]), ("DE", LANGUAGES["en"]), ("de", "Zurück")])
 def test_a_language_that_no_client_could_get_is_an_error(tag: str, words: Any) -> None:
     with pytest.raises(ConfigError, match=tag):
         denial_in({tag: words})
 
 
 def test_the_languages_know_every_outcome() -> None:
-    assert all(language.words.keys() == DENIALS.keys() for language in LANGUAGES_OF_THE_PACKAGE.values())
+    assert all(language.words.keys() == DENIALS.keys() for language in LANGUAGES.values())
 
 
 ACCEPTS = {
     "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": HTML,  # a browser that shows a page
     "TEXT/HTML": HTML,
     "application/xhtml+xml": HTML,
-    "application/json;q=0.5, text/html": HTML,
     "text/html;q=0.4, application/json;q=0.3": HTML,
     "text/html;level=1": HTML,
     "": JSON,
     "*/*": JSON,  # fetch(), curl
-    "application/json, text/html": JSON,
-    "application/json, text/html;q=0.9": JSON,
     "application/json;q=1.0, text/html": JSON,
     "application/problem+json, text/html;q=0.9": JSON,
     "text/html;q=0": JSON,
     "text/html;q=abc": JSON,
     "text/html;q=nan": JSON,
-    "text/htmlx": JSON,
     ";;;,,,q=;=": JSON,
     "a/b," * 100_000: JSON,
 }
@@ -124,57 +102,36 @@ ACCEPTS = {
 @pytest.mark.parametrize("lines", [1, 2], ids=["one line", "two lines"])
 @pytest.mark.parametrize("accept", ACCEPTS, ids=lambda accept: accept[:60])
 async def test_html_where_accept_prefers_it(accept: str, lines: int, geetest: GeeTest, app: App) -> None:
-    """In one header or in several."""
     headers = [("accept", each) for each in accept.split(",", lines - 1)]
     denied = await visit(headers=headers).run(geetest.guard(app))
     assert denied.headers["content-type"] == ACCEPTS[accept]
-    assert denied.headers["cache-control"] == "no-store"
     assert denied.headers["vary"] == "Accept, Accept-Language"
 
 
 async def test_the_page_is_a_whole_page_that_says_what_helps(geetest: GeeTest, app: App) -> None:
     geetest.simulator.down()
-    denied = await visit(geetest.token(), headers={"accept": "text/html"}).run(
-        geetest.guard(app, on_unavailable="deny")
-    )
-    opened: list[str] = []
-
-    class Reader(html.parser.HTMLParser):
-        def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-            opened.append(tag)
-
-    Reader().feed(denied.body.decode())
-    assert opened[:3] == ["html", "head", "meta"]
-    assert "script" not in opened
-    assert b"captcha_" not in denied.body, "no machine's word"
-    assert opened.count("a") == 1, "a way back"
+    guard = geetest.guard(app, on_unavailable="deny")
+    denied = await visit(geetest.token(), headers={"accept": "text/html"}).run(guard)
+    page = denied.body.decode()
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "captcha_" not in page, "no machine's word"
+    assert page.count("<a ") == 1, "a way back"
     assert (denied.status, denied.headers["x-geetest-denial"]) == (503, "captcha_unavailable")
     assert denied.headers["retry-after"].isdigit()
 
 
 @pytest.mark.parametrize("accept", ["text/html", "application/json"])
 async def test_nothing_that_the_visitor_or_geetest_said_is_repeated(accept: str, geetest: GeeTest, app: App) -> None:
-    """Neither in the head nor in the body, whatever is wrong with the request."""
     mark = "zq7mark"
     headers = {"accept": accept, "x-mark": mark, "cookie": mark, "host": mark, "referer": mark}
     guard = geetest.guard(app, protect=["/login/{mark}"])
-
-    async def answer(fields: dict[str, str]) -> bytes:
+    geetest.simulator.answers(200, {"status": "success", "result": "fail", "reason": mark})
+    for fields in ({"user": mark}, {"lot_number": mark, "gen_time": "1"}, geetest.token()):
         asked = visit(fields, path=f"/login/{mark}", query=f"lot_number={mark}".encode(), headers=headers)
         denied = await asked.run(guard)
         assert denied.status == 403
-        return denied.body + repr(denied.headers).encode()
-
-    sent = ({"user": mark}, {"lot_number": mark, "gen_time": "1"}, geetest.token() | {"captcha_output": mark})
-    answers = [await answer(each) for each in sent]
-    geetest.simulator.error("-50005", mark)
-    answers.append(await answer(geetest.token()))
-    geetest.simulator.answers(200, {"status": "success", "result": "fail", "reason": mark})
-    answers.append(await answer(geetest.token()))
-    assert not [each for each in answers if mark.encode() in each]
-
-
-# --- on_denied --------------------------------------------------------------------------------------------------------
+        assert mark not in f"{denied.body!r} {denied.headers}"
 
 
 async def raw_app(scope: Scope, receive: Receive, send: Send) -> None:
@@ -207,20 +164,16 @@ async def test_on_denied_answers_instead(name: str, geetest: GeeTest, app: App) 
     assert (await visit(geetest.token()).run(guard)).code == "in"
 
 
-async def test_on_denied_keeps_its_own_headers(geetest: GeeTest, app: App) -> None:
-    own = HTMLResponse("own", headers={"Cache-Control": "private", "X-GeeTest-Denial": "captcha_mine"})
-    headers = (await visit().run(geetest.guard(app, on_denied=lambda result, scope: own))).headers
-    assert (headers["cache-control"], headers["x-geetest-denial"]) == ("private", "captcha_mine")
-
-
 async def test_on_denied_is_told_what_the_denial_is_about(geetest: GeeTest, app: App) -> None:
+    headers = {"Cache-Control": "private", "X-GeeTest-Denial": "captcha_mine"}
+
     def on_denied(result: GeeTestResult, scope: Scope) -> Response:
         assert geetest_result(scope) is result
-        return JSONResponse([result.outcome, result.reason, scope["path"]])
+        return JSONResponse([result.outcome, result.reason, scope["path"]], headers=headers)
 
-    guard = geetest.guard(app, on_denied=on_denied)
-    assert (await visit(geetest.token(forged=True)).run(guard)).body == b'["failed","pass_token error","/login"]'
-    assert (await visit(geetest.token(expired=True)).run(guard)).body == b'["failed","pass_token expire","/login"]'
+    denied = await visit(geetest.token(forged=True)).run(geetest.guard(app, on_denied=on_denied))
+    assert denied.body == b'["failed","pass_token error","/login"]'
+    assert (denied.headers["cache-control"], denied.headers["x-geetest-denial"]) == ("private", "captcha_mine")
 
 
 async def test_on_denied_may_leave_some_to_the_default(geetest: GeeTest, app: App) -> None:

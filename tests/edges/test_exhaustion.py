@@ -3,14 +3,13 @@ grows with the bytes and no faster, and the event loop goes on. Seconds are neve
 """
 
 import asyncio
-import os
 import socket
 import threading
 import tracemalloc
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 import anyio
@@ -21,8 +20,8 @@ from starlette.types import Receive, Scope, Send
 from geetest_asgi import Limits
 from geetest_asgi.stores import MemoryStore
 
-from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, settles
-from .site import Front, Site, raw_request, read_all, read_reply
+from .servers import SECONDS, SUCCESS, GeeTest, RawServer, http_reply, peers, read_message, settles
+from .site import Front, Site, raw_request, read_all
 from .visitors import FORM, HEADER_VALUES, form, until, visit
 
 pytestmark = pytest.mark.anyio
@@ -53,27 +52,21 @@ def tasks_on(front: Front) -> int:
     return int(reply.rpartition(b"\r\n\r\n")[2])
 
 
-def sockets_open() -> int:
-    links = []
-    for number in os.listdir("/proc/self/fd"):
-        try:
-            links.append(os.readlink(f"/proc/self/fd/{number}"))
-        except OSError:
-            continue
-    return sum(link.startswith("socket:") for link in links)
-
-
-def comes_back_to(wanted: int, count: Callable[[], int]) -> bool:
-    return settles(lambda: count() <= wanted)
+@contextmanager
+def leaves_nothing(front: Front, *, but: int = 0) -> Iterator[None]:
+    """Tasks and sockets are as many afterwards as before, but for so many sockets."""
+    tasks, sockets = tasks_on(front), len(peers())
+    yield
+    assert settles(lambda: tasks_on(front) <= tasks)
+    assert settles(lambda: len(peers()) <= sockets + but)
 
 
 def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeTest, front: Front) -> None:
     """Sixty visitors with 30 KB each, where there is room for 1 MB: the others are turned away at once."""
     watched = Watched(geetest, limits=Limits(max_buffered=MIB, body_timeout=1.0))
-    front.put_on(watched)
-    tasks, sockets = tasks_on(front), sockets_open()
+    front.app = watched
     begun = raw_request(b"x" * 60_000, f"Content-Type: {FORM}", "Connection: close")[:-30_000]
-    with ExitStack() as stack:
+    with leaves_nothing(front), ExitStack() as stack:
         wires = [stack.enter_context(front.connect()) for _ in range(60)]
         for wire in wires:
             wire.sendall(begun)
@@ -81,8 +74,6 @@ def test_slow_bodies_hold_no_more_than_the_bound_and_leave_nothing(geetest: GeeT
     assert set(statuses) == {b"408", b"503"}
     assert 10 <= statuses[b"408"] <= MIB // 2 // 29_000  # one address has half of it
     assert (geetest.calls, watched.app.seen) == ([], [])
-    assert comes_back_to(tasks, lambda: tasks_on(front))
-    assert comes_back_to(sockets, sockets_open)
     rest = form(geetest.token())
     body = b"x" * 500_000 + b"&" + rest  # all of the room is there again
     assert front.talk(raw_request(body, f"Content-Type: {FORM}", "Connection: close")).endswith(b"\r\n\r\nin")
@@ -122,7 +113,7 @@ def flood(front: Front, wanted: list[bytes], wires: int) -> Counter[bytes]:
             statuses = []
             for body in wanted[number::wires]:
                 wire.sendall(raw_request(body, f"Content-Type: {FORM}"))
-                statuses.append(read_reply(wire)[9:12])
+                statuses.append(read_message(wire)[9:12])
             return statuses
 
     with ThreadPoolExecutor(wires) as threads:
@@ -130,17 +121,14 @@ def flood(front: Front, wanted: list[bytes], wires: int) -> Counter[bytes]:
 
 
 def test_a_flood_of_junk_makes_no_call(geetest: GeeTest, front: Front) -> None:
-    """Not even a connection; nothing is remembered, and nothing of any bound is used up."""
     limits = Limits(max_in_flight=1, max_buffered=200_000, unverified_per_second=1)
     with RawServer(lambda server, connection: None) as nobody:
         watched = Watched(geetest, api_server=nobody.url, limits=limits)
-        front.put_on(watched)
-        tasks, sockets = tasks_on(front), sockets_open()
+        front.app = watched
         bodies = junk(geetest.token()) * 60
-        assert flood(front, bodies, wires=16) == {b"403": len(bodies)}
+        with leaves_nothing(front):
+            assert flood(front, bodies, wires=16) == {b"403": len(bodies)}
         assert (nobody.accepted, len(watched.store), watched.app.seen) == (0, 0, [])
-        assert comes_back_to(tasks, lambda: tasks_on(front))
-        assert comes_back_to(sockets, sockets_open)
     assert set(watched.outcomes) == {"missing", "malformed"}
 
 
@@ -152,15 +140,15 @@ def test_a_flood_of_tokens_leaves_nothing_behind(fault: str, geetest: GeeTest, f
     else:
         geetest.simulator.hanging()
     limits = Limits(max_in_flight=6, breaker_failures=0)  # an outage of which every call has to find out by itself
-    settings: dict[str, Any] = {"timeout": 0.3 if fault == "hanging" else 5.0, "on_unavailable": "deny"}
-    watched = Watched(geetest, limits=limits, **settings)
-    front.put_on(watched)
-    tasks, sockets = tasks_on(front), sockets_open()
-    assert set(flood(front, [form(geetest.token(forged=True)) for _ in range(300)], wires=50)) <= {b"403", b"503"}
+    seconds = 0.3 if fault == "hanging" else 5.0
+    watched = Watched(geetest, limits=limits, timeout=seconds, on_unavailable="deny")
+    front.app = watched
+    forged = [form(geetest.token(forged=True)) for _ in range(300)]
+    with leaves_nothing(front, but=2 * 6):  # connections to GeeTest are kept, at both ends
+        assert set(flood(front, forged, wires=50)) <= {b"403", b"503"}
     assert watched.outcomes["busy"] >= 250 or fault == "slow"  # then there is time for all, one after the other
     assert watched.app.seen == []
-    assert comes_back_to(tasks, lambda: tasks_on(front))
-    assert comes_back_to(sockets + 2 * 6, sockets_open)  # connections to GeeTest are kept, at both ends
+
     assert len(watched.store) == watched.outcomes["failed"]
     geetest.simulator.up()
     assert flood(front, [form(geetest.token()) for _ in range(12)], wires=6) == {b"200": 12}

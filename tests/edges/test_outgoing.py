@@ -1,25 +1,19 @@
 """What the guard does to the app's answer: a token kept for one more request, and headers of its own."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
-from starlette.responses import FileResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from geetest_asgi import ConfigError, GeeTestMiddleware, Limits, Outcome, Rule
+from geetest_asgi import GeeTestMiddleware, Limits, Outcome, Rule
 from geetest_asgi.clearance import Clearance
 
-from .servers import SUCCESS, GeeTest
+from .servers import GeeTest
 from .site import App
-from .visitors import Visit, form, http_scope, unfinished, visit
+from .visitors import Visit, handshake, unfinished, visit
 
 pytestmark = pytest.mark.anyio
-
-
-def handshake(query: dict[str, str] | None = None) -> Visit:
-    scope = http_scope("GET", "/ws", query=form(query or {}), type="websocket", scheme="ws")
-    return Visit(scope, {"type": "websocket.connect"})
 
 
 async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str) -> list[str]:
@@ -29,9 +23,6 @@ async def outcomes(guard: GeeTestMiddleware, token: dict[str, str], *paths: str)
         asked = await visit(token, path=path).run(guard)
         found.append(asked.code if asked.status == 403 else str(asked.status))
     return found
-
-
-# --- forgive ----------------------------------------------------------------------------------------------------------
 
 
 async def test_a_forgiven_answer_leaves_the_token_good_for_one_more_request(geetest: GeeTest) -> None:
@@ -47,7 +38,7 @@ async def test_a_forgiven_answer_leaves_the_token_good_for_one_more_request(geet
     assert [seen.result.verified for seen in app.seen] == [True, True]
 
 
-@pytest.mark.parametrize("status", [200, 301, 302, 303, 400, 403, 500])
+@pytest.mark.parametrize("status", [200, 302, 400])
 async def test_another_status_is_not_forgiven(status: int, geetest: GeeTest) -> None:
     app = App(status, headers=[(b"location", b"/login")])
     guard, token = geetest.guard(app, forgive=[422]), geetest.token()
@@ -55,15 +46,14 @@ async def test_another_status_is_not_forgiven(status: int, geetest: GeeTest) -> 
     assert (await visit(token).run(guard)).code == "captcha_replayed"
 
 
-ALIKE: dict[str, tuple[list[Any], str, str]] = {
-    # the rules; the method and the path of another rule than the first one's
-    "another pattern": (["POST /register", "POST /login"], "POST", "/login"),
-    "a name for two": ([Rule("POST /register", name="form"), Rule("POST /login", name="form")], "POST", "/login"),
-    "the same pattern": ([Rule("/register", methods="POST"), Rule("/register", methods="PUT")], "PUT", "/register"),
-}
+ALIKE: list[tuple[list[Any], str, str]] = [
+    # the rules; the method and the path of another rule than the first one's, which has the same name or pattern
+    ([Rule("POST /register", name="form"), Rule("POST /login", name="form")], "POST", "/login"),
+    ([Rule("/register", methods="POST"), Rule("/register", methods="PUT")], "PUT", "/register"),
+]
 
 
-@pytest.mark.parametrize(("rules", "method", "path"), ALIKE.values(), ids=ALIKE.keys())
+@pytest.mark.parametrize(("rules", "method", "path"), ALIKE, ids=["a name for two", "the same pattern"])
 async def test_a_forgiven_token_is_good_under_its_own_rule_only(
     rules: list[Any], method: str, path: str, geetest: GeeTest
 ) -> None:
@@ -74,7 +64,6 @@ async def test_a_forgiven_token_is_good_under_its_own_rule_only(
 
 
 async def test_only_a_token_that_geetest_verified_is_forgiven(geetest: GeeTest) -> None:
-    """Not one that was let in unverified, nor by mode `monitor`."""
     app, forged = App(422), geetest.token(forged=True)
     watching = geetest.guard(app, forgive=[422], mode="monitor")
     assert "x-geetest-token" not in (await visit(forged).run(watching)).headers
@@ -92,35 +81,16 @@ async def test_accept_has_its_say_about_a_forgiven_token_too(geetest: GeeTest) -
     assert await outcomes(guard, token, "/login", "/login") == ["422", "captcha_failed"]
 
 
-async def test_a_rule_may_forgive_by_itself(geetest: GeeTest) -> None:
-    guard = geetest.guard(App(422), protect=[Rule("POST /register", forgive=[422]), "POST /login"])
-    assert await outcomes(guard, geetest.token(), "/register", "/register") == ["422", "422"]
-    assert await outcomes(guard, geetest.token(), "/login", "/login") == ["422", "captcha_replayed"]
-
-
-@pytest.mark.parametrize("wrong", [(200,), (303,), (500,), (399,), ("422",), (True,), (422.0,), "422", 200, None])
-def test_only_a_refusal_of_the_app_can_be_forgiven(wrong: Any) -> None:
-    with pytest.raises(ConfigError, match=r"forgive=.*list statuses from 400 to 499"):
-        GeeTestMiddleware(App(), captcha_id="a", captcha_key="b", forgive=wrong)
-
-
-# --- redirects --------------------------------------------------------------------------------------------------------
-
 TWO_RULES = ["POST /login", "POST /transfer"]
 REDIRECTS: dict[str, tuple[Sequence[str], Sequence[str] | None, list[str], bool]] = {
     # the values of Location; the patterns; the paths to which the token is sent in turn; is it good once more?
     "the path itself": (["/login"], TWO_RULES, ["/login"], True),
-    "with a slash": (["/login/"], TWO_RULES, ["/login", "/login/"], True),
     "relative": (["login/"], TWO_RULES, ["/login", "/login/"], True),
-    "absolute": (["https://shop.example/login/"], TWO_RULES, ["/login", "/login/"], True),
-    "with a query": (["/login?next=%2F"], TWO_RULES, ["/login"], True),
+    "absolute, with a query": (["https://shop.example/login/?next=%2F"], TWO_RULES, ["/login", "/login/"], True),
     "another spelling": (["/x/../LOGIN"], TWO_RULES, ["/login"], True),
-    "no rule's path": (["/welcome"], TWO_RULES, ["/login"], False),
     "another rule's path": (["/transfer"], TWO_RULES, ["/login", "/transfer"], False),
-    "the front page": (["/"], TWO_RULES, ["/login"], False),
     "not a URL": (["http://["], TWO_RULES, ["/login"], False),
     "no page": (["mailto:login"], TWO_RULES, ["/login"], False),
-    "another scheme": (["ws://shop.example/login"], TWO_RULES, ["/login"], False),
     "nowhere": ([], TWO_RULES, ["/login"], False),
     "two of them, of which clients follow one or the other": (["/login", "/transfer"], TWO_RULES, ["/login"], False),
     "no patterns, to its own path": (["/login/"], None, ["/login", "/login/"], True),
@@ -147,9 +117,6 @@ async def test_a_redirect_under_a_root_path_keeps_the_verdict(geetest: GeeTest) 
     guard, token = geetest.guard(App(307, headers=[(b"location", b"/shop/login/")])), geetest.token()
     for _ in range(2):
         assert (await visit(token, path="/shop/login", root_path="/shop").run(guard)).status == 307
-
-
-# --- `when` is told ---------------------------------------------------------------------------------------------------
 
 
 class Never:
@@ -202,21 +169,12 @@ async def test_an_exception_of_when_is_logged_and_the_answer_is_sent(
     assert [vars(record)["geetest_hook"] for record in caplog.records if record.exc_info] == ["when"]
 
 
-# --- headers ----------------------------------------------------------------------------------------------------------
-
-
 @pytest.mark.parametrize("status", [200, 307, 422])
 async def test_headers_that_can_be_read_once_go_out_whole(status: int, geetest: GeeTest) -> None:
     """ASGI says "iterable": a generator is one."""
 
-    def headers() -> Iterator[tuple[bytes, bytes]]:
-        yield b"location", b"/login"
-        yield b"set-cookie", b"session=1"
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": status, "headers": headers()})
-        await send({"type": "http.response.body", "body": SUCCESS})
-
+    headers = iter([(b"location", b"/login"), (b"set-cookie", b"session=1")])
+    app = sending([{"type": "http.response.start", "status": status, "headers": headers}])
     asked = await visit(geetest.token()).run(geetest.guard(app, forgive=[422]))
     sent = [name for name, _ in asked.sent[0]["headers"]]
     assert sent == [b"location", b"set-cookie"] + [b"x-geetest-token"] * (status == 422)
@@ -231,45 +189,33 @@ async def test_a_websocket_gets_no_clearance_with_its_handshake(geetest: GeeTest
     assert asked.sent == [accept]
 
 
-# --- a refused body is read to its end, within bounds -----------------------------------------------------------------
-
-
 def refused(*pieces: bytes, **headers: str) -> Visit:
     return visit(body=pieces, content_type="text/plain", headers=headers)
 
 
-CONTINUE = {"expect": "100-continue"}
-FIELDS = b"lot_number=a+b&pass_token=a&captcha_output=a&gen_time=1&"
-READ: dict[str, tuple[Callable[[], Visit], int]] = {
-    # who sends it, and how many pieces are left
-    "all of it, without the memory for bodies": (lambda: refused(*[b"a" * 1000] * 9), 0),
-    "none where a continue is waited for": (lambda: refused(b"a", b"b", **CONTINUE), 2),
-    "all of it once a continue was said": (lambda: visit(body=[FIELDS, b"b"], headers=CONTINUE), 0),
-}
+async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(geetest: GeeTest, app: App) -> None:
+    """Without the memory for bodies; but not where the client waits for a "continue" that nobody has said."""
+    fields = b"lot_number=a+b&pass_token=a&captcha_output=a&gen_time=1&"
+    waits = {"expect": "100-continue"}
+    for asked, left in (
+        (refused(*[b"a" * 1000] * 9), 0),
+        (refused(b"a", b"b", **waits), 2),
+        (visit(body=[fields, b"b"], headers=waits), 0),
+    ):
+        await asked.run(geetest.guard(app, limits=Limits(max_buffered=3000)))
+        assert (asked.status, len(asked.incoming)) == (403, left)
+        assert [message["type"] for message in asked.sent] == ["http.response.start", "http.response.body"]
 
 
-@pytest.mark.parametrize("name", READ)
-async def test_the_rest_of_a_refused_body_is_read_before_the_answer_ends(name: str, geetest: GeeTest, app: App) -> None:
-    made, left = READ[name]
-    asked = await made().run(geetest.guard(app, limits=Limits(max_buffered=3000)))
-    assert (asked.status, len(asked.incoming)) == (403, left)
-    assert [message["type"] for message in asked.sent] == ["http.response.start", "http.response.body"]
-    assert "connection" not in asked.headers
+ENDS: list[Message] = [{"type": "http.response.body", "body": b"b"}, {"type": "http.response.pathsend", "path": "/"}]
 
 
-async def test_the_rest_is_read_before_a_file_is_sent(geetest: GeeTest, app: App) -> None:
-    asked = refused(b"1", b"2")
-    asked.scope["extensions"] = {"http.response.pathsend": {}}
-    await asked.run(geetest.guard(app, on_denied=lambda result, scope: FileResponse(__file__)))
-    assert asked.sent[-1]["type"] == "http.response.pathsend"
-    assert not asked.incoming
-
-
-async def test_the_rest_is_read_once_all_but_the_end_of_the_answer_is_sent(geetest: GeeTest, app: App) -> None:
-    async def page(scope: Scope, receive: Receive, send: Send) -> None:
-        await send({"type": "http.response.start", "status": 403, "headers": []})
-        await send({"type": "http.response.body", "body": b"a", "more_body": True})
-        await send({"type": "http.response.body", "body": b"b"})
+@pytest.mark.parametrize("end", ENDS, ids=lambda end: end["type"])
+async def test_the_rest_is_read_once_all_but_the_end_of_the_answer_is_sent(
+    end: Message, geetest: GeeTest, app: App
+) -> None:
+    start: Message = {"type": "http.response.start", "status": 403, "headers": []}
+    page = sending([start, {"type": "http.response.body", "body": b"a", "more_body": True}, end])
 
     async def receive() -> Message:
         sent_before.append(len(asked.sent))

@@ -7,15 +7,13 @@ import pytest
 from starlette.responses import PlainTextResponse
 from starlette.types import Receive, Scope, Send
 
-from geetest_asgi import GeeTestResult, Limits, Outcome, Rule, geetest_result
+from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
 
 from .servers import GeeTest
 from .site import App, Told
-from .visitors import form, http_scope, in_headers, unfinished, visit
+from .visitors import FORM, form, http_scope, in_headers, visit
 
 pytestmark = pytest.mark.anyio
-
-# --- the scope --------------------------------------------------------------------------------------------------------
 
 
 async def test_a_result_is_true_only_where_a_human_was_verified(geetest: GeeTest, app: App) -> None:
@@ -32,49 +30,26 @@ async def test_a_result_is_true_only_where_a_human_was_verified(geetest: GeeTest
         (False, False, False),
     ]
     passed = app.seen[0].result
-    assert (passed.rule, passed.lot_number, passed.captcha_args["scene"]) == (
-        "POST /login",
-        token["lot_number"],
-        "反爬虫",
-    )
+    assert (passed.rule, passed.lot_number) == ("POST /login", token["lot_number"])
+    assert passed.captcha_args["scene"] == "反爬虫"
     assert 0 < passed.elapsed < 5
 
 
-def test_geetest_result_says_that_a_path_is_not_protected() -> None:
-    with pytest.raises(LookupError) as complaint:
-        geetest_result(http_scope(path="/open", query=b"secret"))
-    told = str(complaint.value)
-    assert "'/open' is not protected by GeeTest" in told
-    assert "geetest-asgi match" in told
-    assert "'POST /open'" in told
-    assert "secret" not in told
-    with pytest.raises(TypeError):
-        geetest_result("POST /login")
-
-
-def test_geetest_result_finds_the_scope_behind_a2wsgi_and_says_what_to_do_under_wsgi() -> None:
+def test_geetest_result_finds_the_scope_behind_a2wsgi() -> None:
     result = GeeTestResult(Outcome.PASSED, allowed=True, verified=True)
     environ: dict[str, Any] = {"wsgi.version": (1, 0), "asgi.scope": http_scope(state={"geetest": result})}
     for given in (environ, SimpleNamespace(environ=environ)):  # as Flask's request
         assert geetest_result(given) is result
-    environ = {"wsgi.version": (1, 0), "PATH_INFO": "/login"}
-    for given in (environ, SimpleNamespace(environ=environ)):
-        with pytest.raises(LookupError, match=r"by WSGI.*serve the ASGI application.*a2wsgi"):
-            geetest_result(given)
+    with pytest.raises(TypeError):
+        geetest_result("POST /login")
 
 
-async def test_headers_that_can_be_read_once_reach_the_app(geetest: GeeTest) -> None:
+async def test_headers_that_can_be_read_once_reach_the_app(geetest: GeeTest, app: App) -> None:
     """ASGI calls them an iterable of iterables; the test client of Falcon 4.4 gives iterators of iterators."""
-    seen: list[list[tuple[bytes, bytes]]] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        seen.append(list(scope["headers"]))
-        await PlainTextResponse("in")(scope, receive, send)
-
     asked = visit(geetest.token())
     asked.scope["headers"] = iter([iter(pair) for pair in asked.scope["headers"]])
-    assert (await asked.run(geetest.guard(app))).body == b"in"
-    assert (b"content-type", b"application/x-www-form-urlencoded") in seen[0]
+    assert (await asked.run(geetest.guard(app))).code == "in"
+    assert list(app.seen[0].scope["headers"]) == [(b"content-type", FORM.encode())]
 
 
 async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -> None:
@@ -104,31 +79,7 @@ async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -
     assert told.outcomes == [Outcome.PASSED] * 2
 
 
-# --- a rule's own settings --------------------------------------------------------------------------------------------
-
-
-async def test_a_rule_overrides_on_unavailable_and_times(geetest: GeeTest, app: App) -> None:
-    rules = [
-        Rule("/strict", on_unavailable="deny"),
-        Rule("/lax", on_unavailable="allow"),
-        Rule("/quick", timeout=0.1, limits=Limits(body_timeout=0.05)),
-    ]
-    told = Told()
-    guard = geetest.guard(app, protect=rules, timeout=60, on_unavailable="deny", on_result=told)
-    geetest.simulator.down()
-    codes = [(await visit(geetest.token(), path=path).run(guard)).code for path in ("/strict", "/lax")]
-    assert codes == ["captcha_unavailable", "in"]
-    geetest.simulator.hanging()
-    await visit(geetest.token(), path="/quick").run(guard)
-    assert 0.1 <= told.results[-1].elapsed < 5
-    assert (await unfinished(b"a", path="/quick").run(guard)).code == "captcha_too_slow"
-
-
-UNCLEAR = ["/users/DEMO/reset", "/users/demo/../ada/reset", "/" * 101 + "users/demo/reset", "/users/" + "a" * 2048]
-"""Spellings that fall under both rules below, or are past the bounds."""
-
-
-@pytest.mark.parametrize("path", UNCLEAR, ids=["letter case", "dot segments", "many segments", "long"])
+@pytest.mark.parametrize("path", ["/users/DEMO/reset", "/users/" + "a" * 2048], ids=["letter case", "too long"])
 async def test_a_path_under_two_rules_is_refused_by_neither_even_with_a_token(
     path: str, geetest: GeeTest, app: App
 ) -> None:
@@ -146,10 +97,9 @@ async def test_a_path_under_two_rules_is_refused_by_neither_even_with_a_token(
     assert (await visit(path="/users/demo/reset").run(guard)).code == "in"
 
 
-MODES = [("monitor", "enforce"), ("enforce", "monitor"), ("off", "enforce"), ("monitor", "monitor"), ("off", "monitor")]
-
-
-@pytest.mark.parametrize(("first", "second"), MODES)
+@pytest.mark.parametrize(
+    ("first", "second"), [("monitor", "enforce"), ("enforce", "off"), ("monitor", "monitor"), ("off", "monitor")]
+)
 async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
     first: Any, second: Any, geetest: GeeTest, app: App
 ) -> None:
@@ -159,11 +109,7 @@ async def test_it_is_let_in_only_where_no_rule_refuses_anybody(
     assert geetest.calls == []
 
 
-# --- sources ----------------------------------------------------------------------------------------------------------
-
-
 async def test_sources_are_looked_at_in_order(geetest: GeeTest, app: App) -> None:
-    """The token of the first place is the one that GeeTest is asked about."""
     places = {"header": geetest.token(), "query": geetest.token(), "body": geetest.token()}
     for sources in (("header", "query", "body"), ("query", "body", "header"), ("body", "header", "query")):
         full = visit(places["body"], headers=in_headers(places["header"]), query=form(places["query"]))
@@ -194,8 +140,6 @@ async def test_header_and_query_leave_the_body_alone(geetest: GeeTest, app: App)
     denied = await visit(geetest.token(), headers={"expect": "100-continue"}).run(guard)
     assert (denied.code, denied.received) == ("captcha_missing", 0)
 
-
-# --- preflights -------------------------------------------------------------------------------------------------------
 
 PREFLIGHT = {"origin": "https://a.example", "access-control-request-method": "POST"}
 

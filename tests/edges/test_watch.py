@@ -1,6 +1,8 @@
-"""A guard whose visitors are all refused says so in the log; single visitors' doings are no warnings."""
+"""What a guard warns of: that all of its clients are refused, and that somebody other than GeeTest is asked."""
 
 import logging
+import subprocess
+import sys
 from functools import partial
 from typing import Any
 
@@ -9,9 +11,9 @@ import pytest
 from starlette.types import ASGIApp
 from threads import in_threads
 
-from geetest_asgi import GeeTestClient, Limits, Lockout
+from geetest_asgi import GeeTestClient, GeeTestMiddleware, Lockout
 
-from .servers import GeeTest
+from .servers import CLIENTS, GeeTest, RawServer, http_reply, replying
 from .site import App
 from .visitors import visit
 
@@ -26,6 +28,10 @@ def events(caplog: pytest.LogCaptureFixture, name: str) -> list[logging.LogRecor
     return [record for record in caplog.records if vars(record).get("geetest_event") == name]
 
 
+def said_loudly(caplog: pytest.LogCaptureFixture) -> list[str]:
+    return [record.getMessage() for record in caplog.records if record.levelno > logging.INFO]
+
+
 def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
     return [vars(record)["geetest_event"] for record in caplog.records if record.levelno > logging.INFO]
 
@@ -34,7 +40,6 @@ def warnings(caplog: pytest.LogCaptureFixture) -> list[str]:
 async def test_a_lockout_by_geetests_edge_is_told_once(
     status: int, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """And no lockout of one visitor alone."""
     told = list[Lockout]()
     geetest.simulator.answers(status)
     guard = geetest.guard(app, on_lockout=told.append)
@@ -45,20 +50,6 @@ async def test_a_lockout_by_geetests_edge_is_told_once(
         assert await come(guard, geetest.token(), f"203.0.113.{number}") == "captcha_refused"
     assert [(each.over, each.reason) for each in told] == [(False, f"refused: HTTP {status}")]
     assert warnings(caplog) == ["lockout_begins"]
-
-
-async def test_a_full_bound_is_one_warning(geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture) -> None:
-    caplog.set_level(logging.INFO, "geetest_asgi")
-    form = {**geetest.token(), "text": "x" * 20_000}
-    guard = geetest.guard(app, limits=Limits(max_buffered=1000))
-    assert [await come(guard, form) for _ in range(30)] == ["captcha_busy"] * 30
-    assert warnings(caplog) == [], "of one client"
-    for number in range(30):
-        assert await come(guard, form, f"203.0.113.{number}") == "captcha_busy"
-    assert {record.levelname for record in events(caplog, "decision")} == {"INFO"}
-    (begins,) = events(caplog, "busy_begins")
-    assert "max_buffered" in begins.getMessage()
-    assert warnings(caplog) == ["busy_begins"]
 
 
 @pytest.mark.parametrize(("settings", "logged"), [({}, "203.0.113.7"), ({"log_clients": False}, None)])
@@ -79,3 +70,52 @@ def test_threads_and_loops_share_one_count(geetest: GeeTest, app: App, caplog: p
     guard = geetest.guard(app)
     in_threads(*(partial(anyio.run, come, guard, geetest.token(), f"203.0.113.{number}") for number in range(30)))
     assert warnings(caplog) == ["lockout_begins"]
+
+
+NEAR = "is this machine, not GeeTest"
+PRETENDS = "a simulator answers"
+PAIR: dict[str, Any] = {"captcha_id": "a" * 32, "captcha_key": "b" * 32}
+
+
+@pytest.fixture
+def no_test_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("PYTEST_VERSION", raising=False)
+
+
+@pytest.mark.usefixtures("no_test_run")
+@pytest.mark.parametrize(
+    "server", ["http://127.0.0.1:8077", "https://[::1]/x", "http://LOCALHOST:1", "http://127.9.9.9"]
+)
+def test_a_loopback_server_is_pointed_out_while_the_app_is_built(server: str, caplog: pytest.LogCaptureFixture) -> None:
+    GeeTestMiddleware(App(), **PAIR)
+    others = ["https://localhost.example.org", "https://127.0.0.1.example.org"]
+    GeeTestMiddleware(App(), **PAIR, api_server=[*others, server])
+    GeeTestClient(**PAIR, api_server=server)
+    assert said_loudly(caplog) == [f"{server} {NEAR}: whatever listens there says who gets in"] * 2
+
+
+@pytest.mark.usefixtures("no_test_run")
+@pytest.mark.parametrize("simulated", [True, False])
+@pytest.mark.parametrize("client", CLIENTS)
+async def test_a_simulator_is_pointed_out_once_and_another_server_is_not(
+    client: str, simulated: bool, geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture
+) -> None:
+    with RawServer(replying(http_reply())) as server:
+        url = geetest.url if simulated else server.url
+        guard = geetest.guard(app, client=CLIENTS[client], api_server=url)
+        for _ in range(3):
+            assert (await visit(geetest.token()).run(guard)).code == "in"
+        await guard.aclose()
+    assert [PRETENDS in each for each in said_loudly(caplog)] == [False, True][: 1 + simulated]
+
+
+async def test_nothing_is_said_in_a_test_run(geetest: GeeTest, app: App, caplog: pytest.LogCaptureFixture) -> None:
+    assert (await visit(geetest.token()).run(geetest.guard(app))).code == "in"
+    assert said_loudly(caplog) == []
+
+
+@pytest.mark.usefixtures("no_test_run")
+def test_it_is_seen_on_standard_error_without_any_logging_set_up() -> None:
+    code = "from geetest_asgi import GeeTestClient; GeeTestClient('a', 'b', api_server='http://127.0.0.1:1')"
+    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stderr
+    assert NEAR in said

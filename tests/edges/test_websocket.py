@@ -3,126 +3,61 @@
 Hand-made scopes: what a server makes of the messages is its own affair, and the messages are all that ASGI has.
 """
 
-from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import anyio
 import pytest
-from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse, Response
-from starlette.routing import WebSocketRoute
-from starlette.types import Message, Scope
-from starlette.websockets import WebSocket
+from starlette.types import Scope
 
-from geetest_asgi import GeeTestResult, Outcome, Rule, geetest_result
+from geetest_asgi import GeeTestResult, Outcome, Rule
 
 from .servers import GeeTest
 from .site import App
-from .visitors import Visit, form, http_scope, in_headers, visit
+from .visitors import Visit, form, handshake, http_scope, in_headers, visit
 
 pytestmark = pytest.mark.anyio
-
-CONNECT: Message = {"type": "websocket.connect"}
-
-
-def handshake(
-    path: str = "/ws",
-    query: Mapping[str, str] | None = None,
-    headers: Mapping[str, str] | Sequence[tuple[str, str]] = (),
-    *incoming: Message,
-    http_response: bool = False,
-    **more: Any,
-) -> Visit:
-    """A visitor who opens a websocket; with `http_response` the server can answer it as HTTP."""
-    scope = http_scope("GET", path, headers, form(query or {}), **more)
-    del scope["method"]
-    scope |= {"type": "websocket", "scheme": "ws", "subprotocols": []}
-    scope["extensions"] = {"websocket.http.response": {}} if http_response else {}
-    return Visit(scope, CONNECT, *incoming)
 
 
 RULES = ["WEBSOCKET /ws"]
 CLOSED = [{"type": "websocket.close", "code": 1008, "reason": "captcha"}]
 
 
-def no_token(geetest: GeeTest) -> Visit:
-    return handshake()
+async def test_a_handshake_that_is_let_in_is_the_apps(geetest: GeeTest, app: App) -> None:
+    guard = geetest.guard(app, protect=RULES)
+    for asked in (handshake(query=geetest.token()), handshake(headers=in_headers(geetest.token()))):
+        await asked.run(guard)
+        assert [message["type"] for message in asked.sent] == ["websocket.accept", "websocket.close"]
+    assert [(seen.result.outcome, seen.result.rule) for seen in app.seen] == [(Outcome.PASSED, RULES[0])] * 2
 
 
-def in_query(geetest: GeeTest) -> Visit:
-    return handshake(query=geetest.token())
+async def test_a_rules_own_sources_are_a_handshakes_too(geetest: GeeTest, app: App) -> None:
+    """The body is none of a handshake's."""
+    guard = geetest.guard(app, protect=[Rule(RULES[0], sources=["header", "body"])])
+    assert (await handshake(query=geetest.token()).run(guard)).sent == CLOSED
+    assert (await handshake(headers=in_headers(geetest.token())).run(guard)).sent[0] == {"type": "websocket.accept"}
 
 
-def in_header(geetest: GeeTest) -> Visit:
-    return handshake(headers=in_headers(geetest.token()))
-
-
-def offline(geetest: GeeTest) -> Visit:
-    geetest.simulator.down()
-    return handshake(query=geetest.token(offline=True))
-
-
-OPENED: dict[str, tuple[Callable[[GeeTest], Visit], dict[str, Any], Outcome]] = {
-    "a token in the query": (in_query, {}, Outcome.PASSED),
-    "a token in the headers": (in_header, {}, Outcome.PASSED),
-    "the rule's own source": (in_header, {"protect": [Rule(RULES[0], sources=["header", "body"])]}, Outcome.PASSED),
-    "monitor": (no_token, {"mode": "monitor"}, Outcome.MISSING),
-    "off": (no_token, {"mode": "off"}, Outcome.SKIPPED),
-    "skip": (no_token, {"skip": lambda scope: "staff"}, Outcome.SKIPPED),
-    "an outage": (offline, {}, Outcome.UNAVAILABLE),
-}
-
-
-@pytest.mark.parametrize("name", OPENED)
-async def test_a_handshake_that_is_let_in_is_the_apps(name: str, geetest: GeeTest, app: App) -> None:
-    """With its `connect` message."""
-    made, settings, outcome = OPENED[name]
-    asked = await made(geetest).run(geetest.guard(app, **{"protect": RULES, **settings}))
-    assert [message["type"] for message in asked.sent] == ["websocket.accept", "websocket.close"]
-    assert (app.seen[0].result.outcome, app.seen[0].result.rule) == (outcome, RULES[0])
-
-
-async def test_the_whole_conversation_is_the_apps(geetest: GeeTest) -> None:
-    async def talk(websocket: WebSocket) -> None:
-        await websocket.accept()
-        said = await websocket.receive_text()
-        await websocket.send_text(f"{said} {geetest_result(websocket).outcome}")
-        with pytest.raises(Exception, match="1001"):
-            await websocket.receive_text()
-
-    starlette = Starlette(routes=[WebSocketRoute("/ws", talk)])
-    asked = handshake(
-        "/ws",
-        geetest.token(),
-        (),
-        {"type": "websocket.receive", "text": "hello"},
-        {"type": "websocket.disconnect", "code": 1001},
-    )
-    await asked.run(geetest.guard(starlette, protect=RULES))
-    assert asked.sent[1]["text"] == "hello passed"
-
-
-def of_an_unknown_id(geetest: GeeTest) -> dict[str, str]:
-    geetest.simulator.error("-50102")
-    return geetest.token()
-
-
-DENIED: dict[str, tuple[Callable[[GeeTest], dict[str, str]], int]] = {
-    "captcha_missing": (lambda geetest: {}, 403),
-    "captcha_malformed": (lambda geetest: {"lot_number": "x"}, 403),
-    "captcha_failed": (lambda geetest: geetest.token(forged=True), 403),
-    "captcha_misconfigured": (of_an_unknown_id, 503),
-}
+@pytest.mark.parametrize(("down", "mode"), [(True, "enforce"), (False, "monitor"), (False, "off")])
+async def test_a_handshake_without_a_verdict_is_let_in_where_the_policy_says_so(
+    down: bool, mode: Any, geetest: GeeTest, app: App
+) -> None:
+    if down:
+        geetest.simulator.down()
+    asked = handshake(query=geetest.token(offline=True) if down else {})
+    await asked.run(geetest.guard(app, protect=RULES, mode=mode))
+    assert asked.sent[0] == {"type": "websocket.accept"}
 
 
 @pytest.mark.parametrize("http_response", [True, False])
-@pytest.mark.parametrize("code", DENIED)
+@pytest.mark.parametrize(("code", "status"), [("captcha_missing", 403), ("captcha_misconfigured", 503)])
 async def test_a_denial_is_an_http_response_where_the_server_can_and_else_closes_before_the_handshake(
-    code: str, http_response: bool, geetest: GeeTest, app: App
+    code: str, status: int, http_response: bool, geetest: GeeTest, app: App
 ) -> None:
     """Which servers answer with HTTP 403. The connect message must be received first, as ASGI has it."""
-    made, status = DENIED[code]
-    asked = await handshake(query=made(geetest), http_response=http_response).run(geetest.guard(app, protect=RULES))
+    geetest.simulator.error("-50102")
+    query = {} if code == "captcha_missing" else geetest.token()
+    asked = await handshake(query=query, http_response=http_response).run(geetest.guard(app, protect=RULES))
     assert (asked.received, app.seen) == (1, [])
     if not http_response:
         assert asked.sent == CLOSED
@@ -160,12 +95,6 @@ async def test_a_token_is_replayed_across_websocket_and_http(geetest: GeeTest, a
     assert second.sent == CLOSED
     posted = Visit(http_scope(query=form(token)), {"type": "http.request"})
     assert (await posted.run(guard)).code == "captcha_replayed"
-
-
-async def test_a_token_in_a_place_that_the_rule_does_not_name_is_missing(geetest: GeeTest, app: App) -> None:
-    """The body is none of a handshake's."""
-    only_header = geetest.guard(app, protect=[Rule(RULES[0], sources=["header", "body"])])
-    assert (await in_query(geetest).run(only_header)).sent == CLOSED
 
 
 @pytest.mark.parametrize("method", ["WEBSOCKET", "websocket"])

@@ -176,14 +176,17 @@ def visit(
     return Visit(http_scope(headers=pairs, **scope), *messages(*pieces))
 
 
+def handshake(
+    query: Mapping[str, str] | None = None, headers: Mapping[str, str] | None = None, *, http_response: bool = False
+) -> Visit:
+    """A visitor who opens a websocket; with `http_response` the server can answer it as HTTP."""
+    scope = http_scope("GET", "/ws", headers or {}, form(query or {}))
+    del scope["method"]
+    scope |= {"type": "websocket", "scheme": "ws", "subprotocols": []}
+    scope["extensions"] = {"websocket.http.response": {}} if http_response else {}
+    return Visit(scope, {"type": "websocket.connect"})
+
+
 def unfinished(*pieces: bytes, content_type: str = FORM, **scope: Any) -> Visit:
     """A visitor whose body is not all there yet."""
     return Visit(http_scope(headers={"content-type": content_type}, **scope), *messages(*pieces, ends=False))
-
-
-async def crowd(guard: ASGIApp, *visits: Visit) -> list[str]:
-    """All of these at once: the code that each gets."""
-    async with anyio.create_task_group() as tasks:
-        for each in visits:
-            tasks.start_soon(each.run, guard)
-    return [each.code for each in visits]

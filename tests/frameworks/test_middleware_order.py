@@ -1,29 +1,21 @@
-"""The order of the guard and other middleware, as docs/deployment.md has it: rate limits, traces, Sentry."""
+"""The order of the guard and other middleware: each row of the table in docs/deployment.md, run."""
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-import anyio
-import httpx
 import pytest
 from fastapi import FastAPI
+from starlette.testclient import TestClient
 
 from geetest_asgi import GeeTestMiddleware
-from geetest_asgi.testing import Simulator, serve
+from geetest_asgi.testing import GeeTest
 
 PAGE = (Path(__file__).parents[2] / "docs" / "deployment.md").read_text()
 Add = Callable[[FastAPI], object]
-
-
-@pytest.fixture
-def geetest() -> Iterator[tuple[Simulator, str]]:
-    simulator = Simulator()
-    with serve(simulator) as url:
-        yield simulator, url
 
 
 def needs(module: str) -> None:
@@ -31,10 +23,8 @@ def needs(module: str) -> None:
         pytest.skip(f"{module} is not installed: pip install '.[conformance]'")
 
 
-def statuses(geetest: tuple[Simulator, str], add: Add, *, outside: bool) -> list[int]:
+def statuses(geetest: GeeTest, add: Add, *, outside: bool) -> list[int]:
     """One request without a token, then three with one each. What is added last stands outermost."""
-    simulator, url = geetest
-    pair = {"captcha_id": simulator.captcha_id, "captcha_key": simulator.captcha_key}
     app = FastAPI()
 
     @app.post("/login/{shop}")
@@ -42,21 +32,17 @@ def statuses(geetest: tuple[Simulator, str], add: Add, *, outside: bool) -> list
         return {"shop": shop}
 
     def add_guard(to: FastAPI) -> None:
-        to.add_middleware(GeeTestMiddleware, protect=["POST /login/*"], api_server=url, **pair)  # type: ignore[arg-type]
+        to.add_middleware(GeeTestMiddleware, protect=["POST /login/*"])
 
     for step in (add_guard, add) if outside else (add, add_guard):
         step(app)
-
-    async def visit() -> list[int]:
-        async with httpx.AsyncClient(transport=httpx.ASGITransport(app=app), base_url="http://shop") as visitor:
-            bodies = [{}, *(simulator.token() for _ in range(3))]
-            return [(await visitor.post("/login/one", data=body)).status_code for body in bodies]
-
-    return anyio.run(visit)
+    visitor = TestClient(app)
+    bodies = [{}, *(geetest.token() for _ in range(3))]
+    return [visitor.post("/login/one", data=body).status_code for body in bodies]
 
 
 @pytest.mark.parametrize(("outside", "found"), [(True, [403, 200, 429, 429]), (False, [403, 200, 200, 429])])
-def test_slowapi_outside_saves_calls(outside: bool, found: list[int], geetest: tuple[Simulator, str]) -> None:
+def test_slowapi_outside_saves_calls(outside: bool, found: list[int], geetest: GeeTest) -> None:
     needs("slowapi")
     from slowapi import Limiter
     from slowapi.middleware import SlowAPIMiddleware
@@ -67,11 +53,11 @@ def test_slowapi_outside_saves_calls(outside: bool, found: list[int], geetest: t
         app.add_middleware(SlowAPIMiddleware)
 
     assert statuses(geetest, add, outside=outside) == found
-    assert len(geetest[0].calls) == (1 if outside else 3)
+    assert len(geetest.calls) == (1 if outside else 3)
 
 
 @pytest.mark.parametrize("outside", [True, False])
-def test_fastapi_instrumentor_sees_refusals_and_routes(outside: bool, geetest: tuple[Simulator, str]) -> None:
+def test_fastapi_instrumentor_sees_refusals_and_routes(outside: bool, geetest: GeeTest) -> None:
     needs("opentelemetry.instrumentation.fastapi")
     from opentelemetry.instrumentation.fastapi import FastAPIInstrumentor
     from opentelemetry.sdk.trace import TracerProvider
@@ -84,6 +70,32 @@ def test_fastapi_instrumentor_sees_refusals_and_routes(outside: bool, geetest: t
     statuses(geetest, lambda app: FastAPIInstrumentor.instrument_app(app, tracer_provider=provider), outside=outside)
     whole: list[Any] = [each for each in spans.get_finished_spans() if each.name == "POST /login/{shop}"]
     assert [each.attributes["http.status_code"] for each in whole] == [403, 200, 200, 200]
+
+
+@pytest.mark.parametrize(("options", "refused"), [({}, False), ({"filter_unhandled_paths": False}, True)])
+def test_starlette_exporter_counts_refusals_if_it_is_told_to(
+    options: dict[str, Any], refused: bool, geetest: GeeTest
+) -> None:
+    needs("starlette_exporter")
+    from prometheus_client import generate_latest
+    from starlette_exporter import PrometheusMiddleware
+
+    name = f"shop-{refused}"
+    statuses(geetest, lambda app: app.add_middleware(PrometheusMiddleware, app_name=name, **options), outside=True)
+    counted = [line for line in generate_latest().decode().splitlines() if "requests_total{" in line and name in line]
+    assert [any(f'"{status}"' in line for line in counted) for status in (200, 403)] == [True, refused]
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_the_instrumentator_counts_refusals_outside(outside: bool, geetest: GeeTest) -> None:
+    needs("prometheus_fastapi_instrumentator")
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_fastapi_instrumentator import Instrumentator
+
+    registry = CollectorRegistry()
+    statuses(geetest, lambda app: Instrumentator(registry=registry).instrument(app), outside=outside)
+    refused = 'http_requests_total{handler="/login/{shop}",method="POST",status="4xx"} 1.0'
+    assert (refused in generate_latest(registry).decode()) == outside
 
 
 SENTRY = """\

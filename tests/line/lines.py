@@ -1,18 +1,15 @@
 """A line to servers written by hand, and the one question that is put to it."""
 
-import asyncio
 import socket
-import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from typing import Any
 
-from anyio import to_thread
+import anyio
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
-from geetest_asgi._bounds.per_loop import on_asyncio
+from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.clock import clock
@@ -45,30 +42,24 @@ def in_place(wire: Wire) -> Iterator[Line]:
         take_away()
 
 
+async def ask_at_once(line: Line, times: int, seconds: float) -> list[Evidence]:
+    """What so many calls come to."""
+    found: list[Evidence] = []
+
+    async def one() -> None:
+        found.append(await line.ask([REQUEST], seconds))
+
+    async with anyio.create_task_group() as group:
+        for _ in range(times):
+            group.start_soon(one)
+    return found
+
+
 def a_call() -> Call:
     """One that has plenty of time, for what carries it."""
     call = Call(clock(), 60.0, 1, None)
     call.begin(1, lambda: None)
     return call
-
-
-@contextmanager
-def used_up_threads() -> Iterator[None]:
-    """The app's own slow endpoints have every thread that anyio and asyncio lend."""
-    threads, borrowers = to_thread.current_default_thread_limiter(), list[object]()
-    while threads.available_tokens:
-        borrowers.append(object())
-        threads.acquire_on_behalf_of_nowait(borrowers[-1])
-    over, executor = threading.Event(), ThreadPoolExecutor(1)
-    executor.submit(over.wait)
-    if on_asyncio():
-        asyncio.get_running_loop().set_default_executor(executor)
-    try:
-        yield
-    finally:
-        over.set()
-        for borrower in borrowers:
-            threads.release_on_behalf_of(borrower)
 
 
 def keep_open(server: RawServer, connection: socket.socket) -> None:

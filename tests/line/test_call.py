@@ -1,7 +1,7 @@
 """One question's time, on a clock of the tests' own: when a call is given up, and whose silence it was."""
 
 from contextvars import ContextVar
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from math import inf
 from typing import Any, Final
 
@@ -33,24 +33,24 @@ class Ear:
         return self.news
 
 
-@dataclass
-class Asked:
-    """A call, and how often its waiting was ended."""
+class Asked(Call):
+    """A call, and when its waiting was ended."""
 
-    call: Call
-    stops: list[float] = field(default_factory=list)
+    def __init__(
+        self, clock: OwnTime, servers: int = 1, disconnected: Disconnected | None = None, **more: bool
+    ) -> None:
+        super().__init__(clock, 4.0, servers, disconnected, **more)
+        self.clock, self.stops = clock, list[float]()
+        self.asks(servers)
 
-    def uses(self, ear: Ear) -> None:
-        self.call.uses(ear)
-
-    def sends(self, ear: Ear, *, kept: bool = False) -> None:
-        self.call.sends(ear, kept=kept)
+    def asks(self, servers: int) -> None:
+        """Begin to ask one of the servers that are left."""
+        self.begin(servers, lambda: self.stops.append(self.clock.now - START))
 
     @property
     def why(self) -> tuple[Outcome, str] | None:
         """Of being stopped."""
-        stopped = self.call.stopped
-        return None if stopped is None else (stopped.outcome, stopped.reason)
+        return (self.stopped.outcome, self.stopped.reason) if self.stopped else None
 
 
 @pytest.fixture
@@ -58,16 +58,9 @@ def clock() -> OwnTime:
     return OwnTime()
 
 
-def ask(
-    clock: OwnTime, seconds: float = 4.0, servers: int = 1, disconnected: Disconnected | None = None, **more: bool
-) -> Asked:
-    asked = Asked(Call(clock, seconds, servers, disconnected, **more))
-    begin(asked, clock, servers)
-    return asked
-
-
-def begin(asked: Asked, clock: OwnTime, servers: int) -> None:
-    asked.call.begin(servers, lambda: asked.stops.append(clock.now - START))
+@pytest.fixture
+def asked(clock: OwnTime) -> Asked:
+    return Asked(clock)
 
 
 def at(seconds: float) -> Any:
@@ -75,21 +68,14 @@ def at(seconds: float) -> Any:
     return pytest.approx(seconds + GRAIN)
 
 
-# --- silence ----------------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(("sent", "why"), [(True, NO_ANSWER), (False, NO_CONNECTION)])
-def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(
-    sent: bool, why: tuple[Outcome, str], clock: OwnTime
-) -> None:
-    asked = ask(clock)
-    (asked.sends if sent else asked.uses)(Ear(START))
-    clock.go_to(3.9)
-    assert (asked.stops, asked.call.ended, asked.call.stopped) == ([], None, None)
-    clock.go_to(4.1)
-    assert (asked.stops, asked.why) == ([at(4.0)], why)
-    assert asked.call.ended is asked.call.stopped
-    clock.go_to(60)
+def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(asked: Asked) -> None:
+    asked.uses(Ear(START))
+    asked.clock.go_to(3.9)
+    assert (asked.stops, asked.ended, asked.stopped) == ([], None, None)
+    asked.clock.go_to(4.1)
+    assert (asked.stops, asked.why) == ([at(4.0)], NO_CONNECTION)
+    assert asked.ended is asked.stopped
+    asked.clock.go_to(60)
     assert len(asked.stops) == 1
 
 
@@ -97,26 +83,25 @@ def test_a_silent_server_is_an_outage_when_the_time_is_over_and_not_before(
     ("began", "sent", "why"), [(0.0, 1.0, NO_ANSWER), (0.0, 1.01, OURS), (2.0, 2.0, NO_ANSWER), (2.01, 2.01, OURS)]
 )
 def test_three_quarters_of_the_time_must_have_been_the_servers_and_half_of_what_each_server_has(
-    began: float, sent: float, why: tuple[Outcome, str], clock: OwnTime
+    began: float, sent: float, why: tuple[Outcome, str], asked: Asked
 ) -> None:
     """Whoever waited for a place has little time left, in which GeeTest need not answer."""
-    asked = ask(clock)
-    clock.go_to(began)
-    begin(asked, clock, 1)
-    asked.sends(Ear(START + sent))
-    clock.go_to(4.1)
+    asked.clock.go_to(began)
+    asked.asks(1)
+    asked.sends(Ear(START + sent), kept=False)
+    asked.clock.go_to(4.1)
     assert asked.why == why
 
 
 def test_of_two_servers_each_has_half(clock: OwnTime) -> None:
-    asked = ask(clock, servers=2)
+    asked = Asked(clock, servers=2)
     asked.uses(Ear(START))
     clock.go_to(1.9)
     assert asked.stops == []
     clock.go_to(2.5)
-    assert (asked.stops, asked.why, asked.call.ended) == ([at(2.0)], NO_CONNECTION, None)
-    begin(asked, clock, 1)
-    assert asked.call.stopped is None, "the next one is not to blame"
+    assert (asked.stops, asked.why, asked.ended) == ([at(2.0)], NO_CONNECTION, None)
+    asked.asks(1)
+    assert asked.stopped is None, "the next one is not to blame"
     asked.uses(Ear(START + 2.5))
     clock.go_to(3.9)
     assert len(asked.stops) == 1
@@ -125,57 +110,47 @@ def test_of_two_servers_each_has_half(clock: OwnTime) -> None:
 
 
 def test_what_was_sent_has_all_the_time_that_is_left(clock: OwnTime) -> None:
-    asked = ask(clock, servers=2)
-    asked.sends(Ear(START))
+    asked = Asked(clock, servers=2)
+    asked.sends(Ear(START), kept=False)
     clock.go_to(3.9)
     assert asked.stops == []
     clock.go_to(4.1)
     assert (asked.stops, asked.why) == ([at(4.0)], NO_ANSWER)
 
 
-@pytest.mark.parametrize("clears", ["uses", "sends", "waits"])
-def test_what_is_waited_for_at_our_own_end_is_no_outage(clears: str, clock: OwnTime) -> None:
-    asked, again = ask(clock), ask(clock)
-    for each in (asked, again):
-        each.call.ours = "a place"
-    if clears == "waits":
-        again.call.waits()
-    else:
-        getattr(again, clears)(Ear(START))
+def test_what_is_waited_for_at_our_own_end_is_no_outage(clock: OwnTime) -> None:
+    waiting, connecting, sent, handed_over = calls = [Asked(clock) for _ in range(4)]
+    for each in calls:
+        each.ours = "a place"
+    connecting.uses(Ear(START))
+    sent.sends(Ear(START), kept=False)
+    handed_over.waits()
     clock.go_to(4.1)
-    assert asked.why == (Outcome.BUSY, "a place")
-    assert again.why == (NO_ANSWER if clears == "sends" else NO_CONNECTION)
+    assert waiting.why == (Outcome.BUSY, "a place")
+    assert [each.why for each in calls[1:]] == [NO_CONNECTION, NO_ANSWER, NO_CONNECTION]
 
 
 def test_a_silence_that_is_meant_is_an_outage_whatever_was_waited_for_before(clock: OwnTime) -> None:
-    asked = ask(clock, deliberate=True)
-    asked.call.ours = "a place"
+    asked = Asked(clock, deliberate=True)
+    asked.ours = "a place"
     clock.go_to(3.9)
-    begin(asked, clock, 1)
+    asked.asks(1)
     clock.go_to(4.1)
     assert asked.why == NO_CONNECTION
 
 
-def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
-    assert Call(clock, 4.0, 1, None).stopped is None
-
-
 @pytest.mark.parametrize("kept", [False, True])
-def test_a_new_connection_is_no_outage_where_there_is_no_socket_for_it(kept: bool, clock: OwnTime) -> None:
+def test_a_new_connection_is_no_outage_where_there_is_no_socket_for_it(kept: bool, asked: Asked) -> None:
     """Many visitors at once can bring it about. A connection that was open before needs none."""
-    asked = ask(clock)
     asked.sends(Ear(START), kept=kept)
     with no_socket_to_spare():
-        clock.go_to(4.1)
+        asked.clock.go_to(4.1)
     assert asked.why == (NO_ANSWER if kept else (Outcome.BUSY, "no connection to spare"))
 
 
-# --- what lies in the socket ------------------------------------------------------------------------------------------
-
-
 def test_a_call_goes_on_while_its_socket_has_something_to_read(clock: OwnTime) -> None:
-    asked, ear = ask(clock), Ear(START, news=True)
-    asked.sends(ear)
+    asked, ear = Asked(clock), Ear(START, news=True)
+    asked.sends(ear, kept=False)
     clock.go_to(4.05)
     assert asked.stops == []
     ear.news = False
@@ -186,8 +161,8 @@ def test_a_call_goes_on_while_its_socket_has_something_to_read(clock: OwnTime) -
 
 def test_a_silence_counts_once_it_was_seen_twice(clock: OwnTime) -> None:
     """Between the two looks the loop has a turn: this process may have stood still since it sent something."""
-    asked, ear = ask(clock), Ear(START)
-    asked.sends(ear)
+    asked, ear = Asked(clock), Ear(START)
+    asked.sends(ear, kept=False)
     clock.jump_to(4.0)
     ear.since, ear.news = START + 3.9, True
     clock.jump_to(4.01)
@@ -200,102 +175,87 @@ def test_a_silence_counts_once_it_was_seen_twice(clock: OwnTime) -> None:
 
 def test_it_does_not_go_on_for_ever_and_each_server_has_this_patience(clock: OwnTime) -> None:
     """A server that drips always has something there."""
-    asked, ear = ask(clock, servers=2), Ear(START, news=True)
+    asked, ear = Asked(clock, servers=2), Ear(START, news=True)
     asked.uses(ear)
     clock.go_to(2.5)
     assert asked.stops == [pytest.approx(2.0 + 20 * GRAIN)]
-    begin(asked, clock, 1)
+    asked.asks(1)
     asked.uses(ear)
     clock.go_to(5.0)
     assert asked.stops[1:] == [pytest.approx(4.0 + 20 * GRAIN)]
 
 
-# --- a client of the user's -------------------------------------------------------------------------------------------
-
-
-class ReadError(Exception):
-    """By its name httpx's."""
-
-
-class ConnectTimeout(TimeoutError):  # noqa: N818 - its name is what counts
-    """The same."""
+def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
+    assert Call(clock, 4.0, 1, None).stopped is None
 
 
 def test_its_pool_may_make_the_call_wait_for_an_eighth_of_the_time(clock: OwnTime) -> None:
-    assert ask(clock).call.hand_over() == 0.5
-    assert ask(clock, servers=2).call.hand_over() == 0.25
+    assert Asked(clock).hand_over() == 0.5
+    assert Asked(clock, servers=2).hand_over() == 0.25
 
 
-def test_a_silent_server_is_an_outage_there_too_after_a_moment(clock: OwnTime) -> None:
+def test_a_silent_server_is_an_outage_there_too_after_a_moment(asked: Asked) -> None:
     """Nobody can ask the socket, so the loop has a few turns."""
-    asked = ask(clock)
-    asked.call.hand_over()
-    clock.go_to(4.1)
+    asked.hand_over()
+    asked.clock.go_to(4.1)
     assert asked.why == NO_ANSWER
     assert asked.stops == [pytest.approx(4.0 + 3 * GRAIN)]
 
 
 @pytest.mark.parametrize(("held", "why"), [(0.9, NO_ANSWER), (1.2, OURS)])
 def test_the_time_in_which_the_loop_was_held_was_not_the_servers(
-    held: float, why: tuple[Outcome, str], clock: OwnTime
+    held: float, why: tuple[Outcome, str], asked: Asked
 ) -> None:
-    asked = ask(clock)
-    asked.call.hand_over()
-    clock.go_to(1.0)
-    clock.jump_to(1.0 + held)
-    clock.go_to(4.1)
+    asked.hand_over()
+    asked.clock.go_to(1.0)
+    asked.clock.jump_to(1.0 + held)
+    asked.clock.go_to(4.1)
     assert asked.why == why
 
 
 @pytest.mark.parametrize(("held", "held_up"), [(0.42, False), (0.46, True)])
 def test_its_exception_is_believed_while_the_loop_was_not_held_for_a_tenth_of_the_time(
-    held: float, held_up: bool, clock: OwnTime
+    held: float, held_up: bool, asked: Asked
 ) -> None:
-    asked = ask(clock)
-    asked.call.hand_over()
-    clock.go_to(1.0)
-    clock.now += held
-    evidence = asked.call.blame(ReadError())
+    asked.hand_over()
+    asked.clock.go_to(1.0)
+    asked.clock.now += held
+    evidence = asked.blame(httpx.ReadError("x"))
     assert evidence.outcome is (Outcome.BUSY if held_up else Outcome.UNAVAILABLE)
     assert (evidence.reason == "the event loop was held up") is held_up
 
 
-def test_of_a_socket_of_ours_it_is_known_whose_doing_it_was_however_late_the_loop_is(clock: OwnTime) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START))
-    clock.jump_to(2.0)
-    assert asked.call.blame(ReadError()) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
+def test_of_a_socket_of_ours_it_is_known_whose_doing_it_was_however_late_the_loop_is(asked: Asked) -> None:
+    asked.sends(Ear(START), kept=False)
+    asked.clock.jump_to(2.0)
+    assert asked.blame(httpx.ReadError("x")) == Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")
 
 
-def test_a_loop_that_is_a_little_late_is_not_held_up(clock: OwnTime) -> None:
-    asked = ask(clock)
-    asked.call.hand_over()
-    while clock.now < START + 3:
-        clock.jump_to(clock.now - START + 0.08 + 0.004)
-    assert asked.call.blame(ReadError()).outcome is Outcome.UNAVAILABLE
+def test_a_loop_that_is_a_little_late_is_not_held_up(asked: Asked) -> None:
+    asked.hand_over()
+    while asked.clock.now < START + 3:
+        asked.clock.jump_to(asked.clock.now - START + 0.08 + 0.004)
+    assert asked.blame(httpx.ReadError("x")).outcome is Outcome.UNAVAILABLE
 
 
 @pytest.mark.parametrize(
     ("seconds", "error", "evidence"),
     [
-        (1.0, ReadError(), Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")),
-        (1.0, ConnectTimeout(), Evidence(*OURS)),  # its own time-out, after little time
+        (1.0, httpx.ReadError("x"), Evidence(Outcome.UNAVAILABLE, "no answer (ReadError)")),
+        (1.0, TimeoutError(), Evidence(*OURS)),  # its own time-out, after little time
         (1.0, httpx.ReadTimeout("x"), Evidence(*OURS)),
-        (3.9, ConnectTimeout(), Evidence(*NO_ANSWER)),
-        (4.0, ReadError(), Evidence(*NO_ANSWER)),  # by then it is our own doing that it broke off
+        (3.9, TimeoutError(), Evidence(*NO_ANSWER)),
+        (4.0, httpx.ReadError("x"), Evidence(*NO_ANSWER)),  # by then it is our own doing that it broke off
         (1.0, ValueError(), Evidence(Outcome.MISCONFIGURED, "the call could not be made (ValueError)")),
     ],
 )
 def test_an_exception_is_evidence_of_what_it_says_or_of_silence(
-    seconds: float, error: Exception, evidence: Evidence, clock: OwnTime
+    seconds: float, error: Exception, evidence: Evidence, asked: Asked
 ) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START))
-    clock.now += seconds
-    assert asked.call.blame(error) == evidence
+    asked.sends(Ear(START), kept=False)
+    asked.clock.now += seconds
+    assert asked.blame(error) == evidence
 
-
-# --- the client -------------------------------------------------------------------------------------------------------
 
 WHO: Final[ContextVar[str]] = ContextVar("who")
 
@@ -306,46 +266,44 @@ async def left() -> bool:
 
 async def test_it_is_watched_after_a_tenth_of_the_time_in_the_context_of_its_request(clock: OwnTime) -> None:
     WHO.set("ada")
-    asked = ask(clock, disconnected=left)
-    asked.sends(Ear(START))
+    asked = Asked(clock, disconnected=left)
+    asked.sends(Ear(START), kept=False)
     WHO.set("somebody else")
     clock.go_to(0.39)
     assert clock.tasks == []
     clock.go_to(0.5)
-    ((watch, context),) = clock.tasks
+    watch, context = clock.tasks[0]
     assert context[WHO] == "ada"
     await watch()
-    assert asked.call.ended is CLIENT_LEFT
-    assert asked.call.stopped is CLIENT_LEFT
+    assert asked.ended is CLIENT_LEFT
+    assert asked.stopped is CLIENT_LEFT
     assert asked.stops == [pytest.approx(0.5)]
     clock.go_to(60)
     assert (len(clock.tasks), len(asked.stops)) == (1, 1)
 
 
 async def test_a_share_that_is_over_before_does_not_put_it_off(clock: OwnTime) -> None:
-    asked = ask(clock, servers=20, disconnected=left)
+    asked = Asked(clock, servers=20, disconnected=left)
     asked.uses(Ear(START))
     clock.go_to(0.5)
     assert (len(asked.stops), len(clock.tasks)) == (1, 1)
 
 
-@pytest.mark.parametrize("when", ["at once", "after the call"])
-async def test_a_disconnect_counts_only_while_the_call_is_under_way_and_not_at_once(when: str, clock: OwnTime) -> None:
+@pytest.mark.parametrize("at_once", [True, False])
+async def test_a_disconnect_counts_neither_at_once_nor_after_the_call(at_once: bool, clock: OwnTime) -> None:
     """Test clients send one as soon as the body is exhausted."""
-    asked = ask(clock, disconnected=left)
-    asked.sends(Ear(START))
+    asked = Asked(clock, disconnected=left)
+    asked.sends(Ear(START), kept=False)
     clock.go_to(0.45)
-    assert len(clock.tasks) == 1
-    if when == "after the call":
+    if not at_once:
         clock.go_to(0.5)
-        asked.call.over = True
+        asked.over = True
     await clock.tasks[0][0]()
-    assert (asked.call.ended, asked.stops) == (None, [])
+    assert (asked.ended, asked.stops) == (None, [])
 
 
-def test_a_call_that_nobody_watches_wakes_the_clock_three_times(clock: OwnTime) -> None:
-    asked = ask(clock)
-    asked.sends(Ear(START))
-    clock.go_to(60)
-    assert clock.ticks == 3, "a tenth of its time, all of it, and once more"
-    assert clock.tick(clock.now) == inf
+def test_a_call_that_nobody_watches_wakes_the_clock_three_times(asked: Asked) -> None:
+    asked.sends(Ear(START), kept=False)
+    asked.clock.go_to(60)
+    assert asked.clock.ticks == 3, "a tenth of its time, all of it, and once more"
+    assert asked.clock.tick(asked.clock.now) == inf

@@ -2,6 +2,8 @@
 
 import asyncio
 import gc
+import socket
+import time
 import weakref
 from contextvars import ContextVar, copy_context
 from math import inf
@@ -9,7 +11,6 @@ from typing import Final
 
 import anyio
 import pytest
-from anyio.lowlevel import checkpoint
 from edges.visitors import until
 from loops import LOOPS, run_on
 from own_time import START, OwnTime
@@ -32,22 +33,14 @@ class Bell:
         return inf
 
 
-async def test_what_is_watched_later_does_not_put_off_what_is_due_before() -> None:
-    soon, late = Bell(), Bell()
-    clock().watch(soon, clock().time() + 0.05)
-    clock().watch(late, clock().time() + 60)
-    await anyio.sleep(0.5)
-    await checkpoint()  # where the loop was late, both are due at once
-    assert (len(soon.heard), late.heard) == (1, [])
-
-
 async def test_what_is_due_before_is_woken_before() -> None:
-    soon, late = Bell(), Bell()
+    first, late, soon = Bell(), Bell(), Bell()
+    clock().watch(first, clock().time() + 0.05)
     clock().watch(late, clock().time() + 60)
-    await anyio.sleep(0.01)
+    await until(lambda: first.heard)
     clock().watch(soon, clock().time() + 0.05)
     await until(lambda: soon.heard)
-    assert late.heard == []
+    assert (len(first.heard), late.heard) == (1, [])
 
 
 def test_there_is_one_timer_however_often_an_earlier_one_is_needed() -> None:
@@ -140,3 +133,60 @@ async def test_a_task_that_is_stopped_has_ended_though_whoever_stops_it_is_cance
         scope.cancel()
         await running.stop()
     assert ended
+
+
+@pytest.mark.parametrize("loop", LOOPS)
+def test_what_has_come_while_the_loop_was_held_past_the_time_is_taken(loop: str) -> None:
+    async def hold(theirs: socket.socket) -> None:
+        theirs.send(b"the rest of a body")
+        time.sleep(0.3)
+
+    async def main() -> bool:
+        limit = clock().limit(0.1)
+        ours, theirs = socket.socketpair()
+        with ours, theirs:
+            async with anyio.create_task_group() as group:
+                group.start_soon(hold, theirs)
+                with limit.begin() as scope:
+                    try:
+                        await anyio.wait_readable(ours)
+                    finally:
+                        limit.end(scope)
+        return scope.cancelled_caught
+
+    assert not run_on(loop, main)
+
+
+async def test_a_limit_is_made_once_for_each_length() -> None:
+    assert clock().limit(1.5) is clock().limit(1.5)
+    assert clock().limit(1.5) is not clock().limit(2.5)
+
+
+async def test_each_block_has_the_whole_time_and_one_that_has_ended_is_left_alone() -> None:
+    own = OwnTime()
+    limit = own.limit(1.5)
+    first, ended = limit.begin(), limit.begin()
+    limit.end(ended)
+    own.go_to(1.0)
+    later = limit.begin()
+    own.go_to(1.4)
+    assert not first.cancel_called
+    own.go_to(1.5)
+    assert (first.cancel_called, ended.cancel_called, later.cancel_called) == (True, False, False)
+    own.go_to(2.5)
+    assert later.cancel_called
+    for each in (first, later):
+        limit.end(each)
+    again = limit.begin()
+    own.go_to(4.0)
+    assert again.cancel_called
+
+
+async def test_blocks_that_end_in_time_cost_one_tick_together() -> None:
+    own = OwnTime()
+    limit = own.limit(1.5)
+    for number in range(10):
+        own.go_to(number / 10)
+        limit.end(limit.begin())
+    own.go_to(60)
+    assert own.ticks == 1

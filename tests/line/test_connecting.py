@@ -6,14 +6,14 @@ import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager, suppress
+from contextlib import suppress
 from math import inf
 from typing import Any
 
 import anyio
 import pytest
 import trustme
-from edges.servers import RawServer, http_reply, secured
+from edges.servers import RawServer, full_queue, http_reply, secured
 from edges.visitors import until
 from lines import a_call, keep_open
 
@@ -24,24 +24,22 @@ from geetest_asgi._line.connecting import Attempts, Resolver, connect
 pytestmark = pytest.mark.anyio
 
 
-# --- addresses --------------------------------------------------------------------------------------------------------
-
 HERE = "127.0.0.1"
 
 
-@contextmanager
-def one_that_refuses() -> Iterator[str]:
+@pytest.fixture
+def other() -> str:
     """An address that refuses connections to a port at which the tests' server has another."""
     with socket.socket() as held:
         try:
             held.bind(("127.0.0.2", 0))
         except OSError:
             pytest.skip("this machine has one local address")
-    yield "127.0.0.2"
+    return "127.0.0.2"
 
 
-async def test_the_first_address_that_accepts_is_taken() -> None:
-    with one_that_refuses() as other, RawServer(keep_open) as server:
+async def test_the_first_address_that_accepts_is_taken(other: str) -> None:
+    with RawServer(keep_open) as server:
         for addresses in ([HERE], [HERE, HERE], [other, HERE], [HERE, other], [other, other, HERE]):
             call = a_call()
             connection = await connect(addresses, server.port, "geetest.test", None, call)
@@ -71,8 +69,8 @@ async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
     assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
 
 
-async def test_what_one_of_several_attempts_hears_all_of_them_hear() -> None:
-    with one_that_refuses() as other, RawServer(keep_open) as server:
+async def test_what_one_of_several_attempts_hears_all_of_them_hear(other: str) -> None:
+    with RawServer(keep_open) as server:
         attempts = Attempts()
         assert (attempts.since, attempts.hears()) == (inf, False)
         with pytest.raises(ConnectionRefusedError):
@@ -89,58 +87,32 @@ async def test_what_one_of_several_attempts_hears_all_of_them_hear() -> None:
             made.close()
 
 
-class FullQueue:
-    """A server that accepts nobody before it is told to."""
-
-    def __init__(self) -> None:
-        self.accepted: list[socket.socket] = []
-        self._listener = socket.create_server((HERE, 0), backlog=0)
-        self.port: int = self._listener.getsockname()[1]
-        self._waiting = [socket.socket() for _ in range(4)]
-        for each in self._waiting:
-            each.setblocking(False)
-            each.connect_ex((HERE, self.port))
-
-    def accept(self) -> None:
-        """Accept everybody, on a thread."""
-        threading.Thread(target=self._accept, daemon=True).start()
-
-    def _accept(self) -> None:
-        with suppress(OSError):
-            while True:
-                self.accepted.append(self._listener.accept()[0])
-
-    def hung_up(self) -> int:
-        """How many of those that were accepted have hung up."""
-        return sum(bool(select.select([each], [], [], 0)[0]) for each in self.accepted)
-
-    def close(self) -> None:
-        with suppress(OSError):
-            self._listener.shutdown(socket.SHUT_RDWR)
-        for each in (self._listener, *self._waiting, *self.accepted):
-            each.close()
-
-
 async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows_which() -> None:
     """Both are tried since neither answers at first; then the loop is held until both have."""
+    accepted: list[socket.socket] = []
+
+    def accept() -> None:
+        with suppress(OSError):
+            while True:
+                accepted.append(listener.accept()[0])
 
     async def hold() -> None:
         await until(lambda: len(call.tried.sockets) == 2)
         assert not call.tried.hears()
-        server.accept()
+        threading.Thread(target=accept, daemon=True).start()
         time.sleep(1.3)  # the kernel asks again after a second
 
     call = Noting()
-    with closing(FullQueue()) as server:
+    with full_queue() as listener:
         async with anyio.create_task_group() as group:
             group.start_soon(hold)
-            connection = await connect([HERE, HERE], server.port, "geetest.test", None, call)
+            connection = await connect([HERE, HERE], listener.getsockname()[1], "geetest.test", None, call)
         assert connection.socket is call.socket
-        await until(lambda: server.hung_up() == 1)
+        await until(lambda: len(select.select(accepted, [], [], 0)[0]) == 1)  # has hung up
         connection.socket.close()
-
-
-# --- TLS --------------------------------------------------------------------------------------------------------------
+        listener.shutdown(socket.SHUT_RDWR)
+    for each in accepted:
+        each.close()
 
 
 @pytest.fixture(scope="module")
@@ -180,9 +152,6 @@ async def test_a_handshake_that_fails_leaves_no_connection(context: ssl.SSLConte
             await connect([HERE], server.port, HERE, context, a_call())
         await until(lambda: server.accepted == 1 and server.open == 0)
         assert caught.traceback, "which keeps what was not closed"
-
-
-# --- names ------------------------------------------------------------------------------------------------------------
 
 
 class Names:

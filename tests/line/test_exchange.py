@@ -12,21 +12,15 @@ from geetest_asgi._line.exchange import MARK, read_reply, reply_of
 pytestmark = pytest.mark.anyio
 
 
-class Pieces:
-    """A body in pieces; it knows how many were asked for, and whether it was read to its end or unwound."""
-
-    def __init__(self, *pieces: bytes) -> None:
-        self.given, self.ended = 0, False
-        self._pieces = pieces
-
-    async def __aiter__(self) -> AsyncIterator[bytes]:
-        try:
-            for piece in self._pieces:
-                await checkpoint()
-                self.given += 1
-                yield piece
-        finally:
-            self.ended = True
+async def body_of(*pieces: bytes, log: list[bytes]) -> AsyncIterator[bytes]:
+    """A body in pieces, which logs those that were asked for, and that it was read to its end or unwound."""
+    try:
+        for piece in pieces:
+            await checkpoint()
+            log.append(piece)
+            yield piece
+    finally:
+        log.append(b"ended")
 
 
 def test_an_encoded_body_is_not_read_and_the_simulators_mark_is_seen() -> None:
@@ -37,19 +31,18 @@ def test_an_encoded_body_is_not_read_and_the_simulators_mark_is_seen() -> None:
 
 
 async def test_a_body_is_put_together_from_its_pieces() -> None:
-    assert await read_reply(200, {"X-Note": "极验"}, Pieces(b"{", b"}")) == Reply(200, b"{}")
+    assert await read_reply(200, {"X-Note": "极验"}, body_of(b"{", b"}", log=[])) == Reply(200, b"{}")
 
 
 @pytest.mark.parametrize(("status", "headers"), [(503, {}), (200, {"Content-Encoding": "gzip"})])
 async def test_a_body_that_says_nothing_is_not_read(status: int, headers: dict[str, str]) -> None:
-    body = Pieces(b"{}")
-    assert await read_reply(status, headers, body) == Reply(status, None, encoded=bool(headers))
-    assert body.given == 0
+    log: list[bytes] = []
+    reply = await read_reply(status, headers, body_of(b"{}", log=log))
+    assert (reply, log) == (Reply(status, None, encoded=bool(headers)), [])
 
 
 async def test_no_more_is_read_than_an_answer_can_have() -> None:
-    body = Pieces(b"x" * MAX_REPLY, b"y", b"z")
-    assert await read_reply(200, {}, body) == Reply(200, None)
-    assert (body.given, body.ended) == (2, True)
-    longest = b"x" * MAX_REPLY
-    assert await read_reply(200, {}, Pieces(longest)) == Reply(200, longest)
+    log, longest = list[bytes](), b"x" * MAX_REPLY
+    assert await read_reply(200, {}, body_of(longest, b"y", b"z", log=log)) == Reply(200, None)
+    assert log == [longest, b"y", b"ended"]
+    assert await read_reply(200, {}, body_of(longest, log=log)) == Reply(200, longest)

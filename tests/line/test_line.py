@@ -1,7 +1,6 @@
 """The line to GeeTest: who waits, what a silence is evidence of, and what a client of the user's is believed."""
 
 import asyncio
-import time
 from contextlib import aclosing
 
 import anyio
@@ -9,33 +8,17 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
-from edges.servers import RawServer, never_accepting, refusing, replying
-from edges.visitors import until
-from lines import FAIL, REQUEST, a_call, after, in_place, line_to
+from edges.servers import RawServer, never_accepting, refusing
+from lines import REQUEST, a_call, after, ask_at_once, in_place, line_to
 from own_time import OwnTime
 
 from geetest_asgi import Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._line.call import CLIENT_LEFT, Call
-from geetest_asgi._line.line import Lane, Line, Server
+from geetest_asgi._line.line import Lane, Server
 
 pytestmark = pytest.mark.anyio
-
-
-async def ask_at_once(line: Line, times: int, seconds: float) -> list[Evidence]:
-    found: list[Evidence] = []
-
-    async def one() -> None:
-        found.append(await line.ask([REQUEST], seconds))
-
-    async with anyio.create_task_group() as group:
-        for _ in range(times):
-            group.start_soon(one)
-    return found
-
-
-# --- a call -----------------------------------------------------------------------------------------------------------
 
 
 async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> None:
@@ -50,27 +33,20 @@ async def test_waiting_for_a_place_is_no_outage_however_short_the_rest_is() -> N
 
 
 @pytest.mark.parametrize("end", [True, False, ZeroDivisionError()], ids=repr)
-async def test_a_client_that_disconnects_ends_its_call_once_a_tenth_is_over(end: bool | Exception) -> None:
-    """And a fault in finding out does not matter."""
-    asked: list[float] = []
-    start = time.monotonic()
-
+async def test_a_client_that_disconnects_ends_its_call(end: bool | Exception) -> None:
     async def disconnected() -> bool:
-        asked.append(time.monotonic() - start)
-        await anyio.sleep(0.6)
+        await anyio.sleep(0.3)
         if isinstance(end, Exception):
             raise end
         return end
 
-    with RawServer(after(1.5)) as server:
+    with RawServer(after(1.0)) as server:
         async with aclosing(line_to(server.url)) as line:
             evidence = await line.ask([REQUEST], 3.0, disconnected=disconnected)
-    assert asked[0] >= 0.29
-    assert len(asked) == 1
     if end is True:
         assert evidence is CLIENT_LEFT
     else:
-        assert (evidence.outcome, evidence.reason) == (Outcome.FAILED, "x")
+        assert evidence.outcome is Outcome.FAILED
 
 
 async def test_who_watches_the_client_has_ended_when_the_call_has() -> None:
@@ -143,35 +119,16 @@ def test_a_loop_that_ends_in_the_middle_of_a_call_leaves_nothing_behind() -> Non
             asyncio.run(main(wait))
 
 
-async def test_calls_that_end_while_a_name_is_looked_up_leave_room_for_others() -> None:
-    """However far the look-up has come; it is done on one of a few threads."""
-    with RawServer(replying(FAIL)) as server:
-        async with aclosing(line_to(server.url.replace("127.0.0.1", "localhost"))) as line:
-            await line.prepare()
-            for turns in range(12):
-                async with anyio.create_task_group() as tasks:
-                    tasks.start_soon(line.ask, [REQUEST], 5.0)
-                    for _ in range(turns):
-                        await anyio.sleep(0)
-                    tasks.cancel_scope.cancel()
-            assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
+def by_host(**errors: type[Exception]) -> httpx.MockTransport:
+    """A transport to hosts to which no connection is made, for some reason; every other host answers."""
 
+    async def connect(request: httpx.Request) -> httpx.Response:
+        await request.extensions["trace"]("connection.connect_tcp.started", {})
+        if error := errors.get(request.url.host):
+            raise error("x")
+        return httpx.Response(200, content=b'{"result":"fail","reason":"x"}')
 
-# --- servers, one after the other -------------------------------------------------------------------------------------
-
-
-def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
-    """A transport to hosts that answer, or to which no connection is made, for some reason."""
-
-    class Hosts(httpx.AsyncBaseTransport):
-        async def handle_async_request(self, request: httpx.Request) -> httpx.Response:
-            await request.extensions["trace"]("connection.connect_tcp.started", {})
-            found = what[request.url.host]
-            if isinstance(found, bytes):
-                return httpx.Response(200, content=found)
-            raise found("x")
-
-    return Hosts()
+    return httpx.MockTransport(connect)
 
 
 @pytest.mark.parametrize(
@@ -180,18 +137,14 @@ def by_host(**what: type[Exception] | bytes) -> httpx.AsyncBaseTransport:
         ("down", Outcome.UNAVAILABLE, "no connection (ConnectError)"),
         ("down shut", Outcome.UNAVAILABLE, "no connection (ProxyError)"),
         ("full down", Outcome.BUSY, "no connection to spare"),
-        ("down full", Outcome.BUSY, "no connection to spare"),
         ("down full down", Outcome.BUSY, "no connection to spare"),
         ("down good", Outcome.FAILED, "x"),
         ("full good", Outcome.FAILED, "x"),
-        ("good down", Outcome.FAILED, "x"),
     ],
 )
 async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outcome: Outcome, reason: str) -> None:
     """If one could not be reached through our own fault, it is no outage that the others are down."""
-    given = by_host(
-        down=httpx.ConnectError, shut=httpx.ProxyError, full=httpx.PoolTimeout, good=b'{"result":"fail","reason":"x"}'
-    )
+    given = by_host(down=httpx.ConnectError, shut=httpx.ProxyError, full=httpx.PoolTimeout)
     line = line_to(*[f"http://{host}" for host in hosts.split()], client=given, limits=Limits(breaker_failures=0))
     evidence = await line.ask([REQUEST], 5.0)
     assert (evidence.outcome, evidence.reason) == (outcome, reason)
@@ -208,25 +161,20 @@ async def test_the_last_server_has_all_the_time_that_is_left() -> None:
 
 
 async def test_each_server_can_be_asked_alone() -> None:
-    given = by_host(down=httpx.ConnectError, good=b'{"result":"fail","reason":"x"}')
-    line = line_to("http://down", "http://good", client=given)
+    line = line_to("http://down", "http://good", client=by_host(down=httpx.ConnectError))
     found = [(url, (await alone.ask([REQUEST], 5.0)).outcome) for url, alone in line.each()]
     assert found == [("http://down", Outcome.UNAVAILABLE), ("http://good", Outcome.FAILED)]
 
 
-COUNTS: list[tuple[Outcome, bool, bool]] = [
-    (Outcome.UNAVAILABLE, True, True),  # HTTP 503
-    (Outcome.UNAVAILABLE, False, True),
-    (Outcome.BUSY, False, False),
-    (Outcome.MISCONFIGURED, False, False),
-    (Outcome.MISCONFIGURED, True, False),
-    (Outcome.PASSED, True, False),
-    (Outcome.FAILED, True, False),
-    (Outcome.REFUSED, True, False),
-]
-
-
-@pytest.mark.parametrize(("outcome", "answered", "opens"), COUNTS)
+@pytest.mark.parametrize(
+    ("outcome", "answered", "opens"),
+    [
+        (Outcome.UNAVAILABLE, True, True),  # HTTP 503
+        (Outcome.UNAVAILABLE, False, True),
+        (Outcome.BUSY, False, False),
+        (Outcome.MISCONFIGURED, True, False),
+    ],
+)
 def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
     outcome: Outcome, answered: bool, opens: bool
 ) -> None:
@@ -238,6 +186,7 @@ def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
         server.report(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     assert closed.breaker.is_open is opens
     assert opened.breaker.is_open is not (answered and not opens)
+    assert opened.breaker.ready() is not opens, "a trial that is given up makes room for others"
 
 
 def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> None:
@@ -251,21 +200,6 @@ def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> Non
     assert told == [Outage("http://a", over=False, reason="down")]
     server.report(ticket, Evidence(Outcome.FAILED, "x"), answered=True)
     assert told[1:] == [Outage("http://a", over=True, reason="x", seconds=told[1].seconds)]
-
-
-def test_a_trial_that_is_given_up_makes_room_for_others() -> None:
-    time = Time()
-    server = Server("http://a", Breaker(1, 1.0, 1.0, time), None)
-    server.report(server.breaker.take(1.0) or 0, Evidence(Outcome.UNAVAILABLE), answered=False)
-    time.now += 1.0
-    ticket = server.breaker.take(1.0)
-    assert ticket is not None
-    assert not server.breaker.ready()
-    server.report(ticket, Evidence(Outcome.BUSY), answered=False)
-    assert server.breaker.ready()
-
-
-# --- what a line has in one loop --------------------------------------------------------------------------------------
 
 
 class Making:
@@ -333,8 +267,7 @@ async def test_a_call_waits_for_a_place_in_all_of_its_time(given: bool) -> None:
 
 
 async def test_a_place_is_given_back() -> None:
-    given = by_host(good=b'{"result":"fail","reason":"x"}')
-    line, answers = line_to("http://good", client=given, limits=Limits(max_in_flight=1)), list[Evidence]()
+    line, answers = line_to("http://good", client=by_host(), limits=Limits(max_in_flight=1)), list[Evidence]()
     for _ in range(3):
         await line.ask([REQUEST], 2.0, on_answer=answers.append)
     assert [each.outcome for each in answers] == [Outcome.FAILED] * 3
@@ -344,21 +277,3 @@ async def test_a_client_that_cannot_be_made_is_an_error_at_the_start() -> None:
     line = line_to("http://good", client=lambda: int("no client"))
     with pytest.raises(ValueError, match="no client"):
         await line.prepare()
-
-
-async def test_closing_a_line_closes_its_connections() -> None:
-    with RawServer(after(0)) as server:
-        line = line_to(server.url)
-        assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-        assert server.open == 1
-        await line.aclose()
-        await until(lambda: server.open == 0)
-
-
-async def test_the_client_left_says_nothing_of_the_token() -> None:
-    async def disconnected() -> bool:
-        await anyio.sleep(0.2)
-        return True
-
-    with in_place(Wire(None)) as line:
-        assert await line.ask([REQUEST], 0.5, disconnected=disconnected) is CLIENT_LEFT

@@ -1,5 +1,6 @@
 """One answer of HTTP/1.1: what is read, what is refused, and when a connection may be used again."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -19,25 +20,19 @@ def length(body: bytes, *lines: bytes) -> bytes:
     return OK + b"".join(line + b"\r\n" for line in lines) + b"content-length: %d\r\n\r\n" % len(body) + body
 
 
-def feed_all(reader: Reader, *pieces: bytes) -> Reader:
+def read(*pieces: bytes) -> Reader:
+    reader = Reader()
     for piece in pieces:
         reader.feed(piece)
     return reader
 
 
-def read(*pieces: bytes) -> Reader:
-    return feed_all(Reader(), *pieces)
-
-
 READ: dict[str, tuple[tuple[bytes, ...], bytes, bool]] = {
     "a length": ((length(b"{}"),), b"{}", True),
-    "a length of nothing": ((length(b""),), b"", True),
     "chunks": ((CHUNKED + b"1\r\n{\r\n1\r\n}\r\n0\r\n\r\n",), b"{}", True),
-    "a chunk's extension": ((CHUNKED + b"2;a=b\r\n{}\r\n0\r\n\r\n",), b"{}", True),
-    "trailers": ((CHUNKED + b"2\r\n{}\r\n0\r\nx: y\r\n\r\n",), b"{}", True),
+    "an extension and trailers": ((CHUNKED + b"2;a=b\r\n{}\r\n0\r\nx: y\r\n\r\n",), b"{}", True),
     "until the end": ((OK + b"\r\n{}", b""), b"{}", False),
     "HTTP/1.0": ((length(b"{}").replace(b"1.1", b"1.0"),), b"{}", False),
-    "early hints": ((b"HTTP/1.1 103 Early Hints\r\nlink: x\r\n\r\n" + length(b"{}"),), b"{}", True),
     "a hint's length is not the answer's": (
         (b"HTTP/1.1 103 Early Hints\r\ncontent-length: 1\r\n\r\n" + OK + b"\r\n{}", b""),
         b"{}",
@@ -61,22 +56,16 @@ READ: dict[str, tuple[tuple[bytes, ...], bytes, bool]] = {
 BROKEN: dict[str, bytes] = {
     "both framings": OK + b"content-length: 2\r\ntransfer-encoding: chunked\r\n\r\n2\r\n{}\r\n0\r\n\r\n",
     "two lengths": OK + b"content-length: 2\r\ncontent-length: 2\r\n\r\n{}",
-    "a list of lengths": OK + b"content-length: 2, 2\r\n\r\n{}",
     "a length with a sign": OK + b"content-length: +2\r\n\r\n{}",
-    "no length": OK + b"content-length:\r\n\r\n{}",
     "a coding that was not asked for": OK + b"transfer-encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
-    "chunked twice": OK + b"transfer-encoding: chunked\r\ntransfer-encoding: chunked\r\n\r\n0\r\n\r\n",
     "chunks in HTTP/1.0": CHUNKED.replace(b"1.1", b"1.0") + b"0\r\n\r\n",
     "101": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
     "a folded line": length(b"{}", b"x: y\r\n z"),
     "a space before the colon": OK + b"content-length : 2\r\n\r\n{}",
     "line feeds alone": b"HTTP/1.1 200 OK\ncontent-length: 2\n\n{}" + b"\r\n\r\n",
-    "NUL": length(b"{}", b"x: a\0b"),
     "a carriage return": length(b"{}", b"x: a\rb"),
-    "HTTP/2": b"HTTP/2 200 OK\r\n\r\n",
     "a status of four digits": length(b"{}").replace(b"200", b"2000"),
     "ssh": b"SSH-2.0-OpenSSH_9.6\r\n",
-    "no HTTP": b"{}",
     "a chunk without an end": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
     "a chunk size that is none": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
     "a head without an end": OK + b"x: y\r\n" * (MAX_HEAD // 6),
@@ -103,25 +92,17 @@ def test_an_end_before_the_end_is_no_answer(data: bytes) -> None:
 
 
 @pytest.mark.parametrize(
-    "start",
+    "pieces",
     [
-        length(b"x" * (MAX_REPLY + 1)),
-        CHUNKED + b"10001\r\n" + b"x" * 65537,
-        CHUNKED + b"20000\r\n" + b"x" * 10,
-        OK + b"\r\n",
+        (OK + b"content-length: %d\r\n\r\nx" % (MAX_REPLY + 1),),  # what says that it is longer is not waited for
+        (CHUNKED + b"10001\r\n" + b"x" * 65537,),
+        (CHUNKED + b"20000\r\n" + b"x" * 10, b"x" * (MAX_REPLY + 1)),
+        (OK + b"\r\n", b"x" * (MAX_REPLY + 1)),
     ],
 )
-def test_no_more_is_read_than_an_answer_can_have(start: bytes) -> None:
-    reader = Reader()
-    reader.feed(start)
-    if not reader.done:
-        reader.feed(b"x" * (MAX_REPLY + 1))
+def test_no_more_is_read_than_an_answer_can_have(pieces: tuple[bytes, ...]) -> None:
+    reader = read(*pieces)
     assert (reader.done, reader.status, reader.body, reader.reusable) == (True, 200, None, False)
-
-
-def test_what_says_that_it_is_longer_is_not_waited_for() -> None:
-    reader = read(OK + b"content-length: %d\r\n\r\nx" % (MAX_REPLY + 1))
-    assert (reader.done, reader.body, reader.reusable) == (True, None, False)
 
 
 ENDLESS: dict[str, tuple[bytes, bytes]] = {
@@ -144,6 +125,15 @@ def test_an_answer_without_end_is_given_up(name: str) -> None:
             length += len(then)
     assert not reader.reusable
     assert length <= MAX_RAW
+
+
+def test_blanks_in_a_value_are_read_once() -> None:
+    """With backtracking this takes seconds."""
+    value = b"connection: x" + b" " * (MAX_HEAD - 100) + b"y"
+    start = time.thread_time()
+    reader = read(b"HTTP/1.1 103 Early Hints\r\n%b\r\n\r\n" % value * 6 + length(b"{}", b"Connection: \t close \t"))
+    assert time.thread_time() - start < 1
+    assert (reader.done, reader.reusable) == (True, False)
 
 
 def test_interim_answers_without_end_are_bounded() -> None:

@@ -11,15 +11,14 @@ import ssl
 import threading
 import time
 import warnings
-from collections.abc import Callable
 from contextlib import suppress
-from typing import Any, cast
+from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import pytest
 import trustme
-from edges.servers import Behave, RawServer, never_accepting, refusing, reset
+from edges.servers import Behave, RawServer, never_accepting, refusing, reset, secured
 from edges.visitors import until
 from lines import a_call, keep_open
 from loops import LOOPS, run_on
@@ -30,21 +29,6 @@ from geetest_asgi._line.sockets import Socket
 pytestmark = pytest.mark.anyio
 
 HERE = "127.0.0.1"
-
-
-def say_when_told(go_on: threading.Event, hang_up: threading.Event) -> Behave:
-    def behave(server: RawServer, connection: socket.socket) -> None:
-        connection.recv(100)
-        go_on.wait(10)
-        connection.sendall(b"hello")
-        hang_up.wait(10)
-
-    return behave
-
-
-def echo(server: RawServer, connection: socket.socket) -> None:
-    while data := connection.recv(100):
-        connection.sendall(data)
 
 
 async def connected_to(server: RawServer, address: str = HERE) -> Socket:
@@ -58,7 +42,14 @@ async def test_a_socket_knows_whether_there_is_news(poll: bool, monkeypatch: pyt
     if not poll:
         monkeypatch.delattr(select, "poll")
     go_on, hang_up = threading.Event(), threading.Event()
-    with RawServer(say_when_told(go_on, hang_up)) as server:
+
+    def say_when_told(server: RawServer, connection: socket.socket) -> None:
+        connection.recv(100)
+        go_on.wait(10)
+        connection.sendall(b"hello")
+        hang_up.wait(10)
+
+    with RawServer(say_when_told) as server:
         made = Socket(HERE, server.port)
         await until(made.hears)  # accepted
         await made.connected()
@@ -125,7 +116,6 @@ async def test_an_address_of_version_six() -> None:
 
 
 async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() -> None:
-    gc.collect()
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         with pytest.raises(OSError, match="connecting"):
@@ -135,7 +125,11 @@ async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() 
 
 
 async def test_silence_begins_anew_with_all_that_is_sent() -> None:
-    with RawServer(keep_open) as server:
+    def read(server: RawServer, connection: socket.socket) -> None:
+        while connection.recv(100):
+            pass
+
+    with RawServer(read) as server:
         began = time.monotonic()
         made = await connected_to(server)
         first = made.since
@@ -143,11 +137,12 @@ async def test_silence_begins_anew_with_all_that_is_sent() -> None:
         await anyio.sleep(0.02)
         await made.send(b"x")
         assert made.since >= first + 0.02
-        made.close()
+        await made.aclose()
+        await until(lambda: server.open == 0)
+        made.close()  # once more does no harm
 
 
 async def test_what_has_no_room_in_the_kernel_is_sent_bit_by_bit() -> None:
-    """The loop goes on meanwhile."""
     go_on, length, received = threading.Event(), 20_000_000, list[int]()
 
     def read_late(server: RawServer, connection: socket.socket) -> None:
@@ -194,101 +189,66 @@ def test_an_end_that_came_with_the_last_bytes_is_noticed(loop: str) -> None:
     run_on(loop, main)
 
 
-async def test_a_socket_may_be_closed_twice() -> None:
-    with RawServer(echo) as server:
-        made = await connected_to(server)
-        await made.send(b"x")
-        assert await made.receive() == b"x"
-        await made.aclose()
-        await until(lambda: server.open == 0)
-        made.close()
-
-
-class Loop(asyncio.SelectorEventLoop):
-    """It counts."""
-
-    def __init__(self) -> None:
-        super().__init__(selector := Counting())
-        self.selector = selector
-        self.added = 0
-
-    def add_reader(self, fd: Any, callback: Any, *arguments: Any) -> None:  # type: ignore[override]
-        self.added += 1
-        super().add_reader(fd, callback, *arguments)
-
-
 class Counting(selectors.DefaultSelector):
-    looked = 0
+    """Counts how often an event loop looks for news, and of how many sockets it has asked for them."""
+
+    looked = registered = 0
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self.registered += 1
+        return super().register(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> Any:
         self.looked += 1
         return super().select(timeout)
 
 
-def test_on_asyncio_one_reader_does_and_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
-    """On a free connection to which something is sent, or whose other end hangs up."""
-    go_on, hang_up = threading.Event(), threading.Event()
+def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
+    """On a free connection to which something is sent."""
+    selector = Counting()
 
-    def talk(server: RawServer, connection: socket.socket) -> None:
-        for _ in range(10):
-            connection.sendall(connection.recv(100))
-        say_when_told(go_on, hang_up)(server, connection)
+    def echo(server: RawServer, connection: socket.socket) -> None:
+        while data := connection.recv(100):
+            connection.sendall(data)
 
     async def main(server: RawServer) -> None:
         made = await connected_to(server)
-        before = loop.added
-        for _ in range(10):
-            await made.send(b"x")
-            assert await made.receive() == b"x"
-        assert loop.added == before + 1
         await made.send(b"x")
-        go_on.set()
+        assert await made.receive() == b"x"
+        before = selector.registered
+        await made.send(b"y")
+        assert await made.receive() == b"y"
+        assert selector.registered == before, "one reader does"
+        await made.send(b"z")
         await until(made.hears)
-        before = loop.selector.looked
+        before = selector.looked
         await asyncio.sleep(0.2)
-        assert loop.selector.looked < before + 20
-        assert await made.receive() == b"hello"
-        hang_up.set()
+        assert selector.looked < before + 20
+        assert await made.receive() == b"z"
         made.close()
 
-    with RawServer(talk) as server, asyncio.Runner(loop_factory=Loop) as runner:
-        loop = cast("Loop", runner.get_loop())
+    with (
+        RawServer(echo) as server,
+        asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner,
+    ):
         runner.run(main(server))
 
 
-# --- TLS --------------------------------------------------------------------------------------------------------------
+def in_one_piece(*records: bytes, then: bytes) -> Behave:
+    """A server that sends these records of TLS and then raw bytes, or TLS's farewell, all at once."""
 
-
-FAREWELL = b"close_notify"
-
-
-def in_one_piece(certificate: trustme.LeafCert, *records: bytes, then: bytes) -> Behave:
-    """A server that sends all of this at once, each in a record of its own."""
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    certificate.configure_cert(context)
-
-    def behave(server: RawServer, connection: socket.socket) -> None:
-        behind = b"" if then == FAREWELL else then
-        incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
-        secure = context.wrap_bio(incoming, outgoing, server_side=True)
-
-        def until_done(step: Callable[[], object]) -> None:
-            while True:
-                try:
-                    step()
-                except ssl.SSLWantReadError:
-                    connection.sendall(outgoing.read())
-                    incoming.write(connection.recv(65536))
-                else:
-                    return
-
-        until_done(secure.do_handshake)
+    def behave(server: RawServer, secure: socket.socket) -> None:
+        assert isinstance(secure, ssl.SSLSocket)
+        secure.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
         for record in records:
-            secure.write(record)
-        if then == FAREWELL:
+            secure.sendall(record)
+        if then == b"farewell":
+            secure.settimeout(0)
             with suppress(ssl.SSLWantReadError):
                 secure.unwrap()
-        connection.sendall(outgoing.read() + behind)
+        else:
+            os.write(secure.fileno(), then)
+        secure.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
         server.ended.wait()
 
     return behave
@@ -296,7 +256,7 @@ def in_one_piece(certificate: trustme.LeafCert, *records: bytes, then: bytes) ->
 
 @pytest.mark.parametrize(
     ("records", "then", "unused"),
-    [((b"a",), b"", True), ((b"a", b"b"), b"", False), ((b"a",), FAREWELL, False), ((b"a",), b"garbage", False)],
+    [((b"a",), b"", True), ((b"a", b"b"), b"", False), ((b"a",), b"farewell", False), ((b"a",), b"garbage", False)],
 )
 async def test_a_connection_is_free_when_tls_has_nothing_left_either(
     records: tuple[bytes, ...], then: bytes, unused: bool
@@ -304,7 +264,7 @@ async def test_a_connection_is_free_when_tls_has_nothing_left_either(
     """What came with the answer was taken from the socket together with it."""
     authority, context = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(context)
-    with RawServer(in_one_piece(authority.issue_cert(HERE), *records, then=then)) as server:
+    with RawServer(secured(authority.issue_cert(HERE), in_one_piece(*records, then=then))) as server:
         connection = await connect([HERE], server.port, HERE, context, a_call())
         assert connection.free_since == 0.0
         assert await connection.stream.receive() == b"a"

@@ -1,7 +1,6 @@
 """Connections of our own: where they lead, whom they trust, and how long they are kept."""
 
 import socket
-import ssl
 import threading
 import time
 from collections.abc import Callable
@@ -10,7 +9,6 @@ from pathlib import Path
 import anyio
 import httpx
 import pytest
-import trustme
 from edges.servers import RawServer, replying, reset
 from edges.visitors import until
 from lines import FAIL, a_call
@@ -39,40 +37,15 @@ async def test_a_scheme_has_its_port(url: str, port: int, monkeypatch: pytest.Mo
     assert asked == [("a.test", port)]
 
 
-@pytest.mark.parametrize(("unused", "accepted"), [(transport.UNUSED, 1), (-1.0, 3)])
-async def test_a_connection_is_used_again_unless_it_was_free_for_long(
-    unused: float, accepted: int, monkeypatch: pytest.MonkeyPatch
+async def test_a_connection_that_was_free_for_long_is_not_used_and_closed_by_any_call(
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(transport, "UNUSED", unused)
-    with RawServer(replying(FAIL)) as server:
-        own = Transport()
-        for _ in range(3):
-            assert (await own.post(f"{server.url}/validate", b"x=y", a_call())).status == 200
-        assert server.accepted == accepted
-        await own.aclose()
-
-
-def trusts(context: ssl.SSLContext, authority: trustme.CA) -> bool:
-    wanted = ssl.PEM_cert_to_DER_cert(authority.cert_pem.bytes().decode())
-    return wanted in context.get_ca_certs(binary_form=True)
-
-
-def test_the_environments_authorities_count_with_trust_env_alone(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
-    assert trusts(certificates(True), authority)
-    assert not trusts(certificates(False), authority)
-
-
-async def test_a_call_to_another_server_closes_what_was_free_for_long(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(transport, "UNUSED", -1.0)
     own = Transport()
     with RawServer(replying(FAIL)) as first, RawServer(replying(FAIL)) as second:
-        for server in (first, second):
+        for server in (first, first, second):
             await own.post(f"{server.url}/validate", b"x=y", a_call())
+        assert first.accepted == 2
         await until(lambda: first.open == 0)
         await own.aclose()
 
@@ -103,7 +76,6 @@ ENDED = {
     "closed": FAIL,
     "reset": FAIL,
     "connection: close": FAIL.replace(b"\r\n", b"\r\nconnection: close\r\n", 1),
-    "HTTP/1.0": FAIL.replace(b"1.1", b"1.0", 1),
     "no length": b"HTTP/1.1 200 OK\r\n\r\n{}",
 }
 

@@ -4,6 +4,7 @@ import asyncio
 import socket
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
 from importlib.util import find_spec
 from pathlib import Path
@@ -14,36 +15,26 @@ import httpx
 import httpx2
 import pytest
 import trustme
+from anyio import to_thread
+from edges.faulty_servers import OUTAGES
 from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
-from lines import FAIL, REQUEST, after, line_to, used_up_threads
+from lines import FAIL, REQUEST, after, ask_at_once, line_to
 
 from geetest_asgi import ConfigError, Limits, Outcome
+from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._line.line import Line
 
 pytestmark = pytest.mark.anyio
 
 
-# --- a client or a transport of the user's ----------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize(
-    "client",
-    [httpx.AsyncHTTPTransport, httpx2.AsyncHTTPTransport, httpx.AsyncClient, httpx2.AsyncClient],
-    ids=lambda client: f"{client.__module__}.{client.__name__}",
-)
-@pytest.mark.parametrize("made", [True, False], ids=["made for each loop", "given"])
-async def test_a_client_and_a_transport_are_taken(client: Any, made: bool) -> None:
+@pytest.mark.parametrize("kit", [httpx, httpx2])
+async def test_a_transport_is_made_and_used_again(kit: Any) -> None:
     with RawServer(replying(FAIL)) as server:
-        given = client if made else client()
-        async with aclosing(line_to(server.url, client=given)) as line:
+        async with aclosing(line_to(server.url, client=kit.AsyncHTTPTransport)) as line:
             for _ in range(3):
                 assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
-        if not made:
-            await given.aclose()
-    assert len(server.requests) == 3
-    assert server.accepted == 1
+    assert (len(server.requests), server.accepted) == (3, 1)
 
 
 @pytest.mark.slow_except("asyncio-httpx")
@@ -67,20 +58,14 @@ async def test_a_loop_that_is_held_for_seconds_under_a_given_client_is_no_outage
 def test_httpx_aiohttp_never_takes_a_token_to_two_servers() -> None:
     httpx_aiohttp = pytest.importorskip("httpx_aiohttp")
 
-    def hang_up(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-
     async def main() -> Evidence:
         async with aclosing(line_to(first.url, second.url, client=httpx_aiohttp.HttpxAiohttpClient)) as line:
             return await line.ask([REQUEST], 3.0)
 
-    with RawServer(hang_up) as first, RawServer(replying(FAIL)) as second:
+    with RawServer(OUTAGES["closed after the request"]) as first, RawServer(replying(FAIL)) as second:
         evidence = asyncio.run(main())
     assert (len(first.requests), second.accepted) == (1, 0)
     assert evidence.outcome in (Outcome.BUSY, Outcome.UNAVAILABLE)
-
-
-# --- proxies ----------------------------------------------------------------------------------------------------------
 
 
 @pytest.fixture
@@ -114,22 +99,27 @@ async def test_the_environments_proxy_is_used_with_trust_env_alone(scheme: str, 
         assert (len(proxy.requests), len(server.requests)) == (1, 2)
 
 
-@pytest.mark.parametrize("name", ["HTTP_PROXY", "ALL_PROXY"])
-async def test_calls_share_the_connections_to_a_proxy(name: str, proxies: pytest.MonkeyPatch) -> None:
+async def test_calls_share_the_connections_to_a_proxy(proxies: pytest.MonkeyPatch) -> None:
     with RawServer(replying(FAIL)) as proxy:
-        proxies.setenv(name, proxy.url)
+        proxies.setenv("ALL_PROXY", proxy.url)
         async with aclosing(line_to("http://geetest.test", trust_env=True)) as line:
             assert [(await line.ask([REQUEST], 5.0)).outcome for _ in range(3)] == [Outcome.FAILED] * 3
         assert (len(proxy.requests), proxy.accepted) == (3, 1)
         await until(lambda: proxy.open == 0)
 
 
-async def test_tls_through_a_proxy_trusts_the_environments_authorities(
-    tmp_path: Path, proxies: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def authority(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> trustme.CA:
+    """The authority that the environment names, in a file of `tmp_path`."""
     authority = trustme.CA()
     authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    proxies.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
+    return authority
+
+
+async def test_tls_through_a_proxy_trusts_the_environments_authorities(
+    authority: trustme.CA, proxies: pytest.MonkeyPatch
+) -> None:
     behind = secured(authority.issue_cert("geetest.test"), replying(FAIL))
 
     def tunnel(server: RawServer, connection: socket.socket) -> None:
@@ -146,31 +136,30 @@ async def test_tls_through_a_proxy_trusts_the_environments_authorities(
 
 async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.MonkeyPatch) -> None:
     """httpx's own bound is a hundred."""
-    found: list[Outcome] = []
 
     def answer_all(server: RawServer, connection: socket.socket) -> None:
         server.read_request(connection)
         all_there.wait(10)
         connection.sendall(FAIL)
 
-    async def ask(line: Line) -> None:
-        found.append((await line.ask([REQUEST], 30.0)).outcome)
-
-    all_there = threading.Event()
+    all_there = threading.Barrier(120)
     with RawServer(answer_all) as proxy:
         proxies.setenv("HTTP_PROXY", proxy.url)
-        line = line_to("http://geetest.test", trust_env=True, limits=Limits(max_in_flight=120))
-        async with aclosing(line), anyio.create_task_group() as group:
-            for _ in range(120):
-                group.start_soon(ask, line)
-            await until(lambda: proxy.accepted == 120)
-            all_there.set()
-    assert found == [Outcome.FAILED] * 120
+        limits = Limits(max_in_flight=120)
+        async with aclosing(line_to("http://geetest.test", trust_env=True, limits=limits)) as line:
+            found = await ask_at_once(line, 120, 30.0)
+    assert {each.outcome for each in found} == {Outcome.FAILED}
 
 
 async def test_a_call_needs_none_of_the_apps_threads() -> None:
     """Neither to read certificates nor to look up a host."""
-    with RawServer(replying(FAIL)) as server, used_up_threads():
+    lent = to_thread.current_default_thread_limiter()
+    lent.total_tokens = 1
+    lent.acquire_on_behalf_of_nowait(object())
+    if on_asyncio():
+        (nobody := ThreadPoolExecutor()).shutdown()
+        asyncio.get_running_loop().set_default_executor(nobody)
+    with RawServer(replying(FAIL)) as server:
         async with aclosing(line_to(server.url.replace("127.0.0.1", "localhost"))) as line:
             assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
 
@@ -189,11 +178,8 @@ def test_a_proxy_that_cannot_be_used_is_an_error_at_start(scheme: str, proxies: 
     assert "secret" not in str(caught.value)
 
 
-def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, authority: trustme.CA) -> None:
     """A first call then reads no file, however large the bundle is."""
-    authority = trustme.CA()
-    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
-    monkeypatch.setenv("SSL_CERT_FILE", str(tmp_path / "authority.pem"))
 
     async def main() -> Outcome:
         async with aclosing(line_to(server.url.replace("http:", "https:"), trust_env=True)) as line:
@@ -205,17 +191,12 @@ def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, monkeyp
         assert anyio.run(main) is Outcome.FAILED
 
 
-async def read_it(response: Any) -> None:
-    """As a hook does that logs answers."""
-    await response.aread()
-
-
 @pytest.mark.parametrize("kit", [httpx, httpx2])
 async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> None:
-    """By an event hook; and a mock transport's has its content from the start."""
+    """By an event hook, as one does that logs answers."""
+    hooks = {"response": [kit.Response.aread]}
     with RawServer(after(0.0)) as server:
-        async with kit.AsyncClient(event_hooks={"response": [read_it]}, trust_env=False) as client:
+        async with kit.AsyncClient(event_hooks=hooks, trust_env=False) as client:
             assert (await line_to(server.url, client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
-    mocked = kit.MockTransport(lambda request: kit.Response(200, json={"result": "fail", "reason": "x"}))
-    async with kit.AsyncClient(transport=mocked) as client:
-        assert (await line_to("http://127.0.0.1:9", client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+    broken = kit.MockTransport(lambda request: kit.Response(200, headers={"content-encoding": "gzip"}, content=b"{}"))
+    assert (await line_to("http://127.0.0.1:9", client=broken).ask([REQUEST], 3.0)).outcome is Outcome.REFUSED

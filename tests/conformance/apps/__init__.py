@@ -3,12 +3,13 @@
 A module has `APPS`, which maps a name to a function that builds an app. `build(name)` gives the pair that is compared:
 the app as it is, and the same app behind the guard. In the apps that bring their own guard the bare one has none.
 
-Every app has the same handlers, written the way its users write them:
+Every app has the same handlers. Each module's `reads`, `parses` and `streams` make them: they read the whole body,
+parse it with the framework's own parser, or answer with a stream.
 
     POST /login                        read the whole body
     POST … /users/{name}/reset         as above; every method that the framework can route but GET and HEAD
     GET  /page                         protected although it is a GET
-    POST /json, POST /form             parse the body with the framework's own parser
+    POST /json, POST /form             parse the body
     POST /stream                       answer in five pieces
     POST /endless                      answer without end, until the client leaves
     POST /open                         not protected
