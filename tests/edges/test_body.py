@@ -1,4 +1,4 @@
-"""The body goes on untouched: the same bytes; and every bound on it holds."""
+"""The body goes on untouched, and every bound on it holds; behind it the app meets the server itself."""
 
 import asyncio
 import contextvars

@@ -1,4 +1,4 @@
-"""The call to GeeTest: what is sent, over which connection, to which of several servers, and what is left behind."""
+"""The call to GeeTest: to which server, what a failure on the wire counts as, and what is left behind."""
 
 import gc
 import socket

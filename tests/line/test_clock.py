@@ -1,4 +1,4 @@
-"""The clock of an event loop: what it wakes, in whose context, and what it forgets."""
+"""The clock of an event loop: what it wakes, in whose context, what it forgets, and which blocks it cancels."""
 
 import asyncio
 import gc
