@@ -267,7 +267,7 @@ async def test_sim_retry_fails_one_try_at_each_captcha(simulator: Simulator) -> 
 
 async def test_with_strict_pairs_no_id_is_magic_that_is_not_among_them() -> None:
     simulator = Simulator({DEMO_ID: DEMO_KEY, "sim-fail": "its-key"})
-    assert await validate(simulator, signed(simulator.token(), "sim-pass")) == "-50102"
+    assert await validate(simulator, signed(simulator.token(), "sim-down")) == "-50102"
     for key, reason in (("its-key", "pass_token error"), ("another", "sign_token error")):
         assert await validate(simulator, signed(simulator.token(captcha_id="sim-fail"), "sim-fail", key)) == reason
 
