@@ -3,6 +3,7 @@
 import argparse
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 
 from . import __version__
@@ -30,6 +31,8 @@ Zsh: geetest-asgi completion zsh > _geetest-asgi, in a directory of $fpath. Fish
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the value is an exit status for the shell. Wrong usage is argparse's SystemExit(2)."""
     arguments = _parser().parse_args(argv)
+    if isinstance(sys.stdout, TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a name of a file may be in any script
     try:
         return int(arguments.run(arguments))
     except (UsageError, ConfigError) as wrong:

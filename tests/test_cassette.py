@@ -7,7 +7,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import PROGRAM, command, ended_by_ctrl_c, lines_until, running
+from commands import PROGRAM, command, ended_by_ctrl_c, environment, lines_until, running
 from simulators import send
 
 from geetest_asgi import GeeTestClient
@@ -152,6 +152,12 @@ def test_the_command_records_until_ctrl_c_and_writes_over_nothing(
         done = command("record", name)
         assert (done.returncode, f"{name} cannot be made" in done.stderr) == (2, True)
     assert len(cassette.load(Path(tape))) == 1
+
+
+def test_the_command_names_a_file_that_the_terminal_cannot_show(tmp_path: Path) -> None:
+    env = environment() | {"PYTHONIOENCODING": "ascii"}
+    with running([*PROGRAM, "record", str(tmp_path / "磁带.json")], env=env) as process:
+        assert "\\u78c1\\u5e26.json has what was answered" in lines_until(process, "Ctrl-C")
 
 
 def test_the_command_leaves_no_file_where_it_cannot_listen(tmp_path: Path) -> None:

@@ -1,59 +1,42 @@
 """GeeTestClient: its settings reach the guard, and it closes what it has opened."""
 
-from dataclasses import dataclass, field
-from typing import Any
-
 import httpx
 import pytest
 
 from geetest_asgi import CaptchaFields, GeeTestClient, Limits, Outcome
-from geetest_asgi.testing import Simulator
+from geetest_asgi.testing import GeeTest, Simulator
 
 pytestmark = pytest.mark.anyio
 
 
-@dataclass
-class Maker:
-    simulator: Simulator = field(default_factory=Simulator)
-    made: list[httpx.AsyncClient] = field(default_factory=list)
-
-    def __call__(self) -> httpx.AsyncClient:
-        self.made.append(httpx.AsyncClient(transport=httpx.ASGITransport(self.simulator)))
-        return self.made[-1]
-
-    def client(self, **settings: Any) -> GeeTestClient:
-        return GeeTestClient(self.simulator.captcha_id, self.simulator.captcha_key, client=self, **settings)
+async def test_the_fields_may_be_a_mapping_or_captcha_fields(geetest: GeeTest) -> None:
+    for make in (dict, lambda token: CaptchaFields(**token)):
+        result = await GeeTestClient().validate(make(geetest.token()))
+        assert (result.outcome, result.verified, result.rule) == (Outcome.PASSED, True, "GeeTestClient")
 
 
-@pytest.fixture
-def maker() -> Maker:
-    return Maker()
-
-
-async def test_the_fields_may_be_a_mapping_or_captcha_fields(maker: Maker) -> None:
-    async with maker.client() as client:
-        for make in (dict, lambda token: CaptchaFields(**token)):
-            result = await client.validate(make(maker.simulator.token()))
-            assert (result.outcome, result.verified, result.rule) == (Outcome.PASSED, True, "GeeTestClient")
-
-
-async def test_its_limits_hold(maker: Maker) -> None:
-    token = maker.simulator.token()
+async def test_its_limits_hold(geetest: GeeTest) -> None:
+    token = geetest.token()
     longest = max(map(len, token.values()))
     for max_field, outcome in ((longest - 1, Outcome.MALFORMED), (longest, Outcome.PASSED)):
-        async with maker.client(limits=Limits(max_field=max_field)) as client:
-            assert (await client.validate(token)).outcome is outcome
+        assert (await GeeTestClient(limits=Limits(max_field=max_field)).validate(token)).outcome is outcome
 
 
 @pytest.mark.parametrize("leaves", ["a block", "aclose"])
-async def test_it_closes_its_connections(leaves: str, maker: Maker) -> None:
-    client = maker.client()
+async def test_it_closes_its_connections(leaves: str, simulator: Simulator) -> None:
+    made: list[httpx.AsyncClient] = []
+
+    def make() -> httpx.AsyncClient:
+        made.append(httpx.AsyncClient(transport=httpx.ASGITransport(simulator)))
+        return made[-1]
+
+    client = GeeTestClient(simulator.captcha_id, simulator.captcha_key, client=make)
     if leaves == "a block":
         async with client as entered:
             assert entered is client
-            await client.validate(maker.simulator.token())
-            assert not maker.made[0].is_closed
+            await client.validate(simulator.token())
+            assert not made[0].is_closed
     else:
-        await client.validate(maker.simulator.token())
+        await client.validate(simulator.token())
         await client.aclose()
-    assert [each.is_closed for each in maker.made] == [True]
+    assert [each.is_closed for each in made] == [True]

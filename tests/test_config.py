@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import fields, replace
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -28,17 +29,11 @@ pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 async def asynchronous() -> None: ...
 
 
+NO_COUNTERS = SimpleNamespace(add=asynchronous, pop=asynchronous, delete=asynchronous)
+
+
 def generator(*_: object) -> Iterator[str]:
     yield ""
-
-
-class NoCounters:
-    async def add(self, key: str, value: str, seconds: float) -> bool:
-        return True
-
-    async def pop(self, key: str) -> str | None: ...
-
-    async def delete(self, key: str) -> None: ...
 
 
 async def asynchronous_generator(*_: object) -> AsyncIterator[bool]:
@@ -113,7 +108,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("on_outage", "give a plain function", [Awaited()]),
     ("credentials", "give fn(scope) or fn(scope, sent_id)", [lambda: None, ("an-id", "a-key")]),
     ("store", "store={!r} has no add", [{}]),
-    ("store", "has no count: give an object with async add, pop, delete and", [NoCounters()]),
+    ("store", "has no count: give an object with async add, pop, delete and", [NO_COUNTERS]),
     ("store", "is a class", [MemoryStore]),
     ("store", "store={!r}: give the file after three slashes", ["sqlite:///", "sqlite:///a.db?m=ro", "sqlite://a.db"]),
     ("store", "/nowhere/at/all.db", ["sqlite:////nowhere/at/all.db"]),
@@ -270,21 +265,6 @@ def test_a_rule_with_a_pair_of_its_own_has_no_credentials_of_the_guard() -> None
     for rule, function in ((own, None), (Rule("/x"), by_scope), (replace(own, credentials=by_sent_id), by_sent_id)):
         defaults = {**DEFAULTS, "credentials": by_scope}
         assert config.build_policy(rule, (ID, KEY), defaults).credentials is function
-
-
-@pytest.mark.parametrize(
-    ("settings", "needed"), [({}, True), ({"credentials": by_scope}, False), ({"mode": "off"}, False)]
-)
-def test_a_rule_that_asks_nothing_or_has_credentials_needs_no_pair(settings: dict[str, Any], needed: bool) -> None:
-    def build(*pair: str | None) -> Policy:
-        return config.build_policy(Rule("/x", **settings), (pair[0], pair[1]), DEFAULTS)
-
-    assert build(ID, KEY).captcha_id == ID
-    assert "captcha_key is missing" in str(refusal(lambda: build(ID, None))), "half a pair is a mistake"
-    if needed:
-        assert "captcha_id is missing" in str(refusal(lambda: build(None, None)))
-    else:
-        assert build(None, None).captcha_id == ""
 
 
 def test_a_proxy_that_cannot_be_used_is_a_mistake_under_trust_env(monkeypatch: pytest.MonkeyPatch) -> None:

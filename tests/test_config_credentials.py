@@ -91,6 +91,7 @@ def test_half_a_pair_is_a_mistake_even_where_nothing_is_asked(monkeypatch: pytes
 
 def test_only_where_nothing_is_asked_or_a_rule_has_a_pair_of_its_own_none_is_needed() -> None:
     GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID, captcha_key=KEY)])
+    GeeTestMiddleware(app, credentials=lambda scope: None)
     GeeTestMiddleware(app, mode="off")
     GeeTestMiddleware(app, protect=[Rule("/login", mode="off")])
     refusal(lambda: GeeTestMiddleware(app, mode="monitor"))

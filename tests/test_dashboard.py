@@ -48,14 +48,17 @@ class Site:
     counted: Samples = field(default_factory=dict)
     """What it said after the first visits."""
 
+    def visit(self, *forms: dict[str, str]) -> None:
+        for fields in forms:
+            httpx.post(f"{self.url}/login", data=fields, trust_env=False)
+
     def live(self) -> None:
         """Something of everything; and at last GeeTest is down for long enough that it is no longer asked."""
-        self.simulator.up()
         token = self.simulator.token
-        for number, fields in enumerate([token(), token(), token(forged=True), {}, *(token() for _ in range(6))]):
-            if number == 4:
-                self.simulator.down()
-            httpx.post(f"{self.url}/login", data=fields, trust_env=False)
+        self.simulator.up()
+        self.visit(token(), token(), token(forged=True), {})
+        self.simulator.down()
+        self.visit(*(token() for _ in range(6)))
 
     def samples(self) -> Samples:
         text = httpx.get(f"{self.url}/metrics/", trust_env=False).text

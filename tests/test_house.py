@@ -126,6 +126,8 @@ def users(library: str) -> set[str]:
 
 
 ONE_PLACE: dict[str, set[str]] = {
+    "httpx": {"_line.transport"},
+    "httpcore": set(),
     "redis": {"stores.redis"},
     "valkey": {"stores.redis"},
     "sqlite3": {"stores.sqlite_file"},
@@ -136,12 +138,8 @@ ONE_PLACE: dict[str, set[str]] = {
 
 @pytest.mark.parametrize("library", ONE_PLACE)
 def test_a_library_is_imported_in_one_file(library: str) -> None:
-    assert users(library) == ONE_PLACE[library]
-
-
-def test_httpx_is_imported_in_one_file_of_the_guard() -> None:
-    found = users("httpx") | users("httpcore")
-    assert {name for name in found if name.split(".")[0] not in ("testing", "demo")} == {"_line.transport"}
+    with_httpx = ("testing", "demo") if library == "httpx" else ()
+    assert {name for name in users(library) if name.split(".")[0] not in with_httpx} == ONE_PLACE[library]
 
 
 def test_redis_is_imported_only_when_it_is_used_and_of_opentelemetry_the_api_alone() -> None:

@@ -55,21 +55,10 @@ def test_whatever_takes_the_three_arguments_is_an_application(given: Any) -> Non
     assert GeeTestMiddleware(given, **PAIR).app is given
 
 
-SITES = {
-    "a WSGI application": ("def wsgi(environ, start_response): ...\napp = GeeTestMiddleware(wsgi)", "give an ASGI one"),
-    "a mark without parentheses": (
-        "from fastapi import Depends, FastAPI\nfrom geetest_asgi.fastapi import Captcha, add_geetest\n"
-        "app = FastAPI()\nadd_geetest(app)\n"
-        "@app.post('/login', dependencies=[Depends(Captcha)])\ndef login(): ...",
-        "write Depends(Captcha())",
-    ),
-}
-
-
-@pytest.mark.parametrize(("site", "says"), SITES.values(), ids=SITES.keys())
-def test_check_offline_says_it_too(site: str, says: str, tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(f"from geetest_asgi import GeeTestMiddleware\n{site}\n")
+def test_check_offline_says_it_too(tmp_path: Path) -> None:
+    site = "from geetest_asgi import GeeTestMiddleware\ndef wsgi(environ, start_response): ...\n"
+    (tmp_path / "shop.py").write_text(f"{site}app = GeeTestMiddleware(wsgi)\n")
     done = command("check", "--offline", "--app", "shop:app", cwd=tmp_path)
     assert done.returncode != 0
-    assert says in " ".join((done.stdout + done.stderr).split())
+    assert "give an ASGI one" in " ".join((done.stdout + done.stderr).split())
     assert "Traceback" not in done.stderr

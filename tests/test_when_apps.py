@@ -2,13 +2,15 @@
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 import pytest
 from guessing import ASKED, FREE, Guesser, answer, guard, login
 from starlette.requests import Request
+from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
-from starlette.websockets import WebSocket
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from geetest_asgi import AfterFailures, ConfigError, GeeTestMiddleware, Rule, client_address, report_failure
 from geetest_asgi.stores import MemoryStore
@@ -58,6 +60,9 @@ async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) ->
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
     async with Guesser(guard(AfterFailures(1), app=guard(AfterFailures(1)))) as visitor:
         assert [await visitor.succeeds() for _ in range(3)] == [FREE] * 3
+    store, other = MemoryStore(), AfterFailures(1, statuses=[422], key=lambda scope: "all")
+    async with Guesser(guard(other, app=guard(AfterFailures(1), store=store), store=store)) as visitor:
+        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "each goes by its own statuses"
 
 
 async def test_a_handler_counts_under_a_key_of_its_own_in_the_store_that_it_names(geetest: GeeTest) -> None:
@@ -94,7 +99,6 @@ async def test_an_app_that_raises_or_a_client_that_leaves_counts_as_a_failure(ge
 def websocket_app(*, accepts: bool) -> ASGIApp:
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         websocket = WebSocket(scope, receive, send)
-        await websocket.receive()
         if accepts:
             await websocket.accept()
         await websocket.close()
@@ -102,22 +106,15 @@ def websocket_app(*, accepts: bool) -> ASGIApp:
     return app
 
 
-async def connect(app: ASGIApp) -> None:
-    async def receive() -> Any:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None: ...
-
-    scope = {"type": "websocket", "path": "/chat", "headers": [], "query_string": b"", "client": ("192.0.2.1", 1)}
-    await app(scope, receive, send)
+def connect(app: ASGIApp) -> None:
+    with suppress(WebSocketDisconnect), TestClient(app, client=("192.0.2.1", 1)).websocket_connect("/chat"):
+        pass
 
 
 @pytest.mark.parametrize(
     ("accepts", "said", "status"), [(True, [FREE] * 4, 101), (False, [FREE] * 3 + ["missing"], 403)]
 )
-async def test_a_websockets_handshake_is_an_attempt(
-    accepts: bool, said: list[str], status: int, geetest: GeeTest
-) -> None:
+def test_a_websockets_handshake_is_an_attempt(accepts: bool, said: list[str], status: int, geetest: GeeTest) -> None:
     seen: list[str] = []
 
     def note(result: Any, scope: Scope) -> None:
@@ -125,10 +122,10 @@ async def test_a_websockets_handshake_is_an_attempt(
 
     app = guard(app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat", on_result=note)
     for _ in range(4):
-        await connect(app)
+        connect(app)
     assert seen == said
     when = Abroad()
-    await connect(guard(when, app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat"))
+    connect(guard(when, app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat"))
     assert when.told == [("/chat", status)]
 
 

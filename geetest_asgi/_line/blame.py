@@ -17,7 +17,7 @@ NO_CONNECTION: Final = frozenset({"ConnectError", "ConnectTimeout", "ProxyError"
 """No connection was made."""
 
 NO_ANSWER: Final = frozenset(
-    {"ReadError", "ReadTimeout", "WriteError", "WriteTimeout", "CloseError", "RemoteProtocolError", "DecodingError"}
+    {"ReadError", "ReadTimeout", "WriteError", "WriteTimeout", "CloseError", "RemoteProtocolError"}
     | {"ConnectionError", "TimeoutError"}
 )
 """The call may have arrived: it is never sent again."""
@@ -39,6 +39,8 @@ def blame(error: Exception) -> Evidence:
     name = type(error).__name__
     if isinstance(error, KeptConnectionError):
         return Evidence(Outcome.BUSY, "a kept connection had ended")
+    if is_any(error, {"DecodingError"}):  # a hook of the client read the answer: as in `parse_reply`
+        return Evidence(Outcome.REFUSED, "the answer has a Content-Encoding")
     if (outage := _outage(error)) is not None:
         why = ": its certificate is not trusted" if _untrusted(error) else ""
         return Evidence(Outcome.UNAVAILABLE, f"{outage}{why} ({name})")

@@ -199,10 +199,7 @@ class Line:
             yield server.url, alone
 
     async def prepare(self) -> None:
-        """Do what the first call needs: import, read the certificates, make the user's client. For a lifespan's start.
-
-        Raises what the user's function raises.
-        """
+        """Import what the first call needs, read the certificates, make the user's client. Raises what that raises."""
         await self._lanes.get().prepare()
 
     async def aclose(self) -> None:

@@ -122,9 +122,9 @@ def _from_url(url: str) -> Callable[[], Any]:
 
     try:
         _check_database(url)
-        make()  # nothing is connected before the first command
-    except ValueError:
-        raise ConfigError("RedisStore: the URL cannot be read; write it as 'redis://:password@host:6379/0'") from None
+        make().connection_pool.make_connection()  # which reads the options; it connects with the first command
+    except Exception:  # TypeError for an unknown option, the library's own for a wrong value
+        raise ConfigError("RedisStore: the URL cannot be read; write 'redis://:password@host:6379/0'") from None
     return make
 
 

@@ -164,6 +164,8 @@ BAD_TEXTS = {
     "more behind it": AS_JSON + "x",
     "twice encoded": urlsafe(urlsafe(AS_JSON)),
     "base64 cut off": urlsafe(AS_JSON)[:-5],
+    "base64, more behind it": urlsafe(AS_JSON, padded=False) + "X",
+    "base64 of no object": urlsafe("5"),
     "base64 of an impossible length": urlsafe(AS_JSON, padded=False)[:-3] + "A" * 3,
     "one sign of base64": "A",
     "base64 of no text": urlsafe("x") + "_____w",

@@ -1,11 +1,6 @@
 """What is kept of the rule table's decisions: always the same answers, never much."""
 
-from hypothesis import given
-from hypothesis import strategies as st
-
 from geetest_asgi._core.paths.decisions import KEPT, LONGEST, Decisions
-
-lines = st.tuples(st.text(max_size=3), st.text(max_size=3), st.binary(max_size=3), st.text(max_size=3))
 
 
 class Table:
@@ -17,12 +12,6 @@ class Table:
     def decide(self, method: str, path: str, raw_path: bytes, root_path: str) -> str | None:
         self.asked += 1
         return f"{method}|{path}|{raw_path!r}|{root_path}" if len(path) % 2 else None
-
-
-@given(st.lists(lines, max_size=30))
-def test_the_answer_is_the_tables(asked: list[tuple[str, str, bytes, str]]) -> None:
-    kept = Decisions(Table().decide)
-    assert [kept[line] for line in asked * 2] == [Table().decide(*line) for line in asked * 2]
 
 
 def test_a_request_line_is_decided_once_whether_protected_or_not() -> None:
@@ -49,10 +38,6 @@ def test_long_lines_are_decided_anew_each_time() -> None:
         kept = Decisions(table.decide)
         assert [kept[long], kept[long]] == [Table().decide(*long)] * 2
         assert (table.asked, len(kept)) == (2, 0)
-
-
-def test_the_longest_line_that_is_kept() -> None:
-    kept = Decisions(Table().decide)
-    for length, entries in ((LONGEST - 4, 1), (LONGEST - 3, 1)):
+    for length in (LONGEST - 4, LONGEST - 3):
         kept["POST", "/" * length, b"", ""]
-        assert len(kept) == entries
+        assert len(kept) == 1, "the longest that is kept"

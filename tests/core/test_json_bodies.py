@@ -54,11 +54,7 @@ MALFORMED = {
     **{f"a key {key!r}": f'{{"{key}": "x", {MEMBERS}}}'.encode() for key in ("\\u12", "\\x", "\x00")},
     **{
         f"a time {value!r}": with_json("gen_time", value)
-        for value in (b"\xff", b"\xe2\x82", b"1\xff", b"\xc3\xbc", b"1.7e9", b"1700000000.0", b"1700000000e0")
-    },
-    **{
-        f"a time {value!r}": with_json("gen_time", value)
-        for value in (b"-1700000000", b"01700000000.", b"+1700000000", b"1" * 14, b"1" * 5000)
+        for value in (b"\xff", b"1\xff", b"\xc3\xbc", b"1.7e9", b"-1700000000", b"+1700000000", b"1" * 14, b"1" * 5000)
     },
     **{f"a control {sign!r}": with_json("lot_number", f'"x{sign}"') for sign in "\n\t\x00"},
     "a number of 5000 digits": f'{{"n": {"1" * 5000}, {MEMBERS}}}'.encode(),

@@ -3,7 +3,7 @@
 import logging
 
 import pytest
-from encoded import FIELDS, MULTIPART, TOKEN, cut, multipart, outcome, part, read, scan, small
+from encoded import FIELDS, MULTIPART, TOKEN, cut, gatherer, made, multipart, outcome, part, read, scan, small
 
 from geetest_asgi._core.fields.multipart_scanner import MAX_PARTS
 from geetest_asgi._core.model import Evidence
@@ -25,6 +25,12 @@ def test_what_stands_before_the_first_boundary_gives_one_answer_however_it_is_cu
     whole = read(MULTIPART, body)
     assert outcome(whole) == ("malformed" if lead.strip(b"\r\n") else "found")
     assert [scan(MULTIPART, cut(body, [place])) for place in range(len(lead) + 4)] == [whole] * (len(lead) + 4)
+
+
+def test_a_part_without_a_name_has_an_empty_one() -> None:
+    scanner = made(MULTIPART, gatherer())
+    scanner.feed(multipart(b"--xYzZY\r\n\r\nx\r\n", b"--xYzZY\r\nContent-Disposition: form-data\r\n\r\nx\r\n"))
+    assert list(scanner.names()) == ["", ""]
 
 
 HEADS = [

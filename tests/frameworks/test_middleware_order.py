@@ -1,4 +1,4 @@
-"""The order of the guard and other middleware, as docs/deployment.md has it: rate limits, traces, Sentry."""
+"""The order of the guard and other middleware: each row of the table in docs/deployment.md, run."""
 
 import subprocess
 import sys
@@ -70,6 +70,32 @@ def test_fastapi_instrumentor_sees_refusals_and_routes(outside: bool, geetest: G
     statuses(geetest, lambda app: FastAPIInstrumentor.instrument_app(app, tracer_provider=provider), outside=outside)
     whole: list[Any] = [each for each in spans.get_finished_spans() if each.name == "POST /login/{shop}"]
     assert [each.attributes["http.status_code"] for each in whole] == [403, 200, 200, 200]
+
+
+@pytest.mark.parametrize(("options", "refused"), [({}, False), ({"filter_unhandled_paths": False}, True)])
+def test_starlette_exporter_counts_refusals_if_it_is_told_to(
+    options: dict[str, Any], refused: bool, geetest: GeeTest
+) -> None:
+    needs("starlette_exporter")
+    from prometheus_client import generate_latest
+    from starlette_exporter import PrometheusMiddleware
+
+    name = f"shop-{refused}"
+    statuses(geetest, lambda app: app.add_middleware(PrometheusMiddleware, app_name=name, **options), outside=True)
+    counted = [line for line in generate_latest().decode().splitlines() if "requests_total{" in line and name in line]
+    assert [any(f'"{status}"' in line for line in counted) for status in (200, 403)] == [True, refused]
+
+
+@pytest.mark.parametrize("outside", [True, False])
+def test_the_instrumentator_counts_refusals_outside(outside: bool, geetest: GeeTest) -> None:
+    needs("prometheus_fastapi_instrumentator")
+    from prometheus_client import CollectorRegistry, generate_latest
+    from prometheus_fastapi_instrumentator import Instrumentator
+
+    registry = CollectorRegistry()
+    statuses(geetest, lambda app: Instrumentator(registry=registry).instrument(app), outside=outside)
+    refused = 'http_requests_total{handler="/login/{shop}",method="POST",status="4xx"} 1.0'
+    assert (refused in generate_latest(registry).decode()) == outside
 
 
 SENTRY = """\

@@ -26,8 +26,8 @@ OUTAGES = {  # of httpx and httpx2
     "WriteTimeout",
     "CloseError",
     "RemoteProtocolError",
-    "DecodingError",
 }
+BESIDES = {"PoolTimeout": Outcome.BUSY, "DecodingError": Outcome.REFUSED}
 SECRET = "https://h/validate?pass_token=secret"
 
 
@@ -46,8 +46,8 @@ def test_every_exception_of_both_clients(kind: type[Exception]) -> None:
     evidence = blame(kind.__new__(kind, SECRET))  # some insist on a request or a response
     if kind.__name__ in OUTAGES:
         assert evidence.outcome is Outcome.UNAVAILABLE
-    elif kind.__name__ == "PoolTimeout":
-        assert evidence.outcome is Outcome.BUSY
+    elif kind.__name__ in BESIDES:
+        assert evidence.outcome is BESIDES[kind.__name__]
     else:
         assert evidence.outcome is Outcome.MISCONFIGURED
     assert "secret" not in repr(evidence), "an exception's text may hold a URL"
@@ -55,7 +55,7 @@ def test_every_exception_of_both_clients(kind: type[Exception]) -> None:
 
 def test_the_outages_exist_in_both_clients() -> None:
     for module in (httpx, httpx2):
-        assert {kind.__name__ for kind in exceptions_of(module)} >= OUTAGES | {"PoolTimeout"}
+        assert {kind.__name__ for kind in exceptions_of(module)} >= OUTAGES | {*BESIDES}
 
 
 OF_OTHERS: list[Exception] = [  # what other clients let through, and what Python itself raises

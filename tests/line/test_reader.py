@@ -1,5 +1,6 @@
 """One answer of HTTP/1.1: what is read, what is refused, and when a connection may be used again."""
 
+import time
 from contextlib import suppress
 
 import pytest
@@ -124,6 +125,15 @@ def test_an_answer_without_end_is_given_up(name: str) -> None:
             length += len(then)
     assert not reader.reusable
     assert length <= MAX_RAW
+
+
+def test_blanks_in_a_value_are_read_once() -> None:
+    """With backtracking this takes seconds."""
+    value = b"connection: x" + b" " * (MAX_HEAD - 100) + b"y"
+    start = time.thread_time()
+    reader = read(b"HTTP/1.1 103 Early Hints\r\n%b\r\n\r\n" % value * 6 + length(b"{}", b"Connection: \t close \t"))
+    assert time.thread_time() - start < 1
+    assert (reader.done, reader.reusable) == (True, False)
 
 
 def test_interim_answers_without_end_are_bounded() -> None:

@@ -198,3 +198,5 @@ async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> 
     with RawServer(after(0.0)) as server:
         async with kit.AsyncClient(event_hooks=hooks, trust_env=False) as client:
             assert (await line_to(server.url, client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+    broken = kit.MockTransport(lambda request: kit.Response(200, headers={"content-encoding": "gzip"}, content=b"{}"))
+    assert (await line_to("http://127.0.0.1:9", client=broken).ask([REQUEST], 3.0)).outcome is Outcome.REFUSED

@@ -18,7 +18,7 @@ from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, 
 from .machine import KEYS, TEXTS
 from .support import SECONDS, RedisServer, in_a_child
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 prefix = f"{secrets.token_hex(4)}:"
 Make = Callable[[], Store]
 
@@ -84,13 +84,6 @@ def two(make: Make) -> tuple[Store, Store]:
     return make(), make()
 
 
-@pytest.fixture
-def processes(two: tuple[Store, Store]) -> tuple[Store, Store]:
-    """The same, as two processes have them."""
-    return FailSafe(two[0]), FailSafe(two[1])
-
-
-@each_backend
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
     await store.add("late", "", 600)
@@ -101,7 +94,6 @@ async def test_a_key_ends(store: Store) -> None:
     assert await store.pop("soon") == "second"
 
 
-@each_backend
 async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
     await store.add("a", "first", 0.5)
     await store.add("a", "second", 600)
@@ -109,7 +101,6 @@ async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
     assert await store.pop("a") is None
 
 
-@each_backend
 async def test_a_counter_counts_until_it_ends(store: Store) -> None:
     assert [await store.count(key, 600) for key in ("n a", "n a", "n b", "n a")] == [1, 2, 1, 3]
     assert await store.count("n soon", 0.4) == 1
@@ -139,14 +130,12 @@ async def race(*stores: Store) -> None:
     assert {*await at_once(stores, "count", "n", 60)} == {*range(1, 31)}
 
 
-@each_backend
 async def test_of_many_tasks_one_adds_one_pops_and_each_counts(store: Store) -> None:
     await race(store)
 
 
-@each_backend
-async def test_of_two_one_adds_one_pops_and_each_counts(processes: tuple[Store, Store]) -> None:
-    await race(*processes)
+async def test_of_two_processes_one_adds_one_pops_and_each_counts(two: tuple[Store, Store]) -> None:
+    await race(*map(FailSafe, two))
 
 
 @pytest.mark.filterwarnings("ignore:.*multi-threaded, use of fork:DeprecationWarning")
@@ -178,7 +167,6 @@ CALLS = st.lists(
 )
 
 
-@each_backend
 @settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(calls=CALLS)
 async def test_any_sequence_of_calls_does_what_it_does_in_memory(store: Store, calls: list[tuple[Any, ...]]) -> None:
@@ -199,6 +187,7 @@ def test_a_store_that_keeps_nothing_is_refused(size: Any, tmp_path: Path) -> Non
     for kind, make in kinds.items():
         with pytest.raises(ConfigError, match=rf"^{kind}\(size={size}\)"):
             make(size=size)
+        make(size=1)
 
 
 @pytest.mark.parametrize("timeout", [0, -1, 2.5, 60, True])
@@ -209,6 +198,7 @@ def test_a_timeout_that_visitors_would_feel_is_refused(timeout: float, tmp_path:
         RedisStore(lambda: None, timeout=timeout)
 
 
-def test_a_store_that_there_is_not_is_no_attribute() -> None:
+def test_a_store_is_an_attribute_and_what_there_is_not_is_none() -> None:
+    assert [getattr(stores, name).__name__ for name in stores.__all__] == stores.__all__
     with pytest.raises(AttributeError, match="no attribute 'EtcdStore'"):
         _ = stores.EtcdStore

@@ -13,7 +13,7 @@ from geetest_asgi.stores import FailSafe, MemoryStore
 from geetest_asgi.stores.failsafe import StoreFailsError
 from geetest_asgi.stores.setting import as_store
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 Fault = Callable[[], Any]
 T = TypeVar("T")
 
@@ -140,7 +140,6 @@ async def play(step: str, store: FailSafe, shaky: Shaky, clock: Clock) -> object
     raise ValueError(step)
 
 
-@each_backend
 @pytest.mark.parametrize("story", STORIES)
 async def test_what_is_known_of_a_key(story: str, store: FailSafe, shaky: Shaky, clock: Clock) -> None:
     for step in STORIES[story].split(";"):
@@ -148,7 +147,6 @@ async def test_what_is_known_of_a_key(story: str, store: FailSafe, shaky: Shaky,
         assert str(await play(action, store, shaky, clock)) == (expected or "None"), action
 
 
-@each_backend
 async def test_a_request_that_is_cancelled_learns_what_it_has_taken_and_gives_it_back(
     store: FailSafe, shaky: Shaky
 ) -> None:
@@ -161,7 +159,6 @@ async def test_a_request_that_is_cancelled_learns_what_it_has_taken_and_gives_it
     assert await adds(store, "a", "a") == [True, False]
 
 
-@each_backend
 async def test_the_store_can_be_asked_past_the_memory(store: FailSafe, shaky: Shaky) -> None:
     await adds(store, "a")
     await shaky.others("delete", "a")
@@ -173,7 +170,6 @@ async def test_the_store_can_be_asked_past_the_memory(store: FailSafe, shaky: Sh
     assert shaky.asked == ["add a", "add a", "pop a"]
 
 
-@each_backend
 async def test_a_store_that_hangs_holds_a_request_up_for_a_moment(shaky: Shaky) -> None:
     store = FailSafe(shaky)
     shaky.fault = anyio.sleep_forever
@@ -191,7 +187,6 @@ ODD: dict[str, list[object]] = {
 }
 
 
-@each_backend
 @pytest.mark.parametrize(("verb", "answer"), [(verb, answer) for verb, answers in ODD.items() for answer in answers])
 async def test_an_answer_of_another_kind_is_a_failure(verb: str, answer: Any) -> None:
     async def answers(*_: object) -> Any:
@@ -205,7 +200,6 @@ async def test_an_answer_of_another_kind_is_a_failure(verb: str, answer: Any) ->
     assert store.failing
 
 
-@each_backend
 async def test_a_failed_store_is_left_alone_for_a_second_and_then_tried_once(
     store: FailSafe, shaky: Shaky, clock: Clock
 ) -> None:
@@ -237,7 +231,6 @@ async def test_a_failed_store_is_left_alone_for_a_second_and_then_tried_once(
     assert shaky.asked[2:] == ["add y"]
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_a_probe_that_asyncio_cancels_makes_room_for_another(store: FailSafe, shaky: Shaky, clock: Clock) -> None:
     """Task.cancel() goes through every shield: then nothing is known of the store, and the next request tries it."""
@@ -257,7 +250,6 @@ async def test_a_probe_that_asyncio_cancels_makes_room_for_another(store: FailSa
     assert not store.failing
 
 
-@each_backend
 async def test_an_answer_to_an_older_question_does_not_end_a_failure(
     store: FailSafe, shaky: Shaky, clock: Clock
 ) -> None:
@@ -275,7 +267,6 @@ async def test_an_answer_to_an_older_question_does_not_end_a_failure(
     assert store.failing
 
 
-@each_backend
 async def test_each_change_is_one_warning(
     store: FailSafe, shaky: Shaky, clock: Clock, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -296,7 +287,6 @@ async def test_each_change_is_one_warning(
     assert store.failures == 10
 
 
-@each_backend
 @pytest.mark.parametrize("verb", ["add", "pop", "delete", "count"])
 async def test_no_key_and_no_value_gets_into_the_log(verb: str, store: FailSafe, shaky: Shaky, caplog: Any) -> None:
     async def tells_all() -> None:
@@ -309,7 +299,6 @@ async def test_no_key_and_no_value_gets_into_the_log(verb: str, store: FailSafe,
     assert [each.getMessage()[:23] for each in caplog.records] == ["Shaky fails (KeyError):"]
 
 
-@each_backend
 async def test_what_one_guard_has_let_in_another_with_the_same_store_knows(shaky: Shaky) -> None:
     """Two guards of one app: one process."""
     first, second = FailSafe(shaky), FailSafe(shaky)
@@ -317,7 +306,6 @@ async def test_what_one_guard_has_let_in_another_with_the_same_store_knows(shaky
     assert [*await adds(first, "a"), *await adds(second, "a")] == [True, False]
 
 
-@each_backend
 async def test_a_store_that_cannot_be_hashed_is_a_store() -> None:
     async def fails(*_: object) -> Any:
         raise OSError

@@ -16,7 +16,7 @@ from geetest_asgi.stores import MemoryStore
 
 from .machine import StoreMachine
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -29,7 +29,6 @@ def store(clock: Clock) -> MemoryStore:
     return MemoryStore(clock=clock)
 
 
-@each_backend
 async def test_counters_push_no_values_out_and_are_bounded_themselves(clock: Clock) -> None:
     """Each client address may have a counter: a client with many must not make the store forget spent tokens."""
     store = MemoryStore(2, clock=clock)
@@ -46,7 +45,6 @@ class Value(str):
     """A value that can be seen to be forgotten."""
 
 
-@each_backend
 @pytest.mark.parametrize("others", [0, 1000])
 async def test_a_key_that_comes_and_goes_leaves_little_behind(others: int, clock: Clock) -> None:
     """As while GeeTest is down and every token is given back: 200,000 entries would be some 30 MB."""
@@ -64,7 +62,6 @@ async def test_a_key_that_comes_and_goes_leaves_little_behind(others: int, clock
     assert sum(each() is not None for each in values) <= others + 100
 
 
-@each_backend
 async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clock: Clock) -> None:
     """100,000 at once would hold up the event loop."""
     for number in range(1000):
@@ -77,7 +74,15 @@ async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clo
     assert len(store) == 101
 
 
-@each_backend
+async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, clock: Clock) -> None:
+    for key in "ab":
+        await store.add(key, "", 5)
+    clock.now += 5
+    assert "a" not in store
+    assert await store.add("a", "", 5)
+    assert len(store) == 1
+
+
 async def test_keys_end_in_their_order_though_many_came_and_went(clock: Clock) -> None:
     store = MemoryStore(3, clock=clock)
     await store.add("long", "", 600)

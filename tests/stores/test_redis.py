@@ -16,7 +16,7 @@ from geetest_asgi.stores import FailSafe, RedisStore
 
 from .support import SECONDS, RedisServer
 
-each = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -49,11 +49,12 @@ def test_what_can_be_no_client_is_refused(given: object) -> None:
 
 
 UNREADABLE = ["redis://:hunter2@h:port/0", "redis+cluster://:hunter2@h/0", "redis://:hunter2@h/?db=x"]
+OPTIONS = ["redis://:hunter2@h/0?shop=1", "rediss://:hunter2@h/0?ssl_cert_reqs=some"]
 NO_NUMBER = ["redis://h/shop", "redis://h:6379/0x", "rediss://:hunter2@h/a/0"]
 """redis-py takes database 0 for these, which may be another site's."""
 
 
-@pytest.mark.parametrize("url", [*UNREADABLE, *NO_NUMBER])
+@pytest.mark.parametrize("url", [*UNREADABLE, *OPTIONS, *NO_NUMBER])
 def test_a_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
     pytest.importorskip("redis")
     with pytest.raises(ConfigError, match="redis://:password@host:6379/0") as refused:
@@ -102,7 +103,6 @@ def test_a_prefix_that_is_no_text_is_refused(prefix: Any) -> None:
         RedisStore(lambda: None, prefix=prefix)
 
 
-@pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_on_trio_it_says_what_would_work() -> None:
     pytest.importorskip("redis")
@@ -113,7 +113,6 @@ async def test_on_trio_it_says_what_would_work() -> None:
 # What is stored
 
 
-@each
 async def test_each_key_is_one_key_which_redis_forgets_by_itself(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
     store = RedisStore(redis.url, timeout=2, prefix="site:")
@@ -159,7 +158,6 @@ VERBS: dict[str, tuple[str, tuple[Any, ...], Any]] = {
 }
 
 
-@each
 @pytest.mark.parametrize("verb", VERBS)
 async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str, redis: RedisServer) -> None:
     """It errs on the strict side: a fresh token may look spent, and no value is popped twice."""
@@ -179,7 +177,6 @@ async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str,
         await direct.aclose()
 
 
-@each
 async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
     stores = [RedisStore(redis.url, timeout=2, prefix=prefix) for prefix in ("one:", "two:")]
@@ -189,7 +186,6 @@ async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
 # Clients
 
 
-@each
 async def test_a_given_client_stays_open_and_is_used(redis: RedisServer) -> None:
     redis.ask("FLUSHALL")
     given = client(redis.url)
@@ -211,7 +207,6 @@ def test_each_event_loop_has_a_client_of_its_own_which_is_closed_with_it(redis: 
     until(lambda: redis.clients() == before)
 
 
-@each
 async def test_a_closed_store_has_no_connection_until_its_next_call(redis: RedisServer) -> None:
     before = redis.clients()
     store = RedisStore(redis.url, timeout=2, prefix="closed:")
@@ -221,13 +216,11 @@ async def test_a_closed_store_has_no_connection_until_its_next_call(redis: Redis
     assert await store.add("a", "", 60) is False
 
 
-@each
 async def test_a_value_that_somebody_else_has_made_is_no_failure(redis: RedisServer) -> None:
     redis.ask("SET", "geetest_asgi:a", "é" * 20)
     assert await RedisStore(redis.url, timeout=2).pop("a") is not None
 
 
-@each
 async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: RedisServer) -> None:
     before = redis.clients()
     store = FailSafe(RedisStore(redis.url, timeout=2, prefix="flood:"))
@@ -240,7 +233,6 @@ async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: Red
 # Misfortunes
 
 
-@each
 async def test_a_redis_that_hangs_ends_a_call_in_time(own_redis: RedisServer) -> None:
     store = RedisStore(own_redis.url, timeout=0.2)
     await store.add("a", "", 60)
@@ -254,7 +246,6 @@ async def test_a_redis_that_hangs_ends_a_call_in_time(own_redis: RedisServer) ->
         own_redis.go_on()
 
 
-@each
 async def test_answers_of_calls_that_were_given_up_go_to_nobody_else(own_redis: RedisServer) -> None:
     """A connection that is out of step would hand one client's verdict to the next."""
     store = RedisStore(own_redis.url, timeout=2)
@@ -279,7 +270,6 @@ async def test_answers_of_calls_that_were_given_up_go_to_nobody_else(own_redis: 
     assert len(answers) == 20
 
 
-@each
 async def test_a_redis_that_was_restarted_is_found_again(own_redis: RedisServer) -> None:
     store = FailSafe(RedisStore(own_redis.url))
     assert await store.add("before", "", 60)
@@ -298,7 +288,6 @@ async def test_a_redis_that_was_restarted_is_found_again(own_redis: RedisServer)
     )
 
 
-@each
 async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None:
     """Out of memory, read-only, a wrong password: whatever it says."""
     store = FailSafe(RedisStore(own_redis.url))

@@ -31,7 +31,7 @@ from geetest_asgi.stores.sqlite_file import StoreFile
 from .machine import StoreMachine
 from .support import SECONDS, in_a_child
 
-each_backend = pytest.mark.anyio
+pytestmark = pytest.mark.anyio
 
 
 @pytest.fixture
@@ -171,7 +171,6 @@ def test_a_start_waits_for_others_that_start(path: Path, begin: str) -> None:
     other.close()
 
 
-@each_backend
 async def test_a_lock_that_stays_while_the_file_is_opened_is_a_failure(path: Path) -> None:
     store = SQLiteStore(path, timeout=0.1)
     other = sqlite3.connect(path, isolation_level=None)
@@ -187,7 +186,6 @@ async def test_a_lock_that_stays_while_the_file_is_opened_is_a_failure(path: Pat
 # Bounds
 
 
-@each_backend
 async def test_what_has_ended_is_free_at_once_and_removed_some_with_each_call(path: Path) -> None:
     clock = Clock()
     store = SQLiteStore(path, clock=clock)
@@ -202,7 +200,6 @@ async def test_what_has_ended_is_free_at_once_and_removed_some_with_each_call(pa
     assert left == [71, 2, 3, 4, 5], "64 with each call"
 
 
-@each_backend
 async def test_a_file_that_is_too_long_shrinks_in_steps(path: Path) -> None:
     large = SQLiteStore(path)
     for number in range(200):
@@ -292,7 +289,6 @@ def test_of_many_event_loops_on_threads_one_gets_the_key(path: Path) -> None:
     assert sorted(answers) == [False] * 7 + [True]
 
 
-@each_backend
 async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Path) -> None:
     store = SQLiteStore(path)
     await store.add("a", "", 60)
@@ -318,7 +314,6 @@ async def test_neither_the_loop_nor_the_apps_threads_wait_for_the_file(path: Pat
     assert answers == [True] * 50
 
 
-@each_backend
 async def test_a_cancelled_call_does_not_wait_for_its_thread(path: Path) -> None:
     begun, go_on, ended = threading.Event(), threading.Event(), threading.Event()
 
@@ -376,7 +371,6 @@ async def _comes_back(store: FailSafe, clock: Clock) -> None:
     assert not store.failing
 
 
-@each_backend
 async def test_a_file_that_is_locked_for_long_fails_and_comes_back(path: Path) -> None:
     plain, clock = SQLiteStore(path, timeout=0.1), Clock()
     store = FailSafe(plain, clock=clock)
@@ -392,7 +386,6 @@ async def test_a_file_that_is_locked_for_long_fails_and_comes_back(path: Path) -
     assert not await store.add("a", "", 60), "the store never knew, but we do"
 
 
-@each_backend
 @pytest.mark.parametrize("replaced", [False, True])
 async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, replaced: bool) -> None:
     clock = Clock()
@@ -416,7 +409,6 @@ async def test_a_file_that_is_deleted_fails_once_and_is_made_anew(path: Path, re
     assert rows(path) > 0
 
 
-@each_backend
 async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> None:
     store = SQLiteStore(path)
     await store.add("a", "", 60)
@@ -471,7 +463,6 @@ def test_no_connection_is_left_open(path: Path) -> None:
     assert [each.name for each in path.parent.iterdir()] == ["spent.db"]
 
 
-@each_backend
 async def test_a_closed_store_opens_at_its_next_call(path: Path) -> None:
     store = SQLiteStore(path)
     await store.add("a", "", 60)

@@ -4,15 +4,14 @@ from hashlib import sha256
 from typing import Any
 
 import pytest
-from httpx import ASGITransport, AsyncClient, Response
+from httpx import Response
+from pages import ask
 from starlette.responses import PlainTextResponse
 
 from geetest_asgi import GeeTestMiddleware, Limits, Rule
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTest, Simulator, serve
 
 from .support import RedisServer
-
-pytestmark = [pytest.mark.anyio, pytest.mark.parametrize("anyio_backend", ["asyncio"])]
 
 
 async def site(scope: Any, receive: Any, send: Any) -> None:
@@ -25,11 +24,8 @@ def version(store: str, **settings: Any) -> GeeTestMiddleware:
     return GeeTestMiddleware(site, captcha_id=DEMO_ID, captcha_key=DEMO_KEY, store=store, **settings)
 
 
-async def post(guard: GeeTestMiddleware, token: dict[str, str], path: str = "/login") -> Response:
-    async with AsyncClient(
-        transport=ASGITransport(guard, client=("203.0.113.7", 443)), base_url="http://site"
-    ) as client:
-        return await client.post(path, data=token)
+def post(guard: GeeTestMiddleware, token: dict[str, str], path: str = "/login") -> Response:
+    return ask(guard, "POST", path, data=token)
 
 
 def code(answer: Response) -> str:
@@ -49,29 +45,27 @@ OTHER_VALUES = {
 
 
 @pytest.mark.parametrize("value", OTHER_VALUES.values(), ids=OTHER_VALUES)
-async def test_a_token_that_another_version_has_spent_is_spent(
-    value: str, geetest: GeeTest, redis: RedisServer
-) -> None:
+def test_a_token_that_another_version_has_spent_is_spent(value: str, geetest: GeeTest, redis: RedisServer) -> None:
     pytest.importorskip("redis", reason="pip install 'geetest-asgi[redis]'")
     token = geetest.token()
     redis.ask("SET", key_of(token), value)
-    assert code(await post(version(redis.url), token)) == "captcha_replayed"
+    assert code(post(version(redis.url), token)) == "captcha_replayed"
     assert geetest.calls == []
 
 
-async def test_a_token_is_spent_whatever_the_settings_of_the_other_process(geetest: GeeTest, store_url: str) -> None:
+def test_a_token_is_spent_whatever_the_settings_of_the_other_process(geetest: GeeTest, store_url: str) -> None:
     token = geetest.token()
-    assert (await post(version(store_url), token)).status_code == 200
+    assert post(version(store_url), token).status_code == 200
     changed = version(store_url, protect=Rule("/login", name="login"), forgive=[422], on_unavailable="deny")
-    assert code(await post(changed, token)) == "captcha_replayed"
+    assert code(post(changed, token)) == "captcha_replayed"
     assert len(geetest.calls) == 1
 
 
-async def test_a_kept_verdict_is_good_under_the_same_rule_with_other_settings(geetest: GeeTest, store_url: str) -> None:
+def test_a_kept_verdict_is_good_under_the_same_rule_with_other_settings(geetest: GeeTest, store_url: str) -> None:
     forgiving, changed = version(store_url, forgive=[422]), version(store_url, on_unavailable="deny", timeout=1.0)
-    assert (await post(forgiving, token := geetest.token(), "/mistyped")).status_code == 422
-    assert (await post(changed, token)).status_code == 200
-    assert code(await post(forgiving, token)) == "captcha_replayed"
+    assert post(forgiving, token := geetest.token(), "/mistyped").status_code == 422
+    assert post(changed, token).status_code == 200
+    assert code(post(forgiving, token)) == "captcha_replayed"
     assert len(geetest.calls) == 1
 
 
@@ -83,18 +77,18 @@ OTHER_RULES = {
 
 
 @pytest.mark.parametrize("rule", OTHER_RULES.values(), ids=OTHER_RULES)
-async def test_a_kept_verdict_waits_for_its_own_rule(rule: Rule, geetest: GeeTest, store_url: str) -> None:
+def test_a_kept_verdict_waits_for_its_own_rule(rule: Rule, geetest: GeeTest, store_url: str) -> None:
     forgiving, changed = version(store_url, forgive=[422]), version(store_url, protect=rule)
-    assert (await post(forgiving, token := geetest.token(), "/mistyped")).status_code == 422
-    assert code(await post(changed, token)) == "captcha_replayed"
-    assert (await post(forgiving, token)).status_code == 200
+    assert post(forgiving, token := geetest.token(), "/mistyped").status_code == 422
+    assert code(post(changed, token)) == "captcha_replayed"
+    assert post(forgiving, token).status_code == 200
     assert len(geetest.calls) == 1
 
 
-async def test_what_is_let_in_unverified_is_counted_in_one_place(store_url: str) -> None:
+def test_what_is_let_in_unverified_is_counted_in_one_place(store_url: str) -> None:
     simulator = Simulator()
     simulator.down()
     with serve(simulator) as url:
         one, three = (version(store_url, api_server=url, limits=Limits(unverified_per_client=most)) for most in (1, 3))
-        answers = [(await post(guard, simulator.token())).status_code for guard in (three, one, three, three)]
+        answers = [post(guard, simulator.token()).status_code for guard in (three, one, three, three)]
     assert answers == [200, 503, 200, 503], "each goes by its own limit"

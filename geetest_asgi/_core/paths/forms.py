@@ -26,6 +26,7 @@ MAX_SEGMENTS: Final = 100
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
 _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
+_END: Final = re.compile("[?#].*", re.DOTALL)
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
@@ -77,6 +78,7 @@ def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
 def _bases(path: str, roots: Sequence[str]) -> set[str]:
     bases = {path} if path.startswith("/") else {path, *(f"/{base}" for base in _unrooted(path))}
     bases |= {base.replace("\\", "/") for base in bases}  # a slash to Starlette's StaticFiles on Windows
+    bases |= {_END.sub("", base) for base in bases}  # Sanic cuts a fragment, Microdot a query that was encoded
     # Litestar cuts at the first occurrence of the root path, wherever it is; that includes a prefix.
     bases |= {base.split(root, 1)[1] for base in bases for root in roots if root in base}
     return bases
@@ -94,11 +96,13 @@ def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
     """BlackSheep cuts and splits before it decodes: `/users/a%2Fb` has two segments there, three in `scope["path"]`."""
     if b"%" not in raw_path:
         return
-    yield from map(_decoded, {raw_path, *(raw_path.removeprefix(root.encode(errors="replace")) for root in roots)})
+    for raw in {raw_path, *(raw_path.removeprefix(root.encode(errors="replace")) for root in roots)}:
+        base = raw.decode("latin-1")
+        yield from map(_decoded, {base, _END.sub("", base)})
 
 
-def _decoded(raw_path: bytes) -> Segments:
-    return tuple(unquote(part) for part in split(raw_path.decode("latin-1")))
+def _decoded(raw_path: str) -> Segments:
+    return tuple(unquote(part) for part in split(raw_path))
 
 
 def _without_controls(segments: Segments) -> Segments:
