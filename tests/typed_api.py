@@ -41,6 +41,7 @@ from geetest_asgi import (
     Rule,
     client_address,
     geetest_result,
+    report_failure,
     testing,
 )
 from geetest_asgi import fastapi as fastapi_helper
@@ -193,6 +194,7 @@ class OnlyPosts:
         pass
 
 
+report_failure({"type": "http"})
 failures = AfterFailures(5, seconds=60.5, statuses=[401], key=client_address, store="redis://")
 GeeTestMiddleware(site, when=failures)
 GeeTestMiddleware(site, when=OnlyPosts())
