@@ -49,7 +49,11 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_corridor/hooks.py": _edges("decisions"),
     "_corridor/outgoing.py": (*_edges("outgoing", "denials", "tokens"), "tests/test_clearance.py"),
     "_corridor/spent.py": ("tests/corridor/test_spent.py",),
-    "_corridor/steps.py": (*_edges("credentials", "decisions", "rules_and_sources", "tokens"), *_CORRIDOR),
+    "_corridor/steps.py": (
+        *_edges("credentials", "decisions", "rules_and_sources", "tokens", "what_was_looked_at"),
+        "tests/test_when.py",
+        *_CORRIDOR,
+    ),
     "_corridor/visit.py": _CORRIDOR,
     "_corridor/walk.py": (
         *_edges("body", "decisions", "denials", "outgoing", "rules_and_sources", "tokens", "watch"),

@@ -123,19 +123,17 @@ class Guard:
 
 async def _accept(visit: Visit, accept: Accept, evidence: Evidence) -> Evidence:
     """Ask the rule's `accept` about a token that passed."""
-    result = judge(visit.policy, evidence)
-    if await call(accept, result, visit.scope):
+    if await call(accept, judge(visit.policy, evidence), visit.scope):
         return evidence
     return replace(evidence, outcome=Outcome.FAILED, reason="accept said no")
 
 
 async def _deny(visit: Visit, result: GeeTestResult, send: Send) -> None:
-    policy, scope = visit.policy, visit.scope
-    denial = None if policy.on_denied is None else await call(policy.on_denied, result, scope)
+    scope, on_denied = visit.scope, visit.policy.on_denied
+    denial = None if on_denied is None else await call(on_denied, result, scope)
     if result.outcome is not Outcome.TOO_SLOW:
         send = draining(visit, send)
-    answer = denial or default_denial(result, scope)
-    await deny(answer, result.outcome, scope, visit.body.receive_until_complete, send)
+    await deny(denial or default_denial(result, scope), result.outcome, scope, visit.body.receive_until_complete, send)
 
 
 async def _end_disconnected(send: Send) -> None:

@@ -96,9 +96,9 @@ def _raw_bases(raw_path: bytes, roots: Sequence[str]) -> Iterator[Segments]:
     """BlackSheep cuts and splits before it decodes: `/users/a%2Fb` has two segments there, three in `scope["path"]`."""
     if b"%" not in raw_path:
         return
-    cut = {raw_path, *(raw_path.removeprefix(root.encode(errors="replace")) for root in roots)}
-    bases = {raw.decode("latin-1") for raw in cut}
-    yield from map(_decoded, bases | {_END.sub("", base) for base in bases})
+    for raw in {raw_path, *(raw_path.removeprefix(root.encode(errors="replace")) for root in roots)}:
+        base = raw.decode("latin-1")
+        yield from map(_decoded, {base, _END.sub("", base)})
 
 
 def _decoded(raw_path: str) -> Segments:
