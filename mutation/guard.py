@@ -62,7 +62,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_line/blame.py": _line("blame_of_errors", "call"),
     "_line/call.py": _line("call", "line", "wires"),
     "_line/clock.py": _line("clock", "call"),
-    "_line/connecting.py": _line("connecting", "line"),
+    "_line/connecting.py": _line("connecting", "line", "wires"),
     "_line/exchange.py": _line("exchange"),
     "_line/given.py": _line("given", "wires"),
     "_line/line.py": (*_line("line", "wires"), *_edges("calls", "outages", "credentials", "watch")),

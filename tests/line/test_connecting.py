@@ -13,6 +13,7 @@ from typing import Any
 import anyio
 import pytest
 import trustme
+from anyio.lowlevel import checkpoint
 from edges.servers import RawServer, full_queue, http_reply, secured
 from edges.visitors import until
 from lines import a_call, keep_open
@@ -67,6 +68,15 @@ async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
         connection = await connect([HERE] * 50, server.port, "geetest.test", None, call)
         connection.socket.close()
     assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
+
+
+async def test_where_no_address_accepts_each_has_its_error_at_once() -> None:
+    with socket.create_server((HERE, 0)) as held:
+        port = held.getsockname()[1]
+    with pytest.raises(OSError, match="no address accepts") as caught, anyio.fail_after(10):
+        await connect([HERE] * 60, port, "geetest.test", None, a_call())  # 15 s, if each waited for its moment
+    assert isinstance(caught.value.__cause__, ExceptionGroup)
+    assert len(caught.value.__cause__.exceptions) == 60
 
 
 async def test_what_one_of_several_attempts_hears_all_of_them_hear(other: str) -> None:
@@ -192,6 +202,18 @@ async def test_a_call_says_whom_its_look_up_waits_for(names: Names) -> None:
             assert sorted(call.ours for call in calls) == [*[""] * 4, "no thread to look up a host"]
             names.go_on.set()
     assert found == [["192.0.2.1", "192.0.2.2"]] * 5
+
+
+async def test_a_look_up_that_is_cancelled_before_it_begins_gives_its_place_back() -> None:
+    resolver = Resolver()
+    for turns in [0, 1, 2, 3] * 5:
+        async with anyio.create_task_group() as group:
+            group.start_soon(resolver.look_up, "localhost", 443, a_call())
+            for _ in range(turns):
+                await checkpoint()
+            group.cancel_scope.cancel()
+    with anyio.fail_after(10):
+        assert await resolver.look_up("localhost", 443, a_call())
 
 
 async def test_a_look_up_that_nobody_waits_for_says_nothing_and_gives_its_place_back(names: Names) -> None:
