@@ -165,6 +165,28 @@ async def test_what_has_no_room_in_the_kernel_is_sent_bit_by_bit() -> None:
         made.close()
 
 
+async def test_between_two_pieces_the_event_loop_goes_on() -> None:
+    told = threading.Event()
+
+    def in_pieces(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(connection.recv(100))
+        told.wait(10)
+        connection.sendall(b"y")
+
+    async def tell() -> None:
+        told.set()
+
+    with RawServer(in_pieces) as server:
+        made = await connected_to(server)
+        await made.send(b"x")
+        assert await made.receive() == b"x"
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            assert await made.receive() == b"y"
+            assert told.is_set()
+        made.close()
+
+
 @pytest.mark.parametrize("loop", LOOPS)
 def test_an_end_that_came_with_the_last_bytes_is_noticed(loop: str) -> None:
     """The event loop may tell of both at once, and never again."""
@@ -197,6 +219,10 @@ class Counting(selectors.DefaultSelector):
     def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
         self.registered += 1
         return super().register(fileobj, events, data)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self.registered += 1
+        return super().modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> Any:
         self.looked += 1
