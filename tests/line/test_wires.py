@@ -192,11 +192,13 @@ def test_certificates_are_read_when_the_line_is_prepared(tmp_path: Path, authori
 
 
 @pytest.mark.parametrize("kit", [httpx, httpx2])
-async def test_a_given_clients_answer_may_have_been_read_before_us(kit: Any) -> None:
+async def test_a_given_client_stays_open_and_may_have_read_the_answer_before_us(kit: Any) -> None:
     """By an event hook, as one does that logs answers."""
     hooks = {"response": [kit.Response.aread]}
     with RawServer(after(0.0)) as server:
         async with kit.AsyncClient(event_hooks=hooks, trust_env=False) as client:
-            assert (await line_to(server.url, client=client).ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+            async with aclosing(line_to(server.url, client=client)) as line:
+                assert (await line.ask([REQUEST], 3.0)).outcome is Outcome.FAILED
+            assert not client.is_closed
     broken = kit.MockTransport(lambda request: kit.Response(200, headers={"content-encoding": "gzip"}, content=b"{}"))
     assert (await line_to("http://127.0.0.1:9", client=broken).ask([REQUEST], 3.0)).outcome is Outcome.REFUSED
