@@ -74,7 +74,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_middleware.py": (
         *_edges("lifecycle", "rules_and_sources", "decisions", "websocket", "outgoing"),
         "tests/corridor",
-        "tests/test_config.py",
+        *_CONFIG,
         "tests/test_middleware.py",
     ),
     "_bounds": ("tests/bounds",),

@@ -78,6 +78,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
         for name in ("captcha_id", "captcha_key")
     ),
     ("api_server", "api_server={!r}: give", [[], "", 5, "gcaptcha4.geetest.com", "ftp://h", "https:/h"]),
+    ("api_server", "api_server=5: give a base URL", [[5], ["https://h", 5]]),
     ("api_server", "base URL", url("", ":443", "/validate", "https://h", "${HOST}", "<host>", "*.geetest.com")),
     ("api_server", "base URL", url("a..com", "a" * 64 + ".com", "h:0", "a b", "a\nb", "höst")),
     ("api_server", "{!r} … base URL", url("h?x=1", "h?", "h#x", "h#")),

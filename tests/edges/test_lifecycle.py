@@ -106,6 +106,7 @@ async def test_what_is_neither_http_nor_a_websocket_passes_through_untouched(kin
         await geetest.guard(app, protect=None)(visitor.scope, visitor.receive, visitor.send)
     assert given[0] is visitor.scope
     assert given[1] == visitor.receive
+    assert (given[2] == visitor.send) is (kind == "webtransport"), "of a lifespan the end is heard"
     assert visitor.scope == {"type": kind, "state": {"db": 1}}
 
 
