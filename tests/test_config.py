@@ -111,6 +111,8 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("store", "store={!r} has no add", [{}]),
     ("store", "has no count: give an object with async add, pop, delete and", [NO_COUNTERS]),
     ("store", "is a class", [MemoryStore]),
+    ("store", "store='memcached': give a store, or a URL such as", ["memcached://host"]),
+    ("store", "store='…': give a store, or a URL such as", ["secret", ""]),  # which may be a password
     ("store", "store={!r}: give the file after three slashes", ["sqlite:///", "sqlite:///a.db?m=ro", "sqlite://a.db"]),
     ("store", "/nowhere/at/all.db", ["sqlite:////nowhere/at/all.db"]),
     ("client", "client={!r}: give an httpx.AsyncClient", [5, "httpx"]),
