@@ -66,9 +66,9 @@ async def test_bytes_of_any_kind_are_read_and_stay_the_server_s(kind: type[bytea
 
 async def test_a_body_as_long_as_the_limit_is_searched_to_its_end() -> None:
     """Its end may come in a message of its own."""
-    body = Server(piece(b"a=1"), piece(b"", more=False)).body(Limits(max_body=3))
-    assert await body.search(scanner()) is None
-    assert body.complete
+    for kind, whole in ((b"application/x-www-form-urlencoded", b"a=1"), (b"application/json", b'{"a": 1}')):
+        body, searched = Server(piece(whole), piece(b"", more=False)).body(Limits(max_body=len(whole))), scanner(kind)
+        assert (await body.search(searched), body.complete, [*searched.names()]) == (None, True, ["a"])
     body = Server(piece(b"a=1&"), piece(b"", more=False)).body(Limits(max_body=3))
     assert await body.search(scanner()) == Evidence(Outcome.TOO_LARGE, "no fields within 3 bytes")
 
