@@ -67,7 +67,7 @@ TESTS: Final[dict[str, tuple[str, ...]]] = {
     "_line/given.py": _line("given", "wires"),
     "_line/line.py": (*_line("line", "wires"), *_edges("calls", "outages", "credentials", "watch")),
     "_line/reader.py": _line("reader"),
-    "_line/sockets.py": _line("sockets", "line", "transport"),
+    "_line/sockets.py": _line("sockets", "line"),
     "_line/transport.py": (*_line("transport", "given", "line", "wires"), *_edges("tls")),
     "_line/wires.py": _line("wires", "line"),
     "_line/stand_in.py": ("tests/test_pytest_plugin.py", "tests/test_simulator.py"),
