@@ -22,7 +22,7 @@ def check(data: bytes) -> None:
     """The tree finds what the naive matcher finds; a route is covered by the pattern that is spelt as it is."""
     *lines, path = data.decode(errors="replace").split("\n")
     patterns = [pattern for line in lines if (pattern := _parse(line)) is not None]
-    segments = split(path)
+    segments = split(path) or ("",)  # the root, which frameworks serve without its slash too
     for fold in (True, False):
         wanted = {place for place, pattern in enumerate(patterns) if _covers(pattern.segments, segments, fold=fold)}
         wanted |= _twins(patterns, segments, fold=fold)
