@@ -41,7 +41,7 @@ _AGAIN: Final = "Solve a new captcha and send the request again."
 
 DENIALS: Final[Mapping[Outcome, Denial]] = {
     Outcome.MISSING: Denial(403, "solve", "Captcha required", "Solve the captcha and send the request again."),
-    Outcome.MALFORMED: Denial(403, "solve", "Captcha unreadable", _AGAIN),
+    Outcome.MALFORMED: Denial(403, "solve", "Captcha not readable", _AGAIN),
     Outcome.FAILED: Denial(403, "solve", "Captcha not passed", _AGAIN),
     Outcome.REPLAYED: Denial(403, "solve", "Captcha already used", _AGAIN),
     Outcome.REFUSED: Denial(403, "solve", "Captcha refused", _AGAIN),
