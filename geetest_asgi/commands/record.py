@@ -58,7 +58,8 @@ def _record(arguments: argparse.Namespace) -> int:
         print(f"{len(recorder.calls)} calls recorded.")
         return 0
     except (OSError, ImportError) as wrong:
-        arguments.file.unlink()  # nothing is on it, and the next run must find no file
+        if not recorder.calls:  # what was recorded is kept; an empty file would be in the way of the next run
+            arguments.file.unlink()
         print(f"Cannot listen on port {arguments.port}: {wrong}", file=sys.stderr)
         return 1
 
