@@ -252,4 +252,4 @@ def visit(page: "Page", simulator: "Simulator", server: FormSite, url: str) -> I
     stage = FormStage(simulator, server.geetest, url, page, server=server)
     yield stage
     page.close()
-    assert stage.complaints == stage.expected
+    assert stage.complaints == stage.expected, stage.complaints
