@@ -23,7 +23,6 @@ if TYPE_CHECKING:
 FORM = """<form id="f" method="post" action="/login" {attributes} data-geetest-captcha-id="sim-site"
  data-geetest-product="bind" data-geetest-when="asked"><input name="username" value="wrong">
  <button id="go">Log in</button></form><output id="answer"></output>"""
-TYPE = {"content-type": "application/x-www-form-urlencoded"}
 SHOW = "document.querySelector('output').textContent ="
 HTMX = 'hx-post="/login" hx-target="#answer"'
 SWAP_ALL = """<meta name="htmx-config" content='{"responseHandling": [{"code": ".*", "swap": true}]}'>"""
@@ -158,19 +157,6 @@ def test_where_the_header_is_hidden_the_problem_counts(tab: "Page", packages: di
         stage.solve()
         stage.page.locator("output", has_text="answer 3").wait_for()
         assert stage.server.outcomes == ["skipped", "skipped", "missing", "passed"]
-
-
-def test_an_unreadable_denial_is_put_into_words(tab: "Page") -> None:
-    """A form that stays on its page, and a denial whose text is not for the script to read."""
-    form = FORM.format(attributes="data-geetest-ajax").replace('data-geetest-when="asked"', "")
-    with visiting(tab, page_for_denial, {}) as stage:
-        stage.open(form)
-        stage.page.route("**/login", lambda route: route.continue_(post_data="username=ada", headers=TYPE))
-        stage.submit.click()
-        stage.solve()
-        stage.message.filter(has_text="Please solve the captcha first.").wait_for()
-        assert stage.told("denied") == {"code": "captcha_missing", "retry": "solve"}
-        assert stage.server.outcomes == ["missing"]
 
 
 def test_across_origins_the_page_reads_that_the_token_was_kept(tab: "Page") -> None:
