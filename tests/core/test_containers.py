@@ -142,6 +142,7 @@ BAD_TEXTS = {
     "more behind it": AS_JSON + "x",
     "base64 cut off": urlsafe(AS_JSON)[:-5],
     "base64 of an impossible length": urlsafe(AS_JSON, padded=False)[:-3] + "A" * 3,
+    "base64 of no object": urlsafe("5"),
     "base64 of no text": urlsafe("x") + "_____w",
     "a lone surrogate": "\ud800",
     "deep": "[" * 8000,

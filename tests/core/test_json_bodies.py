@@ -117,7 +117,9 @@ def test_json_is_kept_until_it_has_ended() -> None:
         for _ in range(64):
             scanner.feed(piece)
         _, fed = tracemalloc.get_traced_memory()
+        assert not scanner.done
         scanner.end()
+        assert scanner.done
         held, ended = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()

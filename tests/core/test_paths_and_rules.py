@@ -16,7 +16,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from geetest_asgi._core.paths import forms as paths
-from geetest_asgi._core.paths.patterns import WEBSOCKET
+from geetest_asgi._core.paths.path_set import PathSet
+from geetest_asgi._core.paths.patterns import WEBSOCKET, parse
 from geetest_asgi._core.paths.rule_table import EVERYTHING, UNCLEAR, RuleTable, as_rule, exempt_pattern, rule_pattern
 
 
@@ -223,6 +224,14 @@ def test_a_root_path_is_a_spelling_too() -> None:
         assert rules.match("POST", path, root_path=root) == 1, "cut as it is written, or decoded"
     assert table(["/login", "/api/**"], roots=["/api"]).match("POST", "/api/login") == UNCLEAR
     assert table(["/api/*/orders", "/orders"]).match("POST", "/orders", root_path="/api/") == 1, "no segment is empty"
+
+
+def test_a_slash_at_the_end_of_a_path_or_of_a_pattern_does_not_count() -> None:
+    found = PathSet([parse(each) for each in ("/x/a", "/x/a/", "/x/a/b", "/x/*/", "/")], fold=False)
+    assert found.find(("x", "a")) == found.find(("x", "a", "")) == {0, 1, 3}
+    assert found.find(("x", "a", "b")) == {2}
+    assert found.find(()) == found.find(("",)) == {4}
+    assert paths.root_spellings("/X/") == {"/X/", "/X"}
 
 
 EXEMPT = ("/api/orders/webhook", "/api/public/**", "GET /api/readable", re.compile("/api/v[0-9]/ping"))

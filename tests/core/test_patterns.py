@@ -90,9 +90,11 @@ REFUSED = {
     "Flask and Django": "/users/<id>",
     "** and more in a segment": "/api**",
     "path placeholder and more": "/x{rest:path}",
+    "open brace": "/users/{id",
     "closed brace": "/users/id}",
     "brace over a slash": "/{a/b}",
     "several patterns": "POST /login, /register",
+    "dot segment": "/a/./b",
     "dot-dot segment": "/a/../b",
 }
 

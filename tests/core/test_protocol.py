@@ -117,7 +117,9 @@ def test_an_error_is_about_the_token_or_the_operators_and_keeps_its_code(
     sent: object, outcome: Outcome, code: str
 ) -> None:
     answer = {"status": "error", "code": sent, "msg": "what is wrong", "desc": {}}
-    assert answered(answer) == Evidence(outcome, "what is wrong", code)
+    evidence = answered(answer)
+    assert evidence == Evidence(outcome, "what is wrong", code)
+    assert not is_about_the_key(evidence)
 
 
 FAILS: list[tuple[dict[str, Any], Evidence]] = [

@@ -37,6 +37,7 @@ SPELLINGS: dict[str, tuple[Any, tuple[str, ...]]] = {
     # the setting; the names that are sent
     "GeeTest's": ({}, FIELD_NAMES),
     "prefix": ("geetest_", tuple(f"geetest_{name}" for name in FIELD_NAMES)),
+    "prefix with a dash": ("g-", tuple(f"g-{name}" for name in FIELD_NAMES)),
     "camelCase": ("camelCase", ("lotNumber", "captchaOutput", "passToken", "genTime")),
     "mapping, names swapped": (
         {"lot_number": "pass_token", "pass_token": "lot_number"},

@@ -39,7 +39,9 @@ def path(tmp_path: Path) -> Path:
 def rows(path: Path, table: str = "entries") -> int:
     with sqlite3.connect(path) as file:
         count = "SELECT count(*) FROM {}"
-        numbers = {name: file.execute(count.format(name)).fetchone()[0] for name in ("entries", "counters")}
+        numbers: dict[str, int] = {
+            name: file.execute(count.format(name)).fetchone()[0] for name in ("entries", "counters")
+        }
         assert dict(file.execute("SELECT name, rows FROM sizes")) == numbers
         assert file.execute("PRAGMA integrity_check").fetchone()[0] == "ok"
     file.close()
