@@ -86,13 +86,17 @@ def two(make: Make) -> tuple[Store, Store]:
 
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
-    await store.add("soon", "in vain", 600)
     await store.add("late", "", 600)
     await anyio.sleep(0.2)
     assert await store.pop("soon") is None
     assert await store.add("soon", "second", 600)
     assert [await store.add(each, "", 60) for each in ("soon", "late")] == [False, False]
     assert await store.pop("soon") == "second"
+
+
+async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
+    assert [await store.add("a", value, 600) for value in ("first", "second")] == [True, False]
+    assert await store.pop("a") == "first"
 
 
 async def test_a_counter_counts_until_it_ends(store: Store) -> None:
