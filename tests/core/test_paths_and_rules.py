@@ -178,6 +178,7 @@ TWO_READINGS = {
     "letter case": ("/users/demo/reset", "/users/**", "/users/DEMO/reset"),
     "parameters": ("/a", "/{any}", "/a;x"),
     "an encoded slash (BlackSheep)": ("/users/{name}/reset", "/users/**", "/users/a%2Fb/reset"),
+    "a slash at the end": ("/login", "/{any:path}", "/login/"),
     "absolute form": ("/http:/**", "/login", "http://h/login"),
     "an empty placeholder (Falcon)": ("/users/reset", "/users/{name}/reset", "/users//reset"),
 }

@@ -185,6 +185,25 @@ def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> 
     assert rows(path) == 240
 
 
+def test_a_checkpoint_waits_for_readers_briefly_and_is_not_tried_again_by_the_next_call(path: Path) -> None:
+    file, said = StoreFile(str(path), 1.5), list[str]()
+    wanted = {"synchronous": 1, "wal_autocheckpoint": 0, "busy_timeout": 1500}  # 1: no call waits for the disk
+    with file.transaction() as connection:
+        assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
+        assert connection.isolation_level is None, "no transaction begins by itself"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchall()
+    for size in (5 * 1024 * 1024, 1):
+        with file.transaction() as connection:
+            connection.set_trace_callback(said.append)
+            connection.execute("INSERT INTO entries (key, ends, value) VALUES (?, 9e9, zeroblob(?))", (size, size))
+    other.close()
+    file.close()
+    pragmas = ["busy_timeout = 100", "wal_checkpoint(TRUNCATE)", "busy_timeout = 1500"]
+    assert [each for each in said if "PRAGMA" in each] == [f"PRAGMA {each}" for each in pragmas]
+
+
 class AsMemoryDoes(StoreMachine):
     """The file does what MemoryStore does."""
 
