@@ -86,7 +86,6 @@ def two(make: Make) -> tuple[Store, Store]:
 
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
-    await store.add("soon", "in vain", 600)
     await store.add("late", "", 600)
     await anyio.sleep(0.2)
     assert await store.pop("soon") is None
