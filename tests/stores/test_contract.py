@@ -94,6 +94,11 @@ async def test_a_key_ends(store: Store) -> None:
     assert await store.pop("soon") == "second"
 
 
+async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
+    assert [await store.add("a", value, 600) for value in ("first", "second")] == [True, False]
+    assert await store.pop("a") == "first"
+
+
 async def test_a_counter_counts_until_it_ends(store: Store) -> None:
     assert await store.count("n soon", 0.4) == 1
     assert await store.count("n soon", 600) >= 1, "2, but on a machine that stood still"
