@@ -40,6 +40,13 @@ def test_a_client_that_would_block_the_loop_is_refused() -> None:
             RedisStore(blocking)
 
 
+def test_what_is_no_client_or_no_prefix_is_refused() -> None:
+    with pytest.raises(ConfigError, match="int"):
+        RedisStore(5)
+    with pytest.raises(ConfigError, match=r"RedisStore\(prefix=.*give a text"):
+        RedisStore(lambda: None, prefix=b"shop:")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "url",
     [
