@@ -117,7 +117,7 @@ class FormSite:
             return await login(request)
 
         async def away(request: Request) -> RedirectResponse:
-            return RedirectResponse(f"{self.geetest}/validate", 307)
+            return RedirectResponse(f"{self.geetest}/verify", 307)  # which pages of every origin may call
 
         async def welcome(request: Request) -> Response:
             return RedirectResponse("/welcomed", 303)
