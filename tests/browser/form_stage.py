@@ -186,14 +186,6 @@ class FormStage(Stage):
     def message(self) -> "Locator":
         return self.page.get_by_role("alert")
 
-    def click_and_solve(self, product: str) -> None:
-        """Solve, and submit: with bind the other way round."""
-        if product != "bind":
-            self.verify()
-        self.submit.click()
-        if product == "bind":
-            self.solve()
-
     @contextmanager
     def arrives(self, path: str = "login", **changes: str) -> Iterator[None]:
         """What is done meanwhile leads to the page of a request that passed."""
