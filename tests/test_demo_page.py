@@ -1,7 +1,4 @@
-"""The playground: its page's files, texts, log, curl commands and code, and the story that is played on it.
-
-The page itself is pressed, button by button, in tests/browser/test_playground.py.
-"""
+"""The playground without a browser: its page's files, texts, log, curl commands and code, and the story."""
 
 import json
 import re
