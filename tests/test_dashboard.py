@@ -1,4 +1,4 @@
-"""The Prometheus recipes, the dashboard and the alert rules of docs/observability.md; Prometheus tries them if there."""
+"""docs/observability.md: the Prometheus recipes, the dashboard and the alert rules, tried with Prometheus."""
 
 import json
 import os
