@@ -141,12 +141,6 @@ async def test_failures_are_counted_by_address_or_by_account_where_the_url_names
             assert await other.fails(path="/login/bob") == (ASKED if others == FREE else FREE)
 
 
-async def test_a_key_that_is_no_text_is_an_error_of_the_app(geetest: GeeTest) -> None:
-    async with Guesser(guard(AfterFailures(key=lambda scope: 7))) as visitor:  # type: ignore[arg-type, return-value]
-        with pytest.raises(TypeError, match="must be a str or None, not int"):
-            await visitor.fails()
-
-
 async def test_neither_addresses_nor_names_are_stored(geetest: GeeTest) -> None:
     seen: list[tuple[str, str]] = []
 

@@ -58,9 +58,6 @@ async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) ->
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
     async with Guesser(guard(AfterFailures(2), store=inner_store)) as visitor:
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
-    store, other = MemoryStore(), AfterFailures(1, statuses=[422], key=lambda scope: "all")
-    async with Guesser(guard(other, app=guard(AfterFailures(1), store=store), store=store)) as visitor:
-        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "each goes by its own statuses"
 
 
 async def test_a_handler_counts_under_a_key_of_its_own_in_the_store_that_it_names(geetest: GeeTest) -> None:
