@@ -8,15 +8,9 @@ from importlib.util import find_spec
 
 import pytest
 from pages import ROOT, Page
-from starlette.applications import Starlette
-from starlette.requests import Request
-from starlette.responses import Response
-from starlette.routing import Route
 
 from benchmarks import picture
 from benchmarks.__main__ import NAMES
-from benchmarks.load import turn
-from geetest_asgi.testing import serve
 
 PAGE = Page("docs/performance.md").text
 
@@ -47,22 +41,6 @@ def test_each_benchmark_runs_and_prints_the_tables_that_the_page_has(name: str) 
     assert done.returncode == 0, done.stderr
     printed, shown = headings(done.stdout), headings(section(name))
     assert printed == shown
-
-
-def test_a_refused_login_is_no_login() -> None:
-    statuses: list[int] = []
-
-    async def app(request: Request) -> Response:
-        await request.body()
-        statuses.append(403 if len(statuses) % 2 else 200)
-        return Response(status_code=statuses[-1])
-
-    with serve(Starlette(routes=[Route("/{path:path}", app, methods=["POST"])])) as url:
-        took = turn(int(url.rpartition(":")[2]), 4, 0.0)
-    assert len(took.first) == 4
-    assert took.first.refused + took.again.refused == statuses.count(403) >= 4
-    assert len(took.first.times) + len(took.again.times) == statuses.count(200)
-    assert took.let_in == round(took.rate * took.seconds) <= len(took.again.times)
 
 
 def test_the_picture_is_the_pages() -> None:

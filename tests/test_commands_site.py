@@ -156,8 +156,7 @@ def test_litestars_routes_have_each_their_own_guards_and_a_plugin_is_one_on_all(
     expected = {"POST /one": ["/**"], "POST /two/{number:int}": ["/two/*"], "GET /three": []}
     assert protected(app).items() >= expected.items()
     assert len(site.read(app).guards) == 2
-    found = site.read(Litestar([two, three], plugins=[plugin := GeeTestPlugin()], openapi_config=None))
-    assert [guard.middleware for guard in found.guards] == [plugin.guard]
+    found = site.read(Litestar([two, three], plugins=[GeeTestPlugin()], openapi_config=None))
     assert {route.guards for route in found.routes} == {tuple(found.guards)}
 
 

@@ -16,7 +16,7 @@ from opentelemetry.sdk.trace.export import SimpleSpanProcessor
 from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanExporter
 from opentelemetry.trace import SpanKind, StatusCode
 from pages import Page, ask, codes, site
-from starlette.types import ASGIApp, Scope
+from starlette.types import ASGIApp
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, GeeTestResult, Limits, Lockout, Outage, Outcome, Rule
 from geetest_asgi.observers.otel import BUCKETS, OpenTelemetry
@@ -89,13 +89,7 @@ def post(app: ASGIApp, fields: Mapping[str, str], path: str = "/login", **more: 
 
 
 def test_the_decision_is_on_the_requests_span_and_the_calls(geetest: GeeTestServer, telemetry: Telemetry) -> None:
-    told: list[GeeTestResult] = []
-
-    def both(result: GeeTestResult, scope: Scope) -> None:
-        told.append(result)
-        telemetry.observer(result, scope)
-
-    app, token = telemetry.instrumented(telemetry.guarded(on_result=both)), geetest.token()
+    app, token = telemetry.instrumented(telemetry.guarded()), geetest.token()
     geetest.slow(0.1)
     with serve(app) as url, httpx.Client(base_url=url, trust_env=False) as browser:
         assert browser.post("/login", data=token).json()["outcome"] == "passed"
@@ -105,13 +99,11 @@ def test_the_decision_is_on_the_requests_span_and_the_calls(geetest: GeeTestServ
     about = {"geetest.outcome": "passed", "geetest.rule": "POST /login", "geetest.lot_number": token["lot_number"]}
     assert passed.items() >= (about | {"geetest.allowed": True, "geetest.verified": True}).items()
     assert (failed["geetest.reason"], failed["geetest.allowed"], free) == ("pass_token error", False, {})
-    for span, server, result in zip(telemetry.call_spans, telemetry.server_spans[:2], told, strict=True):
+    for span, server in zip(telemetry.call_spans, telemetry.server_spans[:2], strict=True):
         assert (span.kind, span.parent) == (SpanKind.INTERNAL, server.context)
-        assert span.status.status_code is StatusCode.UNSET
         assert ours(span) == ours(server)
         began, ended = span.start_time or 0, span.end_time or 0
-        assert (ended - began) / 1e9 == pytest.approx(result.elapsed, abs=1e-6)
-        assert result.elapsed >= 0.1
+        assert ended - began >= 0.1e9
         assert (server.start_time or 0) <= began < ended <= (server.end_time or 0)
 
 
