@@ -23,17 +23,13 @@ HOST, LENGTH = "Host: gcaptcha4.geetest.com", "Content-Length: {length}"
 FORM, ANYTHING, CLOSE = "Content-Type: application/x-www-form-urlencoded", "Accept: */*", "Connection: close"
 PHP = (HOST, CLOSE, "Content-type: application/x-www-form-urlencoded", LENGTH)
 JAVA = ("Accept: text/plain, */*", f"{FORM};charset=UTF-8", "User-Agent: Java/1.8.0_302", HOST, LENGTH)
-RUBY = ("Accept-Encoding: gzip;q=1.0,deflate;q=0.6,identity;q=0.3", ANYTHING, "User-Agent: Ruby", HOST, FORM, CLOSE)
 REQUESTS = ("User-Agent: python-requests/2.32.3", "Accept-Encoding: gzip, deflate", ANYTHING, "Connection: keep-alive")
 AXIOS = ("Accept: application/json, text/plain, */*", FORM, "User-Agent: axios/0.21.1", HOST, CLOSE, LENGTH)
 DEMOS: dict[str, tuple[str, tuple[str, ...]]] = {
     "python": (POST, (HOST, *REQUESTS, LENGTH, FORM)),
     "node": (f"POST {IN_QUERY}", AXIOS),
-    "go": (POST, (HOST, "User-Agent: Go-http-client/1.1", LENGTH, FORM, "Accept-Encoding: gzip")),
     "java": (POST, JAVA),
-    "php 7": (POST.replace("1.1", "1.0"), PHP),
-    "php 8": (POST, PHP),
-    "ruby": (POST, (*RUBY, LENGTH)),
+    "php": (POST.replace("1.1", "1.0"), PHP),
     "c#": (POST, (FORM, HOST, LENGTH, "Connection: Keep-Alive")),
     "the server behind the front-end demos": (f"GET {IN_QUERY}", (HOST, CLOSE)),
 }
@@ -52,11 +48,11 @@ def url(simulator: Simulator) -> Iterator[str]:
 
 
 def form(demo: str, fields: Mapping[str, str]) -> str:
-    """Go sorts the names; C# writes escapes in lower case, and leaves out what is blank."""
+    """C# writes escapes in lower case, and leaves out what is blank."""
     if demo == "c#":
         given = urlencode({name: fields[name] for name in ORDER if fields[name]})
         return re.sub("%[0-9A-F]{2}", lambda escape: escape[0].lower(), given)
-    return urlencode({name: fields[name] for name in (sorted(ORDER) if demo == "go" else ORDER)})
+    return urlencode({name: fields[name] for name in ORDER})
 
 
 def request(demo: str, fields: Mapping[str, str]) -> bytes:

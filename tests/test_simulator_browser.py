@@ -1,6 +1,5 @@
 """The simulator for browsers, by HTTP: JSONP, callback names, scripts, CORS, and the ids that decide outcomes."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -136,27 +135,16 @@ async def test_papers_that_do_not_fit_are_refused(simulator: Simulator, code: st
         assert (await verify(simulator, data, **changes))["code"] == code, changes
 
 
-@pytest.mark.parametrize("path", ["/v4/gt4.js", "/v4/bypass.js"])
-async def test_a_script_is_asked_for_again_and_has_the_origin_that_it_was_fetched_from(path: str) -> None:
-    tags = set()
-    for origin in (HERE, "https://static.geetest.com"):
-        async with client(Simulator(), origin) as http:
-            reply = await http.get(path)
-            again = await http.get(path, headers={"if-none-match": reply.headers["etag"]})
-        assert (reply.status_code, again.status_code, again.content) == (200, 304, b"")
-        assert (reply.headers["content-type"], reply.headers["cache-control"]) == (JAVASCRIPT, "no-cache")
-        assert f'"{origin}"' in reply.text or "bypass" in path
-        tags.add(reply.headers["etag"])
-    assert len(tags) == 2 or "bypass" in path
+async def test_the_script_has_the_origin_that_it_was_fetched_from(simulator: Simulator) -> None:
+    async with client(simulator, "https://static.geetest.com") as http:
+        reply = await http.get("/v4/gt4.js")
+        again = await http.get("/v4/gt4.js", headers={"if-none-match": reply.headers["etag"]})
+    assert '"https://static.geetest.com"' in reply.text
+    assert (reply.headers["content-type"], reply.headers["cache-control"]) == (JAVASCRIPT, "no-cache")
+    assert (again.status_code, again.content) == (304, b"")
 
 
-async def test_the_widget_is_kept_under_its_digest(simulator: Simulator) -> None:
-    data = await load(simulator)
-    reply = await get(simulator, data["static_path"] + data["js"])
-    assert data["static_path"].endswith("/" + hashlib.sha256(reply.content).hexdigest()[:16])
-    assert "immutable" in reply.headers["cache-control"]
-    older = await get(simulator, "/v4/static/0123456789abcdef" + data["js"])
-    assert (older.status_code, older.headers["cache-control"]) == (200, "no-cache")
+async def test_no_path_leads_out_of_the_folder_of_scripts(simulator: Simulator) -> None:
     assert (await get(simulator, "/v4/static/x/js/../gt4.js")).status_code == 404
 
 

@@ -1,7 +1,6 @@
 """How a call may come to the simulator: query and form, any ASGI server; outages on demand; the record of the calls."""
 
 import json
-import time
 import tracemalloc
 from typing import Any
 from urllib.parse import urlencode
@@ -117,13 +116,6 @@ async def test_who_gives_up_on_a_slow_answer_has_spent_the_token_and_on_none_has
         assert simulator.calls[-1].result == told
         simulator.up()
         assert await result(simulator, call) == afterwards
-
-
-async def test_slow_answers_late(simulator: Simulator, call: dict[str, str]) -> None:
-    simulator.slow(0.1)
-    began = time.monotonic()
-    assert await result(simulator, call) == "success"
-    assert time.monotonic() - began >= 0.1
 
 
 async def test_error_answers_a_code_of_geetests_and_one_of_ones_own(simulator: Simulator) -> None:

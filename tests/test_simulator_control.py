@@ -98,16 +98,13 @@ async def test_json_that_is_no_order_is_told_so(simulator: Simulator, body: str,
 
 CONTROL = [("GET", "token"), ("GET", "calls"), ("POST", "reset"), ("POST", "fault?mode=down")]
 STRANGERS: list[dict[str, str]] = [
-    *({"host": host} for host in ("evil.example", "127.0.0.1.evil.example")),
+    {"host": "127.0.0.1.evil.example"},
     {"host": "evil.example:8077", "origin": "http://evil.example:8077"},
-    *({"origin": f"http://{host}"} for host in ("evil.example", "localhost:3000", "simulator.evil.example")),
-    *({"origin": origin} for origin in ("null", "http://evil.simulator")),
-    {"sec-fetch-site": "cross-site"},
+    *({"origin": origin} for origin in ("null", "http://localhost:3000", "http://evil.simulator")),
     {"sec-fetch-site": "same-site", "origin": "http://simulator"},
 ]
 FRIENDS: list[dict[str, str]] = [
-    *({"host": host} for host in ("127.0.0.1:8077", "[::1]:8077", "LOCALHOST:1", "geetest:8077", "docker.internal")),
-    {"host": "geetest.localhost:8077", "origin": "http://geetest.localhost:8077"},
+    *({"host": host} for host in ("[::1]:8077", "LOCALHOST:1", "geetest:8077", "docker.internal")),
     {"host": "localhost", "origin": "https://forwarded.example", "sec-fetch-site": "same-origin"},
     {"sec-fetch-site": "none"},
 ]
