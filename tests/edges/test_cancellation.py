@@ -1,7 +1,5 @@
-"""A request may be cancelled wherever it waits: by a server that shuts down, by a timeout around it.
-
-Each test sends one request again and again, and cancels it where it waits for the first time, for the second, and so on
-until there is no such place left. Nothing may stay behind, no token may be lost, and the next visitor is served.
+"""A request is cancelled where it waits for the first time, for the second, and so on, as servers and time-outs do it:
+nothing may stay behind, no token may be lost, and the next visitor is served.
 """
 
 import asyncio

@@ -1,7 +1,4 @@
-"""The work grows with what a visitor sends and no faster, and the event loop goes on meanwhile.
-
-Costs are compared with each other, or counted in calls and turns; seconds never with a constant.
-"""
+"""The work grows with what a visitor sends and no faster: costs are compared with each other, never with a constant."""
 
 import gc
 import sys
