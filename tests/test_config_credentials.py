@@ -131,3 +131,10 @@ def test_wrong_servers_in_the_environment_stop_the_app(monkeypatch: pytest.Monke
     monkeypatch.setenv("GEETEST_API_SERVER", value)
     assert "api_server=" in str(refusal(guard))
     guard(api_server="https://own")
+
+
+@pytest.mark.usefixtures("pair_in_the_environment")
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_an_empty_setting_is_not_filled_from_the_environment(name: str) -> None:
+    """`captcha_key=os.environ["…"]` of an empty variable must be heard of."""
+    refusal(lambda: GeeTestMiddleware(app, **{name: ""}))  # type: ignore[arg-type]

@@ -2,10 +2,11 @@
 """Pages that have code of their own: whoever sends the form, no request leaves without a token."""
 
 import re
+from html import escape
 
 import pytest
 
-from .form_stage import FormStage
+from .form_stage import PAGE, FormStage
 
 ID = 'data-geetest-captcha-id="sim-site" data-geetest-product="bind"'
 FORM = f"""<form id="f" method="post" action="/login" {ID}>
@@ -359,3 +360,16 @@ WITHIN = [f'{FORM}<input form="f" name="{name}" value="1">' for name in CLOBBER_
 def test_a_named_form_or_input_switches_nothing_off(stage: FormStage, page: str) -> None:
     stage.open(page)
     press_and_pass(stage)
+
+
+@pytest.mark.parametrize("sender", ["the browser", "fetch"])
+def test_a_page_within_a_srcdoc(stage: FormStage, sender: str) -> None:
+    """Its location has no origin; the page has that of the page around it."""
+    listener = "" if sender == "the browser" else f"<script>{on_submit(FETCH)}</script>"
+    inner = PAGE.replace("{geetest}", stage.geetest).replace("{body}", FORM + listener)
+    stage.open(f'<iframe srcdoc="{escape(inner)}" width="800" height="600"></iframe>')
+    frame = stage.page.frame_locator("iframe")
+    frame.locator("#go").click(no_wait_after=True)
+    frame.get_by_role("button", name="I am human").click()
+    frame.locator("body", has_text="passed").wait_for()
+    assert stage.server.outcomes == ["passed"]

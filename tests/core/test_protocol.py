@@ -193,3 +193,7 @@ def test_a_success_may_be_written_in_each_of_these_ways(body: bytes) -> None:
     evidence = parse_reply(Reply(200, body), LOT)
     assert evidence.outcome is Outcome.PASSED
     assert evidence.captcha_args["scene"] == "反爬虫"
+
+
+def test_an_error_about_the_id_is_not_about_the_key() -> None:
+    assert not is_about_the_key(answered({"status": "error", "code": -50101, "msg": "not captcha_id"}))

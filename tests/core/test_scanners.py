@@ -15,6 +15,7 @@ from encoded import (
     OTHER_LOT,
     TOKEN,
     byte_by_byte,
+    cut,
     each_form,
     each_kind,
     encode,
@@ -28,7 +29,7 @@ from encoded import (
 )
 
 from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, scanner_for
-from geetest_asgi._core.model import FIELD_NAMES
+from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
 
 ODD_NAMES = ("a b", "c&d", "e=%22", "出力 f[%41]")
 
@@ -190,3 +191,22 @@ def test_only_a_body_that_is_not_encoded_has_fields(content_type: bytes) -> None
 def test_a_plus_in_a_form_is_a_blank_and_no_part_of_base64() -> None:
     body = small(FORM, captcha_output="@").replace(b"%40", b"YQ+b")
     assert outcome(read(FORM, body)) == "malformed"
+
+
+@each_kind
+@pytest.mark.parametrize("name", FIELD_NAMES)
+def test_a_value_that_is_too_long_is_malformed(content_type: bytes, name: str) -> None:
+    for length in (1000, 100_000):
+        body = small(content_type, **{name: "a" * length})
+        for pieces in ([body], cut(body, range(0, length, 777))):
+            assert outcome(scan(content_type, pieces, max_field=999)) == "malformed"
+
+
+@each_kind
+def test_the_reasons_never_repeat_what_was_sent(content_type: bytes) -> None:
+    answer = scan(content_type, [small(content_type, lot_number="<script> x", pass_token="my secret")])
+    assert isinstance(answer, Evidence)
+    assert answer.outcome is Outcome.MALFORMED
+    assert "script" not in repr(answer)
+    assert "secret" not in repr(answer)
+    assert "lot_number" in answer.reason

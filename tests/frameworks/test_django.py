@@ -301,3 +301,8 @@ def test_what_the_guard_sees_is_what_the_test_sends() -> None:
 def test_the_script_for_forms_is_a_static_file() -> None:
     found = Path(finders.find("geetest/geetest-form.js"))
     assert found.read_bytes() == SCRIPT.read_bytes()
+
+
+def test_a_wrong_setting_is_told_at_the_first_request() -> None:
+    with override_settings(GEETEST={"protect": ["POST login"], **PAIR}), pytest.raises(ConfigError):
+        GuardedSyncClient().get("/open")

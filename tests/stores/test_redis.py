@@ -273,3 +273,9 @@ async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None
     own_redis.ask("CONFIG", "SET", "maxmemory", "1")
     assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
     assert store.failing
+
+
+async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
+    redis.ask("FLUSHALL")
+    stores = [RedisStore(redis.url, timeout=2, prefix=prefix) for prefix in ("one:", "two:")]
+    assert [await store.add("a", "", 60) for store in stores * 2] == [True, True, False, False]

@@ -396,3 +396,29 @@ async def test_a_closed_store_opens_at_its_next_call(path: Path) -> None:
         store.close()
         assert [each.name for each in path.parent.iterdir()] == ["spent.db"]
     assert await store.add("a", "", 60) is False
+
+
+def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
+    before = _another_programs(path).read_bytes()
+    with pytest.raises(ConfigError):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.add("a", "", 60)
+    other = sqlite3.connect(path)
+    other.execute("DROP TABLE entries")
+    other.close()
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await store.add("a", "", 60)
+    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStore("spent.db")
+    monkeypatch.chdir("/")
+    anyio.run(store.add, "a", "", 60.0)
+    assert rows(tmp_path / "spent.db") == 1
