@@ -71,7 +71,6 @@ OUTAGES: dict[str, Behave] = {
     "closed after the request": ends("after the request", abrupt=False),
     "closed mid answer": ends("mid answer", abrupt=False),
     "not HTTP": no_http,
-    "an endless answer": endless,
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
     "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
 }
@@ -90,5 +89,6 @@ REFUSALS: dict[str, Behave] = {
     "HTTP 404": say("404 Not Found"),
     "HTTP 999": say("999 Who Knows"),
     "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
+    "an endless answer": endless,
     "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),
 }
