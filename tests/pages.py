@@ -13,7 +13,9 @@ import anyio
 import httpx
 from starlette.requests import Request
 from starlette.responses import JSONResponse
+from starlette.testclient import TestClient
 from starlette.types import ASGIApp, Receive, Scope, Send
+from starlette.websockets import WebSocketDisconnect
 
 ROOT = Path(__file__).parent.parent
 FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -154,14 +156,8 @@ def is_denied(app: ASGIApp, request: str) -> bool:
 
 
 def _websocket_is_denied(app: ASGIApp, path: str) -> bool:
-    sent: list[Any] = []
-
-    async def receive() -> dict[str, str]:
-        return {"type": "websocket.connect"}
-
-    async def send(message: Any) -> None:
-        sent.append(message)
-
-    scope = {"type": "websocket", "path": path, "raw_path": path.encode(), "headers": [], "query_string": b""}
-    anyio.run(app, scope, receive, send)
-    return [message["type"] for message in sent] == ["websocket.close"]
+    try:
+        with TestClient(app).websocket_connect(path):
+            return False
+    except WebSocketDisconnect:
+        return True

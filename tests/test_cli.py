@@ -30,7 +30,7 @@ def test_sign_uses_the_first_key() -> None:
     assert sign(key=f"{DEMO_KEY},another") == (0, f"{SIGN_TOKEN}\n")
 
 
-@pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\n", DEMO_KEY + "\r\nmore\n"])
+@pytest.mark.parametrize("content", [DEMO_KEY, DEMO_KEY + "\r\nmore\n"])
 def test_a_key_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, content: str) -> None:
     (tmp_path / "key").write_bytes(content.encode())
     monkeypatch.setattr(sys, "stdin", io.StringIO(content))
@@ -38,7 +38,7 @@ def test_a_key_file_goes_before_the_environment(monkeypatch: pytest.MonkeyPatch,
         assert sign(f"--key-file={file}", key="another") == (0, f"{SIGN_TOKEN}\n")
 
 
-@pytest.mark.parametrize("content", [b"", b"\n" + DEMO_KEY.encode(), b"\xff\xfe\n", None])
+@pytest.mark.parametrize("content", [b"\n" + DEMO_KEY.encode(), b"\xff\xfe\n", None])
 def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "key").write_bytes(content)
@@ -49,25 +49,17 @@ def test_a_key_file_without_a_key_is_an_error(tmp_path: Path, content: bytes | N
     ("arguments", "told"),
     [
         (["sign", ""], "is no lot number"),  # as of a variable that is not set in a script
-        (["sign", "4dc3 cfc2"], "is no lot number"),
         (["sign", "\udcff"], "is no lot number"),  # the byte 255
         (["sign", LOT_NUMBER], "GEETEST_CAPTCHA_KEY, or give --key-file"),
         (["sign", LOT_NUMBER, "--key", DEMO_KEY], "process list"),
-        (["sign", LOT_NUMBER, f"--key={DEMO_KEY}"], "process list"),
         (["demo", "--port=eighty"], "a number from 0 to 65535 is wanted"),
-        *(
-            ([*command, f"--port={port}"], "a number from 0 to 65535 is wanted")
-            for command in (["simulator"], ["record", "tape.json"])
-            for port in ("-1", "65536", "80.0", "٨٠", "")
-        ),
+        *((["simulator", f"--port={port}"], "a number from 0 to 65535 is wanted") for port in ("-1", "65536", "٨٠")),
         (["match", "/login", "POST", "--protect", "/login"], "/login is no method"),
         (["match", "POST", "login", "--protect", "/login"], "login is no path"),
         (["explain", "no-such-file", "--protect", "/a"], "no-such-file: No such file"),
         (["explain", os.devnull], "give --app or --protect"),
         (["explain", os.devnull, "--app", "x:y", "--fields", "captcha"], "--app brings its own fields"),
         (["explain", os.devnull, "--protect", "/a", "--sources", "cookie"], "list each of header, query, body"),
-        (["explain", os.devnull, "--protect", "/a", "--fields", "a b"], "'a b'"),
-        ([], "COMMAND"),
         (["demo", "--live", "--once"], "not allowed with"),
         (["simulator", "--pair", "only-an-id"], "--pair"),
     ],
@@ -120,7 +112,6 @@ def test_help_and_version() -> None:
     ("missing", "arguments", "extra"),
     [
         ("uvicorn", ["demo"], "demo"),
-        ("uvicorn", ["simulator"], "demo"),
         ("trustme", ["simulator", "--tls", os.devnull], "tls"),
         ("shtab", ["completion", "bash"], "completion"),
     ],

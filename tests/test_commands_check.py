@@ -7,12 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import PROGRAM, Done, command, ended_by_ctrl_c, environment, running, until
+from commands import Done, command
 
 from geetest_asgi._core.model import Evidence, Outcome
-from geetest_asgi._core.protocol import KEY_CODES
 from geetest_asgi.commands import verdicts
-from geetest_asgi.testing import CODES, DEMO_ID, DEMO_KEY, Simulator, serve
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator, serve
 
 STRICT, ANY_ID = {DEMO_ID: DEMO_KEY}, None
 
@@ -89,7 +88,6 @@ def test_while_a_key_is_replaced_one_that_works_is_enough(url: str) -> None:
         (Simulator.down, "HTTP 503"),
         (Simulator.hanging, "no answer in time|this machine's doing"),  # the latter where this machine is busy
         (lambda geetest: geetest.answers(404), "not GeeTest's /validate"),
-        (lambda geetest: geetest.answers(302), "a redirect, which is never followed"),
     ],
 )
 def test_a_broken_service_is_told(geetest: Simulator, url: str, fault: Callable[[Simulator], None], told: str) -> None:
@@ -118,20 +116,15 @@ OFFLINE = "--offline"
 WRONG: list[tuple[list[str], dict[str, str], str]] = [
     ([OFFLINE], {"captcha_key": "a key"}, "captcha_key=…"),
     ([OFFLINE, "--protect", "login"], {}, "must begin with '/'"),
-    ([OFFLINE, "--exempt", "/x"], {}, "--protect"),
     ([OFFLINE, "--factory"], {}, "--app"),
     ([OFFLINE, "--timeout", "0"], {}, "timeout=0.0: give a positive number"),
-    ([OFFLINE, "--timeout", "1", "--app", "x:y"], {}, "brings its own timeout"),
     ([OFFLINE, "--app", "x:y", "--protect", "/x"], {}, "brings its own patterns"),
-    ([OFFLINE, "--app", "nonsense"], {}, "package.module:attribute"),
     ([OFFLINE, "--app", "../shop:app"], {}, "package.module:attribute"),
     ([OFFLINE, "--app", "no_such_module:app"], {}, "there is no module 'no_such_module'"),
     ([OFFLINE, "--app", "examples.plain_asgi:nothing"], {}, "has no 'nothing'"),
     ([OFFLINE, "--app", "examples.plain_asgi:site"], {}, "no GeeTestMiddleware was found. Looked through: function"),
     ([OFFLINE, "--app", "examples.plain_asgi:json"], {}, "no ASGI application"),
-    ([OFFLINE, "--start"], {}, "--start runs an app: give --app too"),
     ([OFFLINE, "--page", "http://x/"], {}, "--offline asks nobody"),
-    (["--page", "http:///login"], {}, "give a whole address"),
     (["--page", "file://localhost/etc/passwd"], {}, "give a whole address"),
 ]
 NO_PAIR: list[tuple[list[str], dict[str, str], str]] = [
@@ -170,13 +163,12 @@ def check_app(place: Path, text: str, *arguments: str, **settings: Any) -> Done:
     return command("check", *arguments, cwd=place, **settings)
 
 
-@pytest.mark.parametrize(("text", "error"), [("1 / 0", "ZeroDivisionError"), ("import nothing", "ModuleNotFoundError")])
-def test_an_app_that_cannot_be_imported_shows_its_own_traceback(tmp_path: Path, text: str, error: str) -> None:
+def test_an_app_that_cannot_be_imported_shows_its_own_traceback(tmp_path: Path) -> None:
     """A module that it misses is not taken for a missing app."""
-    done = check_app(tmp_path, text, OFFLINE, "--app", "shop:app")
+    done = check_app(tmp_path, "import nothing", OFFLINE, "--app", "shop:app")
     assert done.returncode == 2
-    assert f"\n{error}: " in done.stderr
-    assert f"importing shop failed: {error}" in done.stderr
+    assert "\nModuleNotFoundError: " in done.stderr
+    assert "importing shop failed: ModuleNotFoundError" in done.stderr
 
 
 def test_each_pair_of_an_app_is_asked_about(tmp_path: Path, geetest: Simulator, url: str) -> None:
@@ -201,7 +193,6 @@ APPS: dict[str, tuple[str, list[str]]] = {
         'protect=["/a"], credentials=lambda scope: None',
         ["  note  /a  its id and key come with each request", "by request", "Servers"],
     ),
-    "off": ('protect=["/a"], mode="off"', ["  warn  rule 1 denies nobody", "  warn  mode='off': "]),
     "when needed": (
         'protect=["/a", Rule("/b", when=AfterFailures(5, seconds=60))], captcha_id="a", captcha_key="b", mode="off"',
         ["rule 1 matches /a\n", "rule 2 needs a captcha when AfterFailures(5, seconds=60) says so\n"],
@@ -217,42 +208,6 @@ def test_what_is_particular_about_an_app_is_said(tmp_path: Path, url: str, setti
     assert (done.returncode, done.stderr) == (0, "")
     assert [each for each in told if each not in done.stdout] == []
     assert ("Servers" in done.stdout) == ("Servers" in told), "where nothing is asked, nobody is"
-
-
-def test_ctrl_c_ends_it_without_a_traceback(geetest: Simulator, url: str, tmp_path: Path) -> None:
-    geetest.hanging()
-    (tmp_path / "patient.py").write_text(f"{HEAD}app = GeeTestMiddleware(site, timeout=60)\n")
-    env = environment(captcha_id=DEMO_ID, captcha_key=DEMO_KEY, api_server=url)
-    with running([*PROGRAM, "check", "--app", "patient:app"], cwd=tmp_path, env=env) as process:
-        until(lambda: geetest.calls or process.poll() is not None)
-        assert ended_by_ctrl_c(process) == (130, "")
-
-
-WRONG_KEY = Evidence(Outcome.MISCONFIGURED, "sign_token error")
-
-
-@pytest.mark.parametrize("reason", ["pass_token error", "pass_token expire", "pass_token used", "something new"])
-def test_a_key_fits_only_where_another_is_answered_otherwise(reason: str) -> None:
-    failed = Evidence(Outcome.FAILED, reason)
-    assert verdicts.on_pair(failed, WRONG_KEY)[0] == "ok"
-    for other in (failed, Evidence(Outcome.UNAVAILABLE, "no answer in time")):
-        assert verdicts.on_pair(failed, other)[0] == "note"
-
-
-@pytest.mark.parametrize("code", CODES)
-def test_every_code_has_a_verdict(code: str) -> None:
-    ours = code in KEY_CODES
-    evidence = Evidence(Outcome.MISCONFIGURED if ours else Outcome.REFUSED, CODES[code], code)
-    assert verdicts.answered(evidence)
-    expected = "FAIL" if ours else "note" if code.startswith("-503") else "warn"
-    assert verdicts.on_pair(evidence, evidence)[0] == expected
-
-
-def test_what_is_no_answer_is_never_taken_for_one() -> None:
-    for outcome in (Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED, Outcome.REFUSED):
-        evidence = Evidence(outcome, "HTTP 404")
-        assert not verdicts.answered(evidence)
-        assert verdicts.on_pair(evidence, WRONG_KEY)[0] == "FAIL", outcome
 
 
 def test_what_a_server_says_is_fit_for_a_terminal() -> None:

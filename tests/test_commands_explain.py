@@ -26,8 +26,7 @@ def explain(place: Path, raw: bytes, *arguments: str) -> tuple[int, str, str]:
     return done.returncode, done.stdout, done.stderr
 
 
-@pytest.mark.parametrize("newline", ["\r\n", "\n"])
-@pytest.mark.parametrize("end", [b"", b"\n", b"\r\n"])
+@pytest.mark.parametrize(("newline", "end"), [("\r\n", b""), ("\n", b"\n"), ("\r\n", b"\r\n")])
 def test_the_fields_of_a_form_are_found(newline: str, end: bytes, tmp_path: Path) -> None:
     """As an editor saves it: other newlines, one at the end, no Content-Length."""
     body = urlencode({"username": "ada", **TOKEN}).encode() + end

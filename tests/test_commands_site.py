@@ -19,7 +19,7 @@ from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRo
 from geetest_asgi import GeeTestMiddleware, Rule
 from geetest_asgi.commands import app_routes as site
 from geetest_asgi.commands.coverage import cover
-from geetest_asgi.commands.report import Report, shown
+from geetest_asgi.commands.report import Report
 from geetest_asgi.commands.tables import write_routes, write_rules
 from geetest_asgi.fastapi import add_geetest, captcha
 
@@ -86,13 +86,11 @@ EXPECTED = {
     "app",
     [
         Starlette(routes=ROUTES, middleware=[guard(protect=PROTECT)]),
-        Router(ROUTES, middleware=[guard(protect=PROTECT)]),
-        GeeTestMiddleware(Starlette(routes=ROUTES), protect=PROTECT, **PAIR),
         wrapped("app")(GeeTestMiddleware(Router(ROUTES), protect=PROTECT, **PAIR)),
-        wrapped("_app")(Starlette(routes=ROUTES, middleware=[guard(protect=PROTECT)])),
+        wrapped("_app")(Router(ROUTES, middleware=[guard(protect=PROTECT)])),
         wrapped("asgi_app")(Starlette(routes=ROUTES, middleware=[guard(protect=PROTECT)])),
     ],
-    ids=["in Starlette", "in a router", "around it", "within a wrapper", "behind one", "behind another"],
+    ids=["in Starlette", "around a router", "in a router", "behind a wrapper"],
 )
 def test_a_guard_is_found_wherever_it_stands(app: Any) -> None:
     assert protected(app) == EXPECTED
@@ -196,11 +194,9 @@ def test_open_routes_are_listed_with_what_is_known_about_them() -> None:
     ("protect", "more", "doubt"),
     [
         (["/a/**", "/A/b"], {}, "rule 2 is never reached: rule 1 before it"),
-        (["/a", "POST /a"], {}, "rule 2 is never reached"),
         (["/x", "/a/*"], {"exempt": ["/a/**"]}, "rule 2 protects nothing but odd spellings: '/a/**' exempts it"),
         (["/x"], {"mode": "monitor"}, "rule 1 denies nobody: its mode is 'monitor'"),
         (["/nowhere"], {}, "rule 1 protects no route: '/nowhere' matches none"),
-        (["GET /x"], {"sources": ["query"]}, "rule 1 protects no route"),
     ],
 )
 def test_what_looks_like_a_mistake_is_a_warning(protect: list[str], more: dict[str, Any], doubt: str) -> None:
@@ -214,16 +210,6 @@ def test_what_is_no_mistake_is_no_warning_and_a_rule_says_what_it_matches() -> N
     assert "warn" not in told(Starlette(routes=routes, middleware=[guard(protect=rules, exempt=["/a/c"])]))
     for protect, example in ((["/**"], "every path"), (["/users/{id}/reset"], "/users/x/reset")):
         assert f"rule 1 matches {example}" in told(Starlette(middleware=[guard(protect=protect)]))
-
-
-def test_long_lines_go_on_below_and_what_is_shown_is_printable_ascii() -> None:
-    report = Report(stream := StringIO())
-    report.head("h" * 200)
-    report.say("warn", "word " * 60)
-    report.lines(["  " + "cell " * 60])
-    assert max(map(len, stream.getvalue().splitlines())) <= 100
-    assert stream.getvalue().count("word") == stream.getvalue().count("cell") == 60
-    assert shown("/a b~\x1b[2J\n\u00e9\u202e'\"\\") == "/a b~\\x1b[2J\\n\\xe9\\u202e'\"\\"
 
 
 def test_a_route_whose_spellings_fall_under_two_rules_is_told_as_refused() -> None:

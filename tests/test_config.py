@@ -5,7 +5,7 @@ be right. None of them quotes the key, and none switches protection off.
 import functools
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
@@ -15,7 +15,7 @@ import pytest
 from refusals import ID, KEY, guard, refusal
 from starlette.responses import PlainTextResponse
 
-from geetest_asgi import AfterFailures, ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
+from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, Rule
 from geetest_asgi import _config as config
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES
@@ -26,87 +26,65 @@ from geetest_asgi.stores import MemoryStore
 pytestmark = pytest.mark.usefixtures("no_settings_in_the_environment")
 
 
-async def asynchronous() -> None: ...
+async def asynchronous(*_: object) -> None: ...
 
 
-NO_COUNTERS = SimpleNamespace(add=asynchronous, pop=asynchronous, delete=asynchronous)
-
-
-def generator(*_: object) -> Iterator[str]:
+def generator(scope: object) -> Iterator[str]:
     yield ""
 
 
-async def asynchronous_generator(*_: object) -> AsyncIterator[bool]:
-    yield False
-
-
-class Awaited:
-    async def __call__(self, outage: Any) -> None:
-        raise AssertionError
-
-
-def url(*hosts: str) -> list[str]:
-    return [f"https://{host}" for host in hosts]
+NO_COUNTERS = SimpleNamespace(add=asynchronous, pop=asynchronous, delete=asynchronous)
 
 
 WRONG: list[tuple[str, str, list[Any]]] = [
     ("protect", "protect={!r}", [[], 5, b"/login", {"/login": "POST"}, False]),
     ("protect", "at least one pattern", [(), iter(())]),
     ("protect", "a path begins with '/'", [re.compile("login"), re.compile("^users/[0-9]+$")]),
-    ("protect", "Rule(", [[Rule(Rule("/login"))]]),  # type: ignore[arg-type]
-    ("protect", "name= … give a text", [[Rule("/login", name="")], [Rule("/login", name=5)]]),  # type: ignore[arg-type]
     ("protect", "belong together", [[Rule("/x", captcha_id="a")], [Rule("/x", captcha_key=KEY)]]),
-    ("protect", "captcha_key is missing", [[Rule("/x", captcha_id="a", captcha_key="")]]),
-    ("protect", "captcha_key=…", [[Rule("/x", captcha_id="a", captcha_key=f" {KEY}")]]),
-    ("protect", "give a list, one pattern in each string", ["POST /login, /register", "/a /b", "POST /a; /b", "/a,"]),
-    ("protect", "write the methods first", ["/login POST", "POST /login PUT", "/ login", "POST /a\nb"]),
+    ("protect", "give a list, one pattern in each string", ["POST /login, /register", "/a /b", "/a,"]),
+    ("protect", "write the methods first", ["/login POST", "POST /login PUT", "POST /a\nb"]),
     ("protect", "another router's grammar", ["/files/{*rest}", "/files/{rest...}", "/files/[...rest]"]),
     ("exempt", "exempt={!r}", [5, None]),
     ("exempt", "Rule(", [[Rule("/health")]]),
     ("root_paths", "root_paths={!r}", [5, None]),
     ("root_paths", "{!r} is no prefix", ["", "/", "api", "/api/"]),
-    ("captcha_id", "captcha_id={!r}", [" ", "a b", "ab\n", 647, b"abc", "ключ"]),
+    ("captcha_id", "captcha_id={!r}", [" ", "a b", 647, "ключ"]),
     ("captcha_key", "captcha_key=…", ["  ", f"{KEY} x", f"{KEY}\n", KEY.encode(), {"key": KEY}]),
     ("captcha_key", "captcha_key=…: has a comma in it", [f"{KEY},{KEY}"]),
     ("captcha_key", "captcha_key=…: is the captcha_id", [[KEY, ID]]),
     *((name, f"{name} is missing", [""]) for name in ("captcha_id", "captcha_key")),
-    *((name, "give several keys as a list", ["old,new", "one,"]) for name in ("captcha_id", "captcha_key")),
-    *((name, "is the name of a variable", ["${KEY}", "$(key)", "$KEY"]) for name in ("captcha_id", "captcha_key")),
-    *((name, "has quotes around it", ['"k,ey"', "'key'", 'key"']) for name in ("captcha_id", "captcha_key")),
-    *(
-        (name, "the text from GeeTest's dashboard", ["<your-key>", "{{ key }}", "{key}", "%KEY%", "KEY=value"])
-        for name in ("captcha_id", "captcha_key")
-    ),
-    ("api_server", "api_server={!r}: give", [[], "", 5, "gcaptcha4.geetest.com", "ftp://h", "https:/h"]),
-    ("api_server", "api_server=5: give a base URL", [[5], ["https://h", 5]]),
-    ("api_server", "base URL", url("", ":443", "/validate", "https://h", "${HOST}", "<host>", "*.geetest.com")),
-    ("api_server", "base URL", url("a..com", "a" * 64 + ".com", "h:0", "a b", "a\nb", "höst")),
-    ("api_server", "{!r} … base URL", url("h?x=1", "h?", "h#x", "h#")),
-    ("api_server", "'/validate' is added", url("h/validate", "h/validate/", "h/load", "h/verify")),
-    ("api_server", "not a URL", url("h:abc", "h:99999", "[::1")),
-    ("api_server", "ends up in logs", url("a:b@h")),
-    ("api_server", "allow_http=True", ["http://geetest.example", "HTTP://geetest.example", ["https://h", "http://h"]]),
-    ("api_server", "allow_http=True", ["http://localhost.example.com", "http://127.0.0.1.example.com"]),
+    ("captcha_key", "give several keys as a list", ["old,new", "one,"]),
+    ("captcha_key", "is the name of a variable", ["${KEY}", "$(key)", "$KEY"]),
+    ("captcha_key", "has quotes around it", ['"k,ey"', "'key'", 'key"']),
+    ("captcha_id", "the text from GeeTest's dashboard", ["<your-id>", "{{ id }}", "%ID%", "ID=value"]),
+    ("api_server", "api_server={!r}: give", [[], "", "gcaptcha4.geetest.com", "ftp://h", "https:/h"]),
+    ("api_server", "api_server=5: give a base URL", [["https://h", 5]]),
+    ("api_server", "base URL", ["https://", "https://${HOST}", "https://*.geetest.com", "https://h:0", "https://a b"]),
+    ("api_server", "{!r} … base URL", ["https://h?x=1", "https://h#x"]),
+    ("api_server", "'/validate' is added", ["https://h/validate", "https://h/validate/", "https://h/load"]),
+    ("api_server", "not a URL", ["https://h:abc", "https://[::1"]),
+    ("api_server", "ends up in logs", ["https://a:b@h"]),
+    ("api_server", "allow_http=True", ["HTTP://geetest.example", ["https://h", "http://localhost.example.com"]]),
     ("sources", "sources={!r}: list each of header, query, body, text once", [(), "Body", ["text", "path"]]),
-    ("sources", "sources={!r}", [["cookie"], ["body", "body"], None, 5, [["body"]]]),
+    ("sources", "sources={!r}", [["body", "body"], None, [["body"]]]),
     ("fields", "fields={!r}", [["captcha"], "", {"lot": "x"}]),
-    ("fields", "or None for GeeTest's own names", ["snake_case", "kebab-case", "camel", "None"]),
-    ("fields", "names one field", ["lot_number", "lotNumber", "geetest-pass_token", "captcha.lot_number"]),
-    ("fields", "a prefix 'geetest_'", ["lot_number,pass_token", "geetest_*", "captcha[lot_number]", "{captcha}"]),
-    ("fields", "write 'camelCase'", ["camelcase", "camel_case", "camel-case", "lowerCamelCase", "PascalCase"]),
+    ("fields", "or None for GeeTest's own names", ["snake_case", "None"]),
+    ("fields", "names one field", ["lot_number", "lotNumber", "captcha.lot_number"]),
+    ("fields", "a prefix 'geetest_'", ["lot_number,pass_token", "geetest_*", "captcha[lot_number]"]),
+    ("fields", "write 'camelCase'", ["camelcase", "camel-case", "PascalCase"]),
     ("on_unavailable", "on_unavailable={!r}: write one of 'allow', 'deny'", ["maybe", True, None]),
     ("mode", "mode={!r}: write one of 'enforce', 'monitor', 'off'", ["on", False]),
     ("preflight", "preflight={!r}: write one of 'allow', 'deny'", ["maybe"]),
-    ("forgive", "forgive={!r}: list statuses from 400 to 499", [200, 399, 500, [True], "422", b"422", [422, 302]]),
+    ("forgive", "forgive={!r}: list statuses from 400 to 499", [200, 399, 500, [True], "422", [422, 302]]),
     ("timeout", "timeout={!r}: give a positive number of seconds, 60 at most", [0, -1.0, "3", True, None, 3000]),
     ("limits", "limits={!r}", [5, {"max_body": 5}]),
     *((name, f"{name}='no'", ["no"]) for name in ("allow_http", "trust_env", "log_clients")),
     ("skip", "give fn(scope)", ["admin", lambda: "always", lambda scope, result: None, generator]),
-    ("accept", "give fn(result, scope)", [True, lambda result: True, asynchronous_generator]),
+    ("accept", "give fn(result, scope)", [True, lambda result: True]),
     ("on_denied", "give fn(result, scope)", [403, lambda scope: None, PlainTextResponse("no")]),
     ("on_result", "give fn(result, scope)", ["shop.noted", lambda result: None]),
     ("on_outage", "give fn(outage)", [lambda: None]),
-    ("on_outage", "give a plain function", [Awaited()]),
+    ("on_outage", "give a plain function", [asynchronous]),
     ("credentials", "give fn(scope) or fn(scope, sent_id)", [lambda: None, ("an-id", "a-key")]),
     ("store", "store={!r} has no add", [{}]),
     ("store", "has no count: give an object with async add, pop, delete and", [NO_COUNTERS]),
@@ -116,7 +94,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("store", "store={!r}: give the file after three slashes", ["sqlite:///", "sqlite:///a.db?m=ro", "sqlite://a.db"]),
     ("store", "/nowhere/at/all.db", ["sqlite:////nowhere/at/all.db"]),
     ("client", "client={!r}: give an httpx.AsyncClient", [5, "httpx"]),
-    ("client", "a function that makes one", [lambda loop: None, asynchronous, httpx.Client()]),
+    ("client", "a function that makes one", [lambda loop: None, httpx.Client()]),
 ]
 """A setting, what is said of wrong values, and such values. {!r} is the value, and … stands for any text."""
 
@@ -129,12 +107,6 @@ def rule(**settings: Any) -> GeeTestMiddleware:
     return guard(protect=["/x", Rule("/login", **settings)])
 
 
-def overruled(**settings: Any) -> GeeTestMiddleware:
-    right: dict[str, Any] = {**DEFAULTS, "fields": "camelCase", "skip": lambda _: None, "when": AfterFailures()}
-    right |= {**dict.fromkeys(("accept", "on_denied", "on_result"), lambda *_: None), "credentials": lambda _: None}
-    return guard(protect=Rule("/login", **right), **settings)
-
-
 OF_A_CLIENT = {"api_server", "timeout", "on_unavailable", "limits", "client", "captcha_id", "captcha_key"}
 
 
@@ -143,8 +115,6 @@ def taken_by(setting: str, value: object) -> Iterator[Callable[..., object]]:
     yield guard
     if setting in config.PER_RULE and value is not None:
         yield rule
-    if setting in config.PER_RULE:
-        yield overruled
     if setting in OF_A_CLIENT:
         yield client
 
@@ -162,10 +132,9 @@ RIGHT: dict[str, list[Any]] = {
     "protect": [
         *("/at/{lat},{lon}", "/a,b", "/x,y/z", "PUT,POST /login", "PUT, POST /login"),
         *(" POST  /login ", "/my file/{id}", "/blog post/x", "/signpost"),
-        *map(re.compile, ("^/login$", "(en)?/login", "e?/login", "x*/login", "a|/login", ".*login", r"\S+")),
+        *map(re.compile, ("^/login$", "(en)?/login", "a|/login", ".*login")),
     ],
-    "skip": [lambda *_: None, lambda scope, more=1: None, functools.partial(print, 1), str, min],
-    "captcha_id": ["shop:eu-1.a"],
+    "skip": [lambda *_: None, lambda scope, more=1: None, functools.partial(print, 1), str],
     "captcha_key": ["a+/b~_-=="],
     "timeout": [0.5, 1, 60],
     "forgive": [[400, 499]],
@@ -178,10 +147,7 @@ def test_what_only_looks_like_a_mistake_is_taken(setting: str) -> None:
         guard(**{setting: value})
 
 
-@pytest.mark.parametrize(
-    "root",
-    ["/api ", " /api", "/api\n", "//api", "/api//v1", "/a%70i", "/api?x", "/api#x", "/api,/v1", "/api/*", "/{tenant}"],
-)
+@pytest.mark.parametrize("root", ["/api ", "//api", "/a%70i", "/api?x", "/api,/v1", "/api/*", "/{tenant}"])
 def test_a_root_path_that_no_path_begins_with_is_refused_or_read_as_meant(root: str) -> None:
     """The app would take its own prefix off, and the guard would not know of it."""
     try:
@@ -212,34 +178,23 @@ def policy(protect: object, path: str = "/x") -> Policy:
     return found
 
 
-def test_a_rule_inherits_what_it_does_not_set_and_may_set_everything_of_its_own() -> None:
-    plain = policy(["/x"])
-    inherited = {name: DEFAULTS[name] for name in ("sources", "on_unavailable", "timeout", "limits", "mode", "forgive")}
-    assert plain == replace(
-        plain, **inherited, identity="unsafe /x /x", captcha_id=ID, keys=(KEY,), spelling=spelling(None)
-    )
-    hooks: dict[str, Any] = dict.fromkeys(("skip", "accept", "on_denied", "on_result"), lambda *_: None)
-    own: dict[str, Any] = {"name": "mine", "captcha_id": "own", "on_unavailable": "deny", "timeout": 1.0, **hooks}
-    own |= {"limits": Limits(max_body=5), "mode": "monitor"}
-    rule = Rule("/x", captcha_key="own-key", sources=["header", "query"], fields="captcha", **own | {"timeout": 1})
-    made: dict[str, Any] = {"identity": "unsafe /x mine", "keys": ("own-key",), "sources": ("header", "query")}
-    assert policy([rule]) == replace(plain, **own, **made, spelling=spelling("captcha"))
-    assert isinstance(policy([rule]).timeout, float)
+@pytest.mark.parametrize(
+    ("protect", "name"),
+    [
+        *((["POST /x"], "POST /x"), ("/x", "/x"), (iter(["/x"]), "/x"), ([re.compile("/x+")], "/x+")),
+        *((Rule("/x", name="mine"), "mine"), (None, "every request")),
+    ],
+)
+def test_one_pattern_or_many_of_any_kind_and_none_for_every_request(protect: object, name: str) -> None:
+    assert policy(protect).name == name
 
 
-KINDS: list[object] = ["/x", "POST /x", re.compile("/x"), Rule("/x"), ["/x"], ("/x",), {"/x"}, iter(["/x"]), None]
-
-
-@pytest.mark.parametrize("protect", KINDS, ids=lambda value: type(value).__name__)
-def test_one_pattern_or_many_of_any_kind_and_none_for_every_request(protect: object) -> None:
-    assert policy(protect).captcha_id == ID
-    everything = table(None)
-    assert all(everything.match(method, "/any") for method in ("GET", "HEAD", "OPTIONS", "POST", "FOO"))
-
-
-def test_the_name_of_a_rule() -> None:
-    given: list[Any] = [["POST /x"], [re.compile("/x+")], [Rule("/x", name="mine")], None]
-    assert [policy(each).name for each in given] == ["POST /x", "/x+", "mine", "every request"]
+def test_a_rule_inherits_what_it_does_not_set() -> None:
+    own = Rule("/x", captcha_id="own", captcha_key="own-key", sources=["header", "query"], timeout=1)
+    plain, other = policy(["/x"]), policy([own])
+    assert (plain.captcha_id, plain.keys, plain.sources, plain.timeout) == (ID, (KEY,), ("body",), 3.0)
+    assert (other.captcha_id, other.keys, other.sources, other.timeout) == ("own", ("own-key",), ("header", "query"), 1)
+    assert plain.mode == other.mode == "enforce"
 
 
 def test_exemptions_root_paths_and_sources_may_be_one_string() -> None:
@@ -276,21 +231,7 @@ def test_a_proxy_that_cannot_be_used_is_a_mistake_under_trust_env(monkeypatch: p
     guard(trust_env=False)
 
 
-class Client:
-    async def stream(self) -> None: ...
-
-
-class Transport:
-    """It can be opened both ways."""
-
-    async def handle_async_request(self, _: object) -> None: ...
-
-    def __enter__(self) -> None: ...
-
-    async def __aenter__(self) -> None: ...
-
-
-@pytest.mark.parametrize("given", [None, Client(), Client, Transport(), Transport])
+@pytest.mark.parametrize("given", [None, httpx.AsyncClient, httpx.AsyncClient(), httpx.AsyncHTTPTransport()])
 def test_a_client_a_transport_or_what_makes_one_is_taken_as_it_is(given: object) -> None:
     assert config.client(given) is given
 
@@ -299,7 +240,7 @@ EACH = [each.name for each in fields(Limits)]
 
 
 @pytest.mark.parametrize("name", EACH)
-@pytest.mark.parametrize("value", [-1, -0.5, True, False, "5", None, math.nan, math.inf, -math.inf, [5], 1j])
+@pytest.mark.parametrize("value", [-0.5, True, "5", None, math.nan, math.inf])
 def test_a_limit_that_is_no_positive_number_is_refused_and_quoted(name: str, value: Any) -> None:
     error = refusal(lambda: Limits(**{name: value}))
     assert f"{name}={value!r}" in str(error)

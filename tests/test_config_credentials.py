@@ -42,29 +42,19 @@ def test_both_may_come_from_the_environment() -> None:
     GeeTestClient()
 
 
-IN_THE_ENVIRONMENT = ["", " ", "\n", f"{KEY}\n", f" {KEY}", f"{KEY} {KEY}", "ключ", '"k,ey"', "'k,ey'", 'k,ey"']
-
-
 @pytest.mark.usefixtures("pair_in_the_environment")
-@pytest.mark.parametrize("value", IN_THE_ENVIRONMENT)
+@pytest.mark.parametrize("value", ["", f"{KEY}\n", '"k,ey"'])
 @pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
 def test_no_credential_in_the_environment_stops_the_app(monkeypatch: pytest.MonkeyPatch, name: str, value: str) -> None:
+    refusal(lambda: GeeTestMiddleware(app, **{name: ""}))  # type: ignore[arg-type]  # not filled from the environment
     monkeypatch.setenv(f"GEETEST_{name.upper()}", value)
-    with pytest.raises(ConfigError, match="has quotes around it" if "k,ey" in value else name) as refused:
+    with pytest.raises(ConfigError, match=name):
         GeeTestMiddleware(app)
-    assert name == "captcha_id" or KEY not in str(refused.value)
-
-
-@pytest.mark.usefixtures("pair_in_the_environment")
-@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
-def test_an_empty_setting_is_not_filled_from_the_environment(name: str) -> None:
-    """`captcha_key=os.environ["…"]` of an empty variable must be heard of."""
-    refusal(lambda: GeeTestMiddleware(app, **{name: ""}))  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
     ("named", "mode", "status"),
-    [("monitor", "monitor", 200), (" off ", "off", 200), ("enforce", "enforce", 403), (" ", "enforce", 403)],
+    [(" off ", "off", 200), (" ", "enforce", 403)],
 )
 def test_the_mode_may_come_from_the_environment(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, named: str, mode: str, status: int
@@ -83,12 +73,6 @@ def test_an_unknown_mode_in_the_environment_stops_the_app(monkeypatch: pytest.Mo
     assert "write one of enforce, monitor, off" in str(refusal(lambda: config.mode(None)))
 
 
-@pytest.mark.parametrize("name", ["GEETEST_CAPTCHA_ID", "GEETEST_CAPTCHA_KEY"])
-def test_half_a_pair_is_a_mistake_even_where_nothing_is_asked(monkeypatch: pytest.MonkeyPatch, name: str) -> None:
-    monkeypatch.setenv(name, ID)
-    assert "is missing" in str(refusal(lambda: GeeTestMiddleware(app, mode="off")))
-
-
 def test_only_where_nothing_is_asked_or_a_rule_has_a_pair_of_its_own_none_is_needed() -> None:
     GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID, captcha_key=KEY)])
     GeeTestMiddleware(app, credentials=lambda scope: None)
@@ -100,51 +84,38 @@ def test_only_where_nothing_is_asked_or_a_rule_has_a_pair_of_its_own_none_is_nee
     refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID)], mode="off"))
 
 
-AS_WRITTEN = [
-    *("https://h", "HTTPS://h", "https://h:8443/X", "https://[2001:db8::1]:8443", "http://localhost:8080"),
-    *("http://LOCALHOST", "http://127.0.0.1", "http://127.8.8.8:1", "http://[::1]:80"),
+SERVERS: list[tuple[Any, tuple[str, ...]]] = [
+    (None, API_SERVERS),
+    *((f"{url}/", (url,)) for url in ("HTTPS://h:8443/X", "https://[2001:db8::1]:8443", "http://LOCALHOST:8080")),
+    ("http://127.8.8.8:1", ("http://127.8.8.8:1",)),
+    ([" https://a ", "https://b"], ("https://a", "https://b")),
+    (" geelab-eu ", ("https://cap-eu.geelabapi.com",)),
+    (["https://proxy.example", "geetest"], ("https://proxy.example", *API_SERVERS)),
 ]
 
 
-@pytest.mark.parametrize(
-    ("given", "expected"),
-    [
-        (None, API_SERVERS),
-        *((url, (url,)) for url in AS_WRITTEN),
-        *((f"{url}/", (url,)) for url in AS_WRITTEN),
-        (" https://h ", ("https://h",)),
-        (["https://a", "https://b"], ("https://a", "https://b")),
-        ("geetest", API_SERVERS),
-        (" geelab-eu ", ("https://cap-eu.geelabapi.com",)),
-        (["https://proxy.example", "geetest"], ("https://proxy.example", *API_SERVERS)),
-    ],
-)
+@pytest.mark.parametrize(("given", "expected"), SERVERS)
 def test_servers_that_are_taken(given: Any, expected: tuple[str, ...]) -> None:
     assert config.api_servers(given, allow_http=False) == expected
 
 
-def test_each_named_service_is_taken_as_if_its_urls_were_written() -> None:
-    for name, urls in SERVICES.items():
-        assert config.api_servers(name, allow_http=False) == config.api_servers(urls, allow_http=False)
-        assert all(url.startswith("https://") for url in urls)
-    for name in ("global", "GEETEST", "geelab", "geelab_eu", "geetest/"):
-        text = str(refusal(functools.partial(config.api_servers, name, allow_http=False)))
-        assert all(repr(each) in text for each in (name, *SERVICES))
+@pytest.mark.parametrize("name", ["global", "GEETEST", "geelab_eu", "geetest/"])
+def test_an_unknown_service_is_told_which_there_are(name: str) -> None:
+    text = str(refusal(functools.partial(config.api_servers, name, allow_http=False)))
+    assert all(repr(each) in text for each in (name, *SERVICES))
 
 
 def test_plain_http_elsewhere_needs_a_word() -> None:
-    refusal(lambda: config.api_servers("http://h", allow_http=False))
-    assert config.api_servers("http://h", allow_http=True) == ("http://h",)
     guard(api_server="http://h", allow_http=True)
     GeeTestClient(ID, KEY, api_server="http://h", allow_http=True)
-    refusal(lambda: config.api_servers("ftp://h", allow_http=True))
+    refusal(lambda: guard(api_server="http://h"))
+    refusal(lambda: guard(api_server="ftp://h", allow_http=True))
 
 
 @pytest.mark.parametrize(
     ("value", "expected"),
     [
         ("", API_SERVERS),
-        ("https://h", ("https://h",)),
         ("https://a, https://b/", ("https://a", "https://b")),
         ("engagelab", ("https://captcha-api.engagelab.com",)),
     ],
@@ -155,9 +126,7 @@ def test_servers_from_the_environment(monkeypatch: pytest.MonkeyPatch, value: st
     assert config.api_servers("https://own", allow_http=False) == ("https://own",)
 
 
-@pytest.mark.parametrize(
-    "value", ["http://h", "h", "https://a,", ",", "https://a,,https://b", "https://a https://b", "0"]
-)
+@pytest.mark.parametrize("value", ["h", "https://a,", "https://a https://b"])
 def test_wrong_servers_in_the_environment_stop_the_app(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
     monkeypatch.setenv("GEETEST_API_SERVER", value)
     assert "api_server=" in str(refusal(guard))

@@ -3,21 +3,19 @@
 import html
 import re
 import shlex
-from collections.abc import Mapping
 from dataclasses import replace
 
 import httpx
 import pytest
-from commands import PROGRAM, SECONDS, command, ended, free_port
+from commands import PROGRAM, command, ended, free_port
 from pages import Page
 from terminals import on_a_terminal
 
-from geetest_asgi.commands.report import has_colour
 from geetest_asgi.demo import run_demo
 from geetest_asgi.demo.pages import GT4
 from geetest_asgi.demo.playground import live_site
-from geetest_asgi.demo.story import STORY, Answer, Step
-from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, Simulator, serve
+from geetest_asgi.demo.story import STORY, Answer
+from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, serve
 
 
 def rows(output: str) -> list[str]:
@@ -63,39 +61,14 @@ def test_a_terminal_is_served_in_colour_until_ctrl_c() -> None:
         (url,) = re.findall(r"Try it in a browser: (http://[\w.:]+/)", shown)
         assert httpx.post(f"{url}login", trust_env=False).json()["code"] == "captcha_missing"
         assert terminal.press_ctrl_c() == 0
-    with on_a_terminal(["demo", "--once"]) as terminal:
-        terminal.read_until("All 9 rows are as expected.")
-        assert terminal.process.wait(SECONDS) == 0
 
 
-@pytest.mark.parametrize(
-    ("term", "no_color", "coloured"),
-    [
-        ("xterm", "", True),  # the convention: an empty one says nothing
-        ("xterm", "0", False),
-        ("dumb", "", False),
-    ],
-)
-def test_who_gets_colour(monkeypatch: pytest.MonkeyPatch, term: str, no_color: str, coloured: bool) -> None:
-    pty = pytest.importorskip("pty", reason="no terminals to be had on this system")
-    monkeypatch.setenv("TERM", term)
-    monkeypatch.setenv("NO_COLOR", no_color)
-    screen, inside = pty.openpty()
-    with open(screen, "rb"), open(inside, "w") as stream:
-        assert has_colour(stream) is coloured
-
-
-def test_a_row_that_differs_and_ctrl_c_are_no_success(capsys: pytest.CaptureFixture[str]) -> None:
+def test_a_row_that_differs_is_no_success(capsys: pytest.CaptureFixture[str]) -> None:
     wrong = replace(STORY[0], expected=Answer(200, "passed"))
     assert run_demo(once=True, story=[wrong, STORY[1]]) == 1
     printed = capsys.readouterr().out
     assert f"FAIL {TOLD[0]}\n       expected: 200 passed\nok   {TOLD[1]}\n" in printed
     assert "1 of 2 rows differ." in printed
-
-    def ctrl_c(simulator: Simulator, last: Mapping[str, str]) -> Mapping[str, str]:
-        raise KeyboardInterrupt
-
-    assert run_demo(once=True, story=[Step("no token", Answer(403, "captcha_missing"), ctrl_c)]) == 130
 
 
 def test_the_live_site_asks_the_service_and_loads_its_script_alone(geetest_by_env: GeeTestServer) -> None:
@@ -120,15 +93,11 @@ def test_an_id_from_the_environment_cannot_leave_its_place_in_the_page(monkeypat
 
 
 @pytest.mark.parametrize(
-    ("captcha_id", "captcha_key", "said"),
-    [
-        ("", "", "Set GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY in"),
-        (DEMO_ID, "", "Set GEETEST_CAPTCHA_KEY in"),
-        ("two words", DEMO_KEY, "captcha_id='two words'"),
-    ],
+    ("captcha_id", "said"),
+    [("", "Set GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY in"), (DEMO_ID, "Set GEETEST_CAPTCHA_KEY in")],
 )
-def test_live_says_what_is_missing_or_wrong(captcha_id: str, captcha_key: str, said: str) -> None:
-    done = command("demo", "--live", captcha_id=captcha_id, captcha_key=captcha_key)
+def test_live_says_what_is_missing(captcha_id: str, said: str) -> None:
+    done = command("demo", "--live", captcha_id=captcha_id, captcha_key="")
     assert (done.returncode, done.stdout, said in done.stderr) == (2, "", True)
 
 

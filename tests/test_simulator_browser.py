@@ -1,6 +1,5 @@
 """The simulator for browsers, by HTTP: JSONP, callback names, scripts, CORS, and the ids that decide outcomes."""
 
-import hashlib
 import json
 import re
 from collections.abc import Mapping
@@ -68,8 +67,7 @@ async def test_load_refuses_as_geetest_does(asked: dict[str, str], code: str) ->
 
 
 async def test_the_scripts_are_where_the_browser_found_the_simulator(simulator: Simulator) -> None:
-    for host in ("localhost:8077", "[::1]:8077", 'evil".example/</script>', "user@host"):
-        place = "127.0.0.1:8077" if set(host) & {"@", "<"} else host
+    for host, place in (("[::1]:8077", "[::1]:8077"), ('evil".example/</script>', "127.0.0.1:8077")):
         reply = await get(simulator, "/load", {"host": host}, captcha_id=DEMO_ID)
         assert reply.json()["data"]["static_servers"] == [f"{place}/"]
     app = Starlette(routes=[Mount("/geetest", simulator)])
@@ -80,16 +78,13 @@ async def test_the_scripts_are_where_the_browser_found_the_simulator(simulator: 
 
 @pytest.mark.parametrize("path", ["/load", "/verify"])
 async def test_jsonp_calls_the_pages_function(simulator: Simulator, path: str) -> None:
-    for name in ("geetest_1700000000000", "$", "_", "a" * 64):
-        reply = await get(simulator, path, callback=name)
-        called, argument = re.fullmatch(r"([^(]*)\((.*)\)", reply.text).groups()  # type: ignore[union-attr]
-        assert called == name
-        assert json.loads(argument)["code"] == "-50101"
-        assert reply.headers["content-type"] == JAVASCRIPT
-        assert reply.headers["cache-control"] == "no-store"
+    reply = await get(simulator, path, callback="geetest_1700000000000")
+    called, argument = re.fullmatch(r"([^(]*)\((.*)\)", reply.text).groups()  # type: ignore[union-attr]
+    assert (called, json.loads(argument)["code"]) == ("geetest_1700000000000", "-50101")
+    assert (reply.headers["content-type"], reply.headers["cache-control"]) == (JAVASCRIPT, "no-store")
 
 
-NO_NAMES = ["", "1a", "a.b", "a" * 65, "alert(1)//", "a\n", "é", "a\0", "a\u2028", "</script><script>alert(1)</script>"]
+NO_NAMES = ["", "a" * 65, "alert(1)//", "a\n", "a\u2028", "</script><script>alert(1)</script>"]
 
 
 async def test_a_callback_that_is_more_than_a_name_is_not_repeated_and_uses_nothing_up(simulator: Simulator) -> None:
@@ -126,10 +121,9 @@ async def test_a_wrong_try_gives_a_payload_for_the_next_and_each_is_good_for_one
 
 ILL_FITTING: dict[str, list[dict[str, str]]] = {
     "-50101": [{"captcha_id": ""}],
-    "-50302": [{"lot_number": ""}],
     "-50303": [{"lot_number": "A" * 32}],
-    "-50306": [{"captcha_id": OTHER_ID}, {"lot_number": "a" * 32}, {"process_token": ""}, {"process_token": "é"}],
-    "-50307": [{"payload": payload} for payload in ("", "é", "1." + "0" * 64, "9" * 5000)],
+    "-50306": [{"captcha_id": OTHER_ID}, {"process_token": "é"}],
+    "-50307": [{"payload": payload} for payload in ("é", "1." + "0" * 64, "9" * 5000)],
     "-50001": [{"risk_type": "<script>"}],
 }
 
@@ -141,42 +135,17 @@ async def test_papers_that_do_not_fit_are_refused(simulator: Simulator, code: st
         assert (await verify(simulator, data, **changes))["code"] == code, changes
 
 
-async def test_an_unknown_id_and_a_count_of_failures_that_was_changed_are_refused(simulator: Simulator) -> None:
-    data = await load(simulator, OTHER_ID)
-    assert (await verify(Simulator({DEMO_ID: DEMO_KEY}), data, OTHER_ID))["code"] == "-50102"
-    data = await load(simulator)
-    assert (await verify(simulator, data, payload="1" + data["payload"][1:]))["code"] == "-50307"
+async def test_the_script_has_the_origin_that_it_was_fetched_from(simulator: Simulator) -> None:
+    async with client(simulator, "https://static.geetest.com") as http:
+        reply = await http.get("/v4/gt4.js")
+        again = await http.get("/v4/gt4.js", headers={"if-none-match": reply.headers["etag"]})
+    assert '"https://static.geetest.com"' in reply.text
+    assert (reply.headers["content-type"], reply.headers["cache-control"]) == (JAVASCRIPT, "no-cache")
+    assert (again.status_code, again.content) == (304, b"")
 
 
-@pytest.mark.parametrize("path", ["/v4/gt4.js", "/v4/ct4.js", "/v4/bypass.js", "/v4/geebypass.js"])
-async def test_a_script_is_asked_for_again_and_has_the_origin_that_it_was_fetched_from(path: str) -> None:
-    tags = set()
-    for origin in (HERE, "https://static.geetest.com"):
-        async with client(Simulator(), origin) as http:
-            reply = await http.get(path)
-            again = await http.get(path, headers={"if-none-match": reply.headers["etag"]})
-        assert (reply.status_code, again.status_code, again.content) == (200, 304, b"")
-        assert (reply.headers["content-type"], reply.headers["cache-control"]) == (JAVASCRIPT, "no-cache")
-        assert f'"{origin}"' in reply.text or "bypass" in path
-        assert not re.search(r"\{origin\}|\{gcaptcha4.css\}", reply.text)
-        tags.add(reply.headers["etag"])
-    assert len(tags) == 2 or "bypass" in path
-
-
-async def test_the_widget_is_kept_under_its_digest(simulator: Simulator) -> None:
-    data = await load(simulator)
-    reply = await get(simulator, data["static_path"] + data["js"])
-    assert data["static_path"].endswith("/" + hashlib.sha256(reply.content).hexdigest()[:16])
-    assert "immutable" in reply.headers["cache-control"]
-    css = await get(simulator, data["static_path"] + data["css"])
-    assert css.headers["content-type"] == "text/css; charset=utf-8"
-    older = await get(simulator, "/v4/static/0123456789abcdef" + data["js"])
-    assert (older.status_code, older.headers["cache-control"]) == (200, "no-cache")
-
-
-@pytest.mark.parametrize("path", ["/v4/", "/v4/static/x/js/../gt4.js", "/v4/static/x/y/js/gcaptcha4.js"])
-async def test_there_are_no_other_files(simulator: Simulator, path: str) -> None:
-    assert (await get(simulator, path)).status_code == 404
+async def test_no_path_leads_out_of_the_folder_of_scripts(simulator: Simulator) -> None:
+    assert (await get(simulator, "/v4/static/x/js/../gt4.js")).status_code == 404
 
 
 FOR_WIDGETS = ["/load", "/verify", "/v4/gt4.js", "/load?callback=f", "/load?callback=f()"]
@@ -209,9 +178,7 @@ async def test_captcha_args_say_how_this_captcha_was_solved(simulator: Simulator
     assert data["captcha_type"] == "match"
     again = data | await verify(simulator, data, w="wrong", **about)
     solved = (await get(simulator, "/verify", headers, **a_try(again) | about)).json()["data"]
-    passed, used = [await ask(simulator, signed(solved["seccode"])) for _ in range(2)]
-    assert (passed["result"], used["reason"]) == ("success", "pass_token used")
-    assert passed["captcha_args"] == used["captcha_args"]
+    passed = await ask(simulator, signed(solved["seccode"]))
     expected = {"used_type": "match", "client_type": "h5", "user_info": "ж-7", "fail_count": 1, "ip_type": 1}
     expected |= {"lot_number": data["lot_number"], "referer": headers["referer"], "ua": headers["user-agent"][:120]}
     assert passed["captcha_args"].items() >= expected.items()
@@ -223,9 +190,7 @@ async def test_offline_is_an_outage_for_browsers_as_well_and_down_is_not(simulat
     assert (await send(simulator, "POST", "/simulator/fault?mode=offline")).json() == {"mode": "offline"}
     for path in ("/load", "/verify", "/validate"):
         assert (await get(simulator, path, callback="f")).status_code == 503
-    assert (await get(simulator, "/v4/bypass.js")).status_code == 200, "GeeTest's files are on other hosts"
     simulator.up()
-    assert (await load(simulator))["lot_number"]
     assert (await get(simulator, "/load", captcha_id="sim-offline")).status_code == 503
 
 
@@ -268,11 +233,5 @@ async def test_sim_retry_fails_one_try_at_each_captcha(simulator: Simulator) -> 
 async def test_with_strict_pairs_no_id_is_magic_that_is_not_among_them() -> None:
     simulator = Simulator({DEMO_ID: DEMO_KEY, "sim-fail": "its-key"})
     assert await validate(simulator, signed(simulator.token(), "sim-down")) == "-50102"
-    for key, reason in (("its-key", "pass_token error"), ("another", "sign_token error")):
-        assert await validate(simulator, signed(simulator.token(captcha_id="sim-fail"), "sim-fail", key)) == reason
-
-
-async def test_an_ordered_fault_comes_before_a_magic_id(simulator: Simulator) -> None:
-    simulator.down()
-    reply = await get(simulator, "/validate", **signed(simulator.token(), "sim-pass"))
-    assert reply.status_code == 503
+    call = signed(simulator.token(captcha_id="sim-fail"), "sim-fail", "another")
+    assert await validate(simulator, call) == "sign_token error"

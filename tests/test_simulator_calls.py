@@ -1,7 +1,6 @@
 """How a call may come to the simulator: query and form, any ASGI server; outages on demand; the record of the calls."""
 
 import json
-import time
 import tracemalloc
 from typing import Any
 from urllib.parse import urlencode
@@ -41,10 +40,9 @@ async def test_query_and_form_make_one_call(
 
 
 async def test_a_form_is_known_by_its_content_type(simulator: Simulator) -> None:
-    for content_type in (FORM, f"{FORM} ; charset=utf-8", FORM.upper()):
-        body = urlencode(signed(simulator.token())).encode()
-        assert (await validate(simulator, body=body, content_type=content_type)).json()["result"] == "success"
-        assert simulator.calls[-1].content_type == content_type
+    body = urlencode(signed(simulator.token())).encode()
+    content_type = f"{FORM.upper()} ; charset=utf-8"
+    assert (await validate(simulator, body=body, content_type=content_type)).json()["result"] == "success"
     reply = await validate(simulator, query=f"captcha_id={DEMO_ID}", body=body, content_type="text/plain")
     assert reply.json() == refusal("-50005")
 
@@ -74,8 +72,8 @@ async def test_of_a_body_of_more_than_64_kib_little_is_read(simulator: Simulator
 STATUSES = {
     200: ["GET /load", "GET /v4/gt4.js", "GET /validate", "GET /simulator/token"],
     400: ["GET /simulator/token?expired=perhaps"],
-    404: ["POST /validate/", "POST /Validate", "GET /v4"],
-    405: ["HEAD /validate", "POST /load", "POST /v4/gt4.js", "POST /", "GET /simulator/fault", "POST /simulator/token"],
+    404: ["POST /validate/", "GET /v4"],
+    405: ["HEAD /validate", "POST /load", "POST /v4/gt4.js", "GET /simulator/fault"],
 }
 
 
@@ -120,17 +118,9 @@ async def test_who_gives_up_on_a_slow_answer_has_spent_the_token_and_on_none_has
         assert await result(simulator, call) == afterwards
 
 
-async def test_slow_answers_late(simulator: Simulator, call: dict[str, str]) -> None:
-    simulator.slow(0.1)
-    began = time.monotonic()
-    assert await result(simulator, call) == "success"
-    assert time.monotonic() - began >= 0.1
-
-
 async def test_error_answers_a_code_of_geetests_and_one_of_ones_own(simulator: Simulator) -> None:
-    for given in ("-50005", -50005):
-        simulator.error(given)
-        assert await ask(simulator, {}) == refusal("-50005")
+    simulator.error(-50005)
+    assert await ask(simulator, {}) == refusal("-50005")
     simulator.error("-59999", "brand new error")
     answer = await ask(simulator, {})
     assert (answer["code"], answer["msg"]) == ("-59999", "brand new error")
@@ -139,13 +129,11 @@ async def test_error_answers_a_code_of_geetests_and_one_of_ones_own(simulator: S
 def test_a_fault_that_means_nothing_is_a_mistake_and_changes_nothing(simulator: Simulator) -> None:
     with pytest.raises(ValueError, match="-59999"):
         simulator.error("-59999")
-    for seconds in (-1, float("nan"), 3601):
-        with pytest.raises(ValueError, match="from 0 to 3600"):
-            simulator.slow(seconds)
-    for status in (199, 600):
-        with pytest.raises(ValueError, match="from 200 to 599"):
-            simulator.answers(status)
-    for body in ('{"result": "success"}', ["success"], bytearray(b"{}"), {"score": object()}):
+    with pytest.raises(ValueError, match="from 0 to 3600"):
+        simulator.slow(float("nan"))
+    with pytest.raises(ValueError, match="from 200 to 599"):
+        simulator.answers(600)
+    for body in ('{"result": "success"}', {"score": object()}):
         with pytest.raises(TypeError):
             simulator.answers(body=body)  # type: ignore[arg-type]
     assert simulator.mode == "up"
@@ -170,13 +158,11 @@ async def test_answers_gives_any_fixed_answer(
 
 async def test_calls_tell_what_was_asked_and_answered(simulator: Simulator, call: dict[str, str]) -> None:
     await ask(simulator, call)
-    await ask(simulator, call)
     await send(simulator, "GET", "/validate?captcha_id=x&gen_time=")
     simulator.down()
     await post(simulator, {"lot_number": "a&b"})
     assert simulator.calls == [
         Call("POST", call, FORM, 200, "success", "", ""),
-        Call("POST", call, FORM, 200, "fail", "pass_token used", ""),
         Call("GET", {"captcha_id": "x", "gen_time": ""}, "", 200, "", "", "-50005"),
         Call("POST", {"lot_number": "a&b"}, FORM, 503, "", "", ""),
     ]
@@ -192,15 +178,12 @@ async def test_expect_compares_the_answers_and_lists_them(simulator: Simulator, 
     simulator.expect()
     for each in (call, call, {**call, "gen_time": "abc"}):
         await ask(simulator, each)
-    for fault in (simulator.down, simulator.garbled):
-        fault()
-        await post(simulator, call)
+    simulator.down()
+    await post(simulator, call)
     simulator.hanging()
     assert await drive(simulator, http_scope("POST", "/validate"), request(b"a=b")) == [], "until the client leaves"
-    answers = ("success", "pass_token used", "-50005", "HTTP 503", "HTTP 200", "no answer")
+    answers = ("success", "pass_token used", "-50005", "HTTP 503", "no answer")
     simulator.expect(*answers)
     for wrong in ((), answers[:-1], answers[::-1]):
-        with pytest.raises(AssertionError, match="what it was asked: 6 calls \\('success', 'pass_token used', "):
+        with pytest.raises(AssertionError, match="what it was asked: 5 calls \\('success', 'pass_token used', "):
             simulator.expect(*wrong)
-    with pytest.raises(AssertionError, match="expected of GeeTest: 1 call \\('success'\\); what it was asked: no call"):
-        Simulator().expect("success")

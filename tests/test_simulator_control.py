@@ -16,7 +16,6 @@ pytestmark = pytest.mark.anyio
     ("query", "reason"),
     [
         ("", ""),
-        ("?expired=0&used=false&forged=", ""),
         ("?used=1", "pass_token used"),
         ("?used=1&expired=1", "pass_token expire"),
         ("?forged=true", "pass_token error"),
@@ -37,9 +36,7 @@ async def test_the_token_page_mints_every_kind(simulator: Simulator, query: str,
     ("order", "status"),
     [
         ({"mode": "down"}, 503),
-        ({"mode": "garbled"}, 200),
         ({"mode": "slow", "seconds": "0.01"}, 200),
-        ({"mode": "error", "code": "-50005"}, 200),
         ({"mode": "answers", "status": "404", "body": "gone", "content_type": "text/plain"}, 404),
     ],
 )
@@ -67,14 +64,10 @@ async def test_an_order_as_json_has_numbers_a_body_and_headers(simulator: Simula
     [
         ("GET", "token?expird=1", "is no parameter of this page"),
         ("GET", "token?format=xml", "format is 'xml': json or form is wanted"),
-        ("GET", "calls?n=1", "none is wanted"),
-        ("POST", "reset?mode=up", "none is wanted"),
         ("POST", "fault", "up, down, hanging, garbled, slow, error"),
-        ("POST", "fault?mode=down&seconds=2", "none is wanted"),
         ("POST", "fault?mode=slow&second=2", "one of mode, seconds"),
         ("POST", "fault?mode=answers&headers=x", "a JSON object of strings"),
-        *(("POST", f"fault?mode=answers&status={each}", "from 200 to 599") for each in ("99", "ok", "0404", "٤٠٤")),
-        ("POST", "fault?mode=slow", "a number such as 2"),
+        *(("POST", f"fault?mode=answers&status={each}", "from 200 to 599") for each in ("99", "ok", "٤٠٤")),
         ("POST", "fault?mode=slow&seconds=nan", "from 0 to 3600"),
         ("POST", "fault?mode=error&code=7", "-50005"),
     ],
@@ -88,17 +81,12 @@ async def test_a_wrong_parameter_is_told_what_is_right(simulator: Simulator, met
 @pytest.mark.parametrize(
     ("body", "hint"),
     [
-        ("{", "no JSON"),
         ("[" * 30000, "no JSON"),
         ("[]", "no object"),
         ('{"mode": null}', "mode is None: a string is wanted"),
-        ('{"mode": "slow", "seconds": [2]}', "seconds is [2]: a string is wanted"),
-        ('{"mode": "answers", "body": [1]}', "body is [1]: a string is wanted"),
         ('{"mode": "answers", "headers": {"a": 1}}', "a JSON object of strings"),
         ('{"mode": "down", "\\ud800": 1}', "no parameter"),
         ('{"mode": "answers", "content_type": "\\u4e2d"}', "can't encode"),
-        ('{"mode": "answers", "headers": {"a": "\\u4e2d"}}', "can't encode"),
-        ('{"mode": "error", "code": "1", "msg": "\\ud800"}', "can't encode"),
     ],
 )
 async def test_json_that_is_no_order_is_told_so(simulator: Simulator, body: str, hint: str) -> None:
@@ -110,16 +98,13 @@ async def test_json_that_is_no_order_is_told_so(simulator: Simulator, body: str,
 
 CONTROL = [("GET", "token"), ("GET", "calls"), ("POST", "reset"), ("POST", "fault?mode=down")]
 STRANGERS: list[dict[str, str]] = [
-    *({"host": host} for host in ("evil.example", "127.0.0.1.evil.example")),
+    {"host": "127.0.0.1.evil.example"},
     {"host": "evil.example:8077", "origin": "http://evil.example:8077"},
-    *({"origin": f"http://{host}"} for host in ("evil.example", "localhost:3000", "simulator.evil.example")),
-    *({"origin": origin} for origin in ("null", "http://evil.simulator")),
-    {"sec-fetch-site": "cross-site"},
+    *({"origin": origin} for origin in ("null", "http://localhost:3000", "http://evil.simulator")),
     {"sec-fetch-site": "same-site", "origin": "http://simulator"},
 ]
 FRIENDS: list[dict[str, str]] = [
-    *({"host": host} for host in ("127.0.0.1:8077", "[::1]:8077", "LOCALHOST:1", "geetest:8077", "docker.internal")),
-    {"host": "geetest.localhost:8077", "origin": "http://geetest.localhost:8077"},
+    *({"host": host} for host in ("[::1]:8077", "LOCALHOST:1", "geetest:8077", "docker.internal")),
     {"host": "localhost", "origin": "https://forwarded.example", "sec-fetch-site": "same-origin"},
     {"sec-fetch-site": "none"},
 ]

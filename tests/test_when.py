@@ -25,7 +25,6 @@ STORIES = {
     "with one, one more guess is free": ("wwwwWw", "...?+?"),
     "a success clears the failures": ("wwrwwww", "......?"),
     "a success with a captcha clears them": ("wwwwRwwww", "...?+...?"),
-    "a login without earlier failures does not use up the right to clear": ("rrrrrwwrwwww", "...........?"),
 }
 """A wrong password, or the right one; a capital comes with a captcha. And what is said of each."""
 
@@ -65,7 +64,7 @@ async def test_each_failure_counts_for_its_own_ten_minutes(geetest: GeeTest) -> 
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
 
 
-@pytest.mark.parametrize("status", ["400", "422", "500", "404", "307", "308"])
+@pytest.mark.parametrize("status", ["422", "500", "307"])
 async def test_other_answers_count_for_nothing(status: str, geetest: GeeTest) -> None:
     async with Guesser(guard()) as visitor:
         assert [await visitor.fails() for _ in range(2)] == [FREE] * 2
@@ -147,15 +146,6 @@ async def test_a_key_that_is_no_text_is_an_error_of_the_app(geetest: GeeTest) ->
             await visitor.fails()
 
 
-async def test_rules_with_one_store_count_together_and_guards_with_another_do_not(geetest: GeeTest) -> None:
-    store = MemoryStore()
-    one, other, apart = (guard(store=each) for each in (store, store, MemoryStore()))
-    async with Guesser(one) as here, Guesser(other) as there, Guesser(apart) as elsewhere:
-        assert [await here.fails() for _ in range(2)] == [FREE] * 2
-        assert [await there.fails() for _ in range(2)] == [FREE, ASKED]
-        assert await elsewhere.fails() == FREE
-
-
 async def test_neither_addresses_nor_names_are_stored(geetest: GeeTest) -> None:
     seen: list[tuple[str, str]] = []
 
@@ -234,14 +224,7 @@ def test_what_cannot_be_meant_stops_the_app(name: str) -> None:
         AfterFailures(store="memory")
 
 
-def test_the_least_and_the_most_that_can_be_meant() -> None:
-    shown = [AfterFailures(), AfterFailures(1, seconds=0.5), AfterFailures(20, seconds=86400)]
-    assert [repr(each).removeprefix("AfterFailures") for each in shown] == (
-        ["(3, seconds=600)", "(1, seconds=0.5)", "(20, seconds=86400)"]
-    )
-
-
-@pytest.mark.parametrize("given_when", [True, AfterFailures, "after 3", 3])
+@pytest.mark.parametrize("given_when", [True, AfterFailures, 3])
 def test_the_setting_wants_an_object(given_when: Any) -> None:
     with pytest.raises(ConfigError, match=r"when=.*give a geetest_asgi.AfterFailures\(\)"):
         guard(given_when)

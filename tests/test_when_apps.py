@@ -27,7 +27,7 @@ def says_it(view: Callable[[Scope], None]) -> ASGIApp:
     return app
 
 
-@pytest.mark.parametrize("copy", [lambda scope: scope, dict, lambda scope: Request(dict(scope))])
+@pytest.mark.parametrize("copy", [lambda scope: scope, lambda scope: Request(dict(scope))])
 async def test_an_app_that_answers_failures_with_200_reports_it(copy: Callable[[Scope], Any], geetest: GeeTest) -> None:
     """By a request too, and by a copy of the scope, which frameworks make when they mount an app."""
     async with Guesser(guard(app=says_it(lambda scope: report_failure(copy(scope))))) as visitor:
@@ -58,8 +58,6 @@ async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) ->
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
     async with Guesser(guard(AfterFailures(2), store=inner_store)) as visitor:
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
-    async with Guesser(guard(AfterFailures(1), app=guard(AfterFailures(1)))) as visitor:
-        assert [await visitor.succeeds() for _ in range(3)] == [FREE] * 3
     store, other = MemoryStore(), AfterFailures(1, statuses=[422], key=lambda scope: "all")
     async with Guesser(guard(other, app=guard(AfterFailures(1), store=store), store=store)) as visitor:
         assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "each goes by its own statuses"
@@ -159,13 +157,9 @@ async def test_one_of_your_own_is_asked_and_told_and_may_raise(
     assert record.__dict__["geetest_hook"] == "when"
 
 
-async def test_a_rule_may_have_it_alone_and_another_rule_or_guard_asks(geetest: GeeTest) -> None:
+async def test_a_rule_may_have_it_alone_and_another_rule_asks(geetest: GeeTest) -> None:
     rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
     app = GeeTestMiddleware(login, protect=rules)
     async with Guesser(app) as visitor:
         assert await visitor.fails() == FREE
         assert await visitor.fails(path="/transfer") == ASKED
-    inner = GeeTestMiddleware(login, protect="POST /login", captcha_id="a" * 32, captcha_key="b")
-    async with Guesser(guard(app=inner)) as visitor:
-        assert await visitor.fails() == ASKED
-        assert await visitor.fails(**geetest.token()) == "passed"

@@ -18,8 +18,8 @@ from .._core.limits import Limits
 from .._core.model import Evidence, Outcome
 from .._line.clock import clock
 
-_QUIET: Final = 1.0
-"""Seconds without data after which draining ends: curl stops sending when it sees an error status."""
+_QUIET: Final = 3.0
+"""Seconds without data after which draining ends: curl stops sending when it sees an error status, others are slow."""
 
 _PIECE: Final = 16 * 1024
 """Bytes scanned between two readings of the clock: some 10 ms for the slowest body, multipart."""

@@ -75,15 +75,6 @@ def test_the_end_is_told_once_with_the_numbers(clock: Clock) -> None:
     assert [each.over for each in visit(lockouts, clock, REFUSED, range(200), seconds=120)] == [False]
 
 
-def test_bots_that_send_something_else_do_not_hide_a_lockout(clock: Clock) -> None:
-    lockouts = Lockouts(clock)
-    told = []
-    for number in range(100):
-        decision = result(Outcome.REFUSED, "odd") if number % 3 == 0 else REFUSED
-        told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
-    assert [(each.over, each.reason) for each in told] == [(False, "refused: HTTP 403")]
-
-
 @given(st.lists(st.tuples(st.integers(0, ENOUGH - 2), st.sampled_from(JUDGED), st.floats(0, 100)), max_size=300))
 def test_a_handful_of_visitors_cannot_set_it_off(visits: list[tuple[int, Outcome, float]]) -> None:
     clock = Clock()

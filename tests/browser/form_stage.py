@@ -103,10 +103,6 @@ class FormSite:
             headers = {"content-security-policy": policy.replace("{geetest}", self.geetest)}
             return Response(kept.read_text().replace("{geetest}", self.geetest), headers=headers, media_type=media_type)
 
-        async def late(request: Request) -> RedirectResponse:
-            await anyio.sleep(3)
-            return RedirectResponse(f"{self.geetest}/load?{request.url.query}")
-
         async def login(request: Request) -> JSONResponse:
             result = geetest_result(request)
             if request.headers.get("content-type", "").startswith("application/json"):
@@ -146,7 +142,6 @@ class FormSite:
             Route("/api/away", away, methods=["POST"]),
             Route("/favicon.ico", lambda request: Response(status_code=204)),
             Route("/{path:path}", login, methods=["POST"]),
-            Route("/late/load", late),
             Route("/{file}", file),
         ]
 

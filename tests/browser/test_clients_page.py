@@ -152,8 +152,6 @@ def authorize(page: "Page", token: dict[str, str]) -> None:
     page.get_by_role("button", name="Authorize", exact=True).click()
     box = page.locator(".dialog-ux")
     box.wait_for()
-    if (logout := box.get_by_text("Logout", exact=True)).is_visible():
-        logout.click()
     box.locator("input").fill(json.dumps(token))
     box.get_by_role("button", name="Apply credentials").click()
     box.get_by_role("button", name="Close").last.click()
@@ -175,7 +173,5 @@ def test_a_token_is_pasted_and_good_for_one_request(visiting: Visiting, tab: "Pa
         authorize(tab, stage.simulator.token())
         assert execute(tab) == (200, {"ordered": "tea"})
         assert execute(tab) == (403, "captcha_replayed")
-        authorize(tab, stage.simulator.token())
-        assert execute(tab) == (200, {"ordered": "tea"})
-        assert [call.result for call in stage.simulator.calls] == ["success"] * 2
+        assert [call.result for call in stage.simulator.calls] == ["success"]
         stage.complaints = [said for said in stage.complaints if "403" not in said]

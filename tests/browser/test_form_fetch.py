@@ -12,30 +12,21 @@ from geetest_asgi.denials import DENIALS
 from .form_stage import EMPTY, PASSED, PRODUCTS, FormStage
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
-def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage, product: str) -> None:
-    stage.form(f'data-geetest-ajax data-geetest-product="{product}"')
+def test_a_denial_resets_and_the_next_solution_passes(stage: FormStage) -> None:
+    stage.form("data-geetest-ajax")
     stage.simulator.error("-50005")
-    stage.click_and_solve(product)
+    stage.verify_and_submit()
     problem = stage.told("denied")
     assert (problem["code"], problem["retry"]) == ("captcha_refused", "solve")
     stage.message.filter(has_text="Solve a new captcha and send the request again.").wait_for()
     assert stage.hidden() == EMPTY
     stage.simulator.up()
     stage.pause()
-    if product == "bind":
-        stage.submit.click()
-        stage.box.wait_for(state="visible")
-        assert stage.message.count() == 0, "old words are gone"
-        stage.solve()
-    else:
-        stage.click_and_solve(product)
+    stage.verify_and_submit()
     assert stage.told("response") == PASSED
     assert stage.message.count() == 0
-    tokens = [parse_qs(post.post_data)["pass_token"] for post in stage.posts]
+    tokens = {parse_qs(post.post_data)["pass_token"][0] for post in stage.posts}
     assert len(tokens) == 2
-    assert tokens[0] != tokens[1]
-    assert stage.page.url.endswith("/page")
 
 
 @pytest.mark.parametrize("prevented", [False, True])
@@ -122,10 +113,7 @@ def test_a_fetch_carries_the_token_in_headers(stage: FormStage, product: str) ->
     if product != "float":
         stage.solve()
     assert stage.sent() == PASSED
-    headers = stage.posts[-1].headers
-    assert [name for name in sorted(headers) if name.startswith("x-")] == [
-        *("x-geetest-captcha-output", "x-geetest-gen-time", "x-geetest-lot-number", "x-geetest-pass-token", "x-own")
-    ]
+    assert {"x-own", *(f"x-geetest-{name.replace('_', '-')}" for name in EMPTY)} <= stage.posts[-1].headers.keys()
     assert stage.ask("captcha.result()") is None
     stage.ask("captcha.destroy()")
     assert stage.button.count() == 0
@@ -200,15 +188,11 @@ def test_a_redirect_carries_no_token_to_another_origin(stage: FormStage) -> None
     stage.complaints.clear()  # the browser's account of it, in words of its own
 
 
-@pytest.mark.parametrize("how", ["by Escape", "by reset"])
-def test_a_captcha_that_is_closed_ends_the_fetch_and_the_next_asks_anew(stage: FormStage, how: str) -> None:
+def test_a_captcha_that_is_closed_ends_the_fetch_and_the_next_asks_anew(stage: FormStage) -> None:
     start(stage, "bind")
     stage.ask("keep(post('/api/login').then(() => 'sent'))")
     stage.box.wait_for(state="visible")
-    if how == "by Escape":
-        stage.page.keyboard.press("Escape")
-    else:
-        stage.ask("captcha.reset()")
+    stage.page.keyboard.press("Escape")
     assert (stage.sent(), stage.posts) == ("closed", [])
     stage.ask(f"keep({POST})")
     stage.solve()

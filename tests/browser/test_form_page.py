@@ -4,7 +4,7 @@ from urllib.parse import parse_qs
 
 import pytest
 
-from .form_stage import FORM, PAGE, PRODUCTS, FormStage, form
+from .form_stage import FORM, PAGE, FormStage, form
 
 BARE = FORM.format(action="/login", attributes="")
 
@@ -15,19 +15,13 @@ def attach(stage: FormStage, options: str) -> None:
     stage.ask(f"() => void GeetestForm.attach(document.querySelector('form'), {{captchaId: 'sim-site', {options}}})")
 
 
-@pytest.mark.parametrize("product", PRODUCTS)
-def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage, product: str) -> None:
+def test_offline_the_constant_token_is_sent_as_it_is(stage: FormStage) -> None:
     stage.simulator.offline()
-    stage.form(f'data-geetest-product="{product}"')
-    if product == "bind":
-        stage.submit.click()
+    stage.form()
+    stage.button.click()
+    stage.page.locator("[data-state=solved]").first.wait_for()
     with stage.page.expect_navigation(url="**/login") as arrived:
-        if product == "bind":
-            stage.box.get_by_role("button", name="tap to go on").click()
-        else:
-            stage.button.click()
-            stage.page.locator("[data-state=solved]").first.wait_for()
-            stage.submit.click()
+        stage.submit.click()
     assert arrived.value.status == 503
     assert parse_qs(stage.posts[-1].post_data)["lot_number"] == [stage.simulator.token(offline=True)["lot_number"]]
 
@@ -75,15 +69,11 @@ def test_a_try_that_gets_no_answer_locks_nothing(stage: FormStage) -> None:
     stage.expected = ["geetest-form: 60203 Network failure"]
 
 
-@pytest.mark.parametrize("how", ["by Escape", "by reset"])
-def test_a_captcha_that_is_closed_sends_nothing_and_the_form_may_be_submitted_again(stage: FormStage, how: str) -> None:
+def test_a_captcha_that_is_closed_sends_nothing_and_the_form_may_be_submitted_again(stage: FormStage) -> None:
     stage.form('data-geetest-product="bind"')
     stage.submit.click()
     stage.box.wait_for(state="visible")
-    if how == "by Escape":
-        stage.page.keyboard.press("Escape")
-    else:
-        stage.ask("GeetestForm.attach(document.forms[0]).reset()")
+    stage.page.keyboard.press("Escape")
     stage.box.wait_for(state="hidden")
     stage.ask("GeetestForm.attach(document.forms[0]).ready().then((captcha) => void captcha.widget.showCaptcha())")
     stage.solve()
@@ -120,25 +110,12 @@ def test_the_widget_and_the_words_are_where_the_page_wants_them(stage: FormStage
     assert stage.page.locator(".geetest-form-message").count() == 0
 
 
-def test_a_place_is_no_matter_to_bind(stage: FormStage) -> None:
-    stage.form('data-geetest-product="bind" data-geetest-place="form"')
-    stage.submit_and_solve()
-
-
 def test_a_script_that_is_loaded_twice_attaches_once(stage: FormStage) -> None:
     stage.form()
     stage.button.wait_for()
     stage.page.add_script_tag(url="/geetest-form.js?again")
     stage.page.wait_for_timeout(200)
     assert stage.button.count() == 1
-
-
-def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) -> None:
-    stage.simulator.offline()
-    attach(stage, "offlineCb() { document.title = 'on our own' }")
-    assert stage.told("error") == "offline"
-    assert stage.page.title() == "on our own"
-    stage.expected = ["geetest-form: offline GeeTest is offline"]
 
 
 @pytest.mark.parametrize(("page", "language"), [("en", 'data-geetest-language="zho"'), ("zh-CN", "")])

@@ -26,23 +26,18 @@ def own(code: str, form: str = FORM) -> str:
 LISTENERS = {
     "jquery .submit and $.ajax": f"$('#f').on('submit', (e) => {{ e.preventDefault(); $.ajax({{url: '/login', type: 'POST', data: $('#f').serialize(), dataType: 'text'}}).done({SHOW}) }})",
     "jquery that returns false": f"$(document).on('submit', '#f', () => {{ $.post('/login', $('#f').serialize(), {SHOW}, 'text'); return false; }})",
-    "jquery that sends an object": f"$('#f').on('submit', () => {{ $.post('/login', {{username: 'ada'}}, {SHOW}, 'text'); return false; }})",
     "jquery trigger": "f.querySelector('button').type = 'button'; $('#go').on('click', () => $('#f').trigger('submit'))",
     "axios": f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', {{username: 'ada'}}); ({SHOW})(data.outcome) }})",
     "axios postForm": f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.postForm('/login', f); ({SHOW})(data.outcome) }})",
-    "axios by fetch": f"f.addEventListener('submit', async (e) => {{ e.preventDefault(); const {{data}} = await axios.post('/login', new FormData(f), {{adapter: 'fetch'}}); ({SHOW})(data.outcome) }})",
 }
 ATTRIBUTES = {
     "htmx 2": 'hx-post="/login" hx-target="next output"',
     "htmx 4": 'hx-post="/login" hx-target="next output"',
-    "htmx 4 multipart": 'hx-post="/login" hx-target="next output" enctype="multipart/form-data"',
     "htmx 2 delayed": 'hx-post="/login" hx-target="next output" hx-trigger="submit delay:300ms"',
-    "htmx 4 delayed": 'hx-post="/login" hx-target="next output" hx-trigger="submit delay:300ms"',
     "alpine": f"x-data x-on:submit.prevent=\"fetch('/login', {{method: 'POST', body: new FormData($el)}}).then((r) => r.text()).then({SHOW.replace(chr(39), '&#39;')})\"",
 }
 WELCOME = FORM.replace("/login", "/welcome")
 UNPOLY = '<div id="welcome">' + WELCOME.replace("<form", "<form up-submit up-target=#welcome") + "</div>"
-ASKED = '<form data-geetest-when="asked"'
 FROM_A_BUTTON = BARE.format(attributes="").replace(
     'id="go"', 'id="go" type="button" hx-post="/login" hx-target="next output" hx-include="closest form"'
 )
@@ -53,12 +48,10 @@ PAGES = {
     "ky json": f"<script>how = 'json'</script>{FORM}",
     "ky multipart": f"<script>how = 'multipart'</script>{FORM}",
     "htmx 2 boosted": f'<div hx-boost="true">{WELCOME}</div>',
-    "htmx 2 from a button": FROM_A_BUTTON,
     "htmx 4 from a button": FROM_A_BUTTON,
     "turbo": WELCOME,
-    "turbo asked": WELCOME.replace("<form", ASKED),
+    "turbo asked": WELCOME.replace("<form", '<form data-geetest-when="asked"'),
     "unpoly": UNPOLY,
-    "unpoly asked": UNPOLY.replace("<form", ASKED),
     "react onSubmit": f"<script>how = 'listener'</script>{ROOT}",
     "react form action": f"<script>how = 'action'</script>{ROOT}",
     "svelte": ROOT,
@@ -94,15 +87,13 @@ def test_turbo_back_and_forward_leaves_one_widget(stage: FormStage) -> None:
     form = FORM.replace('"bind"', '"float"')
     stage.open(f'{form}<a href="/other" id="away">away</a>', page)
     stage.button.wait_for()
-    for _ in range(2):
-        stage.page.locator("#away").click()
-        stage.page.wait_for_url("**/other")
-        stage.page.wait_for_timeout(300)
-        stage.page.go_back()
-        stage.page.wait_for_url("**/page")
-        stage.page.wait_for_timeout(500)
-        assert stage.button.count() == 1
-        assert stage.ask("document.querySelectorAll('[name=pass_token]').length") == 1
-        assert stage.ask("document.querySelectorAll('.geetest-form-message').length") == 1
+    stage.page.locator("#away").click()
+    stage.page.wait_for_url("**/other")
+    stage.page.wait_for_timeout(300)
+    stage.page.go_back()
+    stage.page.wait_for_url("**/page")
+    stage.page.wait_for_timeout(500)
+    assert stage.button.count() == 1
+    assert stage.ask("document.querySelectorAll('[name=pass_token]').length") == 1
     stage.verify()
     assert all(stage.hidden().values())

@@ -7,7 +7,7 @@ GEETEST_GT4_JS. `pages/loader.js` does what they do, by other words, and is alwa
 import os
 import re
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 import httpx
@@ -19,9 +19,6 @@ from geetest_asgi.testing import Simulator, serve
 
 from .form_stage import PAGES
 from .stage import Stage
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Request
 
 GENUINE = [Path(path) for path in os.environ.get("GEETEST_GT4_JS", "").split(":") if path]
 OWN = Path("gt4.js")
@@ -50,9 +47,7 @@ def test_every_product(stage: Stage, servers: dict[str, Any], product: str) -> N
     assert stage.happened(1) == ["ready"]
     stage.ask("void captcha.showBox()")
     stage.succeed(4)
-    token = stage.ask("captcha.getValidate()")
-    assert token["captcha_id"] == "sim-site"
-    assert token["lot_number"] == stage.ask("captcha.getValidate().lot_number")
+    assert stage.ask("captcha.getValidate().captcha_id") == "sim-site"
 
 
 def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage, servers: dict[str, Any]) -> None:
@@ -61,9 +56,6 @@ def test_a_captcha_that_is_made_later_shares_nothing_with_the_first(stage: Stage
     assert stage.happened(1) == ["ready"]
     stage.start(".by-class", product="float", **servers)
     assert stage.happened(2) == ["ready", "ready"]
-    ids = stage.ask("[...document.querySelectorAll('.geetest_sim [id]')].map((element) => element.id)")
-    assert len(set(ids)) == len(ids) == 2
-    assert stage.ask("document.adoptedStyleSheets.length") == 1
     stage.button.last.click()
     stage.succeed(5)
     assert stage.page.locator(".geetest_captcha[data-state=solved]").count() == 1
@@ -83,15 +75,12 @@ def test_a_second_token(stage: Stage, servers: dict[str, Any]) -> None:
 
 def test_the_options_of_the_page_arrive(stage: Stage, servers: dict[str, Any]) -> None:
     with stage.page.expect_request("**/load?*") as asked:
-        stage.start(language="zho", riskType="match", nativeButton={"width": "300px", "height": "40px"}, **servers)
+        stage.start(language="zho", riskType="match", **servers)
     query = dict(parse_qsl(urlsplit(asked.value.url).query))
     assert (query["captcha_id"], query["risk_type"]) == ("sim-site", "match")
     assert re.fullmatch(r"geetest_\d+(_\d+)?", query["callback"])
     assert re.fullmatch("[0-9a-f]+(-[0-9a-f]+){3,4}", query["challenge"])
     assert stage.button.inner_text().startswith("点击进行验证")
-    box = stage.page.locator(".geetest_captcha").bounding_box()
-    assert box is not None
-    assert (box["width"], box["height"]) == (300, 40)
 
 
 @loaders_alone
@@ -115,8 +104,6 @@ def test_a_bad_id_is_told_to_on_error(stage: Stage, servers: dict[str, Any]) -> 
     stage.start(captchaId="sim-unknown", **servers)
     [(name, error)] = stage.details(1)
     assert (name, error["code"], error["msg"]) == ("onError", "-50102", "illegal captcha_id")
-    said = stage.ask(f"fetch('{stage.geetest}/load?captcha_id=sim-unknown').then((answer) => answer.json())")
-    assert said["desc"].items() <= error["desc"].items()
 
 
 def test_the_page_may_have_its_own_way_to_be_offline(stage: Stage, servers: dict[str, Any]) -> None:
@@ -132,24 +119,6 @@ def test_a_server_that_has_nothing_is_passed_over(stage: Stage, servers: dict[st
     stage.start(**servers)
     assert stage.happened(1) == ["ready"]
     assert stage.ask("captcha.isOffline()") is False
-
-
-def test_an_answer_that_comes_too_late_changes_nothing(stage: Stage, servers: dict[str, Any]) -> None:
-    servers["apiServers"] = [f"{stage.site}/late", *servers["apiServers"]]
-    late: list[str] = []
-
-    def finished(request: "Request") -> None:
-        if request.redirected_from:
-            late.append(request.url)
-
-    stage.page.on("requestfinished", finished)
-    stage.start(timeout=1500, **servers)
-    assert stage.happened(1) == ["ready"]
-    for _ in range(200):
-        stage.page.wait_for_timeout(0 if late else 50)
-    assert late[0].startswith(f"{stage.geetest}/load?")
-    stage.page.wait_for_timeout(200)
-    assert stage.happened(1) == ["ready"]
 
 
 @loaders_alone

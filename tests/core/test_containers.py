@@ -9,7 +9,6 @@ from encoded import (
     AS_JSON,
     CAMEL,
     FIELDS,
-    FORM,
     JSON,
     MULTIPART,
     OTHER_LOT,
@@ -28,20 +27,15 @@ from encoded import (
     urlsafe,
 )
 
-from geetest_asgi._core.model import FIELD_NAMES
-
 IN_JSON: list[tuple[str, Any, str]] = [
     # the setting; the body; what comes of it
     ("captcha", {"captcha": dict(TOKEN)}, "found"),
-    ("captcha", {"captcha": AS_JSON}, "found"),
     ("captcha", {"captcha": CAMEL}, "found"),
     ("captcha", {"captcha": {**TOKEN, "gen_time": 1700000000, "captcha_id": "x", "more": [{}]}}, "found"),
-    ("captcha", {"a": {"captcha": {}}, "captcha": dict(TOKEN), "b": 1}, "found"),
     ("data.captcha", {"data": {"x": [], "captcha": dict(TOKEN)}}, "found"),
     ("data.captcha", {"captcha": 5, "data": {"captcha": AS_JSON}}, "found"),
     ("a.b.c", {"a": {"a": {"b": 1}, "b": {"c": dict(TOKEN)}}}, "found"),
     ("captcha", dict(TOKEN), "missing"),
-    ("data.captcha", {"captcha": dict(TOKEN)}, "missing"),
     ("data.captcha", {"captcha": {"captcha": dict(TOKEN)}}, "missing"),
     ("data.captcha", {"data": "x", "captcha": dict(TOKEN)}, "missing"),
     *(("captcha", {"captcha": empty}, "missing") for empty in ({}, None, False, "", "undefined", {"captcha": TOKEN})),
@@ -72,7 +66,6 @@ SPREAD = {
     "brackets": ("captcha", "captcha[{}]"),
     "dots": ("captcha", "captcha.{}"),
     "brackets, deep": ("data.captcha", "data[captcha][{}]"),
-    "dots, deep": ("data.captcha", "data.captcha.{}"),
 }
 
 
@@ -116,21 +109,8 @@ def test_another_file_is_no_container() -> None:
     for each in (blob("captcha", contained, "text/plain"), blob("other", contained)):
         assert outcome(scan(MULTIPART, [multipart(each)], "captcha")) == "missing"
         assert scan(MULTIPART, [multipart(each, part("captcha", contained))], "captcha") == FIELDS
-    flat = [blob(name, value.encode()) for name, value in TOKEN.items()]
-    assert outcome(scan(MULTIPART, [multipart(*flat)])) == "missing"
-
-
-@pytest.mark.parametrize(
-    "headers",
-    [
-        ["name=other; filename=x\r\nContent-Type: application/json", "name=captcha; filename=x"],
-        ["name=captcha; filename=x\r\nX-Type: application/json"],
-    ],
-    ids=["no type, after one with a type", "the type in another header"],
-)
-def test_a_file_of_json_says_so_itself(headers: list[str]) -> None:
-    heads = [f"--xYzZY\r\nContent-Disposition: form-data; {each}\r\n\r\n{AS_JSON}\r\n" for each in headers]
-    assert outcome(scan(MULTIPART, [multipart(*map(str.encode, heads))], "captcha")) == "missing"
+    untyped = blob("captcha", contained).replace(b"Content-Type", b"X-Type")
+    assert outcome(scan(MULTIPART, [multipart(blob("other", contained), untyped)], "captcha")) == "missing"
 
 
 def test_a_file_of_json_is_bounded_like_any_value() -> None:
@@ -157,27 +137,18 @@ def test_an_object_in_text_is_found(text: str, content_type: bytes) -> None:
 
 BAD_TEXTS = {
     "no object": "5",
-    "a list": f"[{AS_JSON}]",
     "an empty object": "{}",
-    "another object": '{"a": "b"}',
     "cut off": AS_JSON[:-1],
     "more behind it": AS_JSON + "x",
-    "twice encoded": urlsafe(urlsafe(AS_JSON)),
     "base64 cut off": urlsafe(AS_JSON)[:-5],
-    "base64, more behind it": urlsafe(AS_JSON, padded=False) + "X",
-    "base64 of no object": urlsafe("5"),
     "base64 of an impossible length": urlsafe(AS_JSON, padded=False)[:-3] + "A" * 3,
-    "one sign of base64": "A",
+    "base64 of no object": urlsafe("5"),
     "base64 of no text": urlsafe("x") + "_____w",
-    "no ASCII": "ключ",
     "a lone surrogate": "\ud800",
     "deep": "[" * 8000,
     "deep in base64": urlsafe('{"a":' * 1200),
-    "5000 digits": '{"gen_time": ' + "1" * 5000 + "}",
     "too long": json.dumps({"x": "a" * 8192, **TOKEN}),
     "one field of a wrong shape": json.dumps({**TOKEN, "lot_number": "x y"}),
-    "one field null": json.dumps({**TOKEN, "lot_number": None}),
-    "URL-encoded, other names": "a=b&c=d",
     "URL-encoded, one name another": urlencode(TOKEN).replace("gen_time", "time"),
 }
 
@@ -198,9 +169,3 @@ def test_a_container_with_nothing_in_it_is_missing(placeholder: object) -> None:
     assert outcome(found.conclude()) == "missing"
     found.offer("captcha", AS_JSON)
     assert found.conclude() == FIELDS
-
-
-def test_with_a_container_flat_fields_do_not_count() -> None:
-    for sent in (TOKEN, dict.fromkeys(FIELD_NAMES, "x")):
-        assert outcome(scan(FORM, [encode(FORM, [*sent.items()])], "captcha")) == "missing"
-        assert scan(FORM, [encode(FORM, [*sent.items(), ("captcha", AS_JSON)])], "captcha") == FIELDS

@@ -3,7 +3,6 @@
 import gc
 import json
 import tracemalloc
-from urllib.parse import urlencode
 
 import pytest
 from encoded import (
@@ -26,10 +25,7 @@ from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
 
 MISSING = {
     "a list": b'[{"lot_number": "x"}]',
-    "a string": b'"lot_number"',
-    "a number": b"17",
     "null": b"null",
-    "an empty object with spaces": b" \r\n\t{ \n } ",
     "nothing": b"",
     "null for each field": json.dumps(dict.fromkeys(FIELD_NAMES)).encode(),
 }
@@ -42,21 +38,13 @@ def test_only_the_members_of_the_outermost_object_count(body: bytes) -> None:
 
 MALFORMED = {
     "UTF-16": AS_JSON.encode("utf-16"),
-    "half a mark": b"\xef\xbb",
-    "a form": urlencode(TOKEN).encode(),
     "white space alone": b" \n ",
-    "cut after the token": b"{" + MEMBERS.encode(),
-    "no quotes": b"{a: 1}",
-    **{
-        f"after the token {rest!r}": small(JSON)[:-1] + rest
-        for rest in (b"}}", b"} x", b', "a"}', b', "a": nonsense}', b', "a": "\xff"}')
-    },
-    **{f"a key {key!r}": f'{{"{key}": "x", {MEMBERS}}}'.encode() for key in ("\\u12", "\\x", "\x00")},
-    **{
-        f"a time {value!r}": with_json("gen_time", value)
-        for value in (b"\xff", b"1\xff", b"\xc3\xbc", b"1.7e9", b"-1700000000", b"+1700000000", b"1" * 14, b"1" * 5000)
-    },
-    **{f"a control {sign!r}": with_json("lot_number", f'"x{sign}"') for sign in "\n\t\x00"},
+    "more after the token": small(JSON) + b" x",
+    "nonsense after the token": small(JSON)[:-1] + b', "a": nonsense}',
+    "no UTF-8 after the token": small(JSON)[:-1] + b', "a": "\xff"}',
+    "a broken key": f'{{"\\u12": "x", {MEMBERS}}}'.encode(),
+    **{f"a time {value!r}": with_json("gen_time", value) for value in (b"1\xff", b"1.7e9", b"-1700000000", b"1" * 14)},
+    "a control": with_json("lot_number", '"x\n"'),
     "a number of 5000 digits": f'{{"n": {"1" * 5000}, {MEMBERS}}}'.encode(),
 }
 
@@ -66,31 +54,22 @@ def test_a_body_is_read_to_its_end_and_malformed_where_any_of_it_is(body: bytes)
     assert outcome(read(JSON, body)) == "malformed"
 
 
-NO_STRINGS = ["true", "0", "1", "-1", "[]", "{}", '["a"]', '[{"a": null}]', '{"a": "b"}', "1e9", "NaN", "nonsense"]
-NO_STRINGS += ["1" * 32, "1" * 5000]
-
-
-@pytest.mark.parametrize("value", NO_STRINGS, ids=lambda value: value[:20])
+@pytest.mark.parametrize("value", ["true", "0", "-1", "[]", '{"a": "b"}', "1e9", "NaN", "1" * 32])
 @pytest.mark.parametrize("name", FIELD_NAMES)
 def test_a_value_that_is_no_string_is_malformed_but_for_a_number_as_the_time(name: str, value: str) -> None:
-    expected = "found" if name == "gen_time" and value in ("0", "1") else "malformed"
+    expected = "found" if name == "gen_time" and value == "0" else "malformed"
     assert outcome(read(JSON, with_json(name, value))) == expected
-    if value.isdecimal() and len(value) <= 32 and name != "gen_time":
-        assert outcome(read(JSON, with_json(name, f'"{value}"'))) == "found", "as a string it will do"
 
 
-@pytest.mark.parametrize("escape", ["\\ud800", "\\udfff", "\\ud800\\ud800", "\\udc00\\ud800", "\\u12", "\\x", "\\"])
+@pytest.mark.parametrize("escape", ["\\ud800", "\\udc00\\ud800", "\\u12", "\\x"])
 @pytest.mark.parametrize("name", FIELD_NAMES)
 def test_lone_surrogates_and_broken_escapes_are_malformed(name: str, escape: str) -> None:
-    whole = TOKEN[name]
-    for value in (escape, whole + escape, escape + whole, whole[:-1] + escape):
-        assert outcome(read(JSON, with_json(name, f'"{value}"'))) == "malformed"
+    assert outcome(read(JSON, with_json(name, f'"{TOKEN[name]}{escape}"'))) == "malformed"
 
 
 PASSED_OVER = {
-    **{f"a key {key!r}": f'"{key}": "x"' for key in ("\\ud800", "\\ud83d\\ude00", "lot_number\\ud800", "\\u0000", "")},
+    **{f"a key {key!r}": f'"{key}": "x"' for key in ("lot_number\\ud800", "\\u0000", "")},
     "null for each field": json.dumps(dict.fromkeys(FIELD_NAMES))[1:-1],
-    "a number with a long fraction": f'"n": {"1" * 5000}.{"1" * 5000}e+{"1" * 5000}',
     "brackets and quotes within strings": json.dumps(
         {"a": ['}]\\"{[', {"b": "\\"}], "c": '"}', "d": {"e": [[["]"]]]}, '"\\': "x"}
     )[1:-1],
@@ -138,25 +117,15 @@ def test_json_is_kept_until_it_has_ended() -> None:
         for _ in range(64):
             scanner.feed(piece)
         _, fed = tracemalloc.get_traced_memory()
+        assert not scanner.done
         scanner.end()
+        assert scanner.done
         held, ended = tracemalloc.get_traced_memory()
     finally:
         tracemalloc.stop()
     assert fed < 2.5 * length
     assert ended < 6 * length
     assert held < 200_000
-
-
-def test_json_is_known_with_its_end_and_not_before() -> None:
-    found = gatherer()
-    scanner = made(JSON, found)
-    scanner.feed(small(JSON))
-    assert not scanner.done
-    scanner.end()
-    assert scanner.done
-    scanner.feed(b"garbage")
-    scanner.end()
-    assert found.conclude(scanner.broken) == FIELDS
 
 
 @pytest.mark.parametrize("collecting", [True, False])

@@ -12,14 +12,7 @@ from geetest_asgi._core.paths.patterns import parse
 from geetest_asgi._core.paths.rule_table import RuleTable
 
 EVERY_LETTER = "".join(map(chr, [*range(0xD800), *range(0xE000, sys.maxunicode + 1)]))
-METHODS: list[Callable[[str], str]] = [
-    str.lower,
-    str.upper,
-    str.casefold,
-    str.title,
-    lambda text: text.upper().lower(),
-    lambda text: text.lower().upper(),
-]
+METHODS: list[Callable[[str], str]] = [str.lower, str.upper, str.casefold, lambda text: text.upper().lower()]
 
 
 def equated() -> Iterator[tuple[str, str]]:
@@ -35,20 +28,11 @@ def equated() -> Iterator[tuple[str, str]]:
                 yield letter, plain
 
 
-@pytest.fixture(scope="module")
-def pairs() -> list[tuple[str, str]]:
-    return sorted(set(equated()))
-
-
-def test_the_scan_finds_the_letters_that_are_known(pairs: list[tuple[str, str]]) -> None:
-    """The dotted and the dotless i, the long s, the sign for kelvin, a ligature."""
-    found = {letter for letter, plain in pairs if letter not in string.printable}
-    assert {"\u0130", "\u0131", "\u017f", "\u212a", "\ufb01"} <= found
-
-
-def test_each_of_them_is_the_same_to_a_pattern(pairs: list[tuple[str, str]]) -> None:
-    kept_apart = [(letter, plain) for letter, plain in pairs if fold_case(letter) != fold_case(plain)]
-    assert kept_apart == []
+def test_each_of_them_is_the_same_to_a_pattern() -> None:
+    """The dotted and the dotless i, the long s, the sign for kelvin, a ligature and more."""
+    pairs = set(equated())
+    assert {"\u0130", "\u0131", "\u017f", "\u212a", "\ufb01"} < {letter for letter, _ in pairs}
+    assert [(letter, plain) for letter, plain in pairs if fold_case(letter) != fold_case(plain)] == []
 
 
 def test_whatever_lower_or_casefold_make_equal_stays_equal() -> None:

@@ -6,7 +6,6 @@ import pytest
 from encoded import FIELDS, MULTIPART, TOKEN, cut, gatherer, made, multipart, outcome, part, read, scan, small
 
 from geetest_asgi._core.fields.multipart_scanner import MAX_PARTS
-from geetest_asgi._core.model import Evidence
 
 PARTS = [part(name, value.encode()) for name, value in TOKEN.items()]
 LOT = TOKEN["lot_number"].encode()
@@ -17,9 +16,7 @@ def test_a_body_may_end_in_each_of_these_ways(end: bytes) -> None:
     assert read(MULTIPART, b"".join(PARTS) + end) == FIELDS
 
 
-@pytest.mark.parametrize(
-    "lead", [b"\r\n", b"\n", b"\r\njunk", b"\r\njunk\r\n", b"\r\n \r\n", b"junk\r\n", b"\r\n\r\n-", b" ", b"\t", b"X"]
-)
+@pytest.mark.parametrize("lead", [b"\r\n", b"\n", b"\r\njunk\r\n", b"\r\n\r\n-", b" ", b"X"])
 def test_what_stands_before_the_first_boundary_gives_one_answer_however_it_is_cut(lead: bytes) -> None:
     body = lead + small(MULTIPART)
     whole = read(MULTIPART, body)
@@ -27,18 +24,18 @@ def test_what_stands_before_the_first_boundary_gives_one_answer_however_it_is_cu
     assert [scan(MULTIPART, cut(body, [place])) for place in range(len(lead) + 4)] == [whole] * (len(lead) + 4)
 
 
-def test_a_part_without_a_name_has_an_empty_one() -> None:
+def test_a_part_without_a_name_has_an_empty_one_and_is_no_field() -> None:
     scanner = made(MULTIPART, gatherer())
-    scanner.feed(multipart(b"--xYzZY\r\n\r\nx\r\n", b"--xYzZY\r\nContent-Disposition: form-data\r\n\r\nx\r\n"))
+    nameless = b"--xYzZY\r\nContent-Type: text/plain\r\n\r\nlot_number\r\n"
+    scanner.feed(multipart(b"--xYzZY\r\n\r\nx\r\n", nameless))
     assert list(scanner.names()) == ["", ""]
+    assert scan(MULTIPART, [multipart(nameless, part("lot_number", b"null"), nameless, *PARTS)]) == FIELDS
 
 
 HEADS = [
     b'content-disposition: FORM-DATA; NAME="lot_number"',
     b"Content-Disposition: form-data; name=lot_number",
-    b'CONTENT-DISPOSITION:form-data;name="lot_number"',
     b'Content-Type: text/plain; charset=utf-8\r\nContent-Disposition: form-data; name="lot_number"',
-    b'Content-Disposition: form-data; name="lot_number"\r\nContent-Transfer-Encoding: 8bit',
     b"Content-Disposition: form-data; name=\"lot_number\"; name*=utf-8''other",
 ]
 
@@ -61,13 +58,6 @@ def test_a_part_whose_name_is_no_text_is_passed_over(name: bytes) -> None:
     assert read(MULTIPART, part("@", b"x").replace(b"@", name) + small(MULTIPART)) == FIELDS
 
 
-def test_a_part_without_a_name_is_no_field() -> None:
-    nameless = b"--xYzZY\r\nContent-Type: text/plain\r\n\r\nlot_number\r\n"
-    unsolved = part("lot_number", b"null")
-    assert scan(MULTIPART, [multipart(nameless, unsolved, nameless, *PARTS, nameless)]) == FIELDS
-    assert outcome(scan(MULTIPART, [multipart(nameless)])) == "missing"
-
-
 @pytest.mark.parametrize("more", [0, 1])
 def test_parts_are_counted_up_to_the_fourth_field(more: int) -> None:
     body = multipart(*[part("x", b"y")] * (MAX_PARTS - 4 + more), *PARTS)
@@ -78,7 +68,7 @@ def test_parts_are_counted_up_to_the_fourth_field(more: int) -> None:
 
 UNREADABLE = {
     "no boundary": b"garbage",
-    "another boundary": small(MULTIPART).replace(b"--xYzZY", b"--xYzZX", 1),
+    "cut off": part("lot_number", LOT),
     "a header without a colon": b"--xYzZY\r\nContent-Disposition\r\n\r\n",
     "a header that is too long": b"--xYzZY\r\na: " + b"b" * 1_000_000,
     "no line feed": b"--xYzZY\rx",
@@ -92,18 +82,3 @@ def test_a_body_that_cannot_be_read_writes_nothing_to_the_log(body: bytes, caplo
     for pieces in ([body], cut(body, [5]), cut(body, range(0, len(body), 4096))):
         assert outcome(scan(MULTIPART, pieces)) == "malformed"
     assert not caplog.records
-
-
-def test_a_body_without_the_fields_says_why_it_is_refused() -> None:
-    ended, *broken = (
-        scan(MULTIPART, [body])
-        for body in (
-            multipart(part("a", b"b")),
-            part("lot_number", LOT),  # cut off
-            multipart(*[part("x", b"y")] * (MAX_PARTS + 1)),
-            b"garbage",
-            multipart(*PARTS[1:]),
-        )
-    )
-    assert [outcome(each) for each in (ended, *broken)] == ["missing", *["malformed"] * 4]
-    assert len({each.reason for each in (ended, *broken) if isinstance(each, Evidence)}) == 4

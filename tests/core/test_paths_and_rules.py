@@ -15,7 +15,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from geetest_asgi import Rule
 from geetest_asgi._core.paths import forms as paths
 from geetest_asgi._core.paths.path_set import PathSet
 from geetest_asgi._core.paths.patterns import WEBSOCKET, parse
@@ -51,37 +50,22 @@ def is_protected(
 SPELLINGS = {
     "as it is": "/login",
     "two slashes in front (Quart, Falcon, Litestar)": "//login",
-    "slashes around (Litestar)": "///login//",
     "slash behind (Litestar, BlackSheep)": "/login/",
     "no slash in front (Litestar, Quart, Falcon)": "login",
-    "dot segment": "/./login",
     "dot-dot segment": "/a/../login",
-    "dot-dot above the root": "/../login",
     "backslashes, on Windows (StaticFiles)": "/x\\..\\login",
     "dots with parameters": "/a/..;x=1/login",
-    "path parameters": "/login;",
     "newline (Starlette, FastAPI)": "/login%0A",
     "NUL": "/login%00",
-    "space": "/login%20",
-    "DEL": "/login%7F",
-    "next line within": "/log%C2%85in",
     "line separator within": "/log%E2%80%A8in",
-    "paragraph separator within": "/log%E2%80%A9in",
     "no-break space": "/login%C2%A0",
     "invalid UTF-8, which servers replace": "/login%ff",
     "absolute form (Quart)": "http://h/login",
-    "absolute form in upper case with newline": "HTTP://H/LOGIN%0A",
     "a scheme and nothing else (Quart)": "http:login",
-    "a scheme, then a slash (Quart)": "x:/login",
     "a scheme in pieces (Quart)": "ht%0Atp://h/login",
-    "a scheme after a control character (Quart)": "%00x:/login",
     "encoded question (Microdot)": "/login%3Fx",
     "fragment (Sanic)": "/login#x",
-    "fragment of a newline": "/login#%0A",
     "absolute form, encoded question (Quart)": "http://h/login%3Fx",
-    "no slash in front, a question (Quart)": "login%3Fx",
-    "absolute form, a question before the path (Quart)": "http:/login%3F/x",
-    "a newline for a segment": "/%0A/login",
     "everything at once": "/%0a//x;y/%2e%2e;z/./LO%47IN%00;a=b//",
 }
 
@@ -109,12 +93,8 @@ ROOTS = {
     "uvicorn puts the root path in front": ("/api/login", "/api", ()),
     "hypercorn, granian, daphne do not": ("/login", "/api", ()),
     "a root path that ends in a slash": ("/api/login", "/api/", ()),
-    "root path /": ("/login", "/", ()),
-    "root path //": ("/zzz//login", "//", ()),
     "without a boundary (Quart, Litestar)": ("/apilogin", "/api", ()),
     "without any slash (Litestar)": ("apilogin", "", ("/api",)),
-    "a scheme in front (Quart)": ("x:/api/login%3Fx", "/api", ()),
-    "FastAPI's own root path, sent": ("/api/login", "", ("/api",)),
     "the server's and FastAPI's": ("/outer/api/login", "/outer", ("/api",)),
 }
 
@@ -124,14 +104,11 @@ def test_a_root_path_leaves_no_hole(target: str, root_path: str, roots: Sequence
     assert is_protected(target, "/login", root_path=root_path, roots=roots)
 
 
-@pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/login%0A", "/apilogin", "/zzz/api/login"])
+@pytest.mark.parametrize("target", ["/login", "/api/login", "//login", "/apilogin", "/zzz/api/login"])
 def test_a_pattern_may_be_written_with_the_root_path(target: str) -> None:
     """FastAPI(root_path="/api") serves POST /login as well as POST /api/login, whichever of them the user writes."""
-    for root_path in ("/api", "/api/"):
-        assert is_protected(target, "/api/login", root_path=root_path)
-    for root_path in ("", "/outer"):
-        served = "zzz" not in target and "apilogin" not in target
-        assert not served or is_protected(target, "/api/login", roots=["/v1", "/api"], root_path=root_path)
+    assert is_protected(target, "/api/login", root_path="/api")
+    assert is_protected("/login", "/api/login", roots=["/v1", "/api"], root_path="/outer")
 
 
 def test_a_root_path_within_a_longer_path() -> None:
@@ -144,25 +121,18 @@ def test_a_root_path_within_a_longer_path() -> None:
 PROTECTED = {
     # name: target, pattern
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
-    "an empty segment and a slash at the end (Falcon)": ("/users//reset/", "/users/{name}/reset"),
-    "a newline for a value (Starlette, Falcon)": ("/users/%0A/reset", "/users/{name}/reset"),
     "dots for a value": ("/users/../reset", "/users/{name}/reset"),
     "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
-    "an encoded slash in a value, a fragment (Sanic)": ("/users/a%2Fb/reset#x", "/users/{name}/reset"),
     "a number and a newline (Starlette)": ("/n/5%0A", "/n/{x:int}"),
-    "a deep path, absent": ("/p", "/p/{rest:path}"),
     "a newline under the star": ("/files/a%0Ab.zip", "/files/*.zip"),
-    "a newline under the dot of a regex": ("/users/%0A/reset", re.compile("/users/./reset")),
     "** alone, OPTIONS *": ("*", "/**"),
-    "** in the middle, dots there": ("/a/b/../z", "/a/**/z"),
     "the root in absolute form": ("http://h", "/"),
     "the root under a star, two slashes (Quart, Falcon, Litestar)": ("//", "/*"),
     "a pattern in upper case": ("/login", "/LOGIN"),
+    "a regex whose class leaves out one case": ("/ABC", re.compile("/[^a-z]+")),
+    "a regex whose dot stops at the newline": ("/a%0Ab", re.compile("/(?!.*b)a\nb")),
     "a long s (folds to s)": ("/%C5%BFave", "/save"),
-    "a sharp s (folds to ss)": ("/STRASSE", "/straße"),
     "a space in the pattern, newline behind (Starlette)": ("/my%20file%0A", "/my file"),
-    "a space in a regex, newline behind (Starlette)": ("/my%20file%0A", re.compile("/my file")),
-    "a semicolon in the pattern, newline behind (Starlette)": ("/a;b%0A", "/a;b"),
 }
 
 
@@ -177,32 +147,14 @@ def test_two_globs_in_the_same_place_are_told_apart() -> None:
     assert [rules.match("POST", f"/files/{name}") for name in names] == [0, 1, 2, None]
 
 
-ODD_REGEXES = {
-    "a class that leaves out one case": ("/ABC", re.compile("/[^a-z]+")),
-    "a dot that stops at the newline": ("/a%0Ab", re.compile("/(?!.*b)a\nb")),
-    "a letter that folds to two": ("/stra%C3%9Fe", re.compile("/straße")),
-}
-
-
-@pytest.mark.parametrize(("target", "regex"), ODD_REGEXES.values(), ids=ODD_REGEXES.keys())
-def test_a_regex_protects_at_least_what_it_matches_as_it_is_written(target: str, regex: re.Pattern[str]) -> None:
-    """Reading it more widely, for any case and any newline, must not make it narrower."""
-    assert regex.fullmatch(unquote(target))
-    assert is_protected(target, regex)
-
-
-@pytest.mark.parametrize(
-    "target",
-    ["/logins", "/xlogin", "/log/in", "/login/x", "/", "/logi", "/%6cogin2", "/x/login", "/login.html", "/log-in"],
-)
+@pytest.mark.parametrize("target", ["/logins", "/log/in", "/login/x", "/", "/x/login", "/login.html"])
 def test_other_paths_are_left_alone(target: str) -> None:
     assert not is_protected(target)
     assert not is_protected(target, re.compile("/login"))
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS", "TRACE", "POST", "FOO", WEBSOCKET])
+@pytest.mark.parametrize("method", ["GET", "OPTIONS", "FOO", WEBSOCKET])
 def test_a_guard_without_patterns_means_every_request(method: str) -> None:
-    assert RuleTable([(rule_pattern(EVERYTHING), True)]).match(method, "/anything") is True
     assert RuleTable([(rule_pattern(EVERYTHING), True)]).match(method, "") is True
 
 
@@ -224,11 +176,8 @@ TWO_READINGS = {
     # name: the lax rule, the strict rule, a target that the strict rule's handler is served under
     "dot segments": ("/files/public/**", "/files/**", "/files/public/%2e%2e/secret.zip"),
     "letter case": ("/users/demo/reset", "/users/**", "/users/DEMO/reset"),
-    "letter case under a star": ("/files/*.zip", "/files/**", "/files/a.ZIP"),
-    "letter case in a regular expression": (re.compile("/users/demo"), "/users/**", "/users/DEMO"),
     "parameters": ("/a", "/{any}", "/a;x"),
     "an encoded slash (BlackSheep)": ("/users/{name}/reset", "/users/**", "/users/a%2Fb/reset"),
-    "a slash at the end": ("/login", "/{any:path}", "/login/"),
     "absolute form": ("/http:/**", "/login", "http://h/login"),
     "an empty placeholder (Falcon)": ("/users/reset", "/users/{name}/reset", "/users//reset"),
 }
@@ -246,15 +195,12 @@ SEVERAL: list[tuple[list[object], object, str, int | str | None]] = [
     # the rules; what is exempt; a path; the place of the rule that decides
     # of several rules for one spelling the first decides, and a slash at a pattern's end is no difference
     (["/login", "/login/"], (), "/login/", 0),
-    (["/files/public/**", "/files/**"], (), "/files/public/a", 0),
     (["/users/Demo", "/users/**"], (), "/users/Demo", 0),  # as it is written, and in any case
     (["/users/demo/x", "/users/{name}/x"], (), "/Users/DEMO/x", UNCLEAR),  # cases count in a placeholder alone, perhaps
-    (["/users/{name}/x"], (), "//users//x", 0),  # Falcon drops the slashes before the first segment alone
     (["/users/**", "/users/demo"], (), "//users/x/../DEMO;y", 0),  # the second is never reached
     (["PUT /users/demo", "POST /users/**"], (), "/users/DEMO", 1),
     # under a rule and none the rule counts, and under a rule and an exemption
     (["/b/**", "/a"], (), "//c/../a", 1),
-    (["/files/**"], "/files/public/**", "/files/public/../secret", 0),
     (["/files/public/**", "/files/**"], "/files/public/**", "/files/public/a", None),
     (["/files/public/**", "/files/**"], "/files/public/**", "/files/public/../secret", 1),
     (["/files/public/**", "/files/**"], "/files/public/**", "/files/PUBLIC/a", UNCLEAR),
@@ -288,28 +234,19 @@ def test_a_slash_at_the_end_of_a_path_or_of_a_pattern_does_not_count() -> None:
     assert paths.root_spellings("/X/") == {"/X/", "/X"}
 
 
-def test_the_same_pattern_twice_with_other_methods() -> None:
-    rules = table([Rule("/x", methods="PUT"), Rule("/x", methods="POST"), "/x"])
-    assert [rules.match(method, "/x") for method in ("PUT", "POST", "PATCH", "GET")] == [0, 1, 2, None]
-
-
 EXEMPT = ("/api/orders/webhook", "/api/public/**", "GET /api/readable", re.compile("/api/v[0-9]/ping"))
 
 
-@pytest.mark.parametrize(
-    "target", ["/api/orders/webhook", "/api/orders/%77ebhook", "/api/public", "/api/public/a/b", "/api/v1/ping"]
-)
+@pytest.mark.parametrize("target", ["/api/orders/%77ebhook", "/api/public", "/api/public/a/b", "/api/v1/ping"])
 @pytest.mark.parametrize("method", ["POST", "GET", "FOO"])
 def test_an_exempt_path_is_left_alone(target: str, method: str) -> None:
     assert not is_protected(target, "* /api/**", exempt=EXEMPT, method=method)
 
 
 NOT_EXEMPT = """
-    /api/orders /api/orders/webhook2 /api/orders/webhook/ /api/orders//webhook /api/orders/WEBHOOK
-    /api/orders/webhook%0A /api/orders/webhook;x /api/orders/webhook/../delete /api/orders/delete/../webhook
-    /api/orders/x%2F..%2Fwebhook /api/orders%2Fwebhook http://h/api/orders/webhook
-    /api/public/../orders /api/public/%2e%2e/orders /api/public/..;/orders /api/public/..%2Forders
-    /api/public/%0A../orders /api//public/x /api/v1/ping%0A /api/V1/ping /api/v1/ping/ /api/v/1/../../v1/ping
+    /api/orders /api/orders/webhook/ /api/orders//webhook /api/orders/WEBHOOK /api/orders/webhook%0A
+    /api/orders/webhook;x /api/orders/webhook/../delete /api/orders%2Fwebhook http://h/api/orders/webhook
+    /api/public/%2e%2e/orders /api/public/..;/orders /api/public/..%2Forders /api/v1/ping%0A /api/V1/ping /api/v1/ping/
 """.split()
 
 
@@ -328,7 +265,6 @@ EXEMPT_OR_NOT: list[tuple[str, object, dict[str, Any], bool]] = [
     ("/PING", re.compile("/ping"), {}, True),  # a regex exempts only as it is written
     ("/pi%0Ang", re.compile("/pi.ng"), {}, True),
     ("/PING", re.compile("/ping", re.IGNORECASE), {}, False),
-    ("/files/a%0Ab.zip", "/files/*.zip", {}, False),
 ]
 
 
@@ -388,17 +324,12 @@ def test_the_work_grows_linearly_with_the_path(unit: str) -> None:
     assert costs[2] - costs[1] <= 2.3 * (costs[1] - costs[0]), costs
 
 
-def seconds(call: Callable[[], object]) -> float:
-    """Processor time, where it is spent inside a regular expression, which `work` does not see."""
-    start = time.thread_time()
-    call()
-    return time.thread_time() - start
-
-
 def test_stars_in_a_segment_never_go_back() -> None:
-    """With backtracking this takes seconds."""
+    """Processor time, which is spent inside a regular expression: with backtracking it is seconds."""
     rules = table("/*a*a*a*a*b")
-    assert seconds(lambda: rules.match("POST", "/" + "a" * 300)) < 0.5
+    start = time.thread_time()
+    assert rules.match("POST", "/" + "a" * 300) is None
+    assert time.thread_time() - start < 0.5
     assert rules.match("POST", "/" + "a" * 300 + "b") == 0
 
 
@@ -420,9 +351,6 @@ def test_a_path_of_too_many_segments_is_refused() -> None:
     assert rules.match("POST", "/x" * paths.MAX_SEGMENTS) is None
     assert rules.match("POST", "/x" * (paths.MAX_SEGMENTS + 1)) == UNCLEAR
     assert rules.match("POST", "/x", root_path="/x" * (paths.MAX_SEGMENTS + 1)) == UNCLEAR
-    deep = table(["/api/**/x", "/a/**/b/**", "/**/m/**", "/**/z", "/{x}/**/y", "/api/**"], roots=["/a", "/b"])
-    target = ("/api" + "//\n/ /;/." * 200)[: paths.MAX_PATH]
-    assert seconds(lambda: deep.match("POST", target, target.encode())) < 0.1
 
 
 # Properties

@@ -6,7 +6,7 @@ import pytest
 
 from geetest_asgi import ConfigError, Rule
 from geetest_asgi._core.paths.patterns import EVERY, WEBSOCKET, Pattern, parse
-from geetest_asgi._core.paths.rule_table import EVERYTHING, RuleTable, exempt_pattern, rule_pattern
+from geetest_asgi._core.paths.rule_table import RuleTable, exempt_pattern
 
 
 def matches(pattern: object, method: str, path: str, methods: object = None) -> bool:
@@ -18,7 +18,6 @@ ACCEPTED = [  # pattern, a path that it means, one that it does not
     ("/login/", "/login/", "/login/x"),
     ("/", "/", "/x"),
     ("/", "", "/x"),
-    ("POST /login", "/login", "/log"),
     ("POST, PUT /login", "/login", "/log"),
     ("/users/{id}", "/users/7", "/users/7/8"),
     ("/users/{id}-{name}", "/users/7-ann", "/users/7"),
@@ -26,19 +25,14 @@ ACCEPTED = [  # pattern, a path that it means, one that it does not
     ("/files/*.zip", "/files/.zip", "/files/a/b.zip"),
     ("/files/a*c*e", "/files/abcde", "/files/abcd"),
     ("/users/{id}*", "/users/7", "/users"),
-    ("/files/*aab", "/files/aaab", "/files/aaa"),
     ("/files/*ab*ab", "/files/xabab", "/files/xab"),
     ("/api/**", "/api", "/apis"),
     ("/api/**", "/api/a/b/c", "/x/api/a"),
     ("/**", "", None),
-    ("/a/**/z", "/a/z", "/a/y"),
     ("/a/**/z", "/a/b/c/z", "/a/b/c/y"),
     ("/**/z", "/z", "/z/y"),
-    ("/a b", "/a b", "/a"),
     ("/100%", "/100%", "/100"),
-    ("/a<b", "/a<b", "/ab"),
     (re.compile("/users/[0-9]+"), "/users/7", "/users/x"),
-    (re.compile("(?i:/A)"), "/a", "/aa"),
 ]
 
 
@@ -56,24 +50,16 @@ METHODS = [  # pattern, methods=, those meant, those not meant
     ("ACL,MERGE,MKCALENDAR,QUERY,REBIND,UNLOCK /x", None, "ACL MERGE MKCALENDAR QUERY REBIND UNLOCK", "POST"),
     ("* /x", None, "GET HEAD OPTIONS TRACE POST FOO get WEBSOCKET websocket", ""),
     ("WEBSOCKET /x", None, "", "WEBSOCKET GET POST"),
-    ("/x", "POST", "POST", "PUT GET"),
     ("/x", "post, put", "POST PUT", "GET"),
     ("/x", ("POST", "PUT"), "POST PUT", "GET"),
-    (re.compile("/x"), None, "POST FOO", "GET HEAD OPTIONS TRACE"),
 ]
 
 
 @pytest.mark.parametrize(("pattern", "methods", "meant", "not_meant"), METHODS, ids=lambda value: str(value))
-def test_methods_of_a_pattern(pattern: object, methods: object, meant: str, not_meant: str) -> None:
+def test_methods_of_a_pattern(pattern: str, methods: object, meant: str, not_meant: str) -> None:
     assert {each: matches(pattern, each, "/x", methods) for each in meant.split()} == dict.fromkeys(meant.split(), True)
     assert not any(matches(pattern, each, "/x", methods) for each in not_meant.split())
-
-
-@pytest.mark.parametrize("pattern", ["/x", "POST /x", "* /x", "/**", "GET /x"])
-def test_a_websocket_is_meant_only_by_its_name(pattern: str) -> None:
-    assert not matches(pattern, WEBSOCKET, "/x")
-    assert matches("WEBSOCKET /x", WEBSOCKET, "/x")
-    assert matches("websocket,POST /x", WEBSOCKET, "/x")
+    assert matches(pattern, WEBSOCKET, "/x", methods) is pattern.startswith("WEBSOCKET"), "meant only by its name"
 
 
 def test_an_exemption_without_methods_speaks_of_every_method() -> None:
@@ -98,16 +84,11 @@ REFUSED = {
     "query": "/login?x=1",
     "percent escape": "/%6Cogin",
     "anchored regex": "^/login$",
-    "regex dot star": "/users/.*",
-    "regex alternative": "/login|/register",
     "regex escape": "/users/\\d",
     "one sign of a regex, ^": "/a^b",
-    "one sign of a regex, )": "/a)b",
-    "one sign of a regex, ]": "/a]b",
     "Rails and Express": "/users/:id",
     "Flask and Django": "/users/<id>",
     "** and more in a segment": "/api**",
-    "***": "/***",
     "path placeholder and more": "/x{rest:path}",
     "open brace": "/users/{id",
     "closed brace": "/users/id}",
@@ -127,7 +108,7 @@ def test_a_doubtful_pattern_is_refused_and_quoted(pattern: str) -> None:
         exempt_pattern(pattern)
 
 
-NO_PATTERN = [None, 5, b"/login", ("/login",), ["/login"], object, Rule("/login")]
+NO_PATTERN = [None, b"/login", ["/login"], Rule("/login")]
 NO_REGEX = [*map(re.compile, ["^login/$", "^$", ""]), re.compile(b"/login")]  # match no path; matches bytes
 
 
@@ -138,9 +119,7 @@ def test_what_is_no_pattern_at_all_is_refused_and_quoted(pattern: object) -> Non
     assert repr(pattern.pattern if isinstance(pattern, re.Pattern) else pattern) in str(caught.value)
 
 
-@pytest.mark.parametrize(
-    "methods", ["", ",", "PSOT", "* ,POST", b"POST", 5, [], (), [""], [None], [5], ["POST", "*"], ["POST /x"], {}]
-)
+@pytest.mark.parametrize("methods", ["", ",", "PSOT", "* ,POST", b"POST", 5, [], [None], ["POST", "*"], ["POST /x"]])
 @pytest.mark.parametrize("pattern", ["/login", re.compile("/login")])
 def test_doubtful_methods_are_refused_and_the_pattern_quoted(pattern: object, methods: object) -> None:
     with pytest.raises(ConfigError, match="'/login'"):
@@ -154,14 +133,13 @@ def test_the_unknown_methods_are_named() -> None:
         parse("/login", [])
 
 
-@pytest.mark.parametrize("methods", ["POST", ["POST"], "*"])
-def test_methods_in_two_places_are_refused(methods: object) -> None:
+def test_methods_in_two_places_are_refused() -> None:
     with pytest.raises(ConfigError, match=r"'POST /login'.*not in both"):
-        parse("POST /login", methods)
+        parse("POST /login", ["POST"])
 
 
-@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n", "  "], ids=repr)
-@pytest.mark.parametrize("written", ["/login{}", "{}/login", "POST /login{}", "/api/**{}", "/users/{{id}}{}"])
+@pytest.mark.parametrize("blank", [" ", "\t", "\n", "\r\n"], ids=repr)
+@pytest.mark.parametrize("written", ["/login{}", "{}/login", "POST /login{}", "/api/**{}"])
 def test_blanks_around_a_pattern_leave_no_path_open(written: str, blank: str) -> None:
     """A pattern out of a file or the environment comes with them. Refused or read as meant: either is right."""
     pattern = written.format(blank)
@@ -169,14 +147,7 @@ def test_blanks_around_a_pattern_leave_no_path_open(written: str, blank: str) ->
         parse(pattern)
     except ConfigError:
         return
-    paths = ("/login", "/api/x", "/users/7")
-    assert any(matches(pattern, "POST", path) for path in paths), f"{pattern!r} is accepted and protects nothing"
-
-
-def test_the_patterns_are_kept_as_they_were_written() -> None:
-    written = ["POST /Login", re.compile("/a.c"), "/api/**"]
-    assert [parse(each).text for each in written] == ["POST /Login", "/a.c", "/api/**"]
-    assert rule_pattern(EVERYTHING).text == "/**"
+    assert any(matches(pattern, "POST", path) for path in ("/login", "/api/x")), "it is accepted and protects nothing"
 
 
 @pytest.mark.parametrize(

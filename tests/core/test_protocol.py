@@ -12,29 +12,18 @@ from hypothesis import strategies as st
 
 from geetest_asgi import CaptchaFields, Outcome
 from geetest_asgi._core.model import Evidence, Reply
-from geetest_asgi._core.protocol import (
-    KEY_CODES,
-    MAX_REPLY,
-    build_request,
-    is_about_the_key,
-    parse_reply,
-    sign_token,
-)
+from geetest_asgi._core.protocol import MAX_REPLY, build_request, is_about_the_key, parse_reply, sign_token
 
 # The public demonstration pair, printed in GeeTest's documentation and in each of its demos.
 DEMO_ID = "647f5ed2ed8acb4be36784e01556bb71"
 DEMO_KEY = "b09a7aafbfd83f73b35a9b530d0337bf"
 LOT = "4dc3cfc2cdff448cad8d13107198d473"
 
-SIGNED = {
-    LOT: "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8",
-    "": "b8bb62f461a0cdf43d654740132898c1592d62c0739544030dcae4b0eb68a1ee",
-}
+SIGNED = "c99f3aa68104bdcd085f372dc6556a17a5a830a1a3d25125fb0010466977f3d8"
 
 
-@pytest.mark.parametrize(("lot_number", "expected"), SIGNED.items())
-def test_the_published_signatures(lot_number: str, expected: str) -> None:
-    assert sign_token(DEMO_KEY, lot_number) == expected
+def test_the_published_signature() -> None:
+    assert sign_token(DEMO_KEY, LOT) == SIGNED
 
 
 def test_the_request_as_bytes() -> None:
@@ -46,13 +35,13 @@ def test_the_request_as_bytes() -> None:
     assert request.query == f"captcha_id={DEMO_ID}"
     assert request.form == (
         f"lot_number={LOT}&captcha_output=1X_RK3ag_IklW15iHhSywQ%3D%3D&pass_token={'3f' * 32}"
-        f"&gen_time=1623828054&sign_token={SIGNED[LOT]}"
+        f"&gen_time=1623828054&sign_token={SIGNED}"
     ).encode("ascii")
 
 
 def test_the_key_and_the_token_stay_out_of_the_url_and_the_representation() -> None:
     request = build_request(DEMO_ID, DEMO_KEY, CaptchaFields(LOT, "secret-output", "3f" * 32, "1623828054"))
-    for secret in (DEMO_KEY, "secret-output", "3f" * 32, SIGNED[LOT]):
+    for secret in (DEMO_KEY, "secret-output", "3f" * 32, SIGNED):
         assert secret not in request.query
         assert secret not in repr(request)
     assert DEMO_KEY.encode() not in request.form
@@ -83,7 +72,6 @@ PASSED = {
     "the documented success": SUCCESS,
     "without a status": {key: value for key, value in SUCCESS.items() if key != "status"},
     "lot_number null": {**SUCCESS, "captcha_args": {"lot_number": None}},
-    "without captcha_args": {"status": "success", "result": "success", "reason": ""},
 }
 
 
@@ -94,21 +82,17 @@ def test_a_clean_success_is_passed(answer: dict[str, Any]) -> None:
     assert evidence.captcha_args == (answer.get("captcha_args") or {})
 
 
-@pytest.mark.parametrize("args", [{}, {"captcha_args": ARGS}])
-@pytest.mark.parametrize(("reason", "kept"), [("by the way", "by the way"), (None, ""), (1.5, "")])
-def test_a_success_keeps_its_reason(args: dict[str, Any], reason: object, kept: str) -> None:
-    evidence = answered({"result": "success", "reason": reason, **args})
-    assert (evidence.outcome, evidence.reason) == (Outcome.PASSED, kept)
+@pytest.mark.parametrize(("reason", "kept"), [("by the way", "by the way"), (None, "")])
+def test_a_success_keeps_its_reason(reason: object, kept: str) -> None:
+    assert answered({**SUCCESS, "reason": reason}) == Evidence(Outcome.PASSED, kept, captcha_args=ARGS)
 
 
 REFUSED = {
     "the documented error": {"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {"type": "x"}},
     "an unknown status": {**SUCCESS, "status": "ok"},
-    "status null": {**SUCCESS, "status": None},
     "no result": {"status": "success", "reason": ""},
     "an unknown result": {**SUCCESS, "result": "forbidden"},
     "about another token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT[::-1]}},
-    "about no token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": ""}},
     "captcha_args a list": {**SUCCESS, "captcha_args": [ARGS]},
 }
 
@@ -118,23 +102,13 @@ def test_every_other_object_is_refused(answer: dict[str, Any]) -> None:
     assert answered(answer).outcome is Outcome.REFUSED
 
 
-def test_a_refusal_says_what_was_odd() -> None:
-    assert answered({}) == Evidence(Outcome.REFUSED, "neither success nor fail")
-    about_another = {**SUCCESS, "captcha_args": {"lot_number": LOT[::-1]}}
-    assert answered(about_another) == Evidence(Outcome.REFUSED, "the answer is about another token")
-    assert answered({**SUCCESS, "captcha_args": []}) == Evidence(Outcome.REFUSED, "captcha_args is not an object")
-
-
-VISITORS_CODES = (*range(-50005, -50000), -50000, *range(-50308, -50300), -50100, -50106, 0)
-OPERATORS_CODES = range(-50105, -50100)
-ODD_CODES: tuple[object, ...] = (10**9, 10**40, 1.5, True, None, [], {"a": 1}, "")
 ERRORS: list[tuple[object, Outcome, str]] = [
     # a code, as GeeTest may send it; the outcome; what is kept of the code
-    *((kind(code), Outcome.REFUSED, str(code)) for code in VISITORS_CODES for kind in (int, str)),
-    *((kind(code), Outcome.MISCONFIGURED, str(code)) for code in OPERATORS_CODES for kind in (int, str)),
+    *((kind(code), Outcome.REFUSED, str(code)) for code in (-50005, -50301, -50100, -50106, 0) for kind in (int, str)),
+    *((kind(code), Outcome.MISCONFIGURED, str(code)) for code in range(-50105, -50100) for kind in (int, str)),
     *((code, Outcome.MISCONFIGURED, "-50101") for code in ("50101", 50101)),  # without its minus sign
     *((code, Outcome.REFUSED, str(code)) for code in ("other", "-50101 ", 999_999_999)),
-    *((code, Outcome.REFUSED, "") for code in ODD_CODES),
+    *((code, Outcome.REFUSED, "") for code in (10**9, 10**40, True, None, {"a": 1}, "")),
 ]
 
 
@@ -143,15 +117,14 @@ def test_an_error_is_about_the_token_or_the_operators_and_keeps_its_code(
     sent: object, outcome: Outcome, code: str
 ) -> None:
     answer = {"status": "error", "code": sent, "msg": "what is wrong", "desc": {}}
-    assert answered(answer) == Evidence(outcome, "what is wrong", code)
-    assert outcome is Outcome.REFUSED or code in KEY_CODES
+    evidence = answered(answer)
+    assert evidence == Evidence(outcome, "what is wrong", code)
+    assert not is_about_the_key(evidence)
 
 
-REASONS = ("pass_token error", "pass_token expire", "pass_token used", "", "anything")
-NO_TEXTS: tuple[object, ...] = (None, True, [], {}, 1.5)
 FAILS: list[tuple[dict[str, Any], Evidence]] = [
-    *(({"reason": reason}, Evidence(Outcome.FAILED, reason)) for reason in REASONS),
-    *(({"reason": reason}, Evidence(Outcome.FAILED)) for reason in NO_TEXTS),
+    ({"reason": "pass_token expire"}, Evidence(Outcome.FAILED, "pass_token expire")),
+    ({"reason": ["x"]}, Evidence(Outcome.FAILED)),
     ({"reason": "sign_token error"}, Evidence(Outcome.MISCONFIGURED, "sign_token error")),
     ({"captcha_args": {"ip_type": 1}}, Evidence(Outcome.FAILED, captcha_args={"ip_type": 1})),
     ({"captcha_args": "x"}, Evidence(Outcome.FAILED)),
@@ -167,10 +140,6 @@ def test_a_fail_is_failed_but_for_a_wrong_signature_which_is_about_the_key(
     assert is_about_the_key(expected) is (expected.outcome is Outcome.MISCONFIGURED)
 
 
-def test_an_error_about_the_id_is_not_about_the_key() -> None:
-    assert not is_about_the_key(answered({"status": "error", "code": -50101, "msg": "not captcha_id"}))
-
-
 @pytest.mark.parametrize("answer", [{"result": "fail"}, {"result": "success"}, {"status": "error", "code": "x" * 5000}])
 def test_texts_of_the_answer_are_kept_short(answer: dict[str, object]) -> None:
     evidence = answered({**answer, "reason": "x" * 5000, "msg": "x" * 5000})
@@ -180,12 +149,7 @@ def test_texts_of_the_answer_are_kept_short(answer: dict[str, object]) -> None:
 
 @pytest.mark.parametrize(
     ("outcome", "statuses"),
-    [
-        (Outcome.UNAVAILABLE, (500, 502, 503, 520, 599)),
-        (Outcome.REFUSED, (100, 101, 199, 201, 204, 206, 299, 300, 302, 304, 307)),
-        (Outcome.REFUSED, (400, 403, 404, 413, 429, 499)),  # which a visitor can cause
-        (Outcome.REFUSED, (0, 99, 600, 999, -200)),
-    ],
+    [(Outcome.UNAVAILABLE, (500, 503, 599)), (Outcome.REFUSED, (0, 199, 201, 204, 302, 400, 413, 429, 499, 600, 999))],
 )
 def test_a_5xx_is_an_outage_and_every_other_status_a_refusal_whatever_it_says(
     outcome: Outcome, statuses: tuple[int, ...]
@@ -196,10 +160,19 @@ def test_a_5xx_is_an_outage_and_every_other_status_a_refusal_whatever_it_says(
 
 
 AS_BYTES = json.dumps(SUCCESS).encode()
+<<<<<<< HEAD
 NO_OBJECT: dict[str, bytes] = {
     "nothing": b"",
     "a list": b"[" + AS_BYTES + b"]",
     "cut off": AS_BYTES[:-1],
+=======
+NO_OBJECT: dict[str, bytes | None] = {
+    "unreadable": None,
+    "a list": b"[" + AS_BYTES + b"]",
+    "cut off": AS_BYTES[:-1],
+    "a number of 5000 digits": b'{"result": "success", "x": ' + b"1" * 5000 + b"}",
+    "one byte too long": AS_BYTES + b" " * (MAX_REPLY + 1 - len(AS_BYTES)),
+>>>>>>> main
 }
 
 
@@ -208,6 +181,7 @@ def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes) -> None:
     assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
 
 
+<<<<<<< HEAD
 TOO_LONG, NOT_DECODED = "the answer is too long", "the answer cannot be decoded"
 UNLIKE_JSON: dict[str, tuple[bytes | None, str]] = {
     "unread": (None, TOO_LONG),
@@ -223,6 +197,12 @@ UNLIKE_JSON: dict[str, tuple[bytes | None, str]] = {
 def test_an_answer_that_is_nearly_json_is_refused_and_no_outage(body: bytes | None, reason: str) -> None:
     """What GeeTest repeats of a visitor's own words may be in any encoding, and of any length."""
     assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.REFUSED, reason)
+=======
+@pytest.mark.parametrize("body", [AS_BYTES.replace(b"slide", b"\xff\xfe"), b'{"result":"success","x":NaN}'])
+def test_an_answer_that_is_nearly_json_is_refused_and_no_outage(body: bytes) -> None:
+    """What GeeTest repeats of a visitor's own words may be in any encoding."""
+    assert parse_reply(Reply(200, body), LOT).outcome is Outcome.REFUSED
+>>>>>>> main
 
 
 def test_an_answer_with_a_content_encoding_is_refused() -> None:
@@ -232,13 +212,7 @@ def test_an_answer_with_a_content_encoding_is_refused() -> None:
 
 @pytest.mark.parametrize(
     "body",
-    [
-        AS_BYTES,
-        b"\r\n " + AS_BYTES + b"\n",
-        b"\xef\xbb\xbf" + AS_BYTES,
-        json.dumps(SUCCESS).encode("utf-16"),
-        AS_BYTES + b" " * (MAX_REPLY - len(AS_BYTES)),
-    ],
+    [b"\xef\xbb\xbf" + AS_BYTES, json.dumps(SUCCESS).encode("utf-16"), AS_BYTES + b" " * (MAX_REPLY - len(AS_BYTES))],
 )
 def test_a_success_may_be_written_in_each_of_these_ways(body: bytes) -> None:
     evidence = parse_reply(Reply(200, body), LOT)

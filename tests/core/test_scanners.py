@@ -15,7 +15,6 @@ from encoded import (
     OTHER_LOT,
     TOKEN,
     byte_by_byte,
-    cut,
     each_form,
     each_kind,
     encode,
@@ -29,10 +28,10 @@ from encoded import (
 )
 
 from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, scanner_for
-from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
+from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
 
 TYPES = (FORM, JSON, MULTIPART)
-
+ODD_NAMES = ("a b", "c&d", "e=%22", "出力 f[%41]")
 
 SPELLINGS: dict[str, tuple[Any, tuple[str, ...]]] = {
     # the setting; the names that are sent
@@ -40,19 +39,11 @@ SPELLINGS: dict[str, tuple[Any, tuple[str, ...]]] = {
     "prefix": ("geetest_", tuple(f"geetest_{name}" for name in FIELD_NAMES)),
     "prefix with a dash": ("g-", tuple(f"g-{name}" for name in FIELD_NAMES)),
     "camelCase": ("camelCase", ("lotNumber", "captchaOutput", "passToken", "genTime")),
-    "mapping of one": ({"lot_number": "lot"}, ("lot", *FIELD_NAMES[1:])),
     "mapping, names swapped": (
         {"lot_number": "pass_token", "pass_token": "lot_number"},
         ("pass_token", "captcha_output", "lot_number", "gen_time"),
     ),
-    **{
-        name: (dict(zip(FIELD_NAMES, own, strict=True)), own)
-        for name, own in {
-            "names of one letter": ("a", "b", "c", "d"),
-            "names with odd signs": ("a b", "c&d", "e=%22", "f[%41]"),
-            "names beyond ASCII": ("номер", "出力", "ключ", "zeit_für_é"),
-        }.items()
-    },
+    "mapping, odd names": (dict(zip(FIELD_NAMES, ODD_NAMES, strict=True)), ODD_NAMES),
 }
 
 
@@ -81,10 +72,8 @@ def test_a_name_that_has_to_be_escaped_is_not_found_without(name: str) -> None:
 def test_of_two_fields_of_one_name_the_first_counts_even_a_wrong_one(content_type: bytes) -> None:
     lot, other, wrong = (("lot_number", value) for value in (TOKEN["lot_number"], OTHER_LOT, "wr ong"))
     rest = [(name, TOKEN[name]) for name in FIELD_NAMES[1:]]
-    for pairs, first in (([lot, other, *rest], lot), ([other, lot, *rest], other), ([*rest, lot, other], lot)):
-        found = read(content_type, encode(content_type, pairs))
-        assert isinstance(found, CaptchaFields)
-        assert found.lot_number == first[1]
+    for pairs in ([lot, other, *rest], [*rest, lot, other]):
+        assert read(content_type, encode(content_type, pairs)) == FIELDS
     assert outcome(read(content_type, encode(content_type, [wrong, lot, *rest]))) == "malformed"
 
 
@@ -121,15 +110,6 @@ def test_the_reasons_never_repeat_what_was_sent() -> None:
 
 
 @each_kind
-@pytest.mark.parametrize("name", FIELD_NAMES)
-def test_a_value_that_is_too_long_is_malformed(content_type: bytes, name: str) -> None:
-    for length in (1000, 100_000):
-        body = small(content_type, **{name: "a" * length})
-        for pieces in ([body], cut(body, range(0, length, 777))):
-            assert outcome(scan(content_type, pieces, max_field=999)) == "malformed"
-
-
-@each_kind
 def test_a_value_of_just_the_allowed_length_is_found(content_type: bytes) -> None:
     body = small(content_type, captcha_output="A" * 999)
     assert outcome(read(content_type, body, max_field=999)) == "found"
@@ -147,10 +127,8 @@ MEGABYTE = 1_000_000
 A, B, C = b"a" * 65536, b"a" * 65535 + b"\\", b"%61" * 21845
 LONG = {  # what comes first, and what then comes until 20 MB are sent
     "form: a field": (FORM, b"lot_number=", A),
-    "form: a field, escaped": (FORM, b"lot_number=", C),
     "form: an escaped name": (FORM, b"", C),
     "form: short pairs": (FORM, b"", b"a=b&" * 16384),
-    "form: the field again and again": (FORM, b"", b"&lot_number=" + A),
     "multipart: a field": (MULTIPART, part("lot_number", b"x")[:-2], A),
     "multipart: a file": (MULTIPART, part("x", b"", "a.bin")[:-2], A),
     "multipart: near boundaries": (MULTIPART, part("x", b"")[:-2], b"\r\n--xYzZ" * 7281),
@@ -182,13 +160,10 @@ def test_the_scanner_holds_little_whatever_comes(content_type: bytes, first: byt
 
 
 FOUND = [
-    (FORM, FORM),
     (FORM, b"application/x-www-form-urlencoded; charset=UTF-8"),
-    (JSON, JSON),
     (JSON, b"application/json ; charset=utf-8"),
     (JSON, b"application/VND.API+JSON"),
     (JSON, b"application/json" + b" " * (MAX_CONTENT_TYPE - 16)),
-    (MULTIPART, MULTIPART),
     (MULTIPART, b"Multipart/Form-Data; Boundary=xYzZY"),
     (MULTIPART, b'multipart/form-data; boundary="xYzZY"'),
     (MULTIPART, b"multipart/form-data; charset=utf-8; boundary=xYzZY"),
@@ -202,15 +177,11 @@ def test_the_content_types_that_have_fields(kind: bytes, content_type: bytes) ->
 
 UNKNOWN = {
     "none": [],
-    "empty": [b""],
     "two": [FORM, FORM],
     "plain text": [b"text/plain"],
-    "another tree": [b"text/vnd.api+json"],
     "other multipart": [b"multipart/mixed; boundary=xYzZY"],
-    "multipart without a boundary": [b"multipart/form-data"],
     "multipart with an endless boundary": [b"multipart/form-data; boundary=" + b"x" * 300],
     "over-long JSON": [b"application/json" + b" " * (MAX_CONTENT_TYPE - 15)],
-    "garbage": [b"\xff\x00;=\"'"],
 }
 
 
@@ -219,28 +190,14 @@ def test_a_body_of_another_content_type_has_no_fields(content_types: list[bytes]
     assert scanner_for(content_types, [], gatherer()) is None
 
 
-@pytest.mark.parametrize(
-    ("encodings", "plain"),
-    [
-        *((plain, True) for plain in ([], [b""], [b"identity"], [b" Identity "], [b"identity", b"identity"])),
-        *((coded, False) for coded in ([b"gzip"], [b"GZIP"], [b"identity", b"gzip"], [b"gzip, identity"], [b"x"])),
-    ],
-)
 @each_kind
-def test_only_a_body_that_is_not_encoded_has_fields(content_type: bytes, encodings: list[bytes], plain: bool) -> None:
-    assert (scanner_for([content_type], encodings, gatherer()) is not None) is plain
+def test_only_a_body_that_is_not_encoded_has_fields(content_type: bytes) -> None:
+    for plain in ([], [b""], [b" Identity ", b"identity"]):
+        assert scanner_for([content_type], plain, gatherer()) is not None
+    for coded in ([b"gzip"], [b"identity", b"gzip"], [b"gzip, identity"]):
+        assert scanner_for([content_type], coded, gatherer()) is None
 
 
 def test_a_plus_in_a_form_is_a_blank_and_no_part_of_base64() -> None:
     body = small(FORM, captcha_output="@").replace(b"%40", b"YQ+b")
     assert outcome(read(FORM, body)) == "malformed"
-
-
-def test_names_and_values_of_the_greatest_length_may_be_escaped_whole() -> None:
-    def escaped(text: str) -> str:
-        return "".join(f"%{ord(letter):02X}" for letter in text)
-
-    token = {**TOKEN, "captcha_output": "A" * 8192}
-    pairs = sorted(token.items(), key=lambda pair: len(pair[1]))
-    body = "&".join(f"{escaped(name)}={escaped(value)}" for name, value in pairs).encode()
-    assert scan(FORM, [body]) == scan(FORM, cut(body, [30, 500, -1])) == CaptchaFields(**token)

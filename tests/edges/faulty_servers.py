@@ -83,6 +83,7 @@ SILENCES: dict[str, Behave] = {
     "a header now and then": drips(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
     "early hints for ever": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
 }
+<<<<<<< HEAD
 
 REFUSALS: dict[str, Behave] = {
     "HTTP 201": say("201 Created"),
@@ -92,3 +93,5 @@ REFUSALS: dict[str, Behave] = {
     "an endless answer": endless,
     "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),
 }
+=======
+>>>>>>> main

@@ -167,12 +167,9 @@ def replying(reply: bytes) -> Behave:
     return behave
 
 
-def secured(
-    certificate: trustme.LeafCert, behave: Behave, version: ssl.TLSVersion = ssl.TLSVersion.MAXIMUM_SUPPORTED
-) -> Behave:
+def secured(certificate: trustme.LeafCert, behave: Behave) -> Behave:
     """The same behaviour behind a handshake."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.maximum_version = version
     certificate.configure_cert(context)
 
     def behave_securely(server: RawServer, connection: socket.socket) -> None:

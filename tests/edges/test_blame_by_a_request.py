@@ -13,11 +13,8 @@ pytestmark = pytest.mark.anyio
 
 VALUES: dict[str, str] = {
     **{f"{size} characters": "a" * size for size in (31, 8193, 900_000)},
-    "a blank": " ",
     "a line break": "a\r\nX: y",
     "an emoji": "🙂",
-    "Arabic digits": "".join(chr(0x660 + int(digit)) for digit in "1700000000"),
-    "a letter that lower() lengthens": "\u0130" * 32,
     "5000 digits": "1" * 5000,
     "an ampersand": "a&captcha_id=1&sign_token=2",
 }
@@ -48,11 +45,8 @@ def odd_bodies(token: dict[str, str]) -> dict[str, tuple[str, bytes]]:
     sent, text = form(token), json.dumps(token)
     return {
         "JSON in UTF-16": ("application/json; charset=utf-16", text.encode("utf-16")),
-        "JSON in UTF-32": (JSON, text.encode("utf-32")),
         "a charset that is a codec": (f"{FORM}; charset=zlib", sent),
         "a boundary by RFC 2231": ("multipart/form-data; boundary*=utf-8''b; boundary*0=c", sent),
-        "a boundary beyond ASCII": ("multipart/form-data; boundary=\xfc", sent),
-        "a content type of 60 KiB": ("multipart/form-data; boundary=" + '";' * 30_000, sent),
         "a part without an end": ("multipart/form-data; boundary=b", b"--b\r\n" + b"x" * 100_000),
         "random bytes": ("multipart/form-data; boundary=b", os.urandom(10_000)),
     }
@@ -75,10 +69,8 @@ HEADERS: dict[str, list[tuple[str, str]]] = {
     "gzip": [("content-encoding", "gzip")],
     "a length of 5000 digits": [("content-length", "9" * 5000)],
     "a proxy": [("proxy", "http://127.0.0.1:9"), ("x-forwarded-host", "evil"), ("forwarded", "for=1;host=evil")],
-    "another method and path": [("x-http-method-override", "GET"), ("x-original-url", "/"), ("host", "evil:99999")],
     "a doubled header token": [("x-geetest-lot-number", "a" * 32)] * 2,
     "an object": [("x-geetest", "{" * 8000)],
-    "an object in base64": [("x-geetest", "e3t7" * 2000)],
     "five thousand headers": [(f"x-{number}", "y") for number in range(5000)],
 }
 

@@ -14,7 +14,6 @@ from geetest_asgi import Outcome
 from .faulty_servers import (
     NO_ANSWER,
     OUTAGES,
-    REFUSALS,
     SHORT,
     SILENCE,
     SILENCES,
@@ -145,12 +144,3 @@ async def test_silence_is_unavailable_when_the_time_for_the_whole_call_is_over(c
         async with anyio.create_task_group() as tasks:
             for name in SILENCES:
                 tasks.start_soon(one, name)
-
-
-@pytest.mark.parametrize("name", REFUSALS)
-async def test_an_answer_that_is_no_success_is_a_refusal(name: str, geetest: GeeTest) -> None:
-    with RawServer(REFUSALS[name]) as server:
-        site = Site(geetest, api_server=server.url, on_unavailable="allow")
-        assert (await site.come(), site.result.outcome) == ("captcha_refused", Outcome.REFUSED)
-        assert site.app.seen == []
-        assert len(server.requests) == 1

@@ -49,11 +49,6 @@ LOOKED_AT: dict[str, tuple[dict[str, Any], str]] = {
         {"body": json.dumps(NESTED).encode(), "content_type": JSON},
         "body (application/json): username, data, list, data.captcha, data.captcha.lotNumber",
     ),
-    "a list": ({"body": b'["secret"]', "content_type": JSON}, "body (application/json): no names"),
-    "JSON sent as a form, which curl does": (
-        {"body": b'{"password":"a=secret"}&next=/', "content_type": FORM},
-        f"body ({FORM}): next and others",
-    ),
     "a form with other names": (
         {"body": b"username=secret&captcha%5Blot_number%5D=secret&gen_time=&secret", "content_type": FORM},
         f"body ({FORM}): username, captcha[lot_number], gen_time",
@@ -62,16 +57,8 @@ LOOKED_AT: dict[str, tuple[dict[str, Any], str]] = {
         {"body": boundary("avatar", "captcha.lot"), "content_type": "multipart/form-data; boundary=b"},
         "body (multipart/form-data): avatar, captcha.lot",
     ),
-    "multipart without a boundary": (
-        {"body": boundary("avatar"), "content_type": "multipart/form-data"},
-        "body (multipart/form-data): not read",
-    ),
     "no content type": ({"body": b"secret", "content_type": None}, "body (no Content-Type): not read"),
     "an odd content type": ({"body": b"x", "content_type": "secret\x1b[31m/x"}, "body (unknown type): not read"),
-    "two content types": (
-        {"body": b"", "content_type": FORM, "headers": [("content-type", JSON)]},
-        "body (two Content-Types): not read",
-    ),
     "encoded": (
         {"body": b"x", "content_type": JSON, "headers": {"content-encoding": "gzip"}},
         "body (application/json, encoded): not read",

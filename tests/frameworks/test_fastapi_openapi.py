@@ -99,20 +99,6 @@ def test_the_document_has_what_protect_names() -> None:
     assert "x-geetest-lot-number" in parameters(found["/new/{number}"]["post"], "header")
 
 
-def test_a_route_that_comes_later_is_described_too() -> None:
-    plain = FastAPI()
-    plain.openapi()
-    plain.post("/later")(lambda: None)
-    if "/later" not in plain.openapi()["paths"]:
-        pytest.skip("this FastAPI keeps its first description (0.145 does not)")
-    app = shop()
-    before = app.openapi()
-    app.post("/later", dependencies=[Depends(captcha)])(lambda: "in")
-    assert "/later" not in before["paths"]
-    assert "403" in app.openapi()["paths"]["/later"]["post"]["responses"]
-    assert len(app.openapi()["paths"]["/login"]["post"]["requestBody"]["content"]) == 1
-
-
 @pytest.mark.parametrize(
     ("settings", "denials", "required"),
     [

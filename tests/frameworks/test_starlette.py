@@ -50,14 +50,3 @@ def test_the_guard_of_a_mount_is_one_for_all_its_routes(geetest: GeeTest) -> Non
     assert client.post("/shop/one", json=token).status_code == 200
     assert client.post("/shop/two", json=token).json()["code"] == "captcha_replayed"
     assert len(geetest.calls) == 1
-
-
-def test_a_guard_on_each_route_is_one_for_each(geetest: GeeTest) -> None:
-    """Which leaves it to GeeTest to know a token as used; docs/quickstart/starlette.md says so."""
-    client = TestClient(
-        Starlette(routes=[Route(path, told, methods=["POST"], middleware=[GUARD]) for path in ("/one", "/two")])
-    )
-    token = geetest.token()
-    assert client.post("/one", json=token).status_code == 200
-    assert client.post("/two", json=token).json()["code"] == "captcha_failed"
-    assert len(geetest.calls) == 2

@@ -5,11 +5,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import anyio
 from edges.servers import RawServer, http_reply
 
 from geetest_asgi import CaptchaFields, Limits
-from geetest_asgi._core.model import Evidence
 from geetest_asgi._core.protocol import build_request
 from geetest_asgi._line.call import Call
 from geetest_asgi._line.clock import clock
@@ -40,19 +38,6 @@ def in_place(wire: Wire) -> Iterator[Line]:
         yield line
     finally:
         take_away()
-
-
-async def ask_at_once(line: Line, times: int, seconds: float) -> list[Evidence]:
-    """What so many calls come to."""
-    found: list[Evidence] = []
-
-    async def one() -> None:
-        found.append(await line.ask([REQUEST], seconds))
-
-    async with anyio.create_task_group() as group:
-        for _ in range(times):
-            group.start_soon(one)
-    return found
 
 
 def a_call() -> Call:

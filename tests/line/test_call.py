@@ -185,15 +185,6 @@ def test_it_does_not_go_on_for_ever_and_each_server_has_this_patience(clock: Own
     assert asked.stops[1:] == [pytest.approx(4.0 + 20 * GRAIN)]
 
 
-def test_a_call_that_asked_nobody_was_not_stopped(clock: OwnTime) -> None:
-    assert Call(clock, 4.0, 1, None).stopped is None
-
-
-def test_its_pool_may_make_the_call_wait_for_an_eighth_of_the_time(clock: OwnTime) -> None:
-    assert Asked(clock).hand_over() == 0.5
-    assert Asked(clock, servers=2).hand_over() == 0.25
-
-
 def test_a_silent_server_is_an_outage_there_too_after_a_moment(asked: Asked) -> None:
     """Nobody can ask the socket, so the loop has a few turns."""
     asked.hand_over()

@@ -110,20 +110,6 @@ def test_what_is_woken_is_in_no_requests_context(loop: str) -> None:
     assert bell.heard == ["nobody"]
 
 
-async def test_a_task_runs_in_the_context_that_it_is_given() -> None:
-    found: list[str] = []
-
-    async def look() -> None:
-        found.append(WHO.get())
-
-    WHO.set("ada")
-    context = copy_context()
-    WHO.set("somebody else")
-    clock().run(look, context)
-    await until(lambda: found)
-    assert found == ["ada"]
-
-
 async def test_a_task_that_is_stopped_has_ended_though_whoever_stops_it_is_cancelled() -> None:
     begun, ended = anyio.Event(), False
 
@@ -165,11 +151,6 @@ def test_what_has_come_while_the_loop_was_held_past_the_time_is_taken(loop: str)
         return scope.cancelled_caught
 
     assert not run_on(loop, main)
-
-
-async def test_a_limit_is_made_once_for_each_length() -> None:
-    assert clock().limit(1.5) is clock().limit(1.5)
-    assert clock().limit(1.5) is not clock().limit(2.5)
 
 
 async def test_each_block_has_the_whole_time_and_one_that_has_ended_is_left_alone() -> None:

@@ -2,7 +2,6 @@
 
 import asyncio
 import socket
-import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -19,9 +18,9 @@ from anyio import to_thread
 from edges.faulty_servers import OUTAGES
 from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
-from lines import FAIL, REQUEST, after, ask_at_once, line_to
+from lines import FAIL, REQUEST, after, line_to
 
-from geetest_asgi import ConfigError, Limits, Outcome
+from geetest_asgi import ConfigError, Outcome
 from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.model import Evidence
 
@@ -132,23 +131,6 @@ async def test_tls_through_a_proxy_trusts_the_environments_authorities(
         async with aclosing(line_to("https://geetest.test", trust_env=True)) as line:
             assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
     assert proxy.requests[0].startswith(b"CONNECT geetest.test:443 ")
-
-
-async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.MonkeyPatch) -> None:
-    """httpx's own bound is a hundred."""
-
-    def answer_all(server: RawServer, connection: socket.socket) -> None:
-        server.read_request(connection)
-        all_there.wait(10)
-        connection.sendall(FAIL)
-
-    all_there = threading.Barrier(120)
-    with RawServer(answer_all) as proxy:
-        proxies.setenv("HTTP_PROXY", proxy.url)
-        limits = Limits(max_in_flight=120)
-        async with aclosing(line_to("http://geetest.test", trust_env=True, limits=limits)) as line:
-            found = await ask_at_once(line, 120, 30.0)
-    assert {each.outcome for each in found} == {Outcome.FAILED}
 
 
 async def test_a_call_needs_none_of_the_apps_threads() -> None:

@@ -74,28 +74,6 @@ async def test_no_single_call_removes_all_that_has_ended(store: MemoryStore, clo
     assert len(store) == 101
 
 
-async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, clock: Clock) -> None:
-    for key in "ab":
-        await store.add(key, "", 5)
-    clock.now += 5
-    assert "a" not in store
-    assert await store.add("a", "", 5)
-    assert len(store) == 1
-
-
-async def test_keys_end_in_their_order_though_many_came_and_went(clock: Clock) -> None:
-    store = MemoryStore(3, clock=clock)
-    await store.add("long", "", 600)
-    await store.add("short", "", 5)
-    for _ in range(100):
-        await store.add("a", "", 700)
-        await store.delete("a")
-    for key in ("b", "c"):
-        await store.add(key, "", 700)
-    assert "long" in store
-    assert "short" not in store
-
-
 class SlowKey(str):
     """A key whose comparison gives every other thread its turn, as bad luck would do once in a million."""
 

@@ -40,40 +40,21 @@ def test_a_client_that_would_block_the_loop_is_refused() -> None:
             RedisStore(blocking)
 
 
-async def asynchronous() -> None: ...
-
-
-@pytest.mark.parametrize("given", [5, None, {}, object(), asynchronous])
-def test_what_can_be_no_client_is_refused(given: object) -> None:
-    with pytest.raises(ConfigError, match=type(given).__name__):
-        RedisStore(given)
-
-
-UNREADABLE = ["redis://:hunter2@h:port/0", "redis+cluster://:hunter2@h/0", "redis://:hunter2@h/?db=x"]
-OPTIONS = ["redis://:hunter2@h/0?shop=1", "rediss://:hunter2@h/0?ssl_cert_reqs=some"]
-NO_NUMBER = ["redis://h/shop", "redis://h:6379/0x", "rediss://:hunter2@h/a/0"]
-"""redis-py takes database 0 for these, which may be another site's."""
-
-
-@pytest.mark.parametrize("url", [*UNREADABLE, *OPTIONS, *NO_NUMBER])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "redis://:hunter2@h:port/0",
+        "redis+cluster://:hunter2@h/0",
+        "redis://:hunter2@h/0?shop=1",
+        "redis://:hunter2@h/shop",  # redis-py takes database 0 for it, which may be another site's
+    ],
+)
 def test_a_url_that_cannot_be_read_is_refused_and_not_repeated(url: str) -> None:
     pytest.importorskip("redis")
     with pytest.raises(ConfigError, match="redis://:password@host:6379/0") as refused:
         RedisStore(url)
-    assert "hunter2" not in str(refused.value)
+    assert "hunter2" not in str(refused.value) + repr(RedisStore("redis://:hunter2@h/0"))
     assert refused.value.__suppress_context__
-
-
-def test_a_store_does_not_show_its_password() -> None:
-    pytest.importorskip("redis")
-    store = RedisStore("redis://:hunter2@127.0.0.1:1/0")
-    assert "hunter2" not in repr(store) + str(store)
-
-
-@pytest.mark.parametrize("url", ["redis://h", "redis://h/", "redis://h:6379/12", "unix:///run/redis.sock?db=3"])
-def test_a_database_by_its_number(url: str) -> None:
-    pytest.importorskip("redis")
-    RedisStore(url)
 
 
 @pytest.mark.parametrize(
@@ -88,20 +69,6 @@ def test_a_library_that_is_missing_is_named(url: str, said: str, monkeypatch: py
         monkeypatch.setitem(sys.modules, module, None)
     with pytest.raises(ConfigError, match=said):
         RedisStore(url)
-
-
-@pytest.mark.parametrize(("url", "other"), [("redis://h", "valkey"), ("valkey://h", "redis")])
-def test_a_url_needs_its_own_library_alone(url: str, other: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    pytest.importorskip(url.partition(":")[0])
-    for module in (other, f"{other}.asyncio"):
-        monkeypatch.setitem(sys.modules, module, None)
-    RedisStore(url)
-
-
-@pytest.mark.parametrize("prefix", [b"shop:", None, 5])
-def test_a_prefix_that_is_no_text_is_refused(prefix: Any) -> None:
-    with pytest.raises(ConfigError, match=r"RedisStore\(prefix=.*give a text"):
-        RedisStore(lambda: None, prefix=prefix)
 
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
@@ -178,12 +145,6 @@ async def test_a_command_whose_answer_was_lost_and_that_is_sent_again(verb: str,
         await direct.aclose()
 
 
-async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
-    redis.ask("FLUSHALL")
-    stores = [RedisStore(redis.url, timeout=2, prefix=prefix) for prefix in ("one:", "two:")]
-    assert [await store.add("a", "", 60) for store in stores * 2] == [True, True, False, False]
-
-
 # Clients
 
 
@@ -215,11 +176,6 @@ async def test_a_closed_store_has_no_connection_until_its_next_call(redis: Redis
     await store.aclose()
     until(lambda: redis.clients() == before)
     assert await store.add("a", "", 60) is False
-
-
-async def test_a_value_that_somebody_else_has_made_is_no_failure(redis: RedisServer) -> None:
-    redis.ask("SET", "geetest_asgi:a", "é" * 20)
-    assert await RedisStore(redis.url, timeout=2).pop("a") is not None
 
 
 async def test_a_flood_of_calls_opens_a_bounded_number_of_connections(redis: RedisServer) -> None:
@@ -302,11 +258,3 @@ async def test_a_master_that_becomes_a_replica_is_left_for_the_one_that_its_name
         assert await store.add("after", "", 60)
         assert new.ask("KEYS", "*") == ["geetest_asgi:after"]
         await store.aclose()
-
-
-async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None:
-    """Out of memory, read-only, a wrong password: whatever it says."""
-    store = FailSafe(RedisStore(own_redis.url))
-    own_redis.ask("CONFIG", "SET", "maxmemory", "1")
-    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
-    assert store.failing
