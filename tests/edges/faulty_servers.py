@@ -83,15 +83,3 @@ SILENCES: dict[str, Behave] = {
     "a header now and then": drips(b"HTTP/1.1 200 OK\r\n", b"x: y\r\n"),
     "early hints for ever": drips(b"", b"HTTP/1.1 103 Early Hints\r\n\r\n"),
 }
-<<<<<<< HEAD
-
-REFUSALS: dict[str, Behave] = {
-    "HTTP 201": say("201 Created"),
-    "HTTP 404": say("404 Not Found"),
-    "HTTP 999": say("999 Who Knows"),
-    "called gzip": say("200 OK", SUCCESS, "content-encoding: gzip"),
-    "an endless answer": endless,
-    "another token's": say("200 OK", b'{"result": "success", "captcha_args": {"lot_number": "x"}}'),
-}
-=======
->>>>>>> main
