@@ -67,7 +67,6 @@ def press_and_pass(stage: FormStage) -> None:
 
 SENDERS = {
     "an inline listener that fetches": on_submit(FETCH),
-    "a listener on the document": f"document.addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH} }})",
     "a capturing listener on the window": f"addEventListener('submit', (e) => {{ e.preventDefault(); {FETCH} }}, true)",
     "a listener that stops the event": f"f.addEventListener('submit', (e) => {{ e.stopPropagation(); e.preventDefault(); {FETCH} }})",
     "an onsubmit that returns false": f"f.onsubmit = () => {{ {FETCH}; return false; }}",
@@ -76,13 +75,11 @@ SENDERS = {
     "a Request": on_submit(told(f"fetch(new Request('/login', {{method: 'POST', {JSON_BODY}}}))")),
     "a multipart body": on_submit(MULTIPART),
     "a click, without any submit event": f"go.type = 'button'; go.addEventListener('click', () => {{ {FETCH} }})",
-    "a fetch that comes later": on_submit(f"setTimeout(() => {{ {FETCH} }}, 300)"),
     "form.submit() in a listener": on_submit("f.submit()"),
     "form.submit() later": on_submit("setTimeout(() => f.submit(), 50)"),
     "requestSubmit()": "go.type = 'button'; go.addEventListener('click', () => f.requestSubmit())",
     "the browser, past an onsubmit that returns true": "f.onsubmit = () => true",
     "a button that the listener disables": "f.addEventListener('submit', () => { go.disabled = true })",
-    "a button that is disabled a moment later": "f.addEventListener('submit', () => setTimeout(() => { go.disabled = true }))",
 }
 
 

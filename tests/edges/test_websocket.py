@@ -1,7 +1,4 @@
-"""The handshake of a websocket: guarded where a rule says so, by fields of the query or the headers.
-
-Hand-made scopes: what a server makes of the messages is its own affair, and the messages are all that ASGI has.
-"""
+"""The handshake of a websocket: guarded where a rule says so, by fields of the query or the headers."""
 
 from typing import Any
 

@@ -16,7 +16,7 @@ from geetest_asgi import Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._line.call import CLIENT_LEFT, Call
-from geetest_asgi._line.line import Lane, Server
+from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Lane, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -153,6 +153,26 @@ async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outco
     assert (evidence.outcome, evidence.reason) == (outcome, reason)
     assert evidence.lot_number == REQUEST.lot_number
     assert 0.0 <= evidence.elapsed < 5.0
+
+
+async def test_nobody_waits_for_a_place_while_a_single_call_tries_whether_an_outage_is_over() -> None:
+    tried: list[httpx.Request] = []
+
+    async def fail_and_then_hang(request: httpx.Request) -> httpx.Response:
+        tried.append(request)
+        if len(tried) > 1:
+            await anyio.sleep_forever()
+        raise httpx.ConnectError("x")
+
+    limits = Limits(max_in_flight=1, breaker_failures=1, breaker_pause=0.01, breaker_longest_pause=0.01)
+    line = line_to("http://down", client=httpx.MockTransport(fail_and_then_hang), limits=limits)
+    await line.ask([REQUEST], 10.0)
+    await anyio.sleep(0.05)
+    async with anyio.create_task_group() as group:
+        group.start_soon(line.ask, [REQUEST], 10.0)
+        await wait_all_tasks_blocked()
+        assert (await line.ask([REQUEST], 10.0)).reason == ALL_SERVERS_SKIPPED.reason
+        group.cancel_scope.cancel()
 
 
 async def test_each_server_can_be_asked_alone() -> None:

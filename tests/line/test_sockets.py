@@ -218,14 +218,15 @@ def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
         runner.run(main(server))
 
 
-@pytest.mark.parametrize("records", [(b"a",), (b"a", b"b")])
-async def test_a_connection_is_free_when_tls_has_nothing_left_either(records: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize(("record", "raw", "unused"), [(b"", b"", True), (b"b", b"", False), (b"", b"garbage", False)])
+async def test_a_connection_is_free_when_tls_has_nothing_left_either(record: bytes, raw: bytes, unused: bool) -> None:
     """What came with the answer was taken from the socket together with it."""
 
     def in_one_piece(server: RawServer, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
-        for record in records:
-            connection.sendall(record)
+        connection.sendall(b"a")
+        connection.sendall(record)
+        os.write(connection.fileno(), raw)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
         server.ended.wait()
 
@@ -236,5 +237,5 @@ async def test_a_connection_is_free_when_tls_has_nothing_left_either(records: tu
         assert connection.free_since == 0.0
         assert await connection.stream.receive() == b"a"
         assert not connection.socket.hears()
-        assert connection.is_unused() is (len(records) == 1)
+        assert connection.is_unused() is unused
         connection.socket.close()

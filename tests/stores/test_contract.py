@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geetest_asgi import ConfigError
+from geetest_asgi import ConfigError, stores
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
 from .machine import KEYS, TEXTS
@@ -86,13 +86,17 @@ def two(make: Make) -> tuple[Store, Store]:
 
 async def test_a_key_ends(store: Store) -> None:
     await store.add("soon", "first", 0.05)
-    await store.add("soon", "in vain", 600)
     await store.add("late", "", 600)
     await anyio.sleep(0.2)
     assert await store.pop("soon") is None
     assert await store.add("soon", "second", 600)
     assert [await store.add(each, "", 60) for each in ("soon", "late")] == [False, False]
     assert await store.pop("soon") == "second"
+
+
+async def test_an_add_in_vain_changes_nothing(store: Store) -> None:
+    assert [await store.add("a", value, 600) for value in ("first", "second")] == [True, False]
+    assert await store.pop("a") == "first"
 
 
 async def test_a_counter_counts_until_it_ends(store: Store) -> None:
@@ -189,3 +193,9 @@ def test_a_timeout_that_visitors_would_feel_is_refused(timeout: float, tmp_path:
         SQLiteStore(tmp_path / "x.db", timeout=timeout)
     with pytest.raises(ConfigError, match=rf"^RedisStore\(timeout={timeout}\)"):
         RedisStore(lambda: None, timeout=timeout)
+
+
+def test_a_store_is_an_attribute_and_what_there_is_not_is_none() -> None:
+    assert [getattr(stores, name).__name__ for name in stores.__all__] == stores.__all__
+    with pytest.raises(AttributeError, match="no attribute 'EtcdStore'"):
+        _ = stores.EtcdStore

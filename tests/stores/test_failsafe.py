@@ -280,7 +280,8 @@ async def test_no_key_and_no_value_gets_into_the_log(verb: str, store: FailSafe,
 
     await adds(store, "digest-of-a-token")
     shaky.fault = tells_all
-    await getattr(store, verb)("digest-of-a-token" + "!" * (verb == "add"), *ARGUMENTS.get(verb, ()))
+    given = {"add": ("another", "verdict-on-a-visitor", 60.0), "count": ("digest-of-a-token", 60.0)}
+    await getattr(store, verb)(*given.get(verb, ("digest-of-a-token",)))
     assert [each.getMessage()[:23] for each in caplog.records] == ["Shaky fails (KeyError):"]
 
 

@@ -40,6 +40,13 @@ def test_a_client_that_would_block_the_loop_is_refused() -> None:
             RedisStore(blocking)
 
 
+def test_what_is_no_client_or_no_prefix_is_refused() -> None:
+    with pytest.raises(ConfigError, match="int"):
+        RedisStore(5)
+    with pytest.raises(ConfigError, match=r"RedisStore\(prefix=.*give a text"):
+        RedisStore(lambda: None, prefix=b"shop:")  # type: ignore[arg-type]
+
+
 @pytest.mark.parametrize(
     "url",
     [
@@ -258,3 +265,11 @@ async def test_a_master_that_becomes_a_replica_is_left_for_the_one_that_its_name
         assert await store.add("after", "", 60)
         assert new.ask("KEYS", "*") == ["geetest_asgi:after"]
         await store.aclose()
+
+
+async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None:
+    """Out of memory, read-only, a wrong password: whatever it says."""
+    store = FailSafe(RedisStore(own_redis.url))
+    own_redis.ask("CONFIG", "SET", "maxmemory", "1")
+    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
+    assert store.failing
