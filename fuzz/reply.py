@@ -63,19 +63,15 @@ def _object(body: bytes | None) -> dict[str, object] | None:
 
 
 def _is_nearly_json(body: bytes | None) -> bool:
-    """Too long, in no encoding of JSON's, beyond Python's bounds, or with NaN or an infinity.
-
-    It is refused, since it may repeat a visitor's words.
-    """
+    """In no encoding of JSON's, or with NaN or an infinity: refused, since it may repeat a visitor's words."""
     constants: list[str] = []
     try:
-        if body is None or len(body) > MAX_REPLY:
-            return True
-        json.loads(body.decode(json.detect_encoding(body)), parse_constant=constants.append)
-    except json.JSONDecodeError:
-        return bool(constants)
-    except (ValueError, RecursionError):
+        if body is not None and len(body) <= MAX_REPLY:
+            json.loads(body.decode(json.detect_encoding(body)), parse_constant=constants.append)
+    except UnicodeDecodeError:
         return True
+    except (ValueError, RecursionError):
+        pass
     return bool(constants)
 
 

@@ -82,8 +82,8 @@ def _query(captcha_id: str) -> str:
 def parse_reply(reply: Reply, lot_number: str) -> Evidence:
     """Return the evidence in GeeTest's answer about the token with this `lot_number`. Never raises.
 
-    HTTP 5xx and a 200 without a JSON object are an outage. Any other status than 200 is a refusal. So is a 200 that has
-    a Content-Encoding, is too long or cannot be decoded, since GeeTest repeats text of the client, which may cause all.
+    HTTP 5xx and a 200 without a JSON object are an outage. Any other status than 200 is a refusal. So is a 200 with a
+    Content-Encoding or not in UTF-8, since GeeTest repeats text of the client, which may cause both.
     """
     if 500 <= reply.status <= 599:
         return Evidence(Outcome.UNAVAILABLE, f"HTTP {reply.status}")
@@ -113,13 +113,13 @@ class _AlmostJsonError(Exception):
 
 def _json_object(body: bytes | None) -> dict[str, Any] | None:
     if body is None or len(body) > MAX_REPLY:
-        raise _AlmostJsonError("the answer is too long")
+        return None
     try:
         answer = _DECODER.decode(body.decode(json.detect_encoding(body)))  # UTF-8, -16 or -32, with or without a BOM
-    except json.JSONDecodeError:
+    except UnicodeDecodeError:
+        raise _AlmostJsonError("the answer is not UTF-8") from None
+    except (ValueError, RecursionError):  # ValueError covers bad JSON and numbers too long for int
         return None
-    except (ValueError, RecursionError):  # not UTF-8, a number too long for int, too many levels
-        raise _AlmostJsonError("the answer cannot be decoded") from None
     return answer if isinstance(answer, dict) else None
 
 

@@ -71,6 +71,7 @@ OUTAGES: dict[str, Behave] = {
     "closed after the request": ends("after the request", abrupt=False),
     "closed mid answer": ends("mid answer", abrupt=False),
     "not HTTP": no_http,
+    "an endless answer": endless,
     "HTTP 503": say("503 Service Unavailable", SUCCESS, "retry-after: 1"),
     "HTML": say("200 OK", b"<!doctype html><title>success</title>"),
 }
