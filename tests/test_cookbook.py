@@ -1,12 +1,11 @@
 """docs/cookbook.md: each recipe is run."""
 
-import logging
-import logging.config
 import re
-from collections.abc import Iterator
+import sys
 from pathlib import Path
 
 import pytest
+from commands import printed
 from pages import Page, ask, is_denied, site
 from starlette.responses import PlainTextResponse
 from starlette.testclient import TestClient
@@ -92,24 +91,15 @@ def test_denials_of_the_house_keep_what_the_page_script_reads(geetest: GeeTest) 
     assert (wrong.status_code, wrong.headers["retry-after"]) == (503, "60")
 
 
-@pytest.fixture
-def _logging_as_before() -> Iterator[None]:
-    root, ours = logging.getLogger(), logging.getLogger("geetest_asgi")
-    level, root_handlers, ours_disabled = root.level, root.handlers[:], ours.disabled
-    yield
-    root.setLevel(level)
-    root.handlers[:], ours.disabled = root_handlers, ours_disabled
-
-
 LOGGING_INI = "[loggers]\nkeys=root\n[handlers]\nkeys=\n[formatters]\nkeys=\n[logger_root]\nhandlers="
 
 
-@pytest.mark.usefixtures("_logging_as_before")
-def test_file_config_leaves_the_logger_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_file_config_leaves_the_logger_on(tmp_path: Path) -> None:
     (tmp_path / "logging.ini").write_text(LOGGING_INI)
-    monkeypatch.chdir(tmp_path)
-    PAGE.run("fileConfig(")
-    assert not logging.getLogger("geetest_asgi").disabled
+    before = "import logging, geetest_asgi.observers.logs\n"
+    after = "print(logging.getLogger('geetest_asgi').disabled)"
+    line = [sys.executable, "-c", before + PAGE.block("fileConfig(").text + after]
+    assert printed(line, cwd=tmp_path) == "False\n"
 
 
 def test_a_flag_switches_the_guard_off(geetest: GeeTest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

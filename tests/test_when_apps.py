@@ -50,16 +50,6 @@ async def test_a_report_where_no_guard_is_says_so(geetest: GeeTest) -> None:
         report_failure("a request")
 
 
-async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) -> None:
-    inner_store, outer_store = MemoryStore(), MemoryStore()
-    inner = guard(AfterFailures(2), app=says_it(report_failure), store=inner_store)
-    outer = guard(AfterFailures(1), app=inner, store=outer_store)
-    async with Guesser(outer) as visitor:
-        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
-    async with Guesser(guard(AfterFailures(2), store=inner_store)) as visitor:
-        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
-
-
 async def test_a_handler_counts_under_a_key_of_its_own_in_the_store_that_it_names(geetest: GeeTest) -> None:
     store = MemoryStore()
     failures = AfterFailures(2, store=store)

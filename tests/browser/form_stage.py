@@ -166,12 +166,12 @@ class FormStage(Stage):
         if request.method == "POST":
             self.posts.append(request)
 
-    def open(self, body: str, page: str = PAGE, path: str = "/page", **headers: str) -> None:
+    def open(self, body: str, page: str = PAGE, **headers: str) -> None:
         """Visit a page of this body. Its events go to `happened`."""
         self.server.page = page.replace("{geetest}", self.geetest).replace("{body}", body)
         self.server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
         self.server.outcomes.clear()
-        self.page.goto(self.site + path)
+        self.page.goto(f"{self.site}/page")
         self.page.evaluate(HEARD)
 
     def form(self, attributes: str = "", action: str = "/login") -> None:

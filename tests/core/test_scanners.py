@@ -170,6 +170,7 @@ UNKNOWN = {
     "two": [FORM, FORM],
     "plain text": [b"text/plain"],
     "other multipart": [b"multipart/mixed; boundary=xYzZY"],
+    "multipart without a boundary": [b"multipart/form-data"],
     "multipart with an endless boundary": [b"multipart/form-data; boundary=" + b"x" * 300],
     "over-long JSON": [b"application/json" + b" " * (MAX_CONTENT_TYPE - 15)],
 }

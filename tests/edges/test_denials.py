@@ -83,11 +83,14 @@ def test_the_languages_know_every_outcome() -> None:
 ACCEPTS = {
     "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": HTML,  # a browser that shows a page
     "TEXT/HTML": HTML,
+    "application/xhtml+xml": HTML,
     "text/html;q=0.4, application/json;q=0.3": HTML,
     "": JSON,
     "*/*": JSON,  # fetch(), curl
+    "application/json;q=1.0, text/html": JSON,
     "application/problem+json, text/html;q=0.9": JSON,
     "text/html;q=0": JSON,
+    "text/html;q=abc": JSON,
     "text/html;q=nan": JSON,
     ";;;,,,q=;=": JSON,
     "a/b," * 100_000: JSON,

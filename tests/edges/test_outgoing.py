@@ -92,6 +92,7 @@ REDIRECTS: dict[str, tuple[Sequence[str], Sequence[str] | None, list[str], bool]
     "not a URL": (["http://["], TWO_RULES, ["/login"], False),
     "nowhere": ([], TWO_RULES, ["/login"], False),
     "two of them, of which clients follow one or the other": (["/login", "/transfer"], TWO_RULES, ["/login"], False),
+    "no patterns, to its own path": (["/login/"], None, ["/login", "/login/"], True),
     "no patterns, to a path behind it": (["/sizes/X"], None, ["/sizes"], False),
     "no patterns, to a path before it": (["/sizes"], None, ["/sizes/X"], False),
 }

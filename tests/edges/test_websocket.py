@@ -52,6 +52,7 @@ async def test_a_denial_is_an_http_response_where_the_server_can_and_else_closes
     kinds = {message["type"] for message in asked.sent}
     assert kinds == {"websocket.http.response.start", "websocket.http.response.body"}
     assert asked.headers["cache-control"] == "no-store"
+    assert ("retry-after" in asked.headers) is (status == 503)
     assert "connection" not in asked.headers
 
 
