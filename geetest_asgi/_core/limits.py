@@ -28,8 +28,8 @@ class Limits:
     """Bytes of one captcha field, or of one field or header that holds all four; a longer one is malformed. A lot
     number may have 128 bytes, a pass token 512. The longest value seen from GeeTest had 512."""
     max_buffered: int = 64 * MIB
-    """Bytes of request bodies that all requests together hold in memory; beyond, 503. Each request needs some memory
-    besides: a thousand slow bodies of 60 KB at once took 100 MiB."""
+    """Bytes of request bodies that all requests together hold in memory, half of them for one client address; beyond,
+    503. Each request needs some memory besides: a thousand slow bodies of 60 KB at once took 100 MiB."""
     drain_bytes: int = 32 * MIB
     """Bytes of a refused request that are read and discarded before its answer ends, so that the client and any proxy
     get that answer. They take no memory. Beyond, the server closes the connection."""
