@@ -125,7 +125,7 @@ class Names:
         self.go_on = threading.Event()
 
     def getaddrinfo(self, host: str, port: int, **_: object) -> list[Any]:
-        self.asked += 1
+        self.asked += host == "geetest.test"  # and no late thread of another test
         self.go_on.wait(10)
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("192.0.2.1", "192.0.2.2")]
 
