@@ -1,6 +1,5 @@
 """A signed pass: who gets one, what it is good for, and what it is not."""
 
-import base64
 import re
 import time
 from http.cookies import SimpleCookie
@@ -112,7 +111,7 @@ async def test_nobody_gets_one_whom_geetest_has_not_verified(how: str, geetest: 
         assert visitor.passes == {}
 
 
-async def test_rules_have_it_or_not_and_one_of_your_own_will_do(geetest: GeeTest) -> None:
+async def test_one_of_your_own_will_do(geetest: GeeTest) -> None:
     class Always:
         def admits(self, scope: Scope, realm: str) -> bool:
             return realm == f"{ID} POST comments"
@@ -124,18 +123,6 @@ async def test_rules_have_it_or_not_and_one_of_your_own_will_do(geetest: GeeTest
         assert await visitor.comments() == "clearance"
         await visitor.comments(geetest.token(), path="/login")
         assert visitor.cookies["passed"] == "1"
-    rules = [Rule("POST /comments", clearance=Clearance(SECRET)), "POST /login"]
-    async with Commenter(GeeTestMiddleware(comments, protect=rules)) as visitor:
-        await visitor.comments(geetest.token(), path="/login")
-        assert visitor.passes == {}
-        await visitor.comments(geetest.token())
-        assert len(visitor.passes) == 1
-
-
-def _with_time(seconds: int) -> bytes:
-    """A pass of any time, as far off as one can write."""
-    time_then = seconds.to_bytes(11, "big").lstrip(b"\0")
-    return b"1." + base64.urlsafe_b64encode(time_then).rstrip(b"=") + b".signature"
 
 
 async def test_a_tenants_pass_is_good_with_that_tenant_only(geetest: GeeTest) -> None:
@@ -230,8 +217,8 @@ async def test_of_many_or_long_passes_a_few_are_looked_at(place: str, geetest: G
             assert await visitor.comments(headers={place: long}) == said
 
 
-@example(made_up=_with_time(2**63))  # itsdangerous 2.1.1 raised OverflowError
-@given(made_up=st.one_of(st.binary(max_size=60), st.integers(0, 2**64).map(_with_time)))
+@example(made_up=b"1.gAAAAAAAAAA.signature")  # of the second 2**63: itsdangerous 2.1.1 raised OverflowError
+@given(made_up=st.binary(max_size=60))
 def test_no_made_up_pass_raises(made_up: bytes) -> None:
     clearance = Clearance(SECRET)
     header, value = clearance.grant({}, "realm")[1]

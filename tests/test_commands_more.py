@@ -58,9 +58,8 @@ def test_json_has_all_that_the_plain_report_has(tmp_path: Path, url: str) -> Non
     found = check(project(tmp_path), url)
     assert (found["status"], found["failed"], found["warnings"]) == (0, 0, 2)
     assert [each["mark"] for each in section(found, "Servers")["findings"]] == ["ok"]
-    rule = {"rule": "1", "methods": "POST", "path": "/login", "name": "-", "captcha id": DEMO_ID[:8] + "..."}
-    rule |= {"sources": "body", "unavailable": "allow", "mode": "enforce"}
-    assert section(found, "Rules")["rows"] == [rule]
+    (rule,) = section(found, "Rules")["rows"]
+    assert (rule["path"], rule["captcha id"], rule["mode"]) == ("/login", DEMO_ID[:8] + "...", "enforce")
     assert section(found, "Routes")["rows"] == [{"method": "POST", "path": "/login", "decision": "by rule 1"}]
     assert section(found, "Open")["rows"] == [{"method": "POST", "path": "/logout", "decision": ""}]
     failed = check(tmp_path, f"http://127.0.0.1:{free_port()}", "--strict")
@@ -125,9 +124,8 @@ OTHER_ID = "b" * 32
 CODE = f'initGeetest4({{"captchaId": "{OTHER_ID}"}})'
 
 
-@pytest.mark.parametrize("script", [f"<script>{CODE}</script>", "<script src='/app.js'></script>"])
-def test_the_id_of_a_page_or_its_script_is_compared_with_the_rules(script: str, url: str) -> None:
-    html = HTMLResponse(f"<script src='/gone.js'></script>{script}")
+def test_the_id_in_the_script_of_a_page_is_compared_with_the_rules(url: str) -> None:
+    html = HTMLResponse("<script src='/gone.js'></script><script src='/app.js'></script>")
     with serve(Starlette(routes=[Route("/login", html), Route("/app.js", Response(CODE))])) as site:
         done = command("check", "--page", f"{site}/login", api_server=url)
         lost = command("check", "--page", f"{site}/nothing", api_server=url)

@@ -110,9 +110,7 @@ def test_guards_within_mounts_and_on_routes_protect_what_is_behind_them() -> Non
     ]
     expected = {"POST /shop/pay": ["/shop/pay"], "PUT /files/{rest:path}": ["/**"], "PUT /open/{rest:path}": []}
     expected |= {"POST /x": [], "POST /one": ["/**"], "POST /two": []}
-    assert protected(app := Starlette(routes=routes)).items() >= expected.items()
-    prefixes = [("/shop", True), ("/files", True), ("", True)]
-    assert [(each.prefix, each.local) for each in site.read(app).guards] == prefixes
+    assert protected(Starlette(routes=routes)).items() >= expected.items()
 
 
 @pytest.mark.anyio
@@ -158,8 +156,7 @@ def test_litestars_routes_have_each_their_own_guards_and_a_plugin_is_one_on_all(
     expected = {"POST /one": ["/**"], "POST /two/{number:int}": ["/two/*"], "GET /three": []}
     assert protected(app).items() >= expected.items()
     assert len(site.read(app).guards) == 2
-    found = site.read(Litestar([two, three], plugins=[plugin := GeeTestPlugin()], openapi_config=None))
-    assert [guard.middleware for guard in found.guards] == [plugin.guard]
+    found = site.read(Litestar([two, three], plugins=[GeeTestPlugin()], openapi_config=None))
     assert {route.guards for route in found.routes} == {tuple(found.guards)}
 
 
@@ -210,12 +207,6 @@ def test_what_is_no_mistake_is_no_warning_and_a_rule_says_what_it_matches() -> N
     assert "warn" not in told(Starlette(routes=routes, middleware=[guard(protect=rules, exempt=["/a/c"])]))
     for protect, example in ((["/**"], "every path"), (["/users/{id}/reset"], "/users/x/reset")):
         assert f"rule 1 matches {example}" in told(Starlette(middleware=[guard(protect=protect)]))
-
-
-def test_a_route_whose_spellings_fall_under_two_rules_is_told_as_refused() -> None:
-    inner = GeeTestMiddleware(Router([Route("/login", handler, methods=["POST"])]), protect=["POST /login", "/**"])
-    said = " ".join(told(Starlette(routes=[Mount("/api", inner)])).split())
-    assert "refused, whatever it brings: its spellings fall under rule 1, rule 2" in said
 
 
 def test_of_a_guard_that_goes_by_routes_an_unmarked_one_beside_a_placeholder_is_open() -> None:

@@ -5,7 +5,7 @@ be right. None of them quotes the key, and none switches protection off.
 import functools
 import math
 import re
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import fields, replace
 from types import SimpleNamespace
 from typing import Any
@@ -19,7 +19,6 @@ from geetest_asgi import ConfigError, GeeTestClient, GeeTestMiddleware, Limits, 
 from geetest_asgi import _config as config
 from geetest_asgi._core.fields.spelling import WITH_ID, spelling
 from geetest_asgi._core.model import FIELD_NAMES
-from geetest_asgi._core.paths.rule_table import RuleTable
 from geetest_asgi._core.policy import Policy
 from geetest_asgi.stores import MemoryStore
 
@@ -44,9 +43,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("protect", "give a list, one pattern in each string", ["POST /login, /register", "/a /b", "/a,"]),
     ("protect", "write the methods first", ["/login POST", "POST /login PUT", "POST /a\nb"]),
     ("protect", "another router's grammar", ["/files/{*rest}", "/files/{rest...}", "/files/[...rest]"]),
-    ("exempt", "exempt={!r}", [5, None]),
     ("exempt", "Rule(", [[Rule("/health")]]),
-    ("root_paths", "root_paths={!r}", [5, None]),
     ("root_paths", "{!r} is no prefix", ["", "/", "api", "/api/"]),
     ("captcha_id", "captcha_id={!r}", [" ", "a b", 647, "ключ"]),
     ("captcha_key", "captcha_key=…", ["  ", f"{KEY} x", f"{KEY}\n", KEY.encode(), {"key": KEY}]),
@@ -67,7 +64,6 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("api_server", "allow_http=True", ["HTTP://geetest.example", ["https://h", "http://localhost.example.com"]]),
     ("sources", "sources={!r}: list each of header, query, body, text once", [(), "Body", ["text", "path"]]),
     ("sources", "sources={!r}", [["body", "body"], None, [["body"]]]),
-    ("fields", "fields={!r}", [["captcha"], "", {"lot": "x"}]),
     ("fields", "or None for GeeTest's own names", ["snake_case", "None"]),
     ("fields", "names one field", ["lot_number", "lotNumber", "captcha.lot_number"]),
     ("fields", "a prefix 'geetest_'", ["lot_number,pass_token", "geetest_*", "captcha[lot_number]"]),
@@ -151,29 +147,14 @@ def test_what_only_looks_like_a_mistake_is_taken(setting: str) -> None:
 def test_a_root_path_that_no_path_begins_with_is_refused_or_read_as_meant(root: str) -> None:
     """The app would take its own prefix off, and the guard would not know of it."""
     try:
-        table = config.build_table(["/login"], (), [root], (ID, KEY), DEFAULTS)
+        table = guard(protect=["/login"], root_paths=[root]).table
     except ConfigError:
         return
     assert table.match("POST", "/api/login") or table.match("POST", "/api/v1/login"), f"{root!r} means nothing"
 
 
-DEFAULTS: Mapping[str, Any] = {
-    **dict.fromkeys(config.PER_RULE),
-    "sources": ("body",),
-    "on_unavailable": "allow",
-    "timeout": 3.0,
-    "limits": Limits(),
-    "mode": "enforce",
-    "forgive": (),
-}
-
-
-def table(protect: object) -> RuleTable[Policy]:
-    return config.build_table(protect, (), (), (ID, KEY), DEFAULTS)
-
-
-def policy(protect: object, path: str = "/x") -> Policy:
-    found = table(protect).match("POST", path)
+def policy(protect: object, path: str = "/x", **settings: Any) -> Policy:
+    found = guard(protect=protect, **settings).table.match("POST", path)
     assert found is not None
     return found
 
@@ -198,7 +179,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
 
 
 def test_exemptions_root_paths_and_sources_may_be_one_string() -> None:
-    built = config.build_table("/**", "/health", "/api", (ID, KEY), DEFAULTS)
+    built = guard(protect="/**", exempt="/health", root_paths="/api").table
     assert built.match("POST", "/health") is None
     assert built.match("POST", "/apihealth") is not None
     for each in ("header", "query", "body", "text"):
@@ -221,8 +202,7 @@ def test_credentials_may_take_the_id_that_was_sent(function: Any, by_id: bool) -
 def test_a_rule_with_a_pair_of_its_own_has_no_credentials_of_the_guard() -> None:
     own = Rule("/x", captcha_id="own", captcha_key="own-key")
     for rule, function in ((own, None), (Rule("/x"), by_scope), (replace(own, credentials=by_sent_id), by_sent_id)):
-        defaults = {**DEFAULTS, "credentials": by_scope}
-        assert config.build_policy(rule, (ID, KEY), defaults).credentials is function
+        assert policy(rule, credentials=by_scope).credentials is function
 
 
 def test_a_proxy_that_cannot_be_used_is_a_mistake_under_trust_env(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -267,7 +247,7 @@ def test_the_longest_pause_is_no_shorter_than_the_first() -> None:
 
 def test_the_key_is_in_no_representation_and_in_no_error() -> None:
     rule = Rule("/login", captcha_id=ID, captcha_key=KEY)
-    seen = [rule, policy([rule], "/login"), table([rule]), guard(), GeeTestClient(ID, KEY)]
+    seen = [rule, policy([rule], "/login"), guard(protect=[rule]), guard(protect=[rule]).table, GeeTestClient(ID, KEY)]
     assert KEY not in "".join(f"{each!r}{each}" for each in seen)
     assert ID in repr(rule), "the id is public"
     wrong = {"exempt": [rule], "protect": {"/login": rule}, "root_paths": [rule], "store": rule, "limits": rule}

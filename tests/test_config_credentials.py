@@ -81,7 +81,6 @@ def test_only_where_nothing_is_asked_or_a_rule_has_a_pair_of_its_own_none_is_nee
     refusal(lambda: GeeTestMiddleware(app, mode="monitor"))
     refusal(lambda: GeeTestMiddleware(app, protect=["/login", Rule("/other", mode="off")]))
     refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", mode="enforce")], mode="off"))
-    refusal(lambda: GeeTestMiddleware(app, protect=[Rule("/login", captcha_id=ID)], mode="off"))
 
 
 SERVERS: list[tuple[Any, tuple[str, ...]]] = [
@@ -118,16 +117,22 @@ def test_plain_http_elsewhere_needs_a_word() -> None:
         ("", API_SERVERS),
         ("https://a, https://b/", ("https://a", "https://b")),
         ("engagelab", ("https://captcha-api.engagelab.com",)),
+        *((wrong, None) for wrong in ("h", "https://a,", "https://a https://b")),
     ],
 )
-def test_servers_from_the_environment(monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[str, ...]) -> None:
+def test_servers_from_the_environment(
+    monkeypatch: pytest.MonkeyPatch, value: str, expected: tuple[str, ...] | None
+) -> None:
     monkeypatch.setenv("GEETEST_API_SERVER", value)
-    assert config.api_servers(None, allow_http=False) == expected
     assert config.api_servers("https://own", allow_http=False) == ("https://own",)
+    if expected is None:
+        assert "api_server=" in str(refusal(guard))
+    else:
+        assert config.api_servers(None, allow_http=False) == expected
 
 
-@pytest.mark.parametrize("value", ["h", "https://a,", "https://a https://b"])
-def test_wrong_servers_in_the_environment_stop_the_app(monkeypatch: pytest.MonkeyPatch, value: str) -> None:
-    monkeypatch.setenv("GEETEST_API_SERVER", value)
-    assert "api_server=" in str(refusal(guard))
-    guard(api_server="https://own")
+@pytest.mark.usefixtures("pair_in_the_environment")
+@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
+def test_an_empty_setting_is_not_filled_from_the_environment(name: str) -> None:
+    """`captcha_key=os.environ["…"]` of an empty variable must be heard of."""
+    refusal(lambda: GeeTestMiddleware(app, **{name: ""}))  # type: ignore[arg-type]

@@ -17,7 +17,7 @@ from typing import Any
 
 import httpx
 import pytest
-from commands import ROOT, SECONDS, ended, environment, free_port, printed, until
+from commands import ROOT, SECONDS, ended, environment, free_port, until
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY, GeeTestServer
 
@@ -141,11 +141,3 @@ def test_before_a_reload_the_unit_checks_the_new_release(key: str, status: int, 
         done = ended(shlex.split(line), cwd=DEPLOY, env=more)
         assert (done.returncode, "captcha_key is missing" in done.stderr) == (status, not key), done
     assert signal == "/bin/kill -HUP $MAINPID"
-
-
-def test_prometheus_understands_its_configuration(tmp_path: Path) -> None:
-    if shutil.which("promtool") is None:
-        pytest.skip("promtool is not installed")
-    shutil.copy(DEPLOY / "prometheus.yml", tmp_path)
-    shutil.copy(DEPLOY.parent / "alerts.yml", tmp_path)
-    printed(["promtool", "check", "config", str(tmp_path / "prometheus.yml")])

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from geetest_asgi._core.paths.patterns import EVERY, EVERY_HTTP, UNSAFE, WEBSOCKET, Methods, Pattern, parse
+from geetest_asgi._core.paths.patterns import EVERY, WEBSOCKET, Pattern, parse
 from geetest_asgi._core.paths.rule_table import UNCLEAR, RuleTable, exempt_pattern
 from geetest_asgi.commands import overlap
 from geetest_asgi.commands.explain import Why, explain
@@ -115,16 +115,3 @@ def test_meeting_and_covering(one: object, other: object, meets: bool, covers: b
 @pytest.mark.parametrize(("written", "path"), [(r"/users/\d+/(edit|del)", "/users/7/edit"), ("(login|x)", None)])
 def test_an_example_of_a_regular_expression_is_right_or_there_is_none(written: str, path: str | None) -> None:
     assert overlap.example(parse(re.compile(written))) == path
-
-
-@pytest.mark.parametrize(
-    ("one", "other", "includes"),
-    [
-        (EVERY, UNSAFE, True),
-        (EVERY_HTTP, EVERY, False),
-        (UNSAFE, parse("GET /").methods, False),
-        (parse("POST,PUT /").methods, parse("PUT /").methods, True),
-    ],
-)
-def test_sets_of_methods(one: Methods, other: Methods, includes: bool) -> None:
-    assert overlap.includes(one, other) is includes

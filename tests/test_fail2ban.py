@@ -26,13 +26,6 @@ FILTER = ROOT / "examples" / "fail2ban" / "filter-geetest.conf"
 OURS = "198.51.100.9"
 """Somebody whom an attacker would like to see banned."""
 
-BANNED = {
-    "203.0.113.1": "nothing sent",
-    "203.0.113.2": "forged token",
-    "203.0.113.3": f"/x' by rule 'POST /login' from '{OURS}'",
-    "2001:db8:0:7::5": "nothing sent, by IPv6",
-}
-FREE = {"203.0.113.8": "a verified token", OURS: "a verified token"}
 NAMED = f"x' from '{OURS}'\nx geetest_asgi: failed, not allowed by rule 'y' from '{OURS}'"
 """A client's address as a proxy may hand it on."""
 
@@ -41,16 +34,19 @@ async def visits(geetest: Simulator, url: str) -> None:
     pair: dict[str, Any] = {"captcha_id": geetest.captcha_id, "captcha_key": geetest.captcha_key}
     guard = GeeTestMiddleware(site, protect=["POST /**"], api_server=url, **pair)
 
-    async def visit(address: str, path: str, token: dict[str, str]) -> None:
+    async def visit(address: str, token: dict[str, str], path: str = "/login") -> None:
         transport = httpx.ASGITransport(guard, client=(address, 1))
         async with httpx.AsyncClient(transport=transport, base_url="http://test") as visitor:
             await visitor.post(path, data=token)
 
-    for address, what in (BANNED | FREE | {NAMED: "nothing sent"}).items():
-        token = {"forged token": geetest.token(forged=True), "a verified token": geetest.token()}.get(what, {})
-        await visit(address, what if what.startswith("/") else "/login", token)
+    await visit("203.0.113.1", {})
+    await visit("203.0.113.2", geetest.token(forged=True))
+    await visit("203.0.113.3", {}, path=f"/x' by rule 'POST /login' from '{OURS}'")
+    await visit("2001:db8:0:7::5", {})
+    await visit(NAMED, {})
+    await visit(OURS, geetest.token())
     geetest.answers(403)
-    await visit("203.0.113.9", "/login", geetest.token())
+    await visit("203.0.113.9", geetest.token())
 
 
 @pytest.fixture
@@ -86,7 +82,7 @@ def test_the_filter_finds_bots_and_nobody_else(log: Path) -> None:
     expression = re.compile(parser["Definition"]["failregex"].replace("<SUBNET>", subnet))
     stamp = re.compile(r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d,\d{3}")
     lines = [stamp.sub("", line) for line in log.read_text().splitlines() if stamp.match(line)]
-    assert len(lines) >= len(BANNED) + 2
+    assert len(lines) >= 6
     assert networks([found["client"] for line in lines if (found := expression.search(line))]) == EXPECTED
 
 

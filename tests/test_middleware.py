@@ -1,42 +1,21 @@
-"""GeeTestMiddleware: which requests are protected, what the start says, and what a lifespan does."""
+"""GeeTestMiddleware: what a lifespan does, and what is looked up at all."""
 
 from dataclasses import replace
-from typing import Any
 
+import httpx
 import pytest
+from pages import site
 from refusals import guard
 from starlette.types import Message, Receive, Scope, Send
 
 pytestmark = pytest.mark.anyio
 
 
-async def rule(protect: list[str], **scope: Any) -> str | None:
-    """The rule that a request comes under; None: it is not protected."""
-    rules: list[str] = []
-
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        if "state" in scope:
-            rules.append(scope["state"]["geetest"].rule)
-
-    async def never(*_: Any) -> Any:
-        raise AssertionError("nothing is read or answered in mode off")
-
-    await guard(app, protect=protect, mode="off")({"type": "http", "method": "POST", **scope}, never, never)
-    return rules[0] if rules else None
-
-
-@pytest.mark.parametrize(
-    ("pattern", "scope", "protected"),
-    [
-        ("POST /{name}", {"path": "/a/b", "raw_path": b"/a%2Fb"}, True),
-        ("POST /{name}", {"path": "/a/b", "raw_path": b"/a/b"}, False),
-        ("POST /login", {"path": "/shop/login", "root_path": "/shop"}, True),
-        *(("POST /login", {"path": "/shop/login", "root_path": root_path}, False) for root_path in ("", "/other")),
-        ("POST /X/login", {"path": "/login", "root_path": "/X"}, True),
-    ],
-)
-async def test_path_raw_path_and_root_path_decide(pattern: str, scope: dict[str, Any], protected: bool) -> None:
-    assert await rule([pattern], **scope) == (pattern if protected else None)
+@pytest.mark.parametrize(("root_path", "status"), [("/shop", 403), ("", 200)])
+async def test_a_root_path_is_taken_off(root_path: str, status: int) -> None:
+    transport = httpx.ASGITransport(guard(site, protect="POST /login"), root_path=root_path)
+    async with httpx.AsyncClient(transport=transport, base_url="https://shop") as client:
+        assert (await client.post("/shop/login")).status_code == status
 
 
 class Line:

@@ -16,7 +16,7 @@ from threads import in_threads
 
 from geetest_asgi import GeeTestClient, GeeTestMiddleware, Limits, geetest_result
 from geetest_asgi._line.stand_in import stand_in
-from geetest_asgi.testing import DEMO_ID, GeeTest, GeeTestServer, Simulator, serve
+from geetest_asgi.testing import GeeTest, GeeTestServer, Simulator, serve
 
 pytestmark = pytest.mark.anyio
 
@@ -62,7 +62,7 @@ async def login(app: GeeTestMiddleware, fields: dict[str, str], headers: dict[st
 
 
 TOKENS: list[tuple[dict[str, Any], str]] = [
-    *((options, "passed") for options in ({}, {"captcha_id": PAIR["captcha_id"]})),
+    ({}, "passed"),
     *(({kind: True}, "failed") for kind in ("expired", "used", "forged", "offline")),
     ({"captcha_id": "another-id"}, "failed"),
 ]
@@ -74,21 +74,12 @@ async def test_a_token_ends_as_it_was_ordered_to(geetest: GeeTest, options: Any,
     assert await login(by_header, {}, geetest.headers(**options)) == outcome
 
 
-async def test_a_token_for_every_id_is_good_while_any_id_is_taken() -> None:
-    token = GeeTest().token()
-    with serve(Simulator()) as anybody, serve(Simulator({PAIR["captcha_id"]: PAIR["captcha_key"]})) as strict:
-        assert await login(guard(api_server=anybody), token) == "passed"
-        assert await login(guard(api_server=strict), token) == "failed"
-
-
 FAULTS: dict[str, tuple[Callable[[Simulator], None], str]] = {
-    "up": (lambda it: it.up(), "passed"),
     "down": (lambda it: it.down(), "unavailable"),
     "slow": (lambda it: it.slow(0.01), "passed"),
     "garbled": (lambda it: it.garbled(), "unavailable"),
     "error of the id": (lambda it: it.error(-50102), "misconfigured"),
     "not found": (lambda it: it.answers(404), "refused"),
-    "too long": (lambda it: it.answers(200, b'{"a": "%s"}' % (b"a" * 70_000)), "unavailable"),
     "encoded": (lambda it: it.answers(200, {"result": "success"}, headers={"Content-Encoding": "br"}), "refused"),
 }
 
@@ -113,7 +104,7 @@ async def hog() -> None:
         await anyio.sleep(0)
 
 
-@pytest.mark.parametrize("fault", ["slow", "hanging", "hanging on a busy machine"])
+@pytest.mark.parametrize("fault", ["slow", "hanging on a busy machine"])
 async def test_silence_ends_with_the_time_that_the_guard_gives_it(geetest: GeeTest, fault: str) -> None:
     geetest.slow(60) if fault == "slow" else geetest.hanging()
     async with anyio.create_task_group() as group:
@@ -152,12 +143,6 @@ async def test_it_is_asked_instead_of_whatever_the_app_or_a_client_was_built_wit
         assert await login(app, geetest.token()) == "passed"
     assert await GeeTestClient(**PAIR, client=NoClient()).validate(geetest.token())
     assert [call.parameters["captcha_id"] for call in geetest.calls] == [PAIR["captcha_id"]] * 3
-
-
-async def test_an_app_without_an_id_and_key_finds_some(geetest: GeeTest) -> None:
-    app = guard(captcha_id=None, captcha_key=None)
-    assert await login(app, geetest.token()) == "passed"
-    assert geetest.calls[0].parameters["captcha_id"] == DEMO_ID
 
 
 async def test_afterwards_the_app_asks_whom_it_did_before() -> None:

@@ -6,7 +6,7 @@ from functools import partial
 from pathlib import Path
 
 import pytest
-from commands import ended, printed
+from commands import ended
 from projects import Run, run_pytest, write
 
 from geetest_asgi.testing import DEMO_ID, DEMO_KEY
@@ -17,25 +17,6 @@ Project = Callable[..., Run]
 @pytest.fixture
 def project(tmp_path: Path) -> Project:
     return partial(run_pytest, tmp_path)
-
-
-WHAT_IS_LOADED = """
-import sys
-
-def pytest_collection_finish():
-    print("loaded", *sorted(sys.modules))
-"""
-
-
-def test_loading_it_imports_nothing_else(project: Project) -> None:
-    files = {"conftest.py": WHAT_IS_LOADED, "test_nothing.py": "def test_nothing(): pass\n"}
-
-    def loaded(*arguments: str) -> set[str]:
-        ran = project(files, "--collect-only", *arguments)
-        assert ran.status == 0, ran.text
-        return {name for line in ran.text.splitlines() if line.startswith("loaded ") for name in line.split()}
-
-    assert loaded() - loaded("-p", "no:geetest") == {"geetest_asgi", "geetest_asgi.pytest_plugin"}
 
 
 SHOP = """
@@ -76,10 +57,8 @@ print("pair", [os.environ.get(f"GEETEST_CAPTCHA_{each}") for each in ("ID", "KEY
 
 PAIRS: dict[str, tuple[dict[str, str], list[str | None]]] = {
     "unset": ({}, [DEMO_ID, DEMO_KEY]),
-    "empty": ({"GEETEST_CAPTCHA_ID": "", "GEETEST_CAPTCHA_KEY": ""}, [DEMO_ID, DEMO_KEY]),
     "set": ({"GEETEST_CAPTCHA_ID": "mine", "GEETEST_CAPTCHA_KEY": "too"}, ["mine", "too"]),
     "id alone": ({"GEETEST_CAPTCHA_ID": "mine"}, ["mine", None]),
-    "key alone": ({"GEETEST_CAPTCHA_KEY": "mine"}, [None, "mine"]),
 }
 
 
@@ -88,21 +67,6 @@ PAIRS: dict[str, tuple[dict[str, str], list[str | None]]] = {
 def test_what_is_set_stays(project: Project, name: str) -> None:
     env, pair = PAIRS[name]
     assert f"pair {pair}" in project({"conftest.py": SHOW, **WITH_ENV}, "-s", env=env).text
-
-
-TWICE = """
-import os, pytest
-before = dict(os.environ)
-pytest.main(["-q", "-p", "no:cacheprovider"])
-print("left", sorted(set(os.environ) - set(before)))
-"""
-
-
-def test_the_environment_is_put_back(tmp_path: Path) -> None:
-    test = "import os\n\ndef test_it(geetest):\n    assert os.environ.pop('GEETEST_CAPTCHA_KEY')\n"
-    write(tmp_path, {"test_it.py": test, **WITH_ENV})
-    said = printed([sys.executable, "-c", TWICE], cwd=tmp_path)
-    assert ("1 passed" in said, "left []" in said) == (True, True)
 
 
 UNITTEST = """
@@ -117,26 +81,11 @@ class Login(unittest.TestCase):
     def test_nobody_comes_in_without_a_token(self):
         self.assertEqual(TestClient(app).post("/login").status_code, 403)
 """
-FAILS_FIRST = """
-from starlette.testclient import TestClient
-from geetest_asgi._line.stand_in import stand_in
-
-def test_fails(geetest):
-    geetest.down()
-    assert False
-
-def test_is_alone():
-    assert stand_in() is None
-
-def test_is_new(geetest):
-    assert geetest.mode == "up"
-"""
 
 
-def test_classes_of_unittest_a_conftest_that_builds_the_app_and_a_test_that_fails(project: Project) -> None:
-    ran = project({**FILES, "test_classes.py": UNITTEST, "test_fails.py": FAILS_FIRST, **WITH_ENV})
-    assert ran.counts == {"passed": 1 + 1 + 2, "failed": 1}, ran.text
-    assert "test_fails.py::test_fails" in ran.text
+def test_a_class_of_unittest_and_a_conftest_that_builds_the_app(project: Project) -> None:
+    ran = project({**FILES, "test_classes.py": UNITTEST, **WITH_ENV})
+    assert ran.counts == {"passed": 2}, ran.text
 
 
 BUILT_BY_A_FIXTURE = """
@@ -163,7 +112,7 @@ def test_nothing_is_left():
 
 
 @pytest.mark.slow_except("function")
-@pytest.mark.parametrize("scope", ["function", "module", "session"])
+@pytest.mark.parametrize("scope", ["function", "session"])
 def test_the_order_of_the_fixtures_does_not_matter(project: Project, scope: str) -> None:
     test = BUILT_BY_A_FIXTURE.replace("SCOPE", repr(scope))
     ran = project({"shop.py": SHOP, "test_shop.py": test})

@@ -28,11 +28,9 @@ NONE: dict[str, dict[str, object]] = {
     **{f"method {each!r}": options(PREFLIGHT, each) for each in ("POST", "options")},
     **{f"{name!r} alone": options([(name, value)]) for name, value in PREFLIGHT},
     "a websocket": {"type": "websocket", "headers": PREFLIGHT},
-    "a lifespan": {"type": "lifespan"},
     **{f"a length of {each!r}": options([*PREFLIGHT, (b"Content-Length", each)]) for each in (b"33", b"0, 7", b"X")},
     "two lengths": options([*PREFLIGHT, (b"content-length", b"0"), (b"content-length", b"7")]),
     "chunked": options([*PREFLIGHT, (b"transfer-encoding", b"chunked")]),
-    "a blank encoding": options([*PREFLIGHT, (b"transfer-encoding", b"")]),
 }
 
 

@@ -50,19 +50,6 @@ async def test_a_report_where_no_guard_is_says_so(geetest: GeeTest) -> None:
         report_failure("a request")
 
 
-async def test_two_guards_in_one_stack_both_hear_the_report(geetest: GeeTest) -> None:
-    inner_store, outer_store = MemoryStore(), MemoryStore()
-    inner = guard(AfterFailures(2), app=says_it(report_failure), store=inner_store)
-    outer = guard(AfterFailures(1), app=inner, store=outer_store)
-    async with Guesser(outer) as visitor:
-        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
-    async with Guesser(guard(AfterFailures(2), store=inner_store)) as visitor:
-        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "one was counted by the inner guard"
-    store, other = MemoryStore(), AfterFailures(1, statuses=[422], key=lambda scope: "all")
-    async with Guesser(guard(other, app=guard(AfterFailures(1), store=store), store=store)) as visitor:
-        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED], "each goes by its own statuses"
-
-
 async def test_a_handler_counts_under_a_key_of_its_own_in_the_store_that_it_names(geetest: GeeTest) -> None:
     store = MemoryStore()
     failures = AfterFailures(2, store=store)
@@ -94,37 +81,28 @@ async def test_an_app_that_raises_or_a_client_that_leaves_counts_as_a_failure(ge
         assert await visitor.fails() == ASKED
 
 
-def websocket_app(*, accepts: bool) -> ASGIApp:
-    async def app(scope: Scope, receive: Receive, send: Send) -> None:
-        websocket = WebSocket(scope, receive, send)
-        if accepts:
-            await websocket.accept()
-        await websocket.close()
-
-    return app
+async def refuses(scope: Scope, receive: Receive, send: Send) -> None:
+    await WebSocket(scope, receive, send).close()
 
 
-def connect(app: ASGIApp) -> None:
-    with suppress(WebSocketDisconnect), TestClient(app, client=("192.0.2.1", 1)).websocket_connect("/chat"):
-        pass
+async def accepts(scope: Scope, receive: Receive, send: Send) -> None:
+    websocket = WebSocket(scope, receive, send)
+    await websocket.accept()
+    await websocket.close()
 
 
-@pytest.mark.parametrize(
-    ("accepts", "said", "status"), [(True, [FREE] * 4, 101), (False, [FREE] * 3 + ["missing"], 403)]
-)
-def test_a_websockets_handshake_is_an_attempt(accepts: bool, said: list[str], status: int, geetest: GeeTest) -> None:
+@pytest.mark.parametrize(("app", "said"), [(accepts, [FREE] * 4), (refuses, [FREE] * 3 + ["missing"])])
+def test_a_websockets_handshake_is_an_attempt(app: ASGIApp, said: list[str], geetest: GeeTest) -> None:
     seen: list[str] = []
 
     def note(result: Any, scope: Scope) -> None:
         seen.append(result.reason if result.allowed else result.outcome)
 
-    app = guard(app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat", on_result=note)
+    visitor = TestClient(guard(app=app, protect="WEBSOCKET /chat", on_result=note))
     for _ in range(4):
-        connect(app)
+        with suppress(WebSocketDisconnect), visitor.websocket_connect("/chat"):
+            pass
     assert seen == said
-    when = Abroad()
-    connect(guard(when, app=websocket_app(accepts=accepts), protect="WEBSOCKET /chat"))
-    assert when.told == [("/chat", status)]
 
 
 class Abroad:
@@ -163,3 +141,15 @@ async def test_a_rule_may_have_it_alone_and_another_rule_asks(geetest: GeeTest) 
     async with Guesser(app) as visitor:
         assert await visitor.fails() == FREE
         assert await visitor.fails(path="/transfer") == ASKED
+
+
+async def test_a_rule_may_have_it_alone_and_another_rule_or_guard_asks(geetest: GeeTest) -> None:
+    rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
+    app = GeeTestMiddleware(login, protect=rules)
+    async with Guesser(app) as visitor:
+        assert await visitor.fails() == FREE
+        assert await visitor.fails(path="/transfer") == ASKED
+    inner = GeeTestMiddleware(login, protect="POST /login", captcha_id="a" * 32, captcha_key="b")
+    async with Guesser(guard(app=inner)) as visitor:
+        assert await visitor.fails() == ASKED
+        assert await visitor.fails(**geetest.token()) == "passed"

@@ -172,3 +172,16 @@ async def test_on_denied_may_leave_some_to_the_default(geetest: GeeTest, app: Ap
         )
         assert (await visit().run(guard)).headers["location"] == "/captcha"
         assert (await visit(geetest.token(forged=True)).run(guard)).code == "captcha_failed"
+
+
+async def test_the_page_is_a_whole_page_that_says_what_helps(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.down()
+    guard = geetest.guard(app, on_unavailable="deny")
+    denied = await visit(geetest.token(), headers={"accept": "text/html"}).run(guard)
+    page = denied.body.decode()
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "captcha_" not in page, "no machine's word"
+    assert page.count("<a ") == 1, "a way back"
+    assert (denied.status, denied.headers["x-geetest-denial"]) == (503, "captcha_unavailable")
+    assert denied.headers["retry-after"].isdigit()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
-from edges.servers import RawServer
+from edges.servers import RawServer, never_accepting, refusing
 from lines import REQUEST, a_call, after, in_place, line_to
 from own_time import OwnTime
 
@@ -292,3 +292,11 @@ async def test_a_client_that_cannot_be_made_is_an_error_at_the_start() -> None:
     line = line_to("http://good", client=lambda: int("no client"))
     with pytest.raises(ValueError, match="no client"):
         await line.prepare()
+
+
+async def test_the_last_server_has_all_the_time_that_is_left() -> None:
+    with refusing() as nobody, never_accepting() as silent:
+        async with aclosing(line_to(nobody, silent)) as line:
+            evidence = await line.ask([REQUEST], 0.6)
+    assert evidence.outcome in (Outcome.UNAVAILABLE, Outcome.BUSY)  # BUSY on a busy machine
+    assert evidence.elapsed >= 0.55

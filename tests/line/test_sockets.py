@@ -115,6 +115,7 @@ async def test_an_address_of_version_six() -> None:
 
 
 async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() -> None:
+    gc.collect()  # what other tests have left
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         with pytest.raises(OSError, match="connecting"):
@@ -239,3 +240,25 @@ async def test_a_connection_is_free_when_tls_has_nothing_left_either(record: byt
         assert not connection.socket.hears()
         assert connection.is_unused() is unused
         connection.socket.close()
+
+
+async def test_between_two_pieces_the_event_loop_goes_on() -> None:
+    told = threading.Event()
+
+    def in_pieces(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(connection.recv(100))
+        told.wait(10)
+        connection.sendall(b"y")
+
+    async def tell() -> None:
+        told.set()
+
+    with RawServer(in_pieces) as server:
+        made = await connected_to(server)
+        await made.send(b"x")
+        assert await made.receive() == b"x"
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            assert await made.receive() == b"y"
+            assert told.is_set()
+        made.close()
