@@ -182,7 +182,7 @@ def _make(
 
 _LONGEST: Final = 1024
 """Bytes of a header that are read."""
-_WEIGHT: Final = re.compile(r"(?:^|;)\s*q\s*=([^;]*)")
+_WEIGHT: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]*)?)?")
 
 
 @lru_cache(256)
@@ -210,10 +210,7 @@ def _weights(header: bytes) -> dict[str, float]:
 def _weight(parameters: str) -> float:
     """Return the value of `q`: 1 without one, 0 if it is not a number."""
     found = _WEIGHT.search(parameters)
-    try:
-        return float(found[1]) if found else 1.0
-    except ValueError:
-        return 0.0
+    return float(found[1] or 0) if found else 1.0
 
 
 async def deny(denial: ASGIApp, outcome: Outcome, scope: Scope, receive: Receive, send: Send) -> None:

@@ -1,8 +1,4 @@
-"""docs/zh and README.zh.md show and name what the English pages show and name, so they cannot go stale.
-
-The third line of a Chinese page links to the English pages that it goes by. It may say less than they do, and in other
-words. Its blocks of code, tables, names and numbers are theirs: a test here tells which page to change after them.
-"""
+"""Chinese pages show the code, tables, names and numbers of the English pages that their third line links to."""
 
 import re
 from functools import cached_property

@@ -203,3 +203,11 @@ def test_what_a_server_says_is_fit_for_a_terminal() -> None:
     mark, said = verdicts.on_pair(odd, odd)
     assert (mark, said.isprintable(), said.isascii()) == ("warn", True, True)
     assert verdicts.why_not(Evidence(Outcome.UNAVAILABLE, "\x1b[2J\n")).isprintable()
+
+
+def test_what_is_no_answer_is_never_taken_for_one() -> None:
+    wrong_key = Evidence(Outcome.MISCONFIGURED, "sign_token error")
+    for outcome in (Outcome.UNAVAILABLE, Outcome.BUSY, Outcome.MISCONFIGURED, Outcome.REFUSED):
+        evidence = Evidence(outcome, "HTTP 404")
+        assert not verdicts.answered(evidence)
+        assert verdicts.on_pair(evidence, wrong_key)[0] == "FAIL", outcome

@@ -1,7 +1,4 @@
-"""The Prometheus recipes of docs/observability.md on uvicorn; what the dashboard and the alert rules ask for is there.
-
-Where Prometheus is installed it scrapes both recipes, runs each query of the dashboard, and tries each alert.
-"""
+"""docs/observability.md: the Prometheus recipes, the dashboard and the alert rules, tried with Prometheus."""
 
 import json
 import os

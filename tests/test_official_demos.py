@@ -1,7 +1,4 @@
-"""GeeTest's official demos, byte for byte on a socket: an unmodified one must be able to use the simulator.
-
-The names and the order of the headers, the spelling of the escapes, and the place of the parameters tell them apart.
-"""
+"""GeeTest's official demos, byte for byte: an unmodified one must be able to use the simulator."""
 
 import json
 import re

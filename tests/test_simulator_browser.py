@@ -161,16 +161,6 @@ async def test_what_a_widget_asks_may_be_read_by_any_page_and_nothing_else(simul
     assert headers["x-content-type-options"] == "nosniff"
 
 
-@pytest.mark.parametrize("path", ["/load", "/verify", "/v4/gt4.js"])
-async def test_a_browsers_question_beforehand_is_answered(simulator: Simulator, path: str) -> None:
-    asked = {"origin": "http://localhost:3000", "access-control-request-method": "POST"}
-    reply = await send(simulator, "OPTIONS", path, headers=asked)
-    assert (reply.status_code, reply.content) == (204, b"")
-    allowed = {name: reply.headers[f"access-control-allow-{name}"] for name in ("origin", "methods", "headers")}
-    assert allowed == {"origin": "*", "methods": "GET", "headers": "*"}
-    assert not simulator.calls
-
-
 async def test_captcha_args_say_how_this_captcha_was_solved(simulator: Simulator) -> None:
     about = {"risk_type": "match", "client_type": "h5", "user_info": "ж-7"}
     headers = {"user-agent": "Trident" * 40, "referer": "http://shop.example/login"}

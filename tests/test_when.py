@@ -211,3 +211,25 @@ def test_what_cannot_be_meant_stops_the_app(name: str) -> None:
 def test_the_setting_wants_an_object(given_when: Any) -> None:
     with pytest.raises(ConfigError, match=r"when=.*give a geetest_asgi.AfterFailures\(\)"):
         guard(given_when)
+
+
+async def test_logins_to_an_account_of_their_own_do_not_let_anybody_guess_on(geetest: GeeTest) -> None:
+    """Two guesses and a login of one's own, again and again: five guesses in all, and not two for each login."""
+    clock = Clock()
+    async with Guesser(guard(store=MemoryStore(clock=clock))) as visitor:
+        said = []
+        for _ in range(20):
+            said += [await visitor.fails(), await visitor.fails()]
+            await visitor.succeeds()
+        assert said.count(FREE) == 5
+        clock.now += 601
+        assert await visitor.fails() == FREE
+
+
+async def test_rules_with_one_store_count_together_and_guards_with_another_do_not(geetest: GeeTest) -> None:
+    store = MemoryStore()
+    one, other, apart = (guard(store=each) for each in (store, store, MemoryStore()))
+    async with Guesser(one) as here, Guesser(other) as there, Guesser(apart) as elsewhere:
+        assert [await here.fails() for _ in range(2)] == [FREE] * 2
+        assert [await there.fails() for _ in range(2)] == [FREE, ASKED]
+        assert await elsewhere.fails() == FREE

@@ -141,3 +141,15 @@ async def test_a_rule_may_have_it_alone_and_another_rule_asks(geetest: GeeTest) 
     async with Guesser(app) as visitor:
         assert await visitor.fails() == FREE
         assert await visitor.fails(path="/transfer") == ASKED
+
+
+async def test_a_rule_may_have_it_alone_and_another_rule_or_guard_asks(geetest: GeeTest) -> None:
+    rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
+    app = GeeTestMiddleware(login, protect=rules)
+    async with Guesser(app) as visitor:
+        assert await visitor.fails() == FREE
+        assert await visitor.fails(path="/transfer") == ASKED
+    inner = GeeTestMiddleware(login, protect="POST /login", captcha_id="a" * 32, captcha_key="b")
+    async with Guesser(guard(app=inner)) as visitor:
+        assert await visitor.fails() == ASKED
+        assert await visitor.fails(**geetest.token()) == "passed"

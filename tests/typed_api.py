@@ -235,6 +235,7 @@ def by_hand() -> None:
         assert_type(url, str)
     with testing.GeeTest() as geetest:
         assert_type(geetest, testing.GeeTest)
+    assert_type(testing.MAGIC["sim-pass"], testing.Magic)
     assert_type(testing.MAGIC["sim-down"].fault, testing.Fault)
     assert_type(testing.run_simulator("127.0.0.1", 8077, tls=Path("authority.pem")), int)
     assert_type(testing.geetest_for(unittest.TestCase()), testing.GeeTest)

@@ -41,22 +41,14 @@ def blame(error: Exception) -> Evidence:
         return Evidence(Outcome.BUSY, "a kept connection had ended")
     if is_any(error, {"DecodingError"}):  # a hook of the client read the answer: as in `parse_reply`
         return Evidence(Outcome.REFUSED, "the answer has a Content-Encoding")
-    if (outage := _outage(error)) is not None:
-        why = ": its certificate is not trusted" if _untrusted(error) else ""
-        return Evidence(Outcome.UNAVAILABLE, f"{outage}{why} ({name})")
-    # PoolTimeout means our own load, not an outage.
-    if is_any(error, {"PoolTimeout"}) or is_any(error, NO_CONNECTION):
+    unreachable = is_any(error, NO_CONNECTION)
+    # Many clients at once can use up a pool, or this process's sockets: then no host can be reached or even looked up.
+    if is_any(error, {"PoolTimeout"}) or (unreachable and (_exhausted(error) or not sockets_to_spare())):
         return Evidence(Outcome.BUSY, "no connection to spare")
+    if unreachable or is_any(error, NO_ANSWER):
+        why = ": its certificate is not trusted" if _untrusted(error) else ""
+        return Evidence(Outcome.UNAVAILABLE, f"no {'connection' if unreachable else 'answer'}{why} ({name})")
     return Evidence(Outcome.MISCONFIGURED, f"the call could not be made ({name})")
-
-
-def _outage(error: Exception) -> str | None:
-    if is_any(error, NO_CONNECTION):
-        # Many clients at once can use up this process's sockets, and then no host can be reached or even looked up.
-        return None if _exhausted(error) or not sockets_to_spare() else "no connection"
-    if is_any(error, {"PoolTimeout"}):  # of httpx, where it is a TimeoutException
-        return None
-    return "no answer" if is_any(error, NO_ANSWER) else None
 
 
 def is_any(error: Exception, names: frozenset[str] | set[str]) -> bool:

@@ -5,21 +5,22 @@ import socket
 import ssl
 from collections.abc import Sequence
 from contextlib import suppress
+from contextvars import Context
+from functools import partial
 from math import inf
+from time import monotonic
 from typing import Any, Final
 
 import anyio
-from anyio import CapacityLimiter, from_thread, to_thread
+from anyio import CapacityLimiter, to_thread
 from anyio.streams.tls import TLSStream
 
 from .call import Call
+from .clock import clock
 from .sockets import Connection, Socket
 
 _NEXT_ADDRESS: Final = 0.25
 """Seconds after which the next address of a name is tried beside the one before (RFC 8305 §5)."""
-
-_LOOKUPS: Final = 4
-"""Names that are looked up at one time: each on a thread, of which a resolver that hangs keeps so many."""
 
 
 async def connect(
@@ -71,8 +72,6 @@ class Attempts:
 async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
     """Try one address after the other, each a moment after the one before, and keep the first that connects."""
     call.uses(attempts := Attempts())
-    if len(addresses) == 1:
-        return await attempts.connect(addresses[0], port)
     made: list[Socket] = []
     errors: list[OSError] = []
 
@@ -99,37 +98,52 @@ async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
     return first
 
 
-class Resolver:
-    """Looks up names on threads of its own: an app's slow endpoints may have used up all others."""
+class Lookup:
+    """One look-up of a name, on a thread of its own. Calls hear it as they hear a socket."""
 
     def __init__(self) -> None:
-        self._limiter = CapacityLimiter(_LOOKUPS)
+        self.since: float = inf
+        """When the resolver was asked."""
+        self.over = anyio.Event()
+        self.found: Sequence[str] | Exception = OSError("the event loop has ended")
+        self._answered = False
 
-    async def look_up(self, host: str, port: int, call: Call) -> Sequence[str]:
-        """Return the addresses of `host`. Raises OSError."""
-        with suppress(ValueError):
-            return [str(ipaddress.ip_address(host))]
-        call.ours = "no thread to look up a host"
-        ticket, begun, awaited = object(), False, True
-        await self._limiter.acquire_on_behalf_of(ticket)
+    def hears(self) -> bool:
+        """Return whether the resolver has answered."""
+        return self._answered
 
-        def run() -> Sequence[Any]:
-            nonlocal begun
-            begun = True
-            if awaited:
-                call.waits()
+    async def run(self, host: str, port: int, under_way: dict[str, "Lookup"]) -> None:
+        """Look up the name, whoever still waits for it."""
+
+        def ask() -> Sequence[Any]:
+            self.since = monotonic()
             try:
                 return socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-            finally:  # also when nobody waits for it any more: it was a thread until now
-                if awaited:
-                    call.ours = "the event loop was held up"
-                with suppress(RuntimeError):  # the event loop has ended
-                    from_thread.run_sync(self._limiter.release_on_behalf_of, ticket)
+            finally:
+                self._answered = True
 
         try:
-            found = await to_thread.run_sync(run, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+            found = await to_thread.run_sync(ask, abandon_on_cancel=True, limiter=CapacityLimiter(1))
+            self.found = list(dict.fromkeys(str(each[4][0]) for each in found))
+        except Exception as error:
+            self.found = error
         finally:
-            awaited = False
-            if not begun:  # cancelled before the thread began: it gives nothing back
-                self._limiter.release_on_behalf_of(ticket)
-        return list(dict.fromkeys(str(each[4][0]) for each in found))
+            del under_way[host]
+            self.over.set()
+
+
+async def look_up(host: str, port: int, call: Call, under_way: dict[str, Lookup]) -> Sequence[str]:
+    """Return the addresses of a host. Raises OSError and UnicodeError.
+
+    Calls that need a name at the same time share one look-up: a resolver that hangs keeps one thread for each name.
+    """
+    with suppress(ValueError):
+        return [str(ipaddress.ip_address(host))]
+    if (lookup := under_way.get(host)) is None:
+        under_way[host] = lookup = Lookup()
+        clock().run(partial(lookup.run, host, port, under_way), Context())
+    call.uses(lookup)
+    await lookup.over.wait()
+    if isinstance(lookup.found, Exception):
+        raise lookup.found
+    return lookup.found

@@ -18,7 +18,8 @@ class GivenWire:
     def __init__(self, client: Any, *, ours: bool) -> None:
         self._client = client
         self._ours = ours
-        self._kit = sys.modules.get("httpx2") if _is_of_httpx2(client) else None
+        of_httpx2 = any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
+        self._kit = sys.modules.get("httpx2") if of_httpx2 else None
 
     async def post(self, url: str, form: bytes, call: Call) -> Reply:
         """POST; never following a redirect, which would carry the token elsewhere."""
@@ -64,10 +65,6 @@ class GivenWire:
 
 async def _piece(content: bytes) -> AsyncIterator[bytes]:
     yield content
-
-
-def _is_of_httpx2(client: object) -> bool:
-    return any(base.__module__.partition(".")[0] == "httpx2" for base in type(client).__mro__)
 
 
 class Trace:

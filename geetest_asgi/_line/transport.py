@@ -20,7 +20,7 @@ import httpx
 from .._core.model import Reply
 from .blame import KeptConnectionError
 from .call import Call
-from .connecting import Resolver, connect
+from .connecting import Lookup, connect, look_up
 from .exchange import HEADERS, reply_of
 from .reader import BrokenReplyError, Reader
 from .sockets import Connection
@@ -46,7 +46,7 @@ class Transport:
 
     def __init__(self, *, trust_env: bool = False) -> None:
         self._trust_env = trust_env
-        self._resolver = Resolver()
+        self._lookups: dict[str, Lookup] = {}
         self._free: defaultdict[Origin, deque[Connection]] = defaultdict(deque)
         self._closed = False
 
@@ -93,7 +93,7 @@ class Transport:
 
     async def _connect(self, origin: Origin, call: Call) -> Connection:
         try:
-            addresses = await self._resolver.look_up(origin.host, origin.port, call)
+            addresses = await look_up(origin.host, origin.port, call, self._lookups)
             context = certificates(self._trust_env) if origin.secure else None
             return await connect(addresses, origin.port, origin.host, context, call)
         except (OSError, UnicodeError, anyio.BrokenResourceError, anyio.EndOfStream) as error:

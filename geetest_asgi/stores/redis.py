@@ -116,8 +116,8 @@ def _from_url(url: str) -> Callable[[], Any]:
     library = _library(url.partition(":")[0])
 
     def make() -> Any:
-        # A command is repeated once, on a new connection: Redis and proxies close idle ones.
-        options = {"max_connections": _CONNECTIONS, "retry_on_error": [library.ConnectionError]}
+        # A command is repeated once, on a new connection: idle ones are closed, and a name may lead to a new master.
+        options = {"max_connections": _CONNECTIONS, "retry_on_error": [library.ConnectionError, library.ReadOnlyError]}
         return library.Redis.from_pool(library.BlockingConnectionPool.from_url(url, **options))
 
     try:

@@ -198,17 +198,9 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
             watch.note(rule, decision, f"10.0.0.{number}")
     assert [each.over for each in told] == [False, True]
     assert told[1].passed > 0
-    assert [vars(record)["geetest_event"] for record in caplog.records] == [
-        "lockout_begins",
-        "hook_raised",
-        "lockout_ends",
-        "hook_raised",
-    ]
     begins, raised, ends, _ = caplog.records
+    assert [vars(each)["geetest_event"] for each in (begins, ends)] == ["lockout_begins", "lockout_ends"]
     assert begins.levelno == ends.levelno == logging.WARNING
-    assert begins.getMessage() == (
-        "Rule 'login' refuses 100% of the latest 20 clients, mostly for 'refused: HTTP 403': a proxy, a firewall or "
-        "GeeTest's edge answers instead of GeeTest: run geetest-asgi check here"
-    )
+    assert "run geetest-asgi check here" in begins.getMessage()
     assert "80 requests were refused ('refused: HTTP 403')" in ends.getMessage()
     assert vars(raised)["geetest_hook"] == "on_lockout"

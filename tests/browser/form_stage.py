@@ -117,7 +117,7 @@ class FormSite:
             return await login(request)
 
         async def away(request: Request) -> RedirectResponse:
-            return RedirectResponse(f"{self.geetest}/validate", 307)
+            return RedirectResponse(f"{self.geetest}/verify", 307)  # which pages of every origin may call
 
         async def welcome(request: Request) -> Response:
             return RedirectResponse("/welcomed", 303)
@@ -166,12 +166,12 @@ class FormStage(Stage):
         if request.method == "POST":
             self.posts.append(request)
 
-    def open(self, body: str, page: str = PAGE, path: str = "/page", **headers: str) -> None:
+    def open(self, body: str, page: str = PAGE, **headers: str) -> None:
         """Visit a page of this body. Its events go to `happened`."""
         self.server.page = page.replace("{geetest}", self.geetest).replace("{body}", body)
         self.server.headers = {name.replace("_", "-"): value for name, value in headers.items()}
         self.server.outcomes.clear()
-        self.page.goto(self.site + path)
+        self.page.goto(f"{self.site}/page")
         self.page.evaluate(HEARD)
 
     def form(self, attributes: str = "", action: str = "/login") -> None:
@@ -185,14 +185,6 @@ class FormStage(Stage):
     @property
     def message(self) -> "Locator":
         return self.page.get_by_role("alert")
-
-    def click_and_solve(self, product: str) -> None:
-        """Solve, and submit: with bind the other way round."""
-        if product != "bind":
-            self.verify()
-        self.submit.click()
-        if product == "bind":
-            self.solve()
 
     @contextmanager
     def arrives(self, path: str = "login", **changes: str) -> Iterator[None]:

@@ -41,11 +41,11 @@ class Stage:
         """Open a page of the site."""
         self.page.goto(f"{self.site}/{name}")
 
-    def start(self, place: str | None = "#captcha", **options: Any) -> None:
+    def start(self, place: str = "#captcha", **options: Any) -> None:
         """Make a captcha, which the page then has as `captcha`; its events go to `happened`."""
         self.page.evaluate("([options, place]) => start(options, place)", [{"captchaId": "sim-site", **options}, place])
 
-    def begin(self, place: str | None = "#captcha", **options: Any) -> None:
+    def begin(self, place: str = "#captcha", **options: Any) -> None:
         """Open an empty page and make a captcha there."""
         self.go("page.html")
         self.start(place, **options)

@@ -118,6 +118,13 @@ def test_a_script_that_is_loaded_twice_attaches_once(stage: FormStage) -> None:
     assert stage.button.count() == 1
 
 
+def test_an_offline_mode_of_the_pages_own_is_told_as_an_error(stage: FormStage) -> None:
+    stage.simulator.offline()
+    attach(stage, "offlineCb() {}")
+    assert stage.told("error") == "offline"
+    stage.expected = ["geetest-form: offline GeeTest is offline"]
+
+
 @pytest.mark.parametrize(("page", "language"), [("en", 'data-geetest-language="zho"'), ("zh-CN", "")])
 def test_in_chinese_the_words_are_chinese(stage: FormStage, page: str, language: str) -> None:
     stage.open(form(language), PAGE.replace('lang="en"', f'lang="{page}"'))

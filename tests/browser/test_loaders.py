@@ -1,7 +1,6 @@
-"""GeeTest's own loaders run against the simulator, unmodified, and the simulator's own does the same.
+"""The simulator's loader, `pages/loader.js`, which does what GeeTest's does, and genuine ones.
 
-They are GeeTest's, so none is kept here: give the path of a genuine gt4.js (or several, with colons between) in
-GEETEST_GT4_JS. `pages/loader.js` does what they do, by other words, and is always tried.
+None of GeeTest's is kept here: GEETEST_GT4_JS names files of it, with colons between.
 """
 
 import os

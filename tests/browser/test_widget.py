@@ -190,3 +190,14 @@ def test_one_tap_solves_without_a_box(stage: Stage) -> None:
     token = {**stage.ask("captcha.getValidate()"), "sign_token": "0" * 64}
     args = httpx.post(f"{stage.geetest}/validate", data=token, trust_env=False).json()["captcha_args"]
     assert (args["used_type"], args["user_info"]) == ("ai", "u-7")
+
+
+def test_it_works_within_a_web_component(stage: Stage) -> None:
+    stage.begin(None)
+    stage.ask("""() => {
+      const root = document.getElementById("captcha").attachShadow({mode: "open"});
+      captcha.appendTo(root.appendChild(document.createElement("div")));
+    }""")
+    assert stage.ask("captcha && document.getElementById('captcha').offsetHeight") == 50
+    stage.open_box()
+    stage.succeed(4)

@@ -1,7 +1,6 @@
 """What a framework makes of a body's type, and what the guard makes of it, may differ; nobody gains by it."""
 
 import json
-import struct
 from collections.abc import Callable
 from dataclasses import dataclass
 
@@ -37,19 +36,11 @@ def as_multipart(fields: Fields, disposition: str = "form-data", extra: str = ""
     return f"{''.join(parts)}--{boundary}--\r\n".encode()
 
 
-def as_msgpack(fields: Fields) -> bytes:
-    """MessagePack, by hand: a map of strings (str 16)."""
-    words = [word.encode() for pair in fields.items() for word in pair]
-    return bytes([0x80 + len(fields)]) + b"".join(b"\xda" + struct.pack(">H", len(word)) + word for word in words)
-
-
 B = ("multipart/form-data; boundary=B",)
 
 FORMS = {
     "form": Kind((wire.FORM,), wire.form),
-    "form, charset": Kind((f"{wire.FORM}; charset=utf-8",), wire.form),
     "JSON": Kind(("application/json",), as_json),
-    "JSON, charset": Kind(("application/json; charset=utf-8",), as_json),
     "multipart": Kind(B, as_multipart),
     "multipart, quoted": Kind(('multipart/form-data; boundary="B"; charset=utf-8',), as_multipart),
 }
@@ -59,48 +50,32 @@ ODD = {
     "form, upper case": Kind((wire.FORM.upper(),), wire.form),
     "form, utf-16": Kind((f"{wire.FORM}; charset=utf-16",), wire.form),
     "form, comma": Kind((f"{wire.FORM}, text/plain",), wire.form),
-    "form, spaces": Kind((f"  {wire.FORM}  ",), wire.form),
     "form, 600 bytes": Kind((f"{wire.FORM}; x={'y' * 600}",), wire.form),
     "form, semicolons between": Kind((wire.FORM,), lambda fields: wire.form(fields).replace(b"&", b";")),
-    "form, BOM": Kind((wire.FORM,), lambda fields: b"\xef\xbb\xbf" + wire.form(fields)),
     "form as text": Kind(("text/plain",), wire.form),
     "form as nothing": Kind((), wire.form),
-    "form as the empty type": Kind(("",), wire.form),
     "form as JSON": Kind(("application/json",), wire.form),
     "form in gzip's name": Kind((wire.FORM,), wire.form, (("content-encoding", "gzip"),)),
     "form, then text": Kind((wire.FORM, "text/plain"), wire.form),
     "text, then form": Kind(("text/plain", wire.FORM), wire.form),
-    "JSON, then form": Kind(("application/json", wire.FORM), as_json),
     "form, then JSON": Kind((wire.FORM, "application/json"), as_json),
     "JSON as text": Kind(("text/plain",), as_json),
-    "JSON as nothing": Kind((), as_json),
     "JSON as a form": Kind((wire.FORM,), as_json),
-    "JSON, upper case": Kind(("APPLICATION/JSON",), as_json),
     "JSON, vendor's": Kind(("application/vnd.api+json",), as_json),
-    "JSON, text/json": Kind(("text/json",), as_json),
     "JSON, x-json": Kind(("application/x-json",), as_json),
-    "JSON, problem": Kind(("application/problem+json; a=b",), as_json),
     "JSON, UTF-16": Kind(("application/json; charset=utf-16",), utf_16),
-    "JSON, UTF-16 untold": Kind(("application/json",), utf_16),
     "JSON, BOM": Kind(("application/json",), lambda fields: b"\xef\xbb\xbf" + as_json(fields)),
-    "JSON, in a list": Kind(("application/json",), lambda fields: b"[" + as_json(fields) + b"]"),
     "JSON, with NaN": Kind(("application/json",), lambda fields: as_json(fields)[:-1] + b', "n": NaN}'),
-    "JSON, comma at the end": Kind(("application/json",), lambda fields: as_json(fields)[:-1] + b",}"),
-    "JSON, comments": Kind(("application/json",), lambda fields: b"/* */" + as_json(fields)),
     "JSON lines": Kind(("application/x-ndjson",), lambda fields: as_json(fields) + b"\n{}\n"),
     "multipart, upper case": Kind(("MULTIPART/FORM-DATA; BOUNDARY=B",), as_multipart),
-    "multipart, mixed": Kind(("multipart/mixed; boundary=B",), as_multipart),
     "multipart, no boundary": Kind(("multipart/form-data",), as_multipart),
     "multipart, boundary*": Kind(("multipart/form-data; boundary*=utf-8''B",), as_multipart),
-    "multipart, boundary*0": Kind(("multipart/form-data; boundary*0=B",), as_multipart),
     "multipart, two boundaries": Kind(("multipart/form-data; boundary=A; boundary=B",), as_multipart),
     "multipart, preamble": Kind(B, lambda fields: b"hello\r\n" + as_multipart(fields)),
-    "multipart, attachment": Kind(B, lambda fields: as_multipart(fields, "attachment")),
     "multipart, files": Kind(B, lambda fields: as_multipart(fields, extra='; filename="x"')),
     "multipart, unquoted names": Kind(B, lambda fields: as_multipart(fields).replace(b'"', b"")),
     "multipart, bare newlines": Kind(B, lambda fields: as_multipart(fields).replace(b"\r", b"")),
     "multipart, not closed": Kind(B, lambda fields: as_multipart(fields)[:-4]),
-    "MessagePack": Kind(("application/x-msgpack",), as_msgpack),
 }
 
 KINDS = FORMS | ODD

@@ -167,18 +167,6 @@ def test_no_login_is_lost_when_a_server_stops_or_reloads(
         assert site.process.wait(SECONDS) in (0, -signal.SIGTERM)
 
 
-@pytest.mark.parametrize("server", RELOADING)
-def test_where_a_new_release_does_not_start(server: str, geetest: tuple[Simulator, str], release: Path) -> None:
-    with running(server, geetest, DEPLOYED_RELEASE=str(release)) as site:
-        release.write_text("broken")
-        site.process.send_signal(signal.SIGHUP)
-        if server == "uvicorn, workers":
-            site.wait_until(release.with_name("releasebroken").exists)
-            assert site.release() == 1
-        else:
-            assert site.process.wait(SECONDS) == (1 if server == "granian" else 3)
-
-
 @pytest.mark.parametrize(
     ("captcha_id", "captcha_key", "missing"),
     [("an-id", "a-key", ""), ("", "a-key", "GEETEST_CAPTCHA_ID"), ("an-id", "", "GEETEST_CAPTCHA_KEY")],

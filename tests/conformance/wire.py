@@ -52,7 +52,6 @@ def request(
     *,
     method: str = "POST",
     content_type: str | None = FORM,
-    version: str = "HTTP/1.1",
     close: bool = True,
 ) -> bytes:
     """The bytes of a request. `target` is sent as it is."""
@@ -67,7 +66,7 @@ def request(
     if not names & {"content-length", "transfer-encoding", "upgrade"}:
         lines.append(("content-length", str(len(body))))
     head = "".join(f"{name}: {value}\r\n" for name, value in lines)
-    return b"%s %s %s\r\n%s\r\n%s" % (method.encode(), target, version.encode(), head.encode(), body)
+    return b"%s %s HTTP/1.1\r\n%s\r\n%s" % (method.encode(), target, head.encode(), body)
 
 
 def chunked(*pieces: bytes) -> bytes:

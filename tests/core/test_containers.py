@@ -9,6 +9,7 @@ from encoded import (
     AS_JSON,
     CAMEL,
     FIELDS,
+    FORM,
     JSON,
     MULTIPART,
     OTHER_LOT,
@@ -169,3 +170,9 @@ def test_a_container_with_nothing_in_it_is_missing(placeholder: object) -> None:
     assert outcome(found.conclude()) == "missing"
     found.offer("captcha", AS_JSON)
     assert found.conclude() == FIELDS
+
+
+def test_with_a_container_flat_fields_do_not_count() -> None:
+    for sent in (TOKEN, dict.fromkeys(TOKEN, "x")):
+        assert outcome(scan(FORM, [encode(FORM, [*sent.items()])], "captcha")) == "missing"
+        assert scan(FORM, [encode(FORM, [*sent.items(), ("captcha", AS_JSON)])], "captcha") == FIELDS

@@ -164,6 +164,7 @@ NO_OBJECT: dict[str, bytes | None] = {
     "unreadable": None,
     "a list": b"[" + AS_BYTES + b"]",
     "cut off": AS_BYTES[:-1],
+    "deep": b'{"result": "success", "x": ' + b"[" * 30_000 + b"]" * 30_000 + b"}",
     "a number of 5000 digits": b'{"result": "success", "x": ' + b"1" * 5000 + b"}",
     "one byte too long": AS_BYTES + b" " * (MAX_REPLY + 1 - len(AS_BYTES)),
 }
@@ -174,10 +175,17 @@ def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> No
     assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.UNAVAILABLE, "the answer is not a JSON object")
 
 
-@pytest.mark.parametrize("body", [AS_BYTES.replace(b"slide", b"\xff\xfe"), b'{"result":"success","x":NaN}'])
-def test_an_answer_that_is_nearly_json_is_refused_and_no_outage(body: bytes) -> None:
+NOT_UTF_8 = "the answer is not UTF-8"
+UNLIKE_JSON: dict[str, tuple[bytes, str]] = {
+    "no UTF-8": (AS_BYTES.replace(b"slide", b"\xff\xfe"), NOT_UTF_8),
+    "NaN": (b'{"result":"success","x":NaN}', "the answer contains NaN, which JSON does not have"),
+}
+
+
+@pytest.mark.parametrize(("body", "reason"), UNLIKE_JSON.values(), ids=UNLIKE_JSON.keys())
+def test_an_answer_that_is_nearly_json_is_refused_and_no_outage(body: bytes, reason: str) -> None:
     """What GeeTest repeats of a visitor's own words may be in any encoding."""
-    assert parse_reply(Reply(200, body), LOT).outcome is Outcome.REFUSED
+    assert parse_reply(Reply(200, body), LOT) == Evidence(Outcome.REFUSED, reason)
 
 
 def test_an_answer_with_a_content_encoding_is_refused() -> None:
@@ -193,3 +201,7 @@ def test_a_success_may_be_written_in_each_of_these_ways(body: bytes) -> None:
     evidence = parse_reply(Reply(200, body), LOT)
     assert evidence.outcome is Outcome.PASSED
     assert evidence.captcha_args["scene"] == "反爬虫"
+
+
+def test_an_error_about_the_id_is_not_about_the_key() -> None:
+    assert not is_about_the_key(answered({"status": "error", "code": -50101, "msg": "not captcha_id"}))

@@ -151,11 +151,11 @@ def test_a_mapping_is_checked_like_what_is_scanned() -> None:
 
 
 @pytest.mark.parametrize(
-    ("outcome", "values"),
+    ("expected", "values"),
     [(Outcome.MISSING, (None, False, "", "undefined")), (Outcome.MALFORMED, (True, 0, AS_JSON, [dict(TOKEN)]))],
 )
-def test_what_is_no_mapping_is_missing_as_an_unsolved_captcha_leaves_it_or_malformed(
-    outcome: Outcome, values: tuple[object, ...]
+def test_what_is_no_mapping_is_missing_where_no_captcha_was_solved(
+    expected: Outcome, values: tuple[object, ...]
 ) -> None:
     for sent in values:
-        assert fields_from_mapping(sent, 8192) == Evidence(outcome, "no object with the captcha fields")
+        assert fields_from_mapping(sent, 8192) == Evidence(expected, "no object with the captcha fields")

@@ -55,15 +55,6 @@ def scanner(content_type: bytes = b"application/x-www-form-urlencoded") -> Scann
     return found
 
 
-async def test_a_body_as_long_as_the_limit_is_searched_to_its_end() -> None:
-    """Its end may come in a message of its own."""
-    for kind, whole in ((b"application/x-www-form-urlencoded", b"a=1"), (b"application/json", b'{"a": 1}')):
-        body, searched = Server(piece(whole), piece(b"", more=False)).body(Limits(max_body=len(whole))), scanner(kind)
-        assert (await body.search(searched), body.complete, [*searched.names()]) == (None, True, ["a"])
-    body = Server(piece(b"a=1&"), piece(b"", more=False)).body(Limits(max_body=3))
-    assert await body.search(scanner()) == Evidence(Outcome.TOO_LARGE, "no fields within 3 bytes")
-
-
 async def turns_during_a_search(length: int) -> int:
     """How often another task runs while a body is searched that is all there."""
     turns = 0

@@ -194,8 +194,8 @@ def refusing() -> Iterator[str]:
 
 
 @contextmanager
-def full_queue() -> Iterator[socket.socket]:
-    """A listener whose queue of connections is full: what knocks there waits."""
+def never_accepting() -> Iterator[str]:
+    """The URL of a listener whose queue of connections is full: what knocks there waits."""
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         listener.listen(0)
@@ -205,17 +205,10 @@ def full_queue() -> Iterator[socket.socket]:
                 each.setblocking(False)
                 each.connect_ex(listener.getsockname())
             time.sleep(0.01)
-            yield listener
+            yield f"http://127.0.0.1:{listener.getsockname()[1]}"
         finally:
             for each in waiting:
                 each.close()
-
-
-@contextmanager
-def never_accepting() -> Iterator[str]:
-    """The URL of a full queue."""
-    with full_queue() as listener:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}"
 
 
 @contextmanager

@@ -164,3 +164,39 @@ async def test_the_app_runs_in_the_callers_own_task(geetest: GeeTest) -> None:
 
     await visit(geetest.token()).run(geetest.guard(inside))
     assert tasks == [anyio.get_current_task()]
+
+
+async def test_every_message_that_the_app_sends_goes_through(geetest: GeeTest) -> None:
+    out: list[dict[str, Any]] = [
+        {"type": "http.response.early_hint", "links": [b"</style.css>"]},
+        {"type": "http.response.start", "status": 200, "headers": [(b"a", b"b")], "trailers": True},
+        {"type": "http.response.zerocopysend", "file": 3},
+        {"type": "http.response.trailers", "headers": []},
+    ]
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for message in out:
+            await send(message)
+
+    asked = await visit(geetest.token()).run(geetest.guard(app))
+    assert list(map(id, asked.sent)) == list(map(id, out))
+
+
+@pytest.mark.parametrize("slow", [0, 0.3])
+async def test_a_disconnect_that_comes_while_geetest_is_asked_reaches_the_app_once(
+    slow: float, geetest: GeeTest
+) -> None:
+    """A server may say it once only. Here it is there before anybody listens, and so is the app's to hear."""
+    geetest.simulator.slow(slow)
+    heard: list[str] = []
+
+    async def app(scope: Scope, receive: Receive, send: Send) -> None:
+        for _ in range(2):
+            heard.append((await receive())["type"])
+        with anyio.move_on_after(0.05):
+            heard.append((await receive())["type"])
+
+    asked = visit(geetest.token())
+    asked.say({"type": "http.disconnect"})
+    await asked.run(geetest.guard(app, timeout=1))
+    assert heard == ["http.request", "http.disconnect"]

@@ -1,7 +1,5 @@
-"""A request may be cancelled wherever it waits: by a server that shuts down, by a timeout around it.
-
-Each test sends one request again and again, and cancels it where it waits for the first time, for the second, and so on
-until there is no such place left. Nothing may stay behind, no token may be lost, and the next visitor is served.
+"""A request is cancelled where it waits for the first time, for the second, and so on, as servers and time-outs do it:
+nothing may stay behind, no token may be lost, and the next visitor is served.
 """
 
 import asyncio
@@ -84,25 +82,20 @@ class Places(trio.abc.Instrument):
                 error = thrown
 
 
+def slowly(method: Any) -> Any:
+    async def waits(*given: Any) -> Any:
+        await anyio.sleep(0)
+        found = await method(*given)
+        await anyio.sleep(0)
+        return found
+
+    return waits
+
+
 class SlowStore(MemoryStore):
     """It waits before each call and after it."""
 
-    async def add(self, key: str, value: str, seconds: float) -> bool:
-        await anyio.sleep(0)
-        added = await super().add(key, value, seconds)
-        await anyio.sleep(0)
-        return added
-
-    async def pop(self, key: str) -> str | None:
-        await anyio.sleep(0)
-        value = await super().pop(key)
-        await anyio.sleep(0)
-        return value
-
-    async def delete(self, key: str) -> None:
-        await anyio.sleep(0)
-        await super().delete(key)
-        await anyio.sleep(0)
+    add, pop, delete = map(slowly, (MemoryStore.add, MemoryStore.pop, MemoryStore.delete))
 
 
 def in_pieces(token: Token) -> Visit:

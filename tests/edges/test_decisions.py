@@ -155,27 +155,6 @@ async def test_monitor_forwards_the_whole_of_a_body_that_is_not_read_to_its_end(
     assert app.seen[0].result.outcome in (Outcome.TOO_LARGE, Outcome.BUSY)
 
 
-@pytest.mark.parametrize("ends", [True, False])
-async def test_monitor_does_not_lose_the_end_of_a_body_whose_time_ran_out(
-    ends: bool, geetest: GeeTest, app: App
-) -> None:
-    """On its last message, after which the app must not wait for another; or before it."""
-    body = b"x" * (2 * 1024 * 1024)
-    late = visit(body=[body] if ends else [body, b"end"])
-
-    async def receive() -> Message:
-        handed: list[Message] = []
-        with anyio.CancelScope(shield=bool(late.incoming)):  # the deadline passes while this message is handed over
-            await anyio.sleep(0.1)
-            handed.append(await Visit.receive(late))
-        return handed[0]
-
-    guard = geetest.guard(app, mode="monitor", limits=Limits(body_timeout=0.05, max_body=4 * 1024 * 1024))
-    with anyio.fail_after(SECONDS):
-        await guard(late.scope, receive, late.send)
-    assert app.seen[0].body == (body if ends else body + b"end")
-
-
 async def test_two_guards_in_one_stack_ask_once(geetest: GeeTest, app: App) -> None:
     inner_told, outer_told = Told(), Told()
     inner = geetest.guard(app, protect=None, on_result=inner_told)
@@ -230,3 +209,24 @@ async def test_a_scope_may_be_short(absent: str, method: str, geetest: GeeTest) 
     guard = geetest.guard(App(400), protect=["* /login"], sources=["header", "query", "body"])
     went = await Visit(scope, {"type": "http.request", "body": b""}).run(guard)
     assert went.status == (400 if "query_string" in scope else 403)
+
+
+@pytest.mark.parametrize("ends", [True, False])
+async def test_monitor_does_not_lose_the_end_of_a_body_whose_time_ran_out(
+    ends: bool, geetest: GeeTest, app: App
+) -> None:
+    """On its last message, after which the app must not wait for another; or before it."""
+    body = b"x" * (2 * 1024 * 1024)
+    late = visit(body=[body] if ends else [body, b"end"])
+
+    async def receive() -> Message:
+        handed: list[Message] = []
+        with anyio.CancelScope(shield=bool(late.incoming)):  # the deadline passes while this message is handed over
+            await anyio.sleep(0.1)
+            handed.append(await Visit.receive(late))
+        return handed[0]
+
+    guard = geetest.guard(app, mode="monitor", limits=Limits(body_timeout=0.05, max_body=4 * 1024 * 1024))
+    with anyio.fail_after(SECONDS):
+        await guard(late.scope, receive, late.send)
+    assert app.seen[0].body == (body if ends else body + b"end")

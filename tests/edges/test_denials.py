@@ -83,11 +83,14 @@ def test_the_languages_know_every_outcome() -> None:
 ACCEPTS = {
     "text/html,application/xhtml+xml,application/xml;q=0.9,*/*;q=0.8": HTML,  # a browser that shows a page
     "TEXT/HTML": HTML,
+    "application/xhtml+xml": HTML,
     "text/html;q=0.4, application/json;q=0.3": HTML,
     "": JSON,
     "*/*": JSON,  # fetch(), curl
+    "application/json;q=1.0, text/html": JSON,
     "application/problem+json, text/html;q=0.9": JSON,
     "text/html;q=0": JSON,
+    "text/html;q=abc": JSON,
     "text/html;q=nan": JSON,
     ";;;,,,q=;=": JSON,
     "a/b," * 100_000: JSON,
@@ -169,3 +172,16 @@ async def test_on_denied_may_leave_some_to_the_default(geetest: GeeTest, app: Ap
         )
         assert (await visit().run(guard)).headers["location"] == "/captcha"
         assert (await visit(geetest.token(forged=True)).run(guard)).code == "captcha_failed"
+
+
+async def test_the_page_is_a_whole_page_that_says_what_helps(geetest: GeeTest, app: App) -> None:
+    geetest.simulator.down()
+    guard = geetest.guard(app, on_unavailable="deny")
+    denied = await visit(geetest.token(), headers={"accept": "text/html"}).run(guard)
+    page = denied.body.decode()
+    assert page.startswith("<!doctype html>")
+    assert "<script" not in page
+    assert "captcha_" not in page, "no machine's word"
+    assert page.count("<a ") == 1, "a way back"
+    assert (denied.status, denied.headers["x-geetest-denial"]) == (503, "captcha_unavailable")
+    assert denied.headers["retry-after"].isdigit()

@@ -1,6 +1,4 @@
-"""Whatever a visitor sends, and however much of it, costs little: bytes, calls, tasks and sockets are bounded, the work
-grows with the bytes and no faster, and the event loop goes on. Seconds are never compared with a constant here.
-"""
+"""Whatever a visitor sends, and however much of it: bytes, calls, tasks and sockets are bounded."""
 
 import asyncio
 import socket

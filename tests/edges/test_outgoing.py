@@ -7,6 +7,7 @@ import pytest
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from geetest_asgi import GeeTestMiddleware, Limits, Outcome, Rule
+from geetest_asgi.clearance import Clearance
 
 from .servers import GeeTest
 from .site import App
@@ -91,6 +92,7 @@ REDIRECTS: dict[str, tuple[Sequence[str], Sequence[str] | None, list[str], bool]
     "not a URL": (["http://["], TWO_RULES, ["/login"], False),
     "nowhere": ([], TWO_RULES, ["/login"], False),
     "two of them, of which clients follow one or the other": (["/login", "/transfer"], TWO_RULES, ["/login"], False),
+    "no patterns, to its own path": (["/login/"], None, ["/login", "/login/"], True),
     "no patterns, to a path behind it": (["/sizes/X"], None, ["/sizes"], False),
     "no patterns, to a path before it": (["/sizes"], None, ["/sizes/X"], False),
 }
@@ -230,3 +232,12 @@ async def test_a_receive_that_raises_does_not_cost_the_answer(geetest: GeeTest, 
 
     await geetest.guard(app)(asked.scope, broken, asked.send)
     assert asked.code == "captcha_missing"
+
+
+async def test_a_websocket_gets_no_clearance_with_its_handshake(geetest: GeeTest) -> None:
+    """Browsers keep no header of it, and a close has none."""
+    accept: Message = {"type": "websocket.accept"}
+    rules = [Rule("/ws", methods="WEBSOCKET")]
+    guard = geetest.guard(sending([accept]), protect=rules, clearance=Clearance("s" * 32), sources=("query",))
+    asked = await handshake(query=geetest.token()).run(guard)
+    assert asked.sent == [accept]

@@ -5,6 +5,7 @@ from typing import Any
 
 import anyio
 import pytest
+from starlette.responses import RedirectResponse
 
 from geetest_asgi import Limits
 from geetest_asgi.stores import MemoryStore
@@ -96,3 +97,13 @@ async def test_the_offline_token_lets_everybody_in_while_geetest_is_down(geetest
     assert (await visit(geetest.token(offline=True)).run(closed)).code == "captcha_unavailable"
     geetest.simulator.up()
     assert (await visit(geetest.token(offline=True)).run(guard)).code == "captcha_failed"
+
+
+async def test_a_denials_redirect_gives_nothing_away(geetest: GeeTest, app: App) -> None:
+    """A developer's denial may be a 307 to a captcha page; a failed token does not become good by that."""
+    guard = geetest.guard(app, on_denied=lambda result, scope: RedirectResponse("/captcha", 307))
+    token = geetest.token(forged=True)
+    for _ in range(3):
+        assert (await visit(token).run(guard)).status == 307
+    assert app.seen == []
+    assert len(geetest.calls) == 1

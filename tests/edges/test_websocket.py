@@ -1,14 +1,13 @@
-"""The handshake of a websocket: guarded where a rule says so, by fields of the query or the headers.
-
-Hand-made scopes: what a server makes of the messages is its own affair, and the messages are all that ASGI has.
-"""
+"""The handshake of a websocket: guarded where a rule says so, by fields of the query or the headers."""
 
 from typing import Any
 
 import anyio
 import pytest
+from starlette.responses import PlainTextResponse, Response
+from starlette.types import Scope
 
-from geetest_asgi import Outcome, Rule
+from geetest_asgi import GeeTestResult, Outcome, Rule
 
 from .servers import GeeTest
 from .site import App
@@ -53,6 +52,7 @@ async def test_a_denial_is_an_http_response_where_the_server_can_and_else_closes
     kinds = {message["type"] for message in asked.sent}
     assert kinds == {"websocket.http.response.start", "websocket.http.response.body"}
     assert asked.headers["cache-control"] == "no-store"
+    assert ("retry-after" in asked.headers) is (status == 503)
     assert "connection" not in asked.headers
 
 
@@ -99,3 +99,32 @@ async def test_a_visitor_who_left_before_the_denial_is_no_error(geetest: GeeTest
     with anyio.fail_after(2):
         await asked.run(geetest.guard(app, protect=RULES))
     assert app.seen == []
+
+
+@pytest.mark.parametrize("http_response", [True, False])
+async def test_on_denied_speaks_to_a_websocket_too(http_response: bool, geetest: GeeTest, app: App) -> None:
+    told: list[str] = []
+
+    def on_denied(result: GeeTestResult, scope: Scope) -> Response:
+        told.append(f"{scope['type']} {result.outcome}")
+        return PlainTextResponse("own", 418)
+
+    asked = handshake(http_response=http_response)
+    await asked.run(geetest.guard(app, protect=RULES, on_denied=on_denied))
+    assert told == ["websocket missing"]
+    if http_response:
+        assert (asked.status, asked.body) == (418, b"own")
+        assert asked.headers["x-geetest-denial"] == "captcha_missing"
+    else:
+        assert asked.sent == CLOSED
+
+
+@pytest.mark.parametrize(("down", "mode"), [(True, "enforce"), (False, "monitor"), (False, "off")])
+async def test_a_handshake_without_a_verdict_is_let_in_where_the_policy_says_so(
+    down: bool, mode: Any, geetest: GeeTest, app: App
+) -> None:
+    if down:
+        geetest.simulator.down()
+    asked = handshake(query=geetest.token(offline=True) if down else {})
+    await asked.run(geetest.guard(app, protect=RULES, mode=mode))
+    assert asked.sent[0] == {"type": "websocket.accept"}

@@ -60,6 +60,7 @@ def test_without_a_refusal_there_is_no_error(target: str) -> None:
     ("language", "says"),
     [
         ("en-gb", "Captcha required. Solve the captcha and send the request again."),
+        ("de", "Captcha required. Solve the captcha and send the request again."),
         ("zh-hans", "请先完成验证。请完成验证后再次提交。"),
     ],
 )

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable, Sequence
 from typing import Annotated, Any
-from uuid import UUID
 
 import pytest
 from fastapi import APIRouter, Depends, FastAPI
@@ -34,7 +33,7 @@ def test_marks_that_come_after_the_guard_count_and_its_settings_are_theirs(geete
     assert client.post("/old/way", json=geetest.token()).json() == "in"
 
 
-@pytest.mark.parametrize("path", ["/users(id)", "/report.{rest:path}", "/a/{b}-{c}", "/x/{x:uuid}"])
+@pytest.mark.parametrize("path", ["/users(id)", "/report.{rest:path}", "/a/{b}-{c}"])
 def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) -> None:
     app = plain()
 
@@ -43,7 +42,7 @@ def test_whatever_path_a_route_has_it_is_guarded(path: str, geetest: GeeTest) ->
         return captcha.rule
 
     app.put(path)(lambda: "not marked")
-    client, sent = TestClient(app), path.replace("{x:uuid}", str(UUID(int=1))).replace("{rest:path}", "a/b")
+    client, sent = TestClient(app), path.replace("{rest:path}", "a/b")
     assert client.post(sent).json()["code"] == "captcha_missing"
     assert client.post(sent, json=geetest.token()).json() == f"POST {path}"
     assert client.put(sent).is_success
@@ -68,20 +67,6 @@ def test_marks_on_several_layers_are_one(layers: Sequence[str], geetest: GeeTest
     assert client.post("/outer/inner/login").status_code == 403
     assert client.post("/outer/inner/login", json=geetest.token()).json() == "in"
     assert len(geetest.calls) == 1
-
-
-def test_an_app_for_one_host_has_marks_that_count(geetest: GeeTest) -> None:
-    app, inner = FastAPI(), FastAPI()
-
-    @inner.post("/login")
-    async def login(captcha: CaptchaResult) -> bool:
-        return captcha.verified
-
-    app.host("shop.example", inner)
-    add_geetest(app)
-    client = TestClient(app, base_url="http://shop.example")
-    assert client.post("/login").status_code == 403
-    assert client.post("/login", json=geetest.token()).json() is True
 
 
 def two_strictnesses() -> FastAPI:

@@ -173,9 +173,3 @@ def test_what_is_not_marked_is_as_the_framework_wrote_it(site: Any) -> None:
     made = paths(site)
     assert made["/open"] == plain["/open"]
     assert [method for method, each in made["/items/{number}"].items() if "403" in each["responses"]] == ["post"]
-
-
-@pytest.mark.usefixtures("geetest")
-def test_where_nobody_is_refused_no_denial_is_described(site: Any) -> None:
-    assert "403" in paths(site)["/login"]["post"]["responses"]
-    assert "403" not in paths(site, on_denied=lambda result, scope: None)["/login"]["post"]["responses"]

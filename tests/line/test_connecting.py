@@ -1,12 +1,10 @@
 """Opening a connection: which address is taken, and whom a look-up waits for. The names are looked up by the tests."""
 
-import select
 import socket
 import ssl
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import suppress
 from math import inf
 from typing import Any
 
@@ -14,13 +12,12 @@ import anyio
 import pytest
 import trustme
 from anyio.lowlevel import checkpoint
-from edges.servers import RawServer, full_queue, http_reply, secured
+from edges.servers import RawServer, http_reply, secured
 from edges.visitors import until
 from lines import a_call, keep_open
 
-from geetest_asgi._line.call import Call, Ear
-from geetest_asgi._line.clock import clock
-from geetest_asgi._line.connecting import Attempts, Resolver, connect
+from geetest_asgi._line.call import Call
+from geetest_asgi._line.connecting import Attempts, Lookup, connect, look_up
 
 pytestmark = pytest.mark.anyio
 
@@ -48,26 +45,11 @@ async def test_the_first_address_that_accepts_is_taken(other: str) -> None:
             connection.socket.close()
 
 
-class Noting(Call):
-    """It knows which connections were tried."""
-
-    def __init__(self) -> None:
-        super().__init__(clock(), 60.0, 1, None)
-        self.tried = Attempts()
-        self.begin(1, lambda: None)
-
-    def uses(self, socket: Ear) -> None:
-        super().uses(socket)
-        if isinstance(socket, Attempts):
-            self.tried = socket
-
-
 async def test_no_other_address_is_tried_once_one_has_accepted() -> None:
     with RawServer(keep_open) as server:
-        call = Noting()
-        connection = await connect([HERE] * 50, server.port, "geetest.test", None, call)
+        connection = await connect([HERE] * 50, server.port, "geetest.test", None, a_call())
         connection.socket.close()
-    assert len(call.tried.sockets) < 50, "one, or some more where the event loop was late"
+    assert server.accepted < 50, "one, or some more where the event loop was late"
 
 
 async def test_where_no_address_accepts_each_has_its_error_at_once() -> None:
@@ -95,34 +77,6 @@ async def test_what_one_of_several_attempts_hears_all_of_them_hear(other: str) -
         assert attempts.since == min(first.since, second.since)
         for made in (first, second):
             made.close()
-
-
-async def test_where_two_addresses_accept_at_once_one_is_kept_and_the_call_knows_which() -> None:
-    """Both are tried since neither answers at first; then the loop is held until both have."""
-    accepted: list[socket.socket] = []
-
-    def accept() -> None:
-        with suppress(OSError):
-            while True:
-                accepted.append(listener.accept()[0])
-
-    async def hold() -> None:
-        await until(lambda: len(call.tried.sockets) == 2)
-        assert not call.tried.hears()
-        threading.Thread(target=accept, daemon=True).start()
-        time.sleep(1.3)  # the kernel asks again after a second
-
-    call = Noting()
-    with full_queue() as listener:
-        async with anyio.create_task_group() as group:
-            group.start_soon(hold)
-            connection = await connect([HERE, HERE], listener.getsockname()[1], "geetest.test", None, call)
-        assert connection.socket is call.socket
-        await until(lambda: len(select.select(accepted, [], [], 0)[0]) == 1)  # has hung up
-        connection.socket.close()
-        listener.shutdown(socket.SHUT_RDWR)
-    for each in accepted:
-        each.close()
 
 
 @pytest.fixture(scope="module")
@@ -168,12 +122,15 @@ class Names:
     """A resolver that hangs until it is told to go on."""
 
     def __init__(self) -> None:
-        self.asked = 0
+        self.asked = self.answered = 0
         self.go_on = threading.Event()
 
     def getaddrinfo(self, host: str, port: int, **_: object) -> list[Any]:
         self.asked += 1
         self.go_on.wait(10)
+        self.answered += 1
+        if host == "unknown.test":
+            raise socket.gaierror(socket.EAI_NONAME, "unknown")
         return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", (address, port)) for address in ("192.0.2.1", "192.0.2.2")]
 
 
@@ -186,43 +143,60 @@ def names(monkeypatch: pytest.MonkeyPatch) -> Iterator[Names]:
     names.go_on.set()
 
 
-async def test_a_call_says_whom_its_look_up_waits_for(names: Names) -> None:
-    """A place, of which there are four; then the resolver; then for our own loop, until it takes what was found."""
-    resolver, calls, found = Resolver(), [a_call() for _ in range(5)], list[object]()
+async def test_calls_wait_for_one_look_up_and_the_silence_is_the_resolvers(names: Names) -> None:
+    """A resolver that hangs is an outage for all of them: none waits for a thread, which would be our own fault."""
+    calls, found, under_way = [a_call() for _ in range(20)], list[object](), dict[str, Lookup]()
+    assert (Lookup().since, Lookup().hears()) == (inf, False)
 
-    async def look_up(call: Call) -> None:
-        found.append(await resolver.look_up("geetest.test", 443, call))
-        assert call.ours == "the event loop was held up"
+    async def find(call: Call) -> None:
+        found.append(await look_up("geetest.test", 443, call, under_way))
 
     with anyio.fail_after(10):
         async with anyio.create_task_group() as group:
+            start = time.monotonic()
             for call in calls:
-                group.start_soon(look_up, call)
-            await until(lambda: names.asked == 4)
-            assert sorted(call.ours for call in calls) == [*[""] * 4, "no thread to look up a host"]
+                group.start_soon(find, call)
+            await until(lambda: names.asked)
+            [heard] = {call.socket for call in calls}
+            assert heard is not None
+            assert start <= heard.since <= time.monotonic()
+            assert not heard.hears()
+            assert {call.ours for call in calls} == {""}
             names.go_on.set()
-    assert found == [["192.0.2.1", "192.0.2.2"]] * 5
+            await until(heard.hears)
+    assert found == [["192.0.2.1", "192.0.2.2"]] * 20
+    assert (names.asked, under_way) == (1, {})
 
 
-async def test_a_look_up_that_is_cancelled_before_it_begins_gives_its_place_back() -> None:
-    resolver = Resolver()
-    for turns in [0, 1, 2, 3] * 5:
+async def test_who_began_a_look_up_may_leave_and_what_it_raises_all_others_raise(names: Names) -> None:
+    under_way, raised = dict[str, Lookup](), list[int]()
+
+    async def find() -> None:
+        with pytest.raises(socket.gaierror):
+            await look_up("unknown.test", 443, a_call(), under_way)
+        raised.append(names.asked)
+
+    async with anyio.create_task_group() as first:
+        first.start_soon(look_up, "unknown.test", 443, a_call(), under_way)
+        await until(lambda: names.asked)
+        first.cancel_scope.cancel()
+    with anyio.fail_after(10):
+        async with anyio.create_task_group() as others:
+            others.start_soon(find)
+            others.start_soon(find)
+            await checkpoint()
+            names.go_on.set()
+        await find()
+    assert raised == [1, 1, 2]
+
+
+@pytest.mark.parametrize("backend", ["asyncio", "trio"])
+def test_no_event_loop_waits_at_its_end_for_a_resolver(backend: str, names: Names) -> None:
+    async def main() -> None:
         async with anyio.create_task_group() as group:
-            group.start_soon(resolver.look_up, "localhost", 443, a_call())
-            for _ in range(turns):
-                await checkpoint()
+            group.start_soon(look_up, "geetest.test", 443, a_call(), {})
+            await until(lambda: names.asked)
             group.cancel_scope.cancel()
-    with anyio.fail_after(10):
-        assert await resolver.look_up("localhost", 443, a_call())
 
-
-async def test_a_look_up_that_nobody_waits_for_gives_its_place_back(names: Names) -> None:
-    resolver = Resolver()
-    async with anyio.create_task_group() as group:
-        for _ in range(4):
-            group.start_soon(resolver.look_up, "geetest.test", 443, a_call())
-        await until(lambda: names.asked == 4)
-        group.cancel_scope.cancel()
-    names.go_on.set()
-    with anyio.fail_after(10):
-        assert await resolver.look_up("geetest.test", 443, a_call())
+    anyio.run(main, backend=backend)
+    assert names.answered == 0

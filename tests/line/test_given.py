@@ -98,20 +98,6 @@ class Stream:
         self.closed = True
 
 
-@pytest.mark.parametrize(
-    ("then", "opening"),
-    [((), True), ((f"{TLS}.started",), True), ((f"{TLS}.failed",), True), ((f"{TLS}.complete",), False)],
-)
-async def test_a_connection_whose_handshake_is_not_over_is_known(
-    then: tuple[str, ...], opening: bool, call: Call
-) -> None:
-    trace, stream = Trace(call), Stream()
-    await trace.note(f"{CONNECT}.complete", {"return_value": stream})
-    for event in then:
-        await trace.note(event, {})
-    assert (trace.opening is stream) is opening
-
-
 async def test_a_given_client_is_not_closed_and_one_that_was_made_for_us_is() -> None:
     given = httpx.AsyncClient()
     await GivenWire(given, ours=False).aclose()

@@ -8,7 +8,7 @@ import httpx
 import pytest
 from anyio import wait_all_tasks_blocked
 from clocks import Clock as Time
-from edges.servers import RawServer
+from edges.servers import RawServer, never_accepting, refusing
 from lines import REQUEST, a_call, after, in_place, line_to
 from own_time import OwnTime
 
@@ -16,7 +16,7 @@ from geetest_asgi import Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._line.call import CLIENT_LEFT, Call
-from geetest_asgi._line.line import Lane, Server
+from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Lane, Server
 
 pytestmark = pytest.mark.anyio
 
@@ -155,6 +155,26 @@ async def test_the_next_server_is_asked_where_nothing_was_sent(hosts: str, outco
     assert 0.0 <= evidence.elapsed < 5.0
 
 
+async def test_nobody_waits_for_a_place_while_a_single_call_tries_whether_an_outage_is_over() -> None:
+    tried: list[httpx.Request] = []
+
+    async def fail_and_then_hang(request: httpx.Request) -> httpx.Response:
+        tried.append(request)
+        if len(tried) > 1:
+            await anyio.sleep_forever()
+        raise httpx.ConnectError("x")
+
+    limits = Limits(max_in_flight=1, breaker_failures=1, breaker_pause=0.01, breaker_longest_pause=0.01)
+    line = line_to("http://down", client=httpx.MockTransport(fail_and_then_hang), limits=limits)
+    await line.ask([REQUEST], 10.0)
+    await anyio.sleep(0.05)
+    async with anyio.create_task_group() as group:
+        group.start_soon(line.ask, [REQUEST], 10.0)
+        await wait_all_tasks_blocked()
+        assert (await line.ask([REQUEST], 10.0)).reason == ALL_SERVERS_SKIPPED.reason
+        group.cancel_scope.cancel()
+
+
 async def test_each_server_can_be_asked_alone() -> None:
     line = line_to("http://down", "http://good", client=by_host(down=httpx.ConnectError))
     found = [(url, (await alone.ask([REQUEST], 5.0)).outcome) for url, alone in line.each()]
@@ -272,3 +292,11 @@ async def test_a_client_that_cannot_be_made_is_an_error_at_the_start() -> None:
     line = line_to("http://good", client=lambda: int("no client"))
     with pytest.raises(ValueError, match="no client"):
         await line.prepare()
+
+
+async def test_the_last_server_has_all_the_time_that_is_left() -> None:
+    with refusing() as nobody, never_accepting() as silent:
+        async with aclosing(line_to(nobody, silent)) as line:
+            evidence = await line.ask([REQUEST], 0.6)
+    assert evidence.outcome in (Outcome.UNAVAILABLE, Outcome.BUSY)  # BUSY on a busy machine
+    assert evidence.elapsed >= 0.55

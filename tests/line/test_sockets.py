@@ -115,6 +115,7 @@ async def test_an_address_of_version_six() -> None:
 
 
 async def test_an_address_that_cannot_be_connected_to_leaves_no_socket_behind() -> None:
+    gc.collect()  # what other tests have left
     with warnings.catch_warnings(record=True) as seen:
         warnings.simplefilter("always")
         with pytest.raises(OSError, match="connecting"):
@@ -218,14 +219,15 @@ def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
         runner.run(main(server))
 
 
-@pytest.mark.parametrize("records", [(b"a",), (b"a", b"b")])
-async def test_a_connection_is_free_when_tls_has_nothing_left_either(records: tuple[bytes, ...]) -> None:
+@pytest.mark.parametrize(("record", "raw", "unused"), [(b"", b"", True), (b"b", b"", False), (b"", b"garbage", False)])
+async def test_a_connection_is_free_when_tls_has_nothing_left_either(record: bytes, raw: bytes, unused: bool) -> None:
     """What came with the answer was taken from the socket together with it."""
 
     def in_one_piece(server: RawServer, connection: socket.socket) -> None:
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
-        for record in records:
-            connection.sendall(record)
+        connection.sendall(b"a")
+        connection.sendall(record)
+        os.write(connection.fileno(), raw)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
         server.ended.wait()
 
@@ -236,5 +238,27 @@ async def test_a_connection_is_free_when_tls_has_nothing_left_either(records: tu
         assert connection.free_since == 0.0
         assert await connection.stream.receive() == b"a"
         assert not connection.socket.hears()
-        assert connection.is_unused() is (len(records) == 1)
+        assert connection.is_unused() is unused
         connection.socket.close()
+
+
+async def test_between_two_pieces_the_event_loop_goes_on() -> None:
+    told = threading.Event()
+
+    def in_pieces(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(connection.recv(100))
+        told.wait(10)
+        connection.sendall(b"y")
+
+    async def tell() -> None:
+        told.set()
+
+    with RawServer(in_pieces) as server:
+        made = await connected_to(server)
+        await made.send(b"x")
+        assert await made.receive() == b"x"
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            assert await made.receive() == b"y"
+            assert told.is_set()
+        made.close()

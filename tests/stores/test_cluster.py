@@ -81,9 +81,11 @@ async def test_when_a_master_dies_its_replica_knows_what_was_spent(cluster: Clus
     assert all([await before.add(key, "", 60) for key in KEYS])
     await before.aclose()
     until(lambda: cluster.replica.ask("DBSIZE") == cluster.masters[0].ask("DBSIZE"))
-    store = FailSafe(RedisStore(cluster.client))
+    amid = RedisStore(cluster.client)
+    store = FailSafe(amid)
     cluster.masters[0].kill()
     assert all([await store.add(f"amid {key}", "", 60) for key in KEYS]), "the site goes on"
+    await amid.aclose()
     until(lambda: "role:master" in cluster.replica.ask("INFO", "replication"))
     cluster.wait_until_well()
     other = RedisStore(cluster.client)  # another process: it has seen nothing itself

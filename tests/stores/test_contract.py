@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from geetest_asgi import ConfigError
+from geetest_asgi import ConfigError, stores
 from geetest_asgi.stores import FailSafe, MemoryStore, RedisStore, SQLiteStore, Store
 
 from .machine import KEYS, TEXTS
@@ -193,3 +193,9 @@ def test_a_timeout_that_visitors_would_feel_is_refused(timeout: float, tmp_path:
         SQLiteStore(tmp_path / "x.db", timeout=timeout)
     with pytest.raises(ConfigError, match=rf"^RedisStore\(timeout={timeout}\)"):
         RedisStore(lambda: None, timeout=timeout)
+
+
+def test_a_store_is_an_attribute_and_what_there_is_not_is_none() -> None:
+    assert [getattr(stores, name).__name__ for name in stores.__all__] == stores.__all__
+    with pytest.raises(AttributeError, match="no attribute 'EtcdStore'"):
+        _ = stores.EtcdStore

@@ -280,7 +280,8 @@ async def test_no_key_and_no_value_gets_into_the_log(verb: str, store: FailSafe,
 
     await adds(store, "digest-of-a-token")
     shaky.fault = tells_all
-    await getattr(store, verb)("digest-of-a-token" + "!" * (verb == "add"), *ARGUMENTS.get(verb, ()))
+    given = {"add": ("another", "verdict-on-a-visitor", 60.0), "count": ("digest-of-a-token", 60.0)}
+    await getattr(store, verb)(*given.get(verb, ("digest-of-a-token",)))
     assert [each.getMessage()[:23] for each in caplog.records] == ["Shaky fails (KeyError):"]
 
 
@@ -290,3 +291,10 @@ def test_every_store_but_this_processs_memory_is_made_fail_safe(shaky: Shaky) ->
     assert as_store(None) is not as_store(None)
     assert as_store(safe) is safe
     assert isinstance(as_store(shaky), FailSafe)
+
+
+async def test_what_one_guard_has_let_in_another_with_the_same_store_knows(shaky: Shaky) -> None:
+    """Two guards of one app: one process."""
+    first, second = FailSafe(shaky), FailSafe(shaky)
+    shaky.fault = broken
+    assert [*await adds(first, "a"), *await adds(second, "a")] == [True, False]

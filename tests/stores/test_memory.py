@@ -165,3 +165,12 @@ class AsTheModel(StoreMachine):
 
 TestAsTheModel = AsTheModel.TestCase
 TestAsTheModel.settings = settings(max_examples=60, stateful_step_count=30)
+
+
+async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, clock: Clock) -> None:
+    for key in "ab":
+        await store.add(key, "", 5)
+    clock.now += 5
+    assert "a" not in store
+    assert await store.add("a", "", 5)
+    assert len(store) == 1

@@ -5,6 +5,7 @@ import sys
 import time
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -14,7 +15,7 @@ from commands import until
 from geetest_asgi import ConfigError
 from geetest_asgi.stores import FailSafe, RedisStore
 
-from .support import SECONDS, RedisServer
+from .support import SECONDS, RedisServer, running
 
 pytestmark = pytest.mark.anyio
 
@@ -37,6 +38,13 @@ def test_a_client_that_would_block_the_loop_is_refused() -> None:
         library = pytest.importorskip(name)
         with pytest.raises(ConfigError, match=r"redis\.asyncio"), getattr(library, kind)() as blocking:
             RedisStore(blocking)
+
+
+def test_what_is_no_client_or_no_prefix_is_refused() -> None:
+    with pytest.raises(ConfigError, match="int"):
+        RedisStore(5)
+    with pytest.raises(ConfigError, match=r"RedisStore\(prefix=.*give a text"):
+        RedisStore(lambda: None, prefix=b"shop:")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -242,3 +250,32 @@ async def test_a_redis_that_was_restarted_is_found_again(own_redis: RedisServer)
     assert [await store.add(each, "", 60) for each in ("before", "amid")] == [False, False], (
         "Redis has forgotten, and we not"
     )
+
+
+async def test_a_master_that_becomes_a_replica_is_left_for_the_one_that_its_name_leads_to_now(tmp_path: Path) -> None:
+    """After a planned failover the old connections stay open, and each command on them is refused."""
+    name = tmp_path / "name"
+    with running("--unixsocket", f"{tmp_path}/old") as old, running("--unixsocket", f"{tmp_path}/new") as new:
+        name.symlink_to("old")
+        store = RedisStore(f"unix://{name}", timeout=2)
+        assert await store.add("before", "", 60)
+        old.ask("REPLICAOF", "127.0.0.1", str(new.port))
+        name.unlink()
+        name.symlink_to("new")
+        assert await store.add("after", "", 60)
+        assert new.ask("KEYS", "*") == ["geetest_asgi:after"]
+        await store.aclose()
+
+
+async def test_a_redis_that_refuses_is_a_failure(own_redis: RedisServer) -> None:
+    """Out of memory, read-only, a wrong password: whatever it says."""
+    store = FailSafe(RedisStore(own_redis.url))
+    own_redis.ask("CONFIG", "SET", "maxmemory", "1")
+    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
+    assert store.failing
+
+
+async def test_different_prefixes_share_nothing(redis: RedisServer) -> None:
+    redis.ask("FLUSHALL")
+    stores = [RedisStore(redis.url, timeout=2, prefix=prefix) for prefix in ("one:", "two:")]
+    assert [await store.add("a", "", 60) for store in stores * 2] == [True, True, False, False]

@@ -77,11 +77,9 @@ def _no_database(path: Path) -> Path:
 
 WRONG: dict[str, tuple[Callable[[Path], Any], str]] = {
     "no such directory": (lambda path: path / "nowhere" / "spent.db", "nowhere"),
-    "a directory": (lambda path: path.parent, "unable to open"),
     "another program's": (_another_programs, "another program's database"),
     "no database": (_no_database, "not a database"),
     "memory": (lambda path: ":memory:", "MemoryStore"),
-    "nothing": (lambda path: "", "give the path of a file"),
     "a URI": (lambda path: f"file:{path}", "give the path of a file"),
 }
 
@@ -93,21 +91,11 @@ def test_what_cannot_be_such_a_file_is_refused_while_the_app_is_built(name: str,
         SQLiteStore(make(path))
 
 
-FIRST_LAYOUT = """
-    CREATE TABLE spent (id INTEGER PRIMARY KEY, key TEXT NOT NULL UNIQUE, ends REAL NOT NULL, holder TEXT NOT NULL,
-        note TEXT NOT NULL);
-    CREATE INDEX spent_ends ON spent (ends);
-    CREATE TABLE kept (number INTEGER NOT NULL);
-    INSERT INTO kept VALUES (0);
-    CREATE TRIGGER one_more AFTER INSERT ON spent BEGIN UPDATE kept SET number = number + 1; END;
-    INSERT INTO spent (key, ends, holder, note) VALUES ('a', 9e9, '0123456789abcdef', '');
-    PRAGMA application_id = 0x67743476;
-"""
-
-
 def test_a_file_of_an_earlier_release_is_emptied_and_used(path: Path) -> None:
-    old = sqlite3.connect(path)
-    old.executescript(FIRST_LAYOUT)
+    anyio.run(SQLiteStore(path).add, "a", "", 60.0)
+    with sqlite3.connect(path) as old:
+        old.execute("PRAGMA user_version = 0")
+        old.execute("CREATE INDEX more ON entries (value)")
     old.close()
     assert anyio.run(SQLiteStore(path).add, "a", "", 60.0), "forgotten: GeeTest knows"
     assert rows(path) == 1
@@ -195,6 +183,25 @@ def test_the_log_is_bounded_and_a_reader_that_stays_stops_nobody(path: Path) -> 
     assert log.stat().st_size < 5 * mib
     assert anyio.run(add, 180, 60) < 5 * mib, "as before"
     assert rows(path) == 240
+
+
+def test_a_checkpoint_waits_for_readers_briefly_and_is_not_tried_again_by_the_next_call(path: Path) -> None:
+    file, said = StoreFile(str(path), 1.5), list[str]()
+    wanted = {"synchronous": 1, "wal_autocheckpoint": 0, "busy_timeout": 1500}  # 1: no call waits for the disk
+    with file.transaction() as connection:
+        assert {name: connection.execute(f"PRAGMA {name}").fetchone()[0] for name in wanted} == wanted
+        assert connection.isolation_level is None, "no transaction begins by itself"
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchall()
+    for size in (5 * 1024 * 1024, 1):
+        with file.transaction() as connection:
+            connection.set_trace_callback(said.append)
+            connection.execute("INSERT INTO entries (key, ends, value) VALUES (?, 9e9, zeroblob(?))", (size, size))
+    other.close()
+    file.close()
+    pragmas = ["busy_timeout = 100", "wal_checkpoint(TRUNCATE)", "busy_timeout = 1500"]
+    assert [each for each in said if "PRAGMA" in each] == [f"PRAGMA {each}" for each in pragmas]
 
 
 class AsMemoryDoes(StoreMachine):
@@ -389,3 +396,29 @@ async def test_a_closed_store_opens_at_its_next_call(path: Path) -> None:
         store.close()
         assert [each.name for each in path.parent.iterdir()] == ["spent.db"]
     assert await store.add("a", "", 60) is False
+
+
+def test_another_programs_file_is_left_as_it_is(path: Path) -> None:
+    before = _another_programs(path).read_bytes()
+    with pytest.raises(ConfigError):
+        SQLiteStore(path)
+    assert path.read_bytes() == before
+
+
+async def test_an_error_amid_a_call_does_not_spoil_the_next_one(path: Path) -> None:
+    store = SQLiteStore(path)
+    await store.add("a", "", 60)
+    other = sqlite3.connect(path)
+    other.execute("DROP TABLE entries")
+    other.close()
+    with pytest.raises(sqlite3.OperationalError, match="no such table"):
+        await store.add("a", "", 60)
+    assert [await store.add("a", "", 60) for _ in range(2)] == [True, False]
+
+
+def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    store = SQLiteStore("spent.db")
+    monkeypatch.chdir("/")
+    anyio.run(store.add, "a", "", 60.0)
+    assert rows(tmp_path / "spent.db") == 1
