@@ -39,6 +39,7 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("protect", "protect={!r}", [[], 5, b"/login", {"/login": "POST"}, False]),
     ("protect", "at least one pattern", [(), iter(())]),
     ("protect", "a path begins with '/'", [re.compile("login"), re.compile("^users/[0-9]+$")]),
+    ("protect", "name= … give a text", [[Rule("/login", name="")]]),
     ("protect", "belong together", [[Rule("/x", captcha_id="a")], [Rule("/x", captcha_key=KEY)]]),
     ("protect", "give a list, one pattern in each string", ["POST /login, /register", "/a /b", "/a,"]),
     ("protect", "write the methods first", ["/login POST", "POST /login PUT", "POST /a\nb"]),
@@ -175,7 +176,7 @@ def test_a_rule_inherits_what_it_does_not_set() -> None:
     plain, other = policy(["/x"]), policy([own])
     assert (plain.captcha_id, plain.keys, plain.sources, plain.timeout) == (ID, (KEY,), ("body",), 3.0)
     assert (other.captcha_id, other.keys, other.sources, other.timeout) == ("own", ("own-key",), ("header", "query"), 1)
-    assert plain.mode == other.mode == "enforce"
+    assert (plain.mode, plain.identity, other.mode) == ("enforce", "unsafe /x /x", "enforce")
 
 
 def test_exemptions_root_paths_and_sources_may_be_one_string() -> None:
