@@ -20,7 +20,7 @@ function start(options, place) {
       if (within) happened.push(["called back at once", null]);
       captcha = object;
       listen(captcha);
-      captcha.appendTo(place);
+      if (place) captcha.appendTo(place);
       made();
     });
     within = false;
