@@ -6,7 +6,6 @@ import ssl
 from collections.abc import Sequence
 from contextlib import suppress
 from contextvars import Context
-from functools import partial
 from math import inf
 from time import monotonic
 from typing import Any, Final
@@ -72,6 +71,8 @@ class Attempts:
 async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
     """Try one address after the other, each a moment after the one before, and keep the first that connects."""
     call.uses(attempts := Attempts())
+    if len(addresses) == 1:
+        return await attempts.connect(addresses[0], port)
     made: list[Socket] = []
     errors: list[OSError] = []
 
@@ -141,7 +142,7 @@ async def look_up(host: str, port: int, call: Call, under_way: dict[str, Lookup]
         return [str(ipaddress.ip_address(host))]
     if (lookup := under_way.get(host)) is None:
         under_way[host] = lookup = Lookup()
-        clock().run(partial(lookup.run, host, port, under_way), Context())
+        clock().run(lambda: lookup.run(host, port, under_way), Context())  # it outlives this request
     call.uses(lookup)
     await lookup.over.wait()
     if isinstance(lookup.found, Exception):

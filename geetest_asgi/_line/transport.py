@@ -39,10 +39,7 @@ class Origin:
 
 
 class Transport:
-    """The connections of one event loop. Follows no redirect, keeps no cookie and knows no proxy.
-
-    `trust_env`: see `certificates`.
-    """
+    """The connections of one event loop: no redirect, no cookie, no proxy. `trust_env`: see `certificates`."""
 
     def __init__(self, *, trust_env: bool = False) -> None:
         self._trust_env = trust_env
