@@ -1,13 +1,12 @@
 """`geetest-asgi check` against a service on a socket: what works, what does not, and what cannot be known."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
-from commands import Done, command
+from commands import Done, command, free_port
 
 from geetest_asgi._core.model import Evidence, Outcome
 from geetest_asgi.commands import verdicts
@@ -25,14 +24,6 @@ def geetest() -> Simulator:
 def url(geetest: Simulator) -> Iterator[str]:
     with serve(geetest) as url:
         yield url
-
-
-@pytest.fixture
-def closed() -> Iterator[str]:
-    """A port that is taken and that nobody listens at."""
-    with socket.socket() as taken:
-        taken.bind(("127.0.0.1", 0))
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
 
 
 def check(api_server: str, *arguments: str, **more: Any) -> Done:
@@ -99,10 +90,8 @@ def test_a_broken_service_is_told(geetest: Simulator, url: str, fault: Callable[
     assert len(geetest.calls) == 1
 
 
-def test_what_keeps_a_server_from_being_reached_is_told_and_a_backup_is_asked_in_its_place(
-    closed: str, url: str
-) -> None:
-    unknown = "https://geetest.invalid"
+def test_what_keeps_a_server_from_being_reached_is_told_and_a_backup_is_asked_in_its_place(url: str) -> None:
+    closed, unknown = f"http://127.0.0.1:{free_port()}", "https://geetest.invalid"
     for server, told in ((closed, "Connection refused"), (unknown, "the name geetest.invalid is not known")):
         assert told in line(check(server), "FAIL", f"{server} ")
     done = check(both := f"{closed},{url}")

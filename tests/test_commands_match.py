@@ -34,9 +34,11 @@ def test_an_open_request_is_told_why(line: str) -> None:
 
 BETWEEN = ("--protect", "POST /users/demo", "--protect", "/users/**")
 AFTER = ("--protect", "/a/*", "--protect", "/**")
+MOUNTED = ("--protect", "/hook", "--exempt", "/api/hook", "--root-path", "/api/")
 CLOSED: dict[str, tuple[str, tuple[str, ...], str]] = {
     "a query, which is cut off": ("/login?next=/", SITE, "protected by rule 1, POST /login"),
     "rules that come later": ("/a/b", AFTER, "by rule 1, /a/* (its path is also matched by rule 2, /**)"),
+    "an exemption of the path with its root path alone": ("/hook", MOUNTED, "POST /api/hook\n"),
     "text beyond ASCII, as a browser escapes it": ("/café", ("--protect", "/café"), "POST /caf%C3%A9\n"),
     "spellings under two rules": ("/users/DEMO", BETWEEN, "no rule: spellings of the path fall under rule 1"),
     "a path past the bounds": ("/users/" + "a" * 2048, BETWEEN, "refused, by no rule: the path is longer"),

@@ -57,7 +57,11 @@ WRONG: list[tuple[str, str, list[Any]]] = [
     ("captcha_id", "the text from GeeTest's dashboard", ["<your-id>", "{{ id }}", "%ID%", "ID=value"]),
     ("api_server", "api_server={!r}: give", [[], "", "gcaptcha4.geetest.com", "ftp://h", "https:/h"]),
     ("api_server", "api_server=5: give a base URL", [["https://h", 5]]),
-    ("api_server", "base URL", ["https://", "https://${HOST}", "https://*.geetest.com", "https://h:0", "https://a b"]),
+    (
+        "api_server",
+        "base URL",
+        ["https://", "https://${HOST}", "https://*.geetest.com", "https://h:0", "https://https://h"],
+    ),
     ("api_server", "{!r} … base URL", ["https://h?x=1", "https://h#x"]),
     ("api_server", "'/validate' is added", ["https://h/validate", "https://h/validate/", "https://h/load"]),
     ("api_server", "not a URL", ["https://h:abc", "https://[::1"]),
