@@ -126,7 +126,7 @@ class Names:
         self.go_on = threading.Event()
 
     def getaddrinfo(self, host: str, port: int, **_: object) -> list[Any]:
-        self.asked += host == "geetest.test"  # and no late thread of another test
+        self.asked += host.endswith(".test")  # and no late thread of another test
         self.go_on.wait(10)
         self.answered += 1
         if host == "unknown.test":
