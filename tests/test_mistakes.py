@@ -32,10 +32,10 @@ NO_APP: list[tuple[Any, dict[str, Any], str]] = [
 ]
 
 
-@pytest.mark.parametrize(("given", "pair", "says"), NO_APP)
-def test_what_is_no_asgi_application(given: Any, pair: dict[str, Any], says: str) -> None:
+@pytest.mark.parametrize(("given", "settings", "says"), NO_APP)
+def test_what_is_no_asgi_application(given: Any, settings: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigError, match=re.escape(says)):
-        GeeTestMiddleware(given, **pair)
+        GeeTestMiddleware(given, **settings)
 
 
 def wrapped(*arguments: Any, **more: Any) -> Any:
