@@ -75,7 +75,7 @@ def test_the_guard_may_have_a_place_behind_a_rate_limit(placed: bool, third: int
     app = Litestar([login], middleware=middleware, plugins=[plugin])
     with TestClient(app) as client:
         assert [client.post("/login").status_code for _ in range(3)] == [403, 403, third]
-        assert len(app.middleware) == 2
+        assert sum("GeeTestPlugin" in repr(each) for each in app.middleware) == 1, "placed once"
 
 
 def test_a_parameter_on_a_route_that_is_not_marked_says_which_are(geetest: GeeTest) -> None:
