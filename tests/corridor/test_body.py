@@ -209,3 +209,18 @@ async def test_what_was_read_takes_no_memory_while_the_rest_is_drained() -> None
         await body.search(scanner())
     await body.drain()
     assert server.free == [MEMORY, MEMORY - 4, MEMORY - 7, MEMORY]
+
+
+async def test_a_body_as_long_as_the_limit_is_searched_to_its_end() -> None:
+    """Its end may come in a message of its own."""
+    for kind, whole in ((b"application/x-www-form-urlencoded", b"a=1"), (b"application/json", b'{"a": 1}')):
+        body, searched = Server(piece(whole), piece(b"", more=False)).body(Limits(max_body=len(whole))), scanner(kind)
+        assert (await body.search(searched), body.complete, [*searched.names()]) == (None, True, ["a"])
+    body = Server(piece(b"a=1&"), piece(b"", more=False)).body(Limits(max_body=3))
+    assert await body.search(scanner()) == Evidence(Outcome.TOO_LARGE, "no fields within 3 bytes")
+
+
+async def test_an_empty_json_body_is_not_broken() -> None:
+    json = scanner(b"application/json")
+    assert await Server(piece(b"", more=False)).body().search(json) is None
+    assert json.broken == ""

@@ -59,6 +59,10 @@ LOOKED_AT: dict[str, tuple[dict[str, Any], str]] = {
     ),
     "no content type": ({"body": b"secret", "content_type": None}, "body (no Content-Type): not read"),
     "an odd content type": ({"body": b"x", "content_type": "secret\x1b[31m/x"}, "body (unknown type): not read"),
+    "two content types": (
+        {"body": b"", "content_type": FORM, "headers": [("content-type", JSON)]},
+        "body (two Content-Types): not read",
+    ),
     "encoded": (
         {"body": b"x", "content_type": JSON, "headers": {"content-encoding": "gzip"}},
         "body (application/json, encoded): not read",

@@ -181,3 +181,17 @@ async def test_blocks_that_end_in_time_cost_one_tick_together() -> None:
         limit.end(limit.begin())
     own.go_to(60)
     assert own.ticks == 1
+
+
+async def test_a_task_runs_in_the_context_that_it_is_given() -> None:
+    found: list[str] = []
+
+    async def look() -> None:
+        found.append(WHO.get())
+
+    WHO.set("ada")
+    context = copy_context()
+    WHO.set("somebody else")
+    clock().run(look, context)
+    await until(lambda: found)
+    assert found == ["ada"]

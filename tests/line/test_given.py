@@ -149,3 +149,17 @@ async def test_a_redirect_is_not_followed_though_the_client_follows_them(kit: An
     async with kit.AsyncClient(transport=kit.MockTransport(answer), follow_redirects=True) as client:
         assert (await line_to("http://geetest.test", client=client).ask([REQUEST], 5.0)).outcome is Outcome.REFUSED
     assert asked == ["geetest.test"]
+
+
+@pytest.mark.parametrize(
+    ("then", "opening"),
+    [((), True), ((f"{TLS}.started",), True), ((f"{TLS}.failed",), True), ((f"{TLS}.complete",), False)],
+)
+async def test_a_connection_whose_handshake_is_not_over_is_known(
+    then: tuple[str, ...], opening: bool, call: Call
+) -> None:
+    trace, stream = Trace(call), Stream()
+    await trace.note(f"{CONNECT}.complete", {"return_value": stream})
+    for event in then:
+        await trace.note(event, {})
+    assert (trace.opening is stream) is opening

@@ -53,6 +53,8 @@ BROKEN: dict[str, bytes] = {
     "a folded line": length(b"{}", b"x: y\r\n z"),
     "line feeds alone": b"HTTP/1.1 200 OK\ncontent-length: 2\n\n{}" + b"\r\n\r\n",
     "ssh": b"SSH-2.0-OpenSSH_9.6\r\n",
+    "a chunk without an end": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
+    "a chunk size that is none": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",
     "a head without an end": OK + b"x: y\r\n" * (MAX_HEAD // 6),
     "a long head": length(b"{}", b"x: " + b"y" * MAX_HEAD),
 }
@@ -149,3 +151,12 @@ def mutated(draw: st.DrawFn) -> bytes:
 def test_two_libraries_read_the_same(data: bytes) -> None:
     """`python -m fuzz http_answer` tries more."""
     check(data)
+
+
+def test_interim_answers_without_end_are_bounded() -> None:
+    hint = b"HTTP/1.1 103 Early Hints\r\n\r\n"
+    hints = (hint * (MAX_RAW // len(hint) + 1))[:MAX_RAW]
+    reader = read(hints[:-1000], hints[-1000:])
+    assert not reader.done
+    with pytest.raises(BrokenReplyError):
+        reader.feed(hint[MAX_RAW % len(hint) :][:1])

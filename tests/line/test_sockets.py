@@ -11,13 +11,14 @@ import ssl
 import threading
 import time
 import warnings
+from contextlib import suppress
 from typing import Any
 from urllib.parse import urlsplit
 
 import anyio
 import pytest
 import trustme
-from edges.servers import RawServer, never_accepting, refusing, reset, secured
+from edges.servers import Behave, RawServer, never_accepting, refusing, reset, secured
 from edges.visitors import until
 from lines import a_call, keep_open
 from loops import LOOPS, run_on
@@ -143,18 +144,47 @@ async def test_silence_begins_anew_with_all_that_is_sent() -> None:
 
 
 async def test_what_has_no_room_in_the_kernel_is_sent_bit_by_bit() -> None:
-    length, received = 20_000_000, list[int]()
+    go_on, length, received = threading.Event(), 20_000_000, list[int]()
 
-    def read_slowly(server: RawServer, connection: socket.socket) -> None:
-        while data := connection.recv(1 << 16):
+    def read_late(server: RawServer, connection: socket.socket) -> None:
+        go_on.wait(60)
+        while data := connection.recv(1 << 20):
             received.append(len(data))
 
-    with RawServer(read_slowly) as server:
+    async def tell() -> None:
+        await anyio.sleep(0.02)
+        go_on.set()
+
+    with RawServer(read_late) as server:
         made = await connected_to(server)
-        await made.send(b"x" * length)
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            await made.send(b"x" * length)
         await made.send_eof()
         await until(lambda: sum(received) == length)
         await until(lambda: server.open == 0)
+        made.close()
+
+
+async def test_between_two_pieces_the_event_loop_goes_on() -> None:
+    told = threading.Event()
+
+    def in_pieces(server: RawServer, connection: socket.socket) -> None:
+        connection.sendall(connection.recv(100))
+        told.wait(10)
+        connection.sendall(b"y")
+
+    async def tell() -> None:
+        told.set()
+
+    with RawServer(in_pieces) as server:
+        made = await connected_to(server)
+        await made.send(b"x")
+        assert await made.receive() == b"x"
+        async with anyio.create_task_group() as group:
+            group.start_soon(tell)
+            assert await made.receive() == b"y"
+            assert told.is_set()
         made.close()
 
 
@@ -183,9 +213,17 @@ def test_an_end_that_came_with_the_last_bytes_is_noticed(loop: str) -> None:
 
 
 class Counting(selectors.DefaultSelector):
-    """Counts how often an event loop looks for news."""
+    """Counts how often an event loop looks for news, and of how many sockets it has asked for them."""
 
-    looked = 0
+    looked = registered = 0
+
+    def register(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self.registered += 1
+        return super().register(fileobj, events, data)
+
+    def modify(self, fileobj: Any, events: int, data: Any = None) -> selectors.SelectorKey:
+        self.registered += 1
+        return super().modify(fileobj, events, data)
 
     def select(self, timeout: float | None = None) -> Any:
         self.looked += 1
@@ -204,12 +242,16 @@ def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
         made = await connected_to(server)
         await made.send(b"x")
         assert await made.receive() == b"x"
+        before = selector.registered
         await made.send(b"y")
+        assert await made.receive() == b"y"
+        assert selector.registered == before, "one reader does"
+        await made.send(b"z")
         await until(made.hears)
         before = selector.looked
         await asyncio.sleep(0.2)
         assert selector.looked < before + 20
-        assert await made.receive() == b"y"
+        assert await made.receive() == b"z"
         made.close()
 
     with (
@@ -219,46 +261,40 @@ def test_what_nobody_reads_does_not_keep_the_loop_busy() -> None:
         runner.run(main(server))
 
 
-@pytest.mark.parametrize(("record", "raw", "unused"), [(b"", b"", True), (b"b", b"", False), (b"", b"garbage", False)])
-async def test_a_connection_is_free_when_tls_has_nothing_left_either(record: bytes, raw: bytes, unused: bool) -> None:
-    """What came with the answer was taken from the socket together with it."""
+def in_one_piece(*records: bytes, then: bytes) -> Behave:
+    """A server that sends these records of TLS and then raw bytes, or TLS's farewell, all at once."""
 
-    def in_one_piece(server: RawServer, connection: socket.socket) -> None:
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
-        connection.sendall(b"a")
-        connection.sendall(record)
-        os.write(connection.fileno(), raw)
-        connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
+    def behave(server: RawServer, secure: socket.socket) -> None:
+        assert isinstance(secure, ssl.SSLSocket)
+        secure.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, True)
+        for record in records:
+            secure.sendall(record)
+        if then == b"farewell":
+            secure.settimeout(0)
+            with suppress(ssl.SSLWantReadError):
+                secure.unwrap()
+        else:
+            os.write(secure.fileno(), then)
+        secure.setsockopt(socket.IPPROTO_TCP, socket.TCP_CORK, False)
         server.ended.wait()
 
+    return behave
+
+
+@pytest.mark.parametrize(
+    ("records", "then", "unused"),
+    [((b"a",), b"", True), ((b"a", b"b"), b"", False), ((b"a",), b"farewell", False), ((b"a",), b"garbage", False)],
+)
+async def test_a_connection_is_free_when_tls_has_nothing_left_either(
+    records: tuple[bytes, ...], then: bytes, unused: bool
+) -> None:
+    """What came with the answer was taken from the socket together with it."""
     authority, context = trustme.CA(), ssl.create_default_context()
     authority.configure_trust(context)
-    with RawServer(secured(authority.issue_cert(HERE), in_one_piece)) as server:
+    with RawServer(secured(authority.issue_cert(HERE), in_one_piece(*records, then=then))) as server:
         connection = await connect([HERE], server.port, HERE, context, a_call())
         assert connection.free_since == 0.0
         assert await connection.stream.receive() == b"a"
         assert not connection.socket.hears()
         assert connection.is_unused() is unused
         connection.socket.close()
-
-
-async def test_between_two_pieces_the_event_loop_goes_on() -> None:
-    told = threading.Event()
-
-    def in_pieces(server: RawServer, connection: socket.socket) -> None:
-        connection.sendall(connection.recv(100))
-        told.wait(10)
-        connection.sendall(b"y")
-
-    async def tell() -> None:
-        told.set()
-
-    with RawServer(in_pieces) as server:
-        made = await connected_to(server)
-        await made.send(b"x")
-        assert await made.receive() == b"x"
-        async with anyio.create_task_group() as group:
-            group.start_soon(tell)
-            assert await made.receive() == b"y"
-            assert told.is_set()
-        made.close()

@@ -2,6 +2,7 @@
 
 import asyncio
 import socket
+import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import aclosing
@@ -20,7 +21,7 @@ from edges.servers import RawServer, http_reply, refusing, replying, secured
 from edges.visitors import until
 from lines import FAIL, REQUEST, after, line_to
 
-from geetest_asgi import ConfigError, Outcome
+from geetest_asgi import ConfigError, Limits, Outcome
 from geetest_asgi._bounds.per_loop import on_asyncio
 from geetest_asgi._core.model import Evidence
 
@@ -184,3 +185,25 @@ async def test_a_given_client_stays_open_and_may_have_read_the_answer_before_us(
             assert not client.is_closed
     broken = kit.MockTransport(lambda request: kit.Response(200, headers={"content-encoding": "gzip"}, content=b"{}"))
     assert (await line_to("http://127.0.0.1:9", client=broken).ask([REQUEST], 3.0)).outcome is Outcome.REFUSED
+
+
+async def test_a_proxy_has_as_many_calls_as_may_be_in_flight(proxies: pytest.MonkeyPatch) -> None:
+    """httpx's own bound is a hundred."""
+
+    def answer_all(server: RawServer, connection: socket.socket) -> None:
+        server.read_request(connection)
+        all_there.wait(10)
+        connection.sendall(FAIL)
+
+    async def ask() -> None:
+        found.append(await line.ask([REQUEST], 30.0))
+
+    all_there, found = threading.Barrier(120), list[Evidence]()
+    with RawServer(answer_all) as proxy:
+        proxies.setenv("HTTP_PROXY", proxy.url)
+        limits = Limits(max_in_flight=120)
+        line = line_to("http://geetest.test", trust_env=True, limits=limits)
+        async with aclosing(line), anyio.create_task_group() as group:
+            for _ in range(120):
+                group.start_soon(ask)
+    assert {each.outcome for each in found} == {Outcome.FAILED}
