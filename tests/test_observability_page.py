@@ -102,6 +102,9 @@ def test_decisions_are_logged_at_their_levels(caplog: pytest.LogCaptureFixture) 
     said = {
         "DEBUG passed, allowed": GeeTestResult(Outcome.PASSED, True, True),
         "INFO failed, not allowed ('pass_token used')": FAILED,
+        "INFO unavailable, allowed unverified ('HTTP 503')": GeeTestResult(
+            Outcome.UNAVAILABLE, True, False, "HTTP 503"
+        ),
         "ERROR misconfigured, not allowed ('no id', '-50102')": GeeTestResult(
             Outcome.MISCONFIGURED, False, False, "no id", "-50102"
         ),

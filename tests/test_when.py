@@ -233,3 +233,9 @@ async def test_rules_with_one_store_count_together_and_guards_with_another_do_no
         assert [await here.fails() for _ in range(2)] == [FREE] * 2
         assert [await there.fails() for _ in range(2)] == [FREE, ASKED]
         assert await elsewhere.fails() == FREE
+
+
+async def test_a_key_that_is_no_text_is_an_error_of_the_app(geetest: GeeTest) -> None:
+    async with Guesser(guard(AfterFailures(key=lambda scope: 7))) as visitor:  # type: ignore[arg-type, return-value]
+        with pytest.raises(TypeError, match="must be a str or None, not int"):
+            await visitor.fails()

@@ -204,3 +204,12 @@ def test_the_hook_is_told_and_the_log_says_what_to_look_at(clock: Clock, caplog:
     assert "run geetest-asgi check here" in begins.getMessage()
     assert "80 requests were refused ('refused: HTTP 403')" in ends.getMessage()
     assert vars(raised)["geetest_hook"] == "on_lockout"
+
+
+def test_bots_that_send_something_else_do_not_hide_a_lockout(clock: Clock) -> None:
+    lockouts = Lockouts(clock)
+    told = []
+    for number in range(100):
+        decision = result(Outcome.REFUSED, "odd") if number % 3 == 0 else REFUSED
+        told += visit(lockouts, clock, decision, range(number, number + 1), seconds=1)
+    assert [(each.over, each.reason) for each in told] == [(False, "refused: HTTP 403")]

@@ -29,7 +29,7 @@ from encoded import (
 )
 
 from geetest_asgi._core.fields.scanners import MAX_CONTENT_TYPE, scanner_for
-from geetest_asgi._core.model import FIELD_NAMES, Evidence, Outcome
+from geetest_asgi._core.model import FIELD_NAMES, CaptchaFields, Evidence, Outcome
 
 ODD_NAMES = ("a b", "c&d", "e=%22", "出力 f[%41]")
 
@@ -211,3 +211,13 @@ def test_the_reasons_never_repeat_what_was_sent(content_type: bytes) -> None:
     assert "script" not in repr(answer)
     assert "secret" not in repr(answer)
     assert "lot_number" in answer.reason
+
+
+def test_names_and_values_of_the_greatest_length_may_be_escaped_whole() -> None:
+    def escaped(text: str) -> str:
+        return "".join(f"%{ord(letter):02X}" for letter in text)
+
+    token = {**TOKEN, "captcha_output": "A" * 8192}
+    pairs = sorted(token.items(), key=lambda pair: len(pair[1]))
+    body = "&".join(f"{escaped(name)}={escaped(value)}" for name, value in pairs).encode()
+    assert scan(FORM, [body]) == scan(FORM, cut(body, [30, 500, -1])) == CaptchaFields(**token)

@@ -49,6 +49,7 @@ LOOKED_AT: dict[str, tuple[dict[str, Any], str]] = {
         {"body": json.dumps(NESTED).encode(), "content_type": JSON},
         "body (application/json): username, data, list, data.captcha, data.captcha.lotNumber",
     ),
+    "a list": ({"body": b'["secret"]', "content_type": JSON}, "body (application/json): no names"),
     "a form with other names": (
         {"body": b"username=secret&captcha%5Blot_number%5D=secret&gen_time=&secret", "content_type": FORM},
         f"body ({FORM}): username, captcha[lot_number], gen_time",

@@ -87,6 +87,8 @@ STORIES = {
         delete b; pop b: None; add b: True; add b: False""",
     "what was let in during a failure is known after it": """
         fails; add a: True; add b: True; recovers; add c: True; add a: False; add b: False""",
+    "what others have taken is known here though the store fails later": """
+        others add a: True; add a: False; fails; add a: False; add a: False""",
     "what others give back is free here too, and what we have given back since": """
         others add a: True; add a: False; add a: False; others delete a; add a: True; add a: False;
         delete a; fails; add a: True""",
@@ -298,3 +300,14 @@ async def test_what_one_guard_has_let_in_another_with_the_same_store_knows(shaky
     first, second = FailSafe(shaky), FailSafe(shaky)
     shaky.fault = broken
     assert [*await adds(first, "a"), *await adds(second, "a")] == [True, False]
+
+
+async def test_a_store_that_cannot_be_hashed_is_a_store() -> None:
+    async def fails(*_: object) -> Any:
+        raise OSError
+
+    class Slots:
+        __slots__ = ()
+        add = pop = delete = count = fails
+
+    assert await adds(FailSafe(Slots()), "a", "a") == [True, False]

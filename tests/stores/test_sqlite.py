@@ -422,3 +422,15 @@ def test_a_relative_path_stays_where_it_was(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.chdir("/")
     anyio.run(store.add, "a", "", 60.0)
     assert rows(tmp_path / "spent.db") == 1
+
+
+async def test_a_lock_that_stays_while_the_file_is_opened_is_a_failure(path: Path) -> None:
+    store = SQLiteStore(path, timeout=0.1)
+    other = sqlite3.connect(path, isolation_level=None)
+    other.execute("PRAGMA journal_mode = DELETE")
+    other.execute("BEGIN")
+    other.execute("SELECT * FROM entries").fetchall()
+    with pytest.raises(sqlite3.OperationalError, match="locked"):
+        await store.add("a", "", 60)
+    other.close()
+    assert await store.add("a", "", 60)
