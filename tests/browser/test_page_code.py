@@ -54,7 +54,7 @@ def press(stage: FormStage) -> None:
 def answered(stage: FormStage) -> None:
     """One request has left, and it has passed. A page may hide `querySelector`, and is asked before it has gone, too."""
     stage.page.wait_for_function(
-        "/passed|welcome/.test(document.getElementsByTagName('output')[0]?.textContent ?? document.body.textContent)"
+        "/passed|welcome/.test((document.getElementsByTagName('output')[0] ?? document.body)?.textContent)"
     )
     assert stage.server.outcomes == ["passed"]
     assert len(stage.posts) == 1
