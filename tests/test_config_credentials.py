@@ -129,10 +129,3 @@ def test_servers_from_the_environment(
         assert "api_server=" in str(refusal(guard))
     else:
         assert config.api_servers(None, allow_http=False) == expected
-
-
-@pytest.mark.usefixtures("pair_in_the_environment")
-@pytest.mark.parametrize("name", ["captcha_id", "captcha_key"])
-def test_an_empty_setting_is_not_filled_from_the_environment(name: str) -> None:
-    """`captcha_key=os.environ["…"]` of an empty variable must be heard of."""
-    refusal(lambda: GeeTestMiddleware(app, **{name: ""}))  # type: ignore[arg-type]

@@ -135,14 +135,6 @@ async def test_one_of_your_own_is_asked_and_told_and_may_raise(
     assert record.__dict__["geetest_hook"] == "when"
 
 
-async def test_a_rule_may_have_it_alone_and_another_rule_asks(geetest: GeeTest) -> None:
-    rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
-    app = GeeTestMiddleware(login, protect=rules)
-    async with Guesser(app) as visitor:
-        assert await visitor.fails() == FREE
-        assert await visitor.fails(path="/transfer") == ASKED
-
-
 async def test_a_rule_may_have_it_alone_and_another_rule_or_guard_asks(geetest: GeeTest) -> None:
     rules = [Rule("POST /login", when=AfterFailures(1)), "POST /transfer"]
     app = GeeTestMiddleware(login, protect=rules)
