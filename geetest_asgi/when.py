@@ -43,6 +43,7 @@ class _Attempt:
     """One request, and the place that it holds."""
 
     counter: "AfterFailures"
+    store: Store
     client: str
     place: int | None
     failed: bool = False
@@ -97,13 +98,14 @@ class AfterFailures:
         if client is None:
             return True
         place = await self._take_place(client, store)
-        scope[_ATTEMPTS] = (*scope.get(_ATTEMPTS, ()), _Attempt(self, client, place))
+        scope[_ATTEMPTS] = (*scope.get(_ATTEMPTS, ()), _Attempt(self, store, client, place))
         return place is None
 
     async def answered(self, scope: Scope, store: Store, status: int) -> None:
         """Count the app's answer to a request after `wanted`. For the guard."""
         for attempt in scope.get(_ATTEMPTS, ()):
-            if attempt.counter is self and not (attempt.failed or status in self._statuses):
+            ours = attempt.counter is self and attempt.store is store  # not that of another guard in the stack
+            if ours and not (attempt.failed or status in self._statuses):
                 with suppress(StoreFailsError):  # the place stays taken
                     await self._settle(attempt, store, success=status < 400 and status not in REDIRECTS)
 
