@@ -218,11 +218,11 @@ def test_which_of_several_rules_decides(rules: list[object], exempt: object, pat
 
 def test_a_path_that_is_not_under_the_root_path_may_be_read_within_a_mount() -> None:
     """Starlette gives the whole path to the routes within the mount: see `in_mounts`."""
-    pattern, deep = "/api/{version}/login", "/a/b/c/d/e/f/g/h/{x:path}/i/login"
+    pattern = "/api/{version}/login"
     assert is_protected("/api/login", pattern, root_path="/x")
     assert is_protected("/api/login", pattern, root_path="/ap"), "a part of a segment is no root path"
     assert is_protected("/api/login", pattern, roots=["/x"])
-    assert is_protected("/a/b/c/d/e/f/g/h/i/login", deep.replace("{x:path}", "a/b/c/d/e/f/g/h"), root_path="/x")
+    assert is_protected("/a/b/c/login", "/a/b/c/{x}/{y}/{z}/login", root_path="/x")
     assert not is_protected("/x/login", "/x/login/{version}/login", root_path="/x")
     assert not is_protected("/api/login", pattern)
     assert is_protected("/api/login%0A", pattern)

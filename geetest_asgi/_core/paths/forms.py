@@ -23,7 +23,7 @@ a client can cause."""
 MAX_SEGMENTS: Final = 100
 """Slashes in a path or a root path. To match the many forms of a path of 2,000 segments takes a third of a second."""
 
-_DEEPEST_MOUNT: Final = 8
+_DEEPEST_MOUNT: Final = 3
 """Segments of a mount's path. Deeper mounts have no forms in `in_mounts`, which bounds their number."""
 
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
