@@ -239,3 +239,14 @@ async def test_a_key_that_is_no_text_is_an_error_of_the_app(geetest: GeeTest) ->
     async with Guesser(guard(AfterFailures(key=lambda scope: 7))) as visitor:  # type: ignore[arg-type, return-value]
         with pytest.raises(TypeError, match="must be a str or None, not int"):
             await visitor.fails()
+
+
+@pytest.mark.parametrize("kind", [MemoryStore, SQLiteStore])
+async def test_made_up_tokens_do_not_push_failures_out(kind: Any, tmp_path: Path) -> None:
+    """The failures end before the tokens do."""
+    store = MemoryStore(10) if kind is MemoryStore else SQLiteStore(tmp_path / "s.db", size=10)
+    counter = AfterFailures(3, seconds=600)
+    for number in range(30):
+        await store.add(f"token {number}", "", 1200)
+    for needed in (False, False, False, True, True):
+        assert await counter.wanted({"type": "http", "client": ("192.0.2.1", 1)}, store) is needed

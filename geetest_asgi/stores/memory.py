@@ -4,6 +4,7 @@ import heapq
 import itertools
 import threading
 import time
+from collections import OrderedDict
 from collections.abc import Callable
 from typing import Final, Generic, TypeVar
 
@@ -15,8 +16,8 @@ T = TypeVar("T")
 class MemoryStore:
     """A bounded store in memory, for all threads and event loops of this process, but for no other process.
 
-    size    Greatest number of values, and of counters. For a new one the one that ends first is removed. A spent token
-            is one value; 100,000 take about 28 MB.
+    size    Greatest number of values, and of counters. For a new one the oldest is removed. A spent token is one
+            value; 100,000 take about 34 MB.
 
     Raises ConfigError for a size below 1.
     """
@@ -75,11 +76,14 @@ _Entry = tuple[float, int, str, T]
 
 
 class Expiring(Generic[T]):
-    """At most `size` entries. For a new one the one that ends first is removed. Not safe across threads."""
+    """At most `size` entries. For a new one the oldest is removed. Not safe across threads.
+
+    Not the one that ends first: made-up tokens, which are kept longer, would push out the failures of AfterFailures.
+    """
 
     def __init__(self, size: int) -> None:
         self._size = size
-        self._entries: dict[str, _Entry[T]] = {}
+        self._entries: OrderedDict[str, _Entry[T]] = OrderedDict()
         self._order: list[_Entry[T]] = []
         """A heap. Removed entries stay in it until they are first, or until there are too many of them."""
         self._numbers = itertools.count()
@@ -94,12 +98,17 @@ class Expiring(Generic[T]):
 
     def insert(self, key: str, value: T, ends: float, now: float) -> None:
         """Add an entry whose key `find` did not find."""
-        for _ in range(_AT_ONCE):
-            if not self._order or self._order[0][0] > now:
+        for _ in range(min(_AT_ONCE, len(self._order))):
+            first = self._order[0]
+            present = self._entries.get(first[2]) is first
+            if present and first[0] > now:
                 break
-            self._remove_first()
+            heapq.heappop(self._order)
+            if present:
+                del self._entries[first[2]]
+        self._entries.pop(key, None)  # it may be there and have ended
         while len(self._entries) >= self._size:
-            self._remove_first()
+            self._entries.popitem(last=False)
         self._entries[key] = entry = ends, next(self._numbers), key, value
         heapq.heappush(self._order, entry)
         if len(self._order) > 2 * len(self._entries) + _AT_ONCE:
@@ -108,8 +117,3 @@ class Expiring(Generic[T]):
     def remove(self, key: str) -> None:
         """Remove the entry, if there is one."""
         self._entries.pop(key, None)
-
-    def _remove_first(self) -> None:
-        first = heapq.heappop(self._order)
-        if self._entries.get(first[2]) is first:
-            del self._entries[first[2]]

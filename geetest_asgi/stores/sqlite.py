@@ -24,8 +24,8 @@ _AT_ONCE: Final = 64
 """Further rows that one call removes at most."""
 
 _REMOVE_ENDED: Final = "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} WHERE ends <= ? LIMIT {most})"
-_REMOVE_FIRST: Final = (
-    "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY ends, id LIMIT"
+_REMOVE_OLDEST: Final = (
+    "DELETE FROM {table} WHERE id IN (SELECT id FROM {table} ORDER BY id LIMIT"
     " (SELECT min({most}, max(0, rows - ?)) FROM sizes WHERE name = '{table}'))"
 )
 
@@ -37,8 +37,8 @@ class SQLiteStore:
 
     path      Path of a file for this store only. The store creates it, readable by its owner only; the directory must
               exist, on a local file system. SQLite keeps `path-wal` and `path-shm` beside it.
-    size      Greatest number of values, and of counters. For a new one the one that ends first is removed. A million
-              spent tokens take about 190 MB.
+    size      Greatest number of values, and of counters. For a new one the oldest is removed. A million spent tokens
+              take about 190 MB.
     timeout   Seconds to wait for other processes before a call fails; 2 at most. Default: 1.
 
     Works on asyncio and trio; each event loop runs one call at a time, on a worker thread. Each process opens the file
@@ -116,7 +116,7 @@ class SQLiteStore:
         execute("DELETE FROM {table} WHERE key = ? AND ends <= ?", key, now)
         if execute("SELECT 1 FROM {table} WHERE key = ?", key).fetchone():
             return False
-        execute(_REMOVE_FIRST, self._size - 1)  # before the insertion: the new row may be the one that ends first
+        execute(_REMOVE_OLDEST, self._size - 1)
         execute("INSERT INTO {table} (key, ends, value) VALUES (?, ?, ?)", key, now + seconds, value)
         return True
 

@@ -50,3 +50,16 @@ def test_the_guard_of_a_mount_is_one_for_all_its_routes(geetest: GeeTest) -> Non
     assert client.post("/shop/one", json=token).status_code == 200
     assert client.post("/shop/two", json=token).json()["code"] == "captcha_replayed"
     assert len(geetest.calls) == 1
+
+
+@pytest.mark.parametrize(("target", "root_path"), [("/api/login%0A", ""), ("/api/login", "/x")])
+def test_a_mount_that_gives_its_routes_the_whole_path_opens_nothing(
+    target: str, root_path: str, geetest: GeeTest
+) -> None:
+    """Starlette 1.10 does so after a line feed, and where the path is not under the root path."""
+    route = Route("/{version}/login", lambda request: JSONResponse("ran"), methods=["POST"])
+    app = Starlette(routes=[Mount("/api", routes=[route])])
+    guarded = GeeTestMiddleware(app, protect=["POST /api/{version}/login"])
+    assert TestClient(app, root_path=root_path).post(target).json() == "ran", "it is no longer so: see `in_mounts`"
+    assert TestClient(guarded, root_path=root_path).post(target).status_code == 403
+    assert not geetest.calls

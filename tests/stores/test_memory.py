@@ -143,9 +143,8 @@ class Slow:
         self.counters = [each for each in self.counters if each[0] > self.clock.now]
 
     def _with_room(self, rows: list[Any]) -> list[Any]:
-        """Without the one that ends first, the oldest of several, where there are too many."""
-        first = min(rows, key=lambda each: each[0]) if len(rows) >= self.size else None
-        return [each for each in rows if each is not first]
+        """Without the oldest, where there are too many."""
+        return rows[1:] if len(rows) >= self.size else rows
 
 
 class AsTheModel(StoreMachine):

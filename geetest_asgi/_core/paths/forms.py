@@ -23,6 +23,9 @@ a client can cause."""
 MAX_SEGMENTS: Final = 100
 """Slashes in a path or a root path. To match the many forms of a path of 2,000 segments takes a third of a second."""
 
+_DEEPEST_MOUNT: Final = 3
+"""Segments of a mount's path. Deeper mounts have no forms in `in_mounts`, which bounds their number."""
+
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
 _AUTHORITY: Final = re.compile(r"[a-z][a-z0-9+.-]*://[^/]*", re.IGNORECASE)
@@ -30,10 +33,14 @@ _END: Final = re.compile("[?#].*", re.DOTALL)
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
-def is_too_much(path: str, raw_path: bytes, root_path: str) -> bool:
-    """Is the path or the root path too long? The root path counts, since daphne takes it from a request header."""
+def must_refuse(path: str, raw_path: bytes, root_path: str) -> bool:
+    """Is the path or the root path too long, or does the path end with a line feed?
+
+    The root path counts, since daphne takes it from a request header. A line feed makes Starlette's `Mount` compute a
+    root path that is one character too long; an app within it then looks for the whole path among its own routes.
+    """
     too_long = max(len(path), len(root_path)) > MAX_PATH or len(raw_path) > 3 * MAX_PATH
-    return too_long or max(path.count("/"), root_path.count("/")) > MAX_SEGMENTS
+    return too_long or path.endswith("\n") or max(path.count("/"), root_path.count("/")) > MAX_SEGMENTS
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
@@ -75,6 +82,17 @@ def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
     return found
 
 
+def in_mounts(path: str, found: set[Segments], roots: Sequence[str]) -> set[Segments]:
+    """Return forms of a path that is not under the root path, as an app in a Starlette `Mount` reads it.
+
+    Starlette then gives the whole path to the routes within the mount: `/api/login` is served by the route
+    `/{version}/login` of the mount `/api`, whose full path is `/api/{version}/login`.
+    """
+    if all(path == root or path.startswith(f"{root}/") for root in roots):
+        return set()
+    return {form[:depth] + form for form in found for depth in range(1, min(len(form), _DEEPEST_MOUNT + 1))}
+
+
 def _bases(path: str, roots: Sequence[str]) -> set[str]:
     bases = {path} if path.startswith("/") else {path, *(f"/{base}" for base in _unrooted(path))}
     bases |= {base.replace("\\", "/") for base in bases}  # a slash to Starlette's StaticFiles on Windows
@@ -105,30 +123,6 @@ def _decoded(raw_path: str) -> Segments:
     return tuple(unquote(part) for part in split(raw_path))
 
 
-def _without_controls(segments: Segments) -> Segments:
-    return tuple(_CONTROLS.sub("", segment) for segment in segments)
-
-
-def _without_spaces(segments: Segments) -> Segments:
-    return tuple(segment.strip() for segment in segments)
-
-
-def _without_parameters(segments: Segments) -> Segments:
-    return tuple(segment.partition(";")[0] for segment in segments)
-
-
-def _without_first_empties(segments: Segments) -> Segments:
-    return tuple(dropwhile(lambda segment: not segment, segments))  # Falcon: `//users//reset` has an empty name
-
-
-def _without_last_slash(segments: Segments) -> Segments:
-    return segments[:-1] if segments[-1:] == ("",) else segments  # Falcon may strip one: `/users//reset/`
-
-
-def _without_empties(segments: Segments) -> Segments:
-    return tuple(filter(None, segments))
-
-
 def _without_dots(segments: Segments) -> Segments:
     resolved: list[str] = []
     for segment in segments:
@@ -139,13 +133,13 @@ def _without_dots(segments: Segments) -> Segments:
     return tuple(resolved)
 
 
-# Each step is applied to all forms of the steps before it: `//login%0A` and `/a/..;x/login` need several steps.
+# Each step is applied to all forms of the steps before it: `//login%00` and `/a/..;x/login` need several steps.
 _STEPS: Final[tuple[Callable[[Segments], Segments], ...]] = (
-    _without_controls,
-    _without_spaces,
-    _without_parameters,
-    _without_first_empties,
-    _without_last_slash,
-    _without_empties,
+    lambda segments: tuple(_CONTROLS.sub("", segment) for segment in segments),
+    lambda segments: tuple(segment.strip() for segment in segments),
+    lambda segments: tuple(segment.partition(";")[0] for segment in segments),
+    lambda segments: tuple(dropwhile(lambda segment: not segment, segments)),  # Falcon: `//users//reset`, an empty name
+    lambda segments: segments[:-1] if segments[-1:] == ("",) else segments,  # Falcon may strip one: `/users//reset/`
+    lambda segments: tuple(filter(None, segments)),
     _without_dots,
 )

@@ -22,7 +22,7 @@ class RuleTable(Generic[T]):
     """Patterns, each with a value such as a policy, and exempt patterns.
 
     Of several rules that match one spelling of a path, the first decides. If different rules decide about two spellings
-    of the path, the rule of its handler is unknown: the value is `unclear`, as for a path that is too long. `roots`:
+    of the path, the rule of its handler is unknown: the value is `unclear`, as for a path that `must_refuse`. `roots`:
     path prefixes that are missing in the scope (`FastAPI(root_path=…)`).
     """
 
@@ -55,7 +55,7 @@ class RuleTable(Generic[T]):
     def decide(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
         """Return the index of the request's rule, UNCLEAR, or None. `method` may be in any case."""
         method = method.upper()
-        if paths.is_too_much(path, raw_path, root_path):
+        if paths.must_refuse(path, raw_path, root_path):
             return UNCLEAR if _has_rule(method, self.rules) else None
         if not root_path and not self.roots and paths.is_plain(path, raw_path):
             form = paths.split(path)
@@ -75,14 +75,15 @@ class RuleTable(Generic[T]):
         return places.pop() if len(places) == 1 else UNCLEAR
 
     def forms(self, path: str, raw_path: bytes, root_path: str) -> tuple[set[paths.Segments], set[paths.Segments]]:
-        """Return all forms of a path, and further forms with a root path.
+        """Return all forms of a path, and further forms with a root path or a mount's path.
 
         A pattern may contain a root path that is missing in the path of the scope.
         """
         roots = [*paths.root_spellings(root_path), *self.roots]
         forms = paths.forms(path, raw_path, roots)
         prefixes = {prefix for root in roots if (prefix := root.rstrip("/"))}
-        return forms, {paths.split(prefix) + form for form in forms for prefix in prefixes}
+        rooted = {paths.split(prefix) + form for form in forms for prefix in prefixes}
+        return forms, rooted | paths.in_mounts(path, forms, roots)
 
     def matching(self, form: paths.Segments) -> set[int]:
         """Return the rules that match this form, whatever the method and the case of letters."""
