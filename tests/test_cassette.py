@@ -35,12 +35,12 @@ def test_a_parameter_is_told_by_its_kind_alone_and_of_a_body_the_words_of_the_pr
     kinds = ["32 hex", "32 hex", "140 characters", "64 hex", "10 digits", "empty"]
     assert recorded({}).parameters == dict(zip(CALL, kinds, strict=True))
     args = {"used_type": "slide", "ip_type": 2, "lot_number": CALL["lot_number"], "user_ip": "203.0.113.9", "risk": 0.7}
-    seen = [SECRET, True, None, {"code": "-1", "ua": "Mozilla"}]
+    seen = [SECRET, True, None, {"code": "-1", "ua": "Mozilla", "lot_number": SECRET}]
     said = {"status": "success", "reason": "pass_token used"}
     assert recorded({**said, "captcha_args": args, "seen": seen}).body == {
         **said,
         "captcha_args": {"used_type": "slide", "ip_type": 2, "lot_number": "{lot_number}", "user_ip": "…", "risk": 0},
-        "seen": ["…", True, None, {"code": "-1", "ua": "…"}],
+        "seen": ["…", True, None, {"code": "-1", "ua": "…", "lot_number": "…"}],
     }
 
 

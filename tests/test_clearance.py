@@ -80,6 +80,13 @@ def test_it_ends() -> None:
     assert not clearance.admits(scope, "realm")
 
 
+def test_it_is_found_among_those_of_many_other_rules() -> None:
+    clearance = Clearance(SECRET)
+    cookies = [clearance.grant({}, f"rule {number}")[0][1].partition(b";")[0] for number in range(9)]
+    scope = {"headers": [(b"cookie", b"; ".join(cookies))]}
+    assert [clearance.admits(scope, f"rule {number}") for number in (0, 8, 9)] == [True, True, False]
+
+
 async def test_a_changed_one_is_none(geetest: GeeTest) -> None:
     app = guard(clearance=Clearance(SECRET))
     name, value = await cookie_of(app, geetest)
