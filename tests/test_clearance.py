@@ -118,6 +118,12 @@ async def test_nobody_gets_one_whom_geetest_has_not_verified(how: str, geetest: 
         assert visitor.passes == {}
 
 
+async def test_a_form_with_a_mistake_brings_one_too(geetest: GeeTest) -> None:
+    async with Commenter(guard(app=JSONResponse({}, 422), clearance=Clearance(SECRET))) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+    assert (answer.status_code, HEADER in answer.headers) == (422, True)
+
+
 async def test_one_of_your_own_will_do(geetest: GeeTest) -> None:
     class Always:
         def admits(self, scope: Scope, realm: str) -> bool:
