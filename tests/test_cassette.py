@@ -110,7 +110,11 @@ async def test_calls_pass_through_and_no_secret_is_written(geetest_server: GeeTe
     assert [twin.kind(call) for call in cassette.load(file)] == ["success", "pass_token expire", "pass_token error"]
 
 
-def test_the_query_and_the_form_are_handed_on_as_they_came(geetest_server: GeeTestServer, tmp_path: Path) -> None:
+def test_the_query_and_the_form_are_handed_on_as_they_came(
+    geetest_server: GeeTestServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HTTP_PROXY", "http://127.0.0.1:9")  # a token goes to nobody but GeeTest
+    monkeypatch.setenv("NO_PROXY", "")
     with serve(Recorder(geetest_server.url, tmp_path / "tape.json")) as place:
         direct, through = (
             httpx.post(f"{each}/validate?captcha_id=a%20b&lot_number=%7B%22", data={"gen_time": "+ü"}, trust_env=False)
