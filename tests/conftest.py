@@ -26,7 +26,7 @@ settings.register_profile("thorough", settings.get_profile("daily"), max_example
 settings.load_profile("daily")
 
 NEEDS = {"conformance": "hypercorn", "browser": "playwright"}
-"""Folders of tests that need the extra of the same name, and a package that comes with it."""
+"""Folders of tests that need the extra of the same name, and a package that comes with it. They are marks, too."""
 collect_ignore = [folder for folder, package in NEEDS.items() if find_spec(package) is None]
 
 
@@ -67,8 +67,10 @@ def pytest_report_header() -> str:
 
 @pytest.hookimpl(tryfirst=True)  # before pytest deselects by marks
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Mark as slow the cases that `slow_except` does not name."""
+    """Mark the tests of a folder by its name, and as slow the cases that `slow_except` does not name."""
     for item in items:
+        for folder in NEEDS.keys() & set(item.nodeid.split("/")):
+            item.add_marker(folder)
         stay = [name for mark in item.iter_markers("slow_except") for name in mark.args]
         if stay and not any(fnmatchcase(item.name.partition("[")[2], f"{name}]") for name in stay):
             item.add_marker("slow")

@@ -80,6 +80,13 @@ def test_it_ends() -> None:
     assert not clearance.admits(scope, "realm")
 
 
+def test_it_is_found_among_those_of_many_other_rules() -> None:
+    clearance = Clearance(SECRET)
+    cookies = [clearance.grant({}, f"rule {number}")[0][1].partition(b";")[0] for number in range(9)]
+    scope = {"headers": [(b"cookie", b"; ".join(cookies))]}
+    assert [clearance.admits(scope, f"rule {number}") for number in (0, 8, 9)] == [True, True, False]
+
+
 async def test_a_changed_one_is_none(geetest: GeeTest) -> None:
     app = guard(clearance=Clearance(SECRET))
     name, value = await cookie_of(app, geetest)
@@ -109,6 +116,12 @@ async def test_nobody_gets_one_whom_geetest_has_not_verified(how: str, geetest: 
     async with Commenter(guard(clearance=Clearance(SECRET), skip=skip, accept=accept)) as visitor:
         await visitor.comments(geetest.token(expired=how == "failed"))
         assert visitor.passes == {}
+
+
+async def test_a_form_with_a_mistake_brings_one_too(geetest: GeeTest) -> None:
+    async with Commenter(guard(app=JSONResponse({}, 422), clearance=Clearance(SECRET))) as visitor:
+        answer = await visitor.post("/comments", data=geetest.token())
+    assert (answer.status_code, HEADER in answer.headers) == (422, True)
 
 
 async def test_one_of_your_own_will_do(geetest: GeeTest) -> None:

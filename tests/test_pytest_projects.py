@@ -143,3 +143,10 @@ def test_unittest_alone(tmp_path: Path) -> None:
     write(tmp_path, {"shop.py": SHOP, "test_shop.py": WITHOUT_PYTEST})
     ran = ended([sys.executable, "test_shop.py"], cwd=tmp_path)
     assert (ran.returncode, "Ran 1 test" in ran.stderr) == (0, True), ran.stderr
+
+
+def test_after_the_run_the_environment_is_as_it_was(tmp_path: Path) -> None:
+    write(tmp_path, WITH_ENV)
+    code = "import os, pytest; pytest.main(['-q']); assert 'GEETEST_CAPTCHA_ID' not in os.environ"
+    ran = ended([sys.executable, "-c", code], cwd=tmp_path)
+    assert ran.returncode == 0, ran.stderr

@@ -83,6 +83,8 @@ async def test_a_token_with_an_altered_or_anothers_field_is_not_genuine(simulato
     for name in ("captcha_output", "pass_token", "gen_time"):
         spoilt = signed(one | {name: altered(one[name])})
         assert await ask(simulator, spoilt) == failure("pass_token error"), name
+    moved = {"captcha_output": one["captcha_output"] + one["gen_time"][0], "gen_time": one["gen_time"][1:]}
+    assert await ask(simulator, signed(one | moved)) == failure("pass_token error")
     anothers = {"lot_number": refusal("-50304"), "captcha_output": refusal("-50304")}
     for name, expected in (anothers | {"pass_token": failure("pass_token error")}).items():
         assert await ask(simulator, signed(one | {name: other[name]})) == expected, name

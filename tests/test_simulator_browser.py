@@ -117,6 +117,8 @@ async def test_a_wrong_try_gives_a_payload_for_the_next_and_each_is_good_for_one
         data |= failed
     assert (await verify(simulator, data))["result"] == "success"
     assert (await verify(simulator, data))["code"] == "-50308"
+    simulator.reset()
+    assert (await verify(simulator, data))["result"] == "success"
 
 
 ILL_FITTING: dict[str, list[dict[str, str]]] = {
@@ -142,6 +144,13 @@ async def test_the_script_has_the_origin_that_it_was_fetched_from(simulator: Sim
     assert '"https://static.geetest.com"' in reply.text
     assert (reply.headers["content-type"], reply.headers["cache-control"]) == (JAVASCRIPT, "no-cache")
     assert (again.status_code, again.content) == (304, b"")
+
+
+@pytest.mark.parametrize("path", ["/v4/bypass.js", "/v4/geebypass.js"])
+async def test_a_genuine_script_of_geetest_or_geelab_finds_its_offline_mode(simulator: Simulator, path: str) -> None:
+    simulator.offline()
+    reply = await get(simulator, path)
+    assert (reply.status_code, "window.Geetest4 = function" in reply.text) == (200, True)
 
 
 async def test_no_path_leads_out_of_the_folder_of_scripts(simulator: Simulator) -> None:
@@ -204,6 +213,13 @@ async def test_a_magic_id_decides_what_comes_of_a_good_token(geetest: GeeTest, c
     async with GeeTestClient(captcha_id, "any-key", timeout=seconds) as asks:
         result = await asks.validate(geetest.token())
     assert (str(result.outcome), geetest.calls[-1].reason) == OUTCOMES[captcha_id]
+
+
+async def test_a_magic_id_decides_what_the_browser_is_given(simulator: Simulator) -> None:
+    assert (await load(simulator, "sim-one-tap"))["captcha_type"] == "ai"
+    for captcha_id, code in (("sim-unknown", "-50102"), ("sim-no-captcha", "-50103")):
+        for path in ("/load", "/verify"):
+            assert (await get(simulator, path, captcha_id=captcha_id)).json() == refusal(code)
 
 
 async def test_sim_pass_takes_any_token_again_and_again_if_the_call_is_in_order(simulator: Simulator) -> None:

@@ -58,6 +58,9 @@ def test_serve_frees_its_port_and_raises_at_once_on_a_taken_one(simulator: Simul
             pytest.fail("the block must not run")
     with serve(simulator, port=port) as again:
         assert again == url
+        httpx.get(url, headers={"connection": "close"}, trust_env=False)  # the server's end of it stays a minute
+    with serve(simulator, port=port):
+        pass
     with pytest.raises(httpx.ConnectError):
         httpx.get(url)
 

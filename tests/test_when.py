@@ -226,6 +226,13 @@ async def test_logins_to_an_account_of_their_own_do_not_let_anybody_guess_on(gee
         assert await visitor.fails() == FREE
 
 
+async def test_a_guard_further_in_does_not_settle_what_another_counts(geetest: GeeTest) -> None:
+    store = MemoryStore()
+    inner = guard(AfterFailures(1, statuses=[422], key=lambda scope: "inner"), store=store)
+    async with Guesser(guard(AfterFailures(1), app=inner, store=store)) as visitor:
+        assert [await visitor.fails() for _ in range(2)] == [FREE, ASKED]
+
+
 async def test_rules_with_one_store_count_together_and_guards_with_another_do_not(geetest: GeeTest) -> None:
     store = MemoryStore()
     one, other, apart = (guard(store=each) for each in (store, store, MemoryStore()))

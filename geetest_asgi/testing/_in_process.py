@@ -1,7 +1,7 @@
 """A wire without a network: a call to GeeTest as a call of an ASGI app, in the caller's own event loop."""
 
 from collections.abc import AsyncIterator, Sequence
-from urllib.parse import unquote, urlsplit
+from urllib.parse import urlsplit
 
 import anyio
 from starlette.types import ASGIApp, Message, Scope
@@ -39,15 +39,14 @@ class InProcess:
 
 def _scope(url: str) -> Scope:
     parts = urlsplit(url)
-    path = unquote(parts.path)
     return {
         "type": "http",
         "asgi": {"version": "3.0", "spec_version": "2.3"},
         "http_version": "1.1",
         "method": "POST",
         "scheme": parts.scheme,
-        "root_path": path.removesuffix("/validate"),  # an `api_server` may have a path of its own
-        "path": path,
+        "root_path": "",
+        "path": parts.path,
         "raw_path": parts.path.encode(),
         "query_string": parts.query.encode(),
         "headers": [

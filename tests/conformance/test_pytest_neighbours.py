@@ -85,3 +85,7 @@ def test_tokens_age_by_the_clock_that_a_test_sets(tmp_path: Path) -> None:
     files = {"shop.py": SHOP["shop.py"], "test_shop.py": CLOCK, "pytest.ini": "[pytest]\ngeetest_env = true\n"}
     ran = run_pytest(tmp_path, files)
     assert ran.counts == {"passed": 2}, ran.text
+
+
+def test_the_tests_of_this_folder_have_its_mark(request: pytest.FixtureRequest) -> None:
+    assert [mark.name for mark in request.node.iter_markers()] == ["conformance"]

@@ -122,6 +122,7 @@ PROTECTED = {
     # name: target, pattern
     "an empty segment (Falcon)": ("/users//reset", "/users/{name}/reset"),
     "an empty segment and a slash at the end (Falcon)": ("/users//reset/", "/users/{name}/reset"),
+    "an empty segment and two slashes in front (Falcon)": ("//users//reset", "/users/{name}/reset"),
     "dots for a value": ("/users/../reset", "/users/{name}/reset"),
     "an encoded slash in a value (BlackSheep)": ("/users/a%2Fb/reset", "/users/{name}/reset"),
     "a number and a newline (Starlette)": ("/n/5%0A", "/n/{x:int}"),

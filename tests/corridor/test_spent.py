@@ -153,6 +153,14 @@ async def test_a_kept_verdict_is_good_for_one_request(store: Diary, found: Outco
     assert await outcome(store) is Outcome.REPLAYED
 
 
+async def test_a_verdict_that_the_store_refuses_is_not_kept(clock: Clock) -> None:
+    class Full(Diary):
+        async def add(self, key: str, value: str, seconds: float) -> bool:
+            return not value and await super().add(key, value, seconds)
+
+    assert not await (await claimed(Full(clock))).keep(PASSED)
+
+
 async def test_a_verdict_is_kept_three_times_at_most(store: Diary) -> None:
     held = await claimed(store)
     for _ in range(MOST_KEEPS):

@@ -13,8 +13,10 @@ from visits import Visitor
 from geetest_asgi import CaptchaFields, GeeTestMiddleware, Limits, Outcome
 from geetest_asgi._bounds.unverified import QUIET, Unverified
 from geetest_asgi._core.model import Evidence
-from geetest_asgi._corridor.steps import ask_geetest
+from geetest_asgi._corridor.body import VisitorLeft
+from geetest_asgi._corridor.steps import CLIENT_STEPS, ask_geetest
 from geetest_asgi._corridor.visit import Visit
+from geetest_asgi._line.call import CLIENT_LEFT
 from geetest_asgi.stores import MemoryStore
 from geetest_asgi.testing import GeeTest
 
@@ -73,14 +75,35 @@ class Line:
         return PASSED
 
 
+def with_token(middleware: GeeTestMiddleware, line: Any) -> Visit:
+    asked = to_visit(middleware)
+    asked.line, asked.captcha_id, asked.keys = line, "id", ("key",)
+    asked.fields = CaptchaFields("4dc3cfc2cdff448cad8d13107198d473", "aGk_", "3f" * 32, "1700000000")
+    return asked
+
+
+class LineOfALeaver(Line):
+    """The client disconnects when the answer has just come."""
+
+    async def ask(self, requests: object, seconds: float, **told: Any) -> Evidence:
+        told["on_answer"](PASSED)
+        return CLIENT_LEFT
+
+
+async def test_a_token_is_used_up_from_its_answer_on() -> None:
+    middleware = guard()
+    with pytest.raises(VisitorLeft):
+        await middleware.guard.decide(with_token(middleware, LineOfALeaver()), CLIENT_STEPS)
+    result = await middleware.guard.decide(with_token(middleware, Line()), CLIENT_STEPS)
+    assert result.outcome is Outcome.REPLAYED
+
+
 @pytest.mark.parametrize("complete", [True, False])
 async def test_a_call_is_told_of_its_client_who_is_watched_once_the_body_is_read(complete: bool) -> None:
     """Before that, `receive` would take a piece of the body."""
     line: Any = Line()
-    asked = to_visit(guard(timeout=2.5))
-    asked.line, asked.body.complete = line, complete
-    asked.captcha_id, asked.keys = "id", ("key",)
-    asked.fields = CaptchaFields("4dc3cfc2cdff448cad8d13107198d473", "aGk_", "3f" * 32, "1700000000")
+    asked = with_token(guard(timeout=2.5), line)
+    asked.body.complete = complete
     assert await ask_geetest(asked) is PASSED
     assert line.told == {
         "seconds": 2.5,

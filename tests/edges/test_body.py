@@ -69,6 +69,14 @@ async def test_a_length_past_the_limit_is_refused_before_reading(geetest: GeeTes
     assert len(app.seen) == len(geetest.calls) == 1
 
 
+async def test_a_multipart_body_may_be_longer_than_the_limit_behind_its_fields(geetest: GeeTest, app: App) -> None:
+    fields = as_parts(geetest.token()) + b"--b\r\n"
+    body = fields + b'Content-Disposition: form-data; name="f"; filename="f"\r\n\r\n' + b"x" * 5000 + b"\r\n--b--\r\n"
+    sent = visit(body=body, content_type="multipart/form-data; boundary=b", headers={"content-length": f"{len(body)}"})
+    assert (await sent.run(geetest.guard(app, limits=Limits(max_body=len(fields))))).code == "in"
+    assert app.seen[0].body == body
+
+
 @pytest.mark.parametrize("length", ["0", "-1", "1_0", "abc", "", "٣", "9" * 20, "9" * 5000])
 async def test_a_length_is_never_trusted_and_never_raises(length: str, geetest: GeeTest, app: App) -> None:
     """Short of the truth, it changes nothing; and no server vouches for its being a number."""

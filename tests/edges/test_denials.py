@@ -121,7 +121,8 @@ async def test_nothing_that_the_visitor_or_geetest_said_is_repeated(accept: str,
 
 async def raw_app(scope: Scope, receive: Receive, send: Send) -> None:
     body = (await receive())["body"]
-    await send({"type": "http.response.start", "status": 418, "headers": [(b"x-own", b"1")]})
+    headers = [(b"x-own", b"1"), (b"Cache-Control", b"no-store")]
+    await send({"type": "http.response.start", "status": 418, "headers": headers})
     await send({"type": "http.response.body", "body": body[:4], "more_body": True})
     await send({"type": "http.response.body", "body": body[4:]})
 

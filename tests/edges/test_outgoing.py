@@ -89,6 +89,7 @@ REDIRECTS: dict[str, tuple[Sequence[str], Sequence[str] | None, list[str], bool]
     "absolute, with a query": (["https://shop.example/login/?next=%2F"], TWO_RULES, ["/login", "/login/"], True),
     "another spelling": (["/x/../LOGIN"], TWO_RULES, ["/login"], True),
     "another rule's path": (["/transfer"], TWO_RULES, ["/login", "/transfer"], False),
+    "another rule's path, and back": (["/transfer"], TWO_RULES, ["/login"], False),
     "no page": (["mailto:login"], TWO_RULES, ["/login"], False),
     "not a URL": (["http://["], TWO_RULES, ["/login"], False),
     "nowhere": ([], TWO_RULES, ["/login"], False),

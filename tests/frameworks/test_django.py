@@ -286,6 +286,7 @@ def test_what_a_view_raises_gets_to_the_test(client: Any, geetest: GeeTest) -> N
 def where(request: HttpRequest) -> JsonResponse:
     scope: Any = getattr(request, "scope", None)
     told = {name: scope[name] for name in ("scheme", "path", "client")}
+    told["host"] = dict(scope["headers"])[b"host"].decode()
     return JsonResponse(told | {"query": scope["query_string"].decode(), "body": request.body.decode()})
 
 
@@ -294,7 +295,7 @@ def test_what_the_guard_sees_is_what_the_test_sends() -> None:
     client = GuardedSyncClient(REMOTE_ADDR="203.0.113.9")
     with override_settings(ROOT_URLCONF=(path("wh\u00e9re/", where),)):
         told = client.put("/wh\u00e9re/?a=%C3%BC&b", "text", secure=True, content_type="text/x").json()
-    sent = {"scheme": "https", "path": "/wh\u00e9re/", "query": "a=%C3%BC&b", "body": "text"}
+    sent = {"scheme": "https", "host": "testserver", "path": "/wh\u00e9re/", "query": "a=%C3%BC&b", "body": "text"}
     assert told == sent | {"client": ["203.0.113.9", 0]}
 
 
