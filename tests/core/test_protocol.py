@@ -178,7 +178,10 @@ def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> No
 NOT_UTF_8 = "the answer is not UTF-8"
 UNLIKE_JSON: dict[str, tuple[bytes, str]] = {
     "no UTF-8": (AS_BYTES.replace(b"slide", b"\xff\xfe"), NOT_UTF_8),
-    "NaN": (b'{"result":"success","x":NaN}', "the answer contains NaN, which JSON does not have"),
+    **{
+        name: (b'{"result":"success","x":%b}' % name.encode(), f"the answer contains {name}, which JSON does not have")
+        for name in ("NaN", "Infinity", "-Infinity")
+    },
 }
 
 

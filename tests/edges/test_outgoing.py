@@ -38,7 +38,7 @@ async def test_a_forgiven_answer_leaves_the_token_good_for_one_more_request(geet
     assert [seen.result.verified for seen in app.seen] == [True, True]
 
 
-@pytest.mark.parametrize("status", [200, 302, 400])
+@pytest.mark.parametrize("status", [200, 302, 303, 400])
 async def test_another_status_is_not_forgiven(status: int, geetest: GeeTest) -> None:
     app = App(status, headers=[(b"location", b"/login")])
     guard, token = geetest.guard(app, forgive=[422]), geetest.token()
