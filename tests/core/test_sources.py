@@ -49,7 +49,7 @@ ODD: list[object] = ["x y", "x\n", "x\x00", "x\x7f", "é", "٣", "\ud800", True,
 WRONG: dict[str, list[object]] = {
     "lot_number": ["f" * 129, 17, *ODD],
     "captcha_output": ["a" * 8193, 17, *ODD],
-    "pass_token": ["3f" * 257, 17, *ODD],
+    "pass_token": ["f" * 513, 17, *ODD],
     "gen_time": [*ODD_TIMES, *ODD],
 }
 
