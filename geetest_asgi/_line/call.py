@@ -29,8 +29,7 @@ _FAIR: Final = 0.75
 
 _MORE_TICKS: Final = 20
 """Ticks of the clock for which a call goes on after its time because its socket has something to read. While something
-else blocks the event loop, each tick is one iteration of it, and a TLS handshake takes many.
-"""
+else blocks the event loop, each tick is one iteration of it, and a TLS handshake takes many."""
 
 _AT_ONCE: Final = 12
 """Ticks, one iteration of the event loop each, for which a disconnect is ignored: test clients send one at once."""
@@ -69,8 +68,7 @@ class Call:
     stop: Callable[[], object]
     stopped: Evidence | None
     """Why the present server, or the wait for a place, was given up. Decided at that moment: the event loop may be
-    blocked until the stopped task runs, and an answer may have arrived by then.
-    """
+    blocked until the stopped task runs, and an answer may have arrived by then."""
     ours: str
     """Why the call waits at our own end; empty while it waits for the other end."""
     sent: bool
@@ -103,10 +101,7 @@ class Call:
         clock.watch(self, self._due)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
-        """Begin to ask one of the `servers` remaining servers, which share the time, or to wait for a place.
-
-        `stop` ends either.
-        """
+        """Begin to ask one of so many `servers`, which share the time, or to wait for a place. `stop` ends either."""
         self.stopped, self._seen = None, inf
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
         self.socket, self.since, self._began, self._late, self._again = None, inf, self._clock.time(), 0.0, _MORE_TICKS

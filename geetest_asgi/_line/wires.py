@@ -93,8 +93,13 @@ def proxy_of(url: str) -> str | None:
 def _check_proxies(servers: Iterable[str]) -> None:
     """Raise ConfigError for a proxy that cannot be used. Its URL is not shown: it may hold a password."""
     for server in servers:
-        scheme = urlsplit(proxy_of(server) or "http:").scheme
+        try:
+            proxy = urlsplit(proxy_of(server) or "http://none")
+            scheme = proxy.scheme if proxy.hostname and proxy.port != 0 else ""
+        except ValueError:
+            scheme = ""
         if scheme not in _SCHEMES:
-            raise ConfigError(f"trust_env: a proxy with the scheme {scheme!r}; write one of {', '.join(_SCHEMES)}")
+            what = f"a proxy with the scheme {scheme!r}" if scheme else "the URL of a proxy cannot be read"
+            raise ConfigError(f"trust_env: {what}; write 'http://host:port', or one of {', '.join(_SCHEMES[1:])}")
         if scheme.startswith("socks") and find_spec("socksio") is None:
             raise ConfigError("trust_env: a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")

@@ -167,6 +167,14 @@ def test_a_quick_call_needs_no_other_task() -> None:
         asyncio.run(main())
 
 
+@pytest.mark.parametrize("proxy", ["127.0.0.1:port", "http://[secret", "http://user:secret@:80", "127.0.0.1:0"])
+def test_a_proxy_whose_url_cannot_be_read_is_an_error_at_start(proxy: str, proxies: pytest.MonkeyPatch) -> None:
+    proxies.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="the URL of a proxy cannot be read; write 'http://host:port'") as caught:
+        line_to("https://example.org", trust_env=True)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("scheme", ["ftp", "socks4", "socks5"])
 def test_a_proxy_that_cannot_be_used_is_an_error_at_start(scheme: str, proxies: pytest.MonkeyPatch) -> None:
     """SOCKS needs a package, which may be installed."""
