@@ -164,6 +164,27 @@ def test_there_is_no_import_cycle() -> None:
     assert done == set(graph), f"in a cycle or behind one: {sorted(set(graph) - done)}"
 
 
+MODULE_NAMES = {part for name in MODULES for part in name.split(".")}
+FOREIGN = {"_build_middleware_stack"}  # Connexion's, which has no public name for it
+
+
+def private_names(tree: ast.AST) -> Iterator[str]:
+    """Private names that a file takes from another one: neither its own nor those of modules."""
+    attributes = [node for node in ast.walk(tree) if isinstance(node, ast.Attribute)]
+    own = {node.attr for node in attributes if ast.unparse(node.value) in ("self", "cls")}
+    own |= {getattr(node, "name", "") for node in ast.walk(tree) if not isinstance(node, ast.alias)}
+    taken = [node.attr for node in attributes if node.attr not in own]
+    for node in ast.walk(tree):
+        taken += [alias.name for alias in node.names] if isinstance(node, ast.ImportFrom) else []
+    return (name for name in taken if re.match("_[^_]", name) and name not in MODULE_NAMES | FOREIGN)
+
+
+@pytest.mark.parametrize("folder", [ROOT, Path(__file__).parent], ids=["package", "tests"])
+def test_no_private_name_is_reached_from_another_file(folder: Path) -> None:
+    found = {path: [*private_names(ast.parse(path.read_text()))] for path in folder.rglob("*.py")}
+    assert {path: names for path, names in found.items() if names} == {}
+
+
 def test_all_is_sorted_and_true() -> None:
     assert geetest_asgi.__all__ == sorted(geetest_asgi.__all__)
     assert [getattr(geetest_asgi, name).__name__ for name in geetest_asgi.__all__] == geetest_asgi.__all__

@@ -32,12 +32,12 @@ class PerLoop(Generic[T]):
         self._close = close
 
     def get(self) -> T:
-        """Return the running loop's own. To be called in a task."""
+        """Return the object of the running event loop. Call it in a task."""
         slot: tuple[T, AsyncGenerator[None, None]] | None = _slots.get(key := self._key())
         if slot is None:
             for other in list(_slots):
                 if isinstance(other[0], asyncio.AbstractEventLoop) and other[0].is_closed():
-                    _slots.pop(other, None)  # nothing told us of its end: closed without `shutdown_asyncgens`
+                    _slots.pop(other, None)  # the loop was closed without `shutdown_asyncgens`
             made = self._make()
             holder = self._hold(key, made)
             _slots[key] = slot = made, holder
@@ -53,7 +53,7 @@ class PerLoop(Generic[T]):
         return trio.lowlevel.current_trio_token(), self
 
     async def aclose(self) -> None:
-        """Close the running loop's own, if there is one. `get` makes another."""
+        """Close the object of the running event loop, if there is one. `get` makes another."""
         if (slot := _slots.get(self._key())) is not None:
             await slot[1].aclose()
 

@@ -1,6 +1,6 @@
 """Decide whether a failed call counts as an outage. Only outages may let requests in unverified.
 
-Only failures that a client cannot trigger count as an outage. So outages are listed, and what is not listed is ours.
+Only failures that a client cannot trigger count as an outage. So outages are listed; any other failure is our own.
 Exceptions are known by their class names, since httpx, httpx2 and transports for them each have classes of their own.
 """
 
@@ -25,7 +25,7 @@ NO_ANSWER: Final = frozenset(
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 _SPARE: Final = 16
-"""Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
+"""Sockets that must be free for a failed connection to be GeeTest's fault: some may have been closed since."""
 
 
 class KeptConnectionError(Exception):
@@ -52,12 +52,12 @@ def blame(error: Exception) -> Evidence:
 
 
 def is_any(error: Exception, names: frozenset[str] | set[str]) -> bool:
-    """Whether the class of `error` or one of its bases has one of these names."""
+    """Return whether the class of `error` or one of its bases has one of these names."""
     return any(base.__name__ in names for base in type(error).__mro__)
 
 
 def is_timeout(error: Exception) -> bool:
-    """Whether it was a time-out of the client's own."""
+    """Return whether the client's own timeout ended the call."""
     return is_any(error, {"TimeoutError", "TimeoutException"})
 
 
@@ -66,7 +66,7 @@ def _exhausted(error: BaseException) -> bool:
 
 
 def _untrusted(error: BaseException) -> bool:
-    """Worth a word of its own: it lasts, and may well be this machine's fault."""
+    """Return whether the certificate was refused. Such an outage lasts, and this machine may be its cause."""
     return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
 
 
@@ -83,7 +83,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def sockets_to_spare() -> bool:
-    """Whether this process can open some more sockets."""
+    """Return whether this process can open some more sockets."""
     with ExitStack() as opened:
         try:
             for _ in range(_SPARE):

@@ -1,9 +1,9 @@
-"""One question to GeeTest: its time, how far it has come, and what its end is evidence of.
+"""One call to GeeTest: its time limit, its progress, and the evidence of its end.
 
-Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
-and only while there is nothing to be read from it; it is seen twice, with a turn of the event loop between. Until then
-our own end may have taken the time, by an event loop that visitors held, or by a queue; so a silence that is shorter
-than a fair share of the time is `busy`, and no outage.
+The socket shows whether GeeTest is silent. The silence counts from the moment at which the socket last sent something
+or began to connect, and only while there is nothing to read. The clock must see it twice, with an iteration of the
+event loop between. Before that moment our own end may have taken the time: a blocked event loop, or a queue. So a
+silence that is shorter than a fair share of the time is `busy`, and no outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,21 +22,20 @@ _LATE: Final = 0.1
 """Share of a call's time. If the event loop was late for longer, an exception of the user's client is no outage."""
 
 _PAUSE: Final = 0.005
-"""Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
+"""Seconds that a healthy event loop may be late: a thread may hold the interpreter for as long."""
 
 _FAIR: Final = 0.75
-"""Share of the time since a server was first asked. It must have been silent for so long to count as an outage."""
+"""Share of the time since this server was asked. A shorter silence is no outage."""
 
-_PATIENCE: Final = 20
-"""Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
-loop, each tick is one turn of it, and a TLS handshake takes many.
-"""
+_MORE_TICKS: Final = 20
+"""Ticks of the clock for which a call goes on after its time because its socket has something to read. While something
+else blocks the event loop, each tick is one iteration of it, and a TLS handshake takes many."""
 
 _AT_ONCE: Final = 12
-"""Ticks, a turn of the loop each, for which a disconnect is ignored: through middleware, test clients send one."""
+"""Ticks, one iteration of the event loop each, for which a disconnect is ignored: test clients send one at once."""
 
 _BLIND: Final = 3
-"""Ticks for which a call of the user's client goes on: its socket cannot be asked."""
+"""Ticks for which a call of the user's client goes on after its time: its socket is not known."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
@@ -44,20 +43,20 @@ _OURS: Final = "too little of the time was GeeTest's"
 
 
 class Ear(Protocol):
-    """What a call asks of its connection."""
+    """The part of a connection that a call uses."""
 
     @property
     def since(self) -> float:
-        """When the other end was last sent something, or when the connecting began."""
+        """When we last sent something, or began to connect."""
 
     def hears(self) -> bool:
-        """Whether the other end has done something that was not looked at yet."""
+        """Return whether the other end has done something that was not read yet."""
 
 
 class Call:
-    """One question, put to one server or several in turn: its time, and how far it has come at the server asked now.
+    """One call to one server, or to several in order: its time limit, and its progress at the present server.
 
-    The wire that carries it says how far. All times are those of its clock, which ends the call, by `stop`.
+    The wire reports the progress. All times are those of the clock, which ends the call by `stop`.
     """
 
     __slots__ = (
@@ -68,25 +67,24 @@ class Call:
     )
     stop: Callable[[], object]
     stopped: Evidence | None
-    """Why the server asked now was given up, or the wait for a place. Judged at that moment: by the time the task runs
-    that was stopped, the loop may have been held, and an answer may lie there.
-    """
+    """Why the present server, or the wait for a place, was given up. Decided at that moment: the event loop may be
+    blocked until the stopped task runs, and an answer may have arrived by then."""
     ours: str
-    """What is waited for at our own end, in words; empty while the other end is waited for."""
+    """Why the call waits at our own end; empty while it waits for the other end."""
     sent: bool
     """Something of the request may have been sent: no other server is asked."""
     kept: bool
-    """It was sent on a connection that was open before."""
+    """The request was sent on a connection that was open before."""
     socket: Ear | None
     since: float
-    """When the other end was last asked for something, where no socket of ours knows it."""
+    """When the other end was last asked for something, if `socket` is None."""
     foreign: bool
-    """By a client of the user's: what its exceptions say is not known for certain."""
+    """A client of the user's makes the call. Its exceptions prove nothing by themselves."""
 
     def __init__(
         self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
     ) -> None:
-        """`deliberate`: every silence is meant, as a stand-in's is. Before it waits for anything it must `begin`."""
+        """`deliberate`: every silence is deliberate, as in tests. Call `begin` before the call waits for anything."""
         start = clock.time()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
@@ -98,38 +96,35 @@ class Call:
         self._unsettled = _AT_ONCE
         self._disconnected, self._context = disconnected, disconnected and copy_context()
         self.watching: Running | None = None
-        """What watches the client: to be stopped when the call is over."""
+        """The task that waits for the client's disconnect. The line stops it when the call is over."""
         self._due = self._tenth
         clock.watch(self, self._due)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
-        """Begin to ask one of the `servers` that are left, which share the time, or to wait for a place.
-
-        `stop` ends that.
-        """
+        """Begin to ask one of so many `servers`, which share the time, or to wait for a place. `stop` ends either."""
         self.stopped, self._seen = None, inf
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
-        self.socket, self.since, self._began, self._late, self._again = None, inf, self._clock.time(), 0.0, _PATIENCE
+        self.socket, self.since, self._began, self._late, self._again = None, inf, self._clock.time(), 0.0, _MORE_TICKS
         self._until = self._began + (self._end - self._began) / servers
         if self._until < self._due:
             self._watch(self._until)
 
     def waits(self) -> None:
-        """The other end was asked for something just now, by no socket of ours."""
+        """Note that the other end was asked for something now, on a socket that is not ours."""
         self.ours, self.since = "", self._clock.time()
 
     def uses(self, socket: Ear) -> None:
-        """The other end is asked by this socket of ours."""
+        """Note that the call waits for the other end of this socket."""
         self.ours, self.socket = "", socket
 
     def sends(self, socket: Ear | None, *, kept: bool) -> None:
-        """The request leaves now, by this socket of ours."""
+        """Note that the request is sent now, on this socket; None: on one that is not ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
     def hand_over(self) -> float:
-        """A client of the user's makes the call. Return the seconds for which its own pool may make the call wait.
+        """Let a client of the user's make the call. Return the seconds for which the call may wait in its pool.
 
-        From now on the clock looks how late the event loop is. Nothing is known of what was sent, until it tells.
+        From now on the clock measures how late the event loop is. Until the client tells, the request counts as sent.
         """
         self.foreign = self.sent = True
         self._again = _BLIND
@@ -172,7 +167,7 @@ class Call:
         return self._next(now)
 
     def _may_hear(self) -> bool:
-        """Whether something lies there to be read, or this silence is seen for the first time."""
+        """Return whether there is something to read, or this silence is seen for the first time."""
         if self.socket is None:
             return self.foreign
         seen, self._seen = self._seen, self.socket.since
@@ -207,7 +202,7 @@ class Call:
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
 
     def _was_fair(self) -> bool:
-        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
+        """Return whether the other end had most of the time, and long enough for an answer."""
         now, since = self._clock.time(), self.since if self.socket is None else self.socket.since
         return now - since >= max(_FAIR * (now - self._began), self._least)
 

@@ -58,7 +58,7 @@ class Clock(ABC):
         return max(self._heap[0][0], now + GRAIN) if self._heap else inf
 
     async def aclose(self) -> None:
-        """The event loop ends: nothing is woken any more."""
+        """Wake nothing any more. Called when the event loop ends."""
         self._heap.clear()
 
     @abstractmethod
@@ -73,8 +73,8 @@ class Clock(ABC):
 class TimeLimit:
     """Cancels blocks after the same number of seconds each, as `anyio.move_on_after` would.
 
-    A timer of the loop's for each block would cost more than the block: asyncio keeps it for its whole time, even where
-    the block ends at once. These blocks end in the order in which they began, so one timer does for all.
+    A timer of the event loop for each block would cost more than the block: asyncio keeps it for its whole time, though
+    the block may end at once. These blocks end in the order in which they began, so one timer is enough for all.
     """
 
     def __init__(self, clock: "Clock", seconds: float) -> None:
@@ -92,7 +92,7 @@ class TimeLimit:
         return scope
 
     def end(self, scope: anyio.CancelScope) -> None:
-        """The block is over."""
+        """Forget the scope of a block that has ended."""
         del self._ends[scope]
 
     def wake(self, now: float) -> float:
@@ -199,7 +199,7 @@ class TrioRunning:
 
 def _make() -> Clock:
     made = AsyncioClock() if on_asyncio() else TrioClock()
-    made.scope = type(anyio.CancelScope())  # to look for it each time, as anyio does, costs more than the scope
+    made.scope = type(anyio.CancelScope())  # anyio looks the class up for each scope, which costs more than the scope
     return made
 
 

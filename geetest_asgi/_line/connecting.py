@@ -1,4 +1,4 @@
-"""Opening a connection: looking up a name, trying its addresses, TLS."""
+"""Open a connection: look up a name, try its addresses, secure it by TLS."""
 
 import ipaddress
 import socket
@@ -42,7 +42,7 @@ async def connect(
 
 
 class Attempts:
-    """The sockets that try the addresses of one name: what one of them hears, the call hears."""
+    """The sockets that try the addresses of one name. The call treats them as one."""
 
     def __init__(self) -> None:
         self.sockets: list[Socket] = []
@@ -69,7 +69,7 @@ class Attempts:
 
 
 async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
-    """Try one address after the other, each a moment after the one before, and keep the first that connects."""
+    """Try the addresses, each a moment after the one before, and return the first connection."""
     call.uses(attempts := Attempts())
     if len(addresses) == 1:
         return await attempts.connect(addresses[0], port)
@@ -100,7 +100,7 @@ async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
 
 
 class Lookup:
-    """One look-up of a name, on a thread of its own. Calls hear it as they hear a socket."""
+    """One look-up of a name, on a thread of its own. Calls use it as they use a socket."""
 
     def __init__(self) -> None:
         self.since: float = inf
@@ -114,7 +114,7 @@ class Lookup:
         return self._answered
 
     async def run(self, host: str, port: int, under_way: dict[str, "Lookup"]) -> None:
-        """Look up the name, whoever still waits for it."""
+        """Look up the name. It goes on when the calls that wait for it are cancelled."""
 
         def ask() -> Sequence[Any]:
             self.since = monotonic()

@@ -1,4 +1,4 @@
-"""What is sent to GeeTest beside the form, and what is kept of an answer, whoever carries them."""
+"""The headers of a call, the part of an answer that is kept, and the protocol of a wire."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Final, Protocol
@@ -15,32 +15,32 @@ HEADERS: Final = {
     "Accept-Encoding": "identity",
     "User-Agent": "geetest_asgi",
 }
-"""Of each call."""
+"""The headers of each call."""
 
 MARK: Final = "x-geetest-simulator"
-"""The header of all that `geetest_asgi.testing.Simulator` answers."""
+"""A header of each answer of `geetest_asgi.testing.Simulator`."""
 
 
 class Wire(Protocol):
-    """The one thing that is asked of an HTTP client here."""
+    """Makes the calls of one event loop: the line uses nothing else of an HTTP client."""
 
     async def post(self, url: str, form: bytes, call: Call) -> Reply:
-        """POST the form, and tell `call` how far it has come. Raises what the client raises. Has no time-out."""
+        """POST the form, and report the progress to `call`. Raises what the client raises. Has no timeout."""
 
     async def aclose(self) -> None:
-        """Close what is ours to close."""
+        """Close the connections, but not a client that the user closes."""
 
 
 def reply_of(status: int, headers: Mapping[bytes, bytes], body: bytes | None) -> Reply:
-    """Return an answer whose header fields have lower-case names."""
+    """Return the answer. The names of `headers` must be in lower case."""
     encoded = headers.get(b"content-encoding", b"identity").lower() != b"identity"
     return Reply(status, None if encoded else body, MARK.encode() in headers, encoded)
 
 
 async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Reply:
-    """Return the answer, with its body as it was sent; None where it is too long or encoded, or not a 200's.
+    """Return the answer, with its body as it was sent; None if it is too long or encoded, or the status is not 200.
 
-    No more is read of it than an answer of `/validate` can have: the rest may be without an end.
+    Reads no more than an answer of `/validate` can have, since the body may have no end.
     """
     raw = {name.lower().encode("latin-1"): value.encode("latin-1", "replace") for name, value in headers.items()}
     without_body = reply_of(status, raw, None)
@@ -56,7 +56,7 @@ async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncItera
 
 
 async def _break_off(pieces: AsyncIterator[bytes]) -> None:
-    """The generators inside must be unwound, and only an exception does that."""
+    """Unwind the generators inside. Only an exception does that."""
     with CancelScope() as enough:
         enough.cancel()
         async for _ in pieces:

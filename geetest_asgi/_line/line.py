@@ -78,7 +78,7 @@ class Lane:
         return wire
 
     async def enter(self, client: str | None, call: Call) -> bool:
-        """Wait for a place in flight. False if the call was ended meanwhile."""
+        """Wait for a place in flight. Return False if the call was ended."""
         place = self.places.join_line(client)
         call.begin(1, place.set)
         call.ours = "too many calls to GeeTest under way (max_in_flight)"
@@ -92,9 +92,9 @@ class Lane:
 
 
 class Line:
-    """The calls of one middleware or client, over all its rules. Serves any number of threads and event loops.
+    """The calls of one middleware or client, for all its rules. Serves any number of threads and event loops.
 
-    `make` makes the wire of an event loop. `deliberate`: every silence is meant, as a stand-in's is.
+    `make` makes the wire of an event loop. `deliberate`: every silence is deliberate, as in tests.
     """
 
     def __init__(
@@ -151,7 +151,7 @@ class Line:
         return Evidence(evidence.outcome, evidence.reason, evidence.code, lot_number, evidence.captcha_args, elapsed)
 
     async def _wait_for_place(self, lane: Lane, client: str | None, call: Call) -> bool:
-        """Wait for a place in flight. False: there is nobody to ask, or `call` was stopped."""
+        """Wait for a place in flight. False: all servers are skipped, or `call` was stopped."""
         if not any(server.breaker.ready() for server in self._servers):
             return False
         return await lane.enter(client, call)
@@ -171,7 +171,7 @@ class Line:
                 with scope:
                     wire = lane.wire or await lane.prepare_for(call)
                     reply = await wire.post(f"{server.url}/validate?{request.query}", request.form, call)
-            except Exception as error:  # whatever a client raises is evidence, and `blame` trusts none it does not know
+            except Exception as error:  # any exception is evidence; `blame` takes an unknown one for our own fault
                 evidence = call.blame(error)
             except BaseException:
                 server.breaker.given_up(ticket)

@@ -1,7 +1,7 @@
-"""Reading one answer of HTTP/1.1.
+"""Read one answer of HTTP/1.1.
 
-A head is held against one strict grammar, and what might be framed in two ways is refused. A body ends with its
-Content-Length or with the connection; the chunks of a chunked one are read by h11.
+A head must match one strict grammar, and an answer that could be framed in two ways is refused. A body ends with its
+Content-Length or with the connection; h11 reads the chunks of a chunked one.
 """
 
 import re
@@ -22,27 +22,27 @@ _HEAD: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t !-~\x80-\xff]*)?\r\n"
     rb"(?:" + _TOKEN + rb":[\t !-~\x80-\xff]*\r\n)*\r\n"
 )
-"""RFC 9112 §4 and §5, without folded lines and bare line feeds. A server may leave out the space before no reason."""
+"""RFC 9112 §4 and §5, without folded lines and bare line feeds. Without a reason the space before it may be missing."""
 
 _FIELD: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding|connection|content-encoding|x-geetest-simulator):([^\r]*)"
 )
-"""The header fields that count here, in lower case."""
+"""The header fields that the guard uses, in lower case."""
 
 _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 
 
 class BrokenReplyError(Exception):
-    """This is no answer of HTTP/1.1, or not a whole one, or one that might be read in two ways."""
+    """The data is no answer of HTTP/1.1, is incomplete, or could be read in two ways."""
 
 
 class Reader:
-    """One answer, read as it arrives. Only the body of a 200 counts; no other says anything that does."""
+    """Reads one answer as it arrives. Only the body of a 200 is read; no other has a meaning."""
 
     def __init__(self) -> None:
         self.status = 0
         self.fields: dict[bytes, bytes] = {}
-        """The header fields that count here, names and values in lower case."""
+        """The header fields that the guard uses, names and values in lower case."""
         self.body: bytes | None = None
         """The body of a 200, if it is short enough for an answer of `/validate`."""
         self.done = False
@@ -56,7 +56,7 @@ class Reader:
         self._chunks: Chunks | None = None
 
     def feed(self, data: bytes) -> None:
-        """Read what has come; b"" where the other end has hung up. Raises BrokenReplyError."""
+        """Read the next data; b"" is the end of the connection. Raises BrokenReplyError."""
         self._received += len(data)
         self._data += data
         while self.status < 200 and (end := self._data.find(b"\r\n\r\n") + 4) > 3:  # 1xx come before it, RFC 9110 §15.2
@@ -75,7 +75,7 @@ class Reader:
             raise BrokenReplyError
         fields: dict[bytes, bytes] = {}
         for name, raw in _FIELD.findall(head.lower()):
-            value = raw.strip(b" \t")  # a pattern that leaves the blanks out would read long ones again and again
+            value = raw.strip(b" \t")  # a pattern that excludes the blanks would backtrack over long ones
             fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
         length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
         if length is not None and (coding is not None or not _LENGTH.fullmatch(length)):
@@ -88,7 +88,7 @@ class Reader:
         self._head, self.fields, self.status = head, fields, int(match[2])
 
     def _read_body(self, *, ended: bool) -> None:
-        """Read on. `body` stays None where it is longer than any answer of `/validate`."""
+        """Read the next part of the body. `body` stays None if it is longer than any answer of `/validate`."""
         length, have = self._length, len(self._data)
         exact = self._persists and have == length
         if self.status != 200:
@@ -121,7 +121,7 @@ class Chunks:
         self._connection = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
 
     def feed(self, data: bytes) -> None:
-        """Read on; b"" is the end of the connection. Raises BrokenReplyError."""
+        """Read the next data; b"" is the end of the connection. Raises BrokenReplyError."""
         try:
             self._connection.receive_data(data)
             while not self.ended and (event := self._connection.next_event()) is not h11.NEED_DATA:

@@ -1,7 +1,7 @@
-"""Sockets of our own. Each knows when it last sent, and whether it was answered.
+"""The sockets of the guard's own transport. Each knows when it last sent something, and whether data has arrived.
 
-What has arrived stays in the kernel until the call reads it. So at any moment the socket itself can say whether the
-other end is silent, however late the event loop is.
+Data stays in the kernel until the call reads it. So the socket itself shows at any moment whether the other end is
+silent, however late the event loop is.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from anyio.streams.tls import TLSAttribute
 from .._bounds.per_loop import on_asyncio
 
 _AT_ONCE: Final = 64 * 1024
-"""Bytes that are received in one piece: more than an answer has, and less than what malloc would map anew each time."""
+"""Bytes received in one piece: more than an answer has, and less than a size for which malloc maps memory each time."""
 
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)})
 
@@ -35,18 +35,18 @@ class Readiness:
         self._raw = raw
 
     def wait(self) -> Awaitable[None]:
-        """Wait until there is something to read, or the other end has hung up. It may wake for nothing."""
+        """Wait until there is something to read, or the connection has ended. May return without either."""
         return anyio.wait_readable(self._raw)
 
     def close(self) -> None:
-        """The socket is about to be closed. Nobody waits."""
+        """Stop waiting. Call it before the socket is closed, while no task waits."""
 
 
 class AsyncioReadiness(Readiness):
-    """On asyncio a reader that stays: anyio adds and removes one for each wait, which is a third of a call's cost."""
+    """On asyncio: keeps one reader. anyio adds and removes one for each wait, which is a third of a call's cost."""
 
     _idle: bool
-    """The loop has come though nobody waits."""
+    """The event loop called the reader while no task waited."""
 
     def __init__(self, raw: socket.socket) -> None:
         super().__init__(raw)
@@ -66,8 +66,8 @@ class AsyncioReadiness(Readiness):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
         elif self._idle:
-            self.close()  # else the loop would spin until somebody reads
-        else:  # asyncio comes once more before the task that was woken has read
+            self.close()  # else the event loop would spin until the data is read
+        else:  # asyncio calls the reader once more before the woken task has read
             self._idle = True
 
     def close(self) -> None:
@@ -102,20 +102,20 @@ class Socket(ByteStream):
             self._poll.register(self._raw, select.POLLOUT)
 
     async def connected(self) -> None:
-        """Wait until it is. Raises OSError."""
+        """Wait until the socket is connected. Raises OSError."""
         await anyio.wait_writable(self._raw)
         if error := self._raw.getsockopt(socket.SOL_SOCKET, socket.SO_ERROR):
             raise OSError(error, "connecting")
 
     def hears(self) -> bool:
-        """Return whether there is something not looked at yet: data or a hang-up; until we send, that it accepted."""
+        """Return whether something is unread: data or the end; before the first `send`, that the other end accepted."""
         if self._poll is not None:
             return bool(self._poll.poll(0))
         waiting = ([self._raw], []) if self._has_sent else ([], [self._raw])  # Windows
         return any(select.select(*waiting, [self._raw], 0))
 
     async def send(self, item: bytes) -> None:
-        """Send all of it, at once where the kernel has room. Raises OSError."""
+        """Send all of it, without waiting if the kernel has space for it. Raises OSError."""
         if self._poll is not None and not self._has_sent:
             self._poll.modify(self._raw, select.POLLIN)
         self._has_sent, self._has_read = True, False
@@ -127,7 +127,7 @@ class Socket(ByteStream):
                 await anyio.wait_writable(self._raw)
 
     async def receive(self, max_bytes: int = _AT_ONCE) -> bytes:
-        """Receive what has come. Raises OSError, and EndOfStream where the other end has hung up."""
+        """Wait for data and return it. Raises OSError, and EndOfStream at the end of the connection."""
         while True:
             if not self._has_read:  # else there may be more, or an error: uvloop tells once of data and error together
                 await self._readiness.wait()
@@ -142,21 +142,21 @@ class Socket(ByteStream):
             return data
 
     async def send_eof(self) -> None:
-        """Hang up half-way."""
+        """Close the sending direction."""
         self._raw.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close it, without a farewell that the other end may keep us waiting with."""
+        """Close the socket. Waits for nothing: not for the other end's part of a TLS shutdown."""
         self._readiness.close()
         self._raw.close()
 
     async def aclose(self) -> None:
-        """Close it."""
+        """Do what `close` does."""
         self.close()
 
 
 class Connection:
-    """A socket, with TLS where that is wanted."""
+    """A connected socket, with TLS for https."""
 
     def __init__(self, connected: Socket, stream: ByteStream) -> None:
         self.socket = connected
@@ -166,12 +166,12 @@ class Connection:
         self._secure: ssl.SSLObject | None = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
 
     def is_unused(self) -> bool:
-        """Return whether nothing has come that nobody asked for: neither data nor the end of the connection."""
+        """Return whether nothing unexpected has arrived: neither data nor the end of the connection."""
         return not self.socket.hears() and (self._secure is None or not _has_leftovers(self._secure))
 
 
 def _has_leftovers(secure: ssl.SSLObject) -> bool:
-    """TLS may hold what was received together with the last answer."""
+    """Return whether TLS holds data that arrived together with the last answer."""
     try:
         secure.read(1)
     except ssl.SSLWantReadError:

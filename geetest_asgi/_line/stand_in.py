@@ -1,8 +1,8 @@
-"""The seam for tests: somebody who is asked in GeeTest's place by every guard and client of this process.
+"""The seam for tests: one line that every guard and client of this process uses in place of its own.
 
 The guard looks here for each request, so an app is covered whenever it was imported and built, in whatever thread and
-event loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` puts
-anybody here, for the length of a `with` block; outside of tests there is nobody.
+event loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` sets it,
+for the length of a `with` block; outside of tests it is None.
 """
 
 from threading import Lock
@@ -17,12 +17,12 @@ _line: Line | None = None
 
 
 def stand_in() -> Line | None:
-    """The line to ask on instead of the guard's own; None outside of tests."""
+    """Return the line to use instead of the guard's own; None outside of tests."""
     return _line
 
 
 def put_in_place(wire: Wire) -> None:
-    """From now on this one is asked. Raises RuntimeError if there is one: whose answers would a test be getting?"""
+    """Use this wire for all calls from now on. Raises RuntimeError if another one is in place."""
     global _line
 
     async def make() -> Wire:
@@ -35,7 +35,7 @@ def put_in_place(wire: Wire) -> None:
 
 
 def take_away() -> None:
-    """From now on GeeTest itself is asked again. Calls under way end where they began."""
+    """Ask GeeTest itself from now on. Calls under way end on the wire that they began on."""
     global _line
     with _lock:
         _line = None

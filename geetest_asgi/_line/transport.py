@@ -1,7 +1,7 @@
-"""Many calls to few servers, on connections of our own. This file imports httpx, and is imported with the first call.
+"""Many calls to few servers, on the guard's own connections. Imports httpx; is imported by the first call.
 
 httpx's own pool looks at every connection and every waiting call at each step, so its cost grows with the square of
-what is in flight. Here each server has a list of free connections, last used first; whoever calls bounds their number.
+the calls in flight. Here each server has a list of free connections, last used first; `max_in_flight` bounds them.
 """
 
 import os
@@ -39,7 +39,7 @@ class Origin:
 
 
 class Transport:
-    """The connections of one event loop: no redirect, no cookie, no proxy. `trust_env`: see `certificates`."""
+    """The connections of one event loop. No redirects, no cookies, no proxies. `trust_env`: see `certificates`."""
 
     def __init__(self, *, trust_env: bool = False) -> None:
         self._trust_env = trust_env
@@ -97,7 +97,7 @@ class Transport:
             raise httpx.ConnectError(f"{origin.host} cannot be reached") from error
 
     async def aclose(self) -> None:
-        """Close every free connection now, and those in use when their calls end."""
+        """Close every free connection now, and each connection in use when its call ends."""
         self._closed = True
         for free in self._free.values():
             while free:
@@ -116,9 +116,9 @@ def _head(url: str) -> tuple[Origin, bytes]:
 
 
 def certificates(trust_env: bool) -> ssl.SSLContext:
-    """Return whom to trust: httpx's certificates; with `trust_env` those of SSL_CERT_FILE or SSL_CERT_DIR, if set.
+    """Return httpx's certificates; with `trust_env` those of SSL_CERT_FILE or SSL_CERT_DIR, if set.
 
-    The first time takes tens of milliseconds: not a thing to do on an event loop.
+    The first call takes tens of milliseconds: make it on a thread, not on the event loop.
     """
     return _certificates(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
@@ -130,10 +130,10 @@ def _certificates(trust_env: bool, file: str | None, folder: str | None) -> ssl.
 
 def proxied(proxy: str) -> httpx.AsyncBaseTransport:
     """Return httpx's own transport through a proxy of the environment. Reads certificates, as `certificates` does."""
-    limits = httpx.Limits(keepalive_expiry=UNUSED)  # and no bound: whoever calls has one
+    limits = httpx.Limits(keepalive_expiry=UNUSED)  # no max_connections: `max_in_flight` is the bound
     return httpx.AsyncHTTPTransport(verify=certificates(True), proxy=proxy, limits=limits)
 
 
 def request_of(kit: Any, url: str, form: bytes, headers: Mapping[str, str], extensions: Mapping[str, Any]) -> Any:
-    """Return a request for a transport of httpx's, or of httpx2's: `kit` is the package, None for httpx."""
+    """Return a request for a transport of httpx or httpx2. `kit`: the package; None for httpx."""
     return (kit or httpx).Request("POST", url, content=form, headers=headers, extensions=dict(extensions))

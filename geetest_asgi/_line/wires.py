@@ -1,4 +1,4 @@
-"""Which wire carries the calls of an event loop: our own connections, a proxy of the environment, or the user's."""
+"""Choose the wire of an event loop: our own connections, a proxy of the environment, or the user's client."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ Make = Callable[[], Awaitable[Wire]]
 
 
 def wire_maker(client: Any, servers: Iterable[str], *, trust_env: bool) -> Make:
-    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one.
+    """Return the function that makes the wire of an event loop. `client`: a client, or a function that makes one.
 
     Raises ConfigError if `trust_env` is set and the environment names a proxy that cannot be used.
     """
@@ -36,7 +36,7 @@ def wire_maker(client: Any, servers: Iterable[str], *, trust_env: bool) -> Make:
 
 async def _own(*, trust_env: bool) -> Wire:
     """Import what the first call needs, and read the certificates."""
-    # Tens of milliseconds: on a thread, and not on one that the app's slow endpoints may have used up.
+    # This takes tens of milliseconds. The thread is none of the app's, which slow endpoints may have used up.
     await to_thread.run_sync(_load, trust_env, limiter=CapacityLimiter(1))
     from .transport import Transport
 
@@ -51,7 +51,7 @@ def _load(trust_env: bool) -> None:
 
 
 class ProxyWire:
-    """Goes through the proxy that the environment names for a URL, by httpx's transport; where it names none, not."""
+    """Uses httpx's transport through the proxy that the environment names for a URL, else the `direct` wire."""
 
     def __init__(self, direct: Wire) -> None:
         self._direct = direct
@@ -93,8 +93,13 @@ def proxy_of(url: str) -> str | None:
 def _check_proxies(servers: Iterable[str]) -> None:
     """Raise ConfigError for a proxy that cannot be used. Its URL is not shown: it may hold a password."""
     for server in servers:
-        scheme = urlsplit(proxy_of(server) or "http:").scheme
+        try:
+            proxy = urlsplit(proxy_of(server) or "http://none")
+            scheme = proxy.scheme if proxy.hostname and proxy.port != 0 else ""
+        except ValueError:
+            scheme = ""
         if scheme not in _SCHEMES:
-            raise ConfigError(f"trust_env: a proxy with the scheme {scheme!r}; write one of {', '.join(_SCHEMES)}")
+            what = f"a proxy with the scheme {scheme!r}" if scheme else "the URL of a proxy cannot be read"
+            raise ConfigError(f"trust_env: {what}; write 'http://host:port', or one of {', '.join(_SCHEMES[1:])}")
         if scheme.startswith("socks") and find_spec("socksio") is None:
             raise ConfigError("trust_env: a SOCKS proxy needs the package socksio: pip install 'httpx[socks]'")

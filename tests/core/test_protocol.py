@@ -87,19 +87,21 @@ def test_a_success_keeps_its_reason(reason: object, kept: str) -> None:
     assert answered({**SUCCESS, "reason": reason}) == Evidence(Outcome.PASSED, kept, captcha_args=ARGS)
 
 
-REFUSED = {
-    "the documented error": {"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {"type": "x"}},
-    "an unknown status": {**SUCCESS, "status": "ok"},
-    "no result": {"status": "success", "reason": ""},
-    "an unknown result": {**SUCCESS, "result": "forbidden"},
-    "about another token": {**SUCCESS, "captcha_args": {**ARGS, "lot_number": LOT[::-1]}},
-    "captcha_args a list": {**SUCCESS, "captcha_args": [ARGS]},
+ERROR = {"status": "error", "code": "-50005", "msg": "illegal gen_time", "desc": {"type": "x"}}
+REFUSED: dict[str, tuple[dict[str, Any], str]] = {
+    "the documented error": (ERROR, "illegal gen_time"),
+    "an unknown status": ({**SUCCESS, "status": "ok"}, ""),
+    "no result": ({"status": "success", "reason": ""}, "neither success nor fail"),
+    "an unknown result": ({**SUCCESS, "result": "forbidden"}, "neither success nor fail"),
+    "another token": ({**SUCCESS, "captcha_args": {"lot_number": LOT[::-1]}}, "the answer is about another token"),
+    "captcha_args a list": ({**SUCCESS, "captcha_args": [ARGS]}, "captcha_args is not an object"),
 }
 
 
-@pytest.mark.parametrize("answer", REFUSED.values(), ids=REFUSED.keys())
-def test_every_other_object_is_refused(answer: dict[str, Any]) -> None:
-    assert answered(answer).outcome is Outcome.REFUSED
+@pytest.mark.parametrize(("answer", "reason"), REFUSED.values(), ids=REFUSED.keys())
+def test_every_other_object_is_refused(answer: dict[str, Any], reason: str) -> None:
+    evidence = answered(answer)
+    assert (evidence.outcome, evidence.reason) == (Outcome.REFUSED, reason)
 
 
 ERRORS: list[tuple[object, Outcome, str]] = [
@@ -178,7 +180,10 @@ def test_an_answer_that_is_no_json_object_is_an_outage(body: bytes | None) -> No
 NOT_UTF_8 = "the answer is not UTF-8"
 UNLIKE_JSON: dict[str, tuple[bytes, str]] = {
     "no UTF-8": (AS_BYTES.replace(b"slide", b"\xff\xfe"), NOT_UTF_8),
-    "NaN": (b'{"result":"success","x":NaN}', "the answer contains NaN, which JSON does not have"),
+    **{
+        name: (b'{"result":"success","x":%b}' % name.encode(), f"the answer contains {name}, which JSON does not have")
+        for name in ("NaN", "Infinity", "-Infinity")
+    },
 }
 
 

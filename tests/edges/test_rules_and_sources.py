@@ -55,9 +55,11 @@ async def test_headers_that_can_be_read_once_reach_the_app(geetest: GeeTest, app
 async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -> None:
     """Middleware further out sees what a router writes into it: `route`, `endpoint`, `path_params`, `state`."""
     seen: list[Scope] = []
+    given: list[object] = []
 
     async def app(scope: Scope, receive: Receive, send: Send) -> None:
         seen.append(scope)
+        given[:] = [dict(scope), receive, send]
         scope.setdefault("state", {})["user"] = "ada"
         await PlainTextResponse("in")(scope, receive, send)
 
@@ -66,6 +68,7 @@ async def test_the_scope_that_came_is_the_scope_that_goes_on(geetest: GeeTest) -
         before = dict(asked.scope)
         await asked.run(guard)
         assert seen[-1] is asked.scope
+        assert given == [before, asked.receive, asked.send], "nothing is added, nothing stands between"
         assert asked.scope == before | {"state": {"user": "ada"}}
     for asked in (visit(geetest.token()), visit(geetest.token(), state={"db": 1})):
         before = dict(asked.scope)
@@ -145,6 +148,7 @@ async def test_a_preflight_is_handed_on_with_an_empty_body_whatever_comes(geetes
     guard = geetest.guard(app, protect=["* /login"])
     asked = await visit(body=[b"amount=", b"1000"], method="OPTIONS", headers=PREFLIGHT).run(guard)
     assert (asked.code, app.seen[0].body) == ("in", b"")
+    assert app.seen[0].scope is asked.scope
     result = app.seen[0].result
     assert (result.outcome, result.reason, result.verified) == (Outcome.SKIPPED, "a CORS preflight", False)
 

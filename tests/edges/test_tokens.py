@@ -61,14 +61,15 @@ async def test_a_token_stays_spent_once_it_has_served_and_else_is_given_back(
 
 async def test_a_token_is_given_back_when_the_visitor_leaves_during_the_call(geetest: GeeTest, app: App) -> None:
     geetest.simulator.hanging()
-    guard, token = geetest.guard(app, timeout=5, on_result=lambda *_: pytest.fail("judged")), geetest.token()
+    store, token = MemoryStore(), geetest.token()
+    guard = geetest.guard(app, store=store, timeout=5, on_result=lambda *_: pytest.fail("judged"))
     leaving = visit(token)
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(leaving.run, guard)
         await leaving.leave_during_the_call()
     assert (leaving.status, app.seen) == (400, [])
     geetest.simulator.up()
-    assert (await visit(token).run(geetest.guard(app, store=None))).code == "in"
+    assert (await visit(token).run(geetest.guard(app, store=store))).code == "in"
 
 
 async def boom(*_: object) -> Any:

@@ -12,7 +12,7 @@ import anyio
 import pytest
 import trustme
 from anyio.lowlevel import checkpoint
-from edges.servers import RawServer, http_reply, secured
+from edges.servers import RawServer, http_reply, never_accepting, secured
 from edges.visitors import until
 from lines import a_call, keep_open
 
@@ -42,6 +42,14 @@ async def test_the_first_address_that_accepts_is_taken(other: str) -> None:
             call = a_call()
             connection = await connect(addresses, server.port, "geetest.test", None, call)
             assert connection.socket is call.socket
+            connection.socket.close()
+
+
+async def test_an_address_that_does_not_answer_holds_up_no_other(other: str) -> None:
+    with never_accepting() as silent:
+        port = int(silent.rpartition(":")[2])
+        with socket.create_server((other, port)), anyio.fail_after(10):
+            connection = await connect([HERE, other], port, "geetest.test", None, a_call())
             connection.socket.close()
 
 

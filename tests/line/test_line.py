@@ -16,6 +16,7 @@ from geetest_asgi import Limits, Outage, Outcome
 from geetest_asgi._bounds.breaker import Breaker
 from geetest_asgi._core.model import Evidence, Reply
 from geetest_asgi._line.call import CLIENT_LEFT, Call
+from geetest_asgi._line.clock import clock
 from geetest_asgi._line.line import ALL_SERVERS_SKIPPED, Lane, Server
 
 pytestmark = pytest.mark.anyio
@@ -292,6 +293,13 @@ async def test_a_client_that_cannot_be_made_is_an_error_at_the_start() -> None:
     line = line_to("http://good", client=lambda: int("no client"))
     with pytest.raises(ValueError, match="no client"):
         await line.prepare()
+
+
+async def test_all_lines_of_an_event_loop_have_one_clock() -> None:
+    async def make() -> Wire:
+        return Wire(None)
+
+    assert Lane(make, 1).clock is Lane(make, 1).clock is clock()
 
 
 async def test_the_last_server_has_all_the_time_that_is_left() -> None:

@@ -52,6 +52,8 @@ BROKEN: dict[str, bytes] = {
     "101": b"HTTP/1.1 101 Switching Protocols\r\nupgrade: x\r\n\r\n",
     "a folded line": length(b"{}", b"x: y\r\n z"),
     "line feeds alone": b"HTTP/1.1 200 OK\ncontent-length: 2\n\n{}" + b"\r\n\r\n",
+    "one line feed alone": OK + b"x: y\ncontent-length: 2\r\n\r\n{}",
+    "a line feed after the status": b"HTTP/1.1 200 OK\ncontent-length: 2\r\n\r\n{}",
     "ssh": b"SSH-2.0-OpenSSH_9.6\r\n",
     "a chunk without an end": CHUNKED + b"2\r\n{}xx0\r\n\r\n",
     "a chunk size that is none": CHUNKED + b"0x2\r\n{}\r\n0\r\n\r\n",

@@ -98,6 +98,28 @@ async def test_a_connection_that_has_ended_is_replaced_and_no_call_is_sent_twice
         await own.aclose()
 
 
+async def test_the_connection_that_was_used_last_is_used_first() -> None:
+    """So those that only a crowd needed become old and are closed."""
+    used, both_there = list[int](), threading.Barrier(2)
+
+    def answer(server: RawServer, connection: socket.socket) -> None:
+        while server.read_request(connection):
+            used.append(id(connection))
+            if len(used) <= 2:
+                both_there.wait(10)
+            connection.sendall(FAIL)
+
+    with RawServer(answer) as server:
+        own, url = Transport(), f"{server.url}/validate"
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(own.post, url, b"", a_call())
+        for _ in range(2):
+            await own.post(url, b"", a_call())
+        await own.aclose()
+    assert (server.accepted, used[2]) == (2, used[3])
+
+
 def garbage(connection: socket.socket) -> None:
     connection.sendall(b"SSH-2.0-OpenSSH_9.6\r\n")
 

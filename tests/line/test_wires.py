@@ -147,6 +147,34 @@ async def test_a_call_needs_none_of_the_apps_threads() -> None:
             assert (await line.ask([REQUEST], 5.0)).outcome is Outcome.FAILED
 
 
+def test_a_quick_call_needs_no_other_task() -> None:
+    """Neither on a new connection nor on a kept one."""
+    made: list[object] = []
+
+    def make(loop: asyncio.AbstractEventLoop, code: Any, **settings: Any) -> "asyncio.Task[Any]":
+        made.append(code)
+        return asyncio.Task(code, loop=loop, **settings)
+
+    async def main() -> None:
+        async with aclosing(line_to(server.url)) as line:
+            await line.prepare()
+            asyncio.get_running_loop().set_task_factory(make)
+            for _ in range(2):
+                assert (await line.ask([REQUEST], 60.0)).outcome is Outcome.FAILED
+            assert made == []
+
+    with RawServer(replying(FAIL)) as server:
+        asyncio.run(main())
+
+
+@pytest.mark.parametrize("proxy", ["127.0.0.1:port", "http://[secret", "http://user:secret@:80", "127.0.0.1:0"])
+def test_a_proxy_whose_url_cannot_be_read_is_an_error_at_start(proxy: str, proxies: pytest.MonkeyPatch) -> None:
+    proxies.setenv("HTTPS_PROXY", proxy)
+    with pytest.raises(ConfigError, match="the URL of a proxy cannot be read; write 'http://host:port'") as caught:
+        line_to("https://example.org", trust_env=True)
+    assert "secret" not in str(caught.value)
+
+
 @pytest.mark.parametrize("scheme", ["ftp", "socks4", "socks5"])
 def test_a_proxy_that_cannot_be_used_is_an_error_at_start(scheme: str, proxies: pytest.MonkeyPatch) -> None:
     """SOCKS needs a package, which may be installed."""

@@ -311,6 +311,47 @@ def test_a_fork_amid_a_call_does_not_lock_the_child(path: Path) -> None:
     assert rows(path) == 1, "the child has popped its own"
 
 
+INTRUDER = """
+import sqlite3, sys
+file = sqlite3.connect(sys.argv[1], timeout=0, isolation_level=None)
+print("ready", flush=True)
+told = "told"
+while sys.stdin.readline():
+    while True:
+        try:
+            file.execute("BEGIN IMMEDIATE")
+            break
+        except sqlite3.OperationalError:
+            if told:
+                print(told, flush=True)
+                told = ""
+    print(file.execute("SELECT count(*) FROM entries").fetchone()[0], flush=True)
+    file.execute("ROLLBACK")
+"""
+"""A process that is told to come in, and does so in the first moment in which the file is not locked."""
+
+
+def test_no_other_process_comes_between_the_reading_of_a_value_and_its_removal(path: Path) -> None:
+    intruders: list[subprocess.Popen[str]] = []
+
+    def clock() -> float:  # is read within the transaction
+        for each in intruders:
+            assert each.stdin is not None
+            assert each.stdout is not None
+            print("come", file=each.stdin, flush=True)
+            assert each.stdout.readline() == "told\n", "it tries"
+        return 0.0
+
+    store, pipe = SQLiteStore(path, clock=clock), subprocess.PIPE
+    anyio.run(store.add, "a", "value", 60.0)
+    with subprocess.Popen([sys.executable, "-c", INTRUDER, str(path)], stdin=pipe, stdout=pipe, text=True) as intruder:
+        assert intruder.stdout is not None
+        assert intruder.stdout.readline() == "ready\n"
+        intruders.append(intruder)
+        assert anyio.run(store.pop, "a") == "value"
+        assert intruder.communicate(timeout=SECONDS)[0] == "0\n"
+
+
 # Misfortunes: the store raises, what stands before it goes on, and it comes back by itself
 
 
