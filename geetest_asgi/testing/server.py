@@ -37,6 +37,7 @@ def serve(
 def serve_on(listener: socket.socket, app: "ASGIApp", tls: ssl.SSLContext | None) -> Iterator[str]:
     """`serve` at a socket that `bind` made; the caller closes it."""
     server = _quick_server()(app, tls)
+    listener.listen(2048)
     thread = threading.Thread(target=server.run_on, args=(listener,), name="geetest_asgi serve", daemon=True)
     thread.start()
     try:
@@ -58,7 +59,10 @@ def _quick_server() -> "type[QuickServer]":
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that is bound here, so that its port is known, and a wrong address is the caller's exception."""
+    """A socket that is bound here, so that its port is known, and a wrong address is the caller's exception.
+
+    It does not listen yet, so the command can write the authority's file before a client connects.
+    """
     if not 0 <= port <= 65535:  # getaddrinfo takes 70000 for 4464
         raise ValueError(f"port is {port!r}: a number from 0 to 65535 is wanted")
     family, kind, protocol, *_ = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
@@ -67,7 +71,6 @@ def bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(2048)
     except OSError:
         listener.close()
         raise
