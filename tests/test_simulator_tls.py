@@ -48,3 +48,11 @@ def test_the_command_says_in_one_line_what_is_wrong(tmp_path: Path, capsys: pyte
     other, needs_tls = capsys.readouterr().err.splitlines()
     assert "name another file" in other
     assert "give tls, the file for the authority, too" in needs_tls
+
+
+def test_a_second_start_at_a_taken_port_leaves_the_authority_of_the_first(authority: Path) -> None:
+    with serve(Simulator(), tls=server_context(authority)) as url:
+        taken = int(url.rpartition(":")[2])
+        assert (run_simulator(port=taken, tls=authority), run_simulator(tls=authority, tls_port=taken)) == (1, 1)
+        with httpx.Client(verify=ssl.create_default_context(cafile=authority), trust_env=False) as client:
+            assert client.get(url).status_code == 200

@@ -3,12 +3,12 @@
 import sys
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 from typing import Never
 
 from .._config import is_loopback
-from .server import serve
+from .server import bind, serve_on
 from .simulator import Simulator
 from .tls import server_context
 
@@ -81,10 +81,14 @@ def _listening(
     """Serve at one port or at two; the value is their URLs."""
     if tls_port is not None and tls is None:
         raise ValueError("tls_port is for https: give tls, the file for the authority, too")
-    context = None if tls is None else server_context(tls, host)
-    places = ((port, context),) if tls_port is None else ((port, None), (tls_port, context))
     with ExitStack() as stack:
-        yield tuple(stack.enter_context(serve(simulator, host=host, port=at, tls=each)) for at, each in places)
+        ports = (port,) if tls_port is None else (port, tls_port)
+        listeners = [stack.enter_context(closing(bind(host, each))) for each in ports]
+        # Written only now: where a port is taken, the file may be that of the simulator which has it.
+        context = None if tls is None else server_context(tls, host)
+        contexts = (context,) if tls_port is None else (None, context)
+        places = zip(listeners, contexts, strict=True)
+        yield tuple(stack.enter_context(serve_on(listener, simulator, each)) for listener, each in places)
 
 
 def _announce(simulator: Simulator, host: str, urls: tuple[str, ...], tls: Path | None) -> None:

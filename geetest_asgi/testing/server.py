@@ -29,17 +29,23 @@ def serve(
     begins. At its end every connection is hung up, whatever it waits for, and the app's lifespan ends. Raises OSError
     if the address cannot be taken, RuntimeError if the app's lifespan does not start, ImportError without uvicorn.
     """
-    new_server = _quick_server()
-    with closing(_bind(host, port)) as listener:
-        server = new_server(app, tls)
-        thread = threading.Thread(target=server.run_on, args=(listener,), name="geetest_asgi serve", daemon=True)
-        thread.start()
-        try:
-            _await_start(server)
-            yield _url("http" if tls is None else "https", listener)
-        finally:
-            server.should_exit = True
-            thread.join(STOP_TIMEOUT)
+    with closing(bind(host, port)) as listener, serve_on(listener, app, tls) as url:
+        yield url
+
+
+@contextmanager
+def serve_on(listener: socket.socket, app: "ASGIApp", tls: ssl.SSLContext | None) -> Iterator[str]:
+    """`serve` at a socket that `bind` made; the caller closes it."""
+    server = _quick_server()(app, tls)
+    listener.listen(2048)
+    thread = threading.Thread(target=server.run_on, args=(listener,), name="geetest_asgi serve", daemon=True)
+    thread.start()
+    try:
+        _await_start(server)
+        yield _url("http" if tls is None else "https", listener)
+    finally:
+        server.should_exit = True
+        thread.join(STOP_TIMEOUT)
 
 
 def _quick_server() -> "type[QuickServer]":
@@ -52,8 +58,11 @@ def _quick_server() -> "type[QuickServer]":
     return QuickServer
 
 
-def _bind(host: str, port: int) -> socket.socket:
-    """A socket that is bound here, so that its port is known, and a wrong address is the caller's exception."""
+def bind(host: str, port: int) -> socket.socket:
+    """A socket that is bound here, so that its port is known, and a wrong address is the caller's exception.
+
+    It does not listen yet, so the command can write the authority's file before a client connects.
+    """
     if not 0 <= port <= 65535:  # getaddrinfo takes 70000 for 4464
         raise ValueError(f"port is {port!r}: a number from 0 to 65535 is wanted")
     family, kind, protocol, *_ = socket.getaddrinfo(host, None, type=socket.SOCK_STREAM)[0]
@@ -62,7 +71,6 @@ def _bind(host: str, port: int) -> socket.socket:
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))
-        listener.listen(2048)
     except OSError:
         listener.close()
         raise
