@@ -1,7 +1,7 @@
 """Decide whether a failed call counts as an outage. Only outages may let requests in unverified.
 
-Only failures that a client cannot trigger count as an outage. So outages are listed, and what is not listed is ours.
-Exceptions are known by their class names, since httpx, httpx2 and transports for them each have classes of their own.
+Only failures that a client cannot trigger count as an outage. Outages are listed here; any other failure counts as our
+own. Exceptions are matched by class name, since httpx, httpx2 and their transports each have classes of their own.
 """
 
 import errno
@@ -25,17 +25,17 @@ NO_ANSWER: Final = frozenset(
 _EXHAUSTED: Final = frozenset({errno.EMFILE, errno.ENFILE, errno.ENOBUFS, errno.ENOMEM, errno.EADDRNOTAVAIL})
 
 _SPARE: Final = 16
-"""Sockets that must be free for a failed connection to be GeeTest's fault: one may come free between the two."""
+"""Sockets that must be free for a failed connection to be GeeTest's fault: one may become free after the failure."""
 
 
 class KeptConnectionError(Exception):
-    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
-    way, which a visitor can time; so it says nothing about GeeTest.
+    """A connection kept from an earlier call failed. The server may have closed it just as this call was sent, and a
+    client can time its request to that moment; so the failure says nothing about GeeTest.
     """
 
 
 def blame(error: Exception) -> Evidence:
-    """Return what a failed call is evidence of. Texts are fixed or class names: an exception's may hold a URL."""
+    """Return the evidence of a failed call. A reason never quotes an exception's text, which may hold a URL."""
     name = type(error).__name__
     if isinstance(error, KeptConnectionError):
         return Evidence(Outcome.BUSY, "a kept connection had ended")
@@ -52,12 +52,12 @@ def blame(error: Exception) -> Evidence:
 
 
 def is_any(error: Exception, names: frozenset[str] | set[str]) -> bool:
-    """Whether the class of `error` or one of its bases has one of these names."""
+    """Return whether the class of `error` or one of its bases has one of these names."""
     return any(base.__name__ in names for base in type(error).__mro__)
 
 
 def is_timeout(error: Exception) -> bool:
-    """Whether it was a time-out of the client's own."""
+    """Return whether the HTTP client's own timeout ended the call."""
     return is_any(error, {"TimeoutError", "TimeoutException"})
 
 
@@ -66,7 +66,7 @@ def _exhausted(error: BaseException) -> bool:
 
 
 def _untrusted(error: BaseException) -> bool:
-    """Worth a word of its own: it lasts, and may well be this machine's fault."""
+    """Return whether the certificate was refused. The reason names this: it lasts, and may be this machine's fault."""
     return any(isinstance(each, ssl.SSLCertVerificationError) for each in _causes(error))
 
 
@@ -83,7 +83,7 @@ def _causes(error: BaseException) -> Iterator[BaseException]:
 
 
 def sockets_to_spare() -> bool:
-    """Whether this process can open some more sockets."""
+    """Return whether this process can open some more sockets."""
     with ExitStack() as opened:
         try:
             for _ in range(_SPARE):

@@ -1,9 +1,9 @@
-"""One question to GeeTest: its time, how far it has come, and what its end is evidence of.
+"""One call to GeeTest: its deadline, its progress, and the evidence that its end gives.
 
-Silence is judged by the socket. It counts from the moment at which the socket last sent something or began to connect,
-and only while there is nothing to be read from it; it is seen twice, with a turn of the event loop between. Until then
-our own end may have taken the time, by an event loop that visitors held, or by a queue; so a silence that is shorter
-than a fair share of the time is `busy`, and no outage.
+Silence is measured at the socket: from the moment at which the socket last sent data or began to connect, and only
+while it has nothing to read. The clock must see the silence twice, with one turn of the event loop between. Time before
+that may be lost on our own side, in a queue or in an event loop that clients block; so a silence that is shorter than
+a fair share of the time is `busy`, not an outage.
 """
 
 from collections.abc import Awaitable, Callable
@@ -22,21 +22,21 @@ _LATE: Final = 0.1
 """Share of a call's time. If the event loop was late for longer, an exception of the user's client is no outage."""
 
 _PAUSE: Final = 0.005
-"""Seconds that a healthy loop may be late: for so long a thread may keep the interpreter to itself."""
+"""Seconds that a healthy loop may be late: a thread may hold the interpreter for as long."""
 
 _FAIR: Final = 0.75
-"""Share of the time since a server was first asked. It must have been silent for so long to count as an outage."""
+"""Share of the time since a server was first called. Only a silence of this length or more counts as an outage."""
 
 _PATIENCE: Final = 20
-"""Ticks of the clock for which a call goes on because its socket has something to read. Where something else holds the
-loop, each tick is one turn of it, and a TLS handshake takes many.
+"""Ticks of the clock for which a call goes on because its socket has something to read. While other code blocks the
+loop, each tick is one turn of the loop, and a TLS handshake takes many turns.
 """
 
 _AT_ONCE: Final = 12
-"""Ticks, a turn of the loop each, for which a disconnect is ignored: through middleware, test clients send one."""
+"""Ticks, one turn of the loop each, for which a disconnect is ignored: test clients send one through middleware."""
 
 _BLIND: Final = 3
-"""Ticks for which a call of the user's client goes on: its socket cannot be asked."""
+"""Ticks for which a call of the user's client goes on: the guard cannot look at its socket."""
 
 CLIENT_LEFT: Final = Evidence(Outcome.BUSY, "the client disconnected")
 
@@ -44,20 +44,20 @@ _OURS: Final = "too little of the time was GeeTest's"
 
 
 class Ear(Protocol):
-    """What a call asks of its connection."""
+    """What a call reads from its connection."""
 
     @property
     def since(self) -> float:
-        """When the other end was last sent something, or when the connecting began."""
+        """Time of the last data sent, or of the start of the connecting."""
 
     def hears(self) -> bool:
-        """Whether the other end has done something that was not looked at yet."""
+        """Return whether the server has sent, accepted or closed something that was not read yet."""
 
 
 class Call:
-    """One question, put to one server or several in turn: its time, and how far it has come at the server asked now.
+    """One call, tried at several servers in turn: its deadline, and its progress at the present server.
 
-    The wire that carries it says how far. All times are those of its clock, which ends the call, by `stop`.
+    The wire that carries the call reports the progress. All times are the clock's; it ends the call by `stop`.
     """
 
     __slots__ = (
@@ -68,25 +68,25 @@ class Call:
     )
     stop: Callable[[], object]
     stopped: Evidence | None
-    """Why the server asked now was given up, or the wait for a place. Judged at that moment: by the time the task runs
-    that was stopped, the loop may have been held, and an answer may lie there.
+    """Why the present server, or the wait for a place, was given up. Decided at that moment: before the stopped task
+    runs, the loop may be blocked, and an answer may arrive.
     """
     ours: str
-    """What is waited for at our own end, in words; empty while the other end is waited for."""
+    """What the call waits for on our own side, in words; empty while it waits for the server."""
     sent: bool
-    """Something of the request may have been sent: no other server is asked."""
+    """Part of the request may have been sent: no other server is called."""
     kept: bool
-    """It was sent on a connection that was open before."""
+    """The request was sent on a connection that was open before."""
     socket: Ear | None
     since: float
-    """When the other end was last asked for something, where no socket of ours knows it."""
+    """When the call began to wait for the server, if none of our sockets knows it."""
     foreign: bool
-    """By a client of the user's: what its exceptions say is not known for certain."""
+    """A client of the user's carries the call, so its exceptions are not fully reliable."""
 
     def __init__(
         self, clock: Clock, seconds: float, servers: int, disconnected: Disconnected | None, *, deliberate: bool = False
     ) -> None:
-        """`deliberate`: every silence is meant, as a stand-in's is. Before it waits for anything it must `begin`."""
+        """`deliberate`: every silence is meant, as a stand-in's is. Call `begin` before the first wait."""
         start = clock.time()
         self.seconds: float = seconds
         self._clock, self._deliberate = clock, deliberate
@@ -98,14 +98,14 @@ class Call:
         self._unsettled = _AT_ONCE
         self._disconnected, self._context = disconnected, disconnected and copy_context()
         self.watching: Running | None = None
-        """What watches the client: to be stopped when the call is over."""
+        """The task that watches for a disconnect. Stop it when the call is over."""
         self._due = self._tenth
         clock.watch(self, self._due)
 
     def begin(self, servers: int, stop: Callable[[], object]) -> None:
-        """Begin to ask one of the `servers` that are left, which share the time, or to wait for a place.
+        """Begin to call one of the `servers` that remain, which share the time, or to wait for a place.
 
-        `stop` ends that.
+        `stop` ends this attempt or this wait.
         """
         self.stopped, self._seen = None, inf
         self.stop, self.ours, self.sent, self.kept, self.foreign = stop, "", False, False, False
@@ -115,21 +115,21 @@ class Call:
             self._watch(self._until)
 
     def waits(self) -> None:
-        """The other end was asked for something just now, by no socket of ours."""
+        """Note that the call now waits for the server, on no socket of ours."""
         self.ours, self.since = "", self._clock.time()
 
     def uses(self, socket: Ear) -> None:
-        """The other end is asked by this socket of ours."""
+        """Note that the call now waits for the server on this socket of ours."""
         self.ours, self.socket = "", socket
 
     def sends(self, socket: Ear | None, *, kept: bool) -> None:
-        """The request leaves now, by this socket of ours."""
+        """Note that the request is sent now, on this socket of ours."""
         self.ours, self.sent, self.kept, self.socket = "", True, kept, socket
 
     def hand_over(self) -> float:
-        """A client of the user's makes the call. Return the seconds for which its own pool may make the call wait.
+        """Let a client of the user's make the call. Return the seconds for which its own pool may delay the call.
 
-        From now on the clock looks how late the event loop is. Nothing is known of what was sent, until it tells.
+        From now on the clock measures how late the event loop is. What was sent is unknown until the client reports it.
         """
         self.foreign = self.sent = True
         self._again = _BLIND
@@ -148,7 +148,7 @@ class Call:
 
     def wake(self, now: float) -> float:
         """See `Watched`."""
-        if self.over or self.ended is not None or now < self._due:  # it has asked for another time since
+        if self.over or self.ended is not None or now < self._due:  # another time was set since
             return inf
         if self.foreign:
             self._look_how_late(now)
@@ -172,7 +172,7 @@ class Call:
         return self._next(now)
 
     def _may_hear(self) -> bool:
-        """Whether something lies there to be read, or this silence is seen for the first time."""
+        """Return whether the socket has something to read, or this silence is seen for the first time."""
         if self.socket is None:
             return self.foreign
         seen, self._seen = self._seen, self.socket.since
@@ -207,7 +207,7 @@ class Call:
         return Evidence(Outcome.UNAVAILABLE, "no answer in time" if self.sent else "no connection in time")
 
     def _was_fair(self) -> bool:
-        """Whether the other end had most of the time that there was, and that was not too short for any answer."""
+        """Return whether the server had most of the time, and enough time for an answer."""
         now, since = self._clock.time(), self.since if self.socket is None else self.socket.since
         return now - since >= max(_FAIR * (now - self._began), self._least)
 
@@ -223,7 +223,7 @@ class Call:
         return self._silence() if now >= self._end or is_timeout(error) else evidence
 
     async def _watch_client(self) -> None:
-        assert self._disconnected is not None  # noqa: S101 - else nobody is watched
-        with suppress(Exception):  # the app's own call will meet it
+        assert self._disconnected is not None  # noqa: S101 - else this task is not started
+        with suppress(Exception):  # the app's own `receive` will raise it, too
             if await self._disconnected() and not self._unsettled and not self.over:
                 self.end(CLIENT_LEFT)

@@ -73,8 +73,8 @@ class Clock(ABC):
 class TimeLimit:
     """Cancels blocks after the same number of seconds each, as `anyio.move_on_after` would.
 
-    A timer of the loop's for each block would cost more than the block: asyncio keeps it for its whole time, even where
-    the block ends at once. These blocks end in the order in which they began, so one timer does for all.
+    One timer of the event loop for each block would cost more than the block itself: asyncio keeps a timer until it is
+    due, even if the block ends at once. All blocks have the same length, so one timer is enough.
     """
 
     def __init__(self, clock: "Clock", seconds: float) -> None:
@@ -199,7 +199,7 @@ class TrioRunning:
 
 def _make() -> Clock:
     made = AsyncioClock() if on_asyncio() else TrioClock()
-    made.scope = type(anyio.CancelScope())  # to look for it each time, as anyio does, costs more than the scope
+    made.scope = type(anyio.CancelScope())  # anyio looks it up each time, which costs more than the scope
     return made
 
 

@@ -1,4 +1,4 @@
-"""Opening a connection: looking up a name, trying its addresses, TLS."""
+"""Open a connection: look up the name, try its addresses, secure it by TLS."""
 
 import ipaddress
 import socket
@@ -42,7 +42,7 @@ async def connect(
 
 
 class Attempts:
-    """The sockets that try the addresses of one name: what one of them hears, the call hears."""
+    """The sockets that try the addresses of one name. The call sees what any of them receives."""
 
     def __init__(self) -> None:
         self.sockets: list[Socket] = []
@@ -69,7 +69,7 @@ class Attempts:
 
 
 async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
-    """Try one address after the other, each a moment after the one before, and keep the first that connects."""
+    """Start to connect to each address, a moment apart, and keep the first connection that is made."""
     call.uses(attempts := Attempts())
     if len(addresses) == 1:
         return await attempts.connect(addresses[0], port)
@@ -100,7 +100,7 @@ async def _first(addresses: Sequence[str], port: int, call: Call) -> Socket:
 
 
 class Lookup:
-    """One look-up of a name, on a thread of its own. Calls hear it as they hear a socket."""
+    """One look-up of a name, on a thread of its own. Calls watch it in the same way as a socket."""
 
     def __init__(self) -> None:
         self.since: float = inf
@@ -114,7 +114,7 @@ class Lookup:
         return self._answered
 
     async def run(self, host: str, port: int, under_way: dict[str, "Lookup"]) -> None:
-        """Look up the name, whoever still waits for it."""
+        """Look up the name, even if no call waits for it any more."""
 
         def ask() -> Sequence[Any]:
             self.since = monotonic()
@@ -136,7 +136,7 @@ class Lookup:
 async def look_up(host: str, port: int, call: Call, under_way: dict[str, Lookup]) -> Sequence[str]:
     """Return the addresses of a host. Raises OSError and UnicodeError.
 
-    Calls that need a name at the same time share one look-up: a resolver that hangs keeps one thread for each name.
+    Calls that need a name at the same time share one look-up, so a resolver that hangs holds one thread for each name.
     """
     with suppress(ValueError):
         return [str(ipaddress.ip_address(host))]

@@ -1,4 +1,4 @@
-"""What is sent to GeeTest beside the form, and what is kept of an answer, whoever carries them."""
+"""The request headers of a call and the parts of an answer that are kept, the same for every HTTP client."""
 
 from collections.abc import AsyncIterable, AsyncIterator, Mapping
 from typing import Final, Protocol
@@ -18,17 +18,17 @@ HEADERS: Final = {
 """Of each call."""
 
 MARK: Final = "x-geetest-simulator"
-"""The header of all that `geetest_asgi.testing.Simulator` answers."""
+"""Header of every answer of `geetest_asgi.testing.Simulator`."""
 
 
 class Wire(Protocol):
-    """The one thing that is asked of an HTTP client here."""
+    """What the guard needs of an HTTP client: one method that posts a form."""
 
     async def post(self, url: str, form: bytes, call: Call) -> Reply:
-        """POST the form, and tell `call` how far it has come. Raises what the client raises. Has no time-out."""
+        """POST the form, and report the progress to `call`. Raises what the client raises. Has no timeout."""
 
     async def aclose(self) -> None:
-        """Close what is ours to close."""
+        """Close the connections that the guard owns."""
 
 
 def reply_of(status: int, headers: Mapping[bytes, bytes], body: bytes | None) -> Reply:
@@ -38,9 +38,9 @@ def reply_of(status: int, headers: Mapping[bytes, bytes], body: bytes | None) ->
 
 
 async def read_reply(status: int, headers: Mapping[str, str], chunks: AsyncIterable[bytes]) -> Reply:
-    """Return the answer, with its body as it was sent; None where it is too long or encoded, or not a 200's.
+    """Return the answer. Its body is None if it is too long or encoded, or if the status is not 200.
 
-    No more is read of it than an answer of `/validate` can have: the rest may be without an end.
+    At most as many bytes are read as an answer of `/validate` can have: the body may be endless.
     """
     raw = {name.lower().encode("latin-1"): value.encode("latin-1", "replace") for name, value in headers.items()}
     without_body = reply_of(status, raw, None)

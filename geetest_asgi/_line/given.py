@@ -22,9 +22,9 @@ class GivenWire:
         self._kit = sys.modules.get("httpx2") if of_httpx2 else None
 
     async def post(self, url: str, form: bytes, call: Call) -> Reply:
-        """POST; never following a redirect, which would carry the token elsewhere."""
-        # Connect, read, write, pool. Our own deadline ends the call. Waiting for the client's own pool is our crowd's
-        # doing and no outage: it must end, as PoolTimeout, while most of that deadline is left.
+        """POST without following redirects, which would send the token elsewhere."""
+        # Connect, read, write, pool. Our own deadline ends the call. A wait for the client's own pool is caused by our
+        # own load and is no outage: it must end, as PoolTimeout, while most of the time remains.
         timeout = {"connect": None, "read": None, "write": None, "pool": call.hand_over()}
         trace = Trace(call)
         extensions = {"trace": trace.note}
@@ -70,8 +70,8 @@ async def _piece(content: bytes) -> AsyncIterator[bytes]:
 class Trace:
     """Follows a call by httpx's `trace` extension: `note` goes into its request's `extensions`.
 
-    A client that does not know it says nothing, and then nothing is known. httpcore 1.0.9 (2025) leaves a connection
-    open that is given up during the TLS handshake: whatever ends the call must `close` it.
+    A client without this extension reports nothing. httpcore 1.0.9 (2025) leaves a connection open if the call is
+    cancelled during the TLS handshake, so every end of a call must `close` it.
     """
 
     def __init__(self, call: Call) -> None:
@@ -81,7 +81,7 @@ class Trace:
         """A connection whose TLS handshake is not over."""
 
     async def note(self, event: str, info: Mapping[str, Any]) -> None:
-        """Tell the call how far it has come."""
+        """Report the progress to the call."""
         if event.endswith("send_request_headers.started"):
             self._call.sends(None, kept=not self._connected)
             self._call.waits()
@@ -94,6 +94,6 @@ class Trace:
             self.opening = None  # it is open, and the client's to keep
 
     async def close(self) -> None:
-        """Close the connection that is left."""
+        """Close the connection of an unfinished TLS handshake."""
         with CancelScope(shield=True):
             await self.opening.aclose()

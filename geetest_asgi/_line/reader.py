@@ -1,7 +1,7 @@
-"""Reading one answer of HTTP/1.1.
+"""Read one HTTP/1.1 answer.
 
-A head is held against one strict grammar, and what might be framed in two ways is refused. A body ends with its
-Content-Length or with the connection; the chunks of a chunked one are read by h11.
+The head must match one strict grammar, and an answer whose end could be found in two ways is refused. A body ends with
+its Content-Length or with the connection; h11 reads the chunks of a chunked one.
 """
 
 import re
@@ -22,7 +22,7 @@ _HEAD: Final = re.compile(
     rb"HTTP/1\.([01]) ([1-9][0-9]{2})(?: [\t !-~\x80-\xff]*)?\r\n"
     rb"(?:" + _TOKEN + rb":[\t !-~\x80-\xff]*\r\n)*\r\n"
 )
-"""RFC 9112 §4 and §5, without folded lines and bare line feeds. A server may leave out the space before no reason."""
+"""RFC 9112 §4 and §5, without folded lines and bare line feeds. The space before an empty reason may be missing."""
 
 _FIELD: Final = re.compile(
     rb"\r\n(content-length|transfer-encoding|connection|content-encoding|x-geetest-simulator):([^\r]*)"
@@ -33,11 +33,11 @@ _LENGTH: Final = re.compile(rb"[0-9]{1,15}")
 
 
 class BrokenReplyError(Exception):
-    """This is no answer of HTTP/1.1, or not a whole one, or one that might be read in two ways."""
+    """The bytes are no HTTP/1.1 answer, or an incomplete one, or one that could be read in two ways."""
 
 
 class Reader:
-    """One answer, read as it arrives. Only the body of a 200 counts; no other says anything that does."""
+    """One answer, read as it arrives. Only the body of a 200 is kept; GeeTest gives verdicts in no other."""
 
     def __init__(self) -> None:
         self.status = 0
@@ -75,7 +75,7 @@ class Reader:
             raise BrokenReplyError
         fields: dict[bytes, bytes] = {}
         for name, raw in _FIELD.findall(head.lower()):
-            value = raw.strip(b" \t")  # a pattern that leaves the blanks out would read long ones again and again
+            value = raw.strip(b" \t")  # a pattern that excludes the blanks would backtrack over long ones
             fields[name] = b"%b,%b" % (fields[name], value) if name in fields else value
         length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
         if length is not None and (coding is not None or not _LENGTH.fullmatch(length)):

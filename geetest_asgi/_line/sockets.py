@@ -1,7 +1,7 @@
-"""Sockets of our own. Each knows when it last sent, and whether it was answered.
+"""Our own sockets. Each knows when it last sent data, and whether something has arrived since.
 
-What has arrived stays in the kernel until the call reads it. So at any moment the socket itself can say whether the
-other end is silent, however late the event loop is.
+Data that has arrived stays in the kernel until the call reads it. So the socket can always tell whether the server is
+silent, however late the event loop is.
 """
 
 import asyncio
@@ -23,7 +23,7 @@ from anyio.streams.tls import TLSAttribute
 from .._bounds.per_loop import on_asyncio
 
 _AT_ONCE: Final = 64 * 1024
-"""Bytes that are received in one piece: more than an answer has, and less than what malloc would map anew each time."""
+"""Bytes received in one read: more than an answer has, and too few for malloc to map new memory for each read."""
 
 _UNDER_WAY: Final = frozenset({0, errno.EINPROGRESS, errno.EWOULDBLOCK, getattr(errno, "WSAEWOULDBLOCK", 0)})
 
@@ -35,18 +35,18 @@ class Readiness:
         self._raw = raw
 
     def wait(self) -> Awaitable[None]:
-        """Wait until there is something to read, or the other end has hung up. It may wake for nothing."""
+        """Wait until there is something to read, or the server has closed. May return without either."""
         return anyio.wait_readable(self._raw)
 
     def close(self) -> None:
-        """The socket is about to be closed. Nobody waits."""
+        """Stop before the socket is closed. No task waits."""
 
 
 class AsyncioReadiness(Readiness):
-    """On asyncio a reader that stays: anyio adds and removes one for each wait, which is a third of a call's cost."""
+    """A permanent reader for asyncio. anyio adds and removes one for each wait: a third of a call's cost."""
 
     _idle: bool
-    """The loop has come though nobody waits."""
+    """The loop reported something to read while no task waited."""
 
     def __init__(self, raw: socket.socket) -> None:
         super().__init__(raw)
@@ -57,7 +57,7 @@ class AsyncioReadiness(Readiness):
     def wait(self) -> Awaitable[None]:
         """See `Readiness`."""
         if not self._added:
-            Context().run(self._loop.add_reader, self._raw, self._wake)  # of no request: it outlives this one
+            Context().run(self._loop.add_reader, self._raw, self._wake)  # it outlives this request
             self._added = True
         self._waiting, self._idle = self._loop.create_future(), False
         return self._waiting
@@ -66,8 +66,8 @@ class AsyncioReadiness(Readiness):
         if self._waiting is not None and not self._waiting.done():
             self._waiting.set_result(None)
         elif self._idle:
-            self.close()  # else the loop would spin until somebody reads
-        else:  # asyncio comes once more before the task that was woken has read
+            self.close()  # else the loop would spin until a task reads
+        else:  # asyncio reports once more before the woken task has read
             self._idle = True
 
     def close(self) -> None:
@@ -108,7 +108,7 @@ class Socket(ByteStream):
             raise OSError(error, "connecting")
 
     def hears(self) -> bool:
-        """Return whether there is something not looked at yet: data or a hang-up; until we send, that it accepted."""
+        """Return whether data or a close has arrived that was not read yet; before we send, whether it has accepted."""
         if self._poll is not None:
             return bool(self._poll.poll(0))
         waiting = ([self._raw], []) if self._has_sent else ([], [self._raw])  # Windows
@@ -127,9 +127,9 @@ class Socket(ByteStream):
                 await anyio.wait_writable(self._raw)
 
     async def receive(self, max_bytes: int = _AT_ONCE) -> bytes:
-        """Receive what has come. Raises OSError, and EndOfStream where the other end has hung up."""
+        """Receive what has arrived. Raises OSError, and EndOfStream if the server has closed the connection."""
         while True:
-            if not self._has_read:  # else there may be more, or an error: uvloop tells once of data and error together
+            if not self._has_read:  # else there may be more, or an error: uvloop reports data and an error only once
                 await self._readiness.wait()
             self._has_read = False
             try:
@@ -142,11 +142,11 @@ class Socket(ByteStream):
             return data
 
     async def send_eof(self) -> None:
-        """Hang up half-way."""
+        """Close our half of the connection."""
         self._raw.shutdown(socket.SHUT_WR)
 
     def close(self) -> None:
-        """Close it, without a farewell that the other end may keep us waiting with."""
+        """Close it without TLS's closing message, for which the server may make us wait."""
         self._readiness.close()
         self._raw.close()
 
@@ -166,12 +166,12 @@ class Connection:
         self._secure: ssl.SSLObject | None = stream.extra(TLSAttribute.ssl_object, None)  # noqa: S610 - not Django's
 
     def is_unused(self) -> bool:
-        """Return whether nothing has come that nobody asked for: neither data nor the end of the connection."""
+        """Return whether neither data nor the end of the connection has arrived."""
         return not self.socket.hears() and (self._secure is None or not _has_leftovers(self._secure))
 
 
 def _has_leftovers(secure: ssl.SSLObject) -> bool:
-    """TLS may hold what was received together with the last answer."""
+    """Return whether TLS holds bytes that arrived with the last answer, or has failed."""
     try:
         secure.read(1)
     except ssl.SSLWantReadError:

@@ -1,8 +1,8 @@
-"""The seam for tests: somebody who is asked in GeeTest's place by every guard and client of this process.
+"""The stand-in for tests: every guard and client of this process calls it in GeeTest's place.
 
-The guard looks here for each request, so an app is covered whenever it was imported and built, in whatever thread and
-event loop it runs, and whichever `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` puts
-anybody here, for the length of a `with` block; outside of tests there is nobody.
+The guard looks here for each request. So it does not matter when an app was imported and built, in which thread and
+event loop it runs, or which `client` and `api_server` it was given. Only `geetest_asgi.testing.GeeTest` sets a
+stand-in, for the length of a `with` block; outside of tests there is none.
 """
 
 from threading import Lock
@@ -17,12 +17,12 @@ _line: Line | None = None
 
 
 def stand_in() -> Line | None:
-    """The line to ask on instead of the guard's own; None outside of tests."""
+    """Return the line to use instead of the guard's own; None outside of tests."""
     return _line
 
 
 def put_in_place(wire: Wire) -> None:
-    """From now on this one is asked. Raises RuntimeError if there is one: whose answers would a test be getting?"""
+    """Set the stand-in. Raises RuntimeError if there is one: a test could not tell which of the two answers."""
     global _line
 
     async def make() -> Wire:
@@ -35,7 +35,7 @@ def put_in_place(wire: Wire) -> None:
 
 
 def take_away() -> None:
-    """From now on GeeTest itself is asked again. Calls under way end where they began."""
+    """Remove the stand-in. Calls in progress end at the server where they began."""
     global _line
     with _lock:
         _line = None

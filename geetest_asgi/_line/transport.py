@@ -1,7 +1,7 @@
-"""Many calls to few servers, on connections of our own. This file imports httpx, and is imported with the first call.
+"""Many calls to few servers, on our own connections. This file imports httpx, and is imported with the first call.
 
 httpx's own pool looks at every connection and every waiting call at each step, so its cost grows with the square of
-what is in flight. Here each server has a list of free connections, last used first; whoever calls bounds their number.
+the calls in flight. Here each server has a list of free connections, last used first; the caller bounds their number.
 """
 
 import os
@@ -116,9 +116,9 @@ def _head(url: str) -> tuple[Origin, bytes]:
 
 
 def certificates(trust_env: bool) -> ssl.SSLContext:
-    """Return whom to trust: httpx's certificates; with `trust_env` those of SSL_CERT_FILE or SSL_CERT_DIR, if set.
+    """Return the trusted certificates: httpx's; with `trust_env` those of SSL_CERT_FILE or SSL_CERT_DIR, if set.
 
-    The first time takes tens of milliseconds: not a thing to do on an event loop.
+    The first call takes tens of milliseconds: do not make it on an event loop.
     """
     return _certificates(trust_env, os.environ.get("SSL_CERT_FILE"), os.environ.get("SSL_CERT_DIR"))
 
@@ -130,7 +130,7 @@ def _certificates(trust_env: bool, file: str | None, folder: str | None) -> ssl.
 
 def proxied(proxy: str) -> httpx.AsyncBaseTransport:
     """Return httpx's own transport through a proxy of the environment. Reads certificates, as `certificates` does."""
-    limits = httpx.Limits(keepalive_expiry=UNUSED)  # and no bound: whoever calls has one
+    limits = httpx.Limits(keepalive_expiry=UNUSED)  # no bound here: the caller has one
     return httpx.AsyncHTTPTransport(verify=certificates(True), proxy=proxy, limits=limits)
 
 

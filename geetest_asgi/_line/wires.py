@@ -1,4 +1,4 @@
-"""Which wire carries the calls of an event loop: our own connections, a proxy of the environment, or the user's."""
+"""Choose what carries the calls of an event loop: our connections, a proxy of the environment, or the user's client."""
 
 from collections.abc import Awaitable, Callable, Iterable
 from importlib.util import find_spec
@@ -17,7 +17,7 @@ Make = Callable[[], Awaitable[Wire]]
 
 
 def wire_maker(client: Any, servers: Iterable[str], *, trust_env: bool) -> Make:
-    """Return what makes the wire of an event loop: by `client`, which may be a function that makes one.
+    """Return a function that makes the wire of an event loop. `client` may be such a function, too.
 
     Raises ConfigError if `trust_env` is set and the environment names a proxy that cannot be used.
     """
@@ -36,7 +36,7 @@ def wire_maker(client: Any, servers: Iterable[str], *, trust_env: bool) -> Make:
 
 async def _own(*, trust_env: bool) -> Wire:
     """Import what the first call needs, and read the certificates."""
-    # Tens of milliseconds: on a thread, and not on one that the app's slow endpoints may have used up.
+    # It takes tens of milliseconds, so it runs on a thread of its own: slow endpoints may use up the app's threads.
     await to_thread.run_sync(_load, trust_env, limiter=CapacityLimiter(1))
     from .transport import Transport
 
@@ -51,7 +51,7 @@ def _load(trust_env: bool) -> None:
 
 
 class ProxyWire:
-    """Goes through the proxy that the environment names for a URL, by httpx's transport; where it names none, not."""
+    """Uses httpx's transport if the environment names a proxy for the URL, else our own connections."""
 
     def __init__(self, direct: Wire) -> None:
         self._direct = direct
