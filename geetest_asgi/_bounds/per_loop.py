@@ -1,8 +1,8 @@
 """One object for each event loop, made when first needed and closed when its loop ends.
 
-Sockets belong to the loop that opened them, and loops come and go: a test client runs one for each request. No
-lifespan is needed for closing: an open asynchronous generator is finalised by asyncio and trio when a loop ends
-(`loop.shutdown_asyncgens`, PEP 525), and closing is what ours does then.
+Sockets belong to the loop that opened them, and a process may run many loops: a test client runs one for each request.
+Closing needs no lifespan: asyncio and trio finalise open asynchronous generators when a loop ends
+(`loop.shutdown_asyncgens`, PEP 525), and the generator here closes the object then.
 """
 
 import asyncio
@@ -32,7 +32,7 @@ class PerLoop(Generic[T]):
         self._close = close
 
     def get(self) -> T:
-        """Return the running loop's own. To be called in a task."""
+        """Return the running loop's object. Call it in a task."""
         slot: tuple[T, AsyncGenerator[None, None]] | None = _slots.get(key := self._key())
         if slot is None:
             for other in list(_slots):
@@ -53,7 +53,7 @@ class PerLoop(Generic[T]):
         return trio.lowlevel.current_trio_token(), self
 
     async def aclose(self) -> None:
-        """Close the running loop's own, if there is one. `get` makes another."""
+        """Close the running loop's object, if there is one. `get` makes another."""
         if (slot := _slots.get(self._key())) is not None:
             await slot[1].aclose()
 

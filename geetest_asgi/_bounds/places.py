@@ -1,4 +1,4 @@
-"""Places for what may be under way at one time in one event loop, shared fairly by clients."""
+"""A bound on simultaneous calls in one event loop, shared fairly by clients."""
 
 import anyio
 
@@ -6,9 +6,9 @@ Client = str | None
 
 
 class Places:
-    """So many places. One client holds half of them at most; requests beyond wait in the line of their client.
+    """A fixed number of places. One client holds half of them at most; further requests wait in their client's line.
 
-    The lines take turns. Of `client=None` (no address is known) the half does not apply. For one event loop.
+    The lines take turns. Requests with `client=None` (no address is known) may hold all. For one event loop.
     """
 
     def __init__(self, places: int) -> None:
@@ -18,7 +18,7 @@ class Places:
         self._lines: dict[Client, dict[anyio.Event, None]] = {}
 
     def take(self, client: Client) -> bool:
-        """Take a place if one is free for this client. Nobody is overtaken: free places are given to lines at once."""
+        """Take a place if one is free for this client. A place that is given back goes to a waiting line first."""
         held = self._held.get(client, 0)
         if self._free <= 0 or (client is not None and held >= self._share):
             return False
@@ -27,13 +27,13 @@ class Places:
         return True
 
     def join_line(self, client: Client) -> anyio.Event:
-        """Return an event to `wait` for; who waits no longer sets it."""
+        """Return an event to `wait` for. To give up the wait, set it."""
         place = anyio.Event()
         self._lines.setdefault(client, {})[place] = None
         return place
 
     async def wait(self, client: Client, place: anyio.Event) -> bool:
-        """Wait in line. Return whether a place was given; else it was somebody else who set the event."""
+        """Wait in line. Return whether a place was given; False if the wait was given up."""
         try:
             await place.wait()
         except BaseException:
@@ -52,7 +52,7 @@ class Places:
         return False
 
     def give_back(self, client: Client) -> None:
-        """Give a place back: the next line with room gets it. At most two lines have none, each with its half."""
+        """Give a place back. The next line gets it whose client holds less than half of the places."""
         self._free += 1
         self._held[client] -= 1
         if not self._held[client]:
