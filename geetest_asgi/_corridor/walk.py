@@ -52,7 +52,7 @@ class Guard:
     app: Any = field(repr=False)  # its repr may show what it has stored
     """The ASGI app; None for a GeeTestClient."""
     preflight: Preflight
-    """"allow": a CORS preflight goes to the app without a captcha."""
+    """With "allow" a CORS preflight goes to the app without a captcha."""
     match: Match | None
     """`RuleTable.match`; None for a guard without patterns, which protects one route."""
 
