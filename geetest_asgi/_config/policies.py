@@ -18,7 +18,7 @@ from .credentials import Key, credentials, takes_id
 from .values import MODES, choice, hook, limits, several, statuses
 
 _LONGEST: Final = 60.0
-"""Seconds. Whoever writes 3000 means milliseconds."""
+"""Seconds of the longest `timeout`: 3000 is a mistake for milliseconds."""
 UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
 

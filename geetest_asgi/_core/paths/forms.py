@@ -21,7 +21,7 @@ MAX_PATH: Final = 2048
 """Characters of a path or a root path. A longer one is refused, since no route is that long: this bounds the work that
 a client can cause."""
 MAX_SEGMENTS: Final = 100
-"""Slashes in a path or a root path. To match the many forms of a path of 2,000 segments takes a third of a second."""
+"""Slashes in a path or a root path. Matching the many forms of a path of 2,000 segments takes a third of a second."""
 
 # A path of these characters alone, no segment empty or beginning with a dot, has one form: itself.
 _PLAIN: Final = re.compile(r"(?:/(?!\.)[A-Za-z0-9_~@:,+=!$&'()*.-]++)++")
@@ -31,13 +31,13 @@ _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
 def is_too_much(path: str, raw_path: bytes, root_path: str) -> bool:
-    """Is the path or the root path too long? The root path counts, since daphne takes it from a request header."""
+    """Return whether the path or the root path is too long. Daphne takes the root path from a request header."""
     too_long = max(len(path), len(root_path)) > MAX_PATH or len(raw_path) > 3 * MAX_PATH
     return too_long or max(path.count("/"), root_path.count("/")) > MAX_SEGMENTS
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
-    """Does this path have only one form? Most paths do."""
+    """Return whether this path has only one form. Most paths do."""
     return b"%" not in raw_path and _PLAIN.fullmatch(path) is not None
 
 
