@@ -2,7 +2,7 @@
 
 steps       gather evidence (`steps.STEPS`)                   Evidence
 accept      the user's function may refuse a passed token     Evidence
-caps        may let a request in during an outage             Evidence, bool
+caps        permit one more unverified request, or do not     Evidence, bool
 judge       decides; the only function that allows a request  GeeTestResult
 settle      gives the token of a refused request back, unless GeeTest gave its verdict
 tell        alerts, the log, `on_result`
