@@ -32,7 +32,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; the value is an exit status for the shell. Wrong usage is argparse's SystemExit(2)."""
     arguments = _parser().parse_args(argv)
     if isinstance(sys.stdout, TextIOWrapper):
-        sys.stdout.reconfigure(errors="backslashreplace")  # as stderr: a name of a file may be in any script
+        sys.stdout.reconfigure(errors="backslashreplace")  # as on stderr: a file name may have characters of any script
     try:
         return int(arguments.run(arguments))
     except (UsageError, ConfigError) as wrong:
@@ -40,7 +40,7 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 2
     except KeyboardInterrupt:
         return 130  # 128 and SIGINT's number, as shells have it
-    except BrokenPipeError:  # whoever read our output has left, as `head` does
+    except BrokenPipeError:  # the reader of our output has ended, such as `head`
         forget_output(sys.stdout)
         return 1
 

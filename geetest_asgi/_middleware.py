@@ -85,9 +85,9 @@ class GeeTestMiddleware:
     store           where spent tokens are remembered: a `geetest_asgi.stores.Store`, or a URL: "sqlite:///spent.db"
                     for the workers of one host, "redis://…" for many. Default: this process's memory.
     client          an `httpx.AsyncClient` or the like, which you close; or a function that makes one: it is called
-                    once for each event loop, and that client is closed with the loop. Default: a transport of its own.
+                    once for each event loop, and that client is closed with the loop. Default: its own connections.
     trust_env       use the proxies and certificates that the environment names. Default: False.
-    allow_http      permit a plain http `api_server` on another machine. Whoever can forge its answers gets in.
+    allow_http      permit a plain http `api_server` on another machine. Anyone who can forge its answers gets in.
 
     The other functions may be plain or asynchronous. An exception in `skip`, `accept`, `on_denied` or `credentials`
     goes to the server, and the request is not let in. Not protected: scopes other than http and websocket, and CORS

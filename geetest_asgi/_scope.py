@@ -59,10 +59,10 @@ def geetest_result(request_or_scope: Any) -> GeeTestResult:
 
 
 def is_preflight(scope: Mapping[str, Any]) -> bool:
-    """Is this a CORS preflight? It has no body (Fetch standard, section 4.8, CORS-preflight fetch).
+    """Return whether this is a CORS preflight. It has no body (Fetch standard, section 4.8, CORS-preflight fetch).
 
-    A request with a `Content-Length` other than 0 or with any `Transfer-Encoding` is none: handlers that take every
-    method would act on its body.
+    A request with a `Content-Length` other than 0 or with any `Transfer-Encoding` is no preflight: handlers that take
+    every method would act on its body.
     """
     if scope.get("method") != "OPTIONS":
         return False

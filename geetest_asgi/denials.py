@@ -104,7 +104,7 @@ a {{ color: inherit; display: inline-block; margin-top: 1rem }}
 
 
 class _Prepared(Response):
-    """A response whose parts are ready: to encode them again takes a fifth of the time of a refused request."""
+    """A response with encoded parts: encoding them again takes a fifth of the time of a refused request."""
 
     def __init__(self, status: int, body: bytes, headers: tuple[tuple[bytes, bytes], ...]) -> None:
         self.status_code, self.body, self.background = status, body, None
@@ -187,7 +187,7 @@ _WEIGHT: Final = re.compile(r"(?:^|;)\s*q\s*=\s*([01](?:\.[0-9]*)?)?")
 
 @lru_cache(256)
 def _prefers_html(accept: bytes) -> bool:
-    """Does `Accept` (RFC 9110 §12.5.1) name HTML and prefer it to JSON? `*/*` alone does not."""
+    """Return whether `Accept` (RFC 9110 §12.5.1) names HTML and prefers it to JSON. `*/*` alone does not."""
     weights = _weights(accept)
     html = max(weights.get("text/html", 0), weights.get("application/xhtml+xml", 0))
     json_ = max(weights.get("application/json", 0), weights.get("application/problem+json", 0))

@@ -1,4 +1,4 @@
-"""FastAPI: a route says that it wants a captcha, where FastAPI's users look for it.
+"""FastAPI: mark routes that need a captcha, by a dependency.
 
     app = FastAPI()
 
@@ -7,10 +7,10 @@
 
     add_geetest(app)
 
-The dependency is a mark, and hands over the decision. The guard is the middleware, in front of the whole app: it asks
-the app's own routes which of them a request goes to, so that no spelling can miss it; nobody is asked twice, the body
-is read once, and a refused request costs the app little. A mark whose guard did not decide raises: a route is never
-open by mistake.
+The dependency marks the route and returns the decision. The guard is middleware in front of the whole app. It asks the
+app's own routes which of them a request goes to, so no spelling of a path can bypass it. Each token is verified once,
+the body is read once, and a refused request costs the app little. A mark without a decision of its guard raises
+LookupError: a marked route is never open by mistake.
 """
 
 import re
@@ -33,24 +33,24 @@ from ._routes.settings import GuardSettings
 
 
 class Captcha(Mark):
-    """A dependency: this route, router or app wants a captcha. The settings are those of `Rule`, all of them optional.
+    """A dependency: this route, router or app needs a captcha. The settings are those of `Rule`, all of them optional.
 
         @app.post("/transfer", dependencies=[Depends(Captcha(on_unavailable="deny", sources=["header"]))])
 
-    `methods` says which methods of the marked routes are guarded, "*" all of them. Default: all but GET, HEAD, OPTIONS
-    and TRACE; a websocket always. Two different marks on one route raise ConfigError at the start.
+    `methods`: the methods of the marked routes that are guarded; "*" means all. Default: all except GET, HEAD, OPTIONS
+    and TRACE. A websocket is always guarded. Two different marks on one route raise ConfigError at the start.
 
-    As a parameter it is the decision, a `GeeTestResult`; `skipped` for a method that is not guarded. Raises LookupError
-    at a request that this mark's guard did not decide: a route that was added after the first request, or in an app
-    without `add_geetest`. Raises ConfigError for a setting that `Rule` does not have.
+    A parameter gets the decision, a `GeeTestResult`; `skipped` for a method that is not guarded. Raises LookupError if
+    this mark's guard did not decide about the request: the route was added after the first request, or the app lacks
+    `add_geetest`. Raises ConfigError for a setting that `Rule` does not have.
     """
 
     def __get_pydantic_core_schema__(self, *_: object) -> Any:
-        """FastAPI asks for it where a mark stands in an annotation by itself, and would mark nothing."""
+        """Refuse `Annotated[…, captcha]`: without `Depends` the mark has no effect. FastAPI calls this method then."""
         raise ConfigError("Annotated[…, captcha]: is no dependency; write CaptchaResult, or Depends(captcha) in it")
 
     async def __call__(self, connection: HTTPConnection) -> GeeTestResult:
-        """The decision about the request. Asynchronous, since FastAPI calls what is not in a thread."""
+        """Return the decision about the request. Asynchronous, since FastAPI calls plain functions on a thread."""
         return self.decision(connection.scope)
 
 
@@ -58,13 +58,13 @@ captcha: Final = Captcha()
 """The dependency with the settings of `add_geetest`: `Depends(captcha)`."""
 
 CaptchaResult = Annotated[GeeTestResult, Depends(captcha)]
-"""The decision as a parameter of a handler, and the mark at once."""
+"""Annotates a parameter of a handler: marks the route, and gives the handler the decision."""
 
 
 def add_geetest(
     app: FastAPI, *, protect: Iterable[str | Rule] | str | Rule = (), **settings: Unpack[GuardSettings]
 ) -> None:
-    """Guard every marked route of `app`, and what `protect` names besides; write it into the OpenAPI document.
+    """Guard every marked route of `app` and every path that `protect` names. Describe both in the OpenAPI document.
 
     `settings` are GeeTestMiddleware's. FastAPI puts what is added last outermost: call this before
     `app.add_middleware(CORSMiddleware, …)`. The marked routes are looked up when FastAPI builds its middleware, at the

@@ -1,14 +1,14 @@
-"""Litestar: a route says that it wants a captcha by a guard, and the plugin does the rest.
+"""Litestar: mark handlers that need a captcha, by a guard; a plugin protects them.
 
     @post("/login", guards=[captcha])
     async def login(captcha: CaptchaResult, data: JSONBody[Login]) -> str: ...
 
     app = Litestar([login], plugins=[GeeTestPlugin()])
 
-Litestar builds its middleware anew for each route: a `DefineMiddleware(GeeTestMiddleware)` on an app or a router is as
-many middlewares as there are routes, each with connections, bounds and a memory of its own. The plugin has one for all.
-It goes by the handler that Litestar has chosen, and not by the path, so no spelling can miss it. And the guard raises
-where the plugin did not decide: a marked route is never open by mistake.
+Litestar builds its middleware once for each route. So `DefineMiddleware(GeeTestMiddleware)` on an app or a router makes
+one middleware for each route, with its own connections, limits and memory. The plugin has one for all routes. It finds
+the rule by the handler that Litestar has chosen, not by the path, so no spelling can bypass it. The guard raises
+LookupError if the plugin did not decide: a marked route is never open by mistake.
 """
 
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
@@ -43,19 +43,19 @@ _BY_PATH: Final = ("protect", "exempt", "root_paths")
 
 
 class Captcha(Mark):
-    """A guard: this handler, controller, router or app wants a captcha. The settings are those of `Rule`, all optional.
+    """A guard: this handler, controller, router or app needs a captcha. The settings are those of `Rule`, all optional.
 
         @post("/transfer", guards=[Captcha(on_unavailable="deny", sources=["header"])])
 
-    `methods` says which methods of the marked handlers are guarded, "*" all of them. Default: all but GET, HEAD,
-    OPTIONS and TRACE; a websocket always. Of several marks on a route, the one nearest to the handler counts.
+    `methods`: the methods of the marked handlers that are guarded; "*" means all. Default: all except GET, HEAD,
+    OPTIONS and TRACE. A websocket is always guarded. Of several marks on a route the one nearest to the handler counts.
 
-    Raises LookupError at a request that `GeeTestPlugin` did not decide: in an app without the plugin, or on a route
-    that was registered after the first request. Raises ConfigError for a setting that `Rule` does not have.
+    Raises LookupError if `GeeTestPlugin` did not decide about the request: the app lacks the plugin, or the route was
+    registered after the first request. Raises ConfigError for a setting that `Rule` does not have.
     """
 
     async def __call__(self, connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-        """Not the check itself, which was made when the request came in: only that there was one."""
+        """Check that the plugin has decided about this request."""
         scope = cast("dict[str, Any]", connection.scope)
         result = _marks(handler)[-1].decision(scope)
         if result is NOT_GUARDED and KEY not in (scope.get("state") or {}):
@@ -66,30 +66,30 @@ captcha: Final = Captcha()
 """The guard with the settings of the plugin: `guards=[captcha]`."""
 
 CaptchaResult = NamedDependency[SkipValidation[GeeTestResult]]
-"""The decision as a parameter of a handler. Litestar goes by the parameter's name, which must be `captcha`.
+"""Annotates a parameter of a handler: the decision. Litestar finds it by the parameter's name, which must be `captcha`.
 
-Not validated: Litestar would take the dataclass apart.
+It is not validated, since Litestar would convert the dataclass.
 """
 
 
 async def provide_captcha(scope: Scope) -> GeeTestResult:
-    """What the plugin provides as `captcha`. For an app without it, that a GeeTestMiddleware stands in front of:
-    `dependencies={"captcha": Provide(provide_captcha)}`.
+    """Return the decision; the plugin provides it as `captcha`. An app behind a GeeTestMiddleware instead of the plugin
+    needs `dependencies={"captcha": Provide(provide_captcha)}`.
 
-    Raises LookupError on a route that is not protected; the message says which are.
+    Raises LookupError on a route that is not protected; the message says which routes are.
     """
     return geetest_result(scope)
 
 
 class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
-    """Guards every marked handler of one app, and writes it into the OpenAPI document.
+    """Guards every marked handler of one app, and describes the captcha in its OpenAPI document.
 
         app = Litestar([...], plugins=[GeeTestPlugin(on_unavailable="deny")])
 
-    `settings` are GeeTestMiddleware's, without those that are about paths. The guard is the outermost of the app's
-    middleware, and inside `cors_config`; or where `middleware` stands in the app's list: a rate limit is in front of it
-    with `Litestar(middleware=[limit.middleware, plugin.middleware], plugins=[plugin])`. A wrong setting, and an app
-    without a marked handler, raise ConfigError at the start; where no lifespan is run, at each request.
+    `settings` are GeeTestMiddleware's, except those about paths. The guard is the outermost of the app's middleware,
+    inside `cors_config`. To place it elsewhere, put `middleware` in the app's list: with
+    `Litestar(middleware=[limit.middleware, plugin.middleware], plugins=[plugin])` a rate limit is in front. A wrong
+    setting, or an app without a marked handler, raises ConfigError at the start; without a lifespan, at each request.
     """
 
     def __init__(self, **settings: Unpack[PluginSettings]) -> None:
@@ -103,7 +103,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
 
     @cached_property
     def guard(self) -> GeeTestMiddleware:
-        """The one of all routes. It is built at the start or the first request, when the routes are known."""
+        """The guard of all routes. It is built at the start or the first request, when the routes are known."""
         if not self._marked:
             raise nothing_guarded("GeeTestPlugin", self._open, "guards=[captcha]")
         log_marks((str(rule.pattern) for rule in self._marked.values()), self._open)
@@ -111,7 +111,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
 
     @cached_property
     def middleware(self) -> Callable[[ASGIApp], ASGIApp]:
-        """The guard's place, for the app's list of middleware. A function: Sentry sets attributes of a middleware."""
+        """Middleware that calls the guard, for the app's list. A function, since Sentry sets attributes on it."""
 
         def middleware(app: ASGIApp) -> ASGIApp:
             async def place(scope: Scope, receive: Receive, send: Send) -> None:
@@ -124,7 +124,7 @@ class GeeTestPlugin(InitPlugin, ReceiveRoutePlugin):
         return middleware
 
     def on_app_init(self, app_config: AppConfig) -> AppConfig:
-        """Litestar calls it while it builds the app."""
+        """Add the guard and the dependency `captcha`. Litestar calls this while it builds the app."""
         if self.middleware not in app_config.middleware:
             app_config.middleware.insert(0, self.middleware)
         app_config.dependencies.setdefault("captcha", Provide(provide_captcha))

@@ -1,7 +1,7 @@
 """The pytest plugin: the fixtures `geetest` and `geetest_server`, the ini option `geetest_env`.
 
-pytest imports this file at the start of every run on a machine that has the package, so it imports nothing: all that
-it needs comes in with the first test that asks for a fixture.
+pytest imports this file at the start of every run on a machine that has the package. So it imports nothing else until
+the first test requests a fixture.
 """
 
 from collections.abc import Generator, Iterator
@@ -22,7 +22,7 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 @pytest.hookimpl(tryfirst=True)
 def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
-    """Before any conftest.py, since that may import the app."""
+    """Set the id and key before any conftest.py is read, since that may import the app."""
     if early_config.getini("geetest_env"):
         environment = pytest.MonkeyPatch()
         early_config.add_cleanup(environment.undo)
@@ -31,7 +31,7 @@ def pytest_load_initial_conftests(early_config: pytest.Config) -> None:
 
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object]:
-    """The id and key of a test with `geetest` are there before its first fixture, which may build the app."""
+    """Set the id and key of a test with `geetest` before its first fixture, which may build the app."""
     with pytest.MonkeyPatch.context() as environment:
         if "geetest" in getattr(item, "fixturenames", ()):
             _give_id_and_key(environment)
@@ -40,11 +40,11 @@ def pytest_runtest_protocol(item: pytest.Item) -> Generator[None, object, object
 
 @pytest.fixture
 def geetest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> Iterator["GeeTest"]:
-    """A GeeTest for this test: every guard in this process asks it, and none the network.
+    """A GeeTest for this test: every guard in this process calls it instead of the network.
 
     `.token()`, `.headers()`, `.calls`; `.down()`, `.slow(s)`, `.hanging()`, `.garbled()`, `.error(code)`,
-    `.answers(…)` until `.up()`; `.expect("success")`. An app without an id and key finds some in the environment, also
-    one that an earlier fixture builds. Together with `geetest_server` it is the same one.
+    `.answers(…)` until `.up()`; `.expect("success")`. An app without an id and key finds one in the environment, also
+    if an earlier fixture builds it. With `geetest_server` in the same test, both are the same object.
     """
     from .testing import GeeTest
 
@@ -58,8 +58,8 @@ def geetest(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 def geetest_server(pytestconfig: pytest.Config) -> Iterator["GeeTestServer"]:
     """A GeeTest on a socket, for browsers and for apps in other processes.
 
-    `.url`, `.env`, `.captcha_id`, `.captcha_key`, and all that `geetest` has. One for the session, so that an app may
-    be started once; each test finds it up and without calls. An app in this process wants `geetest` besides.
+    `.url`, `.env`, `.captcha_id`, `.captcha_key`, and all members of `geetest`. It lasts for the session, so an app can
+    be started once; each test begins without a fault and without calls. An app in this process needs `geetest`, too.
     """
     from .testing import GeeTestServer, serve
 
@@ -72,7 +72,7 @@ def geetest_server(pytestconfig: pytest.Config) -> Iterator["GeeTestServer"]:
 
 
 class _Renewal:
-    """A plugin of its own while there is a server: no fault and no call outlives its test."""
+    """A plugin that is registered while there is a server: it resets faults and calls before each test."""
 
     def __init__(self, server: "GeeTestServer") -> None:
         self._server = server

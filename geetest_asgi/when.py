@@ -1,4 +1,4 @@
-"""Want a captcha only after some failures of a client.
+"""Require a captcha only after some failures of a client.
 
     app = GeeTestMiddleware(app, protect=["POST /login"], when=AfterFailures(3, seconds=600))
 
@@ -138,7 +138,7 @@ class AfterFailures:
         return None
 
     async def _settle(self, attempt: _Attempt, store: Store, *, success: bool) -> None:
-        """After a success free all places of the client, else this one. At the first, older failures may expire."""
+        """Free all places of the client after a success, once in `seconds`; else, or if it has the first, this one."""
         if success and attempt.place != 0 and await self._may_clear(attempt.client, store):
             await _free(attempt.client, range(self._limit), store)
         elif attempt.place is not None:

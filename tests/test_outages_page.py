@@ -74,6 +74,6 @@ def test_the_story_has_the_numbers_of_the_defaults() -> None:
         pauses.append(f"{pause:g}")
         pause = min(2 * pause, limits.breaker_longest_pause)
     assert f"after {', '.join(pauses)} … s" in PAGE.text
-    assert f"calls past {limits.max_in_flight} at one time" in PAGE.text
+    assert f"beyond {limits.max_in_flight} simultaneous calls" in PAGE.text
     assert f"up to {limits.unverified_per_second} a second, up to {limits.unverified_per_client} a minute" in PAGE.text
     assert f"lets in {limits.unverified_per_second * limits.breaker_longest_pause:g} more" in PAGE.text

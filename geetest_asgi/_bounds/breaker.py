@@ -7,8 +7,8 @@
        └────────────────────────── answer of any kind ───────────────────────┘
 
 A client can cause none of these changes. Only an outage is a failure. A call that is given up, because its client
-disconnects or because a limit of the guard ends it, has no effect. Clients that disconnect cannot block the probe
-either, which would prolong the outage: after a probe that was given up two may begin.
+disconnects or because a limit of the guard ends it, has no effect. Nor can clients prolong an outage by disconnecting
+during each probe: after a probe that was given up two may begin.
 """
 
 import threading
@@ -17,7 +17,7 @@ from collections.abc import Callable
 from typing import Final
 
 GRACE: Final = 1.0
-"""Seconds after its timeout at which a probe counts as lost: its event loop was stopped and did not run again."""
+"""Seconds past its timeout after which a probe counts as lost: its event loop was stopped and did not run again."""
 
 
 class Breaker:

@@ -1,7 +1,7 @@
 """Detect that nearly all clients of a rule are refused. Pure counting, by distinct client addresses.
 
-Each address has one vote: whether GeeTest verified its latest token, else the reason. A few clients do not have
-`ENOUGH` addresses. Requests without an address have no vote.
+Each address has one vote: its latest token was verified, or the reason of its refusal. `ENOUGH` addresses are needed,
+more than a few attackers have. Requests without an address have no vote.
 """
 
 import time

@@ -1,8 +1,8 @@
 """One object for each event loop, made when first needed and closed when its loop ends.
 
-Sockets belong to the loop that opened them, and loops come and go: a test client runs one for each request. No
-lifespan is needed for closing: an open asynchronous generator is finalised by asyncio and trio when a loop ends
-(`loop.shutdown_asyncgens`, PEP 525), and closing is what ours does then.
+Sockets belong to the loop that opened them, and a process may run many loops: a test client runs one for each request.
+Closing needs no lifespan: asyncio and trio finalise open asynchronous generators when a loop ends
+(`loop.shutdown_asyncgens`, PEP 525), and the generator here closes the object then.
 """
 
 import asyncio

@@ -12,7 +12,7 @@ Key = str | Sequence[str] | None
 
 
 _CREDENTIAL: Final = re.compile(r"(?:(?![<>{}%=])[!-~])+=*")
-"""What a template's placeholder and `NAME=value` are not."""
+"""Characters of a credential. A template's placeholder and `NAME=value` have others."""
 _UNEXPANDED: Final = re.compile(r"\$(\{|\(|[A-Za-z_]+$)")
 
 

@@ -46,7 +46,7 @@ def _address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
 
 
 def _may_be_a_host(host: str) -> bool:
-    """Whether a look-up could find it. A name that cannot be found looks like an outage, which lets visitors in."""
+    """Return whether a look-up could find the host. A name that cannot exist would look like an outage."""
     return _NAME.fullmatch(host) is not None or _address(host) is not None
 
 

@@ -49,7 +49,7 @@ class Limits:
     """Consecutive failures after which a server is skipped. One or two happen in a working network; five are an outage,
     and each may cost a client the whole `timeout`. 0: never skipped."""
     breaker_pause: float = 1.0
-    """Seconds for which a failing server is skipped, doubled after each failed trial. One second is enough for a
+    """Seconds for which a failing server is skipped, doubled after each failed probe. One second is enough for a
     restart, the most frequent outage."""
     breaker_longest_pause: float = 10.0
     """Seconds of the longest pause. A recovered server may stay skipped for that long, and `Retry-After` of refused

@@ -148,7 +148,7 @@ class Outage:
     reason: str = ""
     """How the last call to it ended, in words."""
     seconds: float = 0.0
-    """Seconds for which it was skipped, apart from trials; 0.0 when the outage begins."""
+    """Seconds for which it was skipped, apart from probes; 0.0 when the outage begins."""
 
 
 @dataclass(frozen=True, slots=True)

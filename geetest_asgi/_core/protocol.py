@@ -103,12 +103,12 @@ def parse_reply(reply: Reply, lot_number: str) -> Evidence:
 
 
 def is_about_the_key(evidence: Evidence) -> bool:
-    """Has GeeTest refused the signature? Then it has not used up the token, and another key may be tried."""
+    """Return whether GeeTest refused the signature. Then the token is not used up, and another key may be tried."""
     return evidence.outcome is Outcome.MISCONFIGURED and evidence.reason == _WRONG_KEY
 
 
 class _AlmostJsonError(Exception):
-    """The answer is not JSON in a way that a client may have caused."""
+    """The answer is not JSON, and a client may have caused that."""
 
 
 def _json_object(body: bytes | None) -> dict[str, Any] | None:

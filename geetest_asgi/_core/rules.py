@@ -46,7 +46,7 @@ class Clearance(Protocol):
 
 
 class When(Protocol):
-    """Whether a request needs a captcha: `geetest_asgi.AfterFailures`, or a class of your own.
+    """Says whether a request needs a captcha: `geetest_asgi.AfterFailures`, or a class of your own.
 
     Both methods are asynchronous. `store` is the guard's `geetest_asgi.stores.Store`; several processes may share it.
     """

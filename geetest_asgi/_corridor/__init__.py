@@ -1,1 +1,1 @@
-"""The steps that one protected request takes."""
+"""The corridor: the steps of one protected request, from its rule to the app or to a denial."""

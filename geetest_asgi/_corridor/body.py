@@ -81,7 +81,7 @@ class Body:
         return Evidence(Outcome.TOO_SLOW, f"no fields within {self._limits.body_timeout:g} s")
 
     def _has_room(self, more: int) -> bool:
-        """Whether so many more bytes may be kept for the app."""
+        """Take memory for so many more bytes. Return False if a limit does not permit it."""
         if not self._memory.take(more, self._client, self._taken):
             return False
         self._taken += more

@@ -90,7 +90,7 @@ async def _forgive(visit: Visit) -> bool:
 
 
 def _same_rule(visit: Visit, match: Match | None, headers: Headers) -> bool:
-    """Does the redirect lead to a path of this rule? The host does not matter: only this guard uses a kept verdict."""
+    """Return whether the redirect leads to a path of this rule, on any host: only this guard uses a kept verdict."""
     scope = visit.scope
     path = _location(scope["path"], headers)
     if path is None:
@@ -101,7 +101,7 @@ def _same_rule(visit: Visit, match: Match | None, headers: Headers) -> bool:
 
 
 def _location(path: str, headers: Headers) -> str | None:
-    """The path of `Location` (RFC 9110 §10.2.2); None where there are two, or where it cannot be read."""
+    """Return the path of `Location` (RFC 9110 §10.2.2); None if there are two, or if it cannot be read."""
     values = [value for name, value in headers if name.lower() == b"location"]
     if len(values) != 1:
         return None

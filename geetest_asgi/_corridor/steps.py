@@ -22,7 +22,7 @@ SHARED: Final = "geetest_asgi.evidence"
 
 
 async def excuse(visit: Visit) -> Evidence | None:
-    """Skip the captcha in mode "off" or where `skip` gives a reason; refuse a path whose rule is unclear."""
+    """Refuse a path whose rule is unclear; skip the captcha in mode "off" or if `skip` gives a reason."""
     policy = visit.policy
     if policy.refuses:
         return Evidence(Outcome.MALFORMED, policy.refuses)
@@ -49,8 +49,8 @@ async def choose_credentials(visit: Visit) -> Evidence | None:
 
 
 async def waive(visit: Visit) -> Evidence | None:
-    """Skip the captcha for a client that has a clearance, or where `when` wants none yet. A guard further out that has
-    the same captcha_id has asked already: its evidence is used.
+    """Skip the captcha for a client that has a clearance, or if `when` requires none yet. Else use the evidence of an
+    outer guard with the same captcha_id, if there is one.
     """
     policy, scope = visit.policy, visit.scope
     if policy.clearance is not None and policy.clearance.admits(scope, visit.realm):

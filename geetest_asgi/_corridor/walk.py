@@ -2,7 +2,7 @@
 
 steps       gather evidence (`steps.STEPS`)                   Evidence
 accept      the user's function may refuse a passed token     Evidence
-caps        may let a request in during an outage             Evidence, bool
+caps        permit one more unverified request, or do not     Evidence, bool
 judge       decides; the only function that allows a request  GeeTestResult
 settle      gives the token of a refused request back, unless GeeTest gave its verdict
 tell        alerts, the log, `on_result`
@@ -52,7 +52,7 @@ class Guard:
     app: Any = field(repr=False)  # its repr may show what it has stored
     """The ASGI app; None for a GeeTestClient."""
     preflight: Preflight
-    """"allow": a CORS preflight goes to the app without a captcha."""
+    """With "allow" a CORS preflight goes to the app without a captcha."""
     match: Match | None
     """`RuleTable.match`; None for a guard without patterns, which protects one route."""
 

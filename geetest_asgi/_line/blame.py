@@ -29,13 +29,13 @@ _SPARE: Final = 16
 
 
 class KeptConnectionError(Exception):
-    """A connection that was kept from another call failed. Its other end may have closed it while this call was on its
-    way, which a visitor can time; so it says nothing about GeeTest.
+    """A connection kept from an earlier call failed. The server may have closed it just as this call was sent, and a
+    client can time its request to that moment; so the failure says nothing about GeeTest.
     """
 
 
 def blame(error: Exception) -> Evidence:
-    """Return what a failed call is evidence of. Texts are fixed or class names: an exception's may hold a URL."""
+    """Return the evidence of a failed call. A reason never quotes an exception's text, which may hold a URL."""
     name = type(error).__name__
     if isinstance(error, KeptConnectionError):
         return Evidence(Outcome.BUSY, "a kept connection had ended")

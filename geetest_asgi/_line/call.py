@@ -72,7 +72,7 @@ class Call:
     ours: str
     """Why the call waits at our own end; empty while it waits for the other end."""
     sent: bool
-    """Something of the request may have been sent: no other server is asked."""
+    """Part of the request may have been sent: no other server is called."""
     kept: bool
     """The request was sent on a connection that was open before."""
     socket: Ear | None
@@ -143,7 +143,7 @@ class Call:
 
     def wake(self, now: float) -> float:
         """See `Watched`."""
-        if self.over or self.ended is not None or now < self._due:  # it has asked for another time since
+        if self.over or self.ended is not None or now < self._due:  # another time was set since
             return inf
         if self.foreign:
             self._look_how_late(now)
@@ -218,7 +218,7 @@ class Call:
         return self._silence() if now >= self._end or is_timeout(error) else evidence
 
     async def _watch_client(self) -> None:
-        assert self._disconnected is not None  # noqa: S101 - else nobody is watched
-        with suppress(Exception):  # the app's own call will meet it
+        assert self._disconnected is not None  # noqa: S101 - else this task is not started
+        with suppress(Exception):  # the app's own `receive` will raise it, too
             if await self._disconnected() and not self._unsettled and not self.over:
                 self.end(CLIENT_LEFT)

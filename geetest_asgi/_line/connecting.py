@@ -136,7 +136,7 @@ class Lookup:
 async def look_up(host: str, port: int, call: Call, under_way: dict[str, Lookup]) -> Sequence[str]:
     """Return the addresses of a host. Raises OSError and UnicodeError.
 
-    Calls that need a name at the same time share one look-up: a resolver that hangs keeps one thread for each name.
+    Calls that need a name at the same time share one look-up, so a resolver that hangs holds one thread for each name.
     """
     with suppress(ValueError):
         return [str(ipaddress.ip_address(host))]

@@ -1,4 +1,4 @@
-"""Ask GeeTest about one token, within one time limit. The next server is asked only if nothing was sent."""
+"""Verify one token with GeeTest, within one time limit. The next server is called only if nothing was sent."""
 
 from collections.abc import Callable, Iterator, Sequence
 from copy import copy
@@ -71,7 +71,7 @@ class Lane:
         return self.wire
 
     async def prepare_for(self, call: Call) -> Wire:
-        """Like `prepare`, within the time of a call."""
+        """Do the same as `prepare`, within the time of a call."""
         call.ours = "the first call was being prepared"
         wire = await self.prepare()
         call.ours = ""
@@ -122,11 +122,11 @@ class Line:
     ) -> Evidence:
         """Ask about one token, signed with one key after the other until GeeTest does not object to the signature.
 
-        Never raises: the evidence says why there is no answer. `client` has half of the places in flight at most, and
-        waits its turn for one. `disconnected` is awaited once a call has taken a tenth of its `seconds`, and returns
-        whether the client has left: then the call ends as `CLIENT_LEFT`. It counts for nothing if it returns at once,
-        since test clients send a disconnect as soon as the body is exhausted. `on_answer` is called as soon as GeeTest
-        answers, so a later cancellation does not lose the answer.
+        Never raises: the evidence says why there is no answer. A `client` has half of the places in flight at most, and
+        waits in line for one. `disconnected` is awaited once a call has taken a tenth of its `seconds`; it returns
+        whether the client has disconnected, and then the call ends as `CLIENT_LEFT`. If it returns at once it is
+        ignored: test clients send a disconnect as soon as the body is exhausted. `on_answer` is called as soon as
+        GeeTest answers, so a later cancellation does not lose the answer.
         """
         start, lot_number, lane = monotonic(), requests[0].lot_number, self._lanes.get()
         call = Call(lane.clock, seconds, len(self._servers), disconnected, deliberate=self._deliberate)
@@ -157,9 +157,9 @@ class Line:
         return await lane.enter(client, call)
 
     async def _ask_servers(self, request: ValidateRequest, lane: Lane, call: Call, on_answer: OnAnswer) -> Evidence:
-        """Ask one server after the other, as long as nothing was sent.
+        """Call one server after the other, as long as nothing was sent.
 
-        If one of them could not be reached through our own fault, that is the result, even if the others are down.
+        If a server could not be reached through our own fault, that is the result, even if the others are down.
         """
         ours, evidence = None, call.ended or ALL_SERVERS_SKIPPED
         for behind, server in enumerate(self._servers):
@@ -192,7 +192,7 @@ class Line:
         return evidence
 
     def each(self) -> Iterator[tuple[str, Self]]:
-        """Yield every server with a line that asks it alone, on the same connections."""
+        """Yield every server with a line that calls this server alone, on the same connections."""
         for server in self._servers:
             alone = copy(self)
             alone._servers = (server,)

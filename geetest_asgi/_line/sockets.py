@@ -57,7 +57,7 @@ class AsyncioReadiness(Readiness):
     def wait(self) -> Awaitable[None]:
         """See `Readiness`."""
         if not self._added:
-            Context().run(self._loop.add_reader, self._raw, self._wake)  # of no request: it outlives this one
+            Context().run(self._loop.add_reader, self._raw, self._wake)  # it outlives this request
             self._added = True
         self._waiting, self._idle = self._loop.create_future(), False
         return self._waiting
@@ -129,7 +129,7 @@ class Socket(ByteStream):
     async def receive(self, max_bytes: int = _AT_ONCE) -> bytes:
         """Wait for data and return it. Raises OSError, and EndOfStream at the end of the connection."""
         while True:
-            if not self._has_read:  # else there may be more, or an error: uvloop tells once of data and error together
+            if not self._has_read:  # else there may be more, or an error: uvloop reports data and an error only once
                 await self._readiness.wait()
             self._has_read = False
             try:

@@ -1,1 +1,1 @@
-"""What the framework helpers share: marks on routes and OpenAPI documents."""
+"""Shared by the framework helpers: marks on routes, and OpenAPI documents."""

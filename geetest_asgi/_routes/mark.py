@@ -1,4 +1,4 @@
-"""What a route says of itself where its framework's users look for it: it wants a captcha, and on which terms."""
+"""Mark: says on a route that it needs a captcha, and with which settings."""
 
 import inspect
 import re
@@ -23,7 +23,7 @@ NOT_GUARDED: Final = GeeTestResult(Outcome.SKIPPED, allowed=True, verified=False
 
 
 def nothing_guarded(where: str, left_open: Iterable[str], how: str) -> ConfigError:
-    """What is wrong with an app without a guarded route. `how` a route is marked in this framework."""
+    """Return the error for an app without a guarded route. `how`: the way to mark a route in this framework."""
     if titles := ", ".join(left_open):
         return ConfigError(f"{where}: no guarded method in {titles}; write Captcha(methods=…) to guard safe methods")
     return ConfigError(f"{where}: no route is marked; write {how}")
@@ -32,9 +32,9 @@ def nothing_guarded(where: str, left_open: Iterable[str], how: str) -> ConfigErr
 class Mark:
     """The settings of `Rule`, all of them optional, for routes whose paths are not known yet.
 
-    `methods` says which methods of a marked route are guarded. Default: those that a pattern without methods means, all
-    but GET, HEAD, OPTIONS and TRACE; a websocket is guarded always. Raises ConfigError for a setting that `Rule` does
-    not have.
+    `methods`: the methods of a marked route that are guarded. Default: all except GET, HEAD, OPTIONS and TRACE, as for
+    a pattern without methods. A websocket is always guarded. Raises ConfigError for a setting that `Rule` does not
+    have.
     """
 
     def __init__(self, **settings: Unpack[MarkSettings]) -> None:
@@ -46,20 +46,20 @@ class Mark:
         self._methods = parse("/", self._rule.methods).methods
 
     def guards(self, method: str) -> bool:
-        """Whether requests of this method to a marked route are guarded."""
+        """Return whether requests of this method to a marked route are guarded."""
         return method.upper() in self._methods
 
     def leaves_open(self, methods: Iterable[str]) -> list[str]:
-        """The methods of a marked route that are not guarded, though nothing was said about them.
+        """Return the methods of a marked route that stay open only because the mark has no `methods`.
 
         HEAD, OPTIONS and TRACE are not named: frameworks add them.
         """
         return [] if self._rule.methods is not None else [each for each in methods if each == "GET"]
 
     def rule(self, methods: Iterable[str], path: str) -> Rule | None:
-        """What protects a route that is marked with this; None where it takes no guarded method.
+        """Return the rule of a route with this mark; None if the route takes no guarded method.
 
-        `methods`: the route's, with "WEBSOCKET" for a websocket and "*" for all. `path` as the framework writes it.
+        `methods`: the route's, with "WEBSOCKET" for a websocket and "*" for all. `path`: in the framework's notation.
         """
         guarded = [each for each in methods if each in ("WEBSOCKET", "*") or self.guards(each)]
         if not guarded:
@@ -69,14 +69,14 @@ class Mark:
         written = " ".join([*([",".join(guarded)] if guarded else []), path])
         try:
             parse(written)
-        except ConfigError:  # a path that no pattern can be, such as /users(id)
+        except ConfigError:  # a path that cannot be written as a pattern, such as /users(id)
             name = self._rule.name or written
             return replace(self._rule, pattern=_regular(path), methods=guarded or None, name=name)
         return replace(self._rule, pattern=written, methods=None)
 
     def decision(self, scope: Any) -> GeeTestResult:
-        """The decision about this request; `skipped` where its method is not guarded. Raises LookupError where no guard
-        made one for a route with this mark.
+        """Return the decision about this request; `skipped` if its method is not guarded. Raises LookupError if no
+        guard has decided about a route with this mark.
         """
         if scope["type"] == "http" and not self.guards(scope["method"]):
             return NOT_GUARDED
@@ -89,7 +89,8 @@ class Mark:
         return result
 
 
-# FastAPI reads this where `Depends(Captcha)` names the class, before we can say so, and it cannot read Unpack.
+# With `Depends(Captcha)`, the class without a call, FastAPI reads this annotation before we can raise an error that
+# explains it. It cannot read Unpack.
 Mark.__init__.__annotations__["settings"] = Any
 
 
@@ -98,13 +99,13 @@ def _names(methods: str | Iterable[str]) -> list[str]:
 
 
 def _regular(path: str) -> re.Pattern[str]:
-    """Starlette's regular expression, each placeholder but `{…:path}` for anything within its segment."""
+    """Return Starlette's regular expression. Each placeholder except `{…:path}` matches any text within a segment."""
     compiled, _, _ = compile_path(re.sub(r":(?!path})\w+}", "}", path))
     return re.compile(compiled.pattern.removeprefix("^").removesuffix("$"))
 
 
 def check_names(where: str, settings: Iterable[str]) -> None:
-    """Are these settings of GeeTestMiddleware, which is built later? Raises ConfigError."""
+    """Check that these are settings of GeeTestMiddleware, which is built later. Raises ConfigError."""
     known = inspect.signature(GeeTestMiddleware).parameters.keys() - {"app"}
     unknown = sorted(set(settings) - known)
     if unknown:

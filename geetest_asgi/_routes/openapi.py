@@ -1,4 +1,4 @@
-"""What a protected operation says of itself in an OpenAPI document (OpenAPI 3.1, 2024-10): fields and denials."""
+"""Describe the captcha fields and the denials of a protected operation in an OpenAPI document (3.1, 2024-10)."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -35,8 +35,8 @@ _PROBLEM: Final = {
 def describe(operation: dict[str, Any], rule: Rule, settings: Mapping[str, Any]) -> None:
     """Add the captcha's fields and the denials to one operation, in place.
 
-    `settings` are the middleware's. Where some requests pass without the fields, these are not required; where nobody
-    is refused, or `on_denied` answers, there is no denial to describe.
+    `settings` are the middleware's. The fields are not required if some requests pass without them. The denials are
+    left out if no request is refused, or if `on_denied` answers.
     """
 
     def setting(name: str) -> Any:
@@ -93,7 +93,7 @@ def _in_json(spelt: Spelling) -> dict[str, Any]:
 
 
 def _fields(spelt: Spelling) -> dict[str, Any]:
-    """Each of the four under the first name that it has."""
+    """Return each of the four fields under its first name."""
     first: dict[str, str] = {}
     for sent, name in spelt.names.items():
         first.setdefault(name, sent)
@@ -105,7 +105,7 @@ def _object(properties: dict[str, Any]) -> dict[str, Any]:
 
 
 def _denials() -> dict[str, Any]:
-    """By status, with the codes that it comes with."""
+    """Return the denials by status, each with its codes."""
     codes: dict[str, list[str]] = {}
     for outcome, denial in DENIALS.items():
         codes.setdefault(str(denial.status), []).append(f"captcha_{outcome}")

@@ -1,4 +1,4 @@
-"""A guard that goes by the route that Starlette's router picks, and not by the path: no spelling can miss it."""
+"""A guard that finds the rule by the route that Starlette's router picks, not by the path: no spelling bypasses it."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -18,19 +18,19 @@ from .mark import MARKS, Mark
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Routed:
-    """One route of an app, as it is tried."""
+    """One route of an app."""
 
     route: Any
-    """What has Starlette's `matches`."""
+    """The framework's route: an object with Starlette's `matches`."""
     path: str
     methods: list[str]
     mark: Mark | None
     inner: "list[Routed]"
-    """The routes of what is mounted here."""
+    """The routes of the app or router that is mounted here."""
 
     @property
     def marked(self) -> "Iterator[Routed]":
-        """This one and those within it, as far as they are marked."""
+        """The marked routes among this one and those within it."""
         if self.mark is not None:
             yield self
         for each in self.inner:
@@ -38,7 +38,7 @@ class Routed:
 
     @property
     def leaves(self) -> "Iterator[Routed]":
-        """This one, or what is mounted here."""
+        """This route, or the routes that are mounted here."""
         for each in self.inner:
             yield from each.leaves
         if not self.inner:
@@ -46,23 +46,23 @@ class Routed:
 
     @property
     def rule(self) -> Rule | None:
-        """What protects it."""
+        """The rule of its mark, if it has one."""
         return None if self.mark is None else self.mark.rule(self.methods, self.path)
 
     @property
     def left_open(self) -> str:
-        """The methods and the path that its mark does not guard, though nothing was said about them; or nothing."""
+        """The methods that stay open only because the mark has no `methods`, and the path; empty if there are none."""
         left = [] if self.mark is None else self.mark.leaves_open(self.methods)
         return f"{','.join(left)} {self.path}" if left else ""
 
     @property
     def title(self) -> str:
-        """For messages."""
+        """Its methods and its path, for messages."""
         return f"{','.join(self.methods)} {self.path}"
 
 
 class RouteGuard(GeeTestMiddleware):
-    """Marked routes are guarded by the rules of their marks, whatever the path; other requests by `others`, by path."""
+    """Guards marked routes by the rules of their marks, whatever the path, and other requests by `others`, by path."""
 
     def __init__(
         self, app: Any, routes: list[Routed], others: Iterable[str | Rule], settings: Mapping[str, Any]
@@ -82,7 +82,7 @@ class RouteGuard(GeeTestMiddleware):
         return (self.table if must_refuse(*line[1:]) else self._others).match(*line)
 
     def place(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
-        """As `RuleTable.decide`, for commands: the place of the rule that decides about such a request."""
+        """Return the index of the rule that decides about such a request, as `RuleTable.decide` does. For commands."""
         kind = "websocket" if method == WEBSOCKET else "http"
         line = {"method": method, "path": path, "raw_path": raw_path, "root_path": root_path}
         if (route := self._route({"type": kind, "headers": [], **line})) is not None:
@@ -91,7 +91,7 @@ class RouteGuard(GeeTestMiddleware):
         return place if place is None or place == UNCLEAR else place + len(self._rules)
 
     def outer_scope(self, scope: Any) -> Any:
-        """The scope that the app's router sees."""
+        """Return the scope that the app's router sees."""
         return scope
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
@@ -105,7 +105,7 @@ class RouteGuard(GeeTestMiddleware):
         await self.guard.run(policy, scope, receive, send)
 
     def _route(self, scope: Any) -> Routed | None:
-        """The marked route that the request goes to, where its method is guarded."""
+        """Return the marked route that the request goes to, if its method is guarded."""
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
         line = (method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or "")
         # By path first: what no mark's rule matches in any spelling goes to no marked route.
@@ -117,7 +117,7 @@ class RouteGuard(GeeTestMiddleware):
 
 
 def _find(routes: Iterable[Routed], scope: Any) -> Routed | None:
-    """The route that Starlette's router picks: the first that matches the path and the method."""
+    """Return the route that Starlette's router picks: the first that matches the path and the method."""
     for each in routes:
         match, more = each.route.matches(scope)
         if match is Match.FULL:

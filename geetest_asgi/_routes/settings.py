@@ -24,7 +24,7 @@ from ..stores import Store
 
 
 class MarkSettings(TypedDict, total=False):
-    """What `Rule` takes besides its pattern."""
+    """The settings of `Rule`, without its pattern."""
 
     methods: str | Iterable[str] | None
     name: str | None
@@ -47,7 +47,7 @@ class MarkSettings(TypedDict, total=False):
 
 
 class ValueSettings(TypedDict, total=False):
-    """What `GeeTestMiddleware` takes, without functions and without what is about paths."""
+    """The settings of `GeeTestMiddleware`, without functions and without those about paths."""
 
     captcha_id: str | None
     captcha_key: str | Sequence[str] | None
@@ -70,14 +70,14 @@ class ValueSettings(TypedDict, total=False):
 
 
 class PathSettings(TypedDict, total=False):
-    """What `GeeTestMiddleware` takes about paths, besides `protect`."""
+    """The settings of `GeeTestMiddleware` about paths, without `protect`."""
 
     exempt: Iterable[str | Any] | str | re.Pattern[str]
     root_paths: Iterable[str] | str
 
 
 class PluginSettings(ValueSettings, total=False):
-    """What `GeeTestMiddleware` takes, without what is about paths."""
+    """The settings of `GeeTestMiddleware`, without those about paths."""
 
     credentials: Credentials | None
     skip: Skip | None
@@ -89,4 +89,4 @@ class PluginSettings(ValueSettings, total=False):
 
 
 class GuardSettings(PluginSettings, PathSettings, total=False):
-    """What `GeeTestMiddleware` takes besides the app and `protect`."""
+    """The settings of `GeeTestMiddleware`, without the app and `protect`."""

@@ -1,7 +1,7 @@
-"""What an application is made of, as far as it can be told: the guards in it, and the routes behind them.
+"""Find the guards in an application, and the routes behind them, as far as it shows them.
 
-Known by their shape: whatever wraps another app in an attribute; Starlette and FastAPI, whose middleware is built at
-the first request; Litestar, which builds it for each route. Django, Quart and Connexion: `foreign_routes`.
+Supported are objects that hold another app in an attribute; Starlette and FastAPI, whose middleware is built at the
+first request; Litestar, which builds it for each route; and by `foreign_routes` Django, Quart and Connexion.
 """
 
 import inspect
@@ -21,19 +21,19 @@ from .foreign_routes import connexion_inner, reader
 _INNER: Final = (
     *("middleware_stack", "app", "asgi_app", "_app", "next_app", "application", "asgi_application", "wrapped"),
 )
-"""Where a wrapper keeps what it wraps."""
+"""Attributes in which a wrapper keeps the app that it wraps."""
 _DEEPEST: Final = 100
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Guard:
-    """One GeeTestMiddleware, and where it stands."""
+    """One GeeTestMiddleware, and its position in the app."""
 
     middleware: GeeTestMiddleware
     prefix: str = ""
-    """The path of the mount that it stands in, which is its root path."""
+    """The path of the mount around it, which is its root path."""
     local: bool = False
-    """It stands on some routes only, and not in front of everything."""
+    """It guards some routes only, not the whole app."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,35 +42,35 @@ class Route:
 
     path: str
     pattern: Pattern
-    """Its path and its methods as a pattern of ours, to compare it with others."""
+    """Its path and its methods as a pattern, to compare it with others."""
     guards: tuple[Guard, ...]
     note: str = ""
 
 
 @dataclass(slots=True)
 class Site:
-    """An application, read."""
+    """What was found in an application."""
 
     guards: list[Guard] = field(default_factory=list)
     routes: list[Route] = field(default_factory=list)
     layers: list[str] = field(default_factory=list)
-    """The names of what was walked through, the outermost first."""
+    """The names of the wrappers, the outermost first."""
     knows_routes: bool = False
 
     def add(self, guards: list[Guard]) -> None:
-        """Each guard once, in the order in which they are met."""
+        """Add each guard that is not there yet."""
         self.guards += [guard for guard in guards if guard not in self.guards]
 
 
 def read(app: Any) -> Site:
-    """The guards and the routes of `app`. Raises ConfigError where a guard in it is built wrong."""
+    """Return the guards and the routes of `app`. Raises ConfigError if a guard in it has a wrong setting."""
     site = Site()
     _read_into(site, app, "", ())
     return site
 
 
 def _read_into(site: Site, app: Any, prefix: str, outer: tuple[Guard, ...]) -> tuple[Guard, ...] | None:
-    """The app and all that is in it. The value is the guards in front of it, where it does not tell its routes."""
+    """Read the app and everything in it. Return the guards in front of it if its routes are unknown."""
     layers = list(_layers(app))
     if not prefix:
         site.layers += [type(layer).__name__ for layer in layers]

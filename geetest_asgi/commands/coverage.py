@@ -1,5 +1,5 @@
-"""Which rules protect which routes, and what about the rules looks like a mistake. Pure: a table and routes in, words
-out; whether a route is protected is asked of the table itself.
+"""Find which rules protect which routes, and which rules look like mistakes. Pure functions of a table and routes; the
+table itself says whether a route is protected.
 """
 
 from collections.abc import Iterator, Sequence
@@ -14,7 +14,7 @@ from .explain import Why, explain_guard
 from .overlap import covers, example, includes, meets
 
 COMMON: Final = ("GET", "HEAD", "POST", "PUT", "PATCH", "DELETE")
-"""What a route that takes all methods is tried with."""
+"""The methods with which a route for all methods is tried."""
 
 _ANYTHING: Final = "any-7f3a9c"
 """Stands for a route's parameter: a value that no pattern is about."""
@@ -32,9 +32,9 @@ class Covered:
     deciding: tuple[int, ...] = ()
     """The rules that spellings of the route's path fall under. Of several, none decides: every request is refused."""
     partly: tuple[tuple[Guard, int], ...] = ()
-    """Where none does: the rules that protect it for some parameters only."""
+    """If no guard does: the rules that protect it for some parameters only."""
     exempt: tuple[tuple[Guard, int], ...] = ()
-    """Where none does: the rules that would if they were let."""
+    """If no guard does: the rules that an exemption overrides."""
 
 
 def methods_of(pattern: Pattern) -> list[str]:
@@ -44,7 +44,7 @@ def methods_of(pattern: Pattern) -> list[str]:
 
 
 def cover(route: Route) -> Iterator[Covered]:
-    """What is known of each of the route's methods."""
+    """Yield the protection of each method of the route."""
     path = example(route.pattern, _ANYTHING) or route.path
     for method in methods_of(route.pattern):
         yield _covered(route, method, path)
@@ -70,12 +70,12 @@ def _covered(route: Route, method: str, path: str) -> Covered:
 
 
 def reaches(pattern: Pattern, route: Route) -> bool:
-    """Does this rule speak of any request to this route?"""
+    """Return whether this rule matches any request to this route."""
     return any(method in pattern.methods for method in methods_of(route.pattern)) and meets(pattern, route.pattern)
 
 
 def doubts(table: RuleTable[Policy]) -> Iterator[tuple[int, str]]:
-    """What looks like a mistake in the rules themselves: the number of a rule, and why."""
+    """Yield each rule that looks like a mistake by itself: its number, and why."""
     for number, (pattern, policy) in enumerate(table.rules):
         if _matches_nothing(pattern):
             yield number, "matches nothing: every path begins with '/'"
@@ -102,5 +102,5 @@ def _matches_nothing(pattern: Pattern) -> bool:
 
 
 def matches_everything(pattern: Pattern) -> bool:
-    """Does this rule take every path?"""
+    """Return whether this rule matches every path."""
     return pattern.regex is None and pattern.segments == ("**",)

@@ -1,6 +1,6 @@
-"""Why a request is protected or is not, in the words of the table that decides it.
+"""Explain why a request is protected, or why not.
 
-`RuleTable.match` gives the answer and is asked for it; what is found here besides says how it came about.
+The decision is that of `RuleTable.match`; this module adds how it came about.
 """
 
 from collections.abc import Sequence
@@ -16,18 +16,18 @@ T = TypeVar("T")
 
 
 class Why(StrEnum):
-    """What decided."""
+    """The reason of a decision."""
 
     MATCHED = "matched"
     """Some form of the path is protected for this method."""
     TOO_MUCH = "too much"
     """The path is longer than what is looked at, or ends with a line feed: the request is refused, by no rule."""
     UNCLEAR = "unclear"
-    """Two spellings of the path are decided by different rules: the request is refused, by no rule."""
+    """Two spellings of the path fall under different rules: the request is refused, without a rule."""
     EXEMPT = "exempt"
     """Every form of the path is exempt."""
     ROUTE = "route"
-    """The guard goes by routes, and the one that the app's router picks is not marked."""
+    """The guard decides by route, and the route that the app's router picks is not marked."""
     METHOD = "method"
     """Patterns match the path, but none of them for this method."""
     NOWHERE = "nowhere"
@@ -36,17 +36,17 @@ class Why(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Form:
-    """One form of the path, and what is said about it."""
+    """One form of the path, and the rules for it."""
 
     path: str
     rules: tuple[int, ...]
-    """Places in the table of the rules whose pattern matches it, for any method."""
+    """Indices of the rules whose pattern matches it, for any method."""
     deciding: tuple[int, ...]
-    """Places of the rules that decide about it: the first, and another where that depends on the case of letters."""
+    """Indices of the rules that decide about it: one, or several if that depends on the case of letters."""
     exempt: tuple[int, ...]
-    """Places of the exemptions that let it go."""
+    """Indices of the exemptions that match it."""
     rooted: bool = False
-    """It has a root path put before it. Rules are looked up by it, exemptions are not."""
+    """A root path was added to it. Rules are matched with such a form, exemptions are not."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +56,7 @@ class Explanation:
     protected: bool
     why: Why
     rule: int | None
-    """The place of the rule that decided, also where an exemption took its power."""
+    """The index of the rule that decided, or that an exemption overrode."""
     matching: tuple[int, ...]
     """All rules whose pattern matches some form, in order, for any method."""
     deciding: tuple[int, ...]
@@ -65,7 +65,7 @@ class Explanation:
 
 
 def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> Explanation:
-    """The decision about this request, and how it comes about. The arguments are those of `RuleTable.match`."""
+    """Return the decision about this request and its reason. The arguments are those of `RuleTable.match`."""
     place = table.decide(method, path, raw_path, root_path)
     method = method.upper()
     if paths.must_refuse(path, raw_path, root_path):
@@ -81,7 +81,7 @@ def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", 
 
 
 def explain_guard(guard: Any, *line: Any) -> Explanation:
-    """The decision of a guard about a request, and how it comes about: of one that goes by routes, the route counts."""
+    """Return the decision of a guard about a request and its reason. For a RouteGuard the route decides."""
     found = explain(guard.table, *line)
     if found.why is Why.TOO_MUCH or not isinstance(guard, RouteGuard):
         return found

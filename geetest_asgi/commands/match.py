@@ -46,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _check_request(method: str, path: str) -> None:
-    """Swapped arguments would be a request that nothing protects."""
+    """Refuse swapped arguments, which would be a request that no rule protects."""
     if not re.fullmatch(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+", method):
         raise UsageError(f"{shown(method)} is no method; the method comes first: match POST /login")
     if not path.startswith("/") and path != "*":
@@ -68,7 +68,7 @@ def read_guards(arguments: argparse.Namespace, **settings: Any) -> Any:
 
 
 class Request:
-    """What a server makes of a request line: it cuts off the query and decodes once, and normalises nothing."""
+    """A request line as a server passes it on: without the query, decoded once, and not normalised."""
 
     def __init__(self, method: str, target: str, root_path: str) -> None:
         from .._core.paths.patterns import WEBSOCKET
@@ -107,7 +107,7 @@ def write_decision(report: Report, site: Any, guard: Any, request: Request) -> A
 
 
 def _arrives(site: Any, guard: Any, request: Request) -> bool:
-    """Whether some route that the guard stands on may be the request's."""
+    """Return whether the request may go to a route that the guard protects."""
     from .._core.paths.rule_table import RuleTable
 
     if not guard.local:

@@ -41,7 +41,7 @@ def checked(arguments: argparse.Namespace) -> None:
 
 
 def need_no_pair() -> None:
-    """A pair that asks nobody, where the environment has none: what is only looked at needs none."""
+    """Set a made-up pair if the environment has none: a check of the configuration alone needs no real one."""
     for name, stand_in in (("GEETEST_CAPTCHA_ID", "no-id-needed"), ("GEETEST_CAPTCHA_KEY", "no-key-needed")):
         if not os.environ.get(name):
             os.environ[name] = stand_in

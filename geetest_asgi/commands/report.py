@@ -1,4 +1,4 @@
-"""What a command prints: plain lines of at most 100 columns, marked by a word; or the same as one JSON object."""
+"""The output of a command: plain lines of at most 100 columns, each with a mark; or the same as one JSON object."""
 
 import json
 import os
@@ -12,12 +12,12 @@ _PLAIN: Final = "\x1b[0m"
 
 
 def has_colour(stream: TextIO) -> bool:
-    """A terminal that can show colour, and nobody who has said that they want none (https://no-color.org)."""
+    """Return whether the terminal shows colour and NO_COLOR is not set (https://no-color.org)."""
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
 
 
 def shown(text: str) -> str:
-    """Text of anybody's, fit for a terminal: what is not printable ASCII is escaped."""
+    """Return foreign text in a form that is safe for a terminal: only printable ASCII, the rest escaped."""
     return (
         "".join(each if " " <= each <= "~" else repr(each)[1:-1] for each in text)
         .encode("ascii", "backslashreplace")
@@ -33,9 +33,9 @@ def columns(rows: Iterable[Sequence[str]], gap: str = "  ") -> list[str]:
 
 
 class Report:
-    """Prints, and counts what was not well. Marks: ok, note (to know, counts for nothing), warn, FAIL.
+    """Prints findings, and counts warnings and failures. Marks: ok, note (not counted), warn, FAIL.
 
-    Where nobody reads any more, as behind `head -1`, the command goes on to its exit status.
+    If the reader of the output has ended, as behind `head -1`, the command goes on to its exit status.
     """
 
     def __init__(self, stream: TextIO) -> None:

@@ -1,4 +1,4 @@
-"""Asking the service about tokens that nobody has solved: by the guards' own callers, as their requests would."""
+"""Call the service with made-up tokens, over the guards' own lines, as their requests would."""
 
 import base64
 import os
@@ -23,7 +23,7 @@ from ..testing.environment import DEMO_ID
 from . import verdicts
 
 LONGEST: Final = 10.0
-"""Seconds that a call is waited for at most, whatever a rule's `timeout` allows."""
+"""Greatest number of seconds to wait for a call, whatever the rule's `timeout`."""
 
 _NOT_ASKED: Final = Evidence(Outcome.UNAVAILABLE, "not asked: no server answers")
 _MADE_UP: Final = ("an-id-that-nobody-has", "a-key-that-nobody-has")
@@ -31,7 +31,7 @@ _MADE_UP: Final = ("an-id-that-nobody-has", "a-key-that-nobody-has")
 
 @dataclass(slots=True)
 class Server:
-    """One server, and what came of asking it."""
+    """One server, and the results of the calls to it."""
 
     url: str
     line: Line = field(repr=False)
@@ -49,7 +49,7 @@ class Server:
 
 @dataclass(slots=True)
 class Pair:
-    """One id and key, and what came of asking about them."""
+    """One id and key, and the results of the calls with them."""
 
     captcha_id: str
     captcha_key: str = field(repr=False)
@@ -61,15 +61,15 @@ class Pair:
 
 @dataclass(slots=True)
 class Service:
-    """All that is to be asked."""
+    """All servers and pairs to check."""
 
     servers: list[Server] = field(default_factory=list)
     pairs: list[Pair] = field(default_factory=list)
     by_request: list[str] = field(default_factory=list)
-    """Names of the rules whose id and key are known with a request only."""
+    """Names of the rules whose id and key depend on the request."""
 
     def add(self, middleware: GeeTestMiddleware) -> None:
-        """Its servers and its pairs, each once; a rule whose mode is off asks nobody."""
+        """Add its servers and its pairs, each once. A rule whose mode is off makes no calls."""
         policies = [policy for _, policy in middleware.table.rules if policy.mode != "off"]
         if not policies:
             return
@@ -113,7 +113,7 @@ class Service:
 
 
 def impossible_token() -> CaptchaFields:
-    """Of the right shape, and never solved by anybody. A new one each time: a token is asked about once."""
+    """Return a made-up token of the right shape. A new one each time, since a token is verified once."""
     output = base64.urlsafe_b64encode(secrets.token_bytes(96)).decode()
     return CaptchaFields(uuid.uuid4().hex, output, secrets.token_hex(32), str(int(time.time())))
 

@@ -1,4 +1,4 @@
-"""What came of asking the servers, in words."""
+"""Report the results of the calls to the servers, in words."""
 
 from .report import Report, columns, shown
 from .service import Pair, Server, Service, ask

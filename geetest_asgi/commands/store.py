@@ -35,7 +35,7 @@ async def _try(store: FailSafe) -> tuple[str, str]:
 
 
 async def _use(store: Store) -> Any:
-    """Whether each verb does what it should."""
+    """Return whether each verb works."""
     key = f"check:{secrets.token_hex(8)}"
     added = [await store.add(key, "value", 10), await store.add(key, "other", 10)]
     popped = await store.pop(key)

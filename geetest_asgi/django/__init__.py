@@ -1,4 +1,4 @@
-"""Django: the guard stands in `asgi.py`, its settings in `settings.py`, and `manage.py check` looks at them.
+"""Django: add the guard in `asgi.py` and its settings in `settings.py`; `manage.py check` checks them.
 
     # settings.py
     INSTALLED_APPS = [..., "geetest_asgi.django"]
@@ -7,7 +7,7 @@
     # asgi.py
     application = protect(get_asgi_application())
 
-Views read the decision by `geetest_asgi.geetest_result(request)`, synchronous ones too.
+Views, synchronous ones too, read the decision by `geetest_asgi.geetest_result(request)`.
 """
 
 import inspect
@@ -33,7 +33,7 @@ if TYPE_CHECKING:
     from .._middleware import GeeTestMiddleware
 
 FUNCTIONS: Final = ("skip", "accept", "on_denied", "on_result", "on_outage", "on_lockout", "credentials", "client")
-"""The settings that may be dotted paths: settings.py is read before any model or view can be imported."""
+"""Settings that may be dotted paths, since settings.py is read before any model or view can be imported."""
 
 
 class GeeTestSettings(ValueSettings, PathSettings, total=False):
@@ -53,13 +53,13 @@ class GeeTestSettings(ValueSettings, PathSettings, total=False):
 
 
 def protect(application: "ASGIApp") -> "GeeTestMiddleware":
-    """`application` behind a guard with the settings of GEETEST, for `asgi.py`.
+    """Return `application` behind a guard with the settings of GEETEST, for `asgi.py`.
 
-    GEETEST is a dict of GeeTestMiddleware's own argument names. "protect" must be in it: the guard stands in front of
-    a whole site. Where it has no id and key, GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY are read from the environment.
-    A function may be given as its dotted path. Raises ConfigError where a setting is wrong.
+    GEETEST is a dict with the argument names of GeeTestMiddleware. It needs "protect", since the guard stands in front
+    of the whole site. Without an id and key in it, GEETEST_CAPTCHA_ID and GEETEST_CAPTCHA_KEY are read from the
+    environment. A function may be given as its dotted path. Raises ConfigError if a setting is wrong.
 
-    Give it what `get_asgi_application()` returns, or Channels' `ProtocolTypeRouter`: what it wraps is guarded.
+    `application`: the value of `get_asgi_application()`, or Channels' `ProtocolTypeRouter`.
     """
     from .._middleware import GeeTestMiddleware  # with Starlette: no need to load it for each command of manage.py
 
@@ -72,21 +72,21 @@ _guards: "Final[WeakSet[GeeTestMiddleware]]" = WeakSet()
 
 
 def is_protected() -> bool:
-    """Has this process a guard that `protect` made?"""
+    """Return whether `protect` has made a guard in this process."""
     return bool(_guards)
 
 
 OUTCOME: Final = "geetest"
-"""The parameter that tells a form's page why its visitor comes back."""
+"""Query parameter that tells the form's page why the visitor was sent back."""
 
 
 def back_to_form(result: "GeeTestResult", scope: "Scope") -> "ASGIApp":
-    """An `on_denied` for forms: the visitor comes back to the form's page, and `forms.CaptchaErrorsMixin` says why.
+    """An `on_denied` for forms: sends the visitor back to the form's page, where `forms.CaptchaErrorsMixin` says why.
 
         GEETEST = {"protect": ["POST /login/"], "on_denied": "geetest_asgi.django.back_to_form"}
 
-    The answer is 303 to the same address with `geetest=` and the outcome in its query, and the page is got by GET. Who
-    does not prefer HTML, and who was refused at GET, is answered by the default denial.
+    The answer is a 303 to the same address with `geetest=` and the outcome in its query, which the browser requests by
+    GET. A client that does not prefer HTML, or that was refused at a GET, gets the default denial.
     """
     from starlette.responses import RedirectResponse
 
@@ -101,7 +101,7 @@ def back_to_form(result: "GeeTestResult", scope: "Scope") -> "ASGIApp":
 
 
 def middleware_settings() -> dict[str, Any]:
-    """GEETEST as arguments of GeeTestMiddleware. Raises ConfigError, and quotes no value: one of them is the key."""
+    """Return GEETEST as arguments of GeeTestMiddleware. Raises ConfigError, which quotes no value: one is the key."""
     given = getattr(settings, "GEETEST", None)
     if not isinstance(given, Mapping) or given.get("protect") is None:
         raise ConfigError("GEETEST: say in the settings what to protect, as in GEETEST = {'protect': ['POST /login/']}")

@@ -1,4 +1,4 @@
-"""The app for INSTALLED_APPS: it registers the checks, and notices requests that no guard has seen."""
+"""The app for INSTALLED_APPS: it registers the checks, and reports requests that bypassed the guard."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -28,10 +28,10 @@ class GeeTestConfig(AppConfig):  # type: ignore[misc, unused-ignore]  # Django h
 
 
 def notice_unguarded(sender: object, *, scope: Mapping[str, Any] | None = None, **_: object) -> None:
-    """One error in the log at the first request that came past the guard: by WSGI, or by ASGI without `protect`.
+    """Log one error at the first request that bypassed the guard: over WSGI, or over ASGI without `protect`.
 
-    Django sends this signal for every request, with an ASGI scope or with a WSGI environment. Its test clients have
-    handlers of their own, and are let be.
+    Django sends this signal for every request, with an ASGI scope or with a WSGI environment. Requests of its test
+    clients, which have handlers of their own, are ignored.
     """
     if sender in (ASGIHandler, WSGIHandler) and (scope is None or not is_protected()):
         request_started.disconnect(notice_unguarded)

@@ -1,4 +1,4 @@
-"""What `manage.py check` says about GEETEST, by the ids in docs/quickstart/django.md."""
+"""The checks that `manage.py check` makes of GEETEST, with the ids in docs/quickstart/django.md."""
 
 import os
 import re
@@ -33,7 +33,7 @@ def check_settings(app_configs: object, **_: object) -> list[CheckMessage]:
 
 
 def _misplaced() -> Iterator[CheckMessage]:
-    """A guard in MIDDLEWARE: it is ASGI's, and Django's middleware are called with one request."""
+    """Report a guard in MIDDLEWARE. It is ASGI middleware, and Django calls its own with a request object."""
     for name in settings.MIDDLEWARE:
         if name.startswith("geetest_asgi."):
             yield Error(
@@ -44,7 +44,7 @@ def _misplaced() -> Iterator[CheckMessage]:
 
 
 def _without_a_pair() -> list[CheckMessage]:
-    """Many a command is run where the secrets are not, so that is no error here: asgi.py will not start without."""
+    """Warn of a missing id and key. No error: many commands run without the secrets, which only asgi.py needs."""
     try:
         guard = _guard(captcha_id="no-id", captcha_key="no-key")
     except ConfigError as error:
@@ -55,7 +55,7 @@ def _without_a_pair() -> list[CheckMessage]:
 
 
 def _guard(**instead: str) -> "GeeTestMiddleware":
-    """What asgi.py builds. A store in a file is left out: whoever runs this may be another user than the server."""
+    """Build the guard as asgi.py does, but without a store in a file: this may run as another user than the server."""
     from .._middleware import GeeTestMiddleware
 
     chosen = middleware_settings() | instead
@@ -65,7 +65,7 @@ def _guard(**instead: str) -> "GeeTestMiddleware":
 
 
 def _pair_is_given() -> bool:
-    """Half of it counts: that is somebody's mistake."""
+    """Return whether the id or the key is given. One without the other is an Error, not a Warning."""
     given = getattr(settings, "GEETEST", None)
     inside = isinstance(given, Mapping) and any(given.get(name) for name in _PAIR)
     return inside or any(os.environ.get(f"GEETEST_{name.upper()}") for name in _PAIR)
@@ -77,12 +77,12 @@ def _wrong(error: ConfigError) -> CheckMessage:
 
 
 async def _nothing(scope: Any, receive: Any, send: Any) -> None:
-    """What a guard is built around that is only looked at."""
+    """The app of a guard that is built only to be checked."""
 
 
 def _unmatched(guard: "GeeTestMiddleware") -> list[CheckMessage]:
-    """A rule that protects nothing looks like a typing error. Of a regular expression there is no telling, and
-    websockets are not Django's.
+    """Warn of a rule that matches no URL pattern, which is probably a typing error. Regular expressions cannot be
+    compared, and Django has no websockets.
     """
     from .._core.paths.patterns import EVERY, WEBSOCKET, Pattern
     from ..commands.overlap import meets
@@ -109,7 +109,7 @@ def _no_url(rule: "Pattern") -> CheckMessage:
 
 
 def url_routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
-    """The URL patterns under `resolver` in the grammar of `protect`, each at least as wide as what Django matches."""
+    """Yield the URL patterns under `resolver` as patterns of `protect`, each at least as wide as Django's."""
     for each in resolver.url_patterns:
         route = _joined(prefix, each.pattern)
         if isinstance(each, URLResolver) and not route.endswith("**"):
@@ -119,7 +119,7 @@ def url_routes(resolver: URLResolver, prefix: str = "") -> Iterator[str]:
 
 
 def _joined(prefix: str, pattern: Any) -> str:
-    """`prefix` and what comes after it; "**" from the segment on of which there is no telling."""
+    """Return `prefix` with the pattern after it; "**" from the first segment that cannot be translated."""
     if isinstance(pattern, LocalePrefixPattern):  # "en/", or nothing; Django has them at the root of its URLs only
         return f"{prefix}**/"
     text, whole = _read(pattern)
@@ -128,7 +128,7 @@ def _joined(prefix: str, pattern: Any) -> str:
 
 
 def _read(pattern: Any) -> tuple[str, bool]:
-    """The beginning of what a URL pattern matches, and whether that is all."""
+    """Return the beginning of the paths that a URL pattern matches, and whether that is all of them."""
     route = getattr(pattern, "_route", None)
     if isinstance(pattern, RoutePattern) and isinstance(route, str):  # else it is a translation
         told = re.sub(_PARAMETER, lambda part: "*" if _within_a_segment(pattern, part[1]) else part[0], route)

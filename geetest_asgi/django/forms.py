@@ -24,8 +24,8 @@ _FULL_STOP: Final = {"zh": "。"}
 def captcha_error(request: "HttpRequest") -> str:
     """The sentences for the outcome in `?geetest=`, in Django's language; "" without one.
 
-    Only for GET, by which a browser follows `back_to_form`: a POST that reaches the view has passed the guard, although
-    the address of the form may still name the outcome of the attempt before.
+    Only for GET, by which a browser follows `back_to_form`. A POST that reaches the view has passed the guard, although
+    its address may still name the outcome of an earlier attempt.
     """
     if request.method != "GET":
         return ""

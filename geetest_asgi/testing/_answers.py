@@ -1,4 +1,4 @@
-"""What the service says: GeeTest's three shapes as values, the tables of its codes, and the way to the wire.
+"""The service's answers: GeeTest's three shapes as values, the tables of its codes, and how they are sent.
 
 success and fail carry string `result` and `reason`; the error shape carries neither. All three are HTTP 200.
 """
@@ -41,7 +41,7 @@ CODES: Final[Mapping[str, str]] = MappingProxyType(
 _EVERY_ANSWER: Final[Mapping[str, str]] = MappingProxyType(
     {
         MARK: "1",  # so that nobody takes the simulator for GeeTest
-        "x-content-type-options": "nosniff",  # no browser runs as a script what is not sent as one
+        "x-content-type-options": "nosniff",  # so that no browser runs other answers as scripts
     }
 )
 _EVERY_ORIGIN: Final[Mapping[str, str]] = MappingProxyType(
@@ -58,7 +58,7 @@ class Answer:
 
     status: int = 200
     content: bytes | Mapping[str, Any] = b""
-    """A mapping goes out as a JSON object, bytes as they are."""
+    """A mapping is sent as a JSON object, bytes as they are."""
     content_type: str = "application/json"
     headers: Mapping[str, str] = field(default_factory=dict)
     delay: float = 0.0
@@ -76,13 +76,13 @@ class Answer:
         return replace(self, headers={**_EVERY_ORIGIN, **self.headers})
 
     def said(self, name: str) -> str:
-        """The string under `name` in a JSON answer such as `result`, `reason` or `code`; else empty."""
+        """Return the string under `name`, such as `result`, `reason` or `code`, of a JSON answer; else ""."""
         value = self.content.get(name) if isinstance(self.content, Mapping) else None
         return value if isinstance(value, str) else ""
 
 
 def as_json(value: object) -> bytes:
-    """UTF-8 JSON with non-ASCII text unescaped, which is what a careless client stumbles over."""
+    """Return UTF-8 JSON. Non-ASCII text is not escaped, so that tests find clients which expect ASCII."""
     return json.dumps(value, ensure_ascii=False).encode()
 
 
@@ -92,19 +92,19 @@ def text(status: int, content: str, headers: Mapping[str, str] | None = None) ->
 
 
 def success(captcha_args: Mapping[str, Any]) -> Answer:
-    """The token passed."""
+    """Return the answer for a token that passed."""
     content = {"status": "success", "result": "success", "reason": "", "captcha_args": captcha_args}
     return Answer(content=content)
 
 
 def fail(reason: str, captcha_args: Mapping[str, Any] | None = None) -> Answer:
-    """The token did not pass, with GeeTest's word for why."""
+    """Return the answer for a token that did not pass, with GeeTest's reason."""
     args = {} if captcha_args is None else captcha_args
     return Answer(content={"status": "success", "result": "fail", "reason": reason, "captcha_args": args})
 
 
 def error(code: str, msg: str | None = None) -> Answer:
-    """The call could not be judged. Without a `msg` it is the one that belongs to `code` in `CODES`."""
+    """Return the answer to a call that is wrong by itself. Default of `msg`: the text for `code` in `CODES`."""
     if msg is None and code not in CODES:
         raise ValueError(f"{code!r} is not a code of GeeTest's: give a msg, or one of {', '.join(CODES)}")
     said = CODES[code] if msg is None else msg

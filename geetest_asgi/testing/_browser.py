@@ -1,6 +1,6 @@
-"""The browser's side of the service: JSONP `/load` gives a captcha out, JSONP `/verify` judges a try at it.
+"""The browser's side of the service: JSONP `/load` returns a captcha, JSONP `/verify` judges an attempt at it.
 
-Nothing is remembered of a captcha but that its payload was used: the payload says how often it was failed, under seal.
+The simulator remembers only which payloads were used. The signed payload itself says how many attempts have failed.
 """
 
 import hmac
@@ -16,7 +16,7 @@ from ._service import SpentTokens, is_known
 from ._wire import Asked
 
 SOLVED: Final = "solved"
-"""The `w` of a try that is right. GeeTest's is an encrypted account of what the visitor did; any other `w` is wrong."""
+"""The `w` of a correct attempt; any other is wrong. GeeTest's `w` is an encrypted record of the visitor's actions."""
 
 _CALLBACK: Final = re.compile(r"[A-Za-z_$][A-Za-z0-9_$]{0,63}")
 _LOT_NUMBER: Final = re.compile(r"[0-9a-f]{32}")
@@ -36,17 +36,17 @@ class Visit:
     """Whether an id that is not in `keys` is known as well."""
     magic: Magic
     used: SpentTokens
-    """Payloads that were tried."""
+    """Payloads that were used."""
 
     def field(self, name: str) -> str:
-        """The parameter; empty if it did not come."""
+        """Return the parameter; empty if it was not sent."""
         return self.asked.parameters.get(name, "")
 
 
 def jsonp(parameters: Mapping[str, str], answer: Callable[[], Answer]) -> Answer:
-    """The answer as a call of the page's function; as JSON if no `callback` was given.
+    """Return the answer as a call of the page's function; as JSON if no `callback` was given.
 
-    The name ends up in a script: one that is more than a name is an error, and is not repeated in it.
+    The name becomes part of a script. A `callback` that is more than a name is an error, and is not repeated in it.
     """
     callback = parameters.get("callback")
     if callback is not None and not _CALLBACK.fullmatch(callback):
@@ -59,7 +59,7 @@ def jsonp(parameters: Mapping[str, str], answer: Callable[[], Answer]) -> Answer
 
 
 def load(visit: Visit) -> Answer:
-    """A new captcha, and where its scripts are."""
+    """Return a new captcha, with the addresses of its scripts."""
     wrong = _captcha_id(visit) or _risk_type(visit)
     if wrong is not None:
         return wrong
@@ -77,7 +77,7 @@ def load(visit: Visit) -> Answer:
 
 
 def verify(visit: Visit) -> Answer:
-    """The judgement of one try: `seccode` has the token of one that was right, `payload` is for the next one."""
+    """Return the result of one attempt: `seccode` has the token of a correct one, `payload` is for the next one."""
     wrong = next(filter(None, (check(visit) for check in _CHECKS)), None)
     if wrong is not None:
         return wrong
@@ -94,7 +94,7 @@ def _solved(visit: Visit, fail_count: int) -> Answer:
 
 
 def _about(visit: Visit, fail_count: int) -> dict[str, Any]:
-    """What `/validate` will say of this captcha in `captcha_args`."""
+    """Return the `captcha_args` that `/validate` will give for this captcha."""
     return {
         "used_type": visit.field("risk_type") or visit.magic.captcha_type,
         "user_ip": visit.asked.user_ip,
@@ -117,13 +117,13 @@ def _success(data: Mapping[str, Any]) -> Answer:
 
 
 def _papers(captcha_id: str, lot_number: str, fail_count: int) -> dict[str, str]:
-    """What the browser brings back to `/verify`: which captcha this is, and which try at it."""
+    """The value that the browser sends back to `/verify`: which captcha this is, and which attempt."""
     payload = f"{fail_count}.{tokens.seal('payload', captcha_id, lot_number, str(fail_count))}"
     return {"payload": payload, "process_token": tokens.seal("process", captcha_id, lot_number)}
 
 
 def _fail_count(payload: str) -> int:
-    """As the payload says it; 0 of one that says nothing, which then cannot be genuine."""
+    """Return the number in the payload; 0 if it has none, and then it cannot be genuine."""
     digits = payload.partition(".")[0]
     return int(digits) if re.fullmatch(r"[0-9]{1,6}", digits) else 0
 

@@ -1,4 +1,4 @@
-"""What was asked: one frozen value for each call to `/validate`."""
+"""The record of calls: one frozen value for each call to `/validate`."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,7 +12,7 @@ MAX_CALLS: Final = 1000
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One call to `/validate`, and what it was told. Recorded before the answer goes out."""
+    """One call to `/validate`, and its answer. Recorded before the answer is sent."""
 
     method: str
     parameters: Mapping[str, str]
@@ -24,7 +24,7 @@ class Call:
     result: str
     """"success" or "fail"; empty for the error shape and for an answer that is not GeeTest's."""
     reason: str
-    """GeeTest's word for a fail; else empty."""
+    """GeeTest's reason for a fail; else empty."""
     code: str
     """GeeTest's error code such as "-50005"; else empty."""
 
@@ -37,7 +37,7 @@ class Call:
         return named if self.status == 200 and named else f"HTTP {self.status}"
 
     def as_dict(self) -> dict[str, Any]:
-        """The call as a JSON object: what `GET /simulator/calls` lists."""
+        """Return the call as a JSON object, as `GET /simulator/calls` lists it."""
         return {
             "method": self.method,
             "parameters": dict(self.parameters),
@@ -53,20 +53,20 @@ class Calls(list[Call]):
     """The last `MAX_CALLS` calls."""
 
     def append(self, call: Call) -> None:
-        """One more, and the oldest goes if there are too many."""
+        """Add a call, and drop the oldest if there are too many."""
         super().append(call)
         del self[:-MAX_CALLS]
 
 
 def record(method: str, parameters: Mapping[str, str], content_type: str, answer: Answer | None) -> Call:
-    """The call with what `answer` says in it."""
+    """Return the call with `answer` in it."""
     status = None if answer is None else answer.status
     result, reason, code = ("" if answer is None else answer.said(name) for name in ("result", "reason", "code"))
     return Call(method, parameters, content_type, status, result, reason, code)
 
 
 def expect(calls: Sequence[Call], answers: Sequence[str]) -> None:
-    """Raise AssertionError unless these are the answers that the calls were given, in this order."""
+    """Raise AssertionError unless these are the answers to the calls, in this order."""
     told = [call.told for call in calls]
     if told != list(answers):
         raise AssertionError(f"expected of GeeTest: {_listed(answers)}; what it was asked: {_listed(told)}")

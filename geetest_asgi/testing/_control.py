@@ -1,4 +1,4 @@
-"""The simulator's own pages, for curl and for tests in other languages: parameters in, an answer out.
+"""The simulator's control pages, for curl and for tests in other languages.
 
 A parameter that is wrong or unknown is a ValueError that says what would be right: the answer is HTTP 400.
 """

@@ -19,19 +19,19 @@ class Magic:
     """What is special about an id."""
 
     widget: str = "solves"
-    """In words: what the visitor meets."""
+    """In words: what the visitor sees."""
     says: str = "the right answer"
     """In words: what `/validate` answers."""
     fault: Fault = _faults.UP
-    """What ails `/validate`."""
+    """The fault of `/validate`."""
     load: Fault = _faults.UP
-    """What ails `/load` and `/verify`."""
+    """The fault of `/load` and `/verify`."""
     verdict: Check | None = None
-    """What is said about every token, seen or unseen; None: it is looked at."""
+    """The answer about every token, used or not; None: the token is checked."""
     failures: int = 0
-    """How many tries fail before one succeeds."""
+    """Number of attempts that fail before one succeeds."""
     captcha_type: str = "slide"
-    """What `/load` gives out where the page names no `risk_type`; "ai" is solved without a box."""
+    """The `risk_type` that `/load` returns if the page names none; "ai" is solved without a box."""
 
 
 def _fails(reason: str) -> Magic:

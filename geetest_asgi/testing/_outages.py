@@ -1,4 +1,4 @@
-"""How the service can be ill. A fault is a value; what it does to a call is one row of `EFFECTS`.
+"""The faults of the service. A fault is a value; its effect on a call is one row of `EFFECTS`.
 
 mode      answer                                  mode      answer
 up        the right one                           garbled   HTTP 200, a page of HTML
@@ -20,12 +20,12 @@ from ._answers import error as error_answer
 from .cassette import Recording, filled
 
 MAX_SECONDS: Final = 3600.0
-"""The longest `slow`, seconds. Whoever wants more wants `hanging`."""
+"""Seconds of the longest `slow`. For more use `hanging`."""
 
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """What is wrong with the service at present; `UP` if nothing is."""
+    """The current fault of the service; `UP` if there is none."""
 
     mode: str
     """One of the rows of `EFFECTS`."""
@@ -38,7 +38,7 @@ class Fault:
 
     def __post_init__(self) -> None:
         if self.answer is not None:
-            self.answer.response()  # what cannot be sent raises here, in the test that orders it, and not in each call
+            self.answer.response()  # a body that cannot be sent raises here, in the test, and not in each call
 
 
 _HTML: Final = b"<!doctype html>\n<title>Maintenance</title>\n<p>We will be back shortly.\n"
@@ -51,21 +51,21 @@ GARBLED: Final = Fault("garbled", answer=Answer(200, _HTML, "text/html; charset=
 
 
 def slow(seconds: float) -> Fault:
-    """Right answers, `seconds` late."""
+    """Return the fault that gives right answers, `seconds` late."""
     if not (math.isfinite(seconds) and 0 <= seconds <= MAX_SECONDS):
         raise ValueError(f"seconds is {seconds!r}: a number from 0 to {MAX_SECONDS:g} is wanted")
     return Fault("slow", seconds=seconds)
 
 
 def error(code: str | int, msg: str | None = None) -> Fault:
-    """The error shape for everybody."""
+    """Return the fault that answers every call with the error shape."""
     return Fault("error", answer=error_answer(str(code), msg))
 
 
 def answers(
     status: int, body: bytes | Mapping[str, Any] | None, content_type: str, headers: Mapping[str, str] | None
 ) -> Fault:
-    """One fixed answer for everybody."""
+    """Return the fault that gives one fixed answer to every call."""
     if not 200 <= status <= 599:
         raise ValueError(f"status is {status!r}: a final HTTP status from 200 to 599 is wanted")
     content = b"" if body is None else body
@@ -75,12 +75,12 @@ def answers(
 
 
 def replay(calls: Sequence[Recording]) -> Fault:
-    """The recorded answers, one for each call; after the last one comes the first again."""
+    """Return the fault that gives the recorded answers, one for each call; after the last one it starts again."""
     return Fault("replay", tape=cycle([call.answer() for call in calls]))
 
 
 def affect(fault: Fault, judge: Callable[[], Answer], lot_number: str) -> Answer | None:
-    """The answer to one call under `fault`; None: there will be none. `judge` gives the right one."""
+    """Return the answer to one call under `fault`, or None for no answer. `judge` returns the right answer."""
     return EFFECTS[fault.mode](fault, judge, lot_number)
 
 
@@ -88,7 +88,7 @@ _Effect = Callable[[Fault, Callable[[], Answer], str], Answer | None]
 
 
 def _judged(fault: Fault, judge: Callable[[], Answer], _: str) -> Answer:
-    # Judged on arrival and answered late, as GeeTest would: who gives up waiting has spent the token all the same.
+    # Judged on arrival and answered late, as GeeTest would: a client that gives up has spent its token, too.
     return replace(judge(), delay=fault.seconds)
 
 
@@ -113,4 +113,4 @@ EFFECTS: Final[Mapping[str, _Effect]] = MappingProxyType(
         "replay": _taped,
     }
 )
-"""What each mode makes of a call. Only the judged ones spend a token."""
+"""The effect of each mode on a call. Only calls that are judged spend a token."""

@@ -1,4 +1,4 @@
-"""The judgement: the checks of GeeTest's `/validate`, as a table, in the service's own order.
+"""The checks of GeeTest's `/validate`, as a table, in the service's own order.
 
 Order: `captcha_id` present, well-formed and known, `gen_time` digits, the signature (before empty fields are looked
 at), `lot_number`, and the token: genuine, in time, unused.
@@ -16,7 +16,7 @@ from . import tokens
 from ._answers import Answer, error, fail, success
 
 MAX_SPENT: Final = 100_000
-"""Spent tokens remembered (about 20 MB). Beyond it the oldest is forgotten, and would pass a second time."""
+"""Number of spent tokens that are remembered (about 20 MB). Beyond it the oldest is forgotten, and would pass again."""
 
 _CAPTCHA_ID: Final = re.compile(r"[0-9A-Za-z_-]{1,64}")
 # The documentation's example; a scene may be non-ASCII.
@@ -36,7 +36,7 @@ _LOT_NUMBER: Final = re.compile(r"V?[0-9a-f]{32}")
 
 
 class SpentTokens:
-    """The tokens that passed before. One lock, since several threads may ask."""
+    """The tokens that passed before, with a lock for several threads."""
 
     def __init__(self, capacity: int = MAX_SPENT) -> None:
         self._capacity = capacity
@@ -47,7 +47,7 @@ class SpentTokens:
         return len(self._spent)
 
     def spend(self, pass_token: str) -> bool:
-        """Record the token as spent. False: it was spent already. Of two askers at once, one gets True."""
+        """Record the token as spent; return False if it was spent already. One of two simultaneous calls gets True."""
         with self._lock:
             if pass_token in self._spent:
                 return False
@@ -66,22 +66,22 @@ class Inquiry:
     now: float
     keys: Mapping[str, str]
     any_id: bool
-    """Whether an id that is not in `keys` is known as well; nobody can check its signature."""
+    """Whether an id that is not in `keys` is accepted, too; its signature cannot be checked."""
     spent: SpentTokens
 
     def field(self, name: str) -> str:
-        """The parameter; empty if it did not come. GeeTest tells a blank and an absent one not apart."""
+        """Return the parameter; empty if it was not sent. GeeTest does not distinguish an empty from an absent one."""
         return self.parameters.get(name, "")
 
 
 Check = Callable[[Inquiry], Answer | None]
-"""Gives its objection, or None."""
+"""Returns the answer to a call that fails this check, or None."""
 
 
 def validate(inquiry: Inquiry, verdict: Check | None = None) -> Answer:
-    """The service's answer. A token that passes is spent from now on.
+    """Return the service's answer. A token that passes is spent.
 
-    `verdict`: what is said about the token instead of a look at it, once the call itself is in order.
+    `verdict`: the answer about the token that is given without a check of the token, if the call itself is valid.
     """
     objection = _first(OF_THE_CALL, inquiry)
     if objection is not None:
@@ -95,7 +95,7 @@ def _first(checks: tuple[Check, ...], inquiry: Inquiry) -> Answer | None:
 
 
 def _with_args(objection: Answer, inquiry: Inquiry) -> Answer:
-    """A fail of a genuine token says what is known of its captcha; of any other token nothing is known."""
+    """Return a fail. For a genuine token it contains the details of its captcha; for any other it has none."""
     if objection.said("result") != "fail" or _genuine(inquiry) is not None:
         return objection
     return fail(objection.said("reason"), _args(inquiry))
@@ -126,9 +126,9 @@ def _gen_time(inquiry: Inquiry) -> Answer | None:
 
 def _signature(inquiry: Inquiry) -> Answer | None:
     given, key = inquiry.field("sign_token"), inquiry.keys.get(inquiry.field("captcha_id"))
-    if key is None:  # an id whose key nobody told us: all that can be asked is that it was signed at all
+    if key is None:  # the key of this id is unknown: check only that the call was signed
         return None if _SIGNATURE.fullmatch(given) else fail("sign_token error")
-    # Written out here and not taken from the middleware: a mistake there must not agree with itself.
+    # Computed here and not by the middleware's code, so that a mistake there is noticed.
     right = hmac.new(key.encode(), inquiry.field("lot_number").encode(), "sha256").hexdigest()
     return None if hmac.compare_digest(given.encode(), right.encode()) else fail("sign_token error")
 
@@ -162,7 +162,7 @@ def _unused(inquiry: Inquiry) -> Answer | None:
 
 
 OF_THE_CALL: Final[tuple[Check, ...]] = (_captcha_id, _gen_time, _signature, _lot_number, _lot_matches)
-"""Is it a call at all, and by whom? The first objection is the answer."""
+"""The checks of the call. The first that fails gives the answer."""
 
 OF_THE_TOKEN: Final[tuple[Check, ...]] = (_genuine, _in_time, _unused)
-"""Is the token good? The last one spends it."""
+"""The checks of the token. The last one spends it."""

@@ -1,4 +1,4 @@
-"""What a simulator knows, and what tests may order: tokens, faults, and the calls so far. No ASGI in here."""
+"""The state of a simulator, and the methods that tests call: tokens, faults, and the calls so far. Without ASGI."""
 
 import time
 from collections.abc import Callable, Mapping
@@ -25,7 +25,7 @@ class TokenOptions(TypedDict, total=False):
 
 
 class State:
-    """The state of one `Simulator`, with the methods that tests call. Thread-safe: a fault is only replaced whole."""
+    """The state of one `Simulator`, with the methods that tests call. Thread-safe: a fault is replaced as a whole."""
 
     def __init__(self, pairs: Mapping[str, str] | None, clock: Callable[[], float] | None = None) -> None:
         if pairs is not None and not (pairs and all(_is_text(each) for pair in pairs.items() for each in pair)):
@@ -34,7 +34,7 @@ class State:
         self._keys = MappingProxyType({DEMO_ID: DEMO_KEY} if pairs is None else dict(pairs))
         self._clock = clock or _now
         self.calls: Calls = Calls()
-        """What `/validate` was asked, oldest first, faults included. Take `list(…)` of it to look at length."""
+        """The calls of `/validate`, oldest first, faults included. Copy it by `list(…)` before you iterate over it."""
         self.reset()
 
     def __repr__(self) -> str:
@@ -53,12 +53,12 @@ class State:
 
     @property
     def _solved_under(self) -> str:
-        """The id of a token for which none is named."""
+        """The id of a token if `captcha_id=` is not given."""
         return self.captcha_id
 
     @property
     def mode(self) -> str:
-        """The present fault's name; "up" if there is none."""
+        """The name of the current fault; "up" if there is none."""
         return self._fault.mode
 
     def token(
@@ -70,12 +70,12 @@ class State:
         offline: bool = False,
         captcha_id: str | None = None,
     ) -> dict[str, str]:
-        """The four fields that a browser would get for a solved captcha, in GeeTest's formats.
+        """Return the four fields that a browser would get for a solved captcha, in GeeTest's formats.
 
         `expired`: solved an hour ago. `used`: spent here before. `forged`: the right shape, but not GeeTest's.
-        `offline`: the constants that gt4.js hands out when it reaches no host, whatever else is asked for.
-        `captcha_id`: solved under this id; `"*"` is good for every id, without `pairs`. Default: `self.captcha_id`,
-        and of a `GeeTest` `"*"`.
+        `offline`: the constants that gt4.js returns when it reaches no host; the other options have no effect then.
+        `captcha_id`: the captcha's id; `"*"` is valid for every id if there are no `pairs`. Default: `self.captcha_id`;
+        for a `GeeTest` it is `"*"`.
         """
         if offline:
             return dict(tokens.OFFLINE)
@@ -86,46 +86,46 @@ class State:
         return fields
 
     def expect(self, *answers: str) -> None:
-        """Assert that GeeTest was asked exactly so often, and answered this, in this order.
+        """Assert that GeeTest was called once for each of these answers, and gave them in this order.
 
         An answer is `"success"`, a reason such as `"pass_token used"`, a code such as `"-50005"`, a status such as
-        `"HTTP 503"`, or `"no answer"`. Without arguments: nobody was asked. AssertionError lists the calls there were.
+        `"HTTP 503"`, or `"no answer"`. Without arguments: it was not called. AssertionError lists the actual calls.
         """
         expect(self.calls, answers)
 
     def reset(self) -> None:
-        """Forget all: the fault, the calls, and which tokens were used."""
+        """End the fault, and forget the calls and the used tokens."""
         self._fault: _outages.Fault = _outages.UP  # only ever replaced whole, which is atomic
         self._spent = SpentTokens()
         self._tried = SpentTokens()
         self.calls.clear()
 
     def up(self) -> None:
-        """End the fault: right answers at once."""
+        """End the fault: give the right answers, at once."""
         self._fault = _outages.UP
 
     def down(self) -> None:
-        """Answer everybody HTTP 503."""
+        """Answer every call with HTTP 503."""
         self._fault = _outages.DOWN
 
     def offline(self) -> None:
-        """Answer everybody HTTP 503, browsers too: a widget that is loaded now goes into its offline mode."""
+        """Answer every call and every browser with HTTP 503: a widget that is loaded now goes into offline mode."""
         self._fault = _outages.OFFLINE
 
     def slow(self, seconds: float) -> None:
-        """Answer rightly, `seconds` late. The token counts as used from the call's arrival on."""
+        """Give the right answer, `seconds` late. The token counts as used as soon as the call arrives."""
         self._fault = _outages.slow(seconds)
 
     def hanging(self) -> None:
-        """Accept calls and never answer. A call ends when its client leaves, even after `up()`."""
+        """Accept calls and never answer. Such a call ends when its client disconnects, even after `up()`."""
         self._fault = _outages.HANGING
 
     def garbled(self) -> None:
-        """Answer everybody HTTP 200 with a page of HTML, as a proxy in between does."""
+        """Answer every call with HTTP 200 and an HTML page, as a proxy in between may do."""
         self._fault = _outages.GARBLED
 
     def error(self, code: str | int, msg: str | None = None) -> None:
-        """Answer everybody GeeTest's error shape. `msg` is by default the one of `code` in GeeTest's table."""
+        """Answer every call with GeeTest's error shape. Default of `msg`: the text for `code` in GeeTest's table."""
         self._fault = _outages.error(code, msg)
 
     def answers(
@@ -136,13 +136,13 @@ class State:
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
     ) -> None:
-        """Answer everybody just this. A mapping goes out as JSON, bytes as they are, None as an empty body."""
+        """Give this answer to every call. A mapping is sent as JSON, bytes as they are, None as an empty body."""
         self._fault = _outages.answers(status, body, content_type, headers)
 
     def replay(self, file: str | Path = cassette.DOCUMENTED) -> None:
-        """Answer each call as the next one of this cassette was answered, and after the last begin again.
+        """Give the answers of this cassette, one for each call; after the last one start again.
 
-        Without a file: the answers that GeeTest's documentation prints. Raises ValueError where it is no cassette.
+        Without a file: the answers that GeeTest's documentation prints. Raises ValueError if the file is no cassette.
         """
         self._fault = _outages.replay(cassette.load(file))
 

@@ -1,4 +1,4 @@
-"""A uvicorn server that says when it listens, and that does not wait for hanging clients at its end.
+"""A uvicorn server that reports when it listens, and that closes hanging connections at its end.
 
 The only module that imports uvicorn; `server.serve` imports it when it is called.
 """
@@ -36,7 +36,7 @@ class QuickServer(Server):
                 log_config=None,
                 access_log=False,
                 proxy_headers=False,  # the peer is the peer, whatever X-Forwarded-For says
-                timeout_keep_alive=60,  # seconds: longer than a guard keeps a connection, which so never meets its end
+                timeout_keep_alive=60,  # seconds: a guard keeps connections for less, so none ends during a call
                 timeout_graceful_shutdown=1,  # seconds, for an app that goes on after its client was hung up
             )
         )
@@ -47,23 +47,23 @@ class QuickServer(Server):
         """Serve until `should_exit`. Blocks."""
         try:
             self.run([listener])
-        except SystemExit:  # uvicorn's word for a lifespan that failed; it has logged why, and `started` says it
+        except SystemExit:  # uvicorn exits so if a lifespan fails; it has logged why, and `started` reports it
             pass
         finally:
             self.settled.set()
 
     async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        """As uvicorn does, and say so."""
+        """Start as uvicorn does, and report it."""
         await super().startup(sockets)
         self.settled.set()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Hang up on everybody first, so that nothing is left to wait for; then as uvicorn does.
+        """Close every connection first, so that there is nothing to wait for; then stop as uvicorn does.
 
         A connection that waits at the end would leave its socket open (ResourceWarning) or hold up the exit.
         """
         for connection in list(self.server_state.connections):
-            connection.transport.abort()  # which uvicorn learns of before a task sees its cancellation
+            connection.transport.abort()  # uvicorn notices this before a task sees its cancellation
         for task in list(self.server_state.tasks):
             task.cancel()
         await super().shutdown(sockets)

@@ -1,4 +1,4 @@
-"""The simulator's ASGI edge: one request read whole, the lifespan answered, a client's leaving awaited."""
+"""The simulator's ASGI side: read a whole request, answer the lifespan, wait for a disconnect."""
 
 import re
 from collections.abc import Mapping, Sequence
@@ -43,9 +43,9 @@ class Asked:
 
 
 async def read_body(receive: Receive) -> bytes | None:
-    """The body; None if the client left. What is over `MAX_BODY` is read and dropped, but for one byte of it.
+    """Return the body; None if the client disconnected. Beyond `MAX_BODY`, all but one byte is read and dropped.
 
-    Read on to its end, since a client that is still sending when the connection closes never sees the answer.
+    The body is read to its end: a client that is still sending when the connection closes never sees the answer.
     """
     body = bytearray()
     while True:
@@ -81,13 +81,13 @@ def asked(scope: Scope, body: bytes) -> Asked:
 
 
 def route(scope: Scope) -> str:
-    """The path below the place where the simulator is mounted."""
+    """Return the path below the mount point of the simulator."""
     path: str = scope["path"]
     return path.removeprefix(scope.get("root_path", ""))
 
 
 def _parameters(query: bytes, content_type: str, body: bytes) -> Mapping[str, str]:
-    """Query and form together; where both give a name the form's value counts. Blanks are kept."""
+    """Return query and form together; a name in both has the form's value. Blanks are kept."""
     is_form = content_type.partition(";")[0].strip().lower() == _FORM
     parts = (query, body) if is_form else (query,)
     pairs = (pair for part in parts for pair in parse_qsl(part.decode(errors="replace"), keep_blank_values=True))
@@ -109,25 +109,25 @@ def _address(host: str, port: int | None) -> str:
 
 
 def _host(scope: Scope, host: str, port: int | None) -> str:
-    """What a browser called us: behind a container's port or a hosts file that is not the socket's own address."""
+    """Return the address that the browser used. With a container's port or a hosts file it is not the socket's own."""
     given = _header(scope, b"host")
     return given if _HOST.fullmatch(given) else _address(host, port)
 
 
 def preflight(methods: Sequence[str]) -> Answer:
-    """The answer to a browser that asks whether a page of another origin may call."""
+    """Return the answer to a CORS preflight."""
     allowed = {"methods": ", ".join(methods), "headers": "*"}
     return Answer(204, headers={f"access-control-allow-{name}": value for name, value in allowed.items()})
 
 
 async def until_gone(receive: Receive) -> None:
-    """Return when the client has left."""
+    """Return when the client has disconnected."""
     while (await receive())["type"] != "http.disconnect":
         pass
 
 
 async def lifespan(scope: Scope, receive: Receive, send: Send) -> None:
-    """Nothing is to be set up or torn down."""
+    """Answer the lifespan; there is nothing to set up or tear down."""
     while True:
         event: Message = await receive()
         await send({"type": f"{event['type']}.complete"})

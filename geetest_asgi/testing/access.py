@@ -1,8 +1,8 @@
-"""Which requests may reach control pages: those of this machine's programs and of pages of the same origin.
+"""Decide which requests may reach control pages: those of this machine's programs and of pages of the same origin.
 
-A control page mints tokens, orders faults or lists calls. A browser on the same machine sends it requests for every
-site that is open in it. So the `Host` header has to be a name that no stranger can own (DNS rebinding), and a browser's
-request has to come from a page of the same origin. Programs such as curl send neither `Origin` nor `Sec-Fetch-Site`.
+A control page makes tokens, starts faults or lists calls. Any site that is open in a browser on this machine can make
+the browser send requests to it. So the `Host` header must be a name that no stranger can own (DNS rebinding), and a
+browser's request must come from a page of the same origin. Programs such as curl send no `Origin` or `Sec-Fetch-Site`.
 """
 
 import re
@@ -20,7 +20,7 @@ _OWN: Final = ("same-origin", "none")  # none: the address was typed, or a bookm
 
 
 def refusal(scope: Scope) -> str | None:
-    """Why this request may not reach a control page, as a sentence; None if it may."""
+    """Return why this request may not reach a control page, as a sentence; None if it may."""
     headers = Headers(scope=scope)
     host, origin, site = headers.get("host"), headers.get("origin"), headers.get("sec-fetch-site")
     if host is not None and not _HOST.fullmatch(host):

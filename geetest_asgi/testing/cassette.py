@@ -1,4 +1,4 @@
-"""Cassettes: answers that GeeTest gave, in a file that tells no token, no key and nothing about a visitor.
+"""Cassettes: GeeTest's answers in a file that contains no token, no key and nothing about a visitor.
 
 A cassette is a JSON object of `"format": 1` and `"calls"`. Each call has:
 
@@ -59,7 +59,7 @@ class Recording:
 
 
 def recording(method: str, parameters: Mapping[str, str], status: int, content_type: str, content: bytes) -> Recording:
-    """The call and its answer, with all blanked that is not to be told."""
+    """Return the call and its answer, with all private values blanked."""
     kinds = {name: kind_of(value) for name, value in parameters.items()}
     lot_number = parameters.get("lot_number", "")
     body = _blanked(_object(content), lot_number)
@@ -67,7 +67,7 @@ def recording(method: str, parameters: Mapping[str, str], status: int, content_t
 
 
 def kind_of(value: str) -> str:
-    """What a parameter's value looks like."""
+    """Return a description of a parameter's value."""
     if not value:
         return "empty"
     if value.isascii() and value.isdigit():
@@ -96,7 +96,7 @@ def _blanked(value: Any, lot_number: str, name: str = "") -> Any:
 
 
 def filled(answer: Answer, lot_number: str) -> Answer:
-    """The answer about this lot number: a guard refuses one that is about another."""
+    """Return the answer with this lot number: a guard refuses an answer about another."""
     return replace(answer, content=_filled(answer.content, lot_number))
 
 
@@ -113,7 +113,7 @@ def save(path: Path, calls: Iterable[Recording]) -> None:
 
 
 def load(path: str | Path) -> tuple[Recording, ...]:
-    """Read a cassette. ValueError where it is none, OSError where the file cannot be read."""
+    """Read a cassette. Raises ValueError if it is none, OSError if the file cannot be read."""
     try:
         cassette = json.loads(Path(path).read_text("utf-8"))
         if cassette["format"] != FORMAT:

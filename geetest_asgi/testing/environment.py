@@ -11,9 +11,9 @@ DEMO_KEY: Final = "b09a7aafbfd83f73b35a9b530d0337bf"
 
 
 def missing_pair() -> dict[str, str]:
-    """GeeTest's public demonstration pair where the environment has neither id nor key; else nothing.
+    """Return GeeTest's public demonstration pair if the environment has neither id nor key; else nothing.
 
-    Half a pair is a mistake of the user's, which the guard reports.
+    One of them without the other is a mistake of the user, which the guard reports.
     """
     pair = {"GEETEST_CAPTCHA_ID": DEMO_ID, "GEETEST_CAPTCHA_KEY": DEMO_KEY}
     return {} if any(os.environ.get(name) for name in pair) else pair

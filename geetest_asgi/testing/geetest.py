@@ -1,4 +1,4 @@
-"""`GeeTest`: a simulator that stands in GeeTest's place in this process. The pytest fixtures are made of it."""
+"""`GeeTest`: a simulator that takes GeeTest's place in this process. The pytest fixtures use it."""
 
 from types import TracebackType
 from typing import Self, Unpack
@@ -11,14 +11,14 @@ from .tokens import ANY_ID
 
 
 class GeeTest(Simulator):
-    """A `Simulator` that every guard and client in this process asks while the `with` block lasts.
+    """A `Simulator` that every guard and client in this process calls while the `with` block lasts.
 
         with GeeTest() as geetest:
             assert client.post("/login", data=geetest.token()).status_code == 200
 
-    That is the pytest fixture `geetest`; the block is for other test frameworks. The app is not touched and need not
-    know: whichever `api_server` and `client` it was built with, before or after, no call leaves the process. There is
-    one at a time: to enter a second raises RuntimeError. A token is good for whatever `captcha_id` the app has.
+    The pytest fixture `geetest` does this; the block is for other test frameworks. The app is not changed: no call
+    leaves the process, whichever `api_server` and `client` it was built with, before or after. A second block at the
+    same time raises RuntimeError. A token is valid for any `captcha_id` that the app has.
     """
 
     def __enter__(self) -> Self:
@@ -32,11 +32,11 @@ class GeeTest(Simulator):
 
     @property
     def _solved_under(self) -> str:
-        """Every id: a test need not know which one its app has."""
+        """Default of `captcha_id=`: any id, so a test need not know which one its app has."""
         return ANY_ID
 
     def headers(self, **options: Unpack[TokenOptions]) -> dict[str, str]:
-        """A token as the four headers `X-GeeTest-Lot-Number` …, for a guard with `sources=["header"]`.
+        """Return a token as the four headers `X-GeeTest-Lot-Number` …, for a guard with `sources=["header"]`.
 
         The options are those of `token`.
         """
@@ -47,11 +47,11 @@ class GeeTestServer(GeeTest):
     """A `GeeTest` on a socket, for browsers and other processes: the pytest fixture `geetest_server`."""
 
     url = ""
-    """Where it listens, without a slash at the end."""
+    """The address at which it listens, without a slash at the end."""
 
     @property
     def env(self) -> dict[str, str]:
-        """The environment that makes an app in another process ask it: the id, the key and `GEETEST_API_SERVER`."""
+        """The environment for an app in another process that is to call it: id, key and `GEETEST_API_SERVER`."""
         return {
             "GEETEST_CAPTCHA_ID": self.captcha_id,
             "GEETEST_CAPTCHA_KEY": self.captcha_key,

@@ -1,4 +1,4 @@
-"""`Recorder`: hand calls of `/validate` on to GeeTest, and keep what it answers on a cassette."""
+"""`Recorder`: forward calls of `/validate` to GeeTest, and keep its answers on a cassette."""
 
 from pathlib import Path
 from typing import Final
@@ -18,10 +18,10 @@ TIMEOUT: Final = 10.0
 
 
 class Recorder:
-    """An ASGI app in GeeTest's place that asks GeeTest, for servers under `GEETEST_API_SERVER`.
+    """An ASGI app that forwards calls to GeeTest. Apps call it in GeeTest's place, by `GEETEST_API_SERVER`.
 
-    The cassette is written anew with each call, at most `capacity` of them. A call without an answer is answered 502,
-    and is not on it. The signature passes by; the key never comes here.
+    The cassette is written again after each call, up to `capacity` calls. A call that GeeTest does not answer gets a
+    502, and is not recorded. The recorder sees the signature, but never the key.
     """
 
     def __init__(self, api_server: str, cassette: Path, *, capacity: int = MAX_CALLS) -> None:
@@ -50,7 +50,7 @@ class Recorder:
             return PlainTextResponse(f"Bad Gateway: {self._url} does not answer ({type(error).__name__})\n", 502)
         content_type = reply.headers.get("content-type", "")
         self._keep(recording(asked.method, asked.parameters, reply.status_code, content_type, reply.content))
-        # A simulator that answers in GeeTest's place is still said to be one.
+        # An answer of a simulator keeps the header that says so.
         headers = {name: reply.headers[name] for name in ("content-type", MARK) if name in reply.headers}
         return Response(reply.content, reply.status_code, headers)
 

@@ -23,11 +23,11 @@ STOP_TIMEOUT: Final = 3.0
 def serve(
     app: "ASGIApp", *, host: str = "127.0.0.1", port: int = 0, tls: ssl.SSLContext | None = None
 ) -> Iterator[str]:
-    """Run `app` with uvicorn on a thread of its own; the value is its base URL, without a slash at the end.
+    """Run `app` with uvicorn on a thread of its own. The value is its base URL, without a slash at the end.
 
-    `port` 0: one that is free. `tls`: serve https with this context. The app accepts connections when the block
-    begins. At its end every connection is hung up, whatever it waits for, and the app's lifespan ends. Raises OSError
-    if the address cannot be taken, RuntimeError if the app's lifespan does not start, ImportError without uvicorn.
+    `port` 0: any free port. `tls`: serve https with this context. The app accepts connections when the block begins.
+    At the end of the block every connection is closed, even if a request waits, and the app's lifespan ends. Raises
+    OSError if the address is in use, RuntimeError if the lifespan does not start, ImportError without uvicorn.
     """
     with closing(bind(host, port)) as listener, serve_on(listener, app, tls) as url:
         yield url

@@ -23,13 +23,13 @@ from ._wire import Asked
 class Simulator(State):
     """A GeeTest CAPTCHA v4 service to test against: an ASGI 3 app with the real wire format.
 
-    `pairs` maps each known `captcha_id` to its `captcha_key`. Without it the public demonstration pair is known,
-    and any other id is taken too: its key is not known here, so its signature need only look like one. Some of those
-    ids decide what is answered, such as `sim-fail` and `sim-down`: `GET /` lists them.
-    `clock` gives Unix seconds, by default `time.time`, which freezegun and time-machine set.
+    `pairs` maps each known `captcha_id` to its `captcha_key`. Without it the public demonstration pair is known, and
+    any other id is accepted, too: its key is unknown, so only the shape of its signature is checked. Some of those
+    ids decide the answer, such as `sim-fail` and `sim-down`: `GET /` lists them.
+    `clock` returns Unix seconds. Default: `time.time`, which freezegun and time-machine set.
 
     A fault (`down`, `slow`, …) lasts until `up()`. All methods may be called from any thread while it serves.
-    A token of any simulator is genuine for every other one, in any process, under the same `captcha_id`.
+    A token of one simulator is valid for every other, in any process, under the same `captcha_id`.
     """
 
     def __init__(self, pairs: Mapping[str, str] | None = None, *, clock: Callable[[], float] | None = None) -> None:

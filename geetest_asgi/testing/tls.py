@@ -1,4 +1,4 @@
-"""Certificates made on the spot, for a simulator that speaks https. Needs trustme: the extra `tls`."""
+"""Make certificates for a simulator that serves https. Needs trustme: the extra `tls`."""
 
 import ssl
 from pathlib import Path
@@ -18,10 +18,10 @@ _HEAD: Final = b"The certificate authority of a geetest-asgi simulator, made ane
 
 
 def server_context(authority: Path, host: str = "localhost") -> ssl.SSLContext:
-    """A context to serve https with, for `HOSTS` and `host`. `authority`: the file that clients are to trust.
+    """Return a context that serves https for `HOSTS` and `host`. `authority`: the file that clients must trust.
 
-    The file is written, over an older one of its kind only: else FileExistsError. The authority's own key is kept
-    nowhere, so nobody can sign another certificate with it. ImportError without trustme.
+    The file is written. It replaces only an older authority file; for any other, raises FileExistsError. The
+    authority's key is not kept, so nobody can sign another certificate with it. Raises ImportError without trustme.
     """
     try:
         import trustme

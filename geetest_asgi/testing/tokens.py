@@ -16,10 +16,10 @@ from types import MappingProxyType
 from typing import Any, Final
 
 MINT_KEY: Final = b"geetest_asgi.testing: anybody may mint simulator tokens"
-"""No secret, and not to be made one: the simulator guards nothing. GeeTest takes none of these tokens."""
+"""Public on purpose: the simulator protects nothing, and GeeTest accepts none of these tokens."""
 
 ANY_ID: Final = "*"
-"""A token solved under this id is good for every one, where any id is taken: a test need not know which its app has."""
+"""A token for this id is valid for every id, if any id is accepted: a test need not know which one its app has."""
 
 LIFETIME: Final = 600
 """Seconds from `gen_time` for which a token is valid: GeeTest's documentation says about 10 minutes."""
@@ -32,7 +32,7 @@ OFFLINE: Final[Mapping[str, str]] = MappingProxyType(
         "gen_time": "1623828054",
     }
 )
-"""What gt4.js hands out to every visitor if it reaches none of its hosts (bypass.js 4.2.1): constants, never genuine.
+"""The constants that gt4.js returns to every visitor if it reaches none of its hosts (bypass.js 4.2.1). Never genuine.
 
 The real `pass_token` begins `2cc051e0`; its other digits are not known here and stand as zeros.
 """
@@ -68,13 +68,13 @@ def mint(
 
 
 def is_genuine(captcha_id: str, fields: Mapping[str, str]) -> bool:
-    """Whether these fields were minted together, and under this `captcha_id`."""
+    """Return whether these fields were made together, and for this `captcha_id`."""
     given = fields.get("pass_token", "").encode()
     return hmac.compare_digest(given, _certificate(captcha_id, fields).encode())
 
 
 def about(captcha_output: str) -> dict[str, Any]:
-    """What a `captcha_output` of ours says of its captcha; nothing of any other."""
+    """Return what a `captcha_output` of the simulator says about its captcha; {} for any other."""
     try:
         told = json.loads(base64.urlsafe_b64decode(captcha_output).partition(b"\n")[0])
     except (ValueError, RecursionError):
@@ -97,7 +97,7 @@ def _certificate(captcha_id: str, fields: Mapping[str, str]) -> str:
 
 
 def seal(*parts: str) -> str:
-    """64 hex which say that a simulator has put these texts together, in this order."""
-    # Each part behind its length: no two different lists give the same message.
+    """Return 64 hex digits: a keyed hash of these texts in this order, by which a simulator recognises them."""
+    # Each part follows its length, so two different lists never give the same message.
     message = b"".join(b"%d:%s" % (len(part), part) for part in (part.encode() for part in parts))
     return hmac.digest(MINT_KEY, message, "sha256").hex()

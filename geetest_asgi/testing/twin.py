@@ -1,4 +1,4 @@
-"""Hold the simulator against a cassette: does it answer as GeeTest did?"""
+"""Compare the simulator with a cassette: does it answer as GeeTest did?"""
 
 import hmac
 import time
@@ -22,14 +22,14 @@ _TOKENS: Final[Mapping[str, TokenOptions]] = {
 
 
 def kind(call: Recording) -> str:
-    """What GeeTest said, in short: "success", a reason, a code, or the HTTP status."""
+    """Return GeeTest's answer in short: "success", a reason, a code, or the HTTP status."""
     body = call.body or {}
     said = body.get("code") or body.get("reason") or body.get("result")
     return str(said) if call.status == 200 and said else f"HTTP {call.status}"
 
 
 def differences(call: Recording) -> Iterator[tuple[bool, str]]:
-    """Where the simulator's answer of the same kind is another one. True: something of GeeTest's is not there."""
+    """Yield each difference between the two answers. True: the simulator is wrong; False: good to know."""
     if call.body is None:
         yield False, "no JSON object: none of GeeTest's three answers"
         return

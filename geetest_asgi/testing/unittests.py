@@ -1,4 +1,4 @@
-"""`geetest_for`: the stand-in for a `unittest.TestCase`, without pytest."""
+"""`geetest_for`: the fixture `geetest` for a `unittest.TestCase`, without pytest."""
 
 from typing import TYPE_CHECKING
 
@@ -10,9 +10,9 @@ if TYPE_CHECKING:
 
 
 def geetest_for(case: "TestCase") -> GeeTest:
-    """Let every guard of this process ask a new `GeeTest` until the end of this test. Call it in `setUp`.
+    """Let every guard of this process call a new `GeeTest` until the end of this test. Call it in `setUp`.
 
-    An app that is built in the meantime finds an id and key in the environment, if there are none.
+    If the environment has no id and key, an app that is built in the meantime finds a pair there.
     """
     from unittest.mock import patch
 

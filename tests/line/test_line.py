@@ -202,7 +202,7 @@ def test_only_an_outage_opens_a_breaker_and_only_an_answer_closes_it(
         server.report(server.breaker.take(1.0) or 0, Evidence(outcome), answered=answered)
     assert closed.breaker.is_open is opens
     assert opened.breaker.is_open is not (answered and not opens)
-    assert opened.breaker.ready() is not opens, "a trial that is given up makes room for others"
+    assert opened.breaker.ready() is not opens, "a probe that is given up makes room for others"
 
 
 def test_a_server_tells_of_an_outage_when_it_begins_and_when_it_is_over() -> None:

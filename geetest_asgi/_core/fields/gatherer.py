@@ -113,7 +113,7 @@ def fields_from_mapping(values: Mapping[str, Any] | Any, max_field: int) -> Capt
 
 
 def from_headers(headers: Iterable[tuple[bytes, bytes]], gatherer: Gatherer) -> CaptchaFields | Evidence | None:
-    """Conclude from the headers (see `Gatherer.conclude`). One sent twice is malformed: proxies keep either one."""
+    """Conclude from the headers (see `Gatherer.conclude`). A header sent twice is malformed: proxies keep either."""
     spelling, seen = gatherer.spelling, set[str]()
     for raw_name, raw_value in headers:
         name = raw_name.decode("latin-1").lower()

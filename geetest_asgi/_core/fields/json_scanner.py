@@ -10,8 +10,8 @@ from .names import names_in_json
 from .texts import read_json
 
 MAX_VALUES: Final = 700_000
-"""Greatest number of values in a document: 1 MiB has room for as many. Decoding blocks the event loop, at most 20 to
-50 ms for 1 MiB; this bounds the time if `Limits.max_body` is raised."""
+"""Greatest number of values in a document; 1 MiB cannot hold more. Decoding blocks the event loop, for 20 to 50 ms at
+most for 1 MiB; this bounds the time if `Limits.max_body` is raised."""
 
 
 class JsonScanner:

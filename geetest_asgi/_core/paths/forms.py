@@ -21,7 +21,7 @@ MAX_PATH: Final = 2048
 """Characters of a path or a root path. A longer one is refused, since no route is that long: this bounds the work that
 a client can cause."""
 MAX_SEGMENTS: Final = 100
-"""Slashes in a path or a root path. To match the many forms of a path of 2,000 segments takes a third of a second."""
+"""Slashes in a path or a root path. Matching the many forms of a path of 2,000 segments takes a third of a second."""
 
 _DEEPEST_MOUNT: Final = 3
 """Segments of a mount's path. Deeper mounts have no forms in `in_mounts`, which bounds their number."""
@@ -44,7 +44,7 @@ def must_refuse(path: str, raw_path: bytes, root_path: str) -> bool:
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
-    """Does this path have only one form? Most paths do."""
+    """Return whether this path has only one form. Most paths do."""
     return b"%" not in raw_path and _PLAIN.fullmatch(path) is not None
 
 
