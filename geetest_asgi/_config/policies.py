@@ -19,9 +19,7 @@ from .values import MODES, choice, hook, limits, several, statuses
 
 _LONGEST: Final = 60.0
 """Seconds. Whoever writes 3000 means milliseconds."""
-UNCLEAR_PATH: Final = (
-    "the spellings of this path fall under different rules, or it is too long or ends with a line feed"
-)
+UNCLEAR_PATH: Final = "the spellings of this path fall under different rules, or it is too long to be looked at"
 
 
 def build_table(

@@ -7,7 +7,7 @@ from typing import Any
 from starlette.routing import Match
 
 from .._core.paths.decisions import Decisions
-from .._core.paths.forms import must_refuse
+from .._core.paths.forms import is_too_much
 from .._core.paths.patterns import WEBSOCKET
 from .._core.paths.rule_table import UNCLEAR, RuleTable
 from .._core.rules import Rule
@@ -79,7 +79,7 @@ class RouteGuard(GeeTestMiddleware):
 
     def _match_others(self, *line: Any) -> Any:
         """What is done by path alone. A path past the bounds is refused where a mark speaks of its method, too."""
-        return (self.table if must_refuse(*line[1:]) else self._others).match(*line)
+        return (self.table if is_too_much(*line[1:]) else self._others).match(*line)
 
     def place(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
         """Return the index of the rule that decides about such a request, as `RuleTable.decide` does. For commands."""
@@ -109,7 +109,7 @@ class RouteGuard(GeeTestMiddleware):
         method = WEBSOCKET if scope["type"] == "websocket" else scope["method"]
         line = (method, scope["path"], scope.get("raw_path") or b"", scope.get("root_path") or "")
         # By path first: what no mark's rule matches in any spelling goes to no marked route.
-        if method in self._unprotected_methods or self._by_path[line] is None or must_refuse(*line[1:]):
+        if method in self._unprotected_methods or self._by_path[line] is None or is_too_much(*line[1:]):
             return None
         route = _find(self._routes, self.outer_scope(scope))
         rule = None if route is None else self._rules.get(route)

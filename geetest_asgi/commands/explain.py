@@ -21,7 +21,7 @@ class Why(StrEnum):
     MATCHED = "matched"
     """Some form of the path is protected for this method."""
     TOO_MUCH = "too much"
-    """The path is longer than what is looked at, or ends with a line feed: the request is refused, by no rule."""
+    """The path is longer than what is looked at: the request is refused, by no rule."""
     UNCLEAR = "unclear"
     """Two spellings of the path fall under different rules: the request is refused, without a rule."""
     EXEMPT = "exempt"
@@ -68,7 +68,7 @@ def explain(table: RuleTable[T], method: str, path: str, raw_path: bytes = b"", 
     """Return the decision about this request and its reason. The arguments are those of `RuleTable.match`."""
     place = table.decide(method, path, raw_path, root_path)
     method = method.upper()
-    if paths.must_refuse(path, raw_path, root_path):
+    if paths.is_too_much(path, raw_path, root_path):
         return Explanation(place is not None, Why.METHOD if place is None else Why.TOO_MUCH, None, (), (), ())
     forms = _forms(table, method, path, raw_path, root_path)
     matching = tuple(sorted({number for form in forms for number in form.rules}))

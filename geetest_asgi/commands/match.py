@@ -128,7 +128,7 @@ def _why(table: Any, found: Any, first: int, request: Request) -> str:
             f" (its path is also matched by {'; '.join(also)})" if also else ""
         )
     if found.why is Why.TOO_MUCH:
-        return "refused, by no rule: the path is longer than what is looked at, or ends with a line feed"
+        return "refused, by no rule: the path is longer than what is looked at"
     if found.why is Why.UNCLEAR:
         return f"refused, by no rule: spellings of the path fall under {' and '.join(map(rule, found.deciding))}"
     if found.why is Why.EXEMPT:

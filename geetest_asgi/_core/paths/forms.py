@@ -33,14 +33,10 @@ _END: Final = re.compile("[?#].*", re.DOTALL)
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\u2028\u2029\ufffd]+")
 
 
-def must_refuse(path: str, raw_path: bytes, root_path: str) -> bool:
-    """Is the path or the root path too long, or does the path end with a line feed?
-
-    The root path counts, since daphne takes it from a request header. A line feed makes Starlette's `Mount` compute a
-    root path that is one character too long; an app within it then looks for the whole path among its own routes.
-    """
+def is_too_much(path: str, raw_path: bytes, root_path: str) -> bool:
+    """Is the path or the root path too long? The root path counts, since daphne takes it from a request header."""
     too_long = max(len(path), len(root_path)) > MAX_PATH or len(raw_path) > 3 * MAX_PATH
-    return too_long or path.endswith("\n") or max(path.count("/"), root_path.count("/")) > MAX_SEGMENTS
+    return too_long or max(path.count("/"), root_path.count("/")) > MAX_SEGMENTS
 
 
 def is_plain(path: str, raw_path: bytes) -> bool:
@@ -83,14 +79,16 @@ def forms(path: str, raw_path: bytes, roots: Sequence[str]) -> set[Segments]:
 
 
 def in_mounts(path: str, found: set[Segments], roots: Sequence[str]) -> set[Segments]:
-    """Return forms of a path that is not under the root path, as an app in a Starlette `Mount` reads it.
+    """Return forms of a path whose root path Starlette's `Mount` gets wrong, as the routes within the mount read it.
 
-    Starlette then gives the whole path to the routes within the mount: `/api/login` is served by the route
-    `/{version}/login` of the mount `/api`, whose full path is `/api/{version}/login`.
+    Those routes are then given the whole path: `/api/login` is served by the route `/{version}/login` of the mount
+    `/api`, whose full path is `/api/{version}/login`. It happens if the path is not under the root path, and if it ends
+    with a line feed, which makes the root path one character too long.
     """
-    if all(path == root or path.startswith(f"{root}/") for root in roots):
+    if not path.endswith("\n") and all(path == root or path.startswith(f"{root}/") for root in roots):
         return set()
-    return {form[:depth] + form for form in found for depth in range(1, min(len(form), _DEEPEST_MOUNT + 1))}
+    mounts = ((form[:depth], form) for form in found for depth in range(1, min(len(form), _DEEPEST_MOUNT + 1)))
+    return {mount + form for mount, form in mounts if "" not in mount}
 
 
 def _bases(path: str, roots: Sequence[str]) -> set[str]:
@@ -133,7 +131,7 @@ def _without_dots(segments: Segments) -> Segments:
     return tuple(resolved)
 
 
-# Each step is applied to all forms of the steps before it: `//login%00` and `/a/..;x/login` need several steps.
+# Each step is applied to all forms of the steps before it: `//login%0A` and `/a/..;x/login` need several steps.
 _STEPS: Final[tuple[Callable[[Segments], Segments], ...]] = (
     lambda segments: tuple(_CONTROLS.sub("", segment) for segment in segments),
     lambda segments: tuple(segment.strip() for segment in segments),

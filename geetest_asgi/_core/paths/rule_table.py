@@ -22,7 +22,7 @@ class RuleTable(Generic[T]):
     """Patterns, each with a value such as a policy, and exempt patterns.
 
     Of several rules that match one spelling of a path, the first decides. If different rules decide about two spellings
-    of the path, the rule of its handler is unknown: the value is `unclear`, as for a path that `must_refuse`. `roots`:
+    of the path, the rule of its handler is unknown: the value is `unclear`, as for a path that is too long. `roots`:
     path prefixes that are missing in the scope (`FastAPI(root_path=…)`).
     """
 
@@ -55,7 +55,7 @@ class RuleTable(Generic[T]):
     def decide(self, method: str, path: str, raw_path: bytes = b"", root_path: str = "") -> int | None:
         """Return the index of the request's rule, UNCLEAR, or None. `method` may be in any case."""
         method = method.upper()
-        if paths.must_refuse(path, raw_path, root_path):
+        if paths.is_too_much(path, raw_path, root_path):
             return UNCLEAR if _has_rule(method, self.rules) else None
         if not root_path and not self.roots and paths.is_plain(path, raw_path):
             form = paths.split(path)
