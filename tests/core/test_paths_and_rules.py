@@ -223,6 +223,7 @@ def test_a_path_that_is_not_under_the_root_path_may_be_read_within_a_mount() -> 
     assert is_protected("/api/login", pattern, root_path="/ap"), "a part of a segment is no root path"
     assert is_protected("/api/login", pattern, roots=["/x"])
     assert is_protected("/a/b/c/login", "/a/b/c/{x}/{y}/{z}/login", root_path="/x")
+    assert not is_protected("/a/b/c/d/login", "/a/b/c/d/{w}/{x}/{y}/{z}/login", root_path="/x"), "which bounds the work"
     assert not is_protected("/x/login", "/x/login/{version}/login", root_path="/x")
     assert not is_protected("/api/login", pattern)
     assert is_protected("/api/login%0A", pattern)

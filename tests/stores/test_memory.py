@@ -173,3 +173,15 @@ async def test_a_key_is_free_at_the_moment_at_which_it_ends(store: MemoryStore, 
     assert "a" not in store
     assert await store.add("a", "", 5)
     assert len(store) == 1
+
+
+async def test_a_key_that_has_ended_and_is_added_again_is_the_newest(clock: Clock) -> None:
+    store = MemoryStore(200, clock=clock)
+    await store.add("again", "", 61)
+    for number in range(199):
+        await store.add(str(number), "", 60 if number < 100 else 600)
+    clock.now += 62
+    await store.add("again", "", 60)  # so many have ended that this call does not remove all
+    for number in range(101):
+        await store.add(f"new {number}", "", 60)
+    assert ("again" in store, "100" in store) == (True, False)
